@@ -1,0 +1,8 @@
+"""BMADFlow API: the backend of a documentation hub for teams that work by the BMAD Method."""
+
+from pathlib import Path
+
+__version__ = "0.1.0"
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The folder that holds `service` and `sql`: relative paths in settings start here."""

@@ -1,0 +1,209 @@
+"""A thin wrapper round asyncpg's pool: hand-written SQL in, rows out, a deadline on every step."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
+
+import asyncpg
+import structlog
+
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    # Generic for the type checker only: at run time asyncpg's classes are not.
+    RawConnection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+
+log = structlog.stdlib.get_logger()
+
+Row: TypeAlias = asyncpg.Record
+Reason = Literal["timeout", "unreachable", "pool_timeout"]
+
+ACQUIRE_SECONDS: Final = 5.0
+STATEMENT_SECONDS: Final = 10.0
+
+# After a statement's deadline asyncpg asks the server to cancel it, and waits. A server that is
+# frozen or cut off never answers that either, so this much later the connection is cut.
+CANCEL_SECONDS: Final = 0.5
+
+# SQLSTATE classes 08 (connection), 53 (out of resources) and 57 (operator intervention), and what
+# a socket or asyncpg itself raises when the other side is gone.
+GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+)
+
+
+class DatabaseUnavailable(Problem):
+    """The database cannot be used now: 503, and worth trying again."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__("unavailable", "The database cannot be used at the moment.")
+        self.reason: Reason = reason
+
+
+class Queries(ABC):
+    """What a route does with the database.
+
+    Every method raises DatabaseUnavailable when a deadline passes or the server goes away, and
+    asyncpg's own PostgresError when the statement is at fault.
+    """
+
+    @abstractmethod
+    def statement(self) -> AbstractAsyncContextManager[tuple[RawConnection, float]]:
+        """Lend a connection for one statement, with the seconds that it may take."""
+
+    async def fetch(self, query: LiteralString, *arguments: object) -> list[Row]:
+        """Return all rows."""
+        async with self.statement() as (connection, seconds):
+            return await connection.fetch(query, *arguments, timeout=seconds)
+
+    async def fetch_row(self, query: LiteralString, *arguments: object) -> Row | None:
+        """Return the first row, None where there is none."""
+        async with self.statement() as (connection, seconds):
+            return await connection.fetchrow(query, *arguments, timeout=seconds)
+
+    async def fetch_row_or_404(self, query: LiteralString, *arguments: object, missing: str) -> Row:
+        """Return the first row; where there is none, raise a not-found with `missing` as detail."""
+        row = await self.fetch_row(query, *arguments)
+        if row is None:
+            raise Problem("not_found", missing)
+        return row
+
+    async def fetch_value(self, query: LiteralString, *arguments: object) -> Any:
+        """Return the first column of the first row, None where there is no row."""
+        async with self.statement() as (connection, seconds):
+            return await connection.fetchval(query, *arguments, timeout=seconds)
+
+    async def execute(self, query: LiteralString, *arguments: object) -> str:
+        """Run a statement and return its command tag, such as `UPDATE 1`."""
+        async with self.statement() as (connection, seconds):
+            return await connection.execute(query, *arguments, timeout=seconds)
+
+
+class Connection(Queries):
+    """One connection, held for a while; each statement on it has `seconds` to finish."""
+
+    def __init__(self, connection: RawConnection, seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[None]:
+        """Commit at the end of the block, or roll back if it raises."""
+        transaction = self._connection.transaction()
+        async with self.statement():
+            await transaction.start()
+        try:
+            yield
+        except BaseException:
+            # Without its connection the transaction is over already; the error in hand says why.
+            if not self._connection.is_closed():
+                async with self.statement():
+                    await transaction.rollback()
+            raise
+        async with self.statement():
+            await transaction.commit()
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncGenerator[tuple[RawConnection, float]]:
+        """Lend asyncpg's connection and the seconds for a statement, and hold it to them."""
+        # Terminating is the one thing that no network can hold up; cancelling a task or a
+        # statement waits for an answer from the server.
+        terminate = asyncio.get_running_loop().call_later(
+            self._seconds + CANCEL_SECONDS, self._connection.terminate
+        )
+        try:
+            yield self._connection, self._seconds
+        except TimeoutError as error:
+            raise DatabaseUnavailable("timeout") from error
+        except GONE as error:
+            raise DatabaseUnavailable("unreachable") from error
+        except asyncpg.InterfaceError as error:
+            if not self._connection.is_closed():
+                raise
+            raise DatabaseUnavailable("unreachable") from error
+        finally:
+            terminate.cancel()
+
+
+class Database(Queries):
+    """The pool: each statement on whichever connection is free."""
+
+    def __init__(self, pool: asyncpg.Pool[Row]) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def connection(
+        self, acquire_seconds: float = ACQUIRE_SECONDS, statement_seconds: float = STATEMENT_SECONDS
+    ) -> AsyncGenerator[Connection]:
+        """Hold a connection for the block, for work that needs several statements on one.
+
+        Raises DatabaseUnavailable when none is to be had in `acquire_seconds`.
+        """
+        try:
+            connection = await self._pool.acquire(timeout=acquire_seconds)
+        except TimeoutError as error:
+            raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
+        except (*GONE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseUnavailable("unreachable") from error
+        try:
+            yield Connection(connection, statement_seconds)
+        finally:
+            await self._release(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """Hold a connection with an open transaction: commit at the end, roll back on an error."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every connection that the pool may have is open and in use."""
+        pool = self._pool
+        return pool.get_size() == pool.get_max_size() and pool.get_idle_size() == 0
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncGenerator[tuple[RawConnection, float]]:
+        """Lend a free connection for one statement, with the seconds that it may take."""
+        async with self.connection() as connection, connection.statement() as statement:
+            yield statement
+
+    async def _release(self, connection: RawConnection) -> None:
+        try:
+            await self._pool.release(connection, timeout=CANCEL_SECONDS)
+        except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
+            # The pool has dropped the connection and will open another; the caller's work is done.
+            log.warning("database_connection_dropped", error=repr(error))
+
+
+@asynccontextmanager
+async def open_database(url: str, pool_max: int) -> AsyncGenerator[Database]:
+    """Open a pool of up to `pool_max` connections, for as long as the block runs.
+
+    No connection is made before the first one is needed, so the database may be down.
+    """
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=pool_max,
+        timeout=ACQUIRE_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        server_settings={"application_name": "bmadflow-api"},
+    )
+    try:
+        yield Database(pool)
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), timeout=2)
+        except TimeoutError:
+            pool.terminate()

@@ -1,0 +1,162 @@
+"""Errors as clients see them: one class, one code table, one JSON shape (RFC 9457)."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, Literal
+
+from marshmallow import RAISE, Schema, fields
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+Code = Literal[
+    "invalid",
+    "not_found",
+    "method_not_allowed",
+    "conflict",
+    "too_large",
+    "internal",
+    "unavailable",
+]
+
+STATUS: Final[Mapping[Code, HTTPStatus]] = {
+    "invalid": HTTPStatus.BAD_REQUEST,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "conflict": HTTPStatus.CONFLICT,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+RETRY_AFTER_SECONDS: Final = 5
+
+
+class Problem(Exception):
+    """An error for the client: `raise Problem("not_found", "There is no such project.")`.
+
+    `detail` is a sentence for people and is sent as it is, so nothing internal belongs in it.
+    `errors` names what is wrong with each field of a request.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        errors: Mapping[str, list[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = STATUS[code]
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+        if self.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            self.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+
+
+class ProblemSchema(Schema):
+    """A problem document (RFC 9457)."""
+
+    class Meta:
+        """Nothing else is in it."""
+
+        unknown = RAISE
+
+    type = fields.String(
+        required=True,
+        metadata={"description": "`about:blank`: the status code is the whole meaning."},
+    )
+    title = fields.String(required=True, metadata={"description": "The status code in words."})
+    status = fields.Integer(required=True, strict=True)
+    detail = fields.String(required=True, metadata={"description": "What went wrong, in words."})
+    instance = fields.String(required=True, metadata={"description": "The path asked for."})
+    request_id = fields.String(
+        required=True, metadata={"description": "Finds the request in the service's log."}
+    )
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "What is wrong with each field of the request, on a 400."},
+    )
+
+
+def problem_response(
+    scope: Scope,
+    status: int,
+    detail: str,
+    *,
+    errors: Mapping[str, list[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem document for the request in `scope`.
+
+    Its `type` is `about:blank`, which says that the status code is the whole meaning (RFC 9457,
+    section 4.2.1); `instance` is the path asked for; `request_id` is the one in the log.
+    """
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": scope["path"],
+        "request_id": scope["state"]["request_id"],
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return Response(
+        # Not `ensure_ascii=False`: a path may hold what UTF-8 cannot encode.
+        json.dumps(body),
+        status_code=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        media_type="application/problem+json",
+    )
+
+
+async def handle_problem(request: Request, error: Exception) -> Response:
+    """Answer a Problem that a route raised."""
+    assert isinstance(error, Problem)
+    return problem_response(
+        request.scope, error.status, error.detail, errors=error.errors, headers=error.headers
+    )
+
+
+async def handle_http_exception(request: Request, error: Exception) -> Response:
+    """Answer Starlette's own errors: no such path, or a method that the path does not have."""
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "There is nothing at this path."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_allowed_methods(request))
+        headers["Allow"] = allowed
+        detail = f"This path has no {request.method[:20]}; it has {allowed}."
+    return problem_response(request.scope, error.status_code, detail, headers=headers)
+
+
+async def handle_internal_error(request: Request, error: Exception) -> Response:
+    """Answer a fault of ours. What it was is in the log, under the request id, and only there."""
+    return internal_error_response(request.scope)
+
+
+def internal_error_response(scope: Scope) -> Response:
+    """Return the one answer that any unexpected exception gets."""
+    return problem_response(
+        scope,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side. The request id finds it in the log.",
+    )
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    # Of several routes on one path, Starlette itself names the methods of the first alone.
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods
+    return sorted(methods)

@@ -1,0 +1,169 @@
+"""Settings: read from the environment, then from `.env`, and checked all at once."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvValidationError
+from marshmallow import ValidationError, validate
+
+from service import PROJECT
+
+EMBEDDED = "embedded:"
+SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+
+# An origin as browsers send it (RFC 6454, section 6.2): scheme, host, port, nothing after.
+ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+
+# host:port,host:port after the user's name and password. What fails here is mostly a password
+# with a character that must be percent-encoded, and drivers quote such pieces in their errors.
+HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:,@]*)(:[0-9]{1,5})?"
+HOSTS = re.compile(f"{HOST}(,{HOST})*")
+BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class SettingsError(Exception):
+    """Variables are missing or bad.
+
+    `str()` is a line for each: the variable's name and what is wrong, never its value.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator has set. Durations are in seconds."""
+
+    # `embedded:` and an absolute path, or `postgresql://…`. Never shown: it may hold a password.
+    database_url: str = field(repr=False)
+    migrations_database_url: str = field(repr=False)
+    host: str
+    port: int
+    cors_origins: tuple[str, ...]
+    log_level: str
+    log_format: str
+    workers: int
+    database_pool_max: int
+    health_timeout: float
+    drain: float
+
+
+def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
+    """Return the settings; a variable of the real environment wins over `env_file`.
+
+    Raises SettingsError, which names every bad variable.
+    """
+    env = Env(eager=False)
+    env.read_env(env_file, recurse=False)
+
+    database_url = env.str("DATABASE_URL", validate=_check_database_url)
+    migrations_database_url = env.str(
+        "MIGRATIONS_DATABASE_URL", database_url, validate=_check_database_url
+    )
+    host = env.str("BACKEND_HOST", "127.0.0.1", validate=_not_empty)
+    port = env.int("BACKEND_PORT", 8000, validate=_between(0, 65535))
+    cors_origins = env.str("CORS_ORIGINS", "http://localhost:3000", validate=_check_origins)
+    log_level = env.str(
+        "LOG_LEVEL", "INFO", validate=_one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+    )
+    log_format = env.str("LOG_FORMAT", "auto", validate=_one_of("auto", "console", "json"))
+    workers = env.int("WEB_CONCURRENCY", 1, validate=_between(1, 64))
+    database_pool_max = env.int("DATABASE_POOL_MAX", 10, validate=_between(1, 1000))
+    health_timeout = env.float("HEALTH_TIMEOUT_SECONDS", 1.0, validate=_between(0.05, 60))
+    drain = env.float("DRAIN_SECONDS", 0.0, validate=_between(0, 3600))
+
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        raise SettingsError(_describe(error)) from None
+
+    return Settings(
+        database_url=_normalise_database_url(database_url),
+        migrations_database_url=_normalise_database_url(migrations_database_url),
+        host=host,
+        port=port,
+        cors_origins=_split_origins(cors_origins),
+        log_level=log_level.upper(),
+        log_format=log_format.lower(),
+        workers=workers,
+        database_pool_max=database_pool_max,
+        health_timeout=health_timeout,
+        drain=drain,
+    )
+
+
+def _describe(error: EnvValidationError) -> str:
+    messages = error.error_messages
+    assert isinstance(messages, dict)
+    lines = (f"{name}: {_sentence(texts)}" for name, texts in messages.items())
+    return "\n".join(lines)
+
+
+def _sentence(texts: list[str]) -> str:
+    if "Environment variable not set." in texts:
+        return "is required and is not set"
+    return "; ".join(text.rstrip(".") for text in texts)
+
+
+def _not_empty(value: str) -> None:
+    if not value.strip():
+        raise ValidationError("is empty")
+
+
+def _between(low: float, high: float) -> validate.Range:
+    return validate.Range(low, high, error=f"must be between {low:g} and {high:g}")
+
+
+def _one_of(*choices: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if value.upper() not in {choice.upper() for choice in choices}:
+            raise ValidationError(f"must be one of {', '.join(choices)}")
+
+    return check
+
+
+def _check_database_url(url: str) -> None:
+    _not_empty(url)
+    if url.startswith(EMBEDDED):
+        if not url.removeprefix(EMBEDDED):
+            raise ValidationError("embedded: needs a folder, as in embedded:.postgres")
+        return
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in SERVER_SCHEMES:
+        raise ValidationError("must begin with embedded:, postgresql:// or postgres://")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValidationError("is not a valid URL") from None
+    userinfo, _, hosts = parts.netloc.rpartition("@")
+    if parts.fragment or "@" in userinfo or not HOSTS.fullmatch(hosts) or BARE_PERCENT.search(url):
+        raise ValidationError(
+            "is not a valid URL; in a password write %25 for %, %40 for @, %23 for #, %2F for /, "
+            "%3A for :, %3F for ?"
+        )
+    if not parts.path.strip("/"):
+        raise ValidationError("names no database, as in postgresql://user@host/database")
+
+
+def _normalise_database_url(url: str) -> str:
+    if url.startswith(EMBEDDED):
+        return f"{EMBEDDED}{PROJECT / url.removeprefix(EMBEDDED)}"
+    return f"postgresql://{url.partition('://')[2]}"
+
+
+def _check_origins(value: str) -> None:
+    for origin in _split_origins(value):
+        if origin == "*":
+            raise ValidationError(
+                "* is refused, since credentials are allowed: list each origin, "
+                "as in http://localhost:3000,https://docs.example.com"
+            )
+        if not ORIGIN.fullmatch(origin):
+            raise ValidationError(
+                "each origin is scheme://host[:port] in lower case, with nothing after it"
+            )
+
+
+def _split_origins(value: str) -> tuple[str, ...]:
+    return tuple(origin.strip() for origin in value.split(",") if origin.strip())

@@ -1,0 +1,80 @@
+"""The application: its lifespan, its middleware, and every route there is."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from service.database import open_database
+from service.health import HealthCheck
+from service.middleware import BodyLimit, Cors, ErrorBoundary, RequestContext
+from service.migration_files import read_migration_files
+from service.problems import Problem, handle_http_exception, handle_internal_error, handle_problem
+from service.routes.documentation import (
+    get_asset,
+    get_openapi_document,
+    get_redoc,
+    get_root,
+    get_swagger_ui,
+)
+from service.routes.health import get_health, get_liveness
+from service.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from service.settings import Settings
+
+ROUTES: Final = [
+    Route("/api/health", get_health),
+    Route("/api/health/live", get_liveness),
+    Route("/", get_root),
+    Route("/openapi.json", get_openapi_document),
+    Route("/docs", get_swagger_ui),
+    Route("/docs/assets/{name}", get_asset),
+    Route("/redoc", get_redoc),
+]
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the ASGI application. Its lifespan opens the pool, which needs no database yet."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[State]:
+        migrations = [file.id for file in read_migration_files()]
+        async with open_database(settings.database_url, settings.database_pool_max) as database:
+            yield State(
+                database=database,
+                health=HealthCheck(database, migrations, settings.health_timeout),
+            )
+
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        # From the outside in: whatever fails further in gets its id, its CORS headers and its line.
+        middleware=[
+            Middleware(RequestContext),
+            Middleware(
+                Cors,
+                allow_origins=settings.cors_origins,
+                allow_credentials=True,
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=["X-Request-ID", "Location", "Link", "ETag", "Retry-After"],
+            ),
+            Middleware(ErrorBoundary),
+            Middleware(BodyLimit),
+        ],
+        exception_handlers={
+            Problem: handle_problem,
+            HTTPException: handle_http_exception,
+            Exception: handle_internal_error,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app

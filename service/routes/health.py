@@ -1,0 +1,156 @@
+"""Health, for monitors, load balancers and orchestrators."""
+
+from datetime import UTC, datetime
+
+from marshmallow import RAISE, Schema, fields, validate
+from starlette.responses import JSONResponse
+
+from service.health import (
+    HEALTHY,
+    MIGRATIONS_PENDING,
+    POOL_TIMEOUT,
+    SHUTTING_DOWN,
+    TIMEOUT,
+    UNREACHABLE,
+    Health,
+)
+from service.openapi import Answer, operation
+from service.problems import RETRY_AFTER_SECONDS
+from service.state import Request
+
+NO_STORE = {"Cache-Control": "no-store"}
+NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old answer says nothing."}
+
+
+def health_body(health: Health, now: datetime) -> dict[str, str]:
+    """Return the body of the health contract: no error text, a fixed vocabulary."""
+    body = {"status": "error" if health.reason else "ok", "database": health.database}
+    if health.reason:
+        body["reason"] = health.reason
+    body["timestamp"] = now.isoformat()
+    return body
+
+
+EXAMPLE_TIME = datetime(2026, 11, 22, 3, 0, 0, 123456, tzinfo=UTC)
+TIMESTAMP = {"description": "When this was found out: ISO 8601, UTC, with its offset."}
+
+
+class HealthySchema(Schema):
+    """The service can do its work."""
+
+    class Meta:
+        """Nothing else is in it."""
+
+        unknown = RAISE
+
+    status = fields.String(required=True, validate=validate.Equal("ok"))
+    database = fields.String(required=True, validate=validate.Equal("connected"))
+    timestamp = fields.DateTime(required=True, metadata=TIMESTAMP)
+
+
+class UnhealthySchema(Schema):
+    """The service cannot do its work, and why."""
+
+    class Meta:
+        """Nothing else is in it."""
+
+        unknown = RAISE
+
+    status = fields.String(required=True, validate=validate.Equal("error"))
+    database = fields.String(
+        required=True, validate=validate.OneOf(["connected", "disconnected", "unknown"])
+    )
+    reason = fields.String(
+        required=True,
+        validate=validate.OneOf(
+            [
+                health.reason
+                for health in (
+                    TIMEOUT,
+                    UNREACHABLE,
+                    POOL_TIMEOUT,
+                    MIGRATIONS_PENDING,
+                    SHUTTING_DOWN,
+                )
+            ]
+        ),
+    )
+    timestamp = fields.DateTime(required=True, metadata=TIMESTAMP)
+
+
+class LiveSchema(Schema):
+    """The process runs."""
+
+    class Meta:
+        """Nothing else is in it."""
+
+        unknown = RAISE
+
+    status = fields.String(required=True, validate=validate.Equal("ok"))
+
+
+@operation(
+    operation_id="getHealth",
+    tag="health",
+    summary="Can the service do its work?",
+    description=(
+        "Asks the database, over the connections that requests use, whether it answers and has "
+        "the schema that this code needs. Answers within HEALTH_TIMEOUT_SECONDS. A schema that "
+        "is ahead of the code, as in a rolling deployment, is healthy."
+    ),
+    answers={
+        200: Answer(
+            description="Healthy.",
+            schema=HealthySchema,
+            headers=NO_STORE_DOCUMENTED,
+            examples={"healthy": health_body(HEALTHY, EXAMPLE_TIME)},
+        ),
+        503: Answer(
+            description="Not healthy: take this copy out of the load balancer.",
+            schema=UnhealthySchema,
+            headers={**NO_STORE_DOCUMENTED, "Retry-After": "Seconds to wait before asking again."},
+            examples={
+                str(health.reason): health_body(health, EXAMPLE_TIME)
+                for health in (
+                    TIMEOUT,
+                    UNREACHABLE,
+                    POOL_TIMEOUT,
+                    MIGRATIONS_PENDING,
+                    SHUTTING_DOWN,
+                )
+            },
+        ),
+    },
+    has_head=True,
+)
+async def get_health(request: Request) -> JSONResponse:
+    health = await request.state["health"].check()
+    headers = dict(NO_STORE)
+    if health.reason:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if health == SHUTTING_DOWN:
+        headers["Connection"] = "close"
+    return JSONResponse(
+        health_body(health, datetime.now(UTC)),
+        status_code=503 if health.reason else 200,
+        headers=headers,
+    )
+
+
+@operation(
+    operation_id="getLiveness",
+    tag="health",
+    summary="Does the process run?",
+    description="Always the same answer, and nothing is asked of the database.",
+    answers={
+        200: Answer(
+            description="It runs.",
+            schema=LiveSchema,
+            headers=NO_STORE_DOCUMENTED,
+            examples={"live": {"status": "ok"}},
+        )
+    },
+    has_head=True,
+)
+async def get_liveness(request: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok"}, headers=NO_STORE)

@@ -106,7 +106,7 @@ class Connection(Queries):
             yield
         except BaseException:
             # Without its connection the transaction is over already; the error in hand says why.
-            if not self._connection.is_closed():
+            if not _is_closed(self._connection):
                 async with self.statement():
                     await transaction.rollback()
             raise
@@ -128,7 +128,7 @@ class Connection(Queries):
         except GONE as error:
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.InterfaceError as error:
-            if not self._connection.is_closed():
+            if not _is_closed(self._connection):
                 raise
             raise DatabaseUnavailable("unreachable") from error
         finally:
@@ -184,6 +184,13 @@ class Database(Queries):
         except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
             # The pool has dropped the connection and will open another; the caller's work is done.
             log.warning("database_connection_dropped", error=repr(error))
+
+
+def _is_closed(connection: RawConnection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool took back a connection that was cut
+        return True
 
 
 @asynccontextmanager

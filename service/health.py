@@ -69,13 +69,14 @@ class HealthCheck:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
         while (remaining := deadline - loop.time()) > 0:
-            if self._query is None or self._query.done():
-                self._query = asyncio.create_task(self._ask())
+            query = self._query
+            if query is None or query.done():
+                query = self._query = asyncio.create_task(self._ask())
             # The query is never cancelled: asyncpg would wait for a server that does not answer.
             # It ends by itself, by the deadlines of the connection.
-            done, _ = await asyncio.wait({self._query}, timeout=remaining)
+            done, _ = await asyncio.wait({query}, timeout=remaining)
             # One that began before this probe may have run out of its time, not of this one's.
-            if done and (health := self._query.result()) not in (TIMEOUT, POOL_TIMEOUT):
+            if done and (health := query.result()) not in (TIMEOUT, POOL_TIMEOUT):
                 return health
         return POOL_TIMEOUT if self._database.is_full and self._is_waiting else TIMEOUT
 

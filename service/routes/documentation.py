@@ -60,7 +60,12 @@ def _page(name: str) -> FileResponse:
 
 
 def _html(description: str) -> Answer:
-    return Answer(description=description, schema={"type": "string"}, media_type="text/html")
+    return Answer(
+        description=description,
+        schema={"type": "string"},
+        media_type="text/html",
+        examples={"beginning": "<!doctype html>"},
+    )
 
 
 @operation(
@@ -80,7 +85,7 @@ async def get_root(request: Request) -> Response:
     answers={
         200: Answer(
             description="The OpenAPI 3.1 document of the API.",
-            schema={"type": "object", "required": ["openapi", "info", "paths"]},
+            schema={"type": "object"},
             examples={"beginning": {"openapi": "3.1.1", "info": {}, "paths": {}}},
         )
     },
@@ -121,6 +126,7 @@ async def get_redoc(request: Request) -> Response:
             description="The file, as `text/javascript` or `text/css`.",
             schema={"type": "string"},
             media_type="text/*",
+            examples={"a style": "body {}"},
         ),
         404: problem_answer(STATUS["not_found"], "The pages have no such file.", NO_SUCH_ASSET),
     },

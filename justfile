@@ -1,0 +1,95 @@
+# `just` alone lists the recipes. Each sets up what it needs, and says so only when it does.
+
+set positional-arguments := true
+
+export UV_PYTHON_DOWNLOADS := "never"
+
+python := ".venv/bin/python"
+
+_list:
+    @"{{ just_executable() }}" --list --unsorted
+
+# Bring the schema up to date and serve
+[no-exit-message]
+run: _runtime
+    @exec {{ python }} -m service serve --migrate
+
+# The same, and again after every change of the code, the SQL or the settings
+dev: _development
+    @exec {{ python }} -m watchfiles --filter all --target-type command '{{ python }} -m service serve --migrate' service sql .env
+
+# Apply the pending migrations
+migrate: _runtime
+    @exec {{ python }} -m service migrate
+
+# Undo the last migration
+rollback: _runtime
+    @exec {{ python }} -m service rollback
+
+# Compare schema and files; exits with 0 current, 2 pending, 3 locked by another, 4 drift
+status: _runtime
+    @exec {{ python }} -m service status
+
+# Create a numbered migration and its rollback: just new "add projects"
+new title: _runtime
+    @exec {{ python }} -m service new "$1"
+
+# Open psql on the database
+psql *arguments: _runtime
+    @exec {{ python }} -m service psql "$@"
+
+# Print the OpenAPI document
+openapi: _runtime
+    @exec {{ python }} -m service openapi
+
+# Run the tests: all, or some, as in: just test -k health
+test *arguments: _development
+    @exec {{ python }} -m pytest "$@"
+
+# Check format, lint, types, migrations and the OpenAPI document
+check: _development
+    .venv/bin/ruff format --check .
+    .venv/bin/ruff check .
+    .venv/bin/basedpyright
+    .venv/bin/squawk --assume-in-transaction --pg-version 15 --exclude-path 'sql/*.rollback.sql' sql/*.sql
+    {{ python }} -m service openapi | {{ python }} tests/lint_openapi.py
+
+# Change the code's form to the one that check wants
+format: _development
+    .venv/bin/ruff check --fix .
+    .venv/bin/ruff format .
+
+# Lock the dependencies that pyproject.toml asks for; newer versions of them: just lock --upgrade
+lock *options:
+    uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header "$@" \
+        --output-file requirements.lock pyproject.toml
+
+_runtime: (_install "runtime" "--extra embedded" "80 MB")
+
+_development: (_install "development" "--extra embedded --group dev" "350 MB")
+
+# What a set was installed from is kept beside it, so that nothing is done when nothing changed.
+_install set options size:
+    @set -eu; \
+    wanted=$(cat pyproject.toml requirements.lock); \
+    for installed in .venv/{{ set }}.installed .venv/development.installed; do \
+        if [ -x {{ python }} ] && [ "$wanted" = "$(cat "$installed" 2>/dev/null)" ]; then exit 0; fi; \
+    done; \
+    if ! command -v uv >/dev/null; then \
+        echo 'error: uv is missing; install it with: pip install uv' >&2; exit 1; \
+    fi; \
+    if ! output=$(uv venv --quiet --allow-existing --python '>=3.11' .venv 2>&1); then \
+        case $output in *'No interpreter found'*) \
+            output='Python 3.11 or newer was not found; install it, or run: uv python install 3.11';; \
+        esac; \
+        echo "error: $output" >&2; exit 1; \
+    fi; \
+    echo 'Installing into .venv ({{ size }} the first time)' >&2; \
+    if ! output=$(uv pip install --quiet --python {{ python }} --require-hashes \
+            --requirements pyproject.toml {{ options }} --constraints requirements.lock 2>&1); then \
+        case $output in *'Failed to fetch'*) \
+            output='the package index does not answer: is there a network?';; \
+        esac; \
+        echo "error: $output" >&2; exit 1; \
+    fi; \
+    printf '%s\n' "$wanted" > .venv/{{ set }}.installed

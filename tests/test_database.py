@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from conftest import Postgres, run_sql
+from network import Proxy
+
+from service.database import Database, DatabaseUnavailable, open_database
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+THINGS = """
+    create table thing (id int primary key, name text not null);
+    insert into thing values (1, 'one'), (2, 'two');
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def things(database: str) -> AsyncIterator[Database]:
+    run_sql(database, THINGS)
+    async with open_database(database, pool_max=2) as opened:
+        yield opened
+
+
+async def test_it_fetches_rows_a_row_and_a_value(things: Database) -> None:
+    rows = await things.fetch("select id, name from thing order by id")
+    assert [tuple(row) for row in rows] == [(1, "one"), (2, "two")]
+    row = await things.fetch_row("select name from thing where id = $1", 2)
+    assert row is not None
+    assert row["name"] == "two"
+    assert await things.fetch_value("select count(*) from thing where id > $1", 0) == 2
+    assert await things.execute("delete from thing where id = $1", 1) == "DELETE 1"
+
+
+async def test_a_missing_row_is_none_or_a_not_found_as_asked(things: Database) -> None:
+    query = "select name from thing where id = $1"
+    assert await things.fetch_row(query, 3) is None
+    assert await things.fetch_value(query, 3) is None
+    with pytest.raises(Problem, match="There is no thing 3") as raised:
+        await things.fetch_row_or_404(query, 3, missing="There is no thing 3.")
+    assert raised.value.status == 404
+    assert (await things.fetch_row_or_404(query, 2, missing=""))["name"] == "two"
+
+
+async def test_a_transaction_commits_or_rolls_back_as_one(things: Database) -> None:
+    async with things.transaction() as connection:
+        await connection.execute("insert into thing values (3, 'three')")
+        await connection.execute("insert into thing values (4, 'four')")
+    with pytest.raises(asyncpg.UniqueViolationError) as raised:
+        async with things.transaction() as connection:
+            await connection.execute("insert into thing values (5, 'five')")
+            await connection.execute("insert into thing values (1, 'again')")
+    assert raised.value.constraint_name == "thing_pkey"
+    assert await things.fetch_value("select array_agg(id order by id) from thing") == [1, 2, 3, 4]
+
+
+async def test_a_statement_has_a_deadline_and_is_cancelled_at_the_server(things: Database) -> None:
+    started = time.monotonic()
+    with pytest.raises(DatabaseUnavailable) as raised:
+        async with things.connection(statement_seconds=0.2) as connection:
+            await connection.execute("select pg_sleep(30)")
+    assert raised.value.reason == "timeout"
+    assert time.monotonic() - started < 5
+    sleeping = "select count(*) from pg_stat_activity where query = $1 and state = 'active'"
+    assert await things.fetch_value(sleeping, "select pg_sleep(30)") == 0
+
+
+async def test_waiting_for_a_connection_has_a_deadline(things: Database) -> None:
+    async with things.connection(), things.connection():
+        with pytest.raises(DatabaseUnavailable) as raised:
+            async with things.connection(acquire_seconds=0.1):
+                pass
+        assert raised.value.reason == "pool_timeout"
+        assert raised.value.status == 503
+        assert raised.value.headers["Retry-After"] == "5"
+    assert await things.fetch_value("select 1") == 1
+
+
+async def test_a_transaction_whose_statement_timed_out_leaves_a_usable_pool(
+    things: Database,
+) -> None:
+    for _ in range(3):  # more often than there are connections
+        with pytest.raises(DatabaseUnavailable):
+            async with (
+                things.connection(statement_seconds=0.1) as connection,
+                connection.transaction(),
+            ):
+                await connection.execute("insert into thing values (9, 'nine')")
+                await connection.execute("select pg_sleep(30)")
+    assert await things.fetch_value("select count(*) from thing") == 2
+
+
+@pytest.mark.parametrize("is_network", [False, True], ids=["frozen server", "black hole"])
+async def test_no_network_and_no_server_can_hold_a_caller_up(
+    is_network: bool, own_postgres: Postgres
+) -> None:
+    with Proxy(own_postgres.url) as proxy:
+        url = proxy.url if is_network else own_postgres.url
+        async with open_database(url, pool_max=2) as database:
+
+            async def ask() -> str:
+                async with database.connection(0.3, 0.3) as connection:
+                    await connection.fetch_value("select 1")
+                return "answered"
+
+            assert await ask() == "answered"
+            if is_network:
+                proxy.is_hole = True
+            else:
+                own_postgres.freeze()
+            started = time.monotonic()
+            # One has the open connection, one opens another, the rest wait for these two.
+            results = await asyncio.gather(*(ask() for _ in range(6)), return_exceptions=True)
+            assert {type(result) for result in results} == {DatabaseUnavailable}
+            assert time.monotonic() - started < 3
+            proxy.is_hole = False
+            own_postgres.thaw()
+            assert await asyncio.gather(*(ask() for _ in range(2))) == ["answered"] * 2
+
+
+async def test_it_starts_before_the_database_and_survives_its_restart(
+    own_postgres: Postgres,
+) -> None:
+    own_postgres.stop()
+    async with open_database(own_postgres.url, pool_max=2) as database:
+        with pytest.raises(DatabaseUnavailable) as raised:
+            await database.fetch_value("select 1")
+        assert raised.value.reason == "unreachable"
+        own_postgres.start()
+        assert await database.fetch_value("select 1") == 1
+        own_postgres.stop()
+        own_postgres.start()
+        # A connection that died unnoticed costs the first to use it one failure, no more.
+        for _ in range(2):
+            try:
+                await database.fetch_value("select 1")
+            except DatabaseUnavailable as error:
+                assert error.reason == "unreachable"
+        assert await database.fetch_value("select 1") == 1
+
+
+async def test_a_connection_cut_in_a_transaction_loses_the_transaction_only(
+    things: Database, database: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with things.transaction() as connection:
+            await connection.execute("insert into thing values (3, 'three')")
+            me = await connection.fetch_value("select pg_backend_pid()")
+            run_sql(database, f"select pg_terminate_backend({me})")
+            await connection.execute("insert into thing values (4, 'four')")
+    assert await things.fetch_value("select count(*) from thing") == 2
+
+
+async def test_a_mistake_in_sql_is_not_taken_for_an_outage(things: Database) -> None:
+    with pytest.raises(asyncpg.PostgresSyntaxError):
+        await things.fetch("selekt 1")

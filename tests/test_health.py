@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+from conftest import Postgres, Service, eventually, run_sql, serving
+from network import Proxy
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.state import Request
+
+MARGIN = 0.2
+
+
+def assert_unhealthy(response: httpx.Response, database: str, reason: str) -> None:
+    assert response.status_code == 503
+    body = response.json()
+    assert_recent(body.pop("timestamp"))
+    assert body == {"status": "error", "database": database, "reason": reason}
+    assert response.headers["retry-after"] == "5"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["content-type"] == "application/json"
+
+
+def assert_recent(timestamp: str) -> None:
+    moment = datetime.fromisoformat(timestamp)
+    assert moment.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - moment) < timedelta(seconds=10)
+
+
+def test_healthy_says_so_and_nothing_more(client: httpx.Client) -> None:
+    response = client.get("/api/health")
+    assert response.status_code == 200
+    body = response.json()
+    assert_recent(body.pop("timestamp"))
+    assert body == {"status": "ok", "database": "connected"}
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["content-type"] == "application/json"
+    assert "retry-after" not in response.headers
+
+
+def test_head_answers_as_get_without_a_body(client: httpx.Client) -> None:
+    get, head = client.get("/api/health"), client.head("/api/health")
+    assert head.status_code == 200
+    assert head.content == b""
+    for name in ("content-type", "content-length", "cache-control"):
+        assert head.headers[name] == get.headers[name]
+
+
+def test_live_answers_without_a_database(own_postgres: Postgres) -> None:
+    own_postgres.stop()
+    with serving(own_postgres.url) as client:
+        response = client.get("/api/health/live")
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+        assert client.head("/api/health/live").status_code == 200
+
+
+def test_a_stopped_database_is_unreachable_and_its_return_is_noticed(
+    own_postgres: Postgres,
+) -> None:
+    own_postgres.stop()
+    with serving(own_postgres.url) as client:
+        assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+        assert client.head("/api/health").status_code == 503
+        own_postgres.start()
+        assert client.get("/api/health").status_code == 200
+        own_postgres.stop()
+        assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+        own_postgres.start()
+        eventually(lambda: client.get("/api/health").status_code == 200, 2)
+
+
+def test_a_refused_login_is_unreachable(database: str) -> None:
+    with serving(database.replace("postgres@", "nobody_here@")) as client:
+        response = client.get("/api/health")
+        assert_unhealthy(response, "disconnected", "unreachable")
+        assert "nobody_here" not in response.text
+
+
+def test_a_database_that_is_starting_up_is_unreachable(own_postgres: Postgres) -> None:
+    own_postgres.stop()
+    data = own_postgres.folder / "data"
+    # A standby that takes no connections before it is promoted: PostgreSQL, starting for long.
+    (data / "standby.signal").touch()
+    starting = Postgres(own_postgres.folder, {"hot_standby": "off"})
+    with serving(own_postgres.url) as client, ThreadPoolExecutor() as executor:
+        started = executor.submit(starting.start)
+        try:
+            eventually((data / "postmaster.pid").exists)
+            eventually(lambda: "starting" in (data / "postmaster.pid").read_text())
+            assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+        finally:
+            eventually(lambda: promote(starting) or started.done())
+            starting.stop()
+
+
+def promote(server: Postgres) -> bool:
+    (server.folder / "data/promote").touch()
+    processes = server.processes()
+    if processes:
+        processes[0].send_signal(signal.SIGUSR1)
+    return False
+
+
+def test_no_schema_at_all_is_migrations_pending(empty_database: str) -> None:
+    with serving(empty_database) as client:
+        assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
+
+
+def test_a_schema_behind_the_code_is_migrations_pending(database: str) -> None:
+    with serving(database) as client:
+        assert client.get("/api/health").status_code == 200
+        run_sql(database, "delete from _yoyo_migration where migration_id like '0001%'")
+        assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
+
+
+def test_a_schema_behind_in_one_and_ahead_in_another_is_still_behind(database: str) -> None:
+    run_sql(database, "update _yoyo_migration set migration_id = '9999_of_newer_code'")
+    with serving(database) as client:
+        assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
+
+
+def test_a_schema_ahead_of_the_code_is_healthy_and_warned_of_once(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    run_sql(
+        database,
+        "insert into _yoyo_migration values ('abc', '9999_of_newer_code', now())",
+    )
+    service = start_service(DATABASE_URL=database)
+    for _ in range(3):
+        assert get(service.url) == (200, "ok", None)
+    warnings = service.find("schema_ahead")
+    assert [warning["level"] for warning in warnings] == ["warning"]
+
+
+def test_a_table_that_may_not_be_read_is_unhealthy(database: str) -> None:
+    run_sql(database, "create role cannot_read_health login")
+    try:
+        with serving(database.replace("postgres@", "cannot_read_health@")) as client:
+            assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+    finally:
+        run_sql(database, "drop role cannot_read_health")
+
+
+async def hold(request: Request) -> PlainTextResponse:
+    """Hold a connection for the seconds asked for."""
+    async with request.state["database"].connection() as connection:
+        await connection.execute("select pg_sleep($1)", float(request.query_params["seconds"]))
+    return PlainTextResponse("held")
+
+
+def test_a_full_pool_is_a_pool_timeout(database: str) -> None:
+    changes = {"database_pool_max": 2, "health_timeout": 0.3}
+    with serving(database, Route("/hold", hold), **changes) as client, ThreadPoolExecutor() as pool:
+        held = [pool.submit(client.get, "/hold?seconds=2") for _ in range(2)]
+        active = "select count(*) from pg_stat_activity where query ~ 'pg_sleep[(][$]'"
+        eventually(lambda: run_sql(database, active) == [(2,)])
+        started = time.monotonic()
+        assert_unhealthy(client.get("/api/health"), "unknown", "pool_timeout")
+        assert 0.3 <= time.monotonic() - started < 0.3 + MARGIN
+        assert [response.result().text for response in held] == ["held"] * 2
+        assert client.get("/api/health").status_code == 200
+
+
+def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> None:
+    with (
+        serving(database, Route("/hold", hold), database_pool_max=1) as client,
+        ThreadPoolExecutor() as pool,
+    ):
+        held = pool.submit(client.get, "/hold?seconds=0.5")
+        active = "select count(*) from pg_stat_activity where query ~ 'pg_sleep[(][$]'"
+        eventually(lambda: run_sql(database, active) == [(1,)])
+        assert client.get("/api/health").status_code == 200
+        held.result()
+
+
+def get(url: str) -> tuple[int, str, str | None]:
+    response = httpx.get(f"{url}/api/health", timeout=10)
+    body = response.json()
+    return response.status_code, body["status"], body.get("reason")
+
+
+class Probes:
+    """Many connections to the service, opened beforehand, that ask for its health together."""
+
+    def __init__(self, url: str, number: int) -> None:
+        parts = urlsplit(url)
+        self._address = (parts.hostname, parts.port)
+        self._number = number
+        self._streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def __aenter__(self) -> Probes:
+        self._streams = [await asyncio.open_connection(*self._address) for _ in range(self._number)]
+        return self
+
+    async def ask(self) -> list[tuple[int, dict[str, Any], float]]:
+        """Return status, body and seconds of each probe."""
+        return await asyncio.gather(*(self._ask(*stream) for stream in self._streams))
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[int, dict[str, Any], float]:
+        started = time.monotonic()
+        writer.write(b"GET /api/health HTTP/1.1\r\nhost: test\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        body = await reader.readexactly(length)
+        return int(head.split()[1]), json.loads(body), time.monotonic() - started
+
+    async def __aexit__(self, *_: object) -> None:
+        for _, writer in self._streams:
+            writer.close()
+            await writer.wait_closed()
+
+
+def assert_all_timed_out(answers: list[tuple[int, dict[str, Any], float]]) -> None:
+    assert {status for status, _, _ in answers} == {503}
+    assert {body["reason"] for _, body, _ in answers} == {"timeout"}
+    assert {body["database"] for _, body, _ in answers} == {"disconnected"}
+    assert max(seconds for _, _, seconds in answers) < 1 + MARGIN
+
+
+def test_a_hundred_probes_of_a_frozen_database_all_answer_in_time(
+    own_postgres: Postgres, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=own_postgres.url)
+
+    async def probe() -> None:
+        async with Probes(service.url, 100) as probes:
+            assert {status for status, _, _ in await probes.ask()} == {200}
+            own_postgres.freeze()
+            for _ in range(3):
+                assert_all_timed_out(await probes.ask())
+            own_postgres.thaw()
+            assert {status for status, _, _ in await probes.ask()} == {200}
+
+    asyncio.run(probe())
+
+
+def test_a_network_that_swallows_everything_is_a_timeout_too(
+    own_postgres: Postgres, start_service: Callable[..., Service]
+) -> None:
+    with Proxy(own_postgres.url) as proxy:
+        service = start_service(DATABASE_URL=proxy.url)
+
+        async def probe() -> None:
+            async with Probes(service.url, 20) as probes:
+                assert {status for status, _, _ in await probes.ask()} == {200}
+                proxy.is_hole = True
+                for _ in range(3):
+                    assert_all_timed_out(await probes.ask())
+                proxy.is_hole = False
+                assert {status for status, _, _ in await probes.ask()} == {200}
+
+        asyncio.run(probe())
+
+
+def test_many_probes_make_one_query_at_a_time_on_one_connection(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    # The health query waits for this lock, so that all probes are under way together.
+    with psycopg.connect(database) as blocking:
+        blocking.execute("lock table _yoyo_migration in access exclusive mode")
+
+        async def probe() -> list[tuple[int, dict[str, Any], float]]:
+            async with Probes(service.url, 50) as probes:
+                asking = asyncio.create_task(probes.ask())
+                await asyncio.sleep(0.3)
+                activity = """
+                    select count(*), count(*) filter (where state = 'active')
+                    from pg_stat_activity
+                    where application_name = 'bmadflow-api' and datname = current_database()
+                """
+                assert await asyncio.to_thread(run_sql, database, activity) == [(1, 1)]
+                blocking.rollback()
+                return await asking
+
+        assert {status for status, _, _ in asyncio.run(probe())} == {200}
+
+
+def test_an_outage_is_logged_once_and_so_is_its_end(
+    own_postgres: Postgres, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=own_postgres.url)
+    assert get(service.url) == (200, "ok", None)
+    own_postgres.stop()
+    for _ in range(5):
+        assert get(service.url) == (503, "error", "unreachable")
+    own_postgres.start()
+    assert get(service.url) == (200, "ok", None)
+    lost = service.find("health_lost")
+    assert [(entry["level"], entry["reason"]) for entry in lost] == [("error", "unreachable")]
+    assert lost[0]["error"]
+    assert len(service.find("health_recovered")) == 1

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import SETTING_NAMES, run_command
+
+from service import PROJECT
+from service.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTING_NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def no_file(tmp_path: Path) -> Path:
+    return tmp_path / "missing.env"
+
+
+def test_the_committed_file_gives_a_developer_everything() -> None:
+    assert load_settings() == Settings(
+        database_url=f"embedded:{PROJECT}/.postgres",
+        migrations_database_url=f"embedded:{PROJECT}/.postgres",
+        host="127.0.0.1",
+        port=8000,
+        cors_origins=("http://localhost:3000",),
+        log_level="INFO",
+        log_format="auto",
+        workers=1,
+        database_pool_max=10,
+        health_timeout=1.0,
+        drain=0.0,
+    )
+
+
+def test_an_operator_needs_no_file(no_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://app:secret@db/app")
+    settings = load_settings(no_file)
+    assert settings.database_url == "postgresql://app:secret@db/app"
+    assert settings.migrations_database_url == settings.database_url
+    assert settings.port == 8000
+
+
+def test_the_real_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_PORT", "8001")
+    assert load_settings().port == 8001
+
+
+def test_every_bad_variable_is_named_at_once_and_no_value_shown(
+    no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = {
+        "MIGRATIONS_DATABASE_URL": "mysql://hunter2@db/app",
+        "BACKEND_HOST": " ",
+        "BACKEND_PORT": "hunter2",
+        "CORS_ORIGINS": "*",
+        "LOG_LEVEL": "hunter2",
+        "LOG_FORMAT": "hunter2",
+        "WEB_CONCURRENCY": "0",
+        "DATABASE_POOL_MAX": "1e3",
+        "HEALTH_TIMEOUT_SECONDS": "nan",
+        "DRAIN_SECONDS": "-1",
+    }
+    for name, value in bad.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings(no_file)
+    lines = str(raised.value).splitlines()
+    assert {line.partition(":")[0] for line in lines} == {"DATABASE_URL", *bad}
+    assert len(lines) == len(bad) + 1
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "embedded:",
+        "localhost",
+        "mysql://db/app",
+        "postgresql://user@db",
+        "postgresql://user:pa#ss@db/app",
+        "postgresql://user:pa/ss@db/app",
+        "postgresql://user:pa?ss@db/app",
+        "postgresql://user:pa@ss@db/app",
+        "postgresql://user:pa%ss@db/app",
+        "postgresql://user:pa[ss@db/app",
+        "postgresql://user@db:port/app",
+    ],
+)
+def test_a_bad_database_url_is_refused_without_being_shown(
+    url: str, no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: ") as raised:
+        load_settings(no_file)
+    assert "ss@" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "normalised"),
+    [
+        ("postgresql://db/app", "postgresql://db/app"),
+        ("postgres://u:p%40ss@db:5433/app?sslmode=require", None),
+        ("postgresql+asyncpg://u@db/app", "postgresql://u@db/app"),
+        ("postgresql://u@one:1,two:2/app", "postgresql://u@one:1,two:2/app"),
+        ("postgresql://u@[::1]:5432/app", "postgresql://u@[::1]:5432/app"),
+        ("postgresql://u@/app?host=/run/postgresql", None),
+        ("embedded:/var/lib/a b", "embedded:/var/lib/a b"),
+        ("embedded:data", f"embedded:{PROJECT}/data"),
+    ],
+)
+def test_a_database_url_is_brought_to_one_form(
+    url: str, normalised: str | None, no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    expected = normalised or url.replace("postgres://", "postgresql://")
+    assert load_settings(no_file).database_url == expected
+
+
+def test_the_passwords_do_not_show_in_a_settings_object(
+    no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app:hunter2@db/app")
+    assert "hunter2" not in repr(load_settings(no_file))
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("http://localhost:3000", ("http://localhost:3000",)),
+        (" https://a.example , http://[::1]:3000,", ("https://a.example", "http://[::1]:3000")),
+    ],
+)
+def test_origins_are_split_and_stripped(
+    value: str, origins: tuple[str, ...], no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/app")
+    monkeypatch.setenv("CORS_ORIGINS", value)
+    assert load_settings(no_file).cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "value", ["*", "null", "localhost:3000", "https://a.example/", "https://*.a"]
+)
+def test_an_origin_that_no_browser_sends_is_refused(
+    value: str, no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/app")
+    monkeypatch.setenv("CORS_ORIGINS", f"https://good.example,{value}")
+    with pytest.raises(SettingsError, match=r"^CORS_ORIGINS: "):
+        load_settings(no_file)
+
+
+def test_a_bad_setting_stops_the_start_with_code_2_and_a_line_each() -> None:
+    result = run_command("serve", DATABASE_URL="", CORS_ORIGINS="*", BACKEND_PORT="hunter2")
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("error: ") for line in lines)
+    assert "credentials are allowed" in result.stderr
+    assert "hunter2" not in result.stderr
+    assert result.stdout == ""

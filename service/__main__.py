@@ -36,7 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stop_signal in (signal.SIGTERM, signal.SIGHUP):
         # As Ctrl-C does: unwinding stops an embedded PostgreSQL, which would stay otherwise.
         signal.signal(stop_signal, _exit)
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command is psql:
+        options.arguments = rest
+    elif rest:
+        parser.error(f"unknown: {' '.join(rest)}")
     try:
         return options.command(options)
     except SettingsError as error:
@@ -201,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     add(status)
     add(new).add_argument("title", help='in plain words, as in "add projects"')
     add(openapi)
-    add(psql).add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to psql")
+    add(psql)
     return parser
 
 

@@ -183,7 +183,7 @@ def _head(document: Mapping[str, Any], described: Operation) -> dict[str, Any]:
     return {
         **document,
         "operationId": f"{described.operation_id}Head",
-        "summary": f"{described.summary}, without the body",
+        "summary": f"{described.summary}: the answer without its body",
         "responses": bodiless | {str(code): name for code, name in COMMON_CODES.items()},
     }
 

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Final, cast
 
@@ -17,10 +18,13 @@ import uvicorn
 
 from service.app import create_app
 from service.logs import configure_logs
+from service.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from types import FrameType
+
+    from starlette.applications import Starlette
 
     from service.health import HealthCheck
     from service.settings import Settings
@@ -32,8 +36,8 @@ STARTUP_FAILED: Final = 3  # uvicorn's own code
 # How long requests that are under way may take to finish once the service stops.
 SHUTDOWN_SECONDS: Final = 30
 
-# A worker that dies sooner than this after its start is not replaced: so would be its successor.
-MIN_WORKER_SECONDS: Final = 5.0
+# A worker that gives up sooner than this has failed to start, and its successor would fail too.
+START_SECONDS: Final = 5.0
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -51,20 +55,22 @@ def listen(host: str, port: int) -> list[socket.socket]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         raise ListenError(f"BACKEND_HOST: {host!r} is no address of this machine") from error
-    sockets: list[socket.socket] = []
-    for family, kind, protocol, _, address in dict.fromkeys(found):
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            listener.bind(address)
-        except OSError as error:
-            raise ListenError(
-                f"cannot listen on {host} port {port}: {error.strerror}. Stop what listens there, "
-                "or set BACKEND_PORT or BACKEND_HOST"
-            ) from error
-        sockets.append(listener)
+    with ExitStack() as unless_bound:
+        sockets: list[socket.socket] = []
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                listener.bind(address)
+            except OSError as error:
+                raise ListenError(
+                    f"cannot listen on {host} port {port}: {error.strerror}. "
+                    "Stop what listens there, or set BACKEND_PORT or BACKEND_HOST"
+                ) from error
+            sockets.append(listener)
+        unless_bound.pop_all()
     return sockets
 
 
@@ -76,6 +82,20 @@ def serve(settings: Settings, sockets: list[socket.socket]) -> int:
     if settings.workers > 1:
         return _supervise(settings, sockets, url)
     return _run_server(settings, sockets, url=url)
+
+
+def server_config(app: Starlette) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        http=HttpProtocol,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -122,15 +142,7 @@ class _Server(uvicorn.Server):
 
 
 def _run_server(settings: Settings, sockets: list[socket.socket], url: str | None) -> int:
-    config = uvicorn.Config(
-        create_app(settings),
-        lifespan="on",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    config = server_config(create_app(settings))
     server = _Server(config, drain=settings.drain, url=url, is_worker=url is None)
     signal.signal(signal.SIGHUP, server.handle_exit)  # the terminal was closed
     server.run(sockets)
@@ -207,7 +219,8 @@ class _Supervisor:
         if self._signals or self._is_failed:
             return
         log.error("worker_ended", pid=worker.pid, exit_code=worker.exitcode)
-        if time.monotonic() - started < MIN_WORKER_SECONDS:
+        is_killed = (worker.exitcode or 0) < 0
+        if not is_killed and time.monotonic() - started < START_SECONDS:
             self._is_failed = True
             self._stop_workers(now=False)
         else:

@@ -25,7 +25,7 @@ from service import PROJECT
 from service.app import create_app
 from service.embedded import EmbeddedPostgres
 from service.migrations import migrate
-from service.server import listen
+from service.server import listen, server_config
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -160,8 +160,7 @@ def serving(database_url: str, *routes: Route, **changes: Any) -> Generator[http
     app = create_app(make_settings(database_url, **changes))
     app.router.routes.extend(routes)
     sockets = listen("127.0.0.1", 0)
-    config = uvicorn.Config(app, lifespan="on", ws="none", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(app))
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     try:

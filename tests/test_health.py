@@ -6,7 +6,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -202,7 +202,7 @@ class Probes:
         self._number = number
         self._streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def __aenter__(self) -> Probes:
+    async def __aenter__(self) -> Self:
         self._streams = [await asyncio.open_connection(*self._address) for _ in range(self._number)]
         return self
 

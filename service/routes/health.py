@@ -92,7 +92,7 @@ class LiveSchema(Schema):
 @operation(
     operation_id="getHealth",
     tag="health",
-    summary="Can the service do its work?",
+    summary="Tell whether the service can do its work",
     description=(
         "Asks the database, over the connections that requests use, whether it answers and has "
         "the schema that this code needs. Answers within HEALTH_TIMEOUT_SECONDS. A schema that "
@@ -140,7 +140,7 @@ async def get_health(request: Request) -> JSONResponse:
 @operation(
     operation_id="getLiveness",
     tag="health",
-    summary="Does the process run?",
+    summary="Tell that the process runs",
     description="Always the same answer, and nothing is asked of the database.",
     answers={
         200: Answer(

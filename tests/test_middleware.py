@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from conftest import Service, serving
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route
+
+from service.logs import configure_logs
+from service.middleware import MAX_BODY_BYTES
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from service.state import Request
+
+ORIGIN = "http://localhost:3000"
+
+
+async def echo(request: Request) -> JSONResponse:
+    return JSONResponse({"bytes": len(await request.body())})
+
+
+async def fail(request: Request) -> JSONResponse:
+    raise RuntimeError("the secret is hunter2")
+
+
+async def fail_half_way(request: Request) -> StreamingResponse:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError("the secret is hunter2")
+
+    return StreamingResponse(body(), headers={"content-length": "8"})
+
+
+async def refuse(request: Request) -> JSONResponse:
+    raise Problem("invalid", "Two fields are wrong.", errors={"name": ["is missing"]})
+
+
+async def take_down(request: Request) -> JSONResponse:
+    return JSONResponse(await request.state["database"].fetch_value("select pg_sleep(0)"))
+
+
+ROUTES = [
+    Route("/echo", echo, methods=["POST"]),
+    Route("/echo", refuse, methods=["PUT"]),
+    Route("/fail", fail),
+    Route("/half", fail_half_way),
+    Route("/refuse", refuse),
+    Route("/database", take_down),
+]
+
+
+@pytest.fixture
+def client(database: str) -> Iterator[httpx.Client]:
+    with serving(database, *ROUTES) as client:
+        yield client
+
+
+def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["type"] == "about:blank"
+    assert body["title"]
+    assert body["status"] == status
+    assert isinstance(body["detail"], str)
+    assert body["instance"] == urlsplit(str(response.request.url)).path
+    assert body["request_id"] == response.headers["x-request-id"]
+    return body
+
+
+def test_an_unknown_path_is_a_problem_document(client: httpx.Client) -> None:
+    assert_problem(client.get("/api/nothing"), 404)
+
+
+def test_a_method_that_the_path_has_not_is_a_problem_document(client: httpx.Client) -> None:
+    response = client.delete("/api/health")
+    assert_problem(response, 405)
+    assert response.headers["allow"] == "GET, HEAD"
+
+
+def test_allow_names_the_methods_of_all_routes_on_a_path(client: httpx.Client) -> None:
+    response = client.get("/echo")
+    assert_problem(response, 405)
+    assert response.headers["allow"] == "POST, PUT"
+
+
+def test_a_fault_is_a_problem_document_that_tells_nothing(client: httpx.Client) -> None:
+    response = client.get("/fail", headers={"origin": ORIGIN})
+    body = assert_problem(response, 500)
+    assert "hunter2" not in response.text
+    assert "RuntimeError" not in response.text
+    assert "errors" not in body
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_after_a_fault_half_way_the_client_sees_that_the_body_is_not_whole(
+    client: httpx.Client,
+) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.get("/half")
+    assert client.get("/api/health/live").status_code == 200
+
+
+def test_a_validation_error_names_the_fields(client: httpx.Client) -> None:
+    body = assert_problem(client.get("/refuse"), 400)
+    assert body["detail"] == "Two fields are wrong."
+    assert body["errors"] == {"name": ["is missing"]}
+
+
+def test_a_database_that_is_gone_is_a_503_to_try_again(database: str) -> None:
+    with serving(database.replace("host=", "host=/nowhere"), *ROUTES) as client:
+        response = client.get("/database")
+        assert_problem(response, 503)
+        assert response.headers["retry-after"] == "5"
+        assert "nowhere" not in response.text
+
+
+def test_a_body_of_just_the_limit_is_read(client: httpx.Client) -> None:
+    response = client.post("/echo", content=bytes(MAX_BODY_BYTES))
+    assert response.json() == {"bytes": MAX_BODY_BYTES}
+
+
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 10_000_000])
+def test_a_larger_body_is_refused_by_its_announced_length(size: int, client: httpx.Client) -> None:
+    response = client.post("/echo", content=bytes(size), headers={"origin": ORIGIN})
+    assert_problem(response, 413)
+    assert response.headers["connection"] == "close"
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_a_larger_body_is_refused_while_it_comes_in_chunks(client: httpx.Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 65536 + 1):
+            yield bytes(65536)
+
+    assert_problem(client.post("/echo", content=chunks()), 413)
+
+
+def test_an_absurd_content_length_is_refused(client: httpx.Client) -> None:
+    head = f"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: {'9' * 18}\r\n\r\n"
+    assert raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_hangs_up_in_the_middle_is_no_fault(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    parts = urlsplit(service.url)
+    for _ in range(10):
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(
+                b"GET /api/health HTTP/1.1\r\nhost: test\r\ncontent-length: 99\r\n\r\n"
+            )
+    service.process.terminate()
+    assert service.wait() == 0
+    assert not [entry for entry in service.entries() if entry["level"] == "error"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nbroken header\r\n\r\n",
+        b"\x16\x03\x01 this is TLS\r\n\r\n",
+        b"GET /caf\xe9 HTTP/1.1\r\nhost: test\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: -1\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_a_problem_document(request_: bytes, client: httpx.Client) -> None:
+    head, _, body = raw(client, request_).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"Content-Type: application/problem+json" in head
+    assert b"Connection: close" in head
+    assert json.loads(body)["status"] == 400
+
+
+def raw(client: httpx.Client, request: bytes) -> bytes:
+    parts = urlsplit(str(client.base_url))
+    with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
+        connection.sendall(request)
+        return connection.recv(65536)
+
+
+@pytest.mark.parametrize(
+    "path", ["/%00", "/%ff", "/api/health%2f..", "/" + "a" * 20_000, "//", "/api//health", "/%"]
+)
+def test_a_strange_path_is_a_client_error(path: str, client: httpx.Client) -> None:
+    answer = raw(client, f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode())
+    assert answer.split()[1] in {b"400", b"404", b"307"}
+    assert client.get("/api/health").status_code == 200
+
+
+def test_a_slash_at_the_end_makes_no_difference(client: httpx.Client) -> None:
+    assert client.get("/api/health/").json()["status"] == "ok"
+    assert client.get("/docs/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/api/nothing", "/fail", "/docs", "/openapi.json"])
+def test_security_headers_are_on_every_response(path: str, client: httpx.Client) -> None:
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/api/nothing", "/fail", "/refuse"])
+def test_an_allowed_origin_may_read_answers_and_errors(path: str, client: httpx.Client) -> None:
+    headers = client.get(path, headers={"origin": ORIGIN}).headers
+    assert headers["access-control-allow-origin"] == ORIGIN
+    assert headers["access-control-allow-credentials"] == "true"
+    assert "X-Request-ID" in headers["access-control-expose-headers"]
+    assert "Origin" in headers["vary"]
+
+
+def test_another_origin_may_not(client: httpx.Client) -> None:
+    response = client.get("/api/health", headers={"origin": "http://evil.example"})
+    assert "access-control-allow-origin" not in response.headers
+
+
+def preflight(client: httpx.Client, origin: str) -> httpx.Response:
+    headers = {
+        "origin": origin,
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "content-type, authorization",
+    }
+    return client.options("/api/health", headers=headers)
+
+
+def test_a_preflight_of_an_allowed_origin_is_answered(client: httpx.Client) -> None:
+    response = preflight(client, ORIGIN)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert "PUT" in response.headers["access-control-allow-methods"]
+    assert "authorization" in response.headers["access-control-allow-headers"]
+
+
+def test_a_preflight_of_another_origin_is_a_problem_document(client: httpx.Client) -> None:
+    response = preflight(client, "http://evil.example")
+    assert assert_problem(response, 400)["detail"] == "Disallowed CORS origin."
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_every_configured_origin_is_allowed(database: str) -> None:
+    origins = ("https://one.example", "https://two.example:8443")
+    with serving(database, cors_origins=origins) as client:
+        for origin in origins:
+            headers = client.get("/api/health", headers={"origin": origin}).headers
+            assert headers["access-control-allow-origin"] == origin
+
+
+def test_a_request_id_is_made_and_differs(client: httpx.Client) -> None:
+    ids = {client.get("/api/health/live").headers["x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_a_well_formed_request_id_is_taken(client: httpx.Client) -> None:
+    response = client.get("/api/nothing", headers={"x-request-id": "trace-42/a.b:c"})
+    assert assert_problem(response, 404)["request_id"] == "trace-42/a.b:c"
+
+
+@pytest.mark.parametrize("proposed", ["", "a b", "a" * 129, 'a"b', "a\tb", "caf\xe9"])
+def test_a_request_id_that_could_forge_a_log_is_not_taken(
+    proposed: str, client: httpx.Client
+) -> None:
+    response = client.get("/api/health/live", headers={"x-request-id": proposed.encode("latin-1")})
+    assert response.headers["x-request-id"] != proposed
+    assert len(response.headers["x-request-id"]) == 32
+
+
+def test_the_log_has_a_line_for_each_request_but_healthy_probes(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    for path in ("/api/health", "/api/health/live", "/docs/assets/page.css?token=hunter2", "/x/y"):
+        httpx.get(service.url + path, headers={"x-request-id": f"for-{path.split('/')[1]}"})
+    service.process.terminate()
+    assert service.wait() == 0
+    requests = service.find("request")
+    assert [(entry["route"], entry["status"]) for entry in requests] == [
+        ("/docs/assets/{name}", 200),
+        (None, 404),
+    ]
+    first = requests[0]
+    assert first["request_id"] == "for-docs"
+    assert first["method"] == "GET"
+    assert first["client"] == "127.0.0.1"
+    assert first["duration_ms"] >= 0
+    assert first["level"] == "info"
+    assert "hunter2" not in service.log.read_text()
+
+
+def test_a_fault_is_logged_once_with_its_traceback_and_request_id(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logs("INFO", "json")
+    try:
+        with serving(database, *ROUTES) as client:
+            client.get("/fail", headers={"x-request-id": "find-me"})
+    finally:
+        root.handlers, root.level = handlers, level
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    faults = [line for line in lines if line["level"] == "error"]
+    assert [fault["request_id"] for fault in faults] == ["find-me"]
+    assert "RuntimeError: the secret is hunter2" in faults[0]["exception"]

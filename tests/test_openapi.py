@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from conftest import run_command
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.app import ROUTES
+from service.openapi import UndocumentedRouteError, build_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from service.state import Request
+
+DOCUMENT = build_document(ROUTES)
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def resolve(node: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in node:
+        found: Any = DOCUMENT
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return found
+    return node
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_says_what_it_is_and_where() -> None:
+    assert DOCUMENT["info"]["title"] == "BMADFlow API"
+    assert DOCUMENT["info"]["version"]
+    assert DOCUMENT["info"]["description"]
+    assert DOCUMENT["servers"]
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == {"health", "documentation"}
+
+
+def test_every_route_is_in_it() -> None:
+    assert set(DOCUMENT["paths"]) == {route.path_format for route in ROUTES}
+    assert {"get", "head"} <= DOCUMENT["paths"]["/api/health"].keys()
+
+
+def test_a_route_without_documentation_fails() -> None:
+    async def silent(request: Request) -> Response:
+        return Response()
+
+    with pytest.raises(UndocumentedRouteError, match="/api/silent"):
+        build_document([*ROUTES, Route("/api/silent", silent)])
+
+
+def test_every_operation_is_fully_described() -> None:
+    identifiers = [operation["operationId"] for _, operation in operations()]
+    assert len(set(identifiers)) == len(identifiers)
+    for name, operation in operations():
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}, name
+        assert {"413", "500"} < operation["responses"].keys(), name
+
+
+def test_every_response_has_a_schema_and_an_example_that_fits_it() -> None:
+    checked = 0
+    for name, operation in operations():
+        for code, reference in operation["responses"].items():
+            response = resolve(reference)
+            assert response["description"], (name, code)
+            has_body = not name.startswith("HEAD") and code != "307"
+            assert ("content" in response) == (has_body or code in {"413", "500"}), (name, code)
+            for content in response.get("content", {}).values():
+                schema = resolve(content["schema"])
+                assert content["examples"], (name, code)
+                for example in content["examples"].values():
+                    jsonschema.validate(example["value"], schema)
+                    checked += 1
+    assert checked > 20
+
+
+def test_the_service_serves_it(client: httpx.Client) -> None:
+    response = client.get("/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == DOCUMENT
+
+
+def test_it_is_printed_without_a_database_and_without_settings() -> None:
+    result = run_command("openapi", DATABASE_URL="")
+    assert result.returncode == 0
+    assert json.loads(result.stdout) == DOCUMENT
+
+
+def test_the_running_service_keeps_to_its_document(client: httpx.Client, tmp_path: Path) -> None:
+    # As a command: schemathesis 4's pytest plugin does not run under pytest 9.2.
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color"]
+    bounds = ["--max-examples=20", "--seed=1", "--checks=all"]
+    result = subprocess.run(
+        [*command, *bounds, f"{client.base_url}/openapi.json"],
+        cwd=tmp_path,  # where it leaves its notes
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    others = len(list(operations())) - 1  # it does not test the document that it came from
+    assert f"Tested: {others}\n" in result.stdout

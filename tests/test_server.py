@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+from conftest import PROJECT, Service, eventually, run_command, run_sql, service_environment
+
+from service.server import ListenError, listen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import TypeAlias
+
+    Start: TypeAlias = Callable[..., Service]
+
+
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_it_cleanly_and_soon(
+    stop_signal: signal.Signals, database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    with httpx.Client() as client:  # its connection stays open and idle
+        assert client.get(f"{service.url}/api/health").status_code == 200
+        started = time.monotonic()
+        service.process.send_signal(stop_signal)
+        assert service.wait() == 0
+    assert time.monotonic() - started < 2
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_ctrl_c_leaves_no_process_of_an_embedded_database(
+    tmp_path: Path, start_service: Start
+) -> None:
+    service = start_service("--migrate", DATABASE_URL=f"embedded:{tmp_path / 'a b'}")
+    assert httpx.get(f"{service.url}/api/health").status_code == 200
+    postmaster = int((tmp_path / "a b/data/postmaster.pid").read_text().split("\n")[0])
+    started = time.monotonic()
+    os.killpg(service.process.pid, signal.SIGINT)  # as a terminal does
+    assert service.wait() == 0
+    assert time.monotonic() - started < 2
+    eventually(lambda: is_gone(postmaster))
+    assert "Traceback" not in service.log.read_text()
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_while_it_drains_health_says_so_and_the_rest_is_served(
+    workers: str, database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="2", WEB_CONCURRENCY=workers)
+    url = service.url
+    eventually(lambda: answers(f"{url}/api/health"))
+    # To all of its processes, as Ctrl-C in a terminal.
+    os.killpg(service.process.pid, signal.SIGINT)
+    response = eventually(lambda: shutting_down(url), 2)
+    body = response.json()
+    del body["timestamp"]
+    assert body == {"status": "error", "database": "unknown", "reason": "shutting_down"}
+    assert response.headers["connection"] == "close"
+    assert response.headers["retry-after"] == "5"
+    assert httpx.get(f"{url}/docs").status_code == 200
+    assert httpx.get(f"{url}/api/health/live").status_code == 200
+    assert service.wait() == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def shutting_down(url: str) -> httpx.Response | None:
+    response = httpx.get(f"{url}/api/health")
+    return response if response.status_code == 503 else None
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_signal_stops_it_at_once(
+    workers: str, database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="60", WEB_CONCURRENCY=workers)
+    url = service.url
+    eventually(lambda: answers(f"{url}/api/health"))
+    os.killpg(service.process.pid, signal.SIGINT)
+    eventually(lambda: shutting_down(url), 2)
+    started = time.monotonic()
+    os.killpg(service.process.pid, signal.SIGINT)
+    assert service.wait() == 0
+    assert time.monotonic() - started < 2
+
+
+def test_several_workers_share_the_port_and_one_that_dies_is_replaced(
+    database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    url = service.url
+    eventually(lambda: answers(f"{url}/api/health"))
+    supervisor = psutil.Process(service.process.pid)
+    workers = eventually(lambda: len(workers_of(supervisor)) == 2 and workers_of(supervisor))
+    workers[0].kill()
+    eventually(lambda: workers[0] not in (now := workers_of(supervisor)) and len(now) == 2)
+    eventually(lambda: answers(f"{url}/api/health"))
+    service.process.terminate()
+    assert service.wait() == 0
+    assert not any(worker.is_running() for worker in workers)
+
+
+def workers_of(supervisor: psutil.Process) -> list[psutil.Process]:
+    return [child for child in supervisor.children() if not is_gone(child.pid) and is_worker(child)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    return "spawn_main" in " ".join(process.cmdline())
+
+
+def test_workers_do_not_outlive_a_supervisor_that_was_killed(
+    database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    url = service.url
+    eventually(lambda: answers(f"{url}/api/health"))
+    workers = workers_of(psutil.Process(service.process.pid))
+    assert len(workers) == 2
+    service.process.kill()
+    service.wait()
+    eventually(lambda: all(is_gone(worker.pid) for worker in workers))
+
+
+def test_a_port_that_is_taken_is_one_readable_line(database: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run_command("serve", "--migrate", DATABASE_URL=database, BACKEND_PORT=str(port))
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        f"error: cannot listen on 127.0.0.1 port {port}: Address already in use. "
+        "Stop what listens there, or set BACKEND_PORT or BACKEND_HOST\n"
+    )
+
+
+def test_an_address_that_is_not_of_this_machine_is_refused() -> None:
+    with pytest.raises(ListenError, match="BACKEND_HOST"):
+        listen("no.such.host.invalid", 0)
+    with pytest.raises(ListenError, match=r"cannot listen on 192\.0\.2\.1"):
+        listen("192.0.2.1", 0)
+
+
+def test_it_listens_on_every_address_of_a_name() -> None:
+    sockets = listen("localhost", 0)
+    addresses = {found.getsockname()[0] for found in sockets}
+    for listening in sockets:
+        listening.close()
+    assert "127.0.0.1" in addresses
+
+
+def test_migrating_first_fails_before_anything_is_served(empty_database: str) -> None:
+    run_sql(empty_database, "create table migration_checksum (oops int)")
+    result = run_command("serve", "--migrate", DATABASE_URL=empty_database)
+    assert result.returncode == 1
+    assert result.stderr == 'error: column "migration_id" does not exist\n'
+
+
+def test_serving_does_not_migrate_unasked(empty_database: str, start_service: Start) -> None:
+    service = start_service(DATABASE_URL=empty_database)
+    assert httpx.get(f"{service.url}/api/health").json()["reason"] == "migrations_pending"
+
+
+def test_a_request_under_way_is_finished(database: str, start_service: Start) -> None:
+    service = start_service(DATABASE_URL=database)
+    parts = urlsplit(service.url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        # Half of a request that is still being sent when the signal comes.
+        connection.sendall(
+            b"GET /api/health/live HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\n"
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        service.process.terminate()
+        assert service.wait() == 0
+
+
+def test_after_kill_9_the_next_start_just_works(tmp_path: Path, start_service: Start) -> None:
+    url = f"embedded:{tmp_path / 'data'}"
+    first = start_service("--migrate", DATABASE_URL=url)
+    assert httpx.get(f"{first.url}/api/health").status_code == 200
+    first.process.kill()
+    first.wait()
+    second = start_service("--migrate", DATABASE_URL=url)
+    assert httpx.get(f"{second.url}/api/health").status_code == 200
+    second.process.terminate()
+    assert second.wait() == 0
+
+
+def test_other_commands_share_the_embedded_database_of_a_running_service(
+    tmp_path: Path, start_service: Start
+) -> None:
+    url = f"embedded:{tmp_path / 'data'}"
+    service = start_service("--migrate", DATABASE_URL=url)
+    assert httpx.get(f"{service.url}/api/health").status_code == 200
+    assert run_command("status", DATABASE_URL=url).returncode == 0
+    query = "select count(*) from migration_checksum"
+    result = run_command("psql", "-At", "-c", query, DATABASE_URL=url)
+    assert (result.returncode, result.stdout) == (0, "1\n")
+    assert httpx.get(f"{service.url}/api/health").status_code == 200
+
+
+def test_a_terminated_migrate_stops_its_embedded_database(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "service", "psql", "-c", "select pg_sleep(30)"]
+    environment = service_environment(DATABASE_URL=f"embedded:{tmp_path / 'data'}")
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL)
+    pid_file = tmp_path / "data/data/postmaster.pid"
+    eventually(lambda: pid_file.exists() and "ready" in pid_file.read_text())
+    postmaster = int(pid_file.read_text().split("\n")[0])
+    time.sleep(0.3)
+    process.terminate()
+    assert process.wait(10) == 128 + signal.SIGTERM
+    eventually(lambda: is_gone(postmaster))

@@ -177,7 +177,7 @@ def _running_database(settings: Settings) -> Generator[Settings]:
 
 
 def _on_database(work: Callable[[str], int | None]) -> int:
-    from service.migrations import MigrationError
+    from service.migration_backend import MigrationError
 
     with _running_database(load_settings()) as settings:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,11 @@ def page(client: httpx.Client) -> Iterator[Page]:
         ):
             complaints.append(f"request to {request.url}")
 
+    def note_error(message: ConsoleMessage) -> None:
+        # Refused by the Content-Security-Policy, not found, or what a script complains of.
+        if message.type == "error":
+            complaints.append(message.text)
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         context = browser.new_context(base_url=str(client.base_url))
@@ -50,11 +55,7 @@ def page(client: httpx.Client) -> Iterator[Page]:
         page.set_default_timeout(20_000)
         page.on("request", note_foreign)
         page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
-        page.on(
-            "console",
-            # Refused by the Content-Security-Policy, not found, and what a script complains of.
-            lambda message: message.type == "error" and complaints.append(message.text),
-        )
+        page.on("console", note_error)
         yield page
         page.wait_for_load_state("networkidle")
         browser.close()

@@ -220,7 +220,7 @@ class Probes:
         body = await reader.readexactly(length)
         return int(head.split()[1]), json.loads(body), time.monotonic() - started
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *arguments: object) -> None:
         for _, writer in self._streams:
             writer.close()
             await writer.wait_closed()

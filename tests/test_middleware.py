@@ -274,7 +274,8 @@ def test_a_well_formed_request_id_is_taken(client: httpx.Client) -> None:
 def test_a_request_id_that_could_forge_a_log_is_not_taken(
     proposed: str, client: httpx.Client
 ) -> None:
-    response = client.get("/api/health/live", headers={"x-request-id": proposed.encode("latin-1")})
+    headers = {b"x-request-id": proposed.encode("latin-1")}
+    response = client.get("/api/health/live", headers=headers)
     assert response.headers["x-request-id"] != proposed
     assert len(response.headers["x-request-id"]) == 32
 

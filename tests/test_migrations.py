@@ -14,8 +14,9 @@ import pytest
 from conftest import PROJECT, Postgres, eventually, run_command, run_sql, service_environment
 
 from service import migrations
+from service.migration_backend import MigrationError
 from service.migration_files import SQL_FOLDER
-from service.migrations import MigrationError, Status, migrate, read_status, rollback
+from service.migrations import Status, migrate, read_status, rollback
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,190 @@
+"""yoyo's PostgreSQL backend, made safe: a migration and every mark of it in one transaction."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+import uuid
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import DatabaseURI
+from yoyo.migrations import Migration, default_migration_table, read_sql_migration
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from service.migration_files import MigrationFile
+
+CONNECT_SECONDS: Final = 5
+
+# How long a statement may queue for a lock that the live service holds: while it queues, every
+# request for that table queues behind it.
+LOCK_TIMEOUT: Final = "5s"
+
+# A file that ends the transaction it runs in would be half applied when a later statement fails.
+TRANSACTION_CONTROL = re.compile(r"(?i)(begin|start|commit|end|rollback|abort|prepare\s+trans)\b")
+LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+
+class MigrationError(Exception):
+    """The schema could not be brought to where it should be; `str()` is one readable line."""
+
+
+class MigrationBackend(PostgresqlPsycopgBackend):
+    """yoyo's bookkeeping, with a migration and every mark of it in one transaction.
+
+    yoyo itself commits the migration before it marks it as applied. A kill between the two
+    leaves one that neither counts as applied nor can be applied again.
+    """
+
+    _connection: psycopg.Connection[Any]
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        unused = DatabaseURI("postgresql+psycopg", None, None, None, None, None, {})
+        super().__init__(unused, default_migration_table)
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        return self._connection
+
+    def connect(self, dburi: object) -> psycopg.Connection[Any]:
+        # libpq reads the URL itself: yoyo's own parser knows neither several hosts nor sockets.
+        return connect(self._url)
+
+    def init_connection(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
+        # The limit that a role or a database sets for requests is not meant for migrations.
+        connection.execute("set statement_timeout = 0")
+
+    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
+        # yoyo's own asks for a user name, which a container may not have, and for a full host
+        # name, which a broken resolver takes half a minute not to find.
+        return {
+            "id": str(uuid.uuid1()),
+            "migration_id": migration.id,
+            "migration_hash": migration.hash,
+            "username": _user_name(),
+            "hostname": socket.gethostname(),
+            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
+            "operation": operation,
+        }
+
+    def apply_file(self, file: MigrationFile) -> None:
+        """Apply a migration and note that it was. Raises MigrationError; nothing is done then."""
+        with self._transaction(file):
+            self._run(file.path, file.is_transactional)
+            migration = Migration(file.id, str(file.path), str(file.path.parent))
+            self.mark_one(migration, log=False)
+            self.log_migration(migration, "apply")
+            self.connection.execute(
+                "insert into migration_checksum (migration_id, sha256) values (%s, %s)",
+                (file.id, file.sha256),
+            )
+
+    def roll_back_file(self, file: MigrationFile) -> None:
+        """Undo a migration and note that. Raises MigrationError; nothing is done then."""
+        with self._transaction(file):
+            # First, since rolling back the very first migration takes this table away.
+            self.connection.execute(
+                "delete from migration_checksum where migration_id = %s", (file.id,)
+            )
+            self._run(file.rollback_path, file.is_transactional)
+            migration = Migration(file.id, str(file.path), str(file.path.parent))
+            self.unmark_one(migration, log=False)
+            self.log_migration(migration, "rollback")
+
+    @contextmanager
+    def _transaction(self, file: MigrationFile) -> Generator[None]:
+        transaction = self.connection.transaction() if file.is_transactional else nullcontext()
+        try:
+            with transaction:
+                yield
+        except psycopg.Error as error:  # of the bookkeeping, or of a constraint that was deferred
+            raise MigrationError(f"{file.path.name}: {describe_error(error)}") from error
+
+    def _run(self, path: Path, is_transactional: bool) -> None:
+        text = path.read_text(encoding="utf-8")
+        _, _, statements = read_sql_migration(str(path))
+        offset = 0
+        for statement in statements:
+            start = text.index(statement, offset)
+            offset = start + len(statement)
+            body = start + _leading_comments(statement)
+            if is_transactional and TRANSACTION_CONTROL.match(text, body):
+                raise MigrationError(
+                    f"{path.name}, line {_line(text, body)}: a migration runs in a transaction "
+                    "already; take this statement out"
+                )
+            try:
+                self.connection.execute(statement.encode())
+            except psycopg.Error as error:
+                position = error.diag.statement_position
+                at = start + int(position) - 1 if position else body
+                raise MigrationError(
+                    f"{path.name}, line {_line(text, at)}: {describe_error(error)}"
+                ) from error
+
+
+@contextmanager
+def open_backend(url: str) -> Generator[MigrationBackend]:
+    """Yield a backend with its tables made; to be used by the holder of the advisory lock."""
+    with MigrationBackend(url) as backend:
+        backend.create_lock_table()
+        # yoyo's lock is a row that stays behind when its process is killed. Under the advisory
+        # lock nobody else can hold it, so one that is there is such a leftover.
+        backend.break_lock()
+        with backend.lock():
+            backend.ensure_internal_schema_updated()
+            yield backend
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Return a connection that commits each statement. Raises psycopg's OperationalError."""
+    return psycopg.connect(conninfo(url), autocommit=True)
+
+
+def conninfo(url: str) -> str:
+    """Return what libpq connects by: the URL with a bound on the time that it takes."""
+    return make_conninfo(
+        url, connect_timeout=CONNECT_SECONDS, application_name="bmadflow-api migrate"
+    )
+
+
+def describe_error(error: psycopg.Error) -> str:
+    """Return PostgreSQL's message in one line."""
+    diagnostics = error.diag
+    # One line: libpq's own errors come in several.
+    text = " ".join((diagnostics.message_primary or str(error)).split())
+    if diagnostics.message_detail:
+        text += f" ({diagnostics.message_detail})"
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        text += (
+            f": the live service kept the lock for {LOCK_TIMEOUT}. Nothing was changed; "
+            "try again, best when it is less busy"
+        )
+    return text
+
+
+def _leading_comments(statement: str) -> int:
+    match = LEADING_COMMENTS.match(statement)
+    return match.end() if match else 0
+
+
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an entry in passwd
+        return f"uid {os.getuid()}"

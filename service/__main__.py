@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from service import PROJECT, __version__
 from service.embedded import EmbeddedPostgres, EmbeddedPostgresError, find_binaries
+from service.listening import ListenError, listen
 from service.migration_files import MigrationFileError, create_migration_files
 from service.settings import EMBEDDED, Settings, SettingsError, load_settings
 
@@ -58,9 +60,6 @@ class CommandError(Exception):
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
-    from service.server import ListenError, listen
-    from service.server import serve as serve_until_stopped
-
     settings = load_settings()
     try:
         # First, so that a port that is taken is known before anything is migrated.
@@ -68,12 +67,11 @@ def serve(options: argparse.Namespace) -> int:
     except ListenError as error:
         raise CommandError(str(error)) from error
     with _running_database(settings) as running:
-        if options.migrate:
-            # In a process of its own: what migrating needs does not stay in the service's memory.
-            migrating = [sys.executable, "-m", "service", "migrate"]
-            code = subprocess.run(migrating, check=False).returncode
-            if code:
-                return code
+        code = _import_server_while_migrating() if options.migrate else 0
+        if code:
+            return code
+        from service.server import serve as serve_until_stopped
+
         return serve_until_stopped(running, sockets)
 
 
@@ -156,6 +154,19 @@ def psql(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         command = [program, url.geturl(), *options.arguments]
         return subprocess.run(command, env=environment, check=False).returncode
+
+
+def _import_server_while_migrating() -> int:
+    # In a process of its own: what migrating needs does not stay in the service's memory, and the
+    # service's libraries are read meanwhile.
+    with subprocess.Popen([sys.executable, "-m", "service", "migrate"]) as migrating:
+        try:
+            importlib.import_module("service.server")
+
+            return migrating.wait()
+        except BaseException:
+            migrating.terminate()
+            raise
 
 
 @contextmanager

@@ -1,15 +1,13 @@
-"""Serving: listening sockets, one uvicorn server or several, and stopping without haste."""
+"""Serving: one uvicorn server or several, and stopping without haste."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Final, cast
 
@@ -21,6 +19,7 @@ from service.logs import configure_logs
 from service.protocol import HttpProtocol
 
 if TYPE_CHECKING:
+    import socket
     from multiprocessing.context import SpawnProcess
     from types import FrameType
 
@@ -40,38 +39,6 @@ SHUTDOWN_SECONDS: Final = 30
 START_SECONDS: Final = 5.0
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class ListenError(Exception):
-    """The service cannot listen where it should; `str()` is one readable line."""
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Bind every address of `host`; connections are refused until a server listens.
-
-    Raises ListenError.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (socket.gaierror, UnicodeError) as error:
-        raise ListenError(f"BACKEND_HOST: {host!r} is no address of this machine") from error
-    with ExitStack() as unless_bound:
-        sockets: list[socket.socket] = []
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            try:
-                listener.bind(address)
-            except OSError as error:
-                raise ListenError(
-                    f"cannot listen on {host} port {port}: {error.strerror}. "
-                    "Stop what listens there, or set BACKEND_PORT or BACKEND_HOST"
-                ) from error
-            sockets.append(listener)
-        unless_bound.pop_all()
-    return sockets
 
 
 def serve(settings: Settings, sockets: list[socket.socket]) -> int:

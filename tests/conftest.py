@@ -24,8 +24,9 @@ import uvicorn
 from service import PROJECT
 from service.app import create_app
 from service.embedded import EmbeddedPostgres
+from service.listening import listen
 from service.migrations import migrate
-from service.server import listen, server_config
+from service.server import server_config
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -208,6 +209,15 @@ class Service:
         assert found, self.log.read_text()
         return found[0]
 
+    def end(self) -> None:
+        """End it if it still runs: gently, so that an embedded database ends with it."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.terminate()
+            self.process.wait(15)
+            return
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     def wait(self, seconds: float = 15) -> int:
         return self.process.wait(seconds)
 
@@ -240,9 +250,7 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
     yield start
     for service in services:
-        if service.process.poll() is None:
-            os.killpg(service.process.pid, signal.SIGKILL)
-            service.process.wait()
+        service.end()
 
 
 def run_command(

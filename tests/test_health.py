@@ -98,12 +98,19 @@ def test_a_database_that_is_starting_up_is_unreachable(own_postgres: Postgres) -
     with serving(own_postgres.url) as client, ThreadPoolExecutor() as executor:
         started = executor.submit(starting.start)
         try:
-            eventually((data / "postmaster.pid").exists)
-            eventually(lambda: "starting" in (data / "postmaster.pid").read_text())
+            eventually(lambda: is_refused_as_starting(own_postgres.url))
             assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
         finally:
             eventually(lambda: promote(starting) or started.done())
             starting.stop()
+
+
+def is_refused_as_starting(url: str) -> bool:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        return "the database system is" in str(error)  # starting up, or not accepting connections
+    return False
 
 
 def promote(server: Postgres) -> bool:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from conftest import PROJECT, Service, eventually, run_command, run_sql, service_environment
 
-from service.server import ListenError, listen
+from service.listening import ListenError, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

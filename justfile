@@ -91,7 +91,7 @@ _install set options size:
         case $output in *'No interpreter found'*) \
             output='Python 3.11 or newer was not found; install it, or run: uv python install 3.11';; \
         esac; \
-        echo "error: $output" >&2; exit 1; \
+        echo "error: ${output#error: }" >&2; exit 1; \
     fi; \
     echo 'Installing into .venv ({{ size }} the first time)' >&2; \
     if ! output=$(uv pip install --quiet --python {{ python }} --require-hashes \
@@ -99,6 +99,6 @@ _install set options size:
         case $output in *'Failed to fetch'*) \
             output='the package index does not answer: is there a network?';; \
         esac; \
-        echo "error: $output" >&2; exit 1; \
+        echo "error: ${output#error: }" >&2; exit 1; \
     fi; \
     printf '%s\n' "$wanted" > .venv/{{ set }}.installed

@@ -28,6 +28,8 @@ Reason = Literal["timeout", "unreachable", "pool_timeout"]
 ACQUIRE_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10.0
 
+CLOSE_SECONDS: Final = 1.0
+
 # After a statement's deadline asyncpg asks the server to cancel it, and waits. A server that is
 # frozen or cut off never answers that either, so this much later the connection is cut.
 CANCEL_SECONDS: Final = 0.5
@@ -211,6 +213,6 @@ async def open_database(url: str, pool_max: int) -> AsyncGenerator[Database]:
         yield Database(pool)
     finally:
         try:
-            await asyncio.wait_for(pool.close(), timeout=2)
+            await asyncio.wait_for(pool.close(), timeout=CLOSE_SECONDS)
         except TimeoutError:
             pool.terminate()

@@ -11,6 +11,10 @@ import structlog
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
+# What uvicorn says of a request that is not HTTP, which our line with the request id says too, and
+# of one that asks for a WebSocket: it is served over HTTP, as the protocol allows.
+OLD_NEWS = ("Invalid HTTP request", "Unsupported upgrade request", "No supported WebSocket library")
+
 
 def configure_logs(level: str, form: str) -> None:
     """Send every log line of `level` and above to standard error.
@@ -54,8 +58,10 @@ def configure_logs(level: str, form: str) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     # Its lines about starting and stopping repeat ours; its warnings and errors are kept.
+    uvicorn_log = logging.getLogger("uvicorn.error")
     if level != "DEBUG":
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        uvicorn_log.setLevel(logging.WARNING)
+    uvicorn_log.addFilter(_is_news)
 
     structlog.configure(
         processors=[
@@ -67,3 +73,7 @@ def configure_logs(level: str, form: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(OLD_NEWS)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.state import Request
 
 ORIGIN = "http://localhost:3000"
+LIFECYCLE = {"listening", "stopping", "stopped"}
 
 
 async def echo(request: Request) -> JSONResponse:
@@ -181,6 +182,21 @@ def test_what_is_not_http_is_a_problem_document(request_: bytes, client: httpx.C
     assert b"Content-Type: application/problem+json" in head
     assert b"Connection: close" in head
     assert json.loads(body)["status"] == 400
+
+
+def test_what_is_not_http_is_one_line_in_the_log(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    parts = urlsplit(service.url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(b"not http\r\n\r\n")
+        body = connection.recv(65536).partition(b"\r\n\r\n")[2]
+    service.process.terminate()
+    assert service.wait() == 0
+    lines = [entry for entry in service.entries() if entry["message"] not in LIFECYCLE]
+    assert [line["message"] for line in lines] == ["request_malformed"]
+    assert lines[0]["request_id"] == json.loads(body)["request_id"]
 
 
 def raw(client: httpx.Client, request: bytes) -> bytes:

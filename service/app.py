@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> Starlette:
                 allow_credentials=True,
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Request-ID", "Location", "Link", "ETag", "Retry-After"],
+                expose_headers=["X-Request-ID", "Retry-After"],
             ),
             Middleware(ErrorBoundary),
             Middleware(BodyLimit),

@@ -68,6 +68,7 @@ class HealthCheck:
             return SHUTTING_DOWN
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
+        health = TIMEOUT
         while (remaining := deadline - loop.time()) > 0:
             query = self._query
             if query is None or query.done():
@@ -75,10 +76,15 @@ class HealthCheck:
             # The query is never cancelled: asyncpg would wait for a server that does not answer.
             # It ends by itself, by the deadlines of the connection.
             done, _ = await asyncio.wait({query}, timeout=remaining)
-            # One that began before this probe may have run out of its time, not of this one's.
-            if done and (health := query.result()) not in (TIMEOUT, POOL_TIMEOUT):
-                return health
-        return POOL_TIMEOUT if self._database.is_full and self._is_waiting else TIMEOUT
+            if done:
+                health = query.result()
+            else:
+                is_pool_full = self._is_waiting and self._database.is_full
+                health = POOL_TIMEOUT if is_pool_full else TIMEOUT
+            # A query that began before this probe may have run out of its time, not of this one's.
+            if health not in (TIMEOUT, POOL_TIMEOUT):
+                break
+        return health
 
     async def _ask(self) -> Health:
         try:

@@ -97,7 +97,8 @@ _install set options size:
     if ! output=$(uv pip install --quiet --python {{ python }} --require-hashes \
             --requirements pyproject.toml {{ options }} --constraints requirements.lock 2>&1); then \
         case $output in *'Failed to fetch'*) \
-            output='the package index does not answer: is there a network?';; \
+            cause=$(printf '%s\n' "$output" | sed -n 's/^ *cause: //p' | tail -n 1); \
+            output="the package index cannot be reached: $cause";; \
         esac; \
         echo "error: ${output#error: }" >&2; exit 1; \
     fi; \

@@ -130,4 +130,5 @@ class HealthCheck:
         if health == HEALTHY:
             log.info("health_recovered")
         else:
-            log.error("health_lost", reason=health.reason, error=repr(error) if error else None)
+            cause = {"error": repr(error)} if error else {}
+            log.error("health_lost", reason=health.reason, **cause)

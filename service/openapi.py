@@ -149,7 +149,9 @@ def build_document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
         operations = _operations(route)
         # `{name:convertor}` is Starlette's; the document has `{name}`.
         spec.path(path=route.path_format, operations=operations)
-    return spec.to_dict()
+    document = spec.to_dict()
+    # First, as people and tools that look at the beginning of a file expect it.
+    return {"openapi": document.pop("openapi"), **document}
 
 
 def _operations(route: Route) -> dict[str, Any]:

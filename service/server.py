@@ -87,6 +87,12 @@ class _Server(uvicorn.Server):
         if self.started and self._url:
             log.info("listening", url=self._url, docs=f"{self._url}/docs")
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:
+            # uvicorn leaves the lifespan out then, whose task is cancelled later, with a traceback.
+            await self.lifespan.shutdown()
+
     async def on_tick(self, counter: int) -> bool:
         if self._stop_at is not None:
             # Not in handle_exit: a signal may come in the middle of another line.
@@ -170,7 +176,11 @@ class _Supervisor:
         worker = self._spawn.Process(
             target=_run_worker, args=(self._settings, self._sockets, self._workers_end)
         )
+        # What is ignored here is so from the worker's first moment on: see _run_worker.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.start()
+        signal.signal(signal.SIGINT, self._count_signal)
+        log.info("worker_started", pid=worker.pid)
         self._workers[worker] = time.monotonic()
 
     def _stop_workers(self, *, now: bool) -> None:

@@ -137,7 +137,8 @@ def _check_database_url(url: str) -> None:
     except ValueError:
         raise ValidationError("is not a valid URL") from None
     userinfo, _, hosts = parts.netloc.rpartition("@")
-    if parts.fragment or "@" in userinfo or not HOSTS.fullmatch(hosts) or BARE_PERCENT.search(url):
+    is_cut_wrongly = parts.fragment or "@" in userinfo or "@" in parts.path
+    if is_cut_wrongly or not HOSTS.fullmatch(hosts) or BARE_PERCENT.search(url):
         raise ValidationError(
             "is not a valid URL; in a password write %25 for %, %40 for @, %23 for #, %2F for /, "
             "%3A for :, %3F for ?"

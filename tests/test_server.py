@@ -104,6 +104,7 @@ def test_a_second_signal_stops_it_at_once(
     os.killpg(service.process.pid, signal.SIGINT)
     assert service.wait() == 0
     assert time.monotonic() - started < 2
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_several_workers_share_the_port_and_one_that_dies_is_replaced(

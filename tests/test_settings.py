@@ -89,6 +89,7 @@ def test_every_bad_variable_is_named_at_once_and_no_value_shown(
         "postgresql://user:pa/ss@db/app",
         "postgresql://user:pa?ss@db/app",
         "postgresql://user:pa@ss@db/app",
+        "postgresql://user:pa@x/ss@db/app",
         "postgresql://user:pa%ss@db/app",
         "postgresql://user:pa[ss@db/app",
         "postgresql://user@db:port/app",

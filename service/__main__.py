@@ -19,7 +19,11 @@ from urllib.parse import unquote, urlsplit
 from service import PROJECT, __version__
 from service.embedded import EmbeddedPostgres, EmbeddedPostgresError, find_binaries
 from service.listening import ListenError, listen
-from service.migration_files import MigrationFileError, create_migration_files
+from service.migration_files import (
+    MigrationFileError,
+    create_migration_files,
+    read_migration_files,
+)
 from service.settings import EMBEDDED, Settings, SettingsError, load_settings
 
 # A command imports what it needs itself: each starts faster, and the service stays smaller,
@@ -61,6 +65,7 @@ class CommandError(Exception):
 def serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
     settings = load_settings()
+    read_migration_files()  # what is wrong with them is said here, in one line, not by each worker
     try:
         # First, so that a port that is taken is known before anything is migrated.
         sockets = listen(settings.host, settings.port)
@@ -159,7 +164,9 @@ def psql(options: argparse.Namespace) -> int:
 def _import_server_while_migrating() -> int:
     # In a process of its own: what migrating needs does not stay in the service's memory, and the
     # service's libraries are read meanwhile.
-    with subprocess.Popen([sys.executable, "-m", "service", "migrate"]) as migrating:
+    command = [sys.executable, "-m", "service", "migrate"]
+    # In a process group of its own: it is this process that a terminal's Ctrl-C is for.
+    with subprocess.Popen(command, process_group=0) as migrating:
         try:
             importlib.import_module("service.server")
 
@@ -202,9 +209,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True)
 
-    def add(command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    def add(
+        command: Callable[[argparse.Namespace], int], *, has_help: bool = True
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(
-            command.__name__, help=command.__doc__, description=command.__doc__
+            command.__name__,
+            help=command.__doc__,
+            description=command.__doc__,
+            add_help=has_help,
         )
         added.set_defaults(command=command)
         return added
@@ -217,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     add(status)
     add(new).add_argument("title", help='in plain words, as in "add projects"')
     add(openapi)
-    add(psql)
+    add(psql, has_help=False)  # psql has its own
     return parser
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
 
 import asyncpg
@@ -107,10 +107,12 @@ class Connection(Queries):
         try:
             yield
         except BaseException:
-            # Without its connection the transaction is over already; the error in hand says why.
+            # If that fails too, the connection is cut and the transaction over; what says why is
+            # the error in hand.
             if not _is_closed(self._connection):
-                async with self.statement():
-                    await transaction.rollback()
+                with suppress(DatabaseUnavailable):
+                    async with self.statement():
+                        await transaction.rollback()
             raise
         async with self.statement():
             await transaction.commit()
@@ -125,7 +127,7 @@ class Connection(Queries):
         )
         try:
             yield self._connection, self._seconds
-        except TimeoutError as error:
+        except (TimeoutError, asyncpg.QueryCanceledError) as error:
             raise DatabaseUnavailable("timeout") from error
         except GONE as error:
             raise DatabaseUnavailable("unreachable") from error
@@ -155,7 +157,8 @@ class Database(Queries):
             connection = await self._pool.acquire(timeout=acquire_seconds)
         except TimeoutError as error:
             raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
-        except (*GONE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*GONE, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            # ValueError: something in the URL that no driver can connect by.
             raise DatabaseUnavailable("unreachable") from error
         try:
             yield Connection(connection, statement_seconds)

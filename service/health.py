@@ -34,6 +34,7 @@ UNREACHABLE: Final = Health("disconnected", "unreachable")
 POOL_TIMEOUT: Final = Health("unknown", "pool_timeout")
 MIGRATIONS_PENDING: Final = Health("connected", "migrations_pending")
 SHUTTING_DOWN: Final = Health("unknown", "shutting_down")
+UNHEALTHY: Final = (TIMEOUT, UNREACHABLE, POOL_TIMEOUT, MIGRATIONS_PENDING, SHUTTING_DOWN)
 
 UNAVAILABLE: Final = {
     "timeout": TIMEOUT,

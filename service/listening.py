@@ -1,7 +1,16 @@
 """The sockets that the service listens on."""
 
+import errno
 import socket
 from contextlib import ExitStack
+
+from service.settings import SettingsError
+
+BACKLOG = 2048
+
+# An address family that this machine does not have, or an address that is another machine's. Of
+# several addresses of one name, as `localhost` has them, such a one is left out.
+NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 class ListenError(Exception):
@@ -9,28 +18,38 @@ class ListenError(Exception):
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Bind every address of `host`; connections are refused until a server listens.
+    """Listen on every address of `host`; who connects waits until a server accepts.
 
-    Raises ListenError.
+    Raises ListenError where something else listens, SettingsError where this is no address.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
-        raise ListenError(f"BACKEND_HOST: {host!r} is no address of this machine") from error
-    with ExitStack() as unless_bound:
-        sockets: list[socket.socket] = []
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            listener = unless_bound.enter_context(socket.socket(family, kind, protocol))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        raise SettingsError("BACKEND_HOST: is neither an address nor a known name") from error
+    sockets: list[socket.socket] = []
+    with ExitStack() as unless_all_listen:
+        for family, _, _, _, address in dict.fromkeys(found):
             try:
-                listener.bind(address)
+                listener = unless_all_listen.enter_context(socket.socket(family))
+                _listen(listener, address)
             except OSError as error:
+                if error.errno in NOT_HERE:
+                    continue
                 raise ListenError(
                     f"cannot listen on {host} port {port}: {error.strerror}. "
                     "Stop what listens there, or set BACKEND_PORT or BACKEND_HOST"
                 ) from error
             sockets.append(listener)
-        unless_bound.pop_all()
+        if not sockets:
+            raise SettingsError("BACKEND_HOST: is no address of this machine")
+        unless_all_listen.pop_all()
     return sockets
+
+
+def _listen(listener: socket.socket, address: tuple[object, ...]) -> None:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind(address)
+    # At once: with SO_REUSEADDR, of two that only bind neither learns of the other.
+    listener.listen(BACKLOG)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger()
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+
+# How much more is read of a body that is too large, and for how long, before the answer.
+DISCARD_BYTES: Final = 16 * MAX_BODY_BYTES
+DISCARD_SECONDS: Final = 2.0
 
 # What a client may name its request: nothing that could forge a line or a field in a log.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
@@ -131,9 +137,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length", "0")
-        # Longer than any length that is allowed: not worth turning into a number.
-        if len(length) > 9 or int(length) > MAX_BODY_BYTES:
+        headers = Headers(scope=scope)
+        # uvicorn lets nothing through but digits.
+        if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+            if "expect" not in headers:  # who waits for leave to send has not begun
+                await _discard(receive)
             problem = _too_large()
             await problem_response(scope, problem.status, problem.detail, headers=problem.headers)(
                 scope, receive, send
@@ -146,17 +154,31 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
+                await _discard(receive)
                 raise _too_large()
             return message
 
         await self.app(scope, receive_within_limit, send)
 
 
+async def _discard(receive: Receive) -> None:
+    # Closing a connection on which something is still to be read resets it, and the client, busy
+    # with sending, may never see the answer (RFC 9112, section 9.6).
+    discarded = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while discarded < DISCARD_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+
+
 def _too_large() -> Problem:
     return Problem(
         "too_large",
         f"The body is larger than {MAX_BODY_BYTES} bytes.",
-        # The rest of the body is not read, so nothing can follow on this connection.
+        # What is left of the body is not read, so nothing can follow on this connection.
         headers={"Connection": "close"},
     )
 

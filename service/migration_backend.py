@@ -31,6 +31,7 @@ LOCK_TIMEOUT: Final = "5s"
 
 # A file that ends the transaction it runs in would be half applied when a later statement fails.
 TRANSACTION_CONTROL = re.compile(r"(?i)(begin|start|commit|end|rollback|abort|prepare\s+trans)\b")
+COPY_FROM_CLIENT = re.compile(r"(?is)copy\b.*\b(stdin|stdout)\b")
 LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -79,28 +80,35 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         }
 
     def apply_file(self, file: MigrationFile) -> None:
-        """Apply a migration and note that it was. Raises MigrationError; nothing is done then."""
+        """Apply a migration and note that it was.
+
+        Raises MigrationError; nothing is done then, or in a file that is not transactional, the
+        statements before the one that failed.
+        """
+        migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
             self._run(file.path, file.is_transactional)
-            migration = Migration(file.id, str(file.path), str(file.path.parent))
-            self.mark_one(migration, log=False)
-            self.log_migration(migration, "apply")
-            self.connection.execute(
-                "insert into migration_checksum (migration_id, sha256) values (%s, %s)",
-                (file.id, file.sha256),
-            )
+            with self.connection.transaction():
+                self.mark_one(migration, log=False)
+                self.log_migration(migration, "apply")
+                self.connection.execute(
+                    "insert into migration_checksum (migration_id, sha256) values (%s, %s)",
+                    (file.id, file.sha256),
+                )
 
     def roll_back_file(self, file: MigrationFile) -> None:
-        """Undo a migration and note that. Raises MigrationError; nothing is done then."""
+        """Undo a migration and note that it was. Raises MigrationError as apply_file does."""
+        migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
-            # First, since rolling back the very first migration takes this table away.
-            self.connection.execute(
-                "delete from migration_checksum where migration_id = %s", (file.id,)
-            )
             self._run(file.rollback_path, file.is_transactional)
-            migration = Migration(file.id, str(file.path), str(file.path.parent))
-            self.unmark_one(migration, log=False)
-            self.log_migration(migration, "rollback")
+            with self.connection.transaction():
+                self.unmark_one(migration, log=False)
+                self.log_migration(migration, "rollback")
+                # Rolling back the very first migration has taken the table away.
+                if exists(self.connection, "migration_checksum"):
+                    self.connection.execute(
+                        "delete from migration_checksum where migration_id = %s", (file.id,)
+                    )
 
     @contextmanager
     def _transaction(self, file: MigrationFile) -> Generator[None]:
@@ -119,19 +127,26 @@ class MigrationBackend(PostgresqlPsycopgBackend):
             start = text.index(statement, offset)
             offset = start + len(statement)
             body = start + _leading_comments(statement)
+            place = f"{path.name}, line {_line(text, body)}"
             if is_transactional and TRANSACTION_CONTROL.match(text, body):
                 raise MigrationError(
-                    f"{path.name}, line {_line(text, body)}: a migration runs in a transaction "
-                    "already; take this statement out"
+                    f"{place}: a migration runs in a transaction already; take this statement out"
                 )
+            if COPY_FROM_CLIENT.match(text, body, offset):
+                raise MigrationError(f"{place}: there is no client to copy from or to; use insert")
             try:
                 self.connection.execute(statement.encode())
             except psycopg.Error as error:
-                position = error.diag.statement_position
-                at = start + int(position) - 1 if position else body
+                if position := error.diag.statement_position:
+                    place = f"{path.name}, line {_line(text, start + int(position) - 1)}"
+                raise MigrationError(f"{place}: {describe_error(error)}") from error
+            if is_transactional and not self._is_in_transaction():
                 raise MigrationError(
-                    f"{path.name}, line {_line(text, at)}: {describe_error(error)}"
-                ) from error
+                    f"{place}: this ends the migration's transaction, half applied"
+                )
+
+    def _is_in_transaction(self) -> bool:
+        return self.connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
 
 @contextmanager
@@ -152,6 +167,12 @@ def connect(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(conninfo(url), autocommit=True)
 
 
+def exists(connection: psycopg.Connection[Any], table: str) -> bool:
+    """Return whether there is a table of this name where the connection looks for it."""
+    row = connection.execute("select to_regclass(%s) is not null", (table,)).fetchone()
+    return row == (True,)
+
+
 def conninfo(url: str) -> str:
     """Return what libpq connects by: the URL with a bound on the time that it takes."""
     return make_conninfo(
@@ -162,16 +183,15 @@ def conninfo(url: str) -> str:
 def describe_error(error: psycopg.Error) -> str:
     """Return PostgreSQL's message in one line."""
     diagnostics = error.diag
-    # One line: libpq's own errors come in several.
-    text = " ".join((diagnostics.message_primary or str(error)).split())
-    if diagnostics.message_detail:
-        text += f" ({diagnostics.message_detail})"
+    text = diagnostics.message_primary or str(error)
+    for more in (diagnostics.message_detail, diagnostics.message_hint):
+        text += f" ({more})" if more else ""
     if isinstance(error, psycopg.errors.LockNotAvailable):
         text += (
             f": the live service kept the lock for {LOCK_TIMEOUT}. Nothing was changed; "
             "try again, best when it is less busy"
         )
-    return text
+    return " ".join(text.split())
 
 
 def _leading_comments(statement: str) -> int:

@@ -18,6 +18,7 @@ from service.migration_backend import (
     connect,
     conninfo,
     describe_error,
+    exists,
     open_backend,
 )
 from service.migration_files import SQL_FOLDER, MigrationFile, read_migration_files
@@ -159,20 +160,16 @@ def _compare(connection: psycopg.Connection[Any], files: list[MigrationFile]) ->
 
 
 def _read_applied(connection: psycopg.Connection[Any]) -> list[str]:
-    if not _exists(connection, default_migration_table):
+    if not exists(connection, default_migration_table):
         return []
     query = "select migration_id from _yoyo_migration order by migration_id"
     return connection.cursor(row_factory=scalar_row).execute(query).fetchall()
 
 
 def _read_checksums(connection: psycopg.Connection[Any]) -> dict[str, str]:
-    if not _exists(connection, "migration_checksum"):
+    if not exists(connection, "migration_checksum"):
         return {}
     return dict(connection.execute("select migration_id, sha256 from migration_checksum"))
-
-
-def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
-    return bool(_fetch_value(connection, "select to_regclass(%s) is not null", table))
 
 
 def _is_locked(connection: psycopg.Connection[Any]) -> bool:

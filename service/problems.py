@@ -15,8 +15,6 @@ from starlette.types import Scope
 Code = Literal[
     "invalid",
     "not_found",
-    "method_not_allowed",
-    "conflict",
     "too_large",
     "internal",
     "unavailable",
@@ -25,8 +23,6 @@ Code = Literal[
 STATUS: Final[Mapping[Code, HTTPStatus]] = {
     "invalid": HTTPStatus.BAD_REQUEST,
     "not_found": HTTPStatus.NOT_FOUND,
-    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
-    "conflict": HTTPStatus.CONFLICT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -59,13 +55,17 @@ class Problem(Exception):
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
 
 
-class ProblemSchema(Schema):
-    """A problem document (RFC 9457)."""
+class ExactSchema(Schema):
+    """A schema of which the document says that there is nothing else in it."""
 
     class Meta:
-        """Nothing else is in it."""
+        """How marshmallow and apispec take it."""
 
         unknown = RAISE
+
+
+class ProblemSchema(ExactSchema):
+    """A problem document (RFC 9457)."""
 
     type = fields.String(
         required=True,

@@ -38,6 +38,8 @@ SHUTDOWN_SECONDS: Final = 30
 # A worker that gives up sooner than this has failed to start, and its successor would fail too.
 START_SECONDS: Final = 5.0
 
+RESPAWN_SECONDS: Final = 1.0
+
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -197,11 +199,14 @@ class _Supervisor:
             return
         log.error("worker_ended", pid=worker.pid, exit_code=worker.exitcode)
         is_killed = (worker.exitcode or 0) < 0
-        if not is_killed and time.monotonic() - started < START_SECONDS:
+        is_young = time.monotonic() - started < START_SECONDS
+        if is_young and not is_killed:
             self._is_failed = True
             self._stop_workers(now=False)
-        else:
-            self._start_worker()
+            return
+        if is_young:  # killed at once, as for want of memory: the next one may be, too
+            time.sleep(RESPAWN_SECONDS)
+        self._start_worker()
 
 
 def _supervise(settings: Settings, sockets: list[socket.socket], url: str) -> int:

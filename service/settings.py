@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
@@ -19,9 +19,12 @@ ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 # host:port,host:port after the user's name and password. What fails here is mostly a password
 # with a character that must be percent-encoded, and drivers quote such pieces in their errors.
-HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:,@]*)(:[0-9]{1,5})?"
+LABEL = r"[^\[\]:,@.\s]{1,63}"  # RFC 1035, section 2.3.4
+HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?|)(:[0-9]{{1,5}})?"
 HOSTS = re.compile(f"{HOST}(,{HOST})*")
-BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# A bare percent sign, and the escape of NUL, which PostgreSQL allows nowhere.
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+PORT_MAX = 65535
 
 
 class SettingsError(Exception):
@@ -55,7 +58,10 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
     Raises SettingsError, which names every bad variable.
     """
     env = Env(eager=False)
-    env.read_env(env_file, recurse=False)
+    try:
+        env.read_env(env_file, recurse=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{env_file.name}: cannot be read as UTF-8 text") from error
 
     database_url = env.str("DATABASE_URL", validate=_check_database_url)
     migrations_database_url = env.str(
@@ -136,15 +142,31 @@ def _check_database_url(url: str) -> None:
         parts = urlsplit(url)
     except ValueError:
         raise ValidationError("is not a valid URL") from None
-    userinfo, _, hosts = parts.netloc.rpartition("@")
-    is_cut_wrongly = parts.fragment or "@" in userinfo or "@" in parts.path
-    if is_cut_wrongly or not HOSTS.fullmatch(hosts) or BARE_PERCENT.search(url):
+    if not _is_well_formed(url, parts):
         raise ValidationError(
             "is not a valid URL; in a password write %25 for %, %40 for @, %23 for #, %2F for /, "
             "%3A for :, %3F for ?"
         )
     if not parts.path.strip("/"):
         raise ValidationError("names no database, as in postgresql://user@host/database")
+    if "password" in parse_qs(parts.query):
+        raise ValidationError("has a password after the ?; write it before the host")
+
+
+def _is_well_formed(url: str, parts: SplitResult) -> bool:
+    userinfo, _, hosts = parts.netloc.rpartition("@")
+    try:
+        unquote(url, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return (
+        not parts.fragment
+        and "@" not in userinfo + parts.path
+        and not BAD_ESCAPE.search(url)
+        and not re.search(r"\s", url)
+        and HOSTS.fullmatch(hosts) is not None
+        and all(int(port) <= PORT_MAX for port in re.findall(r":([0-9]+)(?=,|$)", hosts))
+    )
 
 
 def _normalise_database_url(url: str) -> str:
@@ -160,9 +182,12 @@ def _check_origins(value: str) -> None:
                 "* is refused, since credentials are allowed: list each origin, "
                 "as in http://localhost:3000,https://docs.example.com"
             )
-        if not ORIGIN.fullmatch(origin):
+        # Browsers leave a scheme's own port out, so that no origin would ever be equal.
+        has_own_port = origin.endswith(":443" if origin.startswith("https:") else ":80")
+        if not ORIGIN.fullmatch(origin) or has_own_port:
             raise ValidationError(
-                "each origin is scheme://host[:port] in lower case, with nothing after it"
+                "each origin is scheme://host[:port] in lower case, as browsers send it: without "
+                "the port 80 of http or 443 of https, and with nothing after it"
             )
 
 

@@ -131,6 +131,41 @@ async def test_no_network_and_no_server_can_hold_a_caller_up(
             assert await asyncio.gather(*(ask() for _ in range(2))) == ["answered"] * 2
 
 
+async def test_a_transaction_in_a_black_hole_ends_soon_and_with_its_own_error(
+    own_postgres: Postgres,
+) -> None:
+    with Proxy(own_postgres.url) as proxy:
+        async with open_database(proxy.url, pool_max=1) as database:
+            started = time.monotonic()
+            with pytest.raises(KeyError):
+                async with database.connection(1, 0.3) as connection, connection.transaction():
+                    proxy.is_hole = True
+                    raise KeyError
+            proxy.is_hole = False
+            with pytest.raises(DatabaseUnavailable) as raised:
+                async with database.connection(1, 0.3) as connection, connection.transaction():
+                    proxy.is_hole = True
+                    await connection.fetch_value("select 1")
+            assert raised.value.reason == "timeout"
+            assert time.monotonic() - started < 5
+            proxy.is_hole = False
+
+
+async def test_a_limit_of_the_server_is_a_timeout_too(things: Database) -> None:
+    async with things.connection() as connection:
+        await connection.execute("set statement_timeout = '50ms'")
+        with pytest.raises(DatabaseUnavailable) as raised:
+            await connection.execute("select pg_sleep(5)")
+    assert raised.value.reason == "timeout"
+
+
+async def test_a_url_that_no_driver_can_use_is_unreachable() -> None:
+    async with open_database("postgresql://user@a..b/app", pool_max=1) as database:
+        with pytest.raises(DatabaseUnavailable) as raised:
+            await database.fetch_value("select 1")
+    assert raised.value.reason == "unreachable"
+
+
 async def test_it_starts_before_the_database_and_survives_its_restart(
     own_postgres: Postgres,
 ) -> None:

@@ -194,6 +194,22 @@ def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> No
         held.result()
 
 
+def test_a_probe_that_joins_a_failing_query_gets_a_query_of_its_own(database: str) -> None:
+    with (
+        serving(database, Route("/hold", hold), database_pool_max=1) as client,
+        ThreadPoolExecutor() as pool,
+    ):
+        held = pool.submit(client.get, "/hold?seconds=1.4")
+        active = "select count(*) from pg_stat_activity where query ~ 'pg_sleep[(][$]'"
+        eventually(lambda: run_sql(database, active) == [(1,)])
+        first = pool.submit(client.get, "/api/health")
+        time.sleep(0.7)
+        # The first one's query gives up after 1 s; by then this one still has 0.7 s.
+        assert client.get("/api/health").status_code == 200
+        assert_unhealthy(first.result(), "unknown", "pool_timeout")
+        held.result()
+
+
 def get(url: str) -> tuple[int, str, str | None]:
     response = httpx.get(f"{url}/api/health", timeout=10)
     body = response.json()
@@ -312,4 +328,6 @@ def test_an_outage_is_logged_once_and_so_is_its_end(
     lost = service.find("health_lost")
     assert [(entry["level"], entry["reason"]) for entry in lost] == [("error", "unreachable")]
     assert lost[0]["error"]
+    # Each failing probe has its line, too; those that are answered with 200 have none.
+    assert [entry["status"] for entry in service.find("request")] == [503] * 5
     assert len(service.find("health_recovered")) == 1

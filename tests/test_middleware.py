@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import logging
+import select
 import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import Service, serving
+from conftest import Service, eventually, serving
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
@@ -184,6 +185,26 @@ def test_what_is_not_http_is_a_problem_document(request_: bytes, client: httpx.C
     assert json.loads(body)["status"] == 400
 
 
+def test_a_chunk_that_is_not_one_is_a_problem_document(client: httpx.Client) -> None:
+    request = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
+    assert raw(client, request).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_headers_without_end_are_refused(client: httpx.Client) -> None:
+    endless = b"x: " + b"a" * 8000 + b"\r\n"
+    answer = raw(client, b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n", *[endless] * 40)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert client.get("/api/health/live").status_code == 200
+
+
+def test_many_requests_on_one_connection_are_not_taken_for_one_large_head(
+    client: httpx.Client,
+) -> None:
+    for _ in range(200):
+        response = client.get("/api/health/live", headers={"x": "a" * 1000})
+        assert response.status_code == 200
+
+
 def test_what_is_not_http_is_one_line_in_the_log(
     database: str, start_service: Callable[..., Service]
 ) -> None:
@@ -199,10 +220,33 @@ def test_what_is_not_http_is_one_line_in_the_log(
     assert lines[0]["request_id"] == json.loads(body)["request_id"]
 
 
-def raw(client: httpx.Client, request: bytes) -> bytes:
+def test_a_client_that_hangs_up_in_its_body_is_no_fault(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logs("INFO", "json")
+    try:
+        with serving(database, *ROUTES) as client:
+            parts = urlsplit(str(client.base_url))
+            with socket.create_connection((parts.hostname, parts.port)) as connection:
+                head = b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 99\r\n\r\n"
+                connection.sendall(head + b"half")
+            log: list[str] = []
+            eventually(lambda: log.append(capsys.readouterr().err) or "client_dis" in "".join(log))
+    finally:
+        root.handlers, root.level = handlers, level
+    assert '"error"' not in "".join(log)
+
+
+def raw(client: httpx.Client, *request: bytes) -> bytes:
+    """Send the parts, and return what comes first."""
     parts = urlsplit(str(client.base_url))
     with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
-        connection.sendall(request)
+        for part in request:
+            if select.select([connection], [], [], 0)[0]:
+                break  # it has been answered already
+            connection.sendall(part)
         return connection.recv(65536)
 
 

@@ -218,6 +218,9 @@ def test_status_exits_with_a_code_for_each_state(empty_database: str) -> None:
         assert status() == (3, "another process is migrating now\n")
     run_sql(empty_database, "update migration_checksum set sha256 = repeat('0', 64)")
     assert status() == (4, f"{FIRST}: edited after it was applied\n")
+    run_sql(empty_database, "update _yoyo_migration set migration_id = '0009_gone'")
+    assert status()[0] == 4
+    assert "0009_gone: applied, and its file is gone\n" in status()[1]
 
 
 def test_twenty_at_once_on_an_empty_database_all_succeed(empty_database: str) -> None:
@@ -326,6 +329,52 @@ def test_a_uid_without_a_name_can_migrate(
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     assert len(apply(empty_database, SQL_FOLDER)) == 1
     assert run_sql(empty_database, "select username from _yoyo_log") == [("uid 54321",)]
+
+
+def test_a_password_that_a_driver_quotes_is_blotted_out() -> None:
+    with pytest.raises(MigrationError, match=r"\*\*\*"):
+        read_status("postgresql://app:hunter2@127.0.0.1/app?port=hunter2")
+
+
+def test_migrations_go_to_their_own_database(empty_database: str, postgres: Postgres) -> None:
+    nowhere = postgres.url_of("nowhere")
+    result = run_command("migrate", DATABASE_URL=nowhere, MIGRATIONS_DATABASE_URL=empty_database)
+    assert result.returncode == 0
+    assert run_sql(empty_database, APPLIED) == [(FIRST,)]
+
+
+def test_a_limit_for_requests_is_not_one_for_migrations(empty_database: str, folder: Path) -> None:
+    name = run_sql(empty_database, "select current_database()")[0][0]
+    run_sql(empty_database, f"alter database {name} set statement_timeout = '50ms'")
+    add(folder, "0002_long", "select pg_sleep(0.2);")
+    assert len(apply(empty_database, folder)) == 2
+
+
+def test_a_failing_rollback_without_a_transaction_is_no_drift(
+    empty_database: str, folder: Path
+) -> None:
+    add(folder, "0002_plain", "-- transactional: false\nselect 1;", "drop table nope;")
+    (folder / "0002_plain.rollback.sql").write_text("-- transactional: false\ndrop table nope;")
+    apply(empty_database, folder)
+    with pytest.raises(MigrationError, match="nope"):
+        rollback(empty_database, print, folder)
+    assert read_status(empty_database, folder).edited == []
+    assert read_status(empty_database, folder).pending == []
+
+
+def test_what_sqlparse_hides_cannot_end_the_transaction_unnoticed(
+    empty_database: str, folder: Path
+) -> None:
+    hidden = "create table one (t text);\ninsert into one values ('c:\\'); commit; select '';"
+    add(folder, "0002_hidden", hidden)
+    with pytest.raises(MigrationError, match="ends the migration's transaction"):
+        apply(empty_database, folder)
+
+
+def test_copy_from_a_client_that_is_not_there_is_refused(empty_database: str, folder: Path) -> None:
+    add(folder, "0002_copy", "create table one (id int);\n-- data\ncopy one from stdin;")
+    with pytest.raises(MigrationError, match=r"^0002_copy.sql, line 3: there is no client"):
+        apply(empty_database, folder)
 
 
 @pytest.mark.parametrize("command", ["migrate", "status", "rollback"])

@@ -93,6 +93,14 @@ def test_every_bad_variable_is_named_at_once_and_no_value_shown(
         "postgresql://user:pa%ss@db/app",
         "postgresql://user:pa[ss@db/app",
         "postgresql://user@db:port/app",
+        "postgresql://user@db:99999/app",
+        "postgresql://user@one:1,db:99999/app",
+        "postgresql://user@a..b/app",
+        f"postgresql://user@{'a' * 64}/app",
+        "postgresql://user:%ff@db/app",
+        "postgresql://user:se%00ss@db/app",
+        "postgresql://user@db/app?password=pass@ss@",
+        "postgresql://user@db/app\n",
     ],
 )
 def test_a_bad_database_url_is_refused_without_being_shown(
@@ -149,7 +157,16 @@ def test_origins_are_split_and_stripped(
 
 
 @pytest.mark.parametrize(
-    "value", ["*", "null", "localhost:3000", "https://a.example/", "https://*.a"]
+    "value",
+    [
+        "*",
+        "null",
+        "localhost:3000",
+        "https://a.example/",
+        "https://*.a",
+        "https://a.example:443",
+        "http://a.example:80",
+    ],
 )
 def test_an_origin_that_no_browser_sends_is_refused(
     value: str, no_file: Path, monkeypatch: pytest.MonkeyPatch
@@ -158,6 +175,13 @@ def test_an_origin_that_no_browser_sends_is_refused(
     monkeypatch.setenv("CORS_ORIGINS", f"https://good.example,{value}")
     with pytest.raises(SettingsError, match=r"^CORS_ORIGINS: "):
         load_settings(no_file)
+
+
+def test_a_file_that_is_not_text_is_one_line(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"DATABASE_URL=\xff")
+    with pytest.raises(SettingsError, match=r"^\.env: cannot be read as UTF-8 text$"):
+        load_settings(env_file)
 
 
 def test_a_bad_setting_stops_the_start_with_code_2_and_a_line_each() -> None:

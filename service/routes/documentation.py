@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from service.openapi import Answer, build_document, operation, problem_answer
 from service.problems import STATUS, Problem
@@ -50,9 +50,9 @@ ASSET_NAME = {
 NO_SUCH_ASSET = "There is no file of this name."
 
 
-def _page(name: str) -> FileResponse:
-    return FileResponse(
-        PAGES / name,
+def _page(name: str) -> Response:
+    return Response(
+        (PAGES / name).read_bytes(),
         media_type="text/html",
         headers={
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,

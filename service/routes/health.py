@@ -2,20 +2,12 @@
 
 from datetime import UTC, datetime
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 from starlette.responses import JSONResponse
 
-from service.health import (
-    HEALTHY,
-    MIGRATIONS_PENDING,
-    POOL_TIMEOUT,
-    SHUTTING_DOWN,
-    TIMEOUT,
-    UNREACHABLE,
-    Health,
-)
+from service.health import HEALTHY, SHUTTING_DOWN, UNHEALTHY, Health
 from service.openapi import Answer, operation
-from service.problems import RETRY_AFTER_SECONDS
+from service.problems import RETRY_AFTER_SECONDS, ExactSchema
 from service.state import Request
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -35,26 +27,16 @@ EXAMPLE_TIME = datetime(2026, 11, 22, 3, 0, 0, 123456, tzinfo=UTC)
 TIMESTAMP = {"description": "When this was found out: ISO 8601, UTC, with its offset."}
 
 
-class HealthySchema(Schema):
+class HealthySchema(ExactSchema):
     """The service can do its work."""
-
-    class Meta:
-        """Nothing else is in it."""
-
-        unknown = RAISE
 
     status = fields.String(required=True, validate=validate.Equal("ok"))
     database = fields.String(required=True, validate=validate.Equal("connected"))
     timestamp = fields.DateTime(required=True, metadata=TIMESTAMP)
 
 
-class UnhealthySchema(Schema):
+class UnhealthySchema(ExactSchema):
     """The service cannot do its work, and why."""
-
-    class Meta:
-        """Nothing else is in it."""
-
-        unknown = RAISE
 
     status = fields.String(required=True, validate=validate.Equal("error"))
     database = fields.String(
@@ -62,29 +44,13 @@ class UnhealthySchema(Schema):
     )
     reason = fields.String(
         required=True,
-        validate=validate.OneOf(
-            [
-                health.reason
-                for health in (
-                    TIMEOUT,
-                    UNREACHABLE,
-                    POOL_TIMEOUT,
-                    MIGRATIONS_PENDING,
-                    SHUTTING_DOWN,
-                )
-            ]
-        ),
+        validate=validate.OneOf([health.reason for health in UNHEALTHY]),
     )
     timestamp = fields.DateTime(required=True, metadata=TIMESTAMP)
 
 
-class LiveSchema(Schema):
+class LiveSchema(ExactSchema):
     """The process runs."""
-
-    class Meta:
-        """Nothing else is in it."""
-
-        unknown = RAISE
 
     status = fields.String(required=True, validate=validate.Equal("ok"))
 
@@ -110,14 +76,7 @@ class LiveSchema(Schema):
             schema=UnhealthySchema,
             headers={**NO_STORE_DOCUMENTED, "Retry-After": "Seconds to wait before asking again."},
             examples={
-                str(health.reason): health_body(health, EXAMPLE_TIME)
-                for health in (
-                    TIMEOUT,
-                    UNREACHABLE,
-                    POOL_TIMEOUT,
-                    MIGRATIONS_PENDING,
-                    SHUTTING_DOWN,
-                )
+                str(health.reason): health_body(health, EXAMPLE_TIME) for health in UNHEALTHY
             },
         ),
     },

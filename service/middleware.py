@@ -154,7 +154,8 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
-                await _discard(receive)
+                if message.get("more_body", False):
+                    await _discard(receive)
                 raise _too_large()
             return message
 

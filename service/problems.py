@@ -111,7 +111,7 @@ def problem_response(
     return Response(
         # Not `ensure_ascii=False`: a path may hold what UTF-8 cannot encode.
         json.dumps(body),
-        status_code=status,
+        status_code=int(status),
         headers={"Cache-Control": "no-store", **(headers or {})},
         media_type="application/problem+json",
     )

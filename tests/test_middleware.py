@@ -147,6 +147,19 @@ def test_a_larger_body_is_refused_while_it_comes_in_chunks(client: httpx.Client)
     assert_problem(client.post("/echo", content=chunks()), 413)
 
 
+def test_a_body_that_passes_the_limit_with_its_last_piece_is_refused_at_once(
+    client: httpx.Client,
+) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield bytes(MAX_BODY_BYTES)
+        yield b"!"
+
+    response = client.post("/echo", content=chunks())
+    assert_problem(response, 413)
+    # Not after waiting for more of it, which is done for 2 s.
+    assert response.elapsed.total_seconds() < 1.5
+
+
 def test_an_absurd_content_length_is_refused(client: httpx.Client) -> None:
     head = f"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: {'9' * 18}\r\n\r\n"
     assert raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")

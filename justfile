@@ -17,7 +17,7 @@ run: _runtime
 # The same, and again after every change of the code, the SQL or the settings
 [no-exit-message]
 dev: _development
-    @exec {{ python }} -m watchfiles --filter all --target-type command '{{ python }} -m service serve --migrate' service sql .env
+    @exec {{ python }} -m watchfiles --filter default --target-type command '{{ python }} -m service serve --migrate' service sql .env
 
 # Apply the pending migrations
 [no-exit-message]

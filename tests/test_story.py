@@ -66,7 +66,15 @@ def test_ac_4_reload(tmp_path: Path) -> None:
     """The story's `--reload`: what `just dev` runs starts the service again after a change."""
     for folder in ("service", "sql"):
         shutil.copytree(PROJECT / folder, tmp_path / folder)
-    command = [sys.executable, "-m", "watchfiles", "--filter", "default", "--target-type", "command"]
+    command = [
+        sys.executable,
+        "-m",
+        "watchfiles",
+        "--filter",
+        "default",
+        "--target-type",
+        "command",
+    ]
     served = f"'{sys.executable}' -m service serve --migrate"
     log = tmp_path / "dev.log"
     with log.open("wb") as output:

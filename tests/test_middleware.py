@@ -66,6 +66,22 @@ def client(database: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture
+def json_log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What this process has logged so far, as the service would."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logs("INFO", "json")
+    lines: list[str] = []
+
+    def read() -> str:
+        lines.append(capsys.readouterr().err)
+        return "".join(lines)
+
+    yield read
+    root.handlers, root.level = handlers, level
+
+
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
@@ -234,22 +250,15 @@ def test_what_is_not_http_is_one_line_in_the_log(
 
 
 def test_a_client_that_hangs_up_in_its_body_is_no_fault(
-    database: str, capsys: pytest.CaptureFixture[str]
+    database: str, json_log: Callable[[], str]
 ) -> None:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    configure_logs("INFO", "json")
-    try:
-        with serving(database, *ROUTES) as client:
-            parts = urlsplit(str(client.base_url))
-            with socket.create_connection((parts.hostname, parts.port)) as connection:
-                head = b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 99\r\n\r\n"
-                connection.sendall(head + b"half")
-            log: list[str] = []
-            eventually(lambda: log.append(capsys.readouterr().err) or "client_dis" in "".join(log))
-    finally:
-        root.handlers, root.level = handlers, level
-    assert '"error"' not in "".join(log)
+    with serving(database, *ROUTES) as client:
+        parts = urlsplit(str(client.base_url))
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            head = b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 99\r\n\r\n"
+            connection.sendall(head + b"half")
+        eventually(lambda: "client_disconnected" in json_log())
+    assert '"error"' not in json_log()
 
 
 def raw(client: httpx.Client, *request: bytes) -> bytes:
@@ -376,17 +385,11 @@ def test_the_log_has_a_line_for_each_request_but_healthy_probes(
 
 
 def test_a_fault_is_logged_once_with_its_traceback_and_request_id(
-    database: str, capsys: pytest.CaptureFixture[str]
+    database: str, json_log: Callable[[], str]
 ) -> None:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    configure_logs("INFO", "json")
-    try:
-        with serving(database, *ROUTES) as client:
-            client.get("/fail", headers={"x-request-id": "find-me"})
-    finally:
-        root.handlers, root.level = handlers, level
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    with serving(database, *ROUTES) as client:
+        client.get("/fail", headers={"x-request-id": "find-me"})
+    lines = [json.loads(line) for line in json_log().splitlines()]
     faults = [line for line in lines if line["level"] == "error"]
     assert [fault["request_id"] for fault in faults] == ["find-me"]
     assert "RuntimeError: the secret is hunter2" in faults[0]["exception"]

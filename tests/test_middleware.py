@@ -70,8 +70,9 @@ def client(database: str) -> Iterator[httpx.Client]:
 def json_log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """What this process has logged so far, as the service would."""
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    level = root.level
     configure_logs("INFO", "json")
+    (handler,) = root.handlers
     lines: list[str] = []
 
     def read() -> str:
@@ -79,7 +80,8 @@ def json_log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
         return "".join(lines)
 
     yield read
-    root.handlers, root.level = handlers, level
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:

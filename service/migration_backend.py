@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import uuid
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,19 @@ CONNECT_SECONDS: Final = 5
 # request for that table queues behind it.
 LOCK_TIMEOUT: Final = "5s"
 
+SESSION: Final = {
+    "lock_timeout": LOCK_TIMEOUT,
+    # The limit that a role or a database sets for requests is not meant for migrations.
+    "statement_timeout": "0",
+    # What a killed process was doing goes on in the server, and would keep the locks of the next
+    # one's migration: have the server look whether the process is there, and its machine, too.
+    "client_connection_check_interval": "500ms",
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+}
+UNSUPPORTED: Final = (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue)
+
 # A file that ends the transaction it runs in would be half applied when a later statement fails.
 TRANSACTION_CONTROL = re.compile(r"(?i)(begin|start|commit|end|rollback|abort|prepare\s+trans)\b")
 COPY_FROM_CLIENT = re.compile(r"(?is)copy\b.*\b(stdin|stdout)\b")
@@ -48,8 +61,8 @@ class MigrationBackend(PostgresqlPsycopgBackend):
 
     _connection: psycopg.Connection[Any]
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._given = connection
         unused = DatabaseURI("postgresql+psycopg", None, None, None, None, None, {})
         super().__init__(unused, default_migration_table)
 
@@ -58,13 +71,21 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         return self._connection
 
     def connect(self, dburi: object) -> psycopg.Connection[Any]:
-        # libpq reads the URL itself: yoyo's own parser knows neither several hosts nor sockets.
-        return connect(self._url)
+        # libpq has read the URL: yoyo's own parser knows neither several hosts nor sockets. And it
+        # is the connection that holds the advisory lock, which thus lasts as long as the work.
+        return self._given
 
     def init_connection(self, connection: psycopg.Connection[Any]) -> None:
-        connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
-        # The limit that a role or a database sets for requests is not meant for migrations.
-        connection.execute("set statement_timeout = 0")
+        for name, value in SESSION.items():
+            # A server that is too old for a setting, or on a system without it, does without.
+            with suppress(*UNSUPPORTED), connection.transaction():
+                connection.execute("select set_config(%s, %s, false)", (name, value))
+
+    def _delete_lock_row(self, pid: int) -> None:
+        # After a cut connection the row stays, for break_lock. What cut it is the error to tell.
+        if not self.connection.closed:
+            self._reset_session()
+            super()._delete_lock_row(pid)
 
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
         # yoyo's own asks for a user name, which a container may not have, and for a full host
@@ -88,6 +109,7 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
             self._run(file.path, file.is_transactional)
+            self._reset_session()
             with self.connection.transaction():
                 self.mark_one(migration, log=False)
                 self.log_migration(migration, "apply")
@@ -101,6 +123,7 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
             self._run(file.rollback_path, file.is_transactional)
+            self._reset_session()
             with self.connection.transaction():
                 self.unmark_one(migration, log=False)
                 self.log_migration(migration, "rollback")
@@ -145,21 +168,28 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                     f"{place}: this ends the migration's transaction, half applied"
                 )
 
+    def _reset_session(self) -> None:
+        # A file may leave a search_path or a role behind, as a dump does in its first lines, with
+        # which the bookkeeping would not find its tables.
+        for statement in ("reset session authorization", "reset role", "reset all"):
+            self.connection.execute(statement)
+        self.init_connection(self.connection)
+
     def _is_in_transaction(self) -> bool:
         return self.connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
 
 @contextmanager
-def open_backend(url: str) -> Generator[MigrationBackend]:
-    """Yield a backend with its tables made; to be used by the holder of the advisory lock."""
-    with MigrationBackend(url) as backend:
-        backend.create_lock_table()
-        # yoyo's lock is a row that stays behind when its process is killed. Under the advisory
-        # lock nobody else can hold it, so one that is there is such a leftover.
-        backend.break_lock()
-        with backend.lock():
-            backend.ensure_internal_schema_updated()
-            yield backend
+def open_backend(connection: psycopg.Connection[Any]) -> Generator[MigrationBackend]:
+    """Yield a backend with its tables made, on the connection that holds the advisory lock."""
+    backend = MigrationBackend(connection)
+    backend.create_lock_table()
+    # yoyo's lock is a row that stays behind when its process is killed. Under the advisory
+    # lock nobody else can hold it, so one that is there is such a leftover.
+    backend.break_lock()
+    with backend.lock():
+        backend.ensure_internal_schema_updated()
+        yield backend
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
@@ -188,8 +218,8 @@ def describe_error(error: psycopg.Error) -> str:
         text += f" ({more})" if more else ""
     if isinstance(error, psycopg.errors.LockNotAvailable):
         text += (
-            f": the live service kept the lock for {LOCK_TIMEOUT}. Nothing was changed; "
-            "try again, best when it is less busy"
+            f": another session, such as the live service's, kept the lock for {LOCK_TIMEOUT}. "
+            "Nothing was changed; try again, best when it is less busy"
         )
     return " ".join(text.split())
 

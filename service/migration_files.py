@@ -98,6 +98,8 @@ def _read_sql(path: Path) -> str:
         text = path.read_text(encoding="utf-8")  # universal newlines: \r\n reads as \n
     except UnicodeDecodeError as error:
         raise MigrationFileError(f"{path.name}: is not UTF-8 (byte {error.start})") from error
+    if text.startswith("\ufeff"):
+        raise MigrationFileError(f"{path.name}: begins with a byte order mark; save it without")
     if not COMMENT.sub("", text).strip():
         raise MigrationFileError(f"{path.name}: holds no SQL yet")
     return text

@@ -67,7 +67,7 @@ def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) 
             report(f"the schema is up to date ({_count(len(files))})")
             return
         _check_may_create(connection)
-        with open_backend(url) as backend:
+        with open_backend(connection) as backend:
             for file in pending:
                 started = time.monotonic()
                 backend.apply_file(file)
@@ -88,7 +88,7 @@ def rollback(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER)
                 f"{last} was applied last and has no file here: roll it back with the code that "
                 "brought it"
             )
-        with open_backend(url) as backend:
+        with open_backend(connection) as backend:
             started = time.monotonic()
             backend.roll_back_file(files[last])
             report(f"rolled back {last}.sql in {_milliseconds(started)} ms")
@@ -106,7 +106,6 @@ def read_status(url: str, folder: Path = SQL_FOLDER) -> Status:
 
 @contextmanager
 def _locked(url: str, report: Callable[[str], None]) -> Generator[psycopg.Connection[Any]]:
-    # On a connection of its own: the lock then ends with this process and with nothing else.
     with _readable_errors(url), _connect_when_ready(url, report) as connection:
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
         is_told = False

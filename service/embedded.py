@@ -145,7 +145,8 @@ class EmbeddedPostgres:
         # The folder's rights are the access control: the server trusts everyone who connects.
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         names = {path.name for path in self._directory.iterdir()}
-        if names and not names & {"start.lock", "data"}:
+        # A start makes these two, in this order, before anything else.
+        if not (names <= {"start.lock"} or {"start.lock", "users.lock"} <= names):
             raise self._error("the folder holds other files; choose an empty or a new one")
         self._directory.chmod(0o700)
 

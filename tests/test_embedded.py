@@ -347,7 +347,8 @@ def test_a_kill_during_initdb_does_not_spoil_the_next_start(
 def test_what_a_power_cut_left_of_initdb_is_replaced(new_folder: Path) -> None:
     (new_folder / "data.new").mkdir(parents=True)
     (new_folder / "data.new/PG_VERSION").write_text("1")
-    (new_folder / "start.lock").touch()
+    for name in ("start.lock", "users.lock"):
+        (new_folder / name).touch()
     with server(new_folder) as dsn:
         assert query(dsn, "select 1") == 1
 
@@ -475,14 +476,17 @@ def test_data_of_another_major_version_is_refused_and_not_touched(new_folder: Pa
     assert everything() == before
 
 
-def test_a_folder_with_other_files_is_refused_and_keeps_its_rights(new_folder: Path) -> None:
+@pytest.mark.parametrize("name", ["thesis.txt", "data"])
+def test_a_folder_with_other_files_is_refused_and_keeps_its_rights(
+    name: str, new_folder: Path
+) -> None:
     new_folder.mkdir(mode=0o755)
-    (new_folder / "thesis.txt").touch()
+    (new_folder / name).mkdir()
     with pytest.raises(EmbeddedPostgresError, match="other files") as error:
         server(new_folder).start()
     one_line(error)
     assert stat.S_IMODE(new_folder.stat().st_mode) == 0o755
-    assert [path.name for path in new_folder.iterdir()] == ["thesis.txt"]
+    assert [path.name for path in new_folder.rglob("*")] == [name]
 
 
 @pytest.mark.parametrize("path", ["pg", "pg/below"])

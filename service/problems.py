@@ -1,9 +1,11 @@
 """Errors as clients see them: one class, one code table, one JSON shape (RFC 9457)."""
 
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, Literal
+from urllib.parse import quote
 
 from marshmallow import RAISE, Schema, fields
 from starlette.exceptions import HTTPException
@@ -74,7 +76,10 @@ class ProblemSchema(ExactSchema):
     title = fields.String(required=True, metadata={"description": "The status code in words."})
     status = fields.Integer(required=True, strict=True)
     detail = fields.String(required=True, metadata={"description": "What went wrong, in words."})
-    instance = fields.String(required=True, metadata={"description": "The path asked for."})
+    instance = fields.String(
+        required=True,
+        metadata={"description": "The path asked for.", "format": "uri-reference"},
+    )
     request_id = fields.String(
         required=True, metadata={"description": "Finds the request in the service's log."}
     )
@@ -96,25 +101,33 @@ def problem_response(
     """Return a problem document for the request in `scope`.
 
     Its `type` is `about:blank`, which says that the status code is the whole meaning (RFC 9457,
-    section 4.2.1); `instance` is the path asked for; `request_id` is the one in the log.
+    section 4.2.1); `instance` is the path asked for, as a URI reference; `request_id` is the one
+    in the log.
     """
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
-        "instance": scope["path"],
+        "instance": _uri_reference(scope),
         "request_id": scope["state"]["request_id"],
     }
     if errors is not None:
         body["errors"] = errors
     return Response(
-        # Not `ensure_ascii=False`: a path may hold what UTF-8 cannot encode.
         json.dumps(body),
         status_code=int(status),
         headers={"Cache-Control": "no-store", **(headers or {})},
         media_type="application/problem+json",
     )
+
+
+def _uri_reference(scope: Scope) -> str:
+    # As it was sent, with what may not stand in a URI escaped (RFC 3986, section 3.3).
+    sent = re.sub(rb"%(?![0-9A-Fa-f]{2})", b"%25", scope["raw_path"])
+    path = quote(sent, safe="/%:@!$&'()*+,;=")
+    # What begins with two slashes names a host (RFC 3986, section 4.2); with a dot it does not.
+    return f"/.{path}" if path.startswith("//") else path
 
 
 async def handle_problem(request: Request, error: Exception) -> Response:

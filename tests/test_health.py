@@ -323,6 +323,10 @@ def test_many_probes_make_one_query_at_a_time_on_one_connection(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database)
+    activity = """
+        select count(*), count(*) filter (where state = 'active') from pg_stat_activity
+        where application_name = 'bmadflow-api' and datname = current_database()
+    """
     # The health query waits for this lock, so that all probes are under way together.
     with psycopg.connect(database) as blocking:
         blocking.execute("lock table _yoyo_migration in access exclusive mode")
@@ -330,12 +334,8 @@ def test_many_probes_make_one_query_at_a_time_on_one_connection(
         async def probe() -> list[tuple[int, dict[str, Any], float]]:
             async with Probes(service.url, 50) as probes:
                 asking = asyncio.create_task(probes.ask())
+                await asyncio.to_thread(eventually, lambda: run_sql(database, activity)[0][1])
                 await asyncio.sleep(0.3)
-                activity = """
-                    select count(*), count(*) filter (where state = 'active')
-                    from pg_stat_activity
-                    where application_name = 'bmadflow-api' and datname = current_database()
-                """
                 assert await asyncio.to_thread(run_sql, database, activity) == [(1, 1)]
                 blocking.rollback()
                 return await asking

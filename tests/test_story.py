@@ -66,22 +66,16 @@ def test_ac_4_reload(tmp_path: Path) -> None:
     """The story's `--reload`: what `just dev` runs starts the service again after a change."""
     for folder in ("service", "sql"):
         shutil.copytree(PROJECT / folder, tmp_path / folder)
-    command = [
-        sys.executable,
-        "-m",
-        "watchfiles",
-        "--filter",
-        "default",
-        "--target-type",
-        "command",
-    ]
-    served = f"'{sys.executable}' -m service serve --migrate"
+    shutil.copy(PROJECT / ".env", tmp_path)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    recipe = (PROJECT / "justfile").read_text().partition("\ndev:")[2].splitlines()[1]
     log = tmp_path / "dev.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, served, "service", "sql"],
+            recipe.strip().removeprefix("@").replace("{{ python }}", ".venv/bin/python"),
+            shell=True,
             cwd=tmp_path,
-            env=service_environment(DATABASE_URL="embedded:.postgres"),
+            env=service_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
     from service.migration_files import MigrationFile
 
+# Advisory locks. The first one's connection is idle, so that no migration can let go of it, and
+# lasts as long as the process. The second one is on the connection that migrates, and lasts as long
+# as its work, which the server goes on with for a while when the process is killed.
+# Any numbers that no other program locks in this database: "BMADFLOW" in ASCII, and the next.
+PROCESS_LOCK: Final = 0x424D4144_464C4F57
+WORK_LOCK: Final = PROCESS_LOCK + 1
+
 CONNECT_SECONDS: Final = 5
 
 # How long a statement may queue for a lock that the live service holds: while it queues, every
@@ -31,8 +38,11 @@ LOCK_TIMEOUT: Final = "5s"
 
 SESSION: Final = {
     "lock_timeout": LOCK_TIMEOUT,
-    # The limit that a role or a database sets for requests is not meant for migrations.
+    # The limits that a role or a database sets for requests are not meant for migrations.
     "statement_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     # What a killed process was doing goes on in the server, and would keep the locks of the next
     # one's migration: have the server look whether the process is there, and its machine, too.
     "client_connection_check_interval": "500ms",
@@ -61,8 +71,8 @@ class MigrationBackend(PostgresqlPsycopgBackend):
 
     _connection: psycopg.Connection[Any]
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._given = connection
+    def __init__(self, url: str) -> None:
+        self._url = url
         unused = DatabaseURI("postgresql+psycopg", None, None, None, None, None, {})
         super().__init__(unused, default_migration_table)
 
@@ -71,19 +81,13 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         return self._connection
 
     def connect(self, dburi: object) -> psycopg.Connection[Any]:
-        # libpq has read the URL: yoyo's own parser knows neither several hosts nor sockets. And it
-        # is the connection that holds the advisory lock, which thus lasts as long as the work.
-        return self._given
-
-    def init_connection(self, connection: psycopg.Connection[Any]) -> None:
-        for name, value in SESSION.items():
-            # A server that is too old for a setting, or on a system without it, does without.
-            with suppress(*UNSUPPORTED), connection.transaction():
-                connection.execute("select set_config(%s, %s, false)", (name, value))
+        # libpq reads the URL itself: yoyo's own parser knows neither several hosts nor sockets.
+        return connect(self._url)
 
     def _delete_lock_row(self, pid: int) -> None:
         # After a cut connection the row stays, for break_lock. What cut it is the error to tell.
         if not self.connection.closed:
+            self.connection.rollback()
             self._reset_session()
             super()._delete_lock_row(pid)
 
@@ -167,34 +171,47 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                 raise MigrationError(
                     f"{place}: this ends the migration's transaction, half applied"
                 )
+        if not is_transactional and self._is_in_transaction():
+            raise MigrationError(f"{path.name}: leaves a transaction open; commit it")
 
     def _reset_session(self) -> None:
         # A file may leave a search_path or a role behind, as a dump does in its first lines, with
         # which the bookkeeping would not find its tables.
-        for statement in ("reset session authorization", "reset role", "reset all"):
+        for statement in ("reset session authorization", "reset all"):  # the role, too
             self.connection.execute(statement)
-        self.init_connection(self.connection)
+        set_up_session(self.connection)
 
     def _is_in_transaction(self) -> bool:
         return self.connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
 
 @contextmanager
-def open_backend(connection: psycopg.Connection[Any]) -> Generator[MigrationBackend]:
-    """Yield a backend with its tables made, on the connection that holds the advisory lock."""
-    backend = MigrationBackend(connection)
-    backend.create_lock_table()
-    # yoyo's lock is a row that stays behind when its process is killed. Under the advisory
-    # lock nobody else can hold it, so one that is there is such a leftover.
-    backend.break_lock()
-    with backend.lock():
-        backend.ensure_internal_schema_updated()
-        yield backend
+def open_backend(url: str) -> Generator[MigrationBackend]:
+    """Yield a backend with its tables made; to be used by the holder of PROCESS_LOCK."""
+    with MigrationBackend(url) as backend:
+        backend.connection.execute("select pg_advisory_lock(%s)", (WORK_LOCK,))
+        backend.create_lock_table()
+        # yoyo's lock is a row that stays behind when its process is killed. Under our lock
+        # nobody else can hold it, so one that is there is such a leftover.
+        backend.break_lock()
+        with backend.lock():
+            backend.ensure_internal_schema_updated()
+            yield backend
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
     """Return a connection that commits each statement. Raises psycopg's OperationalError."""
-    return psycopg.connect(conninfo(url), autocommit=True)
+    connection = psycopg.connect(conninfo(url), autocommit=True)
+    set_up_session(connection)
+    return connection
+
+
+def set_up_session(connection: psycopg.Connection[Any]) -> None:
+    """Set what SESSION says, as far as the server knows it."""
+    for name, value in SESSION.items():
+        # A server that is too old for a setting, or on a system without it, does without.
+        with suppress(*UNSUPPORTED), connection.transaction():
+            connection.execute("select set_config(%s, %s, false)", (name, value))
 
 
 def exists(connection: psycopg.Connection[Any], table: str) -> bool:

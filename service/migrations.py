@@ -14,6 +14,8 @@ from psycopg.rows import scalar_row
 from yoyo.migrations import default_migration_table
 
 from service.migration_backend import (
+    PROCESS_LOCK,
+    WORK_LOCK,
     MigrationError,
     connect,
     conninfo,
@@ -26,9 +28,6 @@ from service.migration_files import SQL_FOLDER, MigrationFile, read_migration_fi
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
-
-# Any number that no other program locks in this database: "BMADFLOW" in ASCII.
-ADVISORY_LOCK: Final = 0x424D4144_464C4F57
 
 LOCK_WAIT_SECONDS: Final = 600.0
 START_WAIT_SECONDS: Final = 30.0
@@ -67,7 +66,7 @@ def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) 
             report(f"the schema is up to date ({_count(len(files))})")
             return
         _check_may_create(connection)
-        with open_backend(connection) as backend:
+        with open_backend(url) as backend:
             for file in pending:
                 started = time.monotonic()
                 backend.apply_file(file)
@@ -88,7 +87,7 @@ def rollback(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER)
                 f"{last} was applied last and has no file here: roll it back with the code that "
                 "brought it"
             )
-        with open_backend(connection) as backend:
+        with open_backend(url) as backend:
             started = time.monotonic()
             backend.roll_back_file(files[last])
             report(f"rolled back {last}.sql in {_milliseconds(started)} ms")
@@ -111,7 +110,7 @@ def _locked(url: str, report: Callable[[str], None]) -> Generator[psycopg.Connec
         is_told = False
         # Not the blocking pg_advisory_lock: a statement that waits holds a snapshot, for which
         # another process's `create index concurrently` waits in turn.
-        while not _fetch_value(connection, "select pg_try_advisory_lock(%s)", ADVISORY_LOCK):
+        while not _take_lock(connection):
             if time.monotonic() > deadline:
                 raise MigrationError(
                     f"another process has been migrating for {LOCK_WAIT_SECONDS:.0f} s; "
@@ -124,18 +123,26 @@ def _locked(url: str, report: Callable[[str], None]) -> Generator[psycopg.Connec
         yield connection
 
 
+def _take_lock(connection: psycopg.Connection[Any]) -> bool:
+    is_ours = _fetch_value(connection, "select pg_try_advisory_lock(%s)", PROCESS_LOCK)
+    # What is locked besides is the work of a process that was killed.
+    return is_ours and not _is_locked(connection)
+
+
 def _connect_when_ready(url: str, report: Callable[[str], None]) -> psycopg.Connection[Any]:
     deadline = time.monotonic() + START_WAIT_SECONDS
-    is_told = False
+    is_told = is_ready = False
     while True:
         try:
             return connect(url)
         except psycopg.OperationalError:
-            # libpq gives no code for what went wrong; its ping tells "starting" from "refused".
-            state = pq.PGconn.ping(conninfo(url).encode())
-            if state not in (pq.Ping.REJECT, pq.Ping.NO_RESPONSE) or time.monotonic() > deadline:
+            # libpq gives no code for what went wrong; its ping tells "starting" from "refused". A
+            # server may have become ready between the two, so one that is ready is asked twice.
+            was_ready, state = is_ready, pq.PGconn.ping(conninfo(url).encode())
+            is_ready = state not in (pq.Ping.REJECT, pq.Ping.NO_RESPONSE)
+            if (was_ready and is_ready) or time.monotonic() > deadline:
                 raise
-        if not is_told:
+        if not (is_ready or is_told):
             report(f"waiting up to {START_WAIT_SECONDS:.0f} s for the database to answer")
             is_told = True
         time.sleep(POLL_SECONDS)
@@ -177,13 +184,13 @@ def _is_locked(connection: psycopg.Connection[Any]) -> bool:
             select from pg_locks
             where locktype = 'advisory'
               and database = (select oid from pg_database where datname = current_database())
-              and (classid::bigint << 32) + objid::bigint = %s
+              and (classid::bigint << 32) + objid::bigint in (%s, %s)
               and objsubid = 1
               and granted
               and pid <> pg_backend_pid()
         )
     """
-    return bool(_fetch_value(connection, query, ADVISORY_LOCK))
+    return bool(_fetch_value(connection, query, PROCESS_LOCK, WORK_LOCK))
 
 
 def _check_may_create(connection: psycopg.Connection[Any]) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import pytest
 from conftest import PROJECT, Postgres, eventually, run_command, run_sql, service_environment
 
 from service import migrations
-from service.migration_backend import MigrationError
+from service.migration_backend import MigrationError, open_backend
 from service.migration_files import SQL_FOLDER
 from service.migrations import Status, migrate, read_status, rollback
 
@@ -214,7 +215,7 @@ def test_status_exits_with_a_code_for_each_state(empty_database: str) -> None:
     apply(empty_database, SQL_FOLDER)
     assert status() == (0, "the schema is up to date (1 applied)\n")
     with psycopg.connect(empty_database, autocommit=True) as other:
-        other.execute("select pg_advisory_lock(%s)", (migrations.ADVISORY_LOCK,))
+        other.execute("select pg_advisory_lock(%s)", (migrations.PROCESS_LOCK,))
         assert status() == (3, "another process is migrating now\n")
     run_sql(empty_database, "update migration_checksum set sha256 = repeat('0', 64)")
     assert status() == (4, f"{FIRST}: edited after it was applied\n")
@@ -238,14 +239,19 @@ def test_twenty_at_once_on_an_empty_database_all_succeed(empty_database: str) ->
     assert run_sql(empty_database, APPLIED) == [(FIRST,)]
 
 
+SLEEPING = """
+    select pid from pg_stat_activity
+    where wait_event = 'PgSleep' and datname = current_database()
+"""
+
+
 def kill_while_migrating(url: str, folder: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from service.migrations import migrate;"
         "migrate(sys.argv[1], print, Path(sys.argv[2]))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, url, str(folder)], cwd=PROJECT)
-    sleeping = "select pid from pg_stat_activity where wait_event = 'PgSleep'"
-    eventually(lambda: run_sql(url, sleeping))
+    eventually(lambda: run_sql(url, SLEEPING))
     process.send_signal(signal.SIGKILL)
     process.wait()
 
@@ -258,8 +264,10 @@ def test_after_a_kill_in_the_middle_the_next_migrate_just_works(
     kill_while_migrating(empty_database, folder)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
     add(folder, "0002_long", text.format(0))
-    # It may have to wait until PostgreSQL notices that the first one is gone.
+    # It may have to wait until PostgreSQL notices that the first one is gone, not until it wakes.
+    started = time.monotonic()
     assert apply(empty_database, folder)[-1].startswith("applied 0002_long.sql")
+    assert time.monotonic() - started < 30
     assert run_sql(empty_database, TABLES) == [("migration_checksum",), ("one",), ("two",)]
 
 
@@ -350,11 +358,69 @@ def test_migrations_go_to_their_own_database(empty_database: str, postgres: Post
     assert run_sql(empty_database, APPLIED) == [(FIRST,)]
 
 
-def test_a_limit_for_requests_is_not_one_for_migrations(empty_database: str, folder: Path) -> None:
+@pytest.mark.parametrize("limit", ["statement_timeout", "transaction_timeout"])
+def test_a_limit_for_requests_is_not_one_for_migrations(
+    limit: str, empty_database: str, folder: Path
+) -> None:
     name = run_sql(empty_database, "select current_database()")[0][0]
-    run_sql(empty_database, f"alter database {name} set statement_timeout = '50ms'")
-    add(folder, "0002_long", "select pg_sleep(0.2);")
+    run_sql(empty_database, f"alter database {name} set {limit} = '500ms'")
+    add(folder, "0002_long", "select pg_sleep(0.7);")
     assert len(apply(empty_database, folder)) == 2
+
+
+def test_everything_is_made_as_the_role_that_the_login_role_takes(
+    postgres: Postgres, folder: Path
+) -> None:
+    url = postgres.create_database()
+    login, owner = (f"{kind}_{os.urandom(4).hex()}" for kind in ("login", "owner"))
+    run_sql(
+        url,
+        f"create role {owner}",
+        f"create role {login} login in role {owner}",
+        f"alter role {login} set role = {owner}",
+        f"grant create on schema public to {owner}",
+    )
+    add(folder, "0002_one", "create table one (id int);")
+    assert len(apply(url.replace("postgres@", f"{login}@"), folder)) == 2
+    owners = "select distinct tableowner from pg_tables where schemaname = 'public'"
+    assert run_sql(url, owners) == [(owner,)]
+
+
+def test_the_work_of_a_process_that_is_gone_is_waited_for(
+    empty_database: str, folder: Path
+) -> None:
+    with ThreadPoolExecutor() as executor:
+        with open_backend(empty_database):  # without the lock that ends with the process
+            assert read_status(empty_database, folder).is_locked
+            lines: list[str] = []
+            second = executor.submit(migrate, empty_database, lines.append, folder)
+            eventually(lambda: lines)
+            assert lines == ["waiting for another process that is migrating"]
+        second.result()
+        assert lines[1].startswith(f"applied {FIRST}.sql")
+
+
+def test_no_file_can_give_the_lock_away(empty_database: str, folder: Path) -> None:
+    add(folder, "0002_long", "-- transactional: false\ndiscard all;\nselect pg_sleep(1);")
+    with ThreadPoolExecutor() as executor:
+        first = executor.submit(apply, empty_database, folder)
+        eventually(lambda: run_sql(empty_database, SLEEPING))
+        assert read_status(empty_database, folder).is_locked
+        lines = apply(empty_database, folder)
+        assert lines[0] == "waiting for another process that is migrating"
+        assert len(first.result()) == 2
+
+
+def test_a_transaction_of_a_files_own_is_closed_by_it(empty_database: str, folder: Path) -> None:
+    plain = "-- transactional: false\nbegin;\ncreate table one (id int);\n{}"
+    add(folder, "0002_open", plain.format(""))
+    with pytest.raises(MigrationError, match=r"^0002_open.sql: leaves a transaction open"):
+        apply(empty_database, folder)
+    add(folder, "0002_open", plain.format("select nope;\ncommit;"))
+    with pytest.raises(MigrationError, match=r'^0002_open.sql, line 4: column "nope" does not'):
+        apply(empty_database, folder)
+    add(folder, "0002_open", plain.format("commit;"))
+    assert len(apply(empty_database, folder)) == 1
 
 
 def test_a_failing_rollback_without_a_transaction_is_no_drift(

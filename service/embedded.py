@@ -33,6 +33,8 @@ START_SECONDS = 60.0
 STOP_STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 6.0), (signal.SIGKILL, 5.0))
 TEMPORARY = "bmadflow-postgres-"
 SOCKET_PATH_BYTES = 103  # macOS; Linux has 107, see sun_path in unix(7)
+LOCKS = {"start.lock", "users.lock", "server.lock", f"{protocol.SOCKET}.lock"}
+OUR_FILES = {*LOCKS, "data", "server.log", "server.log.old", protocol.SOCKET}
 WAY_OUT = "or set DATABASE_URL to a server"
 
 
@@ -145,8 +147,9 @@ class EmbeddedPostgres:
         # The folder's rights are the access control: the server trusts everyone who connects.
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         names = {path.name for path in self._directory.iterdir()}
-        # A start makes these two, in this order, before anything else.
-        if not (names <= {"start.lock"} or {"start.lock", "users.lock"} <= names):
+        # A start makes these two, in this order, before anything else. A copy may lack them.
+        is_copy = names <= OUR_FILES and (self._data / "PG_VERSION").exists()
+        if not (names <= {"start.lock"} or {"start.lock", "users.lock"} <= names or is_copy):
             raise self._error("the folder holds other files; choose an empty or a new one")
         self._directory.chmod(0o700)
 

@@ -476,6 +476,13 @@ def test_data_of_another_major_version_is_refused_and_not_touched(new_folder: Pa
     assert everything() == before
 
 
+def test_a_copy_without_its_empty_files_is_taken(folder: Path) -> None:
+    for path in folder.glob("*.lock"):
+        path.unlink()
+    with server(folder) as dsn:
+        assert query(dsn, "select 1") == 1
+
+
 @pytest.mark.parametrize("name", ["thesis.txt", "data"])
 def test_a_folder_with_other_files_is_refused_and_keeps_its_rights(
     name: str, new_folder: Path

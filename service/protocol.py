@@ -68,14 +68,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         cycle = self.cycle
-        if (
-            cycle
-            and not cycle.response_complete
-            and (cycle.response_started or not cycle.more_body)
-        ):
-            # It would be taken for the rest of one answer, or for the answer to the request before.
-            self.transport.close()
-            return
+        if cycle and not cycle.response_complete:
+            if not cycle.more_body:
+                # The requests before this one are whole. They get their answers, the last of
+                # which then closes the connection.
+                cycle.keep_alive = False
+                return
+            if cycle.response_started or self.pipeline:
+                # It would be taken for the rest of one answer, or for the one to another request.
+                self.transport.close()
+                return
         # There is no path: `instance` is the id.
         request_id = uuid.uuid4()
         log.info(

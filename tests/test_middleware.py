@@ -240,6 +240,21 @@ def test_a_large_head_that_comes_whole_is_refused_too(large: bytes, client: http
     assert not raw(client, request).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize(
+    "bad", [b"not http\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"a" * 65_537 + b"\r\n\r\n"]
+)
+def test_whole_requests_before_a_bad_one_are_answered(bad: bytes, client: httpx.Client) -> None:
+    body = b"content-length: 4\r\n\r\nbody"
+    good = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
+    request = good + body + b"POST /echo HTTP/1.1\r\nhost: test\r\n" + body + good + b"\r\n" + bad
+    parts = urlsplit(str(client.base_url))
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(request)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == answers.count(b"HTTP/1.1 ") == 3
+    assert answers.count(b"connection: close") == 1
+
+
 def test_many_requests_on_one_connection_are_not_taken_for_one_large_head(
     client: httpx.Client,
 ) -> None:

@@ -540,7 +540,9 @@ def test_without_postgresql_the_way_out_is_named(
     one_line(error)
 
 
-@pytest.mark.skipif(not any(Path("/usr/lib/postgresql").glob("*/bin")), reason="no system one")
+@pytest.mark.skipif(
+    not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")), reason="no system one"
+)
 def test_without_the_wheel_the_systems_postgresql_is_used(
     new_folder: Path, start_user: Callable[..., User]
 ) -> None:

@@ -65,6 +65,12 @@ def test_a_file_that_is_not_utf8_is_refused(folder: Path) -> None:
         read_migration_files(folder)
 
 
+def test_a_byte_order_mark_is_named(folder: Path) -> None:
+    (folder / "0001_first.sql").write_bytes(b"\xef\xbb\xbfselect 1;")
+    with pytest.raises(MigrationFileError, match=r"^0001_first.sql: begins with a byte order mark"):
+        read_migration_files(folder)
+
+
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MigrationFileError, match="holds no migrations"):
         read_migration_files(tmp_path)

@@ -43,14 +43,15 @@ SESSION: Final = {
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    # What a killed process was doing goes on in the server, and would keep the locks of the next
-    # one's migration: have the server look whether the process is there, and its machine, too.
-    "client_connection_check_interval": "500ms",
+    # The server notices a machine that is gone.
     "tcp_keepalives_idle": "10s",
     "tcp_keepalives_interval": "5s",
     "tcp_keepalives_count": "3",
 }
-UNSUPPORTED: Final = (psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue)
+
+# What a killed process was doing goes on in the server, and would keep the locks of the next one's
+# migration, unless the server looks whether the process is still there.
+CLIENT_CHECK_INTERVAL: Final = "500ms"
 
 # A file that ends the transaction it runs in would be half applied when a later statement fails.
 TRANSACTION_CONTROL = re.compile(r"(?i)(begin|start|commit|end|rollback|abort|prepare\s+trans)\b")
@@ -177,8 +178,8 @@ class MigrationBackend(PostgresqlPsycopgBackend):
     def _reset_session(self) -> None:
         # A file may leave a search_path or a role behind, as a dump does in its first lines, with
         # which the bookkeeping would not find its tables.
-        for statement in ("reset session authorization", "reset all"):  # the role, too
-            self.connection.execute(statement)
+        self.connection.execute("reset session authorization")  # and with it the role
+        self.connection.execute("reset all")
         set_up_session(self.connection)
 
     def _is_in_transaction(self) -> bool:
@@ -207,11 +208,17 @@ def connect(url: str) -> psycopg.Connection[Any]:
 
 
 def set_up_session(connection: psycopg.Connection[Any]) -> None:
-    """Set what SESSION says, as far as the server knows it."""
-    for name, value in SESSION.items():
-        # A server that is too old for a setting, or on a system without it, does without.
-        with suppress(*UNSUPPORTED), connection.transaction():
-            connection.execute("select set_config(%s, %s, false)", (name, value))
+    """Set what SESSION says, as far as the server is new enough to know it."""
+    connection.execute(
+        """
+        select set_config(name, value, false)
+        from unnest(%s::text[], %s::text[]) as wanted (name, value) join pg_settings using (name)
+        """,
+        (list(SESSION), list(SESSION.values())),
+    )
+    # A server on a system where it cannot look, such as Windows, refuses any value but 0.
+    with suppress(psycopg.errors.InvalidParameterValue), connection.transaction():
+        connection.execute(f"set client_connection_check_interval = '{CLIENT_CHECK_INTERVAL}'")
 
 
 def exists(connection: psycopg.Connection[Any], table: str) -> bool:

@@ -125,8 +125,8 @@ def _locked(url: str, report: Callable[[str], None]) -> Generator[psycopg.Connec
 
 def _take_lock(connection: psycopg.Connection[Any]) -> bool:
     is_ours = _fetch_value(connection, "select pg_try_advisory_lock(%s)", PROCESS_LOCK)
-    # What is locked besides is the work of a process that was killed.
-    return is_ours and not _is_locked(connection)
+    # The work of a process that was killed may still go on.
+    return is_ours and not _is_locked(connection, WORK_LOCK)
 
 
 def _connect_when_ready(url: str, report: Callable[[str], None]) -> psycopg.Connection[Any]:
@@ -161,7 +161,7 @@ def _compare(connection: psycopg.Connection[Any], files: list[MigrationFile]) ->
             if file.id in applied and checksums.get(file.id) != file.sha256
         ],
         gone=[migration_id for migration_id in applied if migration_id not in ids],
-        is_locked=_is_locked(connection),
+        is_locked=_is_locked(connection, PROCESS_LOCK, WORK_LOCK),
     )
 
 
@@ -178,19 +178,19 @@ def _read_checksums(connection: psycopg.Connection[Any]) -> dict[str, str]:
     return dict(connection.execute("select migration_id, sha256 from migration_checksum"))
 
 
-def _is_locked(connection: psycopg.Connection[Any]) -> bool:
+def _is_locked(connection: psycopg.Connection[Any], *locks: int) -> bool:
     query = """
         select exists (
             select from pg_locks
             where locktype = 'advisory'
               and database = (select oid from pg_database where datname = current_database())
-              and (classid::bigint << 32) + objid::bigint in (%s, %s)
+              and (classid::bigint << 32) + objid::bigint = any(%s)
               and objsubid = 1
               and granted
               and pid <> pg_backend_pid()
         )
     """
-    return bool(_fetch_value(connection, query, PROCESS_LOCK, WORK_LOCK))
+    return bool(_fetch_value(connection, query, list(locks)))
 
 
 def _check_may_create(connection: psycopg.Connection[Any]) -> None:

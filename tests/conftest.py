@@ -47,7 +47,7 @@ SETTING_NAMES = {
 } | {"MIGRATIONS_DATABASE_URL"}
 
 
-def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
     """Return what `check` does as soon as that is true; fail if it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := check()):

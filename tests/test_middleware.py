@@ -255,6 +255,12 @@ def test_whole_requests_before_a_bad_one_are_answered(bad: bytes, client: httpx.
     assert answers.count(b"connection: close") == 1
 
 
+def test_a_bad_one_is_not_answered_in_the_place_of_the_one_before(client: httpx.Client) -> None:
+    before = b"POST /database HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n"
+    bad = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
+    assert not raw(client, before + bad).startswith(b"HTTP/1.1 400 ")
+
+
 def test_many_requests_on_one_connection_are_not_taken_for_one_large_head(
     client: httpx.Client,
 ) -> None:

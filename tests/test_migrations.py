@@ -368,6 +368,23 @@ def test_a_limit_for_requests_is_not_one_for_migrations(
     assert len(apply(empty_database, folder)) == 2
 
 
+def test_no_limit_but_that_on_locks_holds_for_migrations(empty_database: str, folder: Path) -> None:
+    name = run_sql(empty_database, "select current_database()")[0][0]
+    limits = {
+        "statement_timeout": "0",
+        "transaction_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
+        "lock_timeout": "5000",
+    }
+    for limit in limits:
+        run_sql(empty_database, f"alter database {name} set {limit} = '30s'")
+    add(folder, "0002_seen", "create table seen as select name, setting from pg_settings;")
+    apply(empty_database, folder)
+    seen = dict(run_sql(empty_database, "select name, setting from seen"))
+    assert {limit: seen[limit] for limit in limits} == limits
+
+
 def test_everything_is_made_as_the_role_that_the_login_role_takes(
     postgres: Postgres, folder: Path
 ) -> None:

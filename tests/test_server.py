@@ -71,7 +71,7 @@ def test_while_it_drains_health_says_so_and_the_rest_is_served(
     eventually(lambda: answers(f"{url}/api/health"))
     # To all of its processes, as Ctrl-C in a terminal.
     os.killpg(service.process.pid, signal.SIGINT)
-    response = eventually(lambda: shutting_down(url), 3)
+    response = eventually(lambda: shutting_down(url), 2)
     body = response.json()
     del body["timestamp"]
     assert body == {"status": "error", "database": "unknown", "reason": "shutting_down"}
@@ -102,7 +102,7 @@ def test_a_second_signal_stops_it_at_once(
     url = service.url
     eventually(lambda: answers(f"{url}/api/health"))
     os.killpg(service.process.pid, signal.SIGINT)
-    eventually(lambda: shutting_down(url))
+    eventually(lambda: shutting_down(url), 2)
     started = time.monotonic()
     os.killpg(service.process.pid, signal.SIGINT)
     assert service.wait() == 0

@@ -12,9 +12,11 @@ from starlette.routing import Route
 
 from service.database import open_database
 from service.health import HealthCheck
-from service.middleware import BodyLimit, Cors, ErrorBoundary, RequestContext
+from service.metrics import Metrics, refreshing
+from service.middleware import BodyLimit, Cors, ErrorBoundary
 from service.migration_files import read_migration_files
 from service.problems import Problem, handle_http_exception, handle_internal_error, handle_problem
+from service.request_context import RequestContext
 from service.routes.documentation import (
     get_asset,
     get_openapi_document,
@@ -23,6 +25,7 @@ from service.routes.documentation import (
     get_swagger_ui,
 )
 from service.routes.health import get_health, get_liveness
+from service.routes.metrics import get_metrics
 from service.state import State
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 ROUTES: Final = [
     Route("/api/health", get_health),
     Route("/api/health/live", get_liveness),
+    Route("/metrics", get_metrics),
     Route("/", get_root),
     Route("/openapi.json", get_openapi_document),
     Route("/docs", get_swagger_ui),
@@ -43,22 +47,27 @@ ROUTES: Final = [
 
 def create_app(settings: Settings) -> Starlette:
     """Return the ASGI application. Its lifespan opens the pool, which needs no database yet."""
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[State]:
         migrations = [file.id for file in read_migration_files()]
-        async with open_database(settings.database_url, settings.database_pool_max) as database:
-            yield State(
-                database=database,
-                health=HealthCheck(database, migrations, settings.health_timeout),
-            )
+        async with open_database(
+            settings.database_url,
+            settings.database_pool_max,
+            metrics,
+            use_prepared_statements=settings.database_prepared_statements,
+        ) as database:
+            health = HealthCheck(database, migrations, settings.health_timeout, metrics)
+            async with refreshing(metrics, database.read_use):
+                yield State(database=database, health=health, metrics=metrics)
 
     app = Starlette(
         routes=ROUTES,
         lifespan=lifespan,
         # From the outside in: whatever fails further in gets its id, its CORS headers and its line.
         middleware=[
-            Middleware(RequestContext),
+            Middleware(RequestContext, metrics=metrics),
             Middleware(
                 Cors,
                 allow_origins=settings.cors_origins,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
 
 import asyncpg
 import structlog
 
+from service.database_hosts import Connector
 from service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from asyncpg.pool import PoolConnectionProxy
+
+    from service.metrics import Metrics
 
     # Generic for the type checker only: at run time asyncpg's classes are not.
     RawConnection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
@@ -25,10 +29,13 @@ log = structlog.stdlib.get_logger()
 Row: TypeAlias = asyncpg.Record
 Reason = Literal["timeout", "unreachable", "pool_timeout"]
 
-ACQUIRE_SECONDS: Final = 5.0
+ACQUIRE_SECONDS: Final = 5.0  # connecting included, where a new connection is needed
+CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10.0
 
 CLOSE_SECONDS: Final = 1.0
+
+STATEMENTS_KEPT: Final = 100  # prepared, for each connection
 
 # After a statement's deadline asyncpg asks the server to cancel it, and waits. A server that is
 # frozen or cut off never answers that either, so this much later the connection is cut.
@@ -42,6 +49,15 @@ GONE = (
     asyncpg.OperatorInterventionError,
     OSError,
 )
+
+
+class PoolUse(NamedTuple):
+    """How many connections the pool may have and has, and how many wait for one."""
+
+    maximum: int
+    used: int
+    idle: int
+    waiting: int
 
 
 class DatabaseUnavailable(Problem):
@@ -131,8 +147,12 @@ class Connection(Queries):
             raise DatabaseUnavailable("timeout") from error
         except GONE as error:
             raise DatabaseUnavailable("unreachable") from error
+        except asyncpg.PostgresError as error:
+            _forget_values(error)
+            raise
         except asyncpg.InterfaceError as error:
             if not _is_closed(self._connection):
+                _forget_values(error)
                 raise
             raise DatabaseUnavailable("unreachable") from error
         finally:
@@ -140,10 +160,16 @@ class Connection(Queries):
 
 
 class Database(Queries):
-    """The pool: each statement on whichever connection is free."""
+    """The pool: each statement on whichever connection is free.
 
-    def __init__(self, pool: asyncpg.Pool[Row]) -> None:
+    Connections are given back as they are (see `open_database`), so no statement may change its
+    session: no `set`, `listen`, session advisory lock or temporary table; `set local` is fine.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[Row], metrics: Metrics) -> None:
         self._pool = pool
+        self._metrics = metrics
+        self._waiting = 0
 
     @asynccontextmanager
     async def connection(
@@ -153,6 +179,8 @@ class Database(Queries):
 
         Raises DatabaseUnavailable when none is to be had in `acquire_seconds`.
         """
+        started = time.perf_counter()
+        self._waiting += 1
         try:
             connection = await self._pool.acquire(timeout=acquire_seconds)
         except TimeoutError as error:
@@ -160,6 +188,9 @@ class Database(Queries):
         except (*GONE, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             # ValueError: something in the URL that no driver can connect by.
             raise DatabaseUnavailable("unreachable") from error
+        finally:
+            self._waiting -= 1
+            self._metrics.connection_wait.observe(time.perf_counter() - started)
         try:
             yield Connection(connection, statement_seconds)
         finally:
@@ -170,6 +201,16 @@ class Database(Queries):
         """Hold a connection with an open transaction: commit at the end, roll back on an error."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    def read_use(self) -> PoolUse:
+        """Return how the pool stands."""
+        idle = self._pool.get_idle_size()
+        return PoolUse(
+            maximum=self._pool.get_max_size(),
+            used=self._pool.get_size() - idle,
+            idle=idle,
+            waiting=self._waiting,
+        )
 
     @property
     def is_full(self) -> bool:
@@ -198,24 +239,44 @@ def _is_closed(connection: RawConnection) -> bool:
         return True
 
 
+def _forget_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None:
+    # What is raised may end in the log, where no value of a request belongs. DETAIL quotes rows;
+    # what is wrong with a value (class 22, and asyncpg's own check of arguments) quotes it.
+    error.detail = None
+    if isinstance(error, ValueError) or (getattr(error, "sqlstate", None) or "").startswith("22"):
+        error.args = ("the value is not shown",)
+
+
 @asynccontextmanager
-async def open_database(url: str, pool_max: int) -> AsyncGenerator[Database]:
+async def open_database(
+    url: str, pool_max: int, metrics: Metrics, *, use_prepared_statements: bool = True
+) -> AsyncGenerator[Database]:
     """Open a pool of up to `pool_max` connections, for as long as the block runs.
 
     No connection is made before the first one is needed, so the database may be down.
+    `use_prepared_statements=False` is for a PgBouncer that hands each transaction to another
+    connection and does not follow prepared statements (before 1.21).
     """
     pool = await asyncpg.create_pool(
         url,
         min_size=0,
         max_size=pool_max,
-        timeout=ACQUIRE_SECONDS,
         command_timeout=STATEMENT_SECONDS,
+        statement_cache_size=STATEMENTS_KEPT if use_prepared_statements else 0,
         server_settings={"application_name": "bmadflow-api"},
+        connect=Connector(url, CONNECT_SECONDS),
+        reset=_keep_session,
     )
     try:
-        yield Database(pool)
+        yield Database(pool, metrics)
     finally:
         try:
             await asyncio.wait_for(pool.close(), timeout=CLOSE_SECONDS)
         except TimeoutError:
             pool.terminate()
+
+
+async def _keep_session(_: object) -> None:
+    # asyncpg would send a statement that undoes what was set in the session, and wait for it, each
+    # time a connection is given back. It still rolls back an open transaction by itself.
+    pass

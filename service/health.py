@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import asyncpg
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.database import Database
+    from service.metrics import Metrics
 
 log = structlog.stdlib.get_logger()
 
@@ -43,69 +46,106 @@ UNAVAILABLE: Final = {
 }
 
 
+class Finding(NamedTuple):
+    """A health, and when it was found out."""
+
+    health: Health
+    time: datetime
+
+
+def _now(health: Health) -> Finding:
+    return Finding(health, datetime.now(UTC))
+
+
 class HealthCheck:
     """Asks the database whether it answers, and whether its schema is the one this code needs.
 
     All who ask while a query is under way share it, so there is never more than one.
     """
 
-    def __init__(self, database: Database, migrations: Sequence[str], timeout: float) -> None:
+    def __init__(
+        self, database: Database, migrations: Sequence[str], timeout: float, metrics: Metrics
+    ) -> None:
         self._database = database
         self._migrations = list(migrations)
         self._timeout = timeout
+        self._metrics = metrics
+        # Who waits, and until when. All wait equally long, so the first in is the first to leave,
+        # and one timer serves them all.
+        self._probes: deque[tuple[float, asyncio.Future[Finding]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._query: asyncio.Task[Health] | None = None
-        self._is_waiting = False
-        self._is_shutting_down = False
+        self._is_acquiring = False
+        self.is_shutting_down = False
         self._last = HEALTHY
         self._is_ahead = False
 
     def shut_down(self) -> None:
         """Answer `shutting_down` from now on, so that load balancers turn elsewhere."""
-        self._is_shutting_down = True
+        self.is_shutting_down = True
 
-    async def check(self) -> Health:
+    async def check(self) -> Finding:
         """Return the health within the timeout, whatever the database and the network do."""
-        if self._is_shutting_down:
-            return SHUTTING_DOWN
+        if self.is_shutting_down:
+            return _now(SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
+        probe: asyncio.Future[Finding] = loop.create_future()
         deadline = loop.time() + self._timeout
-        health = TIMEOUT
-        while (remaining := deadline - loop.time()) > 0:
-            query = self._query
-            if query is None or query.done():
-                query = self._query = asyncio.create_task(self._ask())
-            # The query is never cancelled: asyncpg would wait for a server that does not answer.
-            # It ends by itself, by the deadlines of the connection.
-            done, _ = await asyncio.wait({query}, timeout=remaining)
-            if done:
-                health = query.result()
-            else:
-                is_pool_full = self._is_waiting and self._database.is_full
-                health = POOL_TIMEOUT if is_pool_full else TIMEOUT
-            # A query that began before this probe may have run out of its time, not of this one's.
-            if health not in (TIMEOUT, POOL_TIMEOUT):
-                break
-        return health
+        self._probes.append((deadline, probe))
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._give_up)
+        if self._query is None:
+            # It is never cancelled: asyncpg would wait for a server that does not answer. It ends
+            # by itself, by the deadlines of the connection.
+            self._query = asyncio.create_task(self._ask())
+            self._query.add_done_callback(self._answer_all)
+        return await probe
+
+    def _give_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        is_pool_full = self._is_acquiring and self._database.is_full
+        finding = _now(POOL_TIMEOUT if is_pool_full else TIMEOUT)
+        while self._probes and self._probes[0][0] <= loop.time():
+            _answer(self._probes.popleft()[1], finding)
+        self._timer = loop.call_at(self._probes[0][0], self._give_up) if self._probes else None
 
     async def _ask(self) -> Health:
+        # Probes that came later than the query may have time left when it runs out of its own.
+        while (health := await self._find_out()) in (TIMEOUT, POOL_TIMEOUT) and self._probes:
+            pass
+        return health
+
+    def _answer_all(self, query: asyncio.Task[Health]) -> None:
+        self._query = None
+        if query.cancelled():  # with the whole loop
+            return
+        error = query.exception()
+        finding = None if error else _now(query.result())
+        while self._probes:
+            _answer(self._probes.popleft()[1], finding, error)
+
+    async def _find_out(self) -> Health:
         try:
             health = await self._compare_schema()
         except DatabaseUnavailable as error:
-            self._note(UNAVAILABLE[error.reason], error.__cause__)
-            return UNAVAILABLE[error.reason]
+            health, cause = UNAVAILABLE[error.reason], error.__cause__
         except asyncpg.UndefinedTableError:  # yoyo's own: nothing was ever migrated
-            health = MIGRATIONS_PENDING
+            self._metrics.migrations_pending.set(len(self._migrations))
+            health, cause = MIGRATIONS_PENDING, None
         except asyncpg.PostgresError as error:  # for one, a role that may not read the table
-            self._note(UNREACHABLE, error)
-            return UNREACHABLE
-        self._note(health)
+            health, cause = UNREACHABLE, error
+        else:
+            cause = None
+        if health.database != "unknown":
+            self._metrics.database_up.set(health.database == "connected")
+        self._note(health, cause)
         return health
 
     async def _compare_schema(self) -> Health:
-        self._is_waiting = True
+        self._is_acquiring = True
         try:
             async with self._database.connection(self._timeout, self._timeout) as connection:
-                self._is_waiting = False
+                self._is_acquiring = False
                 row = await connection.fetch_row(
                     """
                     select count(*) as applied,
@@ -115,15 +155,16 @@ class HealthCheck:
                     self._migrations,
                 )
         finally:
-            self._is_waiting = False
+            self._is_acquiring = False
         assert row is not None
-        is_ahead = row["applied"] > row["known"]
-        if is_ahead and not self._is_ahead:
-            log.warning("schema_ahead", unknown_migrations=row["applied"] - row["known"])
-        self._is_ahead = is_ahead
-        return HEALTHY if row["known"] == len(self._migrations) else MIGRATIONS_PENDING
+        applied, known = row["applied"], row["known"]
+        if applied > known and not self._is_ahead:
+            log.warning("schema_ahead", unknown_migrations=applied - known)
+        self._is_ahead = applied > known
+        self._metrics.migrations_pending.set(len(self._migrations) - known)
+        return HEALTHY if known == len(self._migrations) else MIGRATIONS_PENDING
 
-    def _note(self, health: Health, error: BaseException | None = None) -> None:
+    def _note(self, health: Health, error: BaseException | None) -> None:
         # Once for each change: a monitor that asks every second must not fill the disk.
         if health == self._last:
             return
@@ -133,3 +174,15 @@ class HealthCheck:
         else:
             cause = {"error": repr(error)} if error else {}
             log.error("health_lost", reason=health.reason, **cause)
+
+
+def _answer(
+    probe: asyncio.Future[Finding], finding: Finding | None, error: BaseException | None = None
+) -> None:
+    if probe.done():  # its request was cancelled
+        return
+    if finding is None:
+        assert error is not None
+        probe.set_exception(error)
+    else:
+        probe.set_result(finding)

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from collections.abc import Mapping
+
+    from structlog.typing import EventDict, Processor
 
 # What uvicorn says of a request that is not HTTP, which our line with the request id says too, and
 # of one that asks for a WebSocket: it is served over HTTP, as the protocol allows.
 OLD_NEWS = ("Invalid HTTP request", "Unsupported upgrade request", "No supported WebSocket library")
+
+
+# What stands in every line that is written while a request is answered. Not structlog's own
+# contextvars, which take ten times as long to set.
+REQUEST_FIELDS: Final[ContextVar[Mapping[str, str]]] = ContextVar(
+    "request_fields", default=MappingProxyType({})
+)
 
 
 def configure_logs(level: str, form: str) -> None:
@@ -24,7 +35,7 @@ def configure_logs(level: str, form: str) -> None:
     """
     is_console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request_fields,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.stdlib.ExtraAdder(allow=()),
@@ -77,3 +88,7 @@ def configure_logs(level: str, form: str) -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(OLD_NEWS)
+
+
+def _add_request_fields(_: object, __: str, event: EventDict) -> EventDict:
+    return {**event, **REQUEST_FIELDS.get()}

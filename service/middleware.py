@@ -1,16 +1,13 @@
-"""What happens to every request: an id, a log line, headers, limits. Pure ASGI, for speed."""
+"""What happens to every request: CORS, faults, the limit of bodies. Pure ASGI, for speed."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import time
-import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
@@ -23,79 +20,44 @@ log = structlog.stdlib.get_logger()
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
+BODY_SECONDS: Final = 60.0  # enough for the largest at 17 kB/s
+
+BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
+
 # How much more is read of a body that is too large, and for how long, before the answer.
 DISCARD_BYTES: Final = 16 * MAX_BODY_BYTES
 DISCARD_SECONDS: Final = 2.0
-
-# What a client may name its request: nothing that could forge a line or a field in a log.
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
-
-# What fits an API whatever it answers; a page of ours sets a policy that lets it work.
-SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
-
-# Asked every few seconds by every monitor there is: not worth a line while all is well.
-QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live"})
-
-
-class RequestContext:
-    """Give each request an id, its security headers and one line in the log."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
-        scope.setdefault("state", {})["request_id"] = request_id
-        # Each request runs in a task, and so in a context, of its own: nothing to unbind.
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        scope["path"] = scope["path"].rstrip("/") or "/"  # a slash at the end makes no difference
-        status = 0
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_with_headers)
-        finally:
-            _log_request(scope, status, time.perf_counter() - started)
 
 
 class Cors(CORSMiddleware):
     """Starlette's, but a preflight that is refused gets a problem document."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            headers = Headers(scope=scope)
-            if "origin" in headers and "access-control-request-method" in headers:
-                response = self.preflight_response(request_headers=headers)
-                if response.status_code == 400:
-                    kept = {
-                        name: response.headers[name]
-                        for name in response.headers
-                        if name not in {"content-length", "content-type"}
-                    }
-                    response = problem_response(
-                        scope, 400, f"{bytes(response.body).decode()}.", headers=kept
-                    )
-                await response(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
+        # A dict, not Starlette's Headers, which take several times as long, on every request.
+        if scope["type"] != "http" or b"origin" not in dict(scope["headers"]):
+            await self.app(scope, receive, send)  # no page of a browser asks: see RequestContext
+            return
+        headers = Headers(scope=scope)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            response = self.preflight_response(request_headers=headers)
+            if response.status_code == 400:
+                kept = {
+                    name: response.headers[name]
+                    for name in response.headers
+                    if name not in {"content-length", "content-type"}
+                }
+                response = problem_response(
+                    scope, 400, f"{bytes(response.body).decode()}.", headers=kept
+                )
+            await response(scope, receive, send)
+            return
+        await self.simple_response(scope, receive, send, request_headers=headers)
+
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Add the headers of a simple response to a copy: a route may send one response often."""
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": list(message["headers"])}
+        await super().send(message, send, request_headers)
 
 
 class ErrorBoundary:
@@ -105,36 +67,37 @@ class ErrorBoundary:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        is_started = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal is_started
-            is_started = is_started or message["type"] == "http.response.start"
-            await send(message)
-
         try:
-            await self.app(scope, receive, send_and_note)
+            await self.app(scope, receive, send)
         except ClientDisconnect:
             log.info("client_disconnected")
+        except asyncio.CancelledError:
+            if scope["type"] == "http" and scope["state"]["status"] is None:
+                # Not in time before the service ends: uvicorn would answer a 500 in plain text.
+                problem = Problem("unavailable", "The service stopped before this was done.")
+                await problem_response(
+                    scope, problem.status, problem.detail, headers=problem.headers
+                )(scope, receive, send)
+            raise
         except Exception:
+            if scope["type"] != "http":
+                raise
             log.exception("unhandled_error")
             # A response that is under way cannot be taken back: uvicorn cuts the connection, and
             # the client sees that the body is not whole.
-            if not is_started:
+            if scope["state"]["status"] is None:
                 await internal_error_response(scope)(scope, receive, send)
 
 
 class BodyLimit:
-    """Refuse a body of more than MAX_BODY_BYTES, by its Content-Length or as it comes in."""
+    """Refuse a body of more than MAX_BODY_BYTES, or that is not there after BODY_SECONDS."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        # HTTP has no other way to say that a body comes (RFC 9112, section 6.3).
+        if scope["type"] != "http" or not BODY_HEADERS.intersection(dict(scope["headers"])):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -147,19 +110,28 @@ class BodyLimit:
                 scope, receive, send
             )
             return
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         received = 0
+        is_whole = False
 
-        async def receive_within_limit() -> Message:
-            nonlocal received
-            message = await receive()
+        async def receive_within_limits() -> Message:
+            nonlocal received, is_whole
+            if is_whole:  # what comes now is that the client goes away, whenever that is
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise _too_slow() from None
+            is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
-                if message.get("more_body", False):
+                if not is_whole:
                     await _discard(receive)
                 raise _too_large()
             return message
 
-        await self.app(scope, receive_within_limit, send)
+        await self.app(scope, receive_within_limits, send)
 
 
 async def _discard(receive: Receive) -> None:
@@ -175,31 +147,21 @@ async def _discard(receive: Receive) -> None:
                     return
 
 
+# What is left of a body that is refused is not read, so nothing can follow on its connection.
+NOTHING_FOLLOWS: Final = {"Connection": "close"}
+
+
 def _too_large() -> Problem:
     return Problem(
         "too_large",
         f"The body is larger than {MAX_BODY_BYTES} bytes.",
-        # What is left of the body is not read, so nothing can follow on this connection.
-        headers={"Connection": "close"},
+        headers=NOTHING_FOLLOWS,
     )
 
 
-def _request_id(proposed: str | None) -> str:
-    if proposed is not None and REQUEST_ID.fullmatch(proposed):
-        return proposed
-    return uuid.uuid4().hex
-
-
-def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("route")
-    path = route.path if route is not None else None
-    write = log.debug if status == 200 and path in QUIET_ROUTES else log.info
-    client = scope.get("client")
-    write(
-        "request",
-        method=scope["method"],
-        route=path,
-        status=status,
-        duration_ms=round(seconds * 1000, 1),
-        client=client[0] if client else None,
+def _too_slow() -> Problem:
+    return Problem(
+        "timeout",
+        f"The body did not come whole within {BODY_SECONDS:g} s.",
+        headers=NOTHING_FOLLOWS,
     )

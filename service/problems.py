@@ -17,6 +17,7 @@ from starlette.types import Scope
 Code = Literal[
     "invalid",
     "not_found",
+    "timeout",
     "too_large",
     "internal",
     "unavailable",
@@ -25,6 +26,7 @@ Code = Literal[
 STATUS: Final[Mapping[Code, HTTPStatus]] = {
     "invalid": HTTPStatus.BAD_REQUEST,
     "not_found": HTTPStatus.NOT_FOUND,
+    "timeout": HTTPStatus.REQUEST_TIMEOUT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

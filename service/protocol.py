@@ -1,19 +1,32 @@
-"""uvicorn's HTTP protocol, with what is not HTTP answered as every other error is."""
+"""uvicorn's HTTP protocol, with what is not HTTP, or too slow, answered as every other error is."""
 
 import json
+import time
 import uuid
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.middleware import SECURITY_HEADERS
+from service.request_context import SECURITY_HEADERS
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 log = structlog.stdlib.get_logger()
 
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+
+# How long a client may take, in seconds. An idle connection is kept for longer than load balancers
+# keep theirs (nginx, AWS and others: 60), or they would send a request into one that just closed.
+KEEP_ALIVE_SECONDS: Final = 75
+HEAD_SECONDS: Final = 10.0
+# The body of a request that nobody reads; who reads one has a shorter limit: see BodyLimit.
+BODY_SECONDS: Final = 90.0
+# Without taking one byte of an answer.
+STALL_SECONDS: Final = 30.0
 
 
 class HeadTooLargeError(Exception):
@@ -24,34 +37,73 @@ class HttpProtocol(HttpToolsProtocol):
     """A request that cannot be parsed never reaches the application, nor its problem documents."""
 
     _is_in_head = True
-    _is_boundary_seen = False
-    _head_bytes = 0
+    _head_bytes = 0  # of a head that has not ended
     _is_head_too_large = False
+    # What the client was seen to be slow with, and since when; see end_if_late.
+    _delay: tuple[object, ...] | None = None
+    _delayed_since = 0.0
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and give up on a request line and headers that do not end."""
-        self._is_boundary_seen = False
+        cycle, was_in_head = self.cycle, self._is_in_head
+        self._head_bytes += len(data)
         super().data_received(data)
         # The parser takes any number of bytes, in time that grows with their square.
-        is_all_head = self._is_in_head and not self._is_boundary_seen
-        self._head_bytes = self._head_bytes + len(data) if is_all_head else 0
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if self.cycle is not cycle or not (was_in_head and self._is_in_head):
+            self._head_bytes = 0
+        elif self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse_head()
 
     def on_headers_complete(self) -> None:
         """Take note that the head is complete, and give up on one that came whole and is large."""
-        self._is_in_head, self._is_boundary_seen = False, True
-        separators = len(": \r\n")
-        size = sum(len(name) + len(value) + separators for name, value in self.headers)
-        if len(self.url) + size > MAX_HEAD_BYTES:
-            self._is_head_too_large = True
-            raise HeadTooLargeError  # the parser ends with it, and send_400_response is called
+        self._is_in_head = False
+        if self._head_bytes > MAX_HEAD_BYTES:  # it may be, and what came with it may be
+            separators = len(": \r\n")
+            size = sum(len(name) + len(value) + separators for name, value in self.headers)
+            if len(self.url) + size > MAX_HEAD_BYTES:
+                self._is_head_too_large = True
+                raise HeadTooLargeError  # the parser ends, and send_400_response is called
         super().on_headers_complete()
+        if self.app_state["health"].is_shutting_down:
+            # Whoever keeps connections open must have turned elsewhere before the service ends.
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Take note that the next head may begin."""
         super().on_message_complete()
-        self._is_in_head, self._is_boundary_seen = True, True
+        self._is_in_head = True
+
+    def end_if_late(self) -> None:
+        """End the connection if its client keeps the service waiting for too long.
+
+        Called about once a second, so that requests need no timers of their own.
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            delay, allowed = ("answer", cycle, unsent), STALL_SECONDS
+        elif not self._is_in_head:
+            delay, allowed = ("body", cycle), BODY_SECONDS
+        elif self._head_bytes or cycle is None:
+            delay, allowed = ("head", cycle), HEAD_SECONDS
+        else:
+            self._delay = None
+            return
+        now = time.monotonic()
+        if delay != self._delay:
+            self._delay, self._delayed_since = delay, now
+        elif now - self._delayed_since > allowed and not self.transport.is_closing():
+            self._end_late(delay[0])
+
+    def _end_late(self, what: object) -> None:
+        if what == "head" and self._head_bytes:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not come whole in time.")
+            return
+        log.info("client_too_slow", waited_for=what, client=self._client_host())
+        if what == "answer":
+            self.transport.abort()  # closing would wait until the client takes the rest
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, or what the parser was told to give up."""
@@ -84,8 +136,9 @@ class HttpProtocol(HttpToolsProtocol):
             "request_malformed",
             request_id=request_id.hex,
             status=int(status),
-            client=self.client[0] if self.client else None,
+            client=self._client_host(),
         )
+        self.app_state["metrics"].count_refused(int(status))
         body = json.dumps(
             {
                 "type": "about:blank",
@@ -107,3 +160,6 @@ class HttpProtocol(HttpToolsProtocol):
         answer = "\r\n".join([f"HTTP/1.1 {int(status)} {status.phrase}", *lines, "", body])
         self.transport.write(answer.encode("ascii"))
         self.transport.close()
+
+    def _client_host(self) -> str | None:
+        return self.client[0] if self.client else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -48,8 +49,12 @@ class Settings:
     log_format: str
     workers: int
     database_pool_max: int
+    database_prepared_statements: bool
     health_timeout: float
     drain: float
+    shutdown: int
+    # Addresses and networks, or `*`: whose X-Forwarded-For names the client.
+    trusted_proxies: tuple[str, ...]
 
 
 def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
@@ -76,8 +81,11 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
     log_format = env.str("LOG_FORMAT", "auto", validate=_one_of("auto", "console", "json"))
     workers = env.int("WEB_CONCURRENCY", 1, validate=_between(1, 64))
     database_pool_max = env.int("DATABASE_POOL_MAX", 10, validate=_between(1, 1000))
+    database_prepared_statements = env.bool("DATABASE_PREPARED_STATEMENTS", True)
     health_timeout = env.float("HEALTH_TIMEOUT_SECONDS", 1.0, validate=_between(0.05, 60))
     drain = env.float("DRAIN_SECONDS", 0.0, validate=_between(0, 3600))
+    shutdown = env.int("SHUTDOWN_SECONDS", 30, validate=_between(0, 3600))
+    trusted_proxies = env.str("FORWARDED_ALLOW_IPS", "127.0.0.1,::1", validate=_check_proxies)
 
     try:
         env.seal()
@@ -89,13 +97,16 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
         migrations_database_url=_normalise_database_url(migrations_database_url),
         host=host,
         port=port,
-        cors_origins=_split_origins(cors_origins),
+        cors_origins=_split(cors_origins),
         log_level=log_level.upper(),
         log_format=log_format.lower(),
         workers=workers,
         database_pool_max=database_pool_max,
+        database_prepared_statements=database_prepared_statements,
         health_timeout=health_timeout,
         drain=drain,
+        shutdown=shutdown,
+        trusted_proxies=_split(trusted_proxies),
     )
 
 
@@ -176,7 +187,7 @@ def _normalise_database_url(url: str) -> str:
 
 
 def _check_origins(value: str) -> None:
-    for origin in _split_origins(value):
+    for origin in _split(value):
         if origin == "*":
             raise ValidationError(
                 "* is refused, since credentials are allowed: list each origin, "
@@ -191,5 +202,17 @@ def _check_origins(value: str) -> None:
             )
 
 
-def _split_origins(value: str) -> tuple[str, ...]:
-    return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+def _check_proxies(value: str) -> None:
+    for proxy in _split(value):
+        if proxy == "*":
+            continue
+        try:
+            ip_network(proxy)
+        except ValueError:
+            raise ValidationError(
+                "each is an address or a network, as in 10.0.0.5,10.1.0.0/16, or *"
+            ) from None
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())

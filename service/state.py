@@ -6,6 +6,7 @@ from starlette.requests import Request as StarletteRequest
 
 from service.database import Database
 from service.health import HealthCheck
+from service.metrics import Metrics
 
 
 class State(TypedDict):
@@ -13,6 +14,7 @@ class State(TypedDict):
 
     database: Database
     health: HealthCheck
+    metrics: Metrics
 
 
 Request: TypeAlias = StarletteRequest[State]

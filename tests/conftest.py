@@ -152,8 +152,11 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "log_format": "json",
         "workers": 1,
         "database_pool_max": 10,
+        "database_prepared_statements": True,
         "health_timeout": PATIENT,
         "drain": 0.0,
+        "shutdown": 30,
+        "trusted_proxies": (),
     }
     return Settings(**(settings | changes))
 
@@ -161,10 +164,11 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
 @contextmanager
 def serving(database_url: str, *routes: Route, **changes: Any) -> Generator[httpx.Client]:
     """Serve in a thread of this process, with `routes` besides the real ones; yield a client."""
-    app = create_app(make_settings(database_url, **changes))
+    settings = make_settings(database_url, **changes)
+    app = create_app(settings)
     app.router.routes.extend(routes)
     sockets = listen("127.0.0.1", 0)
-    server = uvicorn.Server(server_config(app))
+    server = uvicorn.Server(server_config(app, settings))
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     try:

@@ -10,6 +10,7 @@ from conftest import Postgres, run_sql
 from network import Proxy
 
 from service.database import Database, DatabaseUnavailable, open_database
+from service.metrics import Metrics
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def things(database: str) -> AsyncIterator[Database]:
     run_sql(database, THINGS)
-    async with open_database(database, pool_max=2) as opened:
+    async with open_database(database, 2, Metrics()) as opened:
         yield opened
 
 
@@ -109,7 +110,7 @@ async def test_no_network_and_no_server_can_hold_a_caller_up(
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
         url = proxy.url if is_network else own_postgres.url
-        async with open_database(url, pool_max=2) as database:
+        async with open_database(url, 2, Metrics()) as database:
 
             async def ask() -> str:
                 async with database.connection(0.3, 0.3) as connection:
@@ -135,7 +136,7 @@ async def test_a_transaction_in_a_black_hole_ends_soon_and_with_its_own_error(
     own_postgres: Postgres,
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
-        async with open_database(proxy.url, pool_max=1) as database:
+        async with open_database(proxy.url, 1, Metrics()) as database:
             started = time.monotonic()
             with pytest.raises(KeyError):
                 async with database.connection(1, 0.3) as connection, connection.transaction():
@@ -160,7 +161,7 @@ async def test_a_limit_of_the_server_is_a_timeout_too(things: Database) -> None:
 
 
 async def test_a_url_that_no_driver_can_use_is_unreachable() -> None:
-    async with open_database("postgresql://user@a..b/app", pool_max=1) as database:
+    async with open_database("postgresql://user@a..b/app", 1, Metrics()) as database:
         with pytest.raises(DatabaseUnavailable) as raised:
             await database.fetch_value("select 1")
     assert raised.value.reason == "unreachable"
@@ -170,7 +171,7 @@ async def test_it_starts_before_the_database_and_survives_its_restart(
     own_postgres: Postgres,
 ) -> None:
     own_postgres.stop()
-    async with open_database(own_postgres.url, pool_max=2) as database:
+    async with open_database(own_postgres.url, 2, Metrics()) as database:
         with pytest.raises(DatabaseUnavailable) as raised:
             await database.fetch_value("select 1")
         assert raised.value.reason == "unreachable"

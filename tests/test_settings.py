@@ -34,8 +34,11 @@ def test_the_committed_file_gives_a_developer_everything() -> None:
         log_format="auto",
         workers=1,
         database_pool_max=10,
+        database_prepared_statements=True,
         health_timeout=1.0,
         drain=0.0,
+        shutdown=30,
+        trusted_proxies=("127.0.0.1", "::1"),
     )
 
 
@@ -66,6 +69,9 @@ def test_every_bad_variable_is_named_at_once_and_no_value_shown(
         "DATABASE_POOL_MAX": "1e3",
         "HEALTH_TIMEOUT_SECONDS": "nan",
         "DRAIN_SECONDS": "-1",
+        "SHUTDOWN_SECONDS": "0.5",
+        "DATABASE_PREPARED_STATEMENTS": "hunter2",
+        "FORWARDED_ALLOW_IPS": "hunter2",
     }
     for name, value in bad.items():
         monkeypatch.setenv(name, value)

@@ -1,11 +1,12 @@
 """Health, for monitors, load balancers and orchestrators."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from marshmallow import fields, validate
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
-from service.health import HEALTHY, SHUTTING_DOWN, UNHEALTHY, Health
+from service.health import HEALTHY, UNHEALTHY, Finding, Health
 from service.openapi import Answer, operation
 from service.problems import RETRY_AFTER_SECONDS, ExactSchema
 from service.state import Request
@@ -14,12 +15,12 @@ NO_STORE = {"Cache-Control": "no-store"}
 NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old answer says nothing."}
 
 
-def health_body(health: Health, now: datetime) -> dict[str, str]:
+def health_body(health: Health, time: datetime) -> dict[str, str]:
     """Return the body of the health contract: no error text, a fixed vocabulary."""
     body = {"status": "error" if health.reason else "ok", "database": health.database}
     if health.reason:
         body["reason"] = health.reason
-    body["timestamp"] = now.isoformat()
+    body["timestamp"] = time.isoformat()
     return body
 
 
@@ -82,15 +83,19 @@ class LiveSchema(ExactSchema):
     },
     has_head=True,
 )
-async def get_health(request: Request) -> JSONResponse:
-    health = await request.state["health"].check()
+async def get_health(request: Request) -> Response:
+    return _response(await request.state["health"].check())
+
+
+# Probes that shared one query share its answer.
+@lru_cache(maxsize=1)
+def _response(finding: Finding) -> JSONResponse:
+    health = finding.health
     headers = dict(NO_STORE)
     if health.reason:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if health == SHUTTING_DOWN:
-        headers["Connection"] = "close"
     return JSONResponse(
-        health_body(health, datetime.now(UTC)),
+        health_body(health, finding.time),
         status_code=503 if health.reason else 200,
         headers=headers,
     )

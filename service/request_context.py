@@ -1,0 +1,136 @@
+"""What surrounds every request: its id and trace, its line in the log, its part in the metrics."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from service.logs import REQUEST_FIELDS
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service.metrics import Metrics
+
+    RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+
+log = structlog.stdlib.get_logger(__name__)
+level = logging.getLogger(__name__)  # structlog's takes longer to say what it would not write
+
+# What a client may name its request: nothing that could forge a line or a field in a log.
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
+
+# https://www.w3.org/TR/trace-context/#traceparent-header: version, trace-id, parent-id, flags;
+# version ff and ids of zeros only are invalid, and versions after 00 may go on with a dash.
+TRACEPARENT = re.compile(
+    rb"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})(?P<trace_id>[0-9a-f]{32})"
+    rb"-(?!0{16})(?P<parent_id>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?"
+)
+
+# What fits an API whatever it answers; a page of ours sets a policy that lets it work.
+SECURITY_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+RAW_SECURITY_HEADERS: Final = [
+    (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
+]
+# To a cache: a page of another origin may get another answer, if only in its CORS headers.
+VARY: Final = (b"vary", b"Origin")
+
+# Asked every few seconds by every monitor there is: not worth a line while all is well.
+QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live"})
+
+# nginx's code for a client that went away before it was answered. No client ever sees it.
+CLIENT_CLOSED_REQUEST: Final = 499
+
+
+class RequestContext:
+    """Give each request an id, its security headers, one line in the log, and count it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        fields = _log_fields(headers)
+        # Each request runs in a task, and so in a context, of its own: nothing to reset.
+        REQUEST_FIELDS.set(fields)
+        request_id = fields["request_id"]
+        scope["state"]["request_id"] = request_id
+        scope["state"]["status"] = None
+        path = scope["path"]
+        if path[-1:] == "/":
+            scope["path"] = path.rstrip("/") or "/"  # a slash at the end makes no difference
+
+        own_headers = [*RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
+        if b"origin" not in headers:
+            own_headers.append(VARY)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["state"]["status"] = message["status"]
+                message["headers"] = _join(message["headers"], own_headers)
+            await send(message)
+
+        self._metrics.requests_in_flight += 1
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            self._metrics.requests_in_flight -= 1
+            self._note(scope, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, seconds: float) -> None:
+        route = scope.get("route")
+        template = route.path if route is not None else None
+        status = scope["state"]["status"] or CLIENT_CLOSED_REQUEST
+        self._metrics.observe_request(scope["method"], template or "", status, seconds)
+        is_quiet = status == 200 and template in QUIET_ROUTES
+        if is_quiet and not level.isEnabledFor(logging.DEBUG):
+            return
+        client = scope.get("client")
+        (log.debug if is_quiet else log.info)(
+            "request",
+            method=scope["method"],
+            route=template,
+            status=status,
+            duration_ms=round(seconds * 1000, 1),
+            client=client[0] if client else None,
+        )
+
+
+def _join(headers: RawHeaders, own: RawHeaders) -> RawHeaders:
+    # A new list: a route may send one response often.
+    for name, _ in headers:
+        if name == b"content-security-policy":
+            return [*headers, *(header for header in own if header[0] != name)]
+    return headers + own
+
+
+def _log_fields(headers: dict[bytes, bytes]) -> dict[str, str]:
+    """Return what stands in each line of the request: its id, and its trace if it has one."""
+    proposed = headers.get(b"x-request-id")
+    if proposed is not None and REQUEST_ID.fullmatch(proposed):
+        fields = {"request_id": proposed.decode()}
+    else:
+        fields = {"request_id": f"{random.getrandbits(128):032x}"}
+    if b"traceparent" in headers:
+        trace = TRACEPARENT.fullmatch(headers[b"traceparent"])
+        if trace and not (trace["version"] == b"00" and trace["more"]):
+            fields["trace_id"] = trace["trace_id"].decode()
+            fields["parent_id"] = trace["parent_id"].decode()
+    return fields

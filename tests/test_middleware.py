@@ -1,25 +1,22 @@
 from __future__ import annotations
 
 import json
-import logging
 import select
 import socket
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import Service, eventually, serving
+from conftest import Service, assert_problem, eventually, json_log, serving
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from service.logs import configure_logs
 from service.middleware import MAX_BODY_BYTES
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from service.state import Request
 
@@ -65,38 +62,6 @@ ROUTES = [
 def client(database: str) -> Iterator[httpx.Client]:
     with serving(database, *ROUTES) as client:
         yield client
-
-
-@contextmanager
-def json_log(capsys: pytest.CaptureFixture[str]) -> Generator[Callable[[], str]]:
-    """Log as the service does; yield what returns the log so far. Not a fixture: pytest
-    captures the set-up and the call of a test apart."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    configure_logs("INFO", "json")
-    parts: list[str] = []
-
-    def read() -> str:
-        parts.append(capsys.readouterr().err)
-        return "".join(parts)
-
-    try:
-        yield read
-    finally:
-        root.handlers, root.level = handlers, level
-
-
-def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/problem+json"
-    body = response.json()
-    assert body["type"] == "about:blank"
-    assert body["title"]
-    assert body["status"] == status
-    assert isinstance(body["detail"], str)
-    assert body["instance"] == urlsplit(str(response.request.url)).path
-    assert body["request_id"] == response.headers["x-request-id"]
-    return body
 
 
 def test_an_unknown_path_is_a_problem_document(client: httpx.Client) -> None:
@@ -340,17 +305,6 @@ def test_a_slash_at_the_end_makes_no_difference(client: httpx.Client) -> None:
     assert client.get("/docs/").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api/health", "/api/nothing", "/fail", "/docs", "/openapi.json"])
-def test_security_headers_are_on_every_response(path: str, client: httpx.Client) -> None:
-    headers = client.get(path).headers
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["x-frame-options"] == "DENY"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert headers["content-security-policy"].startswith("default-src 'none'")
-    assert "frame-ancestors 'none'" in headers["content-security-policy"]
-    assert "server" not in headers
-
-
 @pytest.mark.parametrize("path", ["/api/health", "/api/nothing", "/fail", "/refuse"])
 def test_an_allowed_origin_may_read_answers_and_errors(path: str, client: httpx.Client) -> None:
     headers = client.get(path, headers={"origin": ORIGIN}).headers
@@ -394,56 +348,3 @@ def test_every_configured_origin_is_allowed(database: str) -> None:
         for origin in origins:
             headers = client.get("/api/health", headers={"origin": origin}).headers
             assert headers["access-control-allow-origin"] == origin
-
-
-def test_a_request_id_is_made_and_differs(client: httpx.Client) -> None:
-    ids = {client.get("/api/health/live").headers["x-request-id"] for _ in range(3)}
-    assert len(ids) == 3
-
-
-def test_a_well_formed_request_id_is_taken(client: httpx.Client) -> None:
-    response = client.get("/api/nothing", headers={"x-request-id": "trace-42/a.b:c"})
-    assert assert_problem(response, 404)["request_id"] == "trace-42/a.b:c"
-
-
-@pytest.mark.parametrize("proposed", ["", "a b", "a" * 129, 'a"b', "a\tb", "caf\xe9"])
-def test_a_request_id_that_could_forge_a_log_is_not_taken(
-    proposed: str, client: httpx.Client
-) -> None:
-    headers = {b"x-request-id": proposed.encode("latin-1")}
-    response = client.get("/api/health/live", headers=headers)
-    assert response.headers["x-request-id"] != proposed
-    assert len(response.headers["x-request-id"]) == 32
-
-
-def test_the_log_has_a_line_for_each_request_but_healthy_probes(
-    database: str, start_service: Callable[..., Service]
-) -> None:
-    service = start_service(DATABASE_URL=database)
-    for path in ("/api/health", "/api/health/live", "/docs/assets/page.css?token=hunter2", "/x/y"):
-        httpx.get(service.url + path, headers={"x-request-id": f"for-{path.split('/')[1]}"})
-    service.process.terminate()
-    assert service.wait() == 0
-    requests = service.find("request")
-    assert [(entry["route"], entry["status"]) for entry in requests] == [
-        ("/docs/assets/{name}", 200),
-        (None, 404),
-    ]
-    first = requests[0]
-    assert first["request_id"] == "for-docs"
-    assert first["method"] == "GET"
-    assert first["client"] == "127.0.0.1"
-    assert first["duration_ms"] >= 0
-    assert first["level"] == "info"
-    assert "hunter2" not in service.log.read_text()
-
-
-def test_a_fault_is_logged_once_with_its_traceback_and_request_id(
-    database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with json_log(capsys) as read_log, serving(database, *ROUTES) as client:
-        client.get("/fail", headers={"x-request-id": "find-me"})
-        lines = [json.loads(line) for line in read_log().splitlines()]
-    faults = [line for line in lines if line["level"] == "error"]
-    assert [fault["request_id"] for fault in faults] == ["find-me"]
-    assert "RuntimeError: the secret is hunter2" in faults[0]["exception"]

@@ -1,0 +1,67 @@
+"""results.json: all figures, and what they were measured with."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from goals import Goal
+    from results import Results
+
+PACKAGES = ("starlette", "uvicorn", "asyncpg", "fastapi", "sqlalchemy")
+
+WRK_SECONDS = 10
+
+
+def write_record(results: Results, goals: list[Goal], command: str, path: Path) -> None:
+    """Write it. It says what kind of machine this is, but not which one or whose."""
+    figures = asdict(results)
+    postgresql = figures.pop("postgresql")
+    record = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": command,
+        "machine": {
+            "cpu": _cpu_model(),
+            "cores": os.cpu_count(),
+            "system": platform.system(),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+            "postgresql": postgresql,
+            "wrk": _wrk_version(),
+        },
+        "goals": [asdict(goal) | {"is_held": goal.is_held} for goal in goals],
+        **figures,
+    }
+    # By way of JSON, which is the one place where all floats pass through one function.
+    rounded = json.loads(json.dumps(record), parse_float=_round)
+    path.write_text(json.dumps(rounded, indent=2) + "\n")
+
+
+def _round(number: str) -> float:
+    return float(f"{float(number):.5g}")
+
+
+def _cpu_model() -> str:
+    # x86 names the model; what other processors say there differs.
+    models = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return models[0] if models else platform.machine()
+
+
+def _wrk_version() -> str:
+    # It exits with 1 after its version, as it does after its help.
+    output = subprocess.run(
+        ["wrk", "--version"], capture_output=True, text=True, timeout=WRK_SECONDS, check=False
+    ).stdout
+    found = re.search(r"\d+(\.\d+)+", output)
+    return found[0] if found else "unknown"

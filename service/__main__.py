@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import os
@@ -64,6 +65,7 @@ class CommandError(Exception):
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
+    gc.disable()  # until the server has started: what is imported until then stays
     settings = load_settings()
     read_migration_files()  # what is wrong with them is said here, in one line, not by each worker
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, NamedTuple
 import asyncpg
 import structlog
 
-from service.database_hosts import Connector
+from service.database_hosts import TRY_AGAIN, Connector
 from service.problems import Problem, handle_problem
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ Reason = Literal["timeout", "unreachable", "pool_timeout"]
 ACQUIRE_SECONDS: Final = 5.0  # connecting included, where a new connection is needed
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10.0
+
+# After a refusal, and then twice as long each time.
+RETRY_SECONDS: Final = 0.1
 
 CLOSE_SECONDS: Final = 1.0
 
@@ -182,16 +185,21 @@ class Database(Queries):
 
     @asynccontextmanager
     async def connection(
-        self, acquire_seconds: float = ACQUIRE_SECONDS, statement_seconds: float = STATEMENT_SECONDS
+        self,
+        acquire_seconds: float = ACQUIRE_SECONDS,
+        statement_seconds: float = STATEMENT_SECONDS,
+        *,
+        is_patient: bool = True,
     ) -> AsyncGenerator[Connection]:
         """Hold a connection for the block, for work that needs several statements on one.
 
-        Raises DatabaseUnavailable when none is to be had in `acquire_seconds`.
+        Raises DatabaseUnavailable when none is to be had in `acquire_seconds`, or, if that is not
+        patient enough, as soon as the server refuses. A server that restarts refuses for a while.
         """
         started = time.perf_counter()
         self._waiting += 1
         try:
-            connection = await self._pool.acquire(timeout=acquire_seconds)
+            connection = await self._acquire(acquire_seconds, is_patient=is_patient)
         except TimeoutError as error:
             raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
         except (*GONE, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -204,6 +212,20 @@ class Database(Queries):
             yield Connection(connection, statement_seconds)
         finally:
             await self._release(connection)
+
+    async def _acquire(self, seconds: float, *, is_patient: bool) -> RawConnection:
+        loop = asyncio.get_running_loop()
+        deadline, delay = loop.time() + seconds, RETRY_SECONDS
+        while True:
+            try:
+                return await self._pool.acquire(timeout=deadline - loop.time())
+            except TimeoutError:
+                raise
+            except TRY_AGAIN:
+                if not is_patient or loop.time() + delay >= deadline:
+                    raise
+                await asyncio.sleep(delay)
+                delay *= 2
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:

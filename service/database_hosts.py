@@ -10,9 +10,9 @@ import asyncpg
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-# What sends us on to the next host: nobody there, starting or stopping, not the one wanted (as a
-# standby, where the URL says target_session_attrs=primary).
-NEXT_HOST = (
+# Another host may do, or this one in a while: nobody there, starting or stopping, not the one wanted
+# (as a standby, where the URL says target_session_attrs=primary).
+TRY_AGAIN = (
     OSError,  # a TimeoutError is one
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -40,7 +40,7 @@ class Connector:
             has_answered = False
             try:
                 connection = await asyncpg.connect(url, **options)
-            except NEXT_HOST as error:
+            except TRY_AGAIN as error:
                 has_answered = not isinstance(error, TimeoutError)
                 last_error = error
             except Exception:

@@ -144,7 +144,9 @@ class HealthCheck:
     async def _compare_schema(self) -> Health:
         self._is_acquiring = True
         try:
-            async with self._database.connection(self._timeout, self._timeout) as connection:
+            async with self._database.connection(
+                self._timeout, self._timeout, is_patient=False
+            ) as connection:
                 self._is_acquiring = False
                 row = await connection.fetch_row(
                     """

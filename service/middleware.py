@@ -72,13 +72,16 @@ class ErrorBoundary:
         except ClientDisconnect:
             log.info("client_disconnected")
         except asyncio.CancelledError:
-            if scope["type"] == "http" and scope["state"]["status"] is None:
-                # Not in time before the service ends: uvicorn would answer a 500 in plain text.
+            if scope["type"] != "http":
+                raise
+            # Not done in time before the service stops. The cancellation ends here: uvicorn would
+            # log it as a fault, and answer a 500 in plain text.
+            log.warning("request_cut_off")
+            if scope["state"]["status"] is None:
                 problem = Problem("unavailable", "The service stopped before this was done.")
                 await problem_response(
                     scope, problem.status, problem.detail, headers=problem.headers
                 )(scope, receive, send)
-            raise
         except Exception:
             if scope["type"] != "http":
                 raise

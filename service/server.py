@@ -100,8 +100,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         # What there is now stays, and need not be looked through for garbage again and again.
-        gc.collect()
         gc.freeze()
+        gc.enable()
         if self.started and self._url:
             log.info("listening", url=self._url, docs=f"{self._url}/docs")
 

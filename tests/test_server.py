@@ -7,13 +7,22 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
-from conftest import PROJECT, Service, eventually, run_command, run_sql, service_environment
+from conftest import (
+    PROJECT,
+    Postgres,
+    Service,
+    eventually,
+    run_command,
+    run_sql,
+    service_environment,
+)
 
 from service.embedded import find_binaries
 from service.listening import ListenError, listen
@@ -92,6 +101,46 @@ def answers(url: str) -> bool:
 def shutting_down(url: str) -> httpx.Response | None:
     response = httpx.get(f"{url}/api/health")
     return response if response.status_code == 503 else None
+
+
+def test_while_it_drains_no_connection_is_kept(database: str, start_service: Start) -> None:
+    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="2")
+    with httpx.Client(base_url=service.url) as client:
+        assert "connection" not in client.get("/docs").headers
+        service.process.terminate()
+        eventually(lambda: shutting_down(service.url), 2)
+        # Whoever sends several requests on one connection turns elsewhere before the port closes.
+        assert client.get("/docs").headers["connection"] == "close"
+    assert service.wait() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_request_that_takes_too_long_to_stop_for_is_answered_all_the_same(
+    workers: str, own_postgres: Postgres, start_service: Start
+) -> None:
+    service = start_service(
+        DATABASE_URL=own_postgres.url,
+        SHUTDOWN_SECONDS="1",
+        WEB_CONCURRENCY=workers,
+        HEALTH_TIMEOUT_SECONDS="30",
+    )
+    url = service.url
+    eventually(lambda: answers(f"{url}/api/health"))
+    own_postgres.freeze()
+    with ThreadPoolExecutor() as executor:
+        asking = executor.submit(httpx.get, f"{url}/metrics", timeout=30)
+        time.sleep(0.5)
+        started = time.monotonic()
+        service.process.terminate()
+        response = asking.result()
+        assert service.wait() == 0
+    assert time.monotonic() - started < 5
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["retry-after"] == "5"
+    # All that was logged, uvicorn's own lines too, has the one form.
+    assert len(service.entries()) == len(service.log.read_text().splitlines())
+    assert "Traceback" not in service.log.read_text()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -6,20 +6,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from service.database import (
-    DatabaseUnavailable,
-    handle_database_unavailable,
-    open_database,
-)
+from service.database import open_database
 from service.health import HealthCheck
 from service.metrics import Metrics, refreshing
 from service.middleware import BodyLimit, Cors, ErrorBoundary
 from service.migration_files import read_migration_files
-from service.problems import Problem, handle_http_exception, handle_internal_error, handle_problem
 from service.request_context import RequestContext
 from service.routes.documentation import (
     get_asset,
@@ -35,10 +29,12 @@ from service.state import State
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from starlette.types import ASGIApp
+
     from service.settings import Settings
 
 ROUTES: Final = [
-    Route("/api/health", get_health),
+    Route("/api/health", get_health, methods=["GET"]),
     Route("/api/health/live", get_liveness),
     Route("/metrics", get_metrics),
     Route("/", get_root),
@@ -49,7 +45,22 @@ ROUTES: Final = [
 ]
 
 
-def create_app(settings: Settings) -> Starlette:
+class Application(Starlette):
+    """Starlette without its middlewares for exceptions, whose work ErrorBoundary does.
+
+    They stand round all others and next to the routes, so that they would answer outside our
+    headers and log lines; and each costs every request as much as all of ours.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the middleware that was asked for, round the routes."""
+        app: ASGIApp = self.router
+        for cls, arguments, options in reversed(self.user_middleware):
+            app = cls(app, *arguments, **options)
+        return app
+
+
+def create_app(settings: Settings) -> Application:
     """Return the ASGI application. Its lifespan opens the pool, which needs no database yet."""
     metrics = Metrics()
 
@@ -66,7 +77,7 @@ def create_app(settings: Settings) -> Starlette:
             async with refreshing(metrics, database.read_use):
                 yield State(database=database, health=health, metrics=metrics)
 
-    app = Starlette(
+    app = Application(
         routes=ROUTES,
         lifespan=lifespan,
         # From the outside in: whatever fails further in gets its id, its CORS headers and its line.
@@ -83,12 +94,6 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(ErrorBoundary),
             Middleware(BodyLimit),
         ],
-        exception_handlers={
-            DatabaseUnavailable: handle_database_unavailable,
-            Problem: handle_problem,
-            HTTPException: handle_http_exception,
-            Exception: handle_internal_error,
-        },
     )
     app.router.redirect_slashes = False
     return app

@@ -12,14 +12,12 @@ import asyncpg
 import structlog
 
 from service.database_hosts import TRY_AGAIN, Connector
-from service.problems import Problem, handle_problem
+from service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from asyncpg.pool import PoolConnectionProxy
-    from starlette.requests import Request
-    from starlette.responses import Response
 
     from service.metrics import Metrics
 
@@ -71,13 +69,6 @@ class DatabaseUnavailable(Problem):
     def __init__(self, reason: Reason) -> None:
         super().__init__("unavailable", "The database cannot be used at the moment.")
         self.reason: Reason = reason
-
-
-async def handle_database_unavailable(request: Request, error: Exception) -> Response:
-    """Answer a DatabaseUnavailable, and log what it was: the answer does not say."""
-    assert isinstance(error, DatabaseUnavailable)
-    log.warning("database_unavailable", reason=error.reason, error=repr(error.__cause__))
-    return await handle_problem(request, error)
 
 
 class Queries(ABC):

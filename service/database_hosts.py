@@ -10,8 +10,8 @@ import asyncpg
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-# Another host may do, or this one in a while: nobody there, starting or stopping, not the one wanted
-# (as a standby, where the URL says target_session_attrs=primary).
+# Another host may do, or this one in a while: nobody is there, it starts or stops, or it is not
+# what is asked for (a standby, where the URL says target_session_attrs=primary).
 TRY_AGAIN = (
     OSError,  # a TimeoutError is one
     asyncpg.PostgresConnectionError,

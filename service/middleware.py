@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from service.problems import Problem, internal_error_response, problem_response
+from service.database import DatabaseUnavailable
+from service.problems import (
+    Problem,
+    http_exception_answer,
+    internal_error_answer,
+    problem_answer,
+    problem_response,
+)
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.stdlib.get_logger()
@@ -61,7 +70,10 @@ class Cors(CORSMiddleware):
 
 
 class ErrorBoundary:
-    """Turn what no route foresaw into a 500, logged once with its traceback and not sent."""
+    """Turn every exception into its problem document; log once, and do not send, what it hides.
+
+    In the place of Starlette's two middlewares for exceptions: see Application.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -71,25 +83,33 @@ class ErrorBoundary:
             await self.app(scope, receive, send)
         except ClientDisconnect:
             log.info("client_disconnected")
-        except asyncio.CancelledError:
+        except (Exception, asyncio.CancelledError) as error:
             if scope["type"] != "http":
                 raise
+            answer = _answer(scope, error)
+            # An answer that is under way cannot be taken back: uvicorn cuts the connection, and
+            # the client sees that the body is not whole.
+            if scope["state"]["status"] is None:
+                await answer(scope, receive, send)
+
+
+def _answer(scope: Scope, error: BaseException) -> Response:
+    match error:
+        case DatabaseUnavailable():
+            log.warning("database_unavailable", reason=error.reason, error=repr(error.__cause__))
+            return problem_answer(scope, error)
+        case Problem():
+            return problem_answer(scope, error)
+        case HTTPException():
+            return http_exception_answer(scope, error)
+        case asyncio.CancelledError():
             # Not done in time before the service stops. The cancellation ends here: uvicorn would
             # log it as a fault, and answer a 500 in plain text.
             log.warning("request_cut_off")
-            if scope["state"]["status"] is None:
-                problem = Problem("unavailable", "The service stopped before this was done.")
-                await problem_response(
-                    scope, problem.status, problem.detail, headers=problem.headers
-                )(scope, receive, send)
-        except Exception:
-            if scope["type"] != "http":
-                raise
-            log.exception("unhandled_error")
-            # A response that is under way cannot be taken back: uvicorn cuts the connection, and
-            # the client sees that the body is not whole.
-            if scope["state"]["status"] is None:
-                await internal_error_response(scope)(scope, receive, send)
+            return problem_answer(scope, Problem("unavailable", "The service stops now."))
+        case _:
+            log.error("unhandled_error", exc_info=error)
+            return internal_error_answer(scope)
 
 
 class BodyLimit:
@@ -108,11 +128,7 @@ class BodyLimit:
         if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
             if "expect" not in headers:  # who waits for leave to send has not begun
                 await _discard(receive)
-            problem = _too_large()
-            await problem_response(scope, problem.status, problem.detail, headers=problem.headers)(
-                scope, receive, send
-            )
-            return
+            raise _too_large()
         deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         received = 0
         is_whole = False

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from marshmallow import RAISE, Schema, fields
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
@@ -132,35 +131,31 @@ def _uri_reference(scope: Scope) -> str:
     return f"/.{path}" if path.startswith("//") else path
 
 
-async def handle_problem(request: Request, error: Exception) -> Response:
-    """Answer a Problem that a route raised."""
-    assert isinstance(error, Problem)
+def problem_answer(scope: Scope, error: Problem) -> Response:
+    """Return the answer to a Problem that a route raised."""
     return problem_response(
-        request.scope, error.status, error.detail, errors=error.errors, headers=error.headers
+        scope, error.status, error.detail, errors=error.errors, headers=error.headers
     )
 
 
-async def handle_http_exception(request: Request, error: Exception) -> Response:
-    """Answer Starlette's own errors: no such path, or a method that the path does not have."""
-    assert isinstance(error, HTTPException)
+def http_exception_answer(scope: Scope, error: HTTPException) -> Response:
+    """Return the answer to Starlette's own errors: no such path, or no such method there."""
     headers = dict(error.headers or {})
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "There is nothing at this path."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(_allowed_methods(request))
+        allowed = ", ".join(_allowed_methods(scope))
         headers["Allow"] = allowed
-        detail = f"This path has no {request.method[:20]}; it has {allowed}."
-    return problem_response(request.scope, error.status_code, detail, headers=headers)
+        detail = f"This path has no {scope['method'][:20]}; it has {allowed}."
+    return problem_response(scope, error.status_code, detail, headers=headers)
 
 
-async def handle_internal_error(request: Request, error: Exception) -> Response:
-    """Answer a fault of ours. What it was is in the log, under the request id, and only there."""
-    return internal_error_response(request.scope)
+def internal_error_answer(scope: Scope) -> Response:
+    """Return the one answer that any unexpected exception gets.
 
-
-def internal_error_response(scope: Scope) -> Response:
-    """Return the one answer that any unexpected exception gets."""
+    What it was is in the log, under the request id, and only there.
+    """
     return problem_response(
         scope,
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -168,10 +163,10 @@ def internal_error_response(scope: Scope) -> Response:
     )
 
 
-def _allowed_methods(request: Request) -> list[str]:
+def _allowed_methods(scope: Scope) -> list[str]:
     # Of several routes on one path, Starlette itself names the methods of the first alone.
     methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
+    for route in scope["app"].routes:
+        if route.matches(scope)[0] is not Match.NONE:
             methods |= route.methods
     return sorted(methods)

@@ -71,19 +71,19 @@ class RequestContext:
         # Each request runs in a task, and so in a context, of its own: nothing to reset.
         REQUEST_FIELDS.set(fields)
         request_id = fields["request_id"]
-        scope["state"]["request_id"] = request_id
-        scope["state"]["status"] = None
+        state = scope["state"]
+        state["request_id"] = request_id
+        state["status"] = None
         path = scope["path"]
         if path[-1:] == "/":
             scope["path"] = path.rstrip("/") or "/"  # a slash at the end makes no difference
-
         own_headers = [*RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
         if b"origin" not in headers:
             own_headers.append(VARY)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                scope["state"]["status"] = message["status"]
+                state["status"] = message["status"]
                 message["headers"] = _join(message["headers"], own_headers)
             await send(message)
 

@@ -53,7 +53,7 @@ def test_requests_are_counted_by_route_method_and_status(client: httpx.Client) -
     client.head("/api/health")
     client.delete("/api/health")
     client.get("/api/nothing")
-    client.request("BREW", "/api/nothing")
+    client.request("PROPFIND", "/api/nothing")
     assert count(client, "GET", "/docs/assets/{name}", 200) == 2
     assert count(client, "HEAD", "/api/health", 200) == 1
     assert count(client, "DELETE", "/api/health", 405) == 1

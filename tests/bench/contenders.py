@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 
+# The service runs as it is deployed, with nothing beside it that it does not ask for: structlog,
+# for one, imports rich and greenlet where they are.
+SERVICE_PYTHON = PROJECT / ".venv-bench/service/bin/python"
+
 HEALTH: Final = "/api/health"
 
 HOST = "127.0.0.1"
@@ -38,13 +42,14 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """A server to measure: `python` with arguments and variables, and what it imports first."""
+    """A server to measure: a Python with arguments and variables, and what it imports first."""
 
     name: str
     arguments: tuple[str, ...]
     module: str
     folder: Path = HERE
     variables: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
 
 
 def _under_uvicorn(name: str, app: str, *options: str, **variables: str) -> Contender:
@@ -53,7 +58,12 @@ def _under_uvicorn(name: str, app: str, *options: str, **variables: str) -> Cont
 
 
 SERVICE: Final = Contender(
-    "service", ("-m", "service", "serve"), "service.server", PROJECT, {"LOG_FORMAT": "json"}
+    "service",
+    ("-m", "service", "serve"),
+    "service.server",
+    PROJECT,
+    {"LOG_FORMAT": "json"},
+    str(SERVICE_PYTHON),
 )
 
 # With uvicorn's defaults, as the story starts it.
@@ -97,7 +107,7 @@ def running(contender: Contender, database_url: str, core: int) -> Generator[Ser
     }
     started = time.perf_counter()
     process = subprocess.Popen(
-        pinned(core, *contender.arguments),
+        pinned(core, contender, *contender.arguments),
         cwd=contender.folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -113,9 +123,9 @@ def running(contender: Contender, database_url: str, core: int) -> Generator[Ser
         _end(process)
 
 
-def pinned(core: int, *arguments: str) -> list[str]:
-    """Return the command that runs Python with these arguments on one core only."""
-    return ["taskset", "--cpu-list", str(core), sys.executable, *arguments]
+def pinned(core: int, contender: Contender, *arguments: str) -> list[str]:
+    """Return the command that runs the contender's Python with these arguments on one core only."""
+    return ["taskset", "--cpu-list", str(core), contender.python, *arguments]
 
 
 def environment_of(contender: Contender) -> dict[str, str]:

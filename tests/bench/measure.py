@@ -184,7 +184,7 @@ def _measure_starts(postgres: Postgres, core: int) -> dict[str, float]:
 
 def _measure_imports(core: int) -> dict[str, float]:
     def import_module(contender: Contender) -> float:
-        command = pinned(core, "-c", f"import {contender.module}")
+        command = pinned(core, contender, "-c", f"import {contender.module}")
         # The peer makes its engine at import, which connects to nothing.
         environment = environment_of(contender) | {"DATABASE_URL": "postgresql+asyncpg:///none"}
         started = time.perf_counter()

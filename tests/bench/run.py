@@ -33,12 +33,12 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> int:
     """Return 0 if every goal held, 1 if one failed or the benchmark could not be run."""
     options = _parse_arguments()
+    # The modules beside this one are found already; `service` is not installed anywhere.
+    sys.path.insert(0, str(PROJECT))
     if obstacle := _find_obstacle():
         return _complain(obstacle, 1)
     for stop_signal in STOP_SIGNALS:
         signal.signal(stop_signal, _interrupt)
-    # The modules beside this one are found already; `service` is not installed anywhere.
-    sys.path.insert(0, str(PROJECT))
     try:
         return _run(options.rounds, options.seconds)
     except KeyboardInterrupt as interrupt:
@@ -95,6 +95,8 @@ def _at_least_one(text: str) -> int:
 
 def _find_obstacle() -> str | None:
     """Return what keeps the benchmark from being run on this machine, if anything does."""
+    from contenders import SERVICE_PYTHON
+
     if sys.platform != "linux":
         return "the benchmark needs Linux: it ties processes to cores"
     for program, package in PROGRAMS.items():
@@ -102,8 +104,11 @@ def _find_obstacle() -> str | None:
             return f"{program} is missing; install it with: apt-get install {package}"
     if len(os.sched_getaffinity(0)) < 2:
         return "the benchmark needs two cores, one for the server and one for the load; here is one"
-    if missing := [name for name in MODULES if importlib.util.find_spec(name) is None]:
-        return f"{', '.join(missing)} cannot be imported; `just bench` installs what is needed"
+    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    if not SERVICE_PYTHON.exists():
+        missing.append("the service's own environment")
+    if missing:
+        return f"{', '.join(missing)} is missing; `just bench` installs what is needed"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -58,7 +59,10 @@ def _run_worker(
     # A terminal sends Ctrl-C to every process of the group. A worker leaves it to its supervisor,
     # or one Ctrl-C would look like two signals.
     threading.Thread(target=_stop_without, args=(supervisor,), daemon=True).start()
-    sys.exit(run_server(settings, sockets, url=None))
+    code = run_server(settings, sockets, url=None)
+    if supervisor.poll():  # it was killed, and has not tidied up
+        shutil.rmtree(os.environ[SHARED_FOLDER], ignore_errors=True)
+    sys.exit(code)
 
 
 def _stop_without(supervisor: connection.Connection) -> None:

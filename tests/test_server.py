@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -30,7 +31,6 @@ from service.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import TypeAlias
 
     Start: TypeAlias = Callable[..., Service]
@@ -235,9 +235,12 @@ def test_workers_do_not_outlive_a_supervisor_that_was_killed(
     eventually(lambda: answers(f"{url}/api/health"))
     workers = workers_of(psutil.Process(service.process.pid))
     assert len(workers) == 2
+    folder = Path(workers[0].environ()["PROMETHEUS_MULTIPROC_DIR"])
+    assert folder.is_dir()
     service.process.kill()
     service.wait()
     eventually(lambda: all(is_gone(worker.pid) for worker in workers))
+    assert not folder.exists()
 
 
 def test_a_port_that_is_taken_is_one_readable_line(database: str) -> None:

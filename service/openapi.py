@@ -89,7 +89,12 @@ def operation(
     return attach
 
 
-def problem_answer(status: HTTPStatus, description: str, detail: str) -> Answer:
+def problem_answer(
+    status: HTTPStatus,
+    description: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """Return the documentation of a problem document."""
     example = {
         "type": "about:blank",
@@ -104,15 +109,27 @@ def problem_answer(status: HTTPStatus, description: str, detail: str) -> Answer:
         schema=ProblemSchema,
         media_type="application/problem+json",
         examples={"problem": example},
+        headers=headers or {},
     )
 
 
 # What any route can answer besides its own codes.
 COMMON_ANSWERS = {
+    "Timeout": problem_answer(
+        STATUS["timeout"],
+        "The request's body did not come whole in time.",
+        "The body did not come whole within 60 s.",
+    ),
     "ContentTooLarge": problem_answer(
         STATUS["too_large"],
         "The request's body is larger than 1 MiB.",
         "The body is larger than 1048576 bytes.",
+    ),
+    "Unavailable": problem_answer(
+        STATUS["unavailable"],
+        "The database cannot be used at the moment, or the service stops. Try again.",
+        "The database cannot be used at the moment.",
+        headers={"Retry-After": "Seconds to wait before asking again."},
     ),
     "InternalError": problem_answer(
         STATUS["internal"],
@@ -120,7 +137,7 @@ COMMON_ANSWERS = {
         "Something went wrong on our side. The request id finds it in the log.",
     ),
 }
-COMMON_CODES = {413: "ContentTooLarge", 500: "InternalError"}
+COMMON_CODES = {408: "Timeout", 413: "ContentTooLarge", 500: "InternalError", 503: "Unavailable"}
 
 
 def build_document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
@@ -158,10 +175,7 @@ def _operations(route: Route) -> dict[str, Any]:
     described = cast("Operation | None", vars(route.endpoint).get("operation"))
     if described is None:
         raise UndocumentedRouteError(f"{route.path} ({route.name}) has no @operation")
-    responses: dict[str, object] = {
-        str(code): _response(answer) for code, answer in sorted(described.answers.items())
-    }
-    responses |= {str(code): name for code, name in COMMON_CODES.items()}
+    responses = _responses(described, _response)
     document = {
         "operationId": described.operation_id,
         "tags": [described.tag],
@@ -178,16 +192,23 @@ def _operations(route: Route) -> dict[str, Any]:
 
 
 def _head(document: Mapping[str, Any], described: Operation) -> dict[str, Any]:
-    bodiless = {
-        str(code): {"description": answer.description, "headers": _headers(answer)}
-        for code, answer in sorted(described.answers.items())
-    }
+    bodiless = _responses(
+        described,
+        lambda answer: {"description": answer.description, "headers": _headers(answer)},
+    )
     return {
         **document,
         "operationId": f"{described.operation_id}Head",
         "summary": f"{described.summary}: the answer without its body",
-        "responses": bodiless | {str(code): name for code, name in COMMON_CODES.items()},
+        "responses": bodiless,
     }
+
+
+def _responses(
+    described: Operation, describe: Callable[[Answer], dict[str, Any]]
+) -> dict[str, object]:
+    own = {code: describe(answer) for code, answer in described.answers.items()}
+    return {str(code): answer for code, answer in sorted((COMMON_CODES | own).items())}
 
 
 def _response(answer: Answer) -> dict[str, Any]:

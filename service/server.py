@@ -45,6 +45,7 @@ def serve(settings: Settings, sockets: list[socket.socket]) -> int:
         return run_server(settings, sockets, url=url)
     from service.supervisor import supervise
 
+    gc.enable()
     log.info("listening", url=url, docs=f"{url}/docs", workers=settings.workers)
     code = supervise(settings, sockets)
     log.info("stopped")

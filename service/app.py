@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> Application:
         lifespan=lifespan,
         # From the outside in: whatever fails further in gets its id, its CORS headers and its line.
         middleware=[
-            Middleware(RequestContext, metrics=metrics),
+            Middleware(RequestContext, metrics=metrics, trusted_proxies=settings.trusted_proxies),
             Middleware(
                 Cors,
                 allow_origins=settings.cors_origins,

@@ -46,6 +46,11 @@ UNAVAILABLE: Final = {
 }
 
 
+# A probe may be told what was found out so shortly before it came: on its way back an answer grows
+# older than that. It is what a storm of probes is spared the wait by.
+FRESH_SECONDS: Final = 0.002
+
+
 class Finding(NamedTuple):
     """A health, and when it was found out."""
 
@@ -75,6 +80,8 @@ class HealthCheck:
         self._probes: deque[tuple[float, asyncio.Future[Finding]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._query: asyncio.Task[Health] | None = None
+        self._fresh: Finding | None = None  # healthy: nobody is told of trouble that is over
+        self._fresh_until = 0.0
         self._is_acquiring = False
         self.is_shutting_down = False
         self._last = HEALTHY
@@ -89,6 +96,8 @@ class HealthCheck:
         if self.is_shutting_down:
             return _now(SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
+        if self._fresh is not None and loop.time() < self._fresh_until:
+            return self._fresh
         probe: asyncio.Future[Finding] = loop.create_future()
         deadline = loop.time() + self._timeout
         self._probes.append((deadline, probe))
@@ -121,6 +130,8 @@ class HealthCheck:
             return
         error = query.exception()
         finding = None if error else _now(query.result())
+        self._fresh = finding if finding and finding.health == HEALTHY else None
+        self._fresh_until = query.get_loop().time() + FRESH_SECONDS
         while self._probes:
             _answer(self._probes.popleft()[1], finding, error)
 

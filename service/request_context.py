@@ -6,13 +6,15 @@ import logging
 import random
 import re
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.logs import REQUEST_FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeAlias
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,9 +59,13 @@ CLIENT_CLOSED_REQUEST: Final = 499
 class RequestContext:
     """Give each request an id, its security headers, one line in the log, and count it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, trusted_proxies: Sequence[str]) -> None:
         self.app = app
         self._metrics = metrics
+        # uvicorn's types of an ASGI application are narrower than Starlette's.
+        self._note_proxy = cast(
+            "ASGIApp", ProxyHeadersMiddleware(cast("Any", _do_nothing), list(trusted_proxies))
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,6 +73,8 @@ class RequestContext:
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
+        if b"x-forwarded-for" in headers or b"x-forwarded-proto" in headers:
+            await self._note_proxy(scope, receive, send)  # what it says of the client, if it may
         fields = _log_fields(headers)
         # Each request runs in a task, and so in a context, of its own: nothing to reset.
         REQUEST_FIELDS.set(fields)
@@ -111,6 +119,10 @@ class RequestContext:
             duration_ms=round(seconds * 1000, 1),
             client=client[0] if client else None,
         )
+
+
+async def _do_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    pass
 
 
 def _join(headers: RawHeaders, own: RawHeaders) -> RawHeaders:

@@ -32,6 +32,10 @@ STARTUP_FAILED: Final = 3  # uvicorn's own code
 # Each connection is an open file, and the usual limit for these is 1,024.
 OPEN_FILES: Final = 65_536
 
+# Python's own is 700 objects to begin with. Some hundred requests under way are as many, and all of
+# them would be looked through again and again, in vain.
+GARBAGE_THRESHOLDS: Final = (10_000, 10, 10)
+
 TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
 
 
@@ -72,7 +76,7 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,  # RequestContext deals with them, where there are any
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown,
     )
@@ -110,6 +114,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         # What there is now stays, and need not be looked through for garbage again and again.
         gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
         if self.started and self._url:
             log.info("listening", url=self._url, docs=f"{self._url}/docs")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from conftest import Postgres, Service, eventually, run_sql, serving
 from network import Proxy
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+
+from service.health import FRESH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -274,6 +277,7 @@ async def assert_all_time_out(
     while len(slowest) < TRIES and not any(seconds < 1 + MARGIN for seconds in slowest):
         await assert_all_well(probes)
         freeze()
+        await asyncio.sleep(5 * FRESH_SECONDS)  # what was found out before may still be told
         # The first round has an open connection to use, the later ones have none.
         answers = [answer for _ in range(3) for answer in await probes.ask()]
         thaw()
@@ -343,6 +347,34 @@ def test_many_probes_make_one_query_at_a_time_on_one_connection(
                 return await asking
 
         assert {status for status, _, _ in asyncio.run(probe())} == {200}
+
+
+def test_what_was_found_out_is_told_again_for_two_milliseconds_and_no_longer(
+    database: str,
+) -> None:
+    asked = "select calls from asked_here"
+    run_sql(
+        database,
+        # Each look at the schema draws a number.
+        "create sequence asked",
+        "alter table _yoyo_migration rename to real",
+        "create view _yoyo_migration as select real.* from real, nextval('asked')",
+        "create view asked_here as select last_value as calls from asked",
+    )
+    with serving(database) as client:
+        for _ in range(5):
+            assert client.get("/api/health").status_code == 200
+            time.sleep(5 * FRESH_SECONDS)
+        assert run_sql(database, asked) == [(5,)]
+        burst = 50
+        parts = urlsplit(str(client.base_url))
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(b"GET /api/health HTTP/1.1\r\nhost: test\r\n\r\n" * burst)
+            answers = b""
+            while answers.count(b"HTTP/1.1 200 OK") < burst:
+                answers += connection.recv(65536)
+        ((calls,),) = run_sql(database, asked)
+        assert 5 < calls < 5 + burst / 2
 
 
 def test_an_outage_is_logged_once_and_so_is_its_end(

@@ -193,7 +193,13 @@ class Database(Queries):
             connection = await self._acquire(acquire_seconds, is_patient=is_patient)
         except TimeoutError as error:
             raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
-        except (*GONE, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        except (
+            *TRY_AGAIN,
+            *GONE,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            ValueError,
+        ) as error:
             # ValueError: something in the URL that no driver can connect by.
             raise DatabaseUnavailable("unreachable") from error
         finally:

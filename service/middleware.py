@@ -124,8 +124,9 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        # uvicorn lets nothing through but digits.
-        if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        # uvicorn lets nothing through but digits, and of zeros before them any number, which int()
+        # does not.
+        if int(headers.get("content-length", "").strip().lstrip("0") or 0) > MAX_BODY_BYTES:
             if "expect" not in headers:  # who waits for leave to send has not begun
                 await _discard(receive)
             raise _too_large()

@@ -1,23 +1,31 @@
 """uvicorn's HTTP protocol, with what is not HTTP, or too slow, answered as every other error is."""
 
+import asyncio
 import json
 import time
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
+import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.request_context import SECURITY_HEADERS
 
 if TYPE_CHECKING:
+    from array import array
+
+    from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 log = structlog.stdlib.get_logger()
 
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+
+# Requests that may wait for the one before them on their connection. Each takes some kB.
+MAX_WAITING: Final = 100
 
 # How long a client may take, in seconds. An idle connection is kept for longer than load balancers
 # keep theirs (nginx, AWS and others: 60), or they would send a request into one that just closed.
@@ -33,29 +41,83 @@ class HeadTooLargeError(Exception):
     """A request line and headers that came whole, and are larger than MAX_HEAD_BYTES."""
 
 
+class TooManyWaitingError(Exception):
+    """More than MAX_WAITING requests were sent before the first of them was answered."""
+
+
+class Parser(httptools.HttpRequestParser):
+    """httptools' parser, without what it makes of an offer to upgrade to another protocol.
+
+    It takes what follows, the body too, for that protocol. uvicorn, which ignores the offer, as it
+    may, would lose what came with the head, and take what comes later for the next request.
+    """
+
+    def __init__(self, protocol: "HttpProtocol") -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+
+    def feed_data(self, data: "bytes | bytearray | memoryview | array[int]") -> None:
+        """Parse; after a head with an offer, once more without it."""
+        rest = data
+        while True:
+            try:
+                super().feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                super().feed_data(self._protocol.take_head_without_offer())
+                rest = memoryview(rest)[upgrade.args[0] :]
+            else:
+                return
+
+
 class HttpProtocol(HttpToolsProtocol):
     """A request that cannot be parsed never reaches the application, nor its problem documents."""
 
     _is_in_head = True
-    _head_bytes = 0  # of a head that has not ended
+    _is_offer = False  # of another protocol
+    _head_bytes = 0  # of a head, or of trailers, that have not ended
+    _is_new = False  # a head, a piece of a body or an end, in what came last
     _is_head_too_large = False
+    _running: "RequestResponseCycle | None" = None  # `cycle` is the last that came
     # What the client was seen to be slow with, and since when; see end_if_late.
     _delay: tuple[object, ...] | None = None
     _delayed_since = 0.0
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Parse by a parser of ours."""
+        super().connection_made(transport)
+        self.parser = Parser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered, too: uvicorn tells only the last that came."""
+        self.pipeline.clear()
+        if self._running and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: "RequestResponseCycle", app: "ASGI3Application") -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and give up on a request line and headers that do not end."""
-        cycle, was_in_head = self.cycle, self._is_in_head
+        """Parse what came, and give up on a request line, headers or trailers that do not end."""
+        self._is_new = False
         self._head_bytes += len(data)
         super().data_received(data)
         # The parser takes any number of bytes, in time that grows with their square.
-        if self.cycle is not cycle or not (was_in_head and self._is_in_head):
+        if self._is_new:
             self._head_bytes = 0
         elif self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse_head()
 
     def on_headers_complete(self) -> None:
         """Take note that the head is complete, and give up on one that came whole and is large."""
+        self._is_new = True
+        is_connect = self.parser.get_method() == b"CONNECT"
+        self._is_offer = self.parser.should_upgrade() and not is_connect
+        if self._is_offer:
+            return  # it comes again: see Parser
         self._is_in_head = False
         if self._head_bytes > MAX_HEAD_BYTES:  # it may be, and what came with it may be
             separators = len(": \r\n")
@@ -63,13 +125,34 @@ class HttpProtocol(HttpToolsProtocol):
             if len(self.url) + size > MAX_HEAD_BYTES:
                 self._is_head_too_large = True
                 raise HeadTooLargeError  # the parser ends, and send_400_response is called
+        if len(self.pipeline) >= MAX_WAITING:
+            raise TooManyWaitingError  # those before it get their answers: see _refuse
         super().on_headers_complete()
-        if self.app_state["health"].is_shutting_down:
-            # Whoever keeps connections open must have turned elsewhere before the service ends.
+        self.headers = []  # of trailers, which are no headers of the request (RFC 9110, 6.5.1)
+        # What follows a CONNECT is no HTTP. And whoever keeps connections open must have turned
+        # elsewhere before the service ends.
+        if is_connect or self.app_state["health"].is_shutting_down:
             self.cycle.keep_alive = False
+
+    def take_head_without_offer(self) -> bytes:
+        """Return the head that offered to upgrade, for the parser to take as any other."""
+        if not self._is_offer:
+            return b""
+        version = self.parser.get_http_version().encode()
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+        kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"".join([line, *kept, b"\r\n"])
+
+    def on_body(self, body: bytes) -> None:
+        """Take note that the body goes on."""
+        self._is_new = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Take note that the next head may begin."""
+        if self._is_offer:
+            return
+        self._is_new = True
         super().on_message_complete()
         self._is_in_head = True
 
@@ -86,20 +169,24 @@ class HttpProtocol(HttpToolsProtocol):
             delay, allowed = ("body", cycle), BODY_SECONDS
         elif self._head_bytes or cycle is None:
             delay, allowed = ("head", cycle), HEAD_SECONDS
+        elif cycle.response_complete:
+            # uvicorn's own timer does not start again after a body that nobody read.
+            delay, allowed = ("request", cycle), KEEP_ALIVE_SECONDS
         else:
             self._delay = None
             return
         now = time.monotonic()
         if delay != self._delay:
             self._delay, self._delayed_since = delay, now
-        elif now - self._delayed_since > allowed and not self.transport.is_closing():
+        elif now - self._delayed_since > allowed and (unsent or not self.transport.is_closing()):
             self._end_late(delay[0])
 
     def _end_late(self, what: object) -> None:
         if what == "head" and self._head_bytes:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not come whole in time.")
             return
-        log.info("client_too_slow", waited_for=what, client=self._client_host())
+        if what != "request":
+            log.info("client_too_slow", waited_for=what, client=self._client_host())
         if what == "answer":
             self.transport.abort()  # closing would wait until the client takes the rest
         else:

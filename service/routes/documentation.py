@@ -150,7 +150,9 @@ def _render_document(app: Starlette) -> bytes:
     return json.dumps(build_document(app.routes)).encode()
 
 
+@cache
 def _read_asset(path: Path) -> bytes:
+    # Kept, 4 MB: of clients that do not read their answers each would hold a copy.
     # ReDoc shows its maker's logo from his host. An image that cannot be shown it leaves out.
     return REDOC_LOGO.sub(b"data:,", path.read_bytes())
 

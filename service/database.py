@@ -6,12 +6,13 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple, TypeAlias
 
 import asyncpg
 import structlog
 
-from service.database_hosts import TRY_AGAIN, Connector
+from service.database_errors import GONE, TRY_AGAIN, DatabaseUnavailable, forget_values
+from service.database_hosts import Connector
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger()
 
 Row: TypeAlias = asyncpg.Record
-Reason = Literal["timeout", "unreachable", "pool_timeout"]
 
 ACQUIRE_SECONDS: Final = 5.0  # connecting included, where a new connection is needed
 CONNECT_SECONDS: Final = 5.0
@@ -44,15 +44,6 @@ STATEMENTS_KEPT: Final = 100  # prepared, for each connection
 # frozen or cut off never answers that either, so this much later the connection is cut.
 CANCEL_SECONDS: Final = 0.5
 
-# SQLSTATE classes 08 (connection), 53 (out of resources) and 57 (operator intervention), and what
-# a socket or asyncpg itself raises when the other side is gone.
-GONE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    OSError,
-)
-
 
 class PoolUse(NamedTuple):
     """How many connections the pool may have and has, and how many wait for one."""
@@ -61,14 +52,6 @@ class PoolUse(NamedTuple):
     used: int
     idle: int
     waiting: int
-
-
-class DatabaseUnavailable(Problem):
-    """The database cannot be used now: 503, and worth trying again."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__("unavailable", "The database cannot be used at the moment.")
-        self.reason: Reason = reason
 
 
 class Queries(ABC):
@@ -151,11 +134,11 @@ class Connection(Queries):
         except GONE as error:
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.PostgresError as error:
-            _forget_values(error)
+            forget_values(error)
             raise
         except asyncpg.InterfaceError as error:
             if not _is_closed(self._connection):
-                _forget_values(error)
+                forget_values(error)
                 raise
             raise DatabaseUnavailable("unreachable") from error
         finally:
@@ -265,14 +248,6 @@ def _is_closed(connection: RawConnection) -> bool:
         return connection.is_closed()
     except asyncpg.InterfaceError:  # the pool took back a connection that was cut
         return True
-
-
-def _forget_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None:
-    # What is raised may end in the log, where no value of a request belongs. DETAIL quotes rows;
-    # what is wrong with a value (class 22, and asyncpg's own check of arguments) quotes it.
-    error.detail = None
-    if isinstance(error, ValueError) or (getattr(error, "sqlstate", None) or "").startswith("22"):
-        error.args = ("the value is not shown",)
 
 
 @asynccontextmanager

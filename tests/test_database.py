@@ -9,7 +9,8 @@ import pytest
 from conftest import Postgres, run_sql
 from network import Proxy
 
-from service.database import Database, DatabaseUnavailable, open_database
+from service.database import Database, open_database
+from service.database_errors import DatabaseUnavailable
 from service.metrics import Metrics
 from service.problems import Problem
 

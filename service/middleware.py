@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -80,6 +81,9 @@ class ErrorBoundary:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if scope["type"] == "http" and scope["path"][-1:] == "\n":
+                # Starlette's patterns end with `$`, which lets a newline follow.
+                raise HTTPException(HTTPStatus.NOT_FOUND)
             await self.app(scope, receive, send)
         except ClientDisconnect:
             log.info("client_disconnected")

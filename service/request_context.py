@@ -52,6 +52,9 @@ VARY: Final = (b"vary", b"Origin")
 # Asked every few seconds by every monitor there is: not worth a line while all is well.
 QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live"})
 
+# Longer than any address: what a proxy passes on may be anything.
+MAX_CLIENT_LENGTH: Final = 64
+
 # nginx's code for a client that went away before it was answered. No client ever sees it.
 CLIENT_CLOSED_REQUEST: Final = 499
 
@@ -117,7 +120,7 @@ class RequestContext:
             route=template,
             status=status,
             duration_ms=round(seconds * 1000, 1),
-            client=client[0] if client else None,
+            client=client[0][:MAX_CLIENT_LENGTH] if client else None,
         )
 
 

@@ -300,6 +300,11 @@ def test_a_strange_path_is_a_client_error(path: str, client: httpx.Client) -> No
     assert client.get("/api/health").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/metrics%0a", "/api/health/live%0A", "/%0a"])
+def test_a_newline_at_the_end_is_another_path(path: str, client: httpx.Client) -> None:
+    assert_problem(client.get(path), 404)
+
+
 def test_a_slash_at_the_end_makes_no_difference(client: httpx.Client) -> None:
     assert client.get("/api/health/").json()["status"] == "ok"
     assert client.get("/docs/").status_code == 200

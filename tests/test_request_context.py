@@ -244,6 +244,14 @@ def test_a_proxy_names_the_client_if_it_is_trusted(
     assert service.wait_for("request")["client"] == (client_ or "127.0.0.1")
 
 
+def test_what_a_proxy_says_of_the_client_is_cut(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    httpx.get(f"{service.url}/docs", headers={"x-forwarded-for": "x" * 50_000})
+    assert service.wait_for("request")["client"] == "x" * 64
+
+
 def test_on_a_terminal_the_log_is_for_people(database: str, tmp_path: Path) -> None:
     ours, terminal = pty.openpty()
     environment = service_environment(DATABASE_URL=database, LOG_FORMAT="auto")

@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> Application:
             use_prepared_statements=settings.database_prepared_statements,
         ) as database:
             health = HealthCheck(database, migrations, settings.health_timeout, metrics)
+            health.begin()
             async with refreshing(metrics, database.read_use):
                 yield State(database=database, health=health, metrics=metrics)
 

@@ -87,6 +87,17 @@ class HealthCheck:
         self._last = HEALTHY
         self._is_ahead = False
 
+    def begin(self) -> None:
+        """Begin to ask.
+
+        At the start before anybody else does: what is wrong with the database is in the log then,
+        and the first request finds a connection.
+        """
+        # It is never cancelled: asyncpg would wait for a server that does not answer. It ends by
+        # itself, by the deadlines of the connection.
+        self._query = asyncio.create_task(self._ask())
+        self._query.add_done_callback(self._answer_all)
+
     def shut_down(self) -> None:
         """Answer `shutting_down` from now on, so that load balancers turn elsewhere."""
         self.is_shutting_down = True
@@ -104,10 +115,7 @@ class HealthCheck:
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._give_up)
         if self._query is None:
-            # It is never cancelled: asyncpg would wait for a server that does not answer. It ends
-            # by itself, by the deadlines of the connection.
-            self._query = asyncio.create_task(self._ask())
-            self._query.add_done_callback(self._answer_all)
+            self.begin()
         return await probe
 
     def _give_up(self) -> None:

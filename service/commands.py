@@ -40,8 +40,10 @@ BAD_SETTINGS = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; what is wrong goes to standard error."""
     for stop_signal in (signal.SIGTERM, signal.SIGHUP):
-        # As Ctrl-C does: unwinding stops an embedded PostgreSQL, which would stay otherwise.
-        signal.signal(stop_signal, _exit)
+        # As Ctrl-C does: unwinding stops an embedded PostgreSQL, which would stay otherwise. What
+        # is ignored, as nohup has it, stays so.
+        if signal.getsignal(stop_signal) is not signal.SIG_IGN:
+            signal.signal(stop_signal, _exit)
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if options.command is psql:

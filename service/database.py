@@ -33,8 +33,9 @@ ACQUIRE_SECONDS: Final = 5.0  # connecting included, where a new connection is n
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10.0
 
-# After a refusal, and then twice as long each time.
+# After a refusal, and then twice as long each time, to a limit.
 RETRY_SECONDS: Final = 0.1
+LONGEST_RETRY_SECONDS: Final = 0.5
 
 CLOSE_SECONDS: Final = 1.0
 
@@ -98,7 +99,7 @@ class Connection(Queries):
 
     def __init__(self, connection: RawConnection, seconds: float) -> None:
         self._connection = connection
-        self._seconds = seconds
+        self.seconds = seconds
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
@@ -108,10 +109,14 @@ class Connection(Queries):
             await transaction.start()
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             # If that fails too, the connection is cut and the transaction over; what says why is
             # the error in hand.
-            if not _is_closed(self._connection):
+            if _is_closed(self._connection):
+                raise
+            if isinstance(error, DatabaseUnavailable):
+                self._connection.terminate()  # it would not answer to a rollback in time, either
+            else:
                 with suppress(DatabaseUnavailable):
                     async with self.statement():
                         await transaction.rollback()
@@ -125,13 +130,18 @@ class Connection(Queries):
         # Terminating is the one thing that no network can hold up; cancelling a task or a
         # statement waits for an answer from the server.
         terminate = asyncio.get_running_loop().call_later(
-            self._seconds + CANCEL_SECONDS, self._connection.terminate
+            self.seconds + CANCEL_SECONDS, self._connection.terminate
         )
         try:
-            yield self._connection, self._seconds
+            yield self._connection, self.seconds
         except (TimeoutError, asyncpg.QueryCanceledError) as error:
             raise DatabaseUnavailable("timeout") from error
         except GONE as error:
+            raise DatabaseUnavailable("unreachable") from error
+        except asyncpg.InternalClientError as error:
+            # A server that goes away between two statements leaves asyncpg in a state that it does
+            # not know.
+            self._connection.terminate()
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.PostgresError as error:
             forget_values(error)
@@ -205,7 +215,7 @@ class Database(Queries):
                 if not is_patient or loop.time() + delay >= deadline:
                     raise
                 await asyncio.sleep(delay)
-                delay *= 2
+                delay = min(2 * delay, LONGEST_RETRY_SECONDS)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:

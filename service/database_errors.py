@@ -39,9 +39,11 @@ class DatabaseUnavailable(Problem):
 def forget_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None:
     """Take the values of a statement out of an error, which may end in the log.
 
-    DETAIL quotes rows; what is wrong with a value (class 22, and asyncpg's own check of arguments)
-    quotes it.
+    PostgreSQL's messages and details quote values, and so does what asyncpg says of an argument, in
+    the error that this one comes from as well. What is left are the code and the names of things.
     """
-    error.detail = None
-    if isinstance(error, ValueError) or (getattr(error, "sqlstate", None) or "").startswith("22"):
-        error.args = ("the value is not shown",)
+    names = ("sqlstate", "table_name", "column_name", "constraint_name")
+    known = {name: getattr(error, name, None) for name in names}
+    error.args = (", ".join(f"{name}={value}" for name, value in known.items() if value),)
+    error.detail = error.hint = None
+    error.__cause__ = error.__context__ = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -51,6 +52,10 @@ UNAVAILABLE: Final = {
 FRESH_SECONDS: Final = 0.002
 
 
+# Before it asks again for those who have time left, when the database itself has a shorter limit.
+PAUSE_SECONDS: Final = 0.05
+
+
 class Finding(NamedTuple):
     """A health, and when it was found out."""
 
@@ -95,7 +100,8 @@ class HealthCheck:
         """
         # It is never cancelled: asyncpg would wait for a server that does not answer. It ends by
         # itself, by the deadlines of the connection.
-        self._query = asyncio.create_task(self._ask())
+        # In a context of its own: its lines in the log belong to no request.
+        self._query = asyncio.create_task(self._ask(), context=Context())
         self._query.add_done_callback(self._answer_all)
 
     def shut_down(self) -> None:
@@ -120,16 +126,23 @@ class HealthCheck:
 
     def _give_up(self) -> None:
         loop = asyncio.get_running_loop()
-        is_pool_full = self._is_acquiring and self._database.is_full
-        finding = _now(POOL_TIMEOUT if is_pool_full else TIMEOUT)
+        late: list[asyncio.Future[Finding]] = []
         while self._probes and self._probes[0][0] <= loop.time():
-            _answer(self._probes.popleft()[1], finding)
+            late.append(self._probes.popleft()[1])
+        if late:
+            is_pool_full = self._is_acquiring and self._database.is_full
+            health = POOL_TIMEOUT if is_pool_full else TIMEOUT
+            self._note(health, None)
+            for probe in late:
+                _answer(probe, _now(health))
         self._timer = loop.call_at(self._probes[0][0], self._give_up) if self._probes else None
 
     async def _ask(self) -> Health:
         # Probes that came later than the query may have time left when it runs out of its own.
-        while (health := await self._find_out()) in (TIMEOUT, POOL_TIMEOUT) and self._probes:
-            pass
+        health = await self._find_out()
+        while health in (TIMEOUT, POOL_TIMEOUT) and self._probes:
+            await asyncio.sleep(PAUSE_SECONDS)
+            health = await self._find_out()
         return health
 
     def _answer_all(self, query: asyncio.Task[Health]) -> None:
@@ -155,18 +168,21 @@ class HealthCheck:
             health, cause = UNREACHABLE, error
         else:
             cause = None
-        if health.database != "unknown":
-            self._metrics.database_up.set(health.database == "connected")
         self._note(health, cause)
         return health
 
     async def _compare_schema(self) -> Health:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
         self._is_acquiring = True
         try:
             async with self._database.connection(
                 self._timeout, self._timeout, is_patient=False
             ) as connection:
                 self._is_acquiring = False
+                # Together they have one timeout, or this would be well after all who ask are told
+                # that it is not.
+                connection.seconds = deadline - loop.time()
                 row = await connection.fetch_row(
                     """
                     select count(*) as applied,
@@ -186,6 +202,8 @@ class HealthCheck:
         return HEALTHY if known == len(self._migrations) else MIGRATIONS_PENDING
 
     def _note(self, health: Health, error: BaseException | None) -> None:
+        if health.database != "unknown":
+            self._metrics.database_up.set(health.database == "connected")
         # Once for each change: a monitor that asks every second must not fill the disk.
         if health == self._last:
             return

@@ -5,7 +5,7 @@ import json
 import time
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 import structlog
@@ -23,6 +23,9 @@ log = structlog.stdlib.get_logger()
 
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+
+# Of a body that comes after the answer, and goes nowhere.
+MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024
 
 # Requests that may wait for the one before them on their connection. Each takes some kB.
 MAX_WAITING: Final = 100
@@ -77,6 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
     _head_bytes = 0  # of a head, or of trailers, that have not ended
     _is_new = False  # a head, a piece of a body or an end, in what came last
     _is_head_too_large = False
+    _unread_bytes = 0  # of a body that comes after the answer
     _running: "RequestResponseCycle | None" = None  # `cycle` is the last that came
     # What the client was seen to be slow with, and since when; see end_if_late.
     _delay: tuple[object, ...] | None = None
@@ -94,6 +98,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._running and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
+            if not self._running.response_started:
+                cast("dict[str, Any]", self._running.scope)["state"]["is_gone"] = True
         super().connection_lost(exc)
 
     def _start_asgi_task(self, cycle: "RequestResponseCycle", app: "ASGI3Application") -> None:
@@ -128,6 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_WAITING:
             raise TooManyWaitingError  # those before it get their answers: see _refuse
         super().on_headers_complete()
+        self._unread_bytes = 0
         self.headers = []  # of trailers, which are no headers of the request (RFC 9110, 6.5.1)
         # What follows a CONNECT is no HTTP. And whoever keeps connections open must have turned
         # elsewhere before the service ends.
@@ -146,6 +153,10 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take note that the body goes on."""
         self._is_new = True
+        if self.cycle.response_complete:
+            self._unread_bytes += len(body)
+            if self._unread_bytes > MAX_UNREAD_BYTES:
+                self.transport.close()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -167,7 +178,7 @@ class HttpProtocol(HttpToolsProtocol):
             delay, allowed = ("answer", cycle, unsent), STALL_SECONDS
         elif not self._is_in_head:
             delay, allowed = ("body", cycle), BODY_SECONDS
-        elif self._head_bytes or cycle is None:
+        elif cycle is None or self._is_head_begun():
             delay, allowed = ("head", cycle), HEAD_SECONDS
         elif cycle.response_complete:
             # uvicorn's own timer does not start again after a body that nobody read.
@@ -182,15 +193,21 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_late(delay[0])
 
     def _end_late(self, what: object) -> None:
-        if what == "head" and self._head_bytes:
+        if what == "head" and self._is_head_begun():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not come whole in time.")
             return
-        if what != "request":
+        if what in ("answer", "body"):
             log.info("client_too_slow", waited_for=what, client=self._client_host())
         if what == "answer":
             self.transport.abort()  # closing would wait until the client takes the rest
         else:
             self.transport.close()
+
+    def _is_head_begun(self) -> bool:
+        # What came last was all of it, or there is a scope, which uvicorn makes for each request as
+        # soon as it begins.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return self._head_bytes > 0 or self.scope is not (cycle.scope if cycle else None)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, or what the parser was told to give up."""

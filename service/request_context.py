@@ -6,6 +6,7 @@ import logging
 import random
 import re
 import time
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
@@ -50,10 +51,7 @@ RAW_SECURITY_HEADERS: Final = [
 VARY: Final = (b"vary", b"Origin")
 
 # Asked every few seconds by every monitor there is: not worth a line while all is well.
-QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live"})
-
-# Longer than any address: what a proxy passes on may be anything.
-MAX_CLIENT_LENGTH: Final = 64
+QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live", "/metrics"})
 
 # nginx's code for a client that went away before it was answered. No client ever sees it.
 CLIENT_CLOSED_REQUEST: Final = 499
@@ -77,7 +75,10 @@ class RequestContext:
         started = time.perf_counter()
         headers = dict(scope["headers"])
         if b"x-forwarded-for" in headers or b"x-forwarded-proto" in headers:
+            peer = scope["client"]
             await self._note_proxy(scope, receive, send)  # what it says of the client, if it may
+            if not _is_address(scope["client"]):
+                scope["client"] = peer
         fields = _log_fields(headers)
         # Each request runs in a task, and so in a context, of its own: nothing to reset.
         REQUEST_FIELDS.set(fields)
@@ -108,7 +109,10 @@ class RequestContext:
     def _note(self, scope: Scope, seconds: float) -> None:
         route = scope.get("route")
         template = route.path if route is not None else None
-        status = scope["state"]["status"] or CLIENT_CLOSED_REQUEST
+        state = scope["state"]
+        # What is sent after the client has gone uvicorn drops in silence.
+        status = CLIENT_CLOSED_REQUEST if "is_gone" in state else state["status"]
+        status = status or CLIENT_CLOSED_REQUEST
         self._metrics.observe_request(scope["method"], template or "", status, seconds)
         is_quiet = status == 200 and template in QUIET_ROUTES
         if is_quiet and not level.isEnabledFor(logging.DEBUG):
@@ -120,8 +124,16 @@ class RequestContext:
             route=template,
             status=status,
             duration_ms=round(seconds * 1000, 1),
-            client=client[0][:MAX_CLIENT_LENGTH] if client else None,
+            client=client[0] if client else None,
         )
+
+
+def _is_address(client: tuple[str, int] | None) -> bool:
+    try:
+        ip_address(client[0] if client else "")
+    except ValueError:
+        return False
+    return True
 
 
 async def _do_nothing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -59,7 +59,8 @@ def serve(settings: Settings, sockets: list[socket.socket]) -> int:
 def run_server(settings: Settings, sockets: list[socket.socket], url: str | None) -> int:
     """Serve in this process until a signal says stop; without `url`, as one worker of several."""
     server = _Server(server_config(create_app(settings), settings), settings.drain, url)
-    signal.signal(signal.SIGHUP, server.handle_exit)  # the terminal was closed
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, server.handle_exit)  # the terminal was closed
     server.run(sockets)
     if url:
         log.info("stopped")
@@ -78,7 +79,8 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,  # RequestContext deals with them, where there are any
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.shutdown,
+        # Fractions are as good, whatever uvicorn's types say.
+        timeout_graceful_shutdown=cast("int", settings.shutdown),
     )
 
 

@@ -52,7 +52,7 @@ class Settings:
     database_prepared_statements: bool
     health_timeout: float
     drain: float
-    shutdown: int
+    shutdown: float
     # Addresses and networks, or `*`: whose X-Forwarded-For names the client.
     trusted_proxies: tuple[str, ...]
 
@@ -84,7 +84,7 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
     database_prepared_statements = env.bool("DATABASE_PREPARED_STATEMENTS", True)
     health_timeout = env.float("HEALTH_TIMEOUT_SECONDS", 1.0, validate=_between(0.05, 60))
     drain = env.float("DRAIN_SECONDS", 0.0, validate=_between(0, 3600))
-    shutdown = env.int("SHUTDOWN_SECONDS", 30, validate=_between(0, 3600))
+    shutdown = env.float("SHUTDOWN_SECONDS", 30.0, validate=_between(0, 3600))
     trusted_proxies = env.str("FORWARDED_ALLOW_IPS", "127.0.0.1,::1", validate=_check_proxies)
 
     try:

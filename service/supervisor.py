@@ -87,7 +87,8 @@ class _Supervisor:
     def run(self) -> int:
         """Return 0 after a signal, and STARTUP_FAILED if the workers do not stay up."""
         for stop_signal in STOP_SIGNALS:
-            signal.signal(stop_signal, self._count_signal)
+            if signal.getsignal(stop_signal) is not signal.SIG_IGN:
+                signal.signal(stop_signal, self._count_signal)
         for _ in range(self._settings.workers):
             self._start_worker()
         acted_on = 0
@@ -135,12 +136,14 @@ class _Supervisor:
         if self._signals or self._is_failed:
             return
         log.error("worker_ended", pid=worker.pid, exit_code=worker.exitcode)
-        is_killed = (worker.exitcode or 0) < 0
-        is_young = time.monotonic() - started < START_SECONDS
-        if is_young and not is_killed:
+        now = time.monotonic()
+        is_young = now - started < START_SECONDS
+        is_fault = (worker.exitcode or 0) > 0  # neither stopped nor killed
+        others_are_well = any(now - began > START_SECONDS for began in self._workers.values())
+        if is_young and is_fault and not others_are_well:
             self._is_failed = True
             self._stop_workers(now=False)
             return
-        if is_young:  # killed at once, as for want of memory: the next one may be, too
+        if is_young:  # as for want of memory: the next one may end as soon
             time.sleep(RESPAWN_SECONDS)
         self._start_worker()

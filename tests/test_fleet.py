@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from network import Proxy
 
 from service.database import Database, open_database
 from service.database_hosts import one_url_per_host
+from service.health import FRESH_SECONDS
 from service.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -180,6 +182,7 @@ def test_pgbouncer_goes_away_and_its_return_is_noticed(
         assert health(service) == (503, "unreachable")
         with pgbouncer.run():
             eventually(lambda: is_well(service), 2)
+        time.sleep(5 * FRESH_SECONDS)  # what was found out before may still be told
     assert health(service) == (503, "unreachable")
 
 

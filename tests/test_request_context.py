@@ -211,7 +211,9 @@ def test_why_a_request_was_unavailable_is_in_the_log_and_not_in_the_answer(
     with json_log(capsys) as read_log, serving(gone, *ROUTES) as client:
         response = client.get("/insert", params={"as": "text", "value": "hunter2"})
         body = assert_problem(response, 503)
-        warning, request = lines_of(read_log())
+        first, warning, request = lines_of(read_log())
+    assert first["message"] == "health_lost"  # at the start, before anybody asks
+    assert "request_id" not in first
     assert warning["message"] == "database_unavailable"
     assert warning["reason"] == "unreachable"
     assert "FileNotFoundError" in warning["error"]
@@ -244,12 +246,13 @@ def test_a_proxy_names_the_client_if_it_is_trusted(
     assert service.wait_for("request")["client"] == (client_ or "127.0.0.1")
 
 
-def test_what_a_proxy_says_of_the_client_is_cut(
-    database: str, start_service: Callable[..., Service]
+@pytest.mark.parametrize("forwarded", ["x" * 50_000, "evil value,x y", "", "1.2.3"])
+def test_what_a_proxy_says_of_the_client_is_an_address_or_not_taken(
+    forwarded: str, database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database)
-    httpx.get(f"{service.url}/docs", headers={"x-forwarded-for": "x" * 50_000})
-    assert service.wait_for("request")["client"] == "x" * 64
+    httpx.get(f"{service.url}/docs", headers={"x-forwarded-for": forwarded})
+    assert service.wait_for("request")["client"] == "127.0.0.1"
 
 
 def test_on_a_terminal_the_log_is_for_people(database: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_the_committed_file_gives_a_developer_everything() -> None:
         database_prepared_statements=True,
         health_timeout=1.0,
         drain=0.0,
-        shutdown=30,
+        shutdown=30.0,
         trusted_proxies=("127.0.0.1", "::1"),
     )
 
@@ -69,7 +69,7 @@ def test_every_bad_variable_is_named_at_once_and_no_value_shown(
         "DATABASE_POOL_MAX": "1e3",
         "HEALTH_TIMEOUT_SECONDS": "nan",
         "DRAIN_SECONDS": "-1",
-        "SHUTDOWN_SECONDS": "0.5",
+        "SHUTDOWN_SECONDS": "-0.5",
         "DATABASE_PREPARED_STATEMENTS": "hunter2",
         "FORWARDED_ALLOW_IPS": "hunter2",
     }

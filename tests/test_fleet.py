@@ -167,7 +167,7 @@ def test_with_prepared_statements_copies_behind_an_old_pgbouncer_get_in_each_oth
         assert is_well(one)
         # Each process names its first statement alike, and both have the same connection.
         other = start_service(DATABASE_URL=pgbouncer.url_of(database))
-        assert "already exists" in other.wait_for("health_lost")["error"]
+        assert "DuplicatePreparedStatement" in other.wait_for("health_lost")["error"]
 
 
 @needs_pgbouncer

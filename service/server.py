@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import resource
 import signal
@@ -93,6 +92,8 @@ def _allow_open_files() -> None:
 
 def _return_memory() -> None:
     # What importing needed for a while glibc keeps, some 3 MB of 45. Other C libraries do not.
+    import ctypes  # not above: the start has no time for it
+
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

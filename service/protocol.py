@@ -86,7 +86,7 @@ class HttpProtocol(HttpToolsProtocol):
     _delay: tuple[object, ...] | None = None
     _delayed_since = 0.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """Parse by a parser of ours."""
         super().connection_made(transport)
         self.parser = Parser(self)

@@ -30,6 +30,8 @@ from wire import (
     unharmed,
 )
 
+from service.protocol import MAX_UNREAD_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
@@ -116,6 +118,27 @@ def test_a_second_head_that_comes_byte_by_byte_is_a_timeout(service: Service) ->
         send(connection, GET + b"\r\n")
         assert read_one(connection).status == 200
         assert_timeout(drip(connection, b"\r\n"))
+
+
+def test_a_head_that_begins_behind_another_is_a_timeout(service: Service) -> None:
+    with unharmed(service), lasting(HEAD), connect(service.url) as connection:
+        send(connection, GET + b"\r\n" + b"GET /x HTT")
+        assert read_one(connection).status == 200
+        assert_timeout(read_answers(read_to_end(connection)))
+
+
+def test_a_body_without_end_that_nobody_reads_is_cut(patient: Service) -> None:
+    piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    sent = 0
+    with unharmed(patient), connect(patient.url) as connection:
+        send(connection, b"POST /nothing HTTP/1.1\r\nhost: test\r\n" + CHUNKED)
+        assert read_one(connection).status == 404
+        with suppress(ConnectionError):
+            while sent < 20 * MAX_UNREAD_BYTES:
+                connection.sendall(piece)
+                sent += len(piece)
+    # With what the kernel holds for both sides, which is some megabytes.
+    assert MAX_UNREAD_BYTES < sent < 3 * MAX_UNREAD_BYTES
 
 
 def test_a_connection_on_which_nothing_is_sent_is_closed(service: Service) -> None:

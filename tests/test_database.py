@@ -153,6 +153,22 @@ async def test_a_transaction_in_a_black_hole_ends_soon_and_with_its_own_error(
             proxy.is_hole = False
 
 
+async def test_a_transaction_on_a_frozen_server_takes_one_deadline_and_no_second(
+    own_postgres: Postgres,
+) -> None:
+    async with open_database(own_postgres.url, 1, Metrics()) as database:
+        assert await database.fetch_value("select 1") == 1
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable) as raised:
+            async with database.connection(1, 2) as connection, connection.transaction():
+                own_postgres.freeze()
+                await connection.execute("select 1")
+        assert raised.value.reason == "timeout"
+        assert time.monotonic() - started < 4  # rolling back would take another 2.5 s
+        own_postgres.thaw()
+        assert await database.fetch_value("select 1") == 1
+
+
 async def test_a_limit_of_the_server_is_a_timeout_too(things: Database) -> None:
     async with things.connection() as connection:
         await connection.execute("set statement_timeout = '50ms'")

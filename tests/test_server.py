@@ -64,6 +64,33 @@ def test_ctrl_c_leaves_no_process_of_an_embedded_database(
     assert "Traceback" not in service.log.read_text()
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nohup_keeps_it_from_ending_with_its_terminal(
+    workers: str, database: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["nohup", sys.executable, "-m", "service", "serve"],
+            cwd=PROJECT,
+            env=service_environment(DATABASE_URL=database, WEB_CONCURRENCY=workers),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    service = Service(process, log)
+    try:
+        url = service.url
+        eventually(lambda: answers(f"{url}/api/health"))
+        os.killpg(process.pid, signal.SIGHUP)
+        time.sleep(0.5)
+        assert answers(f"{url}/api/health")
+    finally:
+        service.end()
+    assert process.returncode == 0
+
+
 def is_gone(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -47,6 +47,8 @@ async def insert(request: Request) -> JSONResponse:
             await database.execute("insert into secret (value) values ($1)", value)
         case "uuid":
             await database.execute("select cast(cast($1 as text) as uuid)", value)
+        case "argument":
+            await database.execute("select cast($1 as uuid)", value)
         case _:
             await database.execute("select cast($1 as int)", value)
     return JSONResponse({})
@@ -57,7 +59,13 @@ async def wait(request: Request) -> JSONResponse:
     return JSONResponse({})
 
 
+async def sleep(request: Request) -> JSONResponse:
+    await request.state["database"].execute("select pg_sleep(0.5)")
+    return JSONResponse({})
+
+
 ROUTES = [
+    Route("/sleep", sleep),
     Route("/fail", fail),
     Route("/insert", insert),
     Route("/wait", wait, methods=["POST"]),
@@ -185,6 +193,7 @@ def test_a_trace_is_taken_if_it_is_well_formed(
         ("text", "UniqueViolationError"),
         ("uuid", "InvalidTextRepresentationError"),
         ("int", "DataError"),
+        ("argument", "DataError"),
     ],
 )
 def test_no_value_of_a_statement_gets_into_the_log(
@@ -234,6 +243,17 @@ def test_a_client_that_goes_away_unanswered_is_a_499(
         ("client_disconnected", None),
         ("request", 499),
     ]
+
+
+def test_a_client_that_goes_away_while_its_answer_is_made_is_a_499(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with json_log(capsys) as read_log, serving(database, *ROUTES) as client:
+        parts = urlsplit(str(client.base_url))
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(b"GET /sleep HTTP/1.1\r\nhost: test\r\n\r\n")
+        (line,) = eventually(lambda: lines_of(read_log()))
+    assert (line["message"], line["route"], line["status"]) == ("request", "/sleep", 499)
 
 
 @pytest.mark.parametrize(("trusted", "client_"), [("127.0.0.0/8", "203.0.113.9"), ("::1", None)])

@@ -38,9 +38,8 @@ def judge(results: Results) -> list[Goal]:
         for by_connections in (service, peer, static)
     )
     start = results.start_seconds[PEER.name] / results.start_seconds[SERVICE.name]
-    # What a process has for itself, and would give back by ending. RSS, which the report shows too,
-    # counts Python's own libraries in each, though all that run share them.
-    memory = results.memory[PEER.name].uss_mb / results.memory[SERVICE.name].uss_mb
+    # What `ps` shows: of the two the one that says less in the service's favour.
+    memory = results.memory[PEER.name].rss_mb / results.memory[SERVICE.name].rss_mb
     return [
         Goal("times the peer's requests/s, at 1 connection", rates[1] / peer_rates[1], 2),
         *(

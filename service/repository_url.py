@@ -1,0 +1,112 @@
+"""How a repository, a branch and a folder in it are named: checked before git sees them."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+URL_MAX = 2048
+BRANCH_MAX = 255
+FOLDER_MAX = 1024
+
+# Where a repository is always `owner/name`, so that more than that is some page.
+TWO_SEGMENTS = ("github.com", "codeberg.org", "bitbucket.org")
+# What follows a repository's name in the addresses of its pages: of GitHub, GitLab, Gitea.
+PAGES = re.compile(r"/[^/]+/[^/]+/(.*/)?(-/|(tree|blob|raw|src/(branch|commit|tag))/[^/])")
+
+URL = re.compile(r"https://([^/]*)(/.*)?", re.IGNORECASE)
+HOST = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([0-9]{1,5}))?")
+# RFC 3986, section 3.3, without percent-escapes.
+SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*")
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+# The rest of git check-ref-format's rules for a name below refs/heads/.
+BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/|$)|^@$|^HEAD$")
+
+
+def parse_repository_url(url: str, hosts: Sequence[str]) -> str:
+    """Return the URL with a lower-case host, without `:443` and without a slash at its end.
+
+    `hosts` are the ones that are allowed, as `host` or `host:port`. Raises ValueError; its `str()`
+    is a sentence for whoever gave the URL.
+    """
+    if len(url) > URL_MAX:
+        raise ValueError(f"The URL has more than {URL_MAX:,} characters.")
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise ValueError(
+            "The URL must be of ASCII characters, without spaces, backslashes and line breaks."
+        )
+    match = URL.fullmatch(url)
+    if match is None:
+        raise ValueError("The URL must begin with https:// and a host.")
+    if "@" in match[1]:
+        raise ValueError("The URL must not hold a user name or a password.")
+    if "?" in url or "#" in url:
+        raise ValueError("The URL must not have a query (?) or a fragment (#).")
+    host = _parse_host(match[1].lower(), hosts)
+    path = (match[2] or "").removesuffix("/")
+    _check_path(host, path)
+    return f"https://{host}{path}"
+
+
+def _parse_host(authority: str, hosts: Sequence[str]) -> str:
+    match = HOST.fullmatch(authority)
+    if match is None or not 0 < int(match[4] or 443) < 65536:
+        raise ValueError("The URL's host, or its port, is not a valid one.")
+    port = int(match[4] or 443)
+    host = match[1] if port == 443 else f"{match[1]}:{port}"
+    allowed = [allowed.lower() for allowed in hosts]
+    if host not in allowed:
+        raise ValueError(
+            f"The host {host} is not one that this service may read: {', '.join(allowed)}."
+        )
+    return host
+
+
+def _check_path(host: str, path: str) -> None:
+    segments = path.split("/")[1:]
+    for segment in segments:
+        plain = unquote(segment, "latin-1")
+        if BAD_ESCAPE.search(segment) or not SEGMENT.fullmatch(plain):
+            raise ValueError("The URL's path has a character that repositories' URLs do not have.")
+        if plain in {"", ".", ".."}:
+            raise ValueError("The URL's path has a part that is empty, . or ..")
+    if not segments:
+        raise ValueError("The URL names a host, but no repository on it.")
+    if host in TWO_SEGMENTS and len(segments) < 2:
+        raise ValueError(f"The URL of a repository on {host} is https://{host}/owner/name.")
+    if PAGES.match(path) or (host in TWO_SEGMENTS and len(segments) > 2):
+        raise ValueError(
+            f"The URL is that of a page: name the repository alone, as in https://{host}"
+            f"/{segments[0]}/{segments[1]}, and put the branch and the folder into branch and "
+            "github_folder_path."
+        )
+
+
+def parse_branch(name: str) -> str:
+    """Return the name of a branch, for use as refs/heads/NAME, if git could have one of that name.
+
+    Raises ValueError; its `str()` is a sentence for whoever gave the name.
+    """
+    if len(name) > BRANCH_MAX:
+        raise ValueError(f"The branch has more than {BRANCH_MAX} characters.")
+    if not name:
+        raise ValueError("The branch is empty.")
+    if CONTROL.search(name) or SURROGATE.search(name) or BAD_BRANCH.search(name):
+        raise ValueError("The branch has a name that git does not allow.")
+    return name
+
+
+def parse_folder(path: str) -> str | None:
+    """Return the path without slashes at its ends and doubled ones; None for the whole repository.
+
+    Raises ValueError; its `str()` is a sentence for whoever gave the path.
+    """
+    if len(path) > FOLDER_MAX:
+        raise ValueError(f"The folder has more than {FOLDER_MAX:,} characters.")
+    if CONTROL.search(path) or SURROGATE.search(path):
+        raise ValueError("The folder has a control character in its path.")
+    segments = [segment for segment in path.split("/") if segment]
+    if not {".", ".."}.isdisjoint(segments):
+        raise ValueError("The folder must be named from the repository's root, without . and ..")
+    return "/".join(segments) or None

@@ -1,0 +1,405 @@
+"""Real git repositories on a real smart-HTTP server, which can be told to misbehave.
+
+    with git_server(tmp_path) as server:
+        remote = server.create("team/docs")
+        commit = remote.commit({"docs/a.md": b"# A\n"})
+        settings = git_settings(tmp_path, server)
+        async with GitRepository(GitOptions(**settings)) as repository:
+            tree = await repository.fetch_tree(remote.url, None, "docs")
+
+`remote.url` is `https://git.example/team/docs.git`, which `git_settings` leads to the server; it is
+what the service would be given. `remote.local_url` is the server's own, over http.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+HOST = "git.example"
+# When commits are made, unless they say otherwise: each a minute after the one before.
+FIRST_COMMIT = 1_700_000_000
+MAIN = "main"
+LFS_POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\n"
+    b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+)
+
+
+class Link(NamedTuple):
+    """A symbolic link."""
+
+    target: bytes
+
+
+class Submodule(NamedTuple):
+    """A submodule, at some commit of another repository."""
+
+    commit: str
+
+
+Content = bytes | Link | Submodule | None
+Name = str | bytes
+
+
+def git(*arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> str:
+    """Run git without the user's configuration; return its output."""
+    variables = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+    finished = subprocess.run(
+        ["git", *map(str, arguments)],
+        input=stdin,
+        cwd=cwd,
+        env=os.environ | variables,
+        capture_output=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr.decode()
+    return finished.stdout.decode(errors="surrogateescape").strip()
+
+
+class Remote:
+    """A bare repository that the server serves. New, it is empty, and its HEAD is `main`."""
+
+    def __init__(self, path: Path, url: str, local_url: str) -> None:
+        self.path = path
+        self.url = url
+        self.local_url = local_url
+        self._seconds = FIRST_COMMIT
+        git("init", "-q", "--bare", f"--initial-branch={MAIN}", path)
+        self.configure("uploadpack.allowFilter", "true")
+        self.configure("core.compression", "0")  # incompressible giants are made in no time
+
+    def git(self, *arguments: str | Path, stdin: bytes = b"") -> str:
+        return git(f"--git-dir={self.path}", *arguments, stdin=stdin)
+
+    def configure(self, name: str, value: str) -> None:
+        self.git("config", name, value)
+
+    def commit(
+        self,
+        files: Mapping[str, Content] | Mapping[bytes, Content] | None = None,
+        *,
+        branch: str = MAIN,
+        renames: Mapping[str, str] | None = None,
+        start_over: bool = False,
+        seconds: int | None = None,
+        message: str = "Change it",
+    ) -> str:
+        """Commit files, links and submodules on a branch, None to delete one; return the id.
+
+        20,000 files take about a second. `start_over` makes it the branch's only commit, as a
+        force-push does. `seconds` is when, since 1970.
+        """
+        self._seconds = seconds if seconds is not None else self._seconds + 60
+        who = f"Tester <tester@git.example> {self._seconds} +0000"
+        parts = [f"commit refs/heads/{branch}\ncommitter {who}\n".encode(), _data(message.encode())]
+        exists = self.git("for-each-ref", f"refs/heads/{branch}")
+        if exists and not start_over:
+            parts.append(f"from refs/heads/{branch}^0\n".encode())
+        for old, new in (renames or {}).items():
+            parts.append(b"R %s %s\n" % (_quote(old), _quote(new)))
+        for name, content in (files or {}).items():
+            match content:
+                case None:
+                    parts.append(b"D %s\n" % _quote(name))
+                case Link(target):
+                    parts.append(b"M 120000 inline %s\n%s" % (_quote(name), _data(target)))
+                case Submodule(commit):
+                    parts.append(b"M 160000 %s %s\n" % (commit.encode(), _quote(name)))
+                case bytes():
+                    parts.append(b"M 100644 inline %s\n%s" % (_quote(name), _data(content)))
+        self.git("fast-import", "--quiet", "--force", stdin=b"".join(parts))
+        return self.head(branch)
+
+    def head(self, branch: str = MAIN) -> str:
+        return self.git("rev-parse", "--verify", f"refs/heads/{branch}")
+
+    def delete_branch(self, branch: str) -> None:
+        self.git("update-ref", "-d", f"refs/heads/{branch}")
+
+    def set_head(self, branch: str) -> None:
+        """Make a branch the default one, whether it exists or not."""
+        self.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+    def detach_head(self, commit: str) -> None:
+        self.git("update-ref", "--no-deref", "HEAD", commit)
+
+    def pack(self) -> None:
+        """Put all into one compressed pack, as a real server's repository is."""
+        self.git("-c", "core.compression=6", "repack", "-q", "-a", "-d", "-f")
+
+
+def _quote(name: Name) -> bytes:
+    raw = name.encode() if isinstance(name, str) else name
+    plain = b"".join(
+        bytes((byte,))
+        if (chr(byte).isalnum() and byte < 128) or byte in b"/._-"
+        else b"\\%03o" % byte
+        for byte in raw
+    )
+    return b'"%s"' % plain
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%s\n" % (len(content), content)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the server was asked. The headers' names are in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass
+class Behaviour:
+    """How the server misbehaves: all of it can be changed while it serves."""
+
+    # Send so many bytes of each pack and then nothing, until `resume` is set or the server ends.
+    stall_after: int | None = None
+    resume: threading.Event = field(default_factory=threading.Event)
+    # Send so many bytes of each pack and then hang up.
+    hang_up_after: int | None = None
+    # Pause after each KiB of a pack.
+    slow_seconds: float = 0.0
+    # Redirect everything there: a base URL without a slash at its end.
+    redirect_to: str | None = None
+    # Demand exactly this Authorization header.
+    authorization: str | None = None
+    # Answer everything with this status, and this body.
+    status: int | None = None
+    body: bytes = b""
+    # Serve files only, as a server that knows nothing of git does.
+    is_dumb: bool = False
+
+
+class GitServer:
+    """Serves the repositories that `create` makes; `requests` and `sent_bytes` say what it did."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.behaviour = Behaviour()
+        self.requests: list[Request] = []
+        self.sent_bytes = 0
+        self._stopping = threading.Event()
+        self._http = _HTTPServer(self)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def port(self) -> int:
+        return self._http.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def create(self, name: str = "team/docs") -> Remote:
+        """Make an empty repository at /NAME.git."""
+        path = f"{name}.git"
+        return Remote(self.folder / path, f"https://{HOST}/{path}", f"{self.url}/{path}")
+
+    def forget(self) -> None:
+        """Count and record from here on."""
+        self.requests.clear()
+        self.sent_bytes = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.behaviour.resume.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Send nothing until it is told to go on, or to end."""
+        while not self.behaviour.resume.wait(0.02) and not self._stopping.is_set():
+            pass
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, git_server: GitServer) -> None:
+        self.git_server = git_server
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hang up: git is killed here often enough."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+    @property
+    def git_server(self) -> GitServer:
+        assert isinstance(self.server, _HTTPServer)
+        return self.server.git_server
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        server = self.git_server
+        behaviour = server.behaviour
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self._read_body(headers)
+        server.requests.append(Request(self.command, self.path, headers, body))
+        if behaviour.redirect_to is not None:
+            self._send(301, b"", Location=behaviour.redirect_to + self.path)
+        elif behaviour.status is not None:
+            self._send(behaviour.status, behaviour.body)
+        elif behaviour.authorization not in (None, headers.get("authorization")):
+            self._send(401, b"", **{"WWW-Authenticate": 'Basic realm="git"'})
+        elif behaviour.is_dumb:
+            self._serve_file()
+        else:
+            self._serve_git(headers, body)
+
+    def _read_body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(headers.get("content-length", "0")))
+        parts: list[bytes] = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _send(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self._write(body)
+
+    def _write(self, data: bytes) -> None:
+        self.wfile.write(data)
+        self.git_server.sent_bytes += len(data)
+
+    def _serve_file(self) -> None:
+        path = self.git_server.folder / urlsplit(self.path).path.lstrip("/")
+        if path.is_file():
+            self._send(200, path.read_bytes())
+        else:
+            self._send(404, b"")
+
+    def _serve_git(self, headers: dict[str, str], body: bytes) -> None:
+        """Run git http-backend as CGI (RFC 3875) and pass its answer on."""
+        server = self.git_server
+        parts = urlsplit(self.path)
+        variables = {
+            "PATH": os.environ["PATH"],
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+            "GIT_PROJECT_ROOT": str(server.folder),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_PROTOCOL": headers.get("git-protocol", ""),
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": parts.path,
+            "QUERY_STRING": parts.query,
+            "CONTENT_TYPE": headers.get("content-type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": headers.get("content-encoding", ""),
+            "REMOTE_ADDR": "127.0.0.1",
+        }
+        with subprocess.Popen(
+            ["git", "http-backend"],
+            env=variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(body)
+                process.stdin.close()
+                status = 200
+                lines: list[tuple[str, str]] = []
+                while line := process.stdout.readline().strip():
+                    name, _, value = line.decode().partition(": ")
+                    if name.lower() == "status":
+                        status = int(value.split()[0])
+                    else:
+                        lines.append((name, value))
+                self.send_response(status)
+                for name, value in lines:
+                    self.send_header(name, value)
+                self.end_headers()
+                self._pass_on(process)
+            finally:
+                process.kill()
+
+    def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        server = self.git_server
+        behaviour = server.behaviour
+        # Only a pack: who asks for refs is answered.
+        limits = [behaviour.stall_after, behaviour.hang_up_after]
+        first, *_ = [limit for limit in limits if limit is not None] or [None]
+        sent = 0
+        step = 1024 if behaviour.slow_seconds else 65536
+        while data := process.stdout.read(step):
+            if first is not None and self.command == "POST" and sent + len(data) > first:
+                self._write(data[: first - sent])
+                self.wfile.flush()
+                if behaviour.hang_up_after is not None:
+                    return
+                server.wait()
+                data, first = data[first - sent :], None
+            self._write(data)
+            sent += len(data)
+            if behaviour.slow_seconds and self.command == "POST":
+                time.sleep(behaviour.slow_seconds)
+
+
+@contextmanager
+def git_server(folder: Path) -> Generator[GitServer]:
+    """Serve the repositories in `folder`, on a free port of this machine alone."""
+    server = GitServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def git_settings(folder: Path, server: GitServer, **changes: Any) -> dict[str, Any]:
+    """Return GitOptions' arguments with which https://git.example/… leads to the server.
+
+    Writes the operator's file, as GIT_CONFIG_GLOBAL has it, into `folder`.
+    """
+    path = folder / f"gitconfig-{server.port}"
+    path.write_text(f'[url "{server.url}/"]\n\tinsteadOf = https://{HOST}/\n')
+    settings: dict[str, Any] = {
+        "protocols": ("http", "https"),
+        "private_networks": True,
+        "config_global": str(path),
+        "seconds": 30.0,
+    }
+    return settings | changes

@@ -90,15 +90,6 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
-def _return_memory() -> None:
-    # What importing needed for a while glibc keeps, some 3 MB of 45. Other C libraries do not.
-    import ctypes  # not above: the start has no time for it
-
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
 class _Server(uvicorn.Server):
     """uvicorn's server, which on the first signal drains, then stops, and on the second stops now.
 
@@ -129,8 +120,6 @@ class _Server(uvicorn.Server):
             await self.lifespan.shutdown()
 
     async def on_tick(self, counter: int) -> bool:
-        if counter == TICKS_PER_SECOND:
-            _return_memory()
         if counter % TICKS_PER_SECOND == 0:
             for connection in list(self.server_state.connections):
                 cast("HttpProtocol", connection).end_if_late()

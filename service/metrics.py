@@ -19,7 +19,6 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from service import __version__
 
@@ -153,6 +152,9 @@ class Metrics:
         """Return all of it in Prometheus' text format, of all workers if there are several."""
         registry = self._registry
         if SHARED_FOLDER in os.environ:
+            # Not above: a process that is the only one starts without it.
+            from prometheus_client.multiprocess import MultiProcessCollector
+
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
         return generate_latest(registry)

@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from service import PROJECT
 
@@ -21,8 +21,7 @@ class MigrationFileError(Exception):
     """A file in `sql/` is not as it must be; `str()` names it and says what is wrong."""
 
 
-@dataclass(frozen=True)
-class MigrationFile:
+class MigrationFile(NamedTuple):
     """A migration: `path` applies it, `rollback_path` undoes it."""
 
     id: str

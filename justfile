@@ -39,6 +39,17 @@ status: _runtime
 new title: _runtime
     @exec {{ python }} -m service new "$1"
 
+# Bring in the documents of a git repository: just sync https://github.com/owner/repository --folder docs
+[no-exit-message]
+sync *arguments: _runtime
+    @exec {{ python }} -m service sync "$@"
+
+# Bring in the documentation of the BMAD Method itself, to have something to look at
+[no-exit-message]
+demo: _runtime
+    @{{ python }} -m service migrate
+    @exec {{ python }} -m service sync https://github.com/bmad-code-org/BMAD-METHOD --folder docs --project "BMAD Method"
+
 # Open psql on the database
 [no-exit-message]
 psql *arguments: _runtime
@@ -59,7 +70,7 @@ check: _development
     .venv/bin/ruff format --check .
     .venv/bin/ruff check .
     .venv/bin/basedpyright
-    .venv/bin/squawk --assume-in-transaction --pg-version 15 --exclude-path 'sql/*.rollback.sql' sql/*.sql
+    .venv/bin/squawk --assume-in-transaction --pg-version 15 --exclude=require-lock-timeout,require-statement-timeout --exclude-path 'sql/*.rollback.sql' sql/*.sql
     {{ python }} -m service openapi | {{ python }} tests/lint_openapi.py
 
 # Measure the service against the story's own stack, 5 minutes; shorter: just bench --rounds 1

@@ -1,0 +1,4 @@
+drop table sync_run;
+drop table document;
+drop table project_doc;
+drop table project;

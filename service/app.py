@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from service.authorization import Authorization
 from service.database import open_database
 from service.health import HealthCheck
 from service.metrics import Metrics, refreshing
@@ -22,9 +23,32 @@ from service.routes.documentation import (
     get_root,
     get_swagger_ui,
 )
+from service.routes.documents import get_document, get_file_tree, get_raw_document
 from service.routes.health import get_health, get_liveness
 from service.routes.metrics import get_metrics
+from service.routes.project_docs import (
+    create_project_doc,
+    delete_project_doc,
+    get_project_doc,
+    list_project_docs,
+    update_project_doc,
+)
+from service.routes.projects import (
+    create_project,
+    delete_project,
+    get_project,
+    list_projects,
+    update_project,
+)
+from service.routes.syncs import (
+    get_sync,
+    get_sync_status,
+    list_syncs,
+    receive_webhook,
+    sync_project_doc,
+)
 from service.state import State
+from service.sync_worker import syncing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -36,6 +60,24 @@ if TYPE_CHECKING:
 ROUTES: Final = [
     Route("/api/health", get_health, methods=["GET"]),
     Route("/api/health/live", get_liveness),
+    Route("/api/projects", list_projects),
+    Route("/api/projects", create_project, methods=["POST"]),
+    Route("/api/projects/{project_id}", get_project),
+    Route("/api/projects/{project_id}", update_project, methods=["PUT"]),
+    Route("/api/projects/{project_id}", delete_project, methods=["DELETE"]),
+    Route("/api/projects/{project_id}/docs", list_project_docs),
+    Route("/api/projects/{project_id}/docs", create_project_doc, methods=["POST"]),
+    Route("/api/projects/{project_id}/file-tree", get_file_tree),
+    Route("/api/project-docs/{id}", get_project_doc),
+    Route("/api/project-docs/{id}", update_project_doc, methods=["PUT"]),
+    Route("/api/project-docs/{id}", delete_project_doc, methods=["DELETE"]),
+    Route("/api/project-docs/{id}/sync", sync_project_doc, methods=["POST"]),
+    Route("/api/project-docs/{id}/sync-status", get_sync_status),
+    Route("/api/project-docs/{id}/syncs", list_syncs),
+    Route("/api/project-docs/{id}/syncs/{run_id}", get_sync),
+    Route("/api/project-docs/{id}/webhook", receive_webhook, methods=["POST"]),
+    Route("/api/documents/{id}", get_document),
+    Route("/api/documents/{id}/raw", get_raw_document),
     Route("/metrics", get_metrics),
     Route("/", get_root),
     Route("/openapi.json", get_openapi_document),
@@ -75,8 +117,17 @@ def create_app(settings: Settings) -> Application:
         ) as database:
             health = HealthCheck(database, migrations, settings.health_timeout, metrics)
             health.begin()
-            async with refreshing(metrics, database.read_use):
-                yield State(database=database, health=health, metrics=metrics)
+            async with (
+                refreshing(metrics, database.read_use),
+                syncing(database, settings) as sync_worker,
+            ):
+                yield State(
+                    database=database,
+                    health=health,
+                    metrics=metrics,
+                    settings=settings,
+                    sync_worker=sync_worker,
+                )
 
     app = Application(
         routes=ROUTES,
@@ -90,11 +141,20 @@ def create_app(settings: Settings) -> Application:
                 allow_credentials=True,
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["X-Request-ID", "Retry-After"],
+                expose_headers=["X-Request-ID", "Retry-After", "Location", "Link", "ETag"],
             ),
             Middleware(ErrorBoundary),
+            *_authorization(settings),
             Middleware(BodyLimit),
         ],
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _authorization(settings: Settings) -> list[Middleware]:
+    if settings.api_token is None:
+        return []
+    return [
+        Middleware(Authorization, token=settings.api_token, for_reads=settings.api_token_for_reads)
+    ]

@@ -72,7 +72,7 @@ def serve(options: argparse.Namespace) -> int:
     read_migration_files()  # what is wrong with them is said here, in one line, not by each worker
     try:
         # First, so that a port that is taken is known before anything is migrated.
-        sockets = listen(settings.host, settings.port)
+        sockets = listen(settings.host, settings.port, only_loopback=settings.api_token is None)
     except ListenError as error:
         raise CommandError(str(error)) from error
     with _running_database(settings) as running:
@@ -138,6 +138,22 @@ def openapi(_: argparse.Namespace) -> int:
     from service.openapi import build_document
 
     _say(json.dumps(build_document(ROUTES), indent=2))
+    return 0
+
+
+def sync(options: argparse.Namespace) -> int:
+    """Register a git repository and bring its documents in."""
+    from service.logs import configure_logs
+    from service.sync_command import SyncCommandError, Wanted, sync_repository
+
+    settings = load_settings()
+    configure_logs("WARNING", settings.log_format)
+    wanted = Wanted(options.url, options.folder, options.branch, options.project)
+    with _running_database(settings) as running:
+        try:
+            sync_repository(running, wanted, _say)
+        except SyncCommandError as error:
+            raise CommandError(str(error)) from error
     return 0
 
 
@@ -246,6 +262,11 @@ def _parser() -> argparse.ArgumentParser:
     add(status)
     add(new).add_argument("title", help='in plain words, as in "add projects"')
     add(openapi)
+    syncing = add(sync)
+    syncing.add_argument("url", help="as in https://github.com/owner/repository")
+    syncing.add_argument("--folder", help="where its documents are; else the whole repository")
+    syncing.add_argument("--branch", help="else its default branch")
+    syncing.add_argument("--project", help="the project's name; else the repository's")
     add(psql, has_help=False)  # psql has its own
     return parser
 

@@ -3,6 +3,7 @@
 import errno
 import socket
 from contextlib import ExitStack
+from ipaddress import ip_address
 
 from service.settings import SettingsError
 
@@ -17,10 +18,11 @@ class ListenError(Exception):
     """The service cannot listen where it should; `str()` is one readable line."""
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, *, only_loopback: bool = False) -> list[socket.socket]:
     """Listen on every address of `host`; who connects waits until a server accepts.
 
-    Raises ListenError where something else listens, SettingsError where this is no address.
+    Raises ListenError where something else listens, SettingsError where this is no address, and
+    with `only_loopback` where other machines could connect.
     """
     # As bytes Python does not load its codec for international names first, which takes 3 ms.
     name = host.encode() if host.isascii() else host
@@ -28,6 +30,11 @@ def listen(host: str, port: int) -> list[socket.socket]:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         raise SettingsError("BACKEND_HOST: is neither an address nor a known name") from error
+    if only_loopback and not all(ip_address(address[0]).is_loopback for *_, address in found):
+        raise SettingsError(
+            "API_TOKEN: is required where BACKEND_HOST is not a loopback address, since whoever "
+            "reaches the service could change everything; set it, or BACKEND_HOST=127.0.0.1"
+        )
     sockets: list[socket.socket] = []
     with ExitStack() as unless_all_listen:
         for family, _, _, _, address in dict.fromkeys(found):

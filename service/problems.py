@@ -15,18 +15,26 @@ from starlette.types import Scope
 
 Code = Literal[
     "invalid",
+    "unauthorized",
+    "forbidden",
     "not_found",
     "timeout",
+    "conflict",
     "too_large",
+    "unsupported",
     "internal",
     "unavailable",
 ]
 
 STATUS: Final[Mapping[Code, HTTPStatus]] = {
     "invalid": HTTPStatus.BAD_REQUEST,
+    "unauthorized": HTTPStatus.UNAUTHORIZED,
+    "forbidden": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "timeout": HTTPStatus.REQUEST_TIMEOUT,
+    "conflict": HTTPStatus.CONFLICT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }

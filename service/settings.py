@@ -27,6 +27,13 @@ HOSTS = re.compile(f"{HOST}(,{HOST})*")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 PORT_MAX = 65535
 
+DEFAULT_GIT_HOSTS = "github.com,gitlab.com,codeberg.org,bitbucket.org"
+GIT_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*(:[0-9]{1,5})?", re.IGNORECASE)
+# As they stand in a header: visible ASCII (RFC 6750, section 2.1, allows less still).
+TOKEN = re.compile(r"[!-~]{1,4096}")
+PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*")
+SYNC_EVERY_MINUTES_MIN = 0.1
+
 
 class SettingsError(Exception):
     """Variables are missing or bad.
@@ -55,6 +62,22 @@ class Settings:
     shutdown: float
     # Addresses and networks, or `*`: whose X-Forwarded-For names the client.
     trusted_proxies: tuple[str, ...]
+    # None: whoever reaches the service may do everything, so it listens on loopback only.
+    api_token: str | None = field(repr=False)
+    api_token_for_reads: bool
+    github_webhook_secret: str | None = field(repr=False)
+    # host or host:port, in lower case.
+    git_hosts: tuple[str, ...]
+    git_protocols: tuple[str, ...]
+    git_private_networks: bool
+    git_config_global: str | None
+    git_token: str | None = field(repr=False)
+    git_token_host: str
+    sync_every_minutes: float
+    sync_concurrency: int
+    sync_timeout: float
+    sync_max_bytes: int
+    sync_max_files: int
 
 
 def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
@@ -86,6 +109,20 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
     drain = env.float("DRAIN_SECONDS", 0.0, validate=_between(0, 3600))
     shutdown = env.float("SHUTDOWN_SECONDS", 30.0, validate=_between(0, 3600))
     trusted_proxies = env.str("FORWARDED_ALLOW_IPS", "127.0.0.1,::1", validate=_check_proxies)
+    api_token = env.str("API_TOKEN", "", validate=_check_token)
+    api_token_for_reads = env.bool("API_TOKEN_FOR_READS", False)
+    github_webhook_secret = env.str("GITHUB_WEBHOOK_SECRET", "")
+    git_hosts = env.str("GIT_HOSTS", DEFAULT_GIT_HOSTS, validate=_check_git_hosts)
+    git_protocols = env.str("GIT_PROTOCOLS", "https", validate=_check_git_protocols)
+    git_private_networks = env.bool("GIT_PRIVATE_NETWORKS", False)
+    git_config_global = env.str("GIT_CONFIG_GLOBAL", "", validate=_check_git_config)
+    git_token = env.str("GIT_TOKEN", "", validate=_check_token)
+    git_token_host = env.str("GIT_TOKEN_HOST", "", validate=_check_git_host)
+    sync_every_minutes = env.float("SYNC_EVERY_MINUTES", 0.0, validate=_check_sync_every)
+    sync_concurrency = env.int("SYNC_CONCURRENCY", 2, validate=_between(0, 16))
+    sync_timeout = env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=_between(1, 3600))
+    sync_max_bytes = env.int("SYNC_MAX_BYTES", 268_435_456, validate=_between(1, 10**10))
+    sync_max_files = env.int("SYNC_MAX_FILES", 50_000, validate=_between(1, 1_000_000))
 
     try:
         env.seal()
@@ -107,6 +144,20 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
         drain=drain,
         shutdown=shutdown,
         trusted_proxies=_split(trusted_proxies),
+        api_token=api_token or None,
+        api_token_for_reads=api_token_for_reads,
+        github_webhook_secret=github_webhook_secret or None,
+        git_hosts=_split(git_hosts.lower()),
+        git_protocols=_split(git_protocols),
+        git_private_networks=git_private_networks,
+        git_config_global=git_config_global or None,
+        git_token=git_token or None,
+        git_token_host=git_token_host.lower() or _split(git_hosts.lower())[0],
+        sync_every_minutes=sync_every_minutes,
+        sync_concurrency=sync_concurrency,
+        sync_timeout=sync_timeout,
+        sync_max_bytes=sync_max_bytes,
+        sync_max_files=sync_max_files,
     )
 
 
@@ -212,6 +263,39 @@ def _check_proxies(value: str) -> None:
             raise ValidationError(
                 "each is an address or a network, as in 10.0.0.5,10.1.0.0/16, or *"
             ) from None
+
+
+def _check_token(value: str) -> None:
+    if value and not TOKEN.fullmatch(value):
+        raise ValidationError("must be visible ASCII characters, without spaces")
+
+
+def _check_git_hosts(value: str) -> None:
+    if not _split(value):
+        raise ValidationError("names no host")
+    for host in _split(value):
+        _check_git_host(host)
+
+
+def _check_git_host(value: str) -> None:
+    if value and not GIT_HOST.fullmatch(value):
+        raise ValidationError("each host is a name, as in git.example.com or git.example.com:8443")
+
+
+def _check_git_protocols(value: str) -> None:
+    protocols = _split(value)
+    if not protocols or not all(PROTOCOL.fullmatch(protocol) for protocol in protocols):
+        raise ValidationError("must be names of git's protocols, as in https or https,http")
+
+
+def _check_git_config(value: str) -> None:
+    if value and not (Path(value).is_absolute() and Path(value).is_file()):
+        raise ValidationError("must be the absolute path of a file")
+
+
+def _check_sync_every(value: float) -> None:
+    if value and not SYNC_EVERY_MINUTES_MIN <= value <= 100_000:
+        raise ValidationError("must be 0, for never, or between 0.1 and 100000")
 
 
 def _split(value: str) -> tuple[str, ...]:

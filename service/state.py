@@ -7,6 +7,8 @@ from starlette.requests import Request as StarletteRequest
 from service.database import Database
 from service.health import HealthCheck
 from service.metrics import Metrics
+from service.settings import Settings
+from service.sync_worker import SyncWorker
 
 
 class State(TypedDict):
@@ -15,6 +17,8 @@ class State(TypedDict):
     database: Database
     health: HealthCheck
     metrics: Metrics
+    settings: Settings
+    sync_worker: SyncWorker
 
 
 Request: TypeAlias = StarletteRequest[State]

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,20 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "drain": 0.0,
         "shutdown": 30,
         "trusted_proxies": (),
+        "api_token": None,
+        "api_token_for_reads": False,
+        "github_webhook_secret": None,
+        "git_hosts": ("git.example",),
+        "git_protocols": ("https",),
+        "git_private_networks": False,
+        "git_config_global": None,
+        "git_token": None,
+        "git_token_host": "git.example",
+        "sync_every_minutes": 0.0,
+        "sync_concurrency": 2,
+        "sync_timeout": 60.0,
+        "sync_max_bytes": 268_435_456,
+        "sync_max_files": 50_000,
     }
     return Settings(**(settings | changes))
 
@@ -192,6 +207,17 @@ def client(database: str) -> Iterator[httpx.Client]:
     """The service over HTTP, on a database of its own."""
     with serving(database) as client:
         yield client
+
+
+@pytest.fixture
+def together() -> Iterator[Callable[[int, Callable[[], Any]], list[Any]]]:
+    """Call something many times at once, and return what the calls returned."""
+    with ThreadPoolExecutor(64) as threads:
+
+        def call(times: int, what: Callable[[], Any]) -> list[Any]:
+            return [future.result() for future in [threads.submit(what) for _ in range(times)]]
+
+        yield call
 
 
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:

@@ -39,6 +39,20 @@ def test_the_committed_file_gives_a_developer_everything() -> None:
         drain=0.0,
         shutdown=30.0,
         trusted_proxies=("127.0.0.1", "::1"),
+        api_token=None,
+        api_token_for_reads=False,
+        github_webhook_secret=None,
+        git_hosts=("github.com", "gitlab.com", "codeberg.org", "bitbucket.org"),
+        git_protocols=("https",),
+        git_private_networks=False,
+        git_config_global=None,
+        git_token=None,
+        git_token_host="github.com",
+        sync_every_minutes=0.0,
+        sync_concurrency=2,
+        sync_timeout=300.0,
+        sync_max_bytes=268_435_456,
+        sync_max_files=50_000,
     )
 
 
@@ -72,6 +86,19 @@ def test_every_bad_variable_is_named_at_once_and_no_value_shown(
         "SHUTDOWN_SECONDS": "-0.5",
         "DATABASE_PREPARED_STATEMENTS": "hunter2",
         "FORWARDED_ALLOW_IPS": "hunter2",
+        "API_TOKEN": "hunter2 ",
+        "API_TOKEN_FOR_READS": "hunter2",
+        "GIT_HOSTS": "https://hunter2/",
+        "GIT_PROTOCOLS": "hunter2!",
+        "GIT_PRIVATE_NETWORKS": "hunter2",
+        "GIT_CONFIG_GLOBAL": "hunter2",
+        "GIT_TOKEN": "hunter2\n",
+        "GIT_TOKEN_HOST": "hunter2/",
+        "SYNC_EVERY_MINUTES": "0.01",
+        "SYNC_CONCURRENCY": "17",
+        "SYNC_TIMEOUT_SECONDS": "0",
+        "SYNC_MAX_BYTES": "0",
+        "SYNC_MAX_FILES": "0",
     }
     for name, value in bad.items():
         monkeypatch.setenv(name, value)

@@ -1,0 +1,58 @@
+"""Who may: a bearer token for every change, and for reading where the operator wants that."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+Access: TypeAlias = Literal["open", "read", "change"]
+
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Monitors have no token. A webhook is signed, which its route checks.
+OPEN: Final = re.compile(r"/api/health(/live)?|/api/project-docs/[^/]+/webhook")
+
+CHALLENGE: Final = 'Bearer realm="BMADFlow API"'
+
+
+def access_to(method: str, path: str) -> Access:
+    """Return what a request needs to be allowed: also for paths that do not exist (yet)."""
+    if not path.startswith("/api/") or OPEN.fullmatch(path):
+        return "open"
+    return "read" if method in READING else "change"
+
+
+class Authorization:
+    """Refuse what needs the token and does not bring it (RFC 6750)."""
+
+    def __init__(self, app: ASGIApp, token: str, *, for_reads: bool) -> None:
+        self.app = app
+        self._expected = token.encode()
+        self._guarded = {"change", "read"} if for_reads else {"change"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and access_to(scope["method"], scope["path"]) in self._guarded:
+            self._check(dict(scope["headers"]).get(b"authorization", b""))
+        await self.app(scope, receive, send)
+
+    def _check(self, header: bytes) -> None:
+        scheme, _, token = header.partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise Problem(
+                "unauthorized",
+                "This needs the API's token, as in: Authorization: Bearer TOKEN.",
+                headers={"WWW-Authenticate": CHALLENGE},
+            )
+        # In a time that says nothing of how much of it is right.
+        if not hmac.compare_digest(token.strip(), self._expected):
+            raise Problem(
+                "unauthorized",
+                "The token is not the API's.",
+                headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'},
+            )

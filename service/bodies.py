@@ -1,0 +1,119 @@
+"""The JSON bodies of requests: read strictly, and checked against a schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.state import Request
+
+JSON_TYPE: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
+
+# What PostgreSQL's text cannot hold: NUL, and halves of characters, which JSON can escape.
+UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class InputSchema(Schema):
+    """What a client sends. Fields that it does not know are let be, as front ends send them."""
+
+    class Meta:
+        """How marshmallow takes it."""
+
+        unknown = EXCLUDE
+
+
+class Text(fields.String):
+    """A text without white space at its ends, of `shortest` to `longest` characters."""
+
+    def __init__(
+        self, *, shortest: int = 0, longest: int, is_line: bool = False, **options: Any
+    ) -> None:
+        metadata = dict(options.pop("metadata", {}))
+        if shortest:
+            metadata.setdefault("pattern", r"\S")
+        super().__init__(
+            validate=validate.Length(shortest, longest, error=_length(shortest, longest)),
+            metadata=metadata,
+            **options,
+        )
+        self._is_line = is_line
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **options).strip()
+        if UNSTORABLE.search(text):
+            raise ValidationError("must not hold NUL or half a character.")
+        if self._is_line and CONTROL.search(text):
+            raise ValidationError("must not hold control characters.")
+        return text
+
+
+def _length(shortest: int, longest: int) -> str:
+    if shortest:
+        return f"must have {shortest} to {longest} characters."
+    return f"must have at most {longest} characters."
+
+
+async def read_json(request: Request, schema: Schema) -> dict[str, Any]:
+    """Return the body as `schema` loads it.
+
+    Raises the Problem `unsupported` for another media type: a page of any origin may send those
+    without asking first, JSON it may not. Raises `invalid` for what is not JSON (RFC 8259) or does
+    not fit the schema, with what is wrong by field.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if not JSON_TYPE.fullmatch(media_type):
+        raise Problem("unsupported", "Send JSON, with the header Content-Type: application/json.")
+    body = parse_object(await request.body())
+    try:
+        return cast("dict[str, Any]", schema.load(body))
+    except ValidationError as error:
+        raise invalid(cast("dict[str, list[str]]", error.normalized_messages())) from None
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is; raise the Problem `invalid` where it is none."""
+    try:
+        found = json.loads(
+            body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
+    except UnicodeDecodeError:
+        raise Problem("invalid", "The body is not valid UTF-8.") from None
+    except json.JSONDecodeError as error:
+        detail = f"The body is not JSON: {error.msg}, at character {error.pos + 1}."
+        raise Problem("invalid", detail) from None
+    except RecursionError:
+        raise Problem("invalid", "The body is nested too deeply.") from None
+    except ValueError:  # a number of thousands of digits
+        raise Problem("invalid", "A number in the body is too long.") from None
+    if not isinstance(found, dict):
+        raise Problem("invalid", "The body must be a JSON object.")
+    return cast("dict[str, Any]", found)
+
+
+def invalid(errors: Mapping[str, list[str]]) -> Problem:
+    """Return the Problem for what is wrong with each field, which its detail says, too."""
+    detail = " ".join(f"{name}: {text}" for name, texts in errors.items() for text in texts)
+    return Problem("invalid", detail, errors=errors)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Of two equal names one reader takes the first and another the last (RFC 8259, section 4).
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Problem("invalid", "The body has a name twice in one object.")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Problem("invalid", f"The body is not JSON: {name} is no number there.")

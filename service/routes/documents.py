@@ -1,0 +1,296 @@
+"""Documents: what was brought in, as a tree and one by one."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from marshmallow import fields, validate
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from service.document_text import FILE_TYPES, MEDIA_TYPES
+from service.file_tree import File, Source, build_file_tree
+from service.openapi import (
+    EXAMPLE_DOCUMENT_ID,
+    EXAMPLE_PROJECT_DOC_ID,
+    EXAMPLE_PROJECT_ID,
+    Answer,
+    operation,
+    path_parameter,
+)
+from service.paging import json_response, read_id
+from service.problems import ExactSchema
+from service.routes.projects import MISSING as MISSING_PROJECT
+from service.routes.projects import PROJECT_ID
+
+if TYPE_CHECKING:
+    from service.state import Request
+
+MISSING: Final = "There is no such document."
+DOCUMENT_ID: Final = path_parameter("id", "The document.", EXAMPLE_DOCUMENT_ID)
+
+# A tag without the W/ of a weak one: only for ranges, which are not served, does that matter
+# (RFC 9110, section 13.1.2).
+ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+
+# A document is a stranger's. Opened in a browser it may run nothing, load nothing and ask nothing.
+SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+NOT_MODIFIED: Final = Answer(description="It is the one that `If-None-Match` names.")
+IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of the content that the client has.",
+    "schema": {"type": "string"},
+}
+DOCUMENT_HEADERS: Final = {
+    "ETag": "Of the content: another content, another tag.",
+    "Cache-Control": "`no-cache`: keep it, and ask each time whether it is still the same.",
+}
+
+
+class HeadingSchema(ExactSchema):
+    """A heading of a Markdown document."""
+
+    level = fields.Integer(required=True, strict=True, validate=validate.Range(1, 6))
+    text = fields.String(required=True)
+    anchor = fields.String(
+        required=True, metadata={"description": "As GitHub makes it, without the #."}
+    )
+
+
+class DocumentMetadataSchema(ExactSchema):
+    """What a document says of itself."""
+
+    title = fields.String(required=True)
+    front_matter = fields.Dict(
+        allow_none=True, metadata={"description": "Of Markdown: the YAML before the text."}
+    )
+    front_matter_error = fields.String(
+        metadata={"description": "Why what looks like front matter is not read."}
+    )
+    headings: fields.List[Any] = fields.List(
+        fields.Nested(HeadingSchema), metadata={"description": "Of Markdown only."}
+    )
+
+
+class DocumentSchema(ExactSchema):
+    """A document."""
+
+    id = fields.UUID(required=True)
+    project_doc_id = fields.UUID(required=True)
+    file_path = fields.String(
+        required=True, metadata={"description": "From the repository's root."}
+    )
+    file_type = fields.String(
+        required=True, validate=validate.OneOf(sorted(set(FILE_TYPES.values())))
+    )
+    file_size = fields.Integer(
+        required=True, strict=True, metadata={"description": "In bytes, in the repository."}
+    )
+    content = fields.String(required=True)
+    doc_metadata = fields.Nested(DocumentMetadataSchema, required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+FILE_NODE: Final[dict[str, Any]] = {
+    "type": "file",
+    "id": EXAMPLE_DOCUMENT_ID,
+    "name": "prd.md",
+    "path": "docs/prd.md",
+    "file_type": "md",
+    "size": 1204,
+}
+EXAMPLE_TREE: Final[dict[str, Any]] = {
+    "project_id": EXAMPLE_PROJECT_ID,
+    "tree": [{"type": "folder", "name": "docs", "path": "docs", "children": [FILE_NODE]}],
+}
+EXAMPLE: Final[dict[str, Any]] = {
+    "id": FILE_NODE["id"],
+    "project_doc_id": EXAMPLE_PROJECT_DOC_ID,
+    "file_path": "docs/prd.md",
+    "file_type": "md",
+    "file_size": 38,
+    "content": "---\nstatus: draft\n---\n# Payments\n\nWhy.\n",
+    "doc_metadata": {
+        "title": "Payments",
+        "front_matter": {"status": "draft"},
+        "headings": [{"level": 1, "text": "Payments", "anchor": "payments"}],
+    },
+    "created_at": "2026-11-25T03:01:00.123456+00:00",
+    "updated_at": "2026-11-25T03:01:00.123456+00:00",
+}
+
+
+class NodeSchema(ExactSchema):
+    """A folder, with `children`, or a file, with the rest."""
+
+    type = fields.String(required=True, validate=validate.OneOf(["folder", "file"]))
+    id = fields.UUID(metadata={"description": "The document's."})
+    name = fields.String(required=True)
+    path = fields.String(
+        required=True,
+        metadata={
+            "description": "Unique in the tree. Where the project has several sources it begins "
+            "with the folder of its source."
+        },
+    )
+    file_type = fields.String()
+    size = fields.Integer(strict=True, metadata={"description": "In bytes."})
+    children: fields.List[Any] = fields.List(fields.Nested(lambda: NodeSchema()))
+
+
+class FileTreeSchema(ExactSchema):
+    """The documents of a project: folders first, then by name."""
+
+    project_id = fields.UUID(required=True)
+    tree: fields.List[Any] = fields.List(fields.Nested(NodeSchema), required=True)
+
+
+@operation(
+    operation_id="getFileTree",
+    tag="documents",
+    summary="Get the tree of a project's documents",
+    description=(
+        "Folders first, then by name. A project with several sources has each of them as a folder "
+        "at the top."
+    ),
+    parameters=(PROJECT_ID,),
+    answers={
+        200: Answer(description="The tree.", schema=FileTreeSchema, examples={"tree": EXAMPLE_TREE})
+    },
+    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING_PROJECT},
+)
+async def get_file_tree(request: Request) -> Response:
+    project_id = read_id(request, "project_id")
+    # One statement, so that a sync that ends meanwhile is seen wholly or not at all.
+    rows = await request.state["database"].fetch(
+        """
+        select project_doc.id as source_id, project_doc.name as source_name,
+               document.id, document.file_path, document.file_type, document.file_size
+        from project
+        left join project_doc on project_doc.project_id = project.id
+        left join document on document.project_doc_id = project_doc.id
+        where project.id = $1
+        order by project_doc.created_at, project_doc.id
+        """,
+        project_id,
+    )
+    if not rows:
+        await request.state["database"].fetch_row_or_404(
+            "select id from project where id = $1", project_id, missing=MISSING_PROJECT
+        )
+
+    def build() -> str:
+        sources = {row[0]: Source(row[0], row[1]) for row in rows if row[0] is not None}
+        files = (File(row[0], row[2], row[3], row[4], row[5]) for row in rows if row[2])
+        tree = build_file_tree(list(sources.values()), files)
+        return json.dumps({"project_id": str(project_id), "tree": tree})
+
+    # Of thousands of documents, other requests are answered meanwhile.
+    return json_response(await run_in_threadpool(build))
+
+
+@operation(
+    operation_id="getDocument",
+    tag="documents",
+    summary="Get a document",
+    parameters=(DOCUMENT_ID, IF_NONE_MATCH),
+    answers={
+        200: Answer(
+            description="The document.",
+            schema=DocumentSchema,
+            headers=DOCUMENT_HEADERS,
+            examples={"document": EXAMPLE},
+        ),
+        304: NOT_MODIFIED,
+    },
+    problems={"invalid": "id: is not a UUID.", "not_found": MISSING},
+)
+async def get_document(request: Request) -> Response:
+    row = await request.state["database"].fetch_row_or_404(
+        """
+        select blob_id,
+               case when blob_id = any($2::text[]) then null else (
+                   select row_to_json(found)::text
+                   from (
+                       select id, project_doc_id, file_path, file_type, file_size, content,
+                              doc_metadata, created_at, updated_at
+                   ) as found
+               ) end as document
+        from document
+        where id = $1
+        """,
+        read_id(request, "id"),
+        _known_tags(request),
+        missing=MISSING,
+    )
+    headers = _document_headers(row["blob_id"])
+    if _is_known(request, row["blob_id"]):
+        return Response(status_code=304, headers=headers)
+    return json_response(row["document"], headers=headers)
+
+
+@operation(
+    operation_id="getRawDocument",
+    tag="documents",
+    summary="Get a document as it is in the repository",
+    description="The very bytes, with their media type; a browser may show them, and no more.",
+    parameters=(DOCUMENT_ID, IF_NONE_MATCH),
+    answers={
+        200: Answer(
+            description="The document's bytes. JSON, YAML and CSV come with their own media types.",
+            schema={"type": "string"},
+            media_type="text/markdown",
+            headers={**DOCUMENT_HEADERS, "Content-Security-Policy": f"`{SANDBOX}`"},
+            examples={"markdown": EXAMPLE["content"]},
+        ),
+        304: NOT_MODIFIED,
+    },
+    problems={"invalid": "id: is not a UUID.", "not_found": MISSING},
+)
+async def get_raw_document(request: Request) -> Response:
+    row = await request.state["database"].fetch_row_or_404(
+        """
+        select blob_id, file_path, file_type,
+               case when not blob_id = any($2::text[])
+                   then coalesce(original, convert_to(content, 'UTF8'))
+               end as bytes
+        from document
+        where id = $1
+        """,
+        read_id(request, "id"),
+        _known_tags(request),
+        missing=MISSING,
+    )
+    headers = _document_headers(row["blob_id"])
+    if _is_known(request, row["blob_id"]):
+        return Response(status_code=304, headers=headers)
+    content = row["bytes"]
+    name = row["file_path"].rpartition("/")[2]
+    headers["Content-Security-Policy"] = SANDBOX
+    headers["Content-Disposition"] = f"inline; filename*=UTF-8''{quote(name, safe='')}"
+    media_type = MEDIA_TYPES[row["file_type"]]
+    headers["Content-Type"] = f"{media_type}; charset={_charset(content)}"
+    return Response(content, headers=headers)
+
+
+def _charset(content: bytes) -> str:
+    return "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+
+
+def _document_headers(blob_id: str) -> dict[str, str]:
+    return {"ETag": f'"{blob_id}"', "Cache-Control": "no-cache"}
+
+
+def _known_tags(request: Request) -> list[str]:
+    header = ",".join(request.headers.getlist("if-none-match"))
+    return ENTITY_TAG.findall(header)
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    is_any = request.headers.get("if-none-match", "").strip() == "*"
+    return is_any or tag in _known_tags(request)

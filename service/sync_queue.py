@@ -1,0 +1,327 @@
+"""What is to be synced, and by whom: rows of `sync_run`, claimed for a few seconds at a time.
+
+A run is what the API shows and what the processes share out among them, in one table: nothing else
+is to be installed, watched or kept in step. Who claims a run says so again every few seconds; a
+process that is killed does not, and another takes the run over. Every claim has an id of its own,
+without which nothing can be written, so that of two who take a run for theirs one is wrong and
+harmless.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+
+import asyncpg
+
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from service.database import Connection, Database, Queries, Row
+
+# How long a claim lasts without being renewed, and how often it is.
+CLAIM_SECONDS: Final = 10.0
+RENEW_SECONDS: Final = 2.0
+
+# A run that takes its process with it each time must not take down one after the other for ever.
+MAX_ATTEMPTS: Final = 3
+
+# Of each source; what is older goes.
+RUNS_KEPT: Final = 100
+
+SKIPPED_FILES_KEPT: Final = 1000
+
+MISSING_PROJECT_DOC: Final = "There is no such project doc."
+
+INTERRUPTED: Final = f"The service was stopped {MAX_ATTEMPTS} times while this ran."
+
+
+class Claim(NamedTuple):
+    """A run that is this process's to do, and what it is to bring in."""
+
+    run_id: UUID
+    claim_id: UUID
+    project_doc_id: UUID
+
+
+class ClaimLostError(Exception):
+    """The run is another's now, or gone with its source."""
+
+
+class SkippedFile(NamedTuple):
+    """A file that is no document, and why; `blob_id` is null where its content does not matter."""
+
+    path: str
+    reason: str
+    blob_id: str | None
+
+
+class Counts(NamedTuple):
+    """How many documents a run added and so on."""
+
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+
+
+async def request_sync(queries: Queries, project_doc_id: UUID, *, is_news: bool = False) -> UUID:
+    """Return the run of a source that is under way, or else a new one.
+
+    `is_news` says that something has changed just now, which a run that is under way may have
+    missed: it is followed by another. Raises the Problem `not_found` where there is no such source.
+    """
+    while True:
+        if is_news:
+            run_id = await queries.fetch_value(
+                """
+                update sync_run
+                set is_wanted_again = started_at is not null
+                where project_doc_id = $1 and finished_at is null
+                returning id
+                """,
+                project_doc_id,
+            )
+        else:
+            run_id = await queries.fetch_value(
+                "select id from sync_run where project_doc_id = $1 and finished_at is null",
+                project_doc_id,
+            )
+        if run_id is not None:
+            return run_id
+        try:
+            run_id = await queries.fetch_value(
+                """
+                insert into sync_run (project_doc_id)
+                values ($1)
+                on conflict (project_doc_id) where finished_at is null do nothing
+                returning id
+                """,
+                project_doc_id,
+            )
+        except asyncpg.ForeignKeyViolationError as error:
+            if error.constraint_name == "sync_run_has_project_doc":
+                raise Problem("not_found", MISSING_PROJECT_DOC) from None
+            raise
+        if run_id is not None:
+            return run_id
+
+
+async def request_due_syncs(database: Database, every_minutes: float) -> None:
+    """Request a run of each source for which none was requested in the last minutes."""
+    await database.execute(
+        """
+        insert into sync_run (project_doc_id)
+        select id
+        from project_doc
+        where not exists (
+            select 1
+            from sync_run
+            where project_doc_id = project_doc.id
+                and (finished_at is null or created_at > now() - $1 * interval '1 minute')
+        )
+        on conflict (project_doc_id) where finished_at is null do nothing
+        """,
+        every_minutes,
+    )
+
+
+async def claim_run(database: Database) -> Claim | None:
+    """Claim the run that has waited longest, if there is one that nobody has claimed."""
+    row = await database.fetch_row(
+        """
+        update sync_run
+        set status = 'running',
+            claim_id = gen_random_uuid(),
+            claimed_until = now() + $1 * interval '1 second',
+            attempts = attempts + 1,
+            started_at = coalesce(started_at, now()),
+            files_total = null,
+            files_done = 0
+        where id = (
+            select id
+            from sync_run
+            where finished_at is null
+                and (claimed_until is null or claimed_until < now())
+                and attempts < $2
+            order by created_at
+            limit 1
+            for update skip locked
+        )
+        returning id, claim_id, project_doc_id
+        """,
+        CLAIM_SECONDS,
+        MAX_ATTEMPTS,
+    )
+    return Claim(row["id"], row["claim_id"], row["project_doc_id"]) if row else None
+
+
+async def fail_hopeless_runs(database: Database) -> None:
+    """Give up the runs that were claimed too often and that nobody has."""
+    await database.execute(
+        """
+        update sync_run
+        set status = 'failed', finished_at = now(), error = $2
+        where finished_at is null and claimed_until < now() and attempts >= $1
+        """,
+        MAX_ATTEMPTS,
+        INTERRUPTED,
+    )
+
+
+async def renew_claim(
+    database: Database, claim: Claim, files_total: int | None, files_done: int
+) -> None:
+    """Keep the run for some more seconds, and tell how far it is; raise ClaimLostError."""
+    status = await database.execute(
+        """
+        update sync_run
+        set claimed_until = now() + $3 * interval '1 second',
+            files_total = $4,
+            files_done = $5
+        where id = $1 and claim_id = $2 and finished_at is null
+        """,
+        claim.run_id,
+        claim.claim_id,
+        CLAIM_SECONDS,
+        files_total,
+        files_done,
+    )
+    if status != "UPDATE 1":
+        raise ClaimLostError
+
+
+async def release_run(database: Database, claim: Claim) -> None:
+    """Give a run back undone, for whichever process comes first."""
+    await database.execute(
+        """
+        update sync_run
+        set status = 'queued', claim_id = null, claimed_until = null, attempts = attempts - 1
+        where id = $1 and claim_id = $2 and finished_at is null
+        """,
+        claim.run_id,
+        claim.claim_id,
+    )
+
+
+async def hold_claim(transaction: Connection, claim: Claim) -> Row:
+    """Make sure, until the transaction ends, that the run is ours, and its source as it is.
+
+    Returns where the source is: github_url, branch, github_folder_path. Raises ClaimLostError.
+    """
+    # The source first: whoever deletes one takes the two in that order, too.
+    source = await transaction.fetch_row(
+        """
+        select github_url, branch, github_folder_path
+        from project_doc
+        where id = $1
+        for no key update
+        """,
+        claim.project_doc_id,
+    )
+    held = await transaction.fetch_value(
+        "select id from sync_run where id = $1 and claim_id = $2 for update",
+        claim.run_id,
+        claim.claim_id,
+    )
+    if source is None or held is None:
+        raise ClaimLostError
+    return source
+
+
+async def complete_run(
+    transaction: Connection,
+    claim: Claim,
+    *,
+    counts: Counts,
+    skipped: Sequence[SkippedFile],
+    skipped_total: int,
+    fetched_bytes: int,
+    commit_id: str,
+) -> None:
+    """Note what a run did. In the transaction that holds the claim and wrote the documents."""
+    kept = [file._asdict() for file in skipped[:SKIPPED_FILES_KEPT]]
+    await _finish(
+        transaction,
+        claim,
+        """
+        update sync_run
+        set status = 'completed', finished_at = now(), error = null, claim_id = null,
+            added = $2, changed = $3, unchanged = $4, removed = $5,
+            files_total = $2::bigint + $3::bigint + $4::bigint,
+            files_done = $2::bigint + $3::bigint + $4::bigint,
+            skipped = $6, skipped_files = $7::text::jsonb, bytes = $8, commit_id = $9
+        where id = $1
+        returning is_wanted_again
+        """,
+        *counts,
+        skipped_total,
+        json.dumps(kept),
+        fetched_bytes,
+        commit_id,
+    )
+
+
+async def fail_run(transaction: Connection, claim: Claim, error: str, fetched_bytes: int) -> None:
+    """Note why a run failed. In a transaction that holds the claim."""
+    await _finish(
+        transaction,
+        claim,
+        """
+        update sync_run
+        set status = 'failed', finished_at = now(), error = $2, claim_id = null, bytes = $3
+        where id = $1
+        returning is_wanted_again
+        """,
+        error,
+        fetched_bytes,
+    )
+
+
+async def _finish(
+    transaction: Connection, claim: Claim, update: LiteralString, *arguments: object
+) -> None:
+    is_wanted_again = await transaction.fetch_value(update, claim.run_id, *arguments)
+    if is_wanted_again:
+        await transaction.execute(
+            "insert into sync_run (project_doc_id) values ($1)", claim.project_doc_id
+        )
+    await transaction.execute(
+        """
+        delete from sync_run
+        where project_doc_id = $1 and created_at < (
+            select min(created_at)
+            from (
+                select created_at
+                from sync_run
+                where project_doc_id = $1
+                order by created_at desc
+                limit $2
+            ) as kept
+        )
+        """,
+        claim.project_doc_id,
+        RUNS_KEPT,
+    )
+
+
+async def read_skipped_before(
+    queries: Queries, project_doc_id: UUID
+) -> tuple[list[SkippedFile], int]:
+    """Return what the last completed run of a source skipped: the files noted, and how many."""
+    row = await queries.fetch_row(
+        """
+        select skipped_files::text as files, skipped
+        from sync_run
+        where project_doc_id = $1 and status = 'completed'
+        order by created_at desc, id desc
+        limit 1
+        """,
+        project_doc_id,
+    )
+    if row is None:
+        return [], 0
+    return [SkippedFile(**file) for file in json.loads(row["files"])], row["skipped"]

@@ -200,7 +200,7 @@ def test_older_code_neither_fails_on_a_newer_schema_nor_rolls_it_back(
     apply(empty_database, folder)
     assert apply(empty_database, older) == [
         f"{added} is applied and has no file here: newer code brought it",
-        f"the schema is up to date ({len(NAMES)} migrations)",
+        "the schema is up to date (1 migration)",
     ]
     with pytest.raises(MigrationError, match="with the code that brought it"):
         rollback(empty_database, print, older)

@@ -8,6 +8,7 @@ repository is run. Paths come as they are: the caller decides what to do with sy
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import weakref
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 from service import git_process
 from service.git_address import resolve_public
 from service.git_errors import (
+    CANNOT_START,
     DISK_FULL,
     TOO_LARGE,
     GitError,
@@ -55,7 +57,9 @@ ERROR_BYTES = 16_384
 
 GITHUB = "github.com"
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
-FETCH = ("fetch", "-q", "--filter=blob:none", "--no-tags", "--no-auto-maintenance")
+FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance")
+NO_BLOBS = "--filter=blob:none"  # but those that are asked for by their ids
+NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"
 NEWEST = ("rev-list", "--max-count=1", "--no-commit-header")
 
 
@@ -188,9 +192,9 @@ class GitRepository:
             except ValueError as error:
                 raise GitError(str(error)) from None
         await self._initialise()
-        depth = f"--depth={HISTORY_COMMITS}"
+        flags = (NO_BLOBS, f"--depth={HISTORY_COMMITS}")
         try:
-            await self._remote(url, *FETCH, depth, "--end-of-options", url, ref)
+            await self._remote(url, *FETCH, *flags, "--end-of-options", url, ref)
         except GitRefError:
             await self.read_head(url, branch)  # says it better
             raise
@@ -250,7 +254,7 @@ class GitRepository:
         output = await self._remote(url, "ls-remote", "--symref", *arguments, git_dir=os.devnull)
         lines = (await asyncio.to_thread(output.read_text, errors="replace")).splitlines()
         pairs = (line.split("\t", 1) for line in lines if "\t" in line)
-        return {name: commit for commit, name in pairs if OBJECT_ID.fullmatch(commit)}
+        return {name: commit for commit, name in pairs if not commit.startswith("ref:")}
 
     async def _initialise(self) -> None:
         if not self._git_dir.exists():
@@ -292,19 +296,19 @@ class GitRepository:
 
     async def _fetch_batch(self, url: str, ids: list[str]) -> None:
         names = await self._write_ids(ids)
-        flags = ("--depth=1", "--no-write-fetch-head", "--stdin")
+        flags = (NO_BLOBS, "--depth=1", "--no-write-fetch-head", "--stdin")
         await self._remote(url, *FETCH, *flags, "--end-of-options", url, stdin=names)
         if self.fetched_bytes() > self._options.max_bytes:
             raise GitError(TOO_LARGE.format(bytes=self._options.max_bytes))
 
     async def _fetch_without_giants(self, url: str) -> None:
         """Fetch all that is in the folder but giants: a server says of none how large it is."""
-        for partial in self._git_dir.glob("objects/pack/tmp_*"):
-            partial.unlink(missing_ok=True)
+        for partial in self._partials():
+            partial.unlink()
         if self._tree_id is None:
             raise GitError("The folder has to be fetched first.")
-        limit = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"
-        flags = ("--refetch", "--depth=1", "--no-write-fetch-head", limit)
+        # Two filters would both count.
+        flags = (NO_GIANTS, "--refetch", "--depth=1", "--no-write-fetch-head")
         await self._remote(url, *FETCH, *flags, "--end-of-options", url, self._tree_id)
 
     async def _write_ids(self, ids: Iterable[str]) -> Path:
@@ -327,8 +331,10 @@ class GitRepository:
             configuration["http.curloptResolve"] = self._pins[parts]
         host, port = parts
         address = host if port == 443 else f"{host}:{port}"
-        if self._options.token and address == self._options.token_host.lower():
-            authorization = _authorization(host, self._options.token)
+        token = self._options.token
+        is_for_token = url.startswith("https:") and address == self._options.token_host.lower()
+        if token and is_for_token:
+            authorization = _authorization(host, token)
             configuration["http.extraHeader"] = f"Authorization: {authorization}"
         return await self._git(
             *arguments, stdin=stdin, git_dir=git_dir, configuration=configuration
@@ -359,8 +365,9 @@ class GitRepository:
     ) -> Path:
         options = self._options
         output, errors = self._new_path("output"), self._new_path("errors")
-        # Packs and lists may have max_bytes; the contents come with a line for each.
-        command = git_process.git_command(options.max_bytes + 100 * options.max_files)
+        # The contents come with a line for each, and only when they are known not to be too large.
+        is_contents = arguments[1:2] == ["cat-file"]
+        command = git_process.git_command(options.max_bytes * (2 if is_contents else 1))
         variables = git_process.environment(
             protocols=options.protocols,
             config_global=options.config_global,
@@ -380,13 +387,21 @@ class GitRepository:
                 f"Reading the repository took longer than {options.seconds:g} s."
             ) from None
         except OSError as error:
-            raise GitError("git cannot be started on the service's machine.") from error
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise GitError(DISK_FULL if is_full else CANNOT_START) from error
         if code != 0:
             secrets = {configuration.get("http.extraHeader", "").rpartition(" ")[2], options.token}
             hidden = [str(self._folder.path), *(secret for secret in secrets if secret)]
+            # When its helper is killed for the size of its file, git does not always say so.
+            if any(partial.stat().st_size >= options.max_bytes for partial in self._partials()):
+                raise GitTooLargeError(TOO_LARGE.format(bytes=options.max_bytes))
             printed = errors.read_bytes()[-ERROR_BYTES:] if errors.exists() else b""
             raise explain(code, printed, max_bytes=options.max_bytes, hidden=hidden)
         return output
+
+    def _partials(self) -> list[Path]:
+        """Return the packs that were not finished."""
+        return list(self._git_dir.glob("objects/pack/tmp_*"))
 
     def _new_path(self, name: str) -> Path:
         self._results += 1

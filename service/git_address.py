@@ -14,6 +14,7 @@ ADDRESSES_MAX = 16
 NOT_PUBLIC = tuple(
     ip_network(network)
     for network in (
+        "192.0.0.0/24",  # protocols' own, and Oracle's service for the machine that asks
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
         "168.63.129.16/32",  # Azure's own service for the machine that asks
         "2002::/16",  # 6to4: holds an IPv4 address
@@ -42,20 +43,24 @@ async def resolve_public(host: str, port: int) -> str:
     `*`, since a pin on the name would miss `github.com.`. Raises GitError if the host is unknown,
     or if any of its addresses is not public: the next look-up could be answered with that one.
     """
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):
-            answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await _look_up(host, port)
     except TimeoutError:
         raise GitError("The repository's host could not be looked up in time.") from None
     except (OSError, UnicodeError, ValueError):
         raise GitError(UNKNOWN_HOST) from None
-    addresses = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
     if not addresses:
         raise GitError(UNKNOWN_HOST)
     if not all(is_public(address) for address in addresses):
         raise GitError(clean(f"The host {host} is not on the public internet."))
     return f"*:{port}:" + ",".join(_bracketed(address) for address in addresses[:ADDRESSES_MAX])
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 def _bracketed(address: str) -> str:

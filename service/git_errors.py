@@ -28,9 +28,11 @@ class GitRefError(GitError):
 TOO_LARGE = "The repository is too large: it has more than {bytes:,} bytes to fetch."
 UNKNOWN_HOST = "The repository's host is unknown: its name has no address."
 DISK_FULL = "The service's disk is full; try later."
+CANNOT_START = "git cannot be started on the service's machine."
 
 # What git 2.39 and newer print with LC_ALL=C, by what it means. The first that is found counts.
 _KNOWN = {
+    CANNOT_START: (r"^(prlimit|setpriv): ",),
     DISK_FULL: (r"No space left on device", r"Disk quota exceeded"),
     "The repository has moved: register its new URL, or add .git at the end of this one.": (
         r"returned error: 30[12378]",
@@ -71,18 +73,20 @@ _KNOWN = {
         r"(error|fatal): (error in )?object [0-9a-f]+: \w+:",
     ),
     "The repository's URL is of a kind that is not supported.": (r"transport '.*' not allowed",),
+    "The server broke off in the middle of its answer.": (
+        r"bytes of body are still expected|early EOF|unexpected disconnect|hung up",
+        r"RPC failed|transfer closed|Empty reply|Recv failure|Connection reset",
+    ),
     "There is no git repository at this URL.": (
         r"not valid: is this a git repository",
         r"does not appear to be a git repository",
         r"protocol error|bad (line length|band)|invalid server response",
         r"expected .*(flush|packet|service)|unexpected .*response",
     ),
-    "The server broke off in the middle of its answer.": (
-        r"early EOF|unexpected disconnect|hung up|RPC failed|transfer closed|Empty reply",
-        r"Recv failure|Connection reset|invalid index-pack output|fetch-pack",
-    ),
 }
-_PATTERNS = {sentence: re.compile("|".join(patterns)) for sentence, patterns in _KNOWN.items()}
+_PATTERNS = {
+    sentence: re.compile("|".join(patterns), re.MULTILINE) for sentence, patterns in _KNOWN.items()
+}
 # What a server or a URL can make git print: it says nothing of what went wrong.
 _FOREIGN = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
 # By name where the kernel killed it, by EFBIG where the signal is ignored.

@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from service.embedded_lock import lock
@@ -78,11 +79,10 @@ def _lock(path: Path) -> int | None:
 
 def _remove(path: Path) -> None:
     # The lock goes last, so that whoever is killed meanwhile leaves what the next one removes.
-    for child in [*path.iterdir()] if path.exists() else []:
-        if child.name == LOCK_NAME:
-            continue
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child, ignore_errors=True)
-        else:
-            child.unlink(missing_ok=True)
+    with suppress(OSError):
+        for child in list(path.iterdir()):
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child, ignore_errors=True)
+            elif child.name != LOCK_NAME:
+                child.unlink()
     shutil.rmtree(path, ignore_errors=True)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,9 +17,8 @@ MEMORY_BYTES = 1024 * 1024 * 1024
 # Bytes per second, and for how many seconds a server may stay below that.
 SLOW_BYTES = 1000
 STALL_SECONDS = 20
-# How often, and in what steps, to look whether the killed are gone.
-GONE_CHECKS = 400
-GONE_CHECK_SECONDS = 0.005
+# How long the killed may take to be gone.
+GONE_SECONDS = 2.0
 
 # The whole configuration of each git, whatever the machine's says.
 CONFIGURATION = {
@@ -108,18 +108,27 @@ async def run(
     When this is cancelled, or the command fails, its whole process group is killed: git leaves
     its helpers behind when it is killed alone. Raises OSError if it cannot be started.
     """
-    with stdin.open("rb") as source, stdout.open("wb") as output, stderr.open("wb") as errors:
+    # All of the group inherit the one end; the other reads its end of file when all are gone.
+    life, inherited = os.pipe()
+    with (
+        os.fdopen(life, "rb"),
+        stdin.open("rb") as source,
+        stdout.open("wb") as output,
+        stderr.open("wb") as errors,
+    ):
         starting = asyncio.ensure_future(
             asyncio.create_subprocess_exec(
                 *command,
                 stdin=source,
                 stdout=output,
                 stderr=errors,
+                pass_fds=(inherited,),
                 cwd="/",
                 env=dict(variables),
                 start_new_session=True,
             )
         )
+        starting.add_done_callback(lambda _: os.close(inherited))
         code = -1
         try:
             # Cancelled in the middle of its start, it would run all the same.
@@ -127,28 +136,41 @@ async def run(
             code = await process.wait()
         finally:
             if code != 0:
-                await _end(starting)
+                await _end(starting, life)
     return code
 
 
-async def _end(starting: asyncio.Future[asyncio.subprocess.Process]) -> None:
+async def _end(starting: asyncio.Future[asyncio.subprocess.Process], life: int) -> None:
+    """Kill the group and wait until it is gone: until then it may still write files."""
     try:
         process = await starting
     except OSError:  # it never started; whoever awaited it was told
         return
-    _kill_group(process.pid)
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of zombies
+        os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
-    # Its helpers are init's children now. Until they are gone they may still write files.
-    for _ in range(GONE_CHECKS):
-        if not _kill_group(process.pid):
-            return
-        await asyncio.sleep(GONE_CHECK_SECONDS)
-
-
-def _kill_group(group: int) -> bool:
-    """Kill a process group; return whether there was one."""
+    gone = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(life, gone.set)
     try:
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # macOS says the latter of zombies
-        return False
-    return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GONE_SECONDS):
+                await gone.wait()
+                await _reap(process.pid)
+    finally:
+        loop.remove_reader(life)
+
+
+async def _reap(group: int) -> None:
+    """Wait for the group's orphans where they became our children: where we are a container's init.
+
+    Otherwise they are somebody else's, and there is nothing to do.
+    """
+    with suppress(ChildProcessError):
+        while True:
+            if not _reap_one(group):
+                await asyncio.sleep(0.005)
+
+
+def _reap_one(group: int) -> bool:
+    return os.waitpid(-group, os.WNOHANG) != (0, 0)

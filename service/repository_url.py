@@ -21,7 +21,7 @@ BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 # The rest of git check-ref-format's rules for a name below refs/heads/.
-BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/|$)|^@$|^HEAD$")
+BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/|$)|^HEAD$")
 
 
 def parse_repository_url(url: str, hosts: Sequence[str]) -> str:

@@ -74,9 +74,10 @@ class Remote:
         self.url = url
         self.local_url = local_url
         self._seconds = FIRST_COMMIT
-        git("init", "-q", "--bare", f"--initial-branch={MAIN}", path)
-        self.configure("uploadpack.allowFilter", "true")
-        self.configure("core.compression", "0")  # incompressible giants are made in no time
+        git("init", "-q", "--bare", "--template=", f"--initial-branch={MAIN}", path)
+        with (path / "config").open("a") as config:
+            # Incompressible giants are made in no time without compression.
+            config.write("[uploadpack]\n\tallowFilter = true\n[core]\n\tcompression = 0\n")
 
     def git(self, *arguments: str | Path, stdin: bytes = b"") -> str:
         return git(f"--git-dir={self.path}", *arguments, stdin=stdin)
@@ -135,7 +136,7 @@ class Remote:
 
     def pack(self) -> None:
         """Put all into one compressed pack, as a real server's repository is."""
-        self.git("-c", "core.compression=6", "repack", "-q", "-a", "-d", "-f")
+        self.git("-c", "core.compression=6", "repack", "-q", "-a", "-d", "-F")
 
 
 def _quote(name: Name) -> bytes:
@@ -174,8 +175,10 @@ class Behaviour:
     hang_up_after: int | None = None
     # Pause after each KiB of a pack.
     slow_seconds: float = 0.0
-    # Redirect everything there: a base URL without a slash at its end.
+    # Redirect there: a base URL without a slash at its end.
     redirect_to: str | None = None
+    # Only paths that have this in them.
+    redirect_paths: str = ""
     # Demand exactly this Authorization header.
     authorization: str | None = None
     # Answer everything with this status, and this body.
@@ -265,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self._read_body(headers)
         server.requests.append(Request(self.command, self.path, headers, body))
-        if behaviour.redirect_to is not None:
+        if behaviour.redirect_to is not None and behaviour.redirect_paths in self.path:
             self._send(301, b"", Location=behaviour.redirect_to + self.path)
         elif behaviour.status is not None:
             self._send(behaviour.status, behaviour.body)

@@ -165,7 +165,11 @@ class GitRepository:
 
     async def __aexit__(self, *_: object) -> None:
         """Remove it: in a thread, since unlinking a large file takes its time."""
-        await asyncio.shield(asyncio.to_thread(self._folder.remove))
+        removing = asyncio.ensure_future(asyncio.to_thread(self._folder.remove))
+        try:
+            await asyncio.shield(removing)
+        finally:
+            await removing  # also for whoever is cancelled just now
 
     async def read_head(self, url: str, branch: str | None) -> str:
         """Return the id of the branch's newest commit, or of HEAD's where `branch` is None."""

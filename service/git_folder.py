@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from service.embedded_lock import lock
 
 PREFIX = "bmadflow-sync-"
 LOCK_NAME = "lock"
+REMOVE_TRIES = 5
+REMOVE_PAUSE_SECONDS = 0.02
 
 
 class TemporaryFolder:
@@ -78,11 +81,16 @@ def _lock(path: Path) -> int | None:
 
 
 def _remove(path: Path) -> None:
-    # The lock goes last, so that whoever is killed meanwhile leaves what the next one removes.
-    with suppress(OSError):
-        for child in list(path.iterdir()):
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child, ignore_errors=True)
-            elif child.name != LOCK_NAME:
-                child.unlink()
-    shutil.rmtree(path, ignore_errors=True)
+    # Not at once where somebody who has just been stopped still makes a file in it.
+    for _ in range(REMOVE_TRIES):
+        # The lock goes last, so that whoever is killed meanwhile leaves what the next one removes.
+        with suppress(OSError):
+            for child in list(path.iterdir()):
+                if child.is_dir() and not child.is_symlink():
+                    shutil.rmtree(child, ignore_errors=True)
+                elif child.name != LOCK_NAME:
+                    child.unlink()
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        time.sleep(REMOVE_PAUSE_SECONDS)

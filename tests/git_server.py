@@ -78,6 +78,7 @@ class Remote:
         with (path / "config").open("a") as config:
             # Incompressible giants are made in no time without compression.
             config.write("[uploadpack]\n\tallowFilter = true\n[core]\n\tcompression = 0\n")
+            config.write("\tbigFileThreshold = 1m\n")
 
     def git(self, *arguments: str | Path, stdin: bytes = b"") -> str:
         return git(f"--git-dir={self.path}", *arguments, stdin=stdin)
@@ -103,8 +104,7 @@ class Remote:
         self._seconds = seconds if seconds is not None else self._seconds + 60
         who = f"Tester <tester@git.example> {self._seconds} +0000"
         parts = [f"commit refs/heads/{branch}\ncommitter {who}\n".encode(), _data(message.encode())]
-        exists = self.git("for-each-ref", f"refs/heads/{branch}")
-        if exists and not start_over:
+        if (self.path / "refs/heads" / branch).is_file() and not start_over:
             parts.append(f"from refs/heads/{branch}^0\n".encode())
         for old, new in (renames or {}).items():
             parts.append(b"R %s %s\n" % (_quote(old), _quote(new)))
@@ -122,7 +122,7 @@ class Remote:
         return self.head(branch)
 
     def head(self, branch: str = MAIN) -> str:
-        return self.git("rev-parse", "--verify", f"refs/heads/{branch}")
+        return (self.path / "refs/heads" / branch).read_text().strip()
 
     def delete_branch(self, branch: str) -> None:
         self.git("update-ref", "-d", f"refs/heads/{branch}")

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from rows import DOCUMENT_ID
 
 from service import PROJECT
 
@@ -26,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 SERVICE_PYTHON = PROJECT / ".venv-bench/service/bin/python"
 
 HEALTH: Final = "/api/health"
+PROJECTS: Final = "/api/projects"
+DOCUMENT: Final = f"/api/documents/{DOCUMENT_ID}"
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
@@ -50,12 +54,10 @@ class Contender:
     folder: Path = HERE
     variables: dict[str, str] = field(default_factory=dict)
     python: str = sys.executable
+    routes: tuple[str, ...] = (HEALTH,)
 
 
-def _under_uvicorn(name: str, app: str, *options: str, **variables: str) -> Contender:
-    arguments = ("-m", "uvicorn", app, *options)
-    return Contender(name, arguments, app.partition(":")[0], variables=variables)
-
+ALL_ROUTES: Final = (HEALTH, PROJECTS, DOCUMENT)
 
 SERVICE: Final = Contender(
     "service",
@@ -64,17 +66,21 @@ SERVICE: Final = Contender(
     PROJECT,
     {"LOG_FORMAT": "json"},
     str(SERVICE_PYTHON),
+    ALL_ROUTES,
 )
 
 # With uvicorn's defaults, as the story starts it.
-PEER: Final = _under_uvicorn("peer", "peer:app")
+UVICORN: Final = ("-m", "uvicorn")
+PEER: Final = Contender("peer", (*UVICORN, "peer:app"), "peer", routes=ALL_ROUTES)
 
 # So that nobody can say the service wins by what the peer writes into its log.
-PEER_ECHO_OFF: Final = _under_uvicorn("peer, echo off", "peer:app", PEER_ECHO="false")
+PEER_ECHO_OFF: Final = replace(PEER, name="peer, echo off", variables={"PEER_ECHO": "false"})
 
 # How fast anything of that kind could be.
-STATIC: Final = _under_uvicorn("static Starlette", "ceilings:static", "--no-access-log")
-BARE: Final = _under_uvicorn("bare uvicorn", "ceilings:bare", "--no-access-log")
+STATIC: Final = Contender(
+    "static Starlette", (*UVICORN, "ceilings:static", "--no-access-log"), "ceilings"
+)
+BARE: Final = Contender("bare uvicorn", (*UVICORN, "ceilings:bare", "--no-access-log"), "ceilings")
 
 CONTENDERS: Final = (SERVICE, PEER, PEER_ECHO_OFF, STATIC, BARE)
 
@@ -121,6 +127,22 @@ def running(contender: Contender, database_url: str, core: int) -> Generator[Ser
         yield Server(contender, process, f"http://{HOST}:{port}", seconds)
     finally:
         _end(process)
+
+
+def fetch(server: Server, route: str) -> bytes:
+    """Return a body. Raises BenchmarkError for an answer that is not 200."""
+    connection = HTTPConnection(HOST, int(server.url.rpartition(":")[2]), timeout=START_SECONDS)
+    try:
+        connection.request("GET", route)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise BenchmarkError(
+                f"{server.contender.name} answered {response.status} to GET {route}"
+            )
+        return body
+    finally:
+        connection.close()
 
 
 def pinned(core: int, contender: Contender, *arguments: str) -> list[str]:

@@ -1,17 +1,23 @@
-"""What the service is to reach, beside the peer and a static route."""
+"""What the service is to reach: beside the peer and a static route, and when it syncs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contenders import HEALTH, PEER, SERVICE, STATIC
+from contenders import DOCUMENT, HEALTH, PEER, PEER_ECHO_OFF, PROJECTS, SERVICE, STATIC
 
 if TYPE_CHECKING:
-    from results import Results
+    from results import Results, Syncs
 
 # One is a monitor; these are a fleet of load balancers, or a storm.
 MANY_CONNECTIONS = (32, 256)
+
+# Where a server has always something to do, and nobody waits for long.
+BUSY = 32
+
+# HEALTH_TIMEOUT_SECONDS, and the 0.2 s of the health contract.
+HEALTH_MS = 1200
 
 
 @dataclass(frozen=True)
@@ -77,4 +83,53 @@ def judge(results: Results) -> list[Goal]:
         Goal("probes failed", sum(load.errors for load in service.values()), 0, is_at_least=False),
         Goal("times shorter than the peer's start to its first 200", start, 3),
         Goal("times smaller than the peer's idle memory", memory, 2),
+        Goal(
+            "times the peer's lists of 100 projects/s, at 32", _times_the_peer(results, PROJECTS), 5
+        ),
+        Goal("times the peer's documents of 50 KB/s, at 32", _times_the_peer(results, DOCUMENT), 3),
+        Goal(
+            "lists and documents failed",
+            sum(
+                load.errors
+                for route in (PROJECTS, DOCUMENT)
+                for load in results.loads[route][SERVICE.name].values()
+            ),
+            0,
+            is_at_least=False,
+        ),
+        *_judge_syncs(results.syncs),
+    ]
+
+
+def _times_the_peer(results: Results, route: str) -> float:
+    """Return how many times as fast the service is as the peer, with or without its echo."""
+    loads = results.loads[route]
+    peers = [loads[peer.name][BUSY].requests_per_second for peer in (PEER, PEER_ECHO_OFF)]
+    return loads[SERVICE.name][BUSY].requests_per_second / max(peers)
+
+
+def _judge_syncs(syncs: Syncs) -> list[Goal]:
+    def at_most(limit: float, value: float, text: str) -> Goal:
+        return Goal(text, value, limit, is_at_least=False)
+
+    first, nothing_new, one_changed, many = (
+        syncs.first,
+        syncs.nothing_new,
+        syncs.one_changed,
+        syncs.many,
+    )
+    fetched = max(first.fetched_bytes, first.sent_bytes)
+    memory = max(many.peak_rss_mb, many.processes_rss_mb)
+    return [
+        at_most(1.5, first.seconds, "s for the first sync of 250 documents and 180 MB of assets"),
+        at_most(2, fetched / 1e6, "MB fetched by it"),
+        at_most(0.3, nothing_new.seconds, "s for a sync where nothing is new"),
+        at_most(0, nothing_new.rows_written, "documents written by it"),
+        at_most(1, one_changed.seconds, "s for a sync where one document changed"),
+        at_most(1, one_changed.rows_written, "documents written by it"),
+        at_most(10, many.sync.seconds, "s for the first sync of 20,000 documents"),
+        at_most(300, memory, "MB of memory in it, the service with its gits"),
+        at_most(0.3, many.file_tree_seconds, "s for the tree of 20,000 documents"),
+        at_most(HEALTH_MS, many.health_max_ms, "ms for a health answer during it, at most"),
+        at_most(0, many.health_failed, "probes failed during it"),
     ]

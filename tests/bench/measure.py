@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import product
 from statistics import median
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psutil
 from contenders import (
     CONTENDERS,
+    DOCUMENT,
     HEALTH,
     PEER,
+    PROJECTS,
     SERVICE,
     BenchmarkError,
     environment_of,
+    fetch,
     pinned,
     running,
 )
 from postgres import running_postgres
 from results import LoadResult, Memory, Results
+from syncs import measure_syncs
 from wrk import put_load
 
 if TYPE_CHECKING:
@@ -34,8 +40,8 @@ if TYPE_CHECKING:
     from results import LoadResults
     from wrk import Load
 
-ROUTES: Final = (HEALTH,)
-CONNECTIONS: Final = (1, 32, 256)
+# A storm of 256 probes is one; as many lists at once are none, and only wait for each other.
+CONNECTIONS: Final = {HEALTH: (1, 32, 256), PROJECTS: (1, 32), DOCUMENT: (1, 32)}
 
 WARM_UP_SECONDS = 1
 IDLE_SECONDS = 3.0
@@ -78,10 +84,11 @@ def measure(cores: Cores, rounds: int, seconds: int, say: Callable[[str], None])
         loads, memory = _measure_under_load(postgres, cores.server, rounds, seconds, say)
         say(f"starting the service and the peer {START_TRIES} times each")
         start_seconds = _measure_starts(postgres, cores.server)
+        syncs = measure_syncs(postgres, cores.server, say)
         version = postgres.version
     say(f"importing the service and the peer {IMPORT_TRIES} times each")
     import_seconds = _measure_imports(cores.server)
-    return Results(loads, start_seconds, import_seconds, memory, version)
+    return Results(loads, start_seconds, import_seconds, memory, syncs, version)
 
 
 def _measure_under_load(
@@ -97,7 +104,14 @@ def _measure_under_load(
         time.sleep(IDLE_SECONDS)
         memory = {server.contender.name: _measure_memory(server) for server, _ in servers}
 
-        cases = list(product(ROUTES, CONNECTIONS, servers))
+        for route in (PROJECTS, DOCUMENT):
+            _check_answers(route, [server for server, _ in servers])
+        cases = [
+            (route, connections, server)
+            for route, numbers in CONNECTIONS.items()
+            for connections, server in product(numbers, servers)
+            if route in server[0].contender.routes
+        ]
         say("warming up")
         most_active = [_warm_up(*case) for case in cases]
         runs: list[list[Run]] = [[] for _ in cases]
@@ -112,6 +126,25 @@ def _measure_under_load(
         by_connections = loads.setdefault(route, {}).setdefault(server.contender.name, {})
         by_connections[connections] = _sum_up(case_runs, connections, active)
     return loads, memory
+
+
+def _check_answers(route: str, servers: list[Server]) -> None:
+    """Raise BenchmarkError where two contenders do not give the same."""
+
+    def read_times(members: dict[str, Any]) -> dict[str, Any]:
+        # They are written with Z or with +00:00, with or without zeros at the end.
+        return {
+            name: datetime.fromisoformat(value) if name.endswith("_at") else value
+            for name, value in members.items()
+        }
+
+    answers = [
+        json.loads(fetch(server, route), object_hook=read_times)
+        for server in servers
+        if route in server.contender.routes
+    ]
+    if any(answer != answers[0] for answer in answers):
+        raise BenchmarkError(f"the contenders differ in what they answer to GET {route}")
 
 
 def _warm_up(route: str, connections: int, target: tuple[Server, Database]) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
+from rows import fill
 
 from service.embedded import EmbeddedPostgres
 from service.migrations import migrate
@@ -62,7 +63,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server with a database to copy, whose schema is up to date."""
+    """A server with a database to copy: its schema is up to date, its rows are those of `rows`."""
 
     url: str
     observer: psycopg.Connection[Any]
@@ -93,6 +94,7 @@ def running_postgres(other_core: int) -> Generator[Postgres]:
         EmbeddedPostgres(Path(folder), database=MIGRATED, options=OPTIONS) as url,
     ):
         migrate(url, lambda _: None)
+        fill(url)
         with psycopg.connect(_url_of(url, "postgres"), autocommit=True) as observer:
             observer.execute("create extension pg_stat_statements")
             os.sched_setaffinity(observer.info.backend_pid, {other_core})

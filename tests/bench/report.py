@@ -9,7 +9,7 @@ from wrk import TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from goals import Goal
-    from results import LoadResults, Results
+    from results import LoadResults, Results, Syncs
 
 
 def format_report(results: Results, goals: list[Goal]) -> str:
@@ -25,6 +25,7 @@ def format_report(results: Results, goals: list[Goal]) -> str:
     lines += [f"\n{'':22}{'service':>12}{'peer':>12}{'peer/service':>14}"]
     for what, service, peer in _pairs(results):
         lines.append(f"{what:22}{service:12.3g}{peer:12.3g}{peer / service:14.2f}")
+    lines += _format_syncs(results.syncs)
     lines.append("\nGoals")
     for goal in goals:
         held, bound = "held" if goal.is_held else "FAILED", "least" if goal.is_at_least else "most"
@@ -52,6 +53,36 @@ def _format_load(route: str, connections: int, contenders: dict[str, LoadResults
             f"{result.most_active_statements:11}"
             f"{result.errors:11}"
         )
+    return lines
+
+
+def _format_syncs(syncs: Syncs) -> list[str]:
+    columns = ("s", "own s", "fetched MB", "sent MB", "written")
+    lines = [f"\n{'sync':28}" + "".join(f"{column:>12}" for column in columns)]
+    named = {
+        "250 documents, first": syncs.first,
+        "250 documents, nothing new": syncs.nothing_new,
+        "250 documents, one changed": syncs.one_changed,
+        "20,000 documents, first": syncs.many.sync,
+    }
+    for name, sync in named.items():
+        lines.append(
+            f"{name:28}"
+            f"{sync.seconds:12.3f}"
+            f"{sync.duration_seconds:12.3f}"
+            f"{sync.fetched_bytes / 1e6:12.3f}"
+            f"{sync.sent_bytes / 1e6:12.3f}"
+            f"{sync.rows_written:12,}"
+        )
+    many = syncs.many
+    lines += [
+        "during the last one:",
+        f"  RSS of the service at most {many.peak_rss_mb:.0f} MB",
+        f"  with its gits RSS {many.processes_rss_mb:.0f} MB, USS {many.processes_uss_mb:.0f} MB",
+        f"  health p99 {many.health_p99_ms:.0f} ms, the slowest {many.health_max_ms:.0f} ms",
+        f"  {many.health_failed} of {many.health_probes:,} probes failed",
+        f"the tree of its documents: {many.file_tree_seconds * 1000:.0f} ms",
+    ]
     return lines
 
 

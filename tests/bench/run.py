@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 
 # Each with the package of Debian and its kin that brings it.
-PROGRAMS = {"wrk": "wrk", "taskset": "util-linux"}
+PROGRAMS = {"wrk": "wrk", "taskset": "util-linux", "git": "git"}
 
 # What `just bench` installs besides the service's own dependencies, one module for each package.
 MODULES = ("fastapi", "sqlalchemy", "pydantic_settings", "matplotlib", "psutil")
@@ -33,8 +33,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> int:
     """Return 0 if every goal held, 1 if one failed or the benchmark could not be run."""
     options = _parse_arguments()
-    # The modules beside this one are found already; `service` is not installed anywhere.
-    sys.path.insert(0, str(PROJECT))
+    # The modules beside this one are found already; neither `service` nor what it shares with the
+    # tests is installed anywhere.
+    sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
     if obstacle := _find_obstacle():
         return _complain(obstacle, 1)
     for stop_signal in STOP_SIGNALS:

@@ -55,14 +55,16 @@ def read_page(request: Request, default_limit: int = MAX_LIMIT) -> Page:
 
 
 def page_query(query: LiteralString) -> LiteralString:
-    """Return the query for one row: `items`, a JSON array of what `query` finds, and where it ends.
+    """Return the query for one row: `items`, JSON of what `query` finds, and where that ends.
 
     `query` selects `id`, `created_at` and the rest of an item, in the order of both descending,
     after ($1, $2) if these are not null, and at most $3 + 1 rows.
     """
     return f"""
-        select coalesce(json_agg(item order by place) filter (where place <= $3), '[]')::text
-                   as items,
+        select convert_to(
+                   coalesce(json_agg(item order by place) filter (where place <= $3), '[]')::text,
+                   'UTF8'
+               ) as items,
                max(concat(to_json(created_at) #>> '{{}}', ' ', id))
                    filter (where place = $3 and has_more) as last
         from (
@@ -88,9 +90,13 @@ def page_response(request: Request, page: Page, row: Row) -> Response:
 
 
 def json_response(
-    body: str, status: int = 200, headers: Mapping[str, str] | None = None
+    body: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with JSON that is there as text already."""
+    """Answer with JSON that is there already.
+
+    As bytes where it may be large: asyncpg would decode it, only to have it encoded again, which is
+    a sixth of the work for a document of 50 KB.
+    """
     return Response(
         body,
         status_code=status,

@@ -215,7 +215,7 @@ async def get_document(request: Request) -> Response:
         """
         select blob_id,
                case when blob_id = any($2::text[]) then null else (
-                   select row_to_json(found)::text
+                   select convert_to(row_to_json(found)::text, 'UTF8')
                    from (
                        select id, project_doc_id, file_path, file_type, file_size, content,
                               doc_metadata, created_at, updated_at

@@ -148,7 +148,7 @@ async def list_project_docs(request: Request) -> Response:
         project_id,
     )
     assert row is not None
-    if row["items"] == "[]":
+    if row["items"] == b"[]":
         await database.fetch_row_or_404(
             "select id from project where id = $1", project_id, missing=MISSING_PROJECT
         )

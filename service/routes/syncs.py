@@ -300,7 +300,7 @@ async def list_syncs(request: Request) -> Response:
         project_doc_id,
     )
     assert row is not None
-    if row["items"] == "[]":
+    if row["items"] == b"[]":
         await database.fetch_row_or_404(
             "select id from project_doc where id = $1", project_doc_id, missing=MISSING
         )

@@ -243,13 +243,14 @@ async def complete_run(
     commit_id: str,
 ) -> None:
     """Note what a run did. In the transaction that holds the claim and wrote the documents."""
+    # The end is not now(), which is when the transaction began: writing takes a part of the time.
     kept = [file._asdict() for file in skipped[:SKIPPED_FILES_KEPT]]
     await _finish(
         transaction,
         claim,
         """
         update sync_run
-        set status = 'completed', finished_at = now(), error = null, claim_id = null,
+        set status = 'completed', finished_at = clock_timestamp(), error = null, claim_id = null,
             added = $2, changed = $3, unchanged = $4, removed = $5,
             files_total = $2::bigint + $3::bigint + $4::bigint,
             files_done = $2::bigint + $3::bigint + $4::bigint,
@@ -272,7 +273,8 @@ async def fail_run(transaction: Connection, claim: Claim, error: str, fetched_by
         claim,
         """
         update sync_run
-        set status = 'failed', finished_at = now(), error = $2, claim_id = null, bytes = $3
+        set status = 'failed', finished_at = clock_timestamp(), error = $2, claim_id = null,
+            bytes = $3
         where id = $1
         returning is_wanted_again
         """,

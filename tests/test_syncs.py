@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +95,16 @@ def test_a_sync_brings_the_documents_of_the_folder_in(hub: Hub) -> None:
         "error": None,
     }
     assert datetime.fromisoformat(status["last_synced_at"]).utcoffset() is not None
+
+
+def test_writing_is_part_of_what_a_sync_took(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({f"{number}.md": b"# A\n" for number in range(2000)})
+    hub.sync(hub.create_source(hub.create_project(), remote))
+    # A document's time is when its transaction began.
+    query = "select finished_at - (select max(created_at) from document) from sync_run"
+    ((writing,),) = run_sql(hub.database, query)
+    assert writing > timedelta(milliseconds=20)
 
 
 def test_nothing_new_asks_once_and_writes_no_document(hub: Hub) -> None:

@@ -73,7 +73,7 @@ check: _development
     .venv/bin/squawk --assume-in-transaction --pg-version 15 --exclude=require-lock-timeout,require-statement-timeout --exclude-path 'sql/*.rollback.sql' sql/*.sql
     {{ python }} -m service openapi | {{ python }} tests/lint_openapi.py
 
-# Measure the service against the story's own stack, 5 minutes; shorter: just bench --rounds 1
+# Measure the service against the story's own stack, 8 minutes; shorter: just bench --rounds 1
 [no-exit-message]
 bench *arguments: _bench
     @exec .venv-bench/bin/python tests/bench/run.py "$@"

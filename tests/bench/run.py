@@ -79,7 +79,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rounds",
         type=_at_least_one,
-        default=5,
+        default=4,
         help="how often each load is put on each server (%(default)s)",
     )
     parser.add_argument(

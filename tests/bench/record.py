@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from goals import Goal
     from results import Results
 
-PACKAGES = ("starlette", "uvicorn", "asyncpg", "fastapi", "sqlalchemy")
+PACKAGES = ("starlette", "uvicorn", "asyncpg", "fastapi", "sqlalchemy", "pydantic")
 
-WRK_SECONDS = 10
+VERSION_SECONDS = 10
 
 
 def write_record(results: Results, goals: list[Goal], command: str, path: Path) -> None:
@@ -38,7 +38,8 @@ def write_record(results: Results, goals: list[Goal], command: str, path: Path) 
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
             "postgresql": postgresql,
-            "wrk": _wrk_version(),
+            "wrk": _version_of("wrk"),
+            "git": _version_of("git"),
         },
         "goals": [asdict(goal) | {"is_held": goal.is_held} for goal in goals],
         **figures,
@@ -58,10 +59,14 @@ def _cpu_model() -> str:
     return models[0] if models else platform.machine()
 
 
-def _wrk_version() -> str:
-    # It exits with 1 after its version, as it does after its help.
+def _version_of(program: str) -> str:
+    # wrk exits with 1 after its version, as it does after its help.
     output = subprocess.run(
-        ["wrk", "--version"], capture_output=True, text=True, timeout=WRK_SECONDS, check=False
+        [program, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=VERSION_SECONDS,
+        check=False,
     ).stdout
     found = re.search(r"\d+(\.\d+)+", output)
     return found[0] if found else "unknown"

@@ -276,7 +276,8 @@ async def open_database(
         max_size=pool_max,
         command_timeout=STATEMENT_SECONDS,
         statement_cache_size=STATEMENTS_KEPT if use_prepared_statements else 0,
-        server_settings={"application_name": "bmadflow-api"},
+        # The time zone is that of the times in the JSON that PostgreSQL puts together.
+        server_settings={"application_name": "bmadflow-api", "timezone": "UTC"},
         connect=Connector(url, CONNECT_SECONDS),
         reset=_keep_session,
     )

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from browser import browser_page, needs_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-
-# In CI its absence is a fault of the machine's set-up, not a reason to skip.
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium on this machine"
-)
-
-# No sandbox: it cannot be had as root and in most containers, and only our own pages are opened.
-# The rest keeps Chromium from calling its maker.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
+    from playwright.sync_api import ConsoleMessage, Page, Request
 
 
 @pytest.fixture
@@ -52,17 +33,12 @@ def page(client: httpx.Client) -> Iterator[Page]:
         if message.type == "error":
             complaints.append(message.text)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = browser.new_context(base_url=str(client.base_url))
-        page = context.new_page()
-        page.set_default_timeout(20_000)
+    with browser_page(client.base_url) as page:
         page.on("request", note_foreign)
         page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
         page.on("console", note_error)
         yield page
         page.wait_for_load_state("networkidle")
-        browser.close()
     assert complaints == []
 
 

@@ -22,7 +22,7 @@ from service.openapi import (
     path_parameter,
 )
 from service.paging import json_response, read_id
-from service.problems import ExactSchema
+from service.problems import ExactSchema, Problem
 from service.routes.projects import MISSING as MISSING_PROJECT
 from service.routes.projects import PROJECT_ID
 
@@ -180,9 +180,7 @@ async def get_file_tree(request: Request) -> Response:
         project_id,
     )
     if not rows:
-        await request.state["database"].fetch_row_or_404(
-            "select id from project where id = $1", project_id, missing=MISSING_PROJECT
-        )
+        raise Problem("not_found", MISSING_PROJECT)
 
     def build() -> str:
         sources = {row[0]: Source(row[0], row[1]) for row in rows if row[0] is not None}

@@ -1,0 +1,77 @@
+"""The machine's own Chromium, which no test lets out of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from playwright.sync_api import Page
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+# In CI its absence is a fault of the machine's set-up, not a reason to skip.
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium on this machine"
+)
+
+# No sandbox: it cannot be had as root and in most containers, and only our own pages are opened.
+# The rest keeps Chromium from calling its maker.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+
+
+@contextmanager
+def browser_page(base_url: object) -> Generator[Page]:
+    """Open an empty page, for which paths are those of `base_url`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_context(base_url=str(base_url)).new_page()
+        page.set_default_timeout(20_000)
+        yield page
+        browser.close()
+
+
+class _EmptyPage(BaseHTTPRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        body = b'<!doctype html><link rel="icon" href="data:,"><title>Front end</title>'
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def front_end_server() -> Generator[str]:
+    """Serve an empty page on an origin of its own, as http://localhost:3000 is; yield the origin.
+
+    Not by playwright's routing: what has no address of this machine Chromium does not let ask it.
+    """
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
@@ -33,6 +33,13 @@ class InputSchema(Schema):
 
 class Text(fields.String):
     """A text without white space at its ends, of `shortest` to `longest` characters."""
+
+    # In the tone of what we say of fields ourselves.
+    default_error_messages: ClassVar[dict[str, str]] = {
+        "required": "is required.",
+        "null": "must not be null.",
+        "invalid": "must be a string.",
+    }
 
     def __init__(
         self, *, shortest: int = 0, longest: int, is_line: bool = False, **options: Any

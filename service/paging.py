@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -49,8 +48,9 @@ def read_page(request: Request, default_limit: int = MAX_LIMIT) -> Page:
         after = datetime.fromisoformat(time)
         if after.tzinfo is None:
             raise ValueError
-        return Page(after, UUID(found_id), int(text))
-    except (ValueError, binascii.Error):
+        # In UTC, which is how asyncpg sends it: not every time has one.
+        return Page(after.astimezone(UTC), UUID(found_id), int(text))
+    except (ValueError, OverflowError):
         raise invalid({"cursor": ["is not one that a Link header gave."]}) from None
 
 

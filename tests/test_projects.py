@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import re
 import uuid
@@ -39,6 +40,27 @@ def test_a_new_project_has_all_its_fields_and_an_address(client: httpx.Client) -
 def test_a_description_is_null_where_there_is_none(client: httpx.Client) -> None:
     assert create(client)["description"] is None
     assert create(client, "Other", description=None)["description"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "is required."),
+        ({"name": None}, "must not be null."),
+        ({"name": 5}, "must be a string."),
+        ({"name": ["x"]}, "must be a string."),
+        ({"name": " "}, "must have 1 to 255 characters."),
+        ({"name": "x" * 256}, "must have 1 to 255 characters."),
+        ({"name": "a\tb"}, "must not hold control characters."),
+        ({"name": "a\0b"}, "must not hold NUL or half a character."),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_tone(
+    client: httpx.Client, body: dict[str, Any], said: str
+) -> None:
+    problem = assert_problem(client.post("/api/projects", json=body), 400)
+    assert problem["errors"] == {"name": [said]}
+    assert problem["detail"] == f"name: {said}"
 
 
 def test_white_space_round_a_name_is_dropped_and_unknown_fields_are_let_be(
@@ -276,6 +298,10 @@ def test_more_than_a_thousand_are_not_sent_at_once(client: httpx.Client, databas
     assert len(client.get(path).json()) == 1
 
 
+def page_cursor(time: str, found_id: str = UNKNOWN) -> str:
+    return "cursor=" + base64.urlsafe_b64encode(f"{time} {found_id}".encode()).decode()
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -294,12 +320,40 @@ def test_more_than_a_thousand_are_not_sent_at_once(client: httpx.Client, databas
         "cursor=%FF",
         "cursor=MjAyNi0xMS0yNSAxMjM=",
         "cursor=IA==",
+        # A time that is before the year 1, or after 9999, in UTC.
+        page_cursor("0001-01-01T00:00:00+14:00"),
+        page_cursor("9999-12-31T23:59:59-14:00"),
+        page_cursor("2026-11-25T00:00:00"),
+        page_cursor("2026-11-25T00:00:00+00:00", "1"),
     ],
 )
 def test_a_bad_page_is_refused(client: httpx.Client, query: str) -> None:
     response = client.get(f"/api/projects?{query}")
     problem = assert_problem(response, 400)
     assert list(problem["errors"]) == [query.partition("=")[0]]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (400, {"Content-Type": "application/json"}, b"{}"),
+        (409, {"Content-Type": "application/json"}, b'{"name": "Payments"}'),
+        (413, {"Content-Type": "application/json"}, b" " * 2_000_000),
+        (415, {"Content-Type": "text/plain"}, b"{}"),
+    ],
+)
+def test_the_page_that_asked_may_read_why_it_was_refused(
+    client: httpx.Client, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    create(client)
+    origin = "http://localhost:3000"
+    response = client.post("/api/projects", content=body, headers=headers | {"Origin": origin})
+    assert_problem(response, status)
+    assert response.headers["access-control-allow-origin"] == origin
+    assert response.headers["access-control-allow-credentials"] == "true"
+    elsewhere = {"Origin": "http://localhost:3001"}
+    refused = client.post("/api/projects", content=body, headers=headers | elsewhere)
+    assert "access-control-allow-origin" not in refused.headers
 
 
 def test_of_two_at_once_with_one_name_one_is_created(

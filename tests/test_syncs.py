@@ -616,6 +616,10 @@ def test_what_is_no_push_to_its_branch_is_taken_and_does_nothing(
 def test_a_webhook_that_is_not_signed_is_refused(hooked: Hub) -> None:
     source = hooked.create_source(hooked.create_project(), hooked.server.create())
     assert_problem(send_webhook(hooked, source, push(), secret="another"), 403)
+    origin = {"Origin": "http://localhost:3000"}
+    refused = hooked.client.post(f"/api/project-docs/{source}/webhook", headers=origin)
+    assert_problem(refused, 403)
+    assert refused.headers["access-control-allow-origin"] == origin["Origin"]
     path = f"/api/project-docs/{source}/webhook"
     for signature in ("", "sha256=", "sha1=0", "\xff"):
         headers = [

@@ -13,6 +13,7 @@ what the service would be given. `remote.local_url` is the server's own, over ht
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import threading
@@ -29,6 +30,10 @@ HOST = "git.example"
 # When commits are made, unless they say otherwise: each a minute after the one before.
 FIRST_COMMIT = 1_700_000_000
 MAIN = "main"
+# What is in the requests of a sync's three steps.
+LIST = b"command=ls-refs"
+TREE = b"deepen 50"
+BLOBS = b"deepen 1"
 LFS_POINTER = (
     b"version https://git-lfs.github.com/spec/v1\n"
     b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
@@ -170,6 +175,8 @@ class Behaviour:
 
     # Send so many bytes of each pack and then nothing, until `resume` is set or the server ends.
     stall_after: int | None = None
+    # Only of the answers to requests that have this in their bodies: see LIST, TREE and BLOBS.
+    stall_only: bytes = b""
     resume: threading.Event = field(default_factory=threading.Event)
     # Send so many bytes of each pack and then hang up.
     hang_up_after: int | None = None
@@ -196,6 +203,11 @@ class GitServer:
         self.behaviour = Behaviour()
         self.requests: list[Request] = []
         self.sent_bytes = 0
+        # Requests that are being answered, and how many have been at once.
+        self.active = self.most_active = 0
+        # How many stall now.
+        self.stalled = 0
+        self._counting = threading.Lock()
         self._stopping = threading.Event()
         self._http = _HTTPServer(self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
@@ -214,6 +226,17 @@ class GitServer:
         path = f"{name}.git"
         return Remote(self.folder / path, f"https://{HOST}/{path}", f"{self.url}/{path}")
 
+    @contextmanager
+    def answering(self) -> Generator[None]:
+        with self._counting:
+            self.active += 1
+            self.most_active = max(self.most_active, self.active)
+        try:
+            yield
+        finally:
+            with self._counting:
+                self.active -= 1
+
     def forget(self) -> None:
         """Count and record from here on."""
         self.requests.clear()
@@ -231,8 +254,12 @@ class GitServer:
 
     def wait(self) -> None:
         """Send nothing until it is told to go on, or to end."""
+        with self._counting:
+            self.stalled += 1
         while not self.behaviour.resume.wait(0.02) and not self._stopping.is_set():
             pass
+        with self._counting:
+            self.stalled -= 1
 
 
 class _HTTPServer(ThreadingHTTPServer):
@@ -277,7 +304,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif behaviour.is_dumb:
             self._serve_file()
         else:
-            self._serve_git(headers, body)
+            with server.answering():
+                self._serve_git(headers, body)
 
     def _read_body(self, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding") != "chunked":
@@ -354,16 +382,22 @@ class _Handler(BaseHTTPRequestHandler):
                 for name, value in lines:
                     self.send_header(name, value)
                 self.end_headers()
-                self._pass_on(process)
+                self._pass_on(process, is_stalling=self._is_stalling(headers, body))
             finally:
                 process.kill()
 
-    def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
+    def _is_stalling(self, headers: dict[str, str], body: bytes) -> bool:
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        return self.git_server.behaviour.stall_only in body
+
+    def _pass_on(self, process: subprocess.Popen[bytes], *, is_stalling: bool) -> None:
         assert process.stdout is not None
         server = self.git_server
         behaviour = server.behaviour
         # Only a pack: who asks for refs is answered.
-        limits = [behaviour.stall_after, behaviour.hang_up_after]
+        stall_after = behaviour.stall_after if is_stalling else None
+        limits = [stall_after, behaviour.hang_up_after]
         first, *_ = [limit for limit in limits if limit is not None] or [None]
         sent = 0
         step = 1024 if behaviour.slow_seconds else 65536

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import stat
 import tempfile
 import time
@@ -40,9 +41,10 @@ class TemporaryFolder:
 
 
 def remove_leftovers() -> int:
-    """Remove the directories of owners who were killed; return how many. For a worker's start.
+    """Remove the directories of owners who were killed; return how many. For before a sync.
 
-    Those that are in use, here or in other processes, and those of other users stay.
+    Those that are in use, here or in other processes, and those of other users stay. A git that
+    outlived its owner is ended: its helpers do, for as long as a server keeps them busy.
     """
     removed = 0
     with os.scandir(tempfile.gettempdir()) as entries:
@@ -56,10 +58,21 @@ def remove_leftovers() -> int:
         except OSError:  # just removed by somebody else
             continue
         if descriptor is not None:
+            _end_processes(path)
             _remove(path)
             os.close(descriptor)
             removed += 1
     return removed
+
+
+def _end_processes(path: Path) -> None:
+    """Kill whoever has a file in the directory as standard error, where the system tells."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "fd/2").readlink().parent == path:
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:  # it has ended, or is another user's
+            continue
 
 
 def _lock(path: Path) -> int | None:

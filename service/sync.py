@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from service.document_metadata import read_metadata
 from service.document_text import Unreadable, file_type_of, read_text
-from service.git import GitError, GitOptions, GitRepository
+from service.git import GitError, GitOptions, GitRepository, remove_leftovers
 from service.sync_queue import (
     ClaimLostError,
     Counts,
@@ -113,6 +114,8 @@ async def sync(
     another's by now, and DatabaseUnavailable: then nothing is written, and the run is still to be
     done.
     """
+    with suppress(OSError):  # without a place for such directories, the next line says so
+        await asyncio.to_thread(remove_leftovers)
     async with GitRepository(_git_options(settings)) as repository:
         try:
             for _ in range(TRIES):

@@ -21,6 +21,8 @@ from fleet import (
     needs_haproxy,
     needs_pgbouncer,
 )
+from git_server import git_server
+from hub import Hub, hub_variables
 from network import Proxy
 
 from service.database import Database, open_database
@@ -264,6 +266,33 @@ def test_a_hot_standby_is_enough_to_read(
     assert run_command("migrate", DATABASE_URL=primary.url).returncode == 0
     eventually(lambda: is_well(service))
     assert (primary.sessions(), standby.sessions()) == (0, 1)
+
+
+def test_a_hot_standby_shows_documents_and_leaves_syncs_alone(
+    servers: tuple[TcpPostgres, TcpPostgres], start_service: Start, tmp_path: Path
+) -> None:
+    primary, standby = servers
+    with git_server(tmp_path / "repositories") as server:
+        remote = server.create()
+        remote.commit({"a.md": b"# A\n"})
+        variables = hub_variables(tmp_path, server)
+        reading = start_service(DATABASE_URL=standby.url, **variables)
+        url = start_service(DATABASE_URL=primary.url, **variables).url
+        with httpx.Client(base_url=url) as client, httpx.Client(base_url=reading.url) as reader:
+            hub = Hub(client, server, primary.url)
+            project = hub.create_project()
+            source = hub.create_source(project, remote)
+            run = hub.sync(source)
+            assert run["status"] == "completed"
+            shown = Hub(reader, server, standby.url)
+            eventually(lambda: shown.status(source).get("status") == "completed")
+            assert shown.document(project, "a.md") == hub.document(project, "a.md")
+            assert reader.get(f"/api/project-docs/{source}/syncs").json() == [run]
+    line = reading.wait_for("sync_waits_for_database")
+    time.sleep(2.5)  # it looks again, and says nothing
+    assert reading.find("sync_waits_for_database") == [line]
+    assert "ReadOnlySQLTransactionError" in line["error"]
+    assert "Traceback" not in reading.log.read_text()
 
 
 def test_a_first_host_that_swallows_everything_costs_one_probe_at_most(

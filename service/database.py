@@ -223,6 +223,10 @@ class Database(Queries):
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    def terminate(self) -> None:
+        """Cut all connections at once, and make no more: for the end of the service."""
+        self._pool.terminate()
+
     def read_use(self) -> PoolUse:
         """Return how the pool stands."""
         idle = self._pool.get_idle_size()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from service.document_metadata import read_metadata
@@ -25,7 +25,7 @@ from service.sync_queue import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from service.database import Connection, Database
@@ -66,13 +66,45 @@ class Source(NamedTuple):
     last_commit: str | None
     tree_id: str | None
 
+    @property
+    def place(self) -> tuple[str, str | None, str | None]:
+        """Where it is."""
+        return self.url, self.branch, self.folder
+
 
 class Progress:
     """How far a sync is. Written in its thread, read where the claim is renewed."""
 
-    def __init__(self) -> None:
+    def __init__(self, claimed_at: float) -> None:
         self.files_total: int | None = None
         self.files_done = 0
+        # By time.monotonic(), when it was last asked for successfully.
+        self.claimed_at = claimed_at
+        # Who renews the claim and who finishes the run change one row, so the one waits for the
+        # other here and not in PostgreSQL, where both have a deadline.
+        self.turn = asyncio.Lock()
+        self.is_finishing = False
+        self.is_finished = False
+
+    @asynccontextmanager
+    async def finishing(
+        self, database: Database, claim: Claim, source: Source | None = None
+    ) -> AsyncGenerator[Connection]:
+        """Hold a transaction in which the run is ours, and its source as it was, to finish it.
+
+        Raises ClaimLostError and SourceChangedError.
+        """
+        async with self.turn:
+            self.is_finishing = True
+            try:
+                async with database.transaction() as transaction:
+                    row = await hold_claim(transaction, claim)
+                    if source and tuple(row) != source.place:
+                        raise SourceChangedError
+                    yield transaction
+                self.is_finished = True
+            finally:
+                self.is_finishing = False
 
 
 class WantedFile(NamedTuple):
@@ -128,8 +160,7 @@ async def sync(
             raise GitError("The source was changed again and again while it was synced.")
         except GitError as error:
             fetched = repository.fetched_bytes()
-            async with database.transaction() as transaction:
-                await hold_claim(transaction, claim)
+            async with progress.finishing(database, claim) as transaction:
                 await fail_run(transaction, claim, str(error), fetched)
             return {"status": "failed", "error": str(error)}
 
@@ -150,7 +181,15 @@ async def _sync_once(
         commit = tree.commit
     if tree is None or tree.tree_id == source.tree_id:
         counts = await _note_nothing_new(
-            database, claim, source, commit, skipped_before, skipped_total, repository, tree
+            database,
+            claim,
+            progress,
+            source,
+            commit,
+            skipped_before,
+            skipped_total,
+            repository,
+            tree,
         )
         return _summary(counts, skipped_total, commit)
 
@@ -187,8 +226,7 @@ async def _sync_once(
         unchanged=len(present) - len(read),
         removed=len(removed),
     )
-    async with database.transaction() as transaction:
-        await _hold(transaction, claim, source)
+    async with progress.finishing(database, claim, source) as transaction:
         for rows in _in_batches(read):
             await _write(transaction, source.id, rows, contents)
         for start in range(0, len(removed), ROWS_PER_STATEMENT):
@@ -239,15 +277,10 @@ async def _read_source(database: Database, claim: Claim) -> Source:
     return Source(*row)
 
 
-async def _hold(transaction: Connection, claim: Claim, source: Source) -> None:
-    row = await hold_claim(transaction, claim)
-    if tuple(row) != (source.url, source.branch, source.folder):
-        raise SourceChangedError
-
-
 async def _note_nothing_new(
     database: Database,
     claim: Claim,
+    progress: Progress,
     source: Source,
     commit: str,
     skipped: Sequence[SkippedFile],
@@ -255,8 +288,7 @@ async def _note_nothing_new(
     repository: GitRepository,
     tree: Tree | None,
 ) -> Counts:
-    async with database.transaction() as transaction:
-        await _hold(transaction, claim, source)
+    async with progress.finishing(database, claim, source) as transaction:
         await transaction.execute(
             """
             update project_doc

@@ -37,6 +37,18 @@ SKIPPED_FILES_KEPT: Final = 1000
 MISSING_PROJECT_DOC: Final = "There is no such project doc."
 
 INTERRUPTED: Final = f"The service was stopped {MAX_ATTEMPTS} times while this ran."
+DATABASE_AWAY: Final = (
+    f"The database was away or too slow {MAX_ATTEMPTS} times while this ran; try later."
+)
+
+# Who finishes a run holds its row, which keeps others from claiming it. A process that is frozen or
+# cut off in the middle of that must not do so for long: PostgreSQL ends its transaction then. The
+# last one is of PostgreSQL 17, and for the moments that the others leave out.
+HOLD_LIMITS: Final = {
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "10s",
+    "transaction_timeout": "300s",
+}
 
 
 class Claim(NamedTuple):
@@ -45,6 +57,8 @@ class Claim(NamedTuple):
     run_id: UUID
     claim_id: UUID
     project_doc_id: UUID
+    # How often the run has been claimed, this time included, and not given back undone.
+    attempts: int
 
 
 class ClaimLostError(Exception):
@@ -123,6 +137,8 @@ async def request_due_syncs(database: Database, every_minutes: float) -> None:
             where project_doc_id = project_doc.id
                 and (finished_at is null or created_at > now() - $1 * interval '1 minute')
         )
+        -- Two who do this at once wait for each other in one order.
+        order by id
         on conflict (project_doc_id) where finished_at is null do nothing
         """,
         every_minutes,
@@ -130,7 +146,10 @@ async def request_due_syncs(database: Database, every_minutes: float) -> None:
 
 
 async def claim_run(database: Database) -> Claim | None:
-    """Claim the run that has waited longest, if there is one that nobody has claimed."""
+    """Claim the run that has waited longest, if there is one that nobody has claimed.
+
+    Also one that was claimed more than MAX_ATTEMPTS times: then it is to be given up.
+    """
     row = await database.fetch_row(
         """
         update sync_run
@@ -146,37 +165,22 @@ async def claim_run(database: Database) -> Claim | None:
             from sync_run
             where finished_at is null
                 and (claimed_until is null or claimed_until < now())
-                and attempts < $2
             order by created_at
             limit 1
             for update skip locked
         )
-        returning id, claim_id, project_doc_id
+        returning id, claim_id, project_doc_id, attempts
         """,
         CLAIM_SECONDS,
-        MAX_ATTEMPTS,
     )
-    return Claim(row["id"], row["claim_id"], row["project_doc_id"]) if row else None
-
-
-async def fail_hopeless_runs(database: Database) -> None:
-    """Give up the runs that were claimed too often and that nobody has."""
-    await database.execute(
-        """
-        update sync_run
-        set status = 'failed', finished_at = now(), error = $2
-        where finished_at is null and claimed_until < now() and attempts >= $1
-        """,
-        MAX_ATTEMPTS,
-        INTERRUPTED,
-    )
+    return Claim(*row) if row else None
 
 
 async def renew_claim(
-    database: Database, claim: Claim, files_total: int | None, files_done: int
+    queries: Queries, claim: Claim, files_total: int | None, files_done: int
 ) -> None:
     """Keep the run for some more seconds, and tell how far it is; raise ClaimLostError."""
-    status = await database.execute(
+    status = await queries.execute(
         """
         update sync_run
         set claimed_until = now() + $3 * interval '1 second',
@@ -194,16 +198,21 @@ async def renew_claim(
         raise ClaimLostError
 
 
-async def release_run(database: Database, claim: Claim) -> None:
-    """Give a run back undone, for whichever process comes first."""
+async def release_run(database: Database, claim: Claim, *, is_attempt: bool) -> None:
+    """Give a run back undone, for whichever process comes first.
+
+    `is_attempt` says that it counts as one of MAX_ATTEMPTS.
+    """
     await database.execute(
         """
         update sync_run
-        set status = 'queued', claim_id = null, claimed_until = null, attempts = attempts - 1
+        set status = 'queued', claim_id = null, claimed_until = null,
+            attempts = attempts - case when $3 then 0 else 1 end
         where id = $1 and claim_id = $2 and finished_at is null
         """,
         claim.run_id,
         claim.claim_id,
+        is_attempt,
     )
 
 
@@ -212,6 +221,15 @@ async def hold_claim(transaction: Connection, claim: Claim) -> Row:
 
     Returns where the source is: github_url, branch, github_folder_path. Raises ClaimLostError.
     """
+    await transaction.execute(
+        """
+        select set_config(name, value, true)
+        from unnest($1::text[], $2::text[]) as wanted (name, value)
+        join pg_settings using (name)
+        """,
+        list(HOLD_LIMITS),
+        list(HOLD_LIMITS.values()),
+    )
     # The source first: whoever deletes one takes the two in that order, too.
     source = await transaction.fetch_row(
         """
@@ -294,7 +312,7 @@ async def _finish(
     await transaction.execute(
         """
         delete from sync_run
-        where project_doc_id = $1 and created_at < (
+        where project_doc_id = $1 and finished_at is not null and created_at < (
             select min(created_at)
             from (
                 select created_at

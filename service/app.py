@@ -119,7 +119,7 @@ def create_app(settings: Settings) -> Application:
             health.begin()
             async with (
                 refreshing(metrics, database.read_use),
-                syncing(database, settings) as sync_worker,
+                syncing(database, settings, metrics) as sync_worker,
             ):
                 yield State(
                     database=database,

@@ -36,6 +36,7 @@ REQUEST_SECONDS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 )  # fmt: skip
 WAIT_SECONDS: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
+SYNC_SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 # All others count as one: a client could invent any number of them.
 KNOWN_METHODS: Final = frozenset(
@@ -113,6 +114,24 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
+        self.syncs_running = Gauge(
+            "bmadflow_syncs_running",
+            "Syncs that are under way.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._sync_duration = Histogram(
+            "bmadflow_sync_duration_seconds",
+            "Duration of syncs that ended, by how.",
+            ["status"],
+            buckets=SYNC_SECONDS,
+            registry=registry,
+        )
+        self._syncs_given_up = Counter(
+            "bmadflow_syncs_given_up",
+            "Syncs that failed through a fault of the service, or were interrupted too often.",
+            registry=registry,
+        )
         Gauge(
             "target_info",
             "What runs here.",
@@ -135,6 +154,14 @@ class Metrics:
             if known == method:
                 self._durations[key] = duration
         duration.observe(seconds)
+
+    def observe_sync(self, status: str, seconds: float) -> None:
+        """Count a sync that ended by itself: `completed`, or `failed` for a reason that it told."""
+        self._sync_duration.labels(status).observe(seconds)
+
+    def count_sync_given_up(self) -> None:
+        """Count a sync that failed through a fault of ours, or was interrupted too often."""
+        self._syncs_given_up.inc()
 
     def count_refused(self, status: int) -> None:
         """Count what was answered before it could become a request."""

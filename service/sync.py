@@ -395,7 +395,10 @@ async def _read_files(
         for file in some:
             try:
                 content = contents.read(file.blob_id)
-                metadata = read_metadata(read_text(content).text, file.file_type, file.path)
+                text = read_text(content)
+                metadata = read_metadata(text.text, file.file_type, file.path)
+                if text.encoding != "utf-8":
+                    metadata["encoding"] = text.encoding  # it is not what is shown
                 read.append(ReadFile(file, len(content), json.dumps(metadata)))
             except Unreadable as error:
                 skipped.append(SkippedFile(file.path, str(error), file.blob_id))

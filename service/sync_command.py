@@ -63,15 +63,18 @@ def sync_repository(settings: Settings, wanted: Wanted, say: Callable[[str], Non
 
 
 async def _sync(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> None:
+    metrics = Metrics()  # nobody asks for them here
     async with (
         open_database(
             settings.database_url,
             CONNECTIONS,
-            Metrics(),
+            metrics,
             use_prepared_statements=settings.database_prepared_statements,
         ) as database,
         # Whoever comes first does it: this process, or a service on the same database.
-        syncing(database, replace(settings, sync_concurrency=1, sync_every_minutes=0)) as worker,
+        syncing(
+            database, replace(settings, sync_concurrency=1, sync_every_minutes=0), metrics
+        ) as worker,
     ):
         name = wanted.url.removesuffix(".git").rpartition("/")[2]
         project_id = await _find_or_create_project(database, wanted.project or name)

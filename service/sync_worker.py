@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from service.database import Database
+    from service.metrics import Metrics
     from service.settings import Settings
     from service.sync import Progress
     from service.sync_queue import Claim
@@ -55,8 +56,9 @@ FAULT: Final = "Something went wrong on our side; the service's log says what."
 class SyncWorker:
     """Does the runs that are to be done, several at a time, as long as it runs."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, metrics: Metrics) -> None:
         self._database = database
+        self._metrics = metrics
         self._settings = settings
         self._woken = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -104,6 +106,7 @@ class SyncWorker:
                     break
                 task = asyncio.create_task(self._do(claim, asked_at))
                 self._running.add(task)
+                self._metrics.syncs_running.inc()
                 task.add_done_callback(self._finish)
         except NOT_NOW as error:
             # Also where the schema is not there yet, or the server is a standby. Health has told
@@ -122,6 +125,7 @@ class SyncWorker:
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._metrics.syncs_running.dec()
         self.wake()
 
     async def _do(self, claim: Claim, asked_at: float) -> None:
@@ -168,8 +172,9 @@ class SyncWorker:
             log.exception("sync_fault", **fields)
             await self._fail(claim, FAULT, None)
         else:
-            duration_ms = round((time.perf_counter() - started) * 1000)
-            log.info("sync_finished", **fields, **outcome, duration_ms=duration_ms)
+            seconds = time.perf_counter() - started
+            self._metrics.observe_sync(outcome["status"], seconds)
+            log.info("sync_finished", **fields, **outcome, duration_ms=round(seconds * 1000))
 
     async def _renew(self, claim: Claim, progress: Progress) -> None:
         while True:
@@ -200,6 +205,7 @@ class SyncWorker:
             async with self._database.transaction() as transaction:
                 await hold_claim(transaction, claim)
                 await fail_run(transaction, claim, error, 0)
+            self._metrics.count_sync_given_up()
         except (ClaimLostError, *NOT_NOW):
             log.warning("sync_failure_not_noted", project_doc_id=str(claim.project_doc_id))
         else:
@@ -221,9 +227,11 @@ async def _stop(task: asyncio.Task[Any]) -> None:
 
 
 @asynccontextmanager
-async def syncing(database: Database, settings: Settings) -> AsyncGenerator[SyncWorker]:
+async def syncing(
+    database: Database, settings: Settings, metrics: Metrics
+) -> AsyncGenerator[SyncWorker]:
     """Do syncs for as long as the block runs."""
-    worker = SyncWorker(database, settings)
+    worker = SyncWorker(database, settings, metrics)
     # In a context of its own: its lines in the log belong to no request.
     looking = asyncio.create_task(worker.run(), context=Context())
     try:

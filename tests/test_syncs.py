@@ -263,17 +263,17 @@ def test_names_are_kept_as_they_are(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "text"),
+    ("content", "text", "encoding"),
     [
-        (b"\xef\xbb\xbf# A\r\n", "# A\r\n"),
-        ("\ufeff# \u00c4\n".encode("utf-16-le"), "# \u00c4\n"),
-        ("\ufeff# \u00c4\n".encode("utf-16-be"), "# \u00c4\n"),
-        (b"", ""),
-        ("\U0001f600".encode(), "\U0001f600"),
+        (b"\xef\xbb\xbf# A\r\n", "# A\r\n", "utf-8-sig"),
+        ("\ufeff# \u00c4\n".encode("utf-16-le"), "# \u00c4\n", "utf-16-le"),
+        ("\ufeff# \u00c4\n".encode("utf-16-be"), "# \u00c4\n", "utf-16-be"),
+        (b"", "", None),
+        ("\U0001f600".encode(), "\U0001f600", None),
     ],
 )
 def test_what_windows_writes_is_read_and_given_back_as_it_was(
-    hub: Hub, content: bytes, text: str
+    hub: Hub, content: bytes, text: str, encoding: str | None
 ) -> None:
     remote = hub.server.create()
     remote.commit({"a.md": content})
@@ -281,6 +281,7 @@ def test_what_windows_writes_is_read_and_given_back_as_it_was(
     hub.sync(hub.create_source(project, remote))
     document = hub.document(project, "a.md")
     assert document["content"] == text
+    assert document["doc_metadata"].get("encoding") == encoding
     assert document["file_size"] == len(content)
     raw = hub.client.get(f"/api/documents/{document['id']}/raw")
     assert raw.content == content
@@ -538,6 +539,22 @@ def test_every_source_is_synced_again_after_a_while(database: str, tmp_path: Pat
         runs = "select project_doc_id::text, count(*) from sync_run group by 1"
         expected = {never: 1, lately: 1, long_ago: 2}
         eventually(lambda: dict(run_sql(database, runs)) == expected, seconds=20)
+
+
+def test_syncs_are_counted_by_how_they_ended(hub: Hub) -> None:
+    remote = hub.server.create()
+    source = hub.create_source(hub.create_project(), remote)
+    hub.sync(source)
+    remote.commit({"a.md": b"x"})
+    hub.sync(source)
+    hub.sync(source)
+    expected = {
+        'bmadflow_sync_duration_seconds_count{status="failed"} 1.0',
+        'bmadflow_sync_duration_seconds_count{status="completed"} 2.0',
+        "bmadflow_syncs_given_up_total 0.0",
+        "bmadflow_syncs_running 0.0",
+    }
+    eventually(lambda: expected <= set(hub.client.get("/metrics").text.splitlines()))
 
 
 SECRET = "a secret of the webhook's"

@@ -71,6 +71,12 @@ class DocumentMetadataSchema(ExactSchema):
     front_matter_error = fields.String(
         metadata={"description": "Why what looks like front matter is not read."}
     )
+    encoding = fields.String(
+        metadata={
+            "description": "The file's own, where that is not UTF-8 without a byte order mark: "
+            "`utf-8-sig`, `utf-16-le` or `utf-16-be`."
+        }
+    )
     headings: fields.List[Any] = fields.List(
         fields.Nested(HeadingSchema), metadata={"description": "Of Markdown only."}
     )

@@ -147,7 +147,7 @@ def sync(options: argparse.Namespace) -> int:
     from service.sync_command import SyncCommandError, Wanted, sync_repository
 
     settings = load_settings()
-    configure_logs("WARNING", settings.log_format)
+    configure_logs("ERROR", settings.log_format)  # the rest is said in one line, by the command
     wanted = Wanted(options.url, options.folder, options.branch, options.project)
     with _running_database(settings) as running:
         try:

@@ -78,8 +78,7 @@ def _check_path(host: str, path: str) -> None:
     if PAGES.match(path) or (host in TWO_SEGMENTS and len(segments) > 2):
         raise ValueError(
             f"The URL is that of a page: name the repository alone, as in https://{host}"
-            f"/{segments[0]}/{segments[1]}, and put the branch and the folder into branch and "
-            "github_folder_path."
+            f"/{segments[0]}/{segments[1]}, and give its branch and its folder apart from it."
         )
 
 

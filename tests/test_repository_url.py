@@ -132,7 +132,7 @@ def test_what_is_no_repository_is_refused_with_a_sentence(url: str, part: str) -
     ],
 )
 def test_the_address_of_a_page_is_refused_with_what_to_do(url: str) -> None:
-    with pytest.raises(ValueError, match="branch and github_folder_path") as raised:
+    with pytest.raises(ValueError, match="its branch and its folder apart") as raised:
         parse_repository_url(url, HOSTS)
     assert "/bmad/" in str(raised.value)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from browser import browser_page, needs_chromium
+from conftest import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +56,40 @@ def test_swagger_ui_shows_the_api_and_tries_it_out(page: Page) -> None:
     answer.wait_for()
     assert answer.locator(".response-col_status").inner_text().split()[0] == "200"
     assert '"database": "connected"' in answer.inner_text()
+
+
+TOKEN = "the-token-of-the-api"
+
+
+@needs_chromium
+def test_swagger_ui_sends_the_token_that_is_entered(database: str) -> None:
+    with (
+        serving(database, api_token=TOKEN, api_token_for_reads=True) as client,
+        browser_page(client.base_url) as page,
+    ):
+        page.goto("/docs")
+
+        def execute(operation: str) -> str:
+            """Try it out with the values of the example; return the status."""
+            block = page.locator(f"#operations-projects-{operation}")
+            if not block.get_by_role("button", name="Execute").count():
+                block.click()
+                block.get_by_role("button", name="Try it out").click()
+            with page.expect_response(re.compile("/api/projects$")) as answered:
+                block.get_by_role("button", name="Execute").click()
+            return str(answered.value.status)
+
+        assert execute("createProject") == "401"
+        assert execute("listProjects") == "401"
+        page.get_by_role("button", name="Authorize").first.click()
+        page.locator(".auth-container input").fill(TOKEN)
+        page.locator(".auth-btn-wrapper").get_by_role("button", name="Apply").click()
+        page.locator(".auth-btn-wrapper").get_by_role("button", name="Close").click()
+        assert execute("createProject") == "201"
+        assert execute("listProjects") == "200"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        [project] = client.get("/api/projects", headers=headers).json()
+        assert project["name"] == "Payments"
 
 
 @needs_chromium

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from email.message import Message
@@ -242,6 +243,46 @@ def test_no_name_of_a_file_gets_out_of_its_header(hub: Hub) -> None:
         encoded = re.fullmatch(r"inline; filename\*=UTF-8''([A-Za-z0-9._~%-]+)", disposition)
         assert encoded, disposition
         assert unquote(encoded[1]) == name
+
+
+# --- what is hard to store
+
+BOMB = (
+    "a: &a ["
+    + "x," * 9
+    + "x]\n"
+    + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
+    )
+)
+HARD = {
+    "lines.md": "# a\u2028b\u2029c\u0085d\x0b\x0c\r\ne\rf",
+    "astral.md": "# \U0001f600\U0010ffff \ufdd0\ufffe\U0001ffff",
+    "controls.txt": "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f",
+    "quotes.json": '"' * 5_000_000,
+    "escapes.txt": "\\u0000 \\ud800 \\x00 %00 \\" * 1000,
+    "copy.csv": "\\.\n\\N\t$1 %s :x {} ' ; drop table document; --\n",
+    "bomb.md": f"---\n{BOMB}---\n# Bomb\n",
+    "deep.md": "---\na: " + "[" * 5000 + "\n---\n" + "> " * 5000 + "# Deep\n",
+    "nul.md": '---\na: "\\0"\nb: "\\ud800"\nc: .nan\nd: 1e999\n---\n# Nul\n',
+    "long.md": "# " + "x" * 1_000_000,
+    "marks.md": "a" + "\u0301" * 10_000 + "\u202e\u200b",
+}
+
+
+def test_what_is_hard_to_store_comes_back_as_it_was(hub: Hub) -> None:
+    synced = Synced(hub, {name: text.encode() for name, text in HARD.items()})
+    assert set(hub.files(synced.project)) == set(HARD)
+    for name, text in HARD.items():
+        response = hub.client.get(synced.path(name))
+        assert response.status_code == 200, name
+        document = response.json()
+        assert document["content"] == text, name
+        assert document["file_size"] == len(text.encode())
+        assert document["doc_metadata"]["title"]
+        assert len(json.dumps(document["doc_metadata"])) < 100_000, name
+        assert hub.client.get(f"{synced.path(name)}/raw").content == text.encode(), name
+    assert "alias" in hub.document(synced.project, "bomb.md")["doc_metadata"]["front_matter_error"]
 
 
 # --- in a browser

@@ -103,6 +103,43 @@ def test_every_response_has_a_schema_and_an_example_that_fits_it() -> None:
     assert checked > 20
 
 
+def test_every_request_has_a_schema_and_examples_that_fit_it() -> None:
+    with_body: set[str] = set()
+    for name, operation in operations():
+        for parameter in operation["parameters"]:
+            if "example" in parameter:
+                jsonschema.validate(parameter["example"], parameter["schema"])
+            assert "example" in parameter or parameter["in"] != "path", name
+        if "requestBody" not in operation:
+            continue
+        with_body.add(name)
+        for content in operation["requestBody"]["content"].values():
+            schema = {"components": DOCUMENT["components"], **content["schema"]}
+            assert content["examples"], name
+            for example in content["examples"].values():
+                jsonschema.validate(example["value"], schema)
+                with pytest.raises(jsonschema.ValidationError):
+                    jsonschema.validate({"name": 5, "ref": 5}, schema)
+    assert with_body == {
+        "POST /api/projects",
+        "PUT /api/projects/{project_id}",
+        "POST /api/projects/{project_id}/docs",
+        "PUT /api/project-docs/{id}",
+        "POST /api/project-docs/{id}/webhook",
+    }
+
+
+def test_it_says_which_operations_need_the_token() -> None:
+    assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for name, operation in operations():
+        method, path = name.split()
+        is_open = not path.startswith("/api/") or "health" in path or path.endswith("/webhook")
+        needed: list[dict[str, list[str]]] = [] if is_open else [{"token": []}]
+        expected = [{}, *needed] if needed and method == "GET" else needed
+        assert operation["security"] == expected, name
+        assert ("401" in operation["responses"]) != is_open, name
+
+
 def test_the_service_serves_it(client: httpx.Client) -> None:
     response = client.get("/openapi.json")
     assert response.headers["content-type"] == "application/json"

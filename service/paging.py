@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 MAX_LIMIT: Final = 1000
 
+# Where the first page begins: before whatever there is. Not null, for then a plan that is made for
+# all pages would read a list from its beginning to find a page near its end.
+NEWEST: Final = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+
 
 class Page(NamedTuple):
     """Which part of a list is asked for: `limit` items of those after a time and an id."""
 
-    after_time: datetime | None
-    after_id: UUID | None
+    after_time: datetime
+    after_id: UUID
     limit: int
 
 
@@ -42,7 +46,7 @@ def read_page(request: Request, default_limit: int = MAX_LIMIT) -> Page:
         raise invalid({"limit": [f"must be a number from 1 to {MAX_LIMIT}."]})
     cursor = request.query_params.get("cursor")
     if cursor is None:
-        return Page(None, None, int(text))
+        return Page(*NEWEST, int(text))
     try:
         time, _, found_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition(" ")
         after = datetime.fromisoformat(time)
@@ -58,7 +62,7 @@ def page_query(query: LiteralString) -> LiteralString:
     """Return the query for one row: `items`, JSON of what `query` finds, and where that ends.
 
     `query` selects `id`, `created_at` and the rest of an item, in the order of both descending,
-    after ($1, $2) if these are not null, and at most $3 + 1 rows.
+    after ($1, $2), and at most $3 + 1 rows.
     """
     return f"""
         select convert_to(

@@ -6,10 +6,11 @@ import re
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import assert_problem, run_sql
+from conftest import assert_problem, eventually, run_sql, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -296,6 +297,25 @@ def test_more_than_a_thousand_are_not_sent_at_once(client: httpx.Client, databas
     path = next_page(response)
     assert path
     assert len(client.get(path).json()) == 1
+
+
+def test_a_page_near_the_end_is_found_by_the_index(database: str) -> None:
+    name = urlsplit(database).path.lstrip("/")
+    run_sql(
+        database,
+        "insert into project (name, created_at) "
+        "select 'p' || n, now() - n * interval '1 day' from generate_series(1, 2000) n",
+        "analyze project",
+        # What PostgreSQL may do of itself after a few pages: one plan for all of them.
+        f"alter database {name} set plan_cache_mode to force_generic_plan",
+    )
+    [(last,)] = run_sql(database, "select min(created_at) + interval '60 hours' from project")
+    with serving(database) as client:
+        assert len(client.get(f"/api/projects?{page_cursor(last.isoformat())}").json()) == 3
+    read = "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'project_by_age'"
+    # Told when the service's connections have ended.
+    [(rows,)] = eventually(lambda: [row for row in run_sql(database, read) if row[0]])
+    assert rows < 100
 
 
 def page_cursor(time: str, found_id: str = UNKNOWN) -> str:

@@ -139,7 +139,7 @@ async def list_project_docs(request: Request) -> Response:
             select {COLUMNS}
             from project_doc
             where project_id = $4
-                and ($1::timestamptz is null or (created_at, id) < ($1, $2::uuid))
+                and (created_at, id) < ($1, $2::uuid)
             order by created_at desc, id desc
             limit $3::bigint + 1
             """

@@ -84,7 +84,7 @@ async def list_projects(request: Request) -> Response:
             f"""
             select {COLUMNS}
             from project
-            where $1::timestamptz is null or (created_at, id) < ($1, $2::uuid)
+            where (created_at, id) < ($1, $2::uuid)
             order by created_at desc, id desc
             limit $3::bigint + 1
             """

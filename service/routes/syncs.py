@@ -291,7 +291,7 @@ async def list_syncs(request: Request) -> Response:
             select {COLUMNS}
             from sync_run
             where project_doc_id = $4
-                and ($1::timestamptz is null or (created_at, id) < ($1, $2::uuid))
+                and (created_at, id) < ($1, $2::uuid)
             order by created_at desc, id desc
             limit $3::bigint + 1
             """

@@ -62,6 +62,8 @@ class Registered(NamedTuple):
     project_id: UUID
     project_name: str
     project_doc_id: UUID
+    is_new_project: bool
+    is_new_project_doc: bool
 
 
 def sync_repository(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> None:
@@ -141,22 +143,28 @@ async def _sync(settings: Settings, wanted: Wanted, say: Callable[[str], None]) 
         run_id = await request_sync(database, registered.project_doc_id)
         worker.wake()
         run = await _wait(database, run_id, f"asking {urlsplit(wanted.url).netloc}")
+        if run["status"] == "failed":
+            # A slip in the command must not leave a source that never can be synced.
+            await _forget(database, registered)
+            raise SyncCommandError(run["error"])
         _tell(run, settings, registered, say)
 
 
 async def _register(transaction: Connection, wanted: Wanted) -> Registered:
-    name = _name_of(wanted.url)
+    name = name_of(wanted.url)
     project_name = wanted.project or name
     # Of two commands at once one waits here for the other, and finds what that has registered.
-    project_id = await transaction.fetch_value(
+    project = await transaction.fetch_row(
         """
         insert into project (name)
         values ($1)
         on conflict (name) do update set name = excluded.name
-        returning id
+        returning id, xmax = 0 as is_new
         """,
         project_name,
     )
+    assert project is not None
+    project_id = project["id"]
     place = (project_id, wanted.url, wanted.folder, wanted.branch)
     project_doc_id = await transaction.fetch_value(
         """
@@ -170,7 +178,8 @@ async def _register(transaction: Connection, wanted: Wanted) -> Registered:
         """,
         *place,
     )
-    if project_doc_id is None:
+    is_new = project_doc_id is None
+    if is_new:
         project_doc_id = await transaction.fetch_value(
             """
             insert into project_doc (project_id, github_url, github_folder_path, branch, name)
@@ -180,10 +189,28 @@ async def _register(transaction: Connection, wanted: Wanted) -> Registered:
             *place,
             name,
         )
-    return Registered(project_id, project_name, project_doc_id)
+    return Registered(project_id, project_name, project_doc_id, project["is_new"], is_new)
 
 
-def _name_of(url: str) -> str:
+async def _forget(database: Database, registered: Registered) -> None:
+    """Take back what this command has registered, unless somebody has synced it since."""
+    if registered.is_new_project_doc:
+        await database.execute(
+            "delete from project_doc where id = $1 and last_synced_at is null",
+            registered.project_doc_id,
+        )
+    if registered.is_new_project:
+        await database.execute(
+            """
+            delete from project
+            where id = $1 and not exists (select 1 from project_doc where project_id = $1)
+            """,
+            registered.project_id,
+        )
+
+
+def name_of(url: str) -> str:
+    """Return the name of a repository, as far as it fits a project."""
     last = url.rpartition("/")[2]
     return (last.removesuffix(".git") or last)[:NAME_LENGTH]
 
@@ -237,8 +264,6 @@ def _progress(run: Row, begun: str) -> str:
 
 
 def _tell(run: Row, settings: Settings, registered: Registered, say: Callable[[str], None]) -> None:
-    if run["status"] == "failed":
-        raise SyncCommandError(run["error"])
     documents = "1 document" if run["files_done"] == 1 else f"{run['files_done']:,} documents"
     say(
         f"{registered.project_name}: {documents} synced in {run['seconds']:.1f} s, "

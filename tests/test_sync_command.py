@@ -32,6 +32,8 @@ from git_server import GitServer, Link, git_server
 from hub import hub_settings, hub_variables
 from wire import PATIENCE
 
+from service.sync_command import name_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -140,12 +142,11 @@ def test_of_two_at_once_one_registers_it(
 def test_a_name_that_is_no_project_s_is_cut_or_made_up(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
-    hidden = server.create("team/")
-    hidden.commit({"a.md": b"1"})
-    assert run_with(variables, "sync", hidden.url).returncode == 0
-    # It is not there, but registered it is.
-    assert run_with(variables, "sync", f"https://git.example/{'x' * 300}").returncode == 1
-    assert [row[0] for row in run_sql(database, REGISTERED)] == [".git", "x" * 255]
+    remote = server.create("team/")
+    remote.commit({"a.md": b"1"})
+    assert run_with(variables, "sync", remote.url).returncode == 0
+    assert [row[0] for row in run_sql(database, REGISTERED)] == [".git"]
+    assert name_of(f"https://git.example/{'x' * 300}") == "x" * 255
 
 
 def test_of_many_files_that_are_skipped_some_are_named(
@@ -189,10 +190,25 @@ def test_a_repository_that_is_gone_is_said(
 ) -> None:
     result = run_with(variables, "sync", "https://git.example/not/there")
     assert_one_line(result, "The repository was not found")
-    assert run_sql(database, RUNS) == [("failed", True, 1)]
     assert not left_behind(variables)
     server.create("team/empty")
     assert_one_line(run_with(variables, "sync", "https://git.example/team/empty.git"))
+    assert run_sql(database, "select name from project") == []
+
+
+def test_what_was_registered_before_stays_when_a_sync_fails(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create()
+    remote.commit({"docs/a.md": b"1"})
+    assert run_with(variables, "sync", remote.url).returncode == 0
+    registered = run_sql(database, REGISTERED)
+    assert_one_line(run_with(variables, "sync", remote.url, "--folder", "slip"), "slip")
+    assert run_sql(database, REGISTERED) == registered
+    server.behaviour.status = 500
+    assert_one_line(run_with(variables, "sync", remote.url))
+    assert run_sql(database, REGISTERED) == registered
+    assert run_sql(database, RUNS)[-1] == ("failed", True, 1)
 
 
 def test_a_schema_that_is_not_there_is_said(

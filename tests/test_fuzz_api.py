@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import urlsafe_b64encode
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -23,7 +24,7 @@ from service.openapi import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from conftest import Postgres, Service
 
@@ -104,14 +105,15 @@ def target(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Target(service, connection, url)
 
 
-def fill_in(path: str, ids: dict[str, bytes]) -> bytes:
+def fill_in(path: str, ids: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """Return a route's path with the ids of the examples, or these."""
     examples = {
         "project_id": EXAMPLE_PROJECT_ID,
         "id": EXAMPLE_DOCUMENT_ID if "/documents/" in path else EXAMPLE_PROJECT_DOC_ID,
         "run_id": EXAMPLE_RUN_ID,
         "name": "page.css",
     }
-    filled = {name: value.encode() for name, value in examples.items()} | ids
+    filled = {name: value.encode() for name, value in examples.items()} | dict(ids)
     parts = re.split(r"\{(\w+)\}", path)
     return b"".join(
         filled[part] if number % 2 else part.encode() for number, part in enumerate(parts)
@@ -175,7 +177,7 @@ CONTENTS = {
 def test_a_body_that_is_refused_does_nothing(name: str, target: Target) -> None:
     with unharmed(target.service):
         for method, path in BODIES_OF:
-            request = build(method, fill_in(path, {}), [JSON, AUTHORIZED], CONTENTS[name])
+            request = build(method, fill_in(path), [JSON, AUTHORIZED], CONTENTS[name])
             target.send(request, may_be_head=False)
 
 
@@ -187,7 +189,7 @@ def test_what_says_it_is_no_json_does_nothing(media_type: bytes, target: Target)
     for method, path in BODIES_OF:
         headers = [b"content-type: " + media_type, AUTHORIZED]
         before = target.state()
-        request = build(method, fill_in(path, {}), headers, dump(GOOD))
+        request = build(method, fill_in(path), headers, dump(GOOD))
         [answer] = read_answers(ask(target.url, request))
         if path.endswith("/sync"):  # which reads no body
             assert answer.status == 202
@@ -319,5 +321,5 @@ LISTS = [
 @fuzz
 @given(path=st.sampled_from(LISTS), cursor=cursors, limit=st.sampled_from([b"1", b"1000"]))
 def test_no_cursor_harms_a_list(target: Target, path: str, cursor: bytes, limit: bytes) -> None:
-    place = b"%b?limit=%b&cursor=%b" % (fill_in(path, {}), limit, cursor)
+    place = b"%b?limit=%b&cursor=%b" % (fill_in(path), limit, cursor)
     target.send(build(b"GET", place, [], b""), may_be_head=False)

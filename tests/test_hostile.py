@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from conftest import run_sql
+from test_fuzz_api import fill_in
+from test_openapi import add_examples
 from wire import PATIENCE, Answer, ask, assert_fair, read_answers, run_service, unharmed
 
 from service.app import ROUTES
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 
     from conftest import Postgres, Service
 
-METHODS = (b"GET", b"HEAD", b"POST", b"OPTIONS")
-PATHS = [route.path.replace("{name}", "page.css").encode() for route in ROUTES]
+METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"DELETE")
+PATHS = sorted({fill_in(route.path) for route in ROUTES})
 
 # After each attack, so that the service either ends the connection or shows that it is in step.
 LIVE = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
@@ -282,11 +285,25 @@ ATTACKS = {
 
 
 @pytest.fixture(scope="module")
-def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def shared_database(postgres: Postgres) -> str:
+    return postgres.create_database(template="migrated")
+
+
+@pytest.fixture(scope="module")
+def shared_service(
+    shared_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("hostile") / "log"
-    url = postgres.create_database(template="migrated")
-    with run_service(log, DATABASE_URL=url) as service:
+    with run_service(log, DATABASE_URL=shared_database, SYNC_CONCURRENCY="0") as service:
         yield service
+
+
+@pytest.fixture
+def service(shared_service: Service, shared_database: str) -> Service:
+    """The service, with what the paths name, which some methods delete."""
+    run_sql(shared_database, "delete from project")
+    add_examples(shared_database)
+    return shared_service
 
 
 def attack(service: Service, *pieces: bytes) -> list[list[Answer]]:

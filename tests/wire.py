@@ -166,7 +166,7 @@ def read_answers(data: bytes, *, may_be_head: bool = False) -> list[Answer]:
             assert not headers
             continue
         assert "transfer-encoding" not in headers, "no route here needs it"
-        length = int(headers["content-length"]) if status != 204 else 0
+        length = int(headers["content-length"]) if status not in {204, 304} else 0
         if may_be_head and (not data or STATUS_LINE.match(data)):
             length = 0
         assert len(data) >= length, data[:500]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 JSON_TYPE: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 
+UNSUPPORTED: Final = "Send JSON, with the header Content-Type: application/json."
+
 # What PostgreSQL's text cannot hold: NUL, and halves of characters, which JSON can escape.
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -80,7 +82,7 @@ async def read_json(request: Request, schema: Schema) -> dict[str, Any]:
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip()
     if not JSON_TYPE.fullmatch(media_type):
-        raise Problem("unsupported", "Send JSON, with the header Content-Type: application/json.")
+        raise Problem("unsupported", UNSUPPORTED)
     body = parse_object(await request.body())
     try:
         return cast("dict[str, Any]", schema.load(body))

@@ -134,7 +134,7 @@ class Connection(Queries):
         )
         try:
             yield self._connection, self.seconds
-        except (TimeoutError, asyncpg.QueryCanceledError) as error:
+        except (TimeoutError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError) as error:
             raise DatabaseUnavailable("timeout") from error
         except GONE as error:
             raise DatabaseUnavailable("unreachable") from error

@@ -38,10 +38,10 @@ def build_file_tree(sources: Sequence[Source], files: Iterable[File]) -> list[No
     tops = _name_sources(sources) if len(sources) > 1 else {}
     # The children of each folder, by its path.
     children: dict[str, list[Node]] = {}
-    root = [_folder(source.name, tops[source.id], children) for source in sources if tops]
+    root = [_folder(*tops[source.id], children) for source in sources if tops]
     for file in files:
         top = tops.get(file.source_id)
-        path = file.path if top is None else f"{top}/{file.path}"
+        path = file.path if top is None else f"{top.path}/{file.path}"
         folder, _, name = path.rpartition("/")
         siblings = _children_of(folder, root, children) if folder else root
         siblings.append(
@@ -59,18 +59,25 @@ def build_file_tree(sources: Sequence[Source], files: Iterable[File]) -> list[No
     return root
 
 
-def _name_sources(sources: Sequence[Source]) -> dict[object, str]:
-    names: dict[object, str] = {}
+class Top(NamedTuple):
+    """The folder of a source: what people and what programs know it by."""
+
+    name: str
+    path: str
+
+
+def _name_sources(sources: Sequence[Source]) -> dict[object, Top]:
+    tops: dict[object, Top] = {}
     taken: set[str] = set()
     for source in sources:
-        plain = path = source.name.replace("/", "-")
-        number = 2
-        while path in taken:
-            path = f"{plain} ({number})"
+        name, number = source.name, 2
+        # A segment that is no way up or to itself, for whoever follows links between documents.
+        while (path := name.replace("/", "-")) in taken or path in (".", ".."):
+            name = f"{source.name} ({number})"
             number += 1
         taken.add(path)
-        names[source.id] = path
-    return names
+        tops[source.id] = Top(name, path)
+    return tops
 
 
 def _children_of(path: str, root: list[Node], children: dict[str, list[Node]]) -> list[Node]:

@@ -395,7 +395,8 @@ class GitRepository:
             raise GitError(DISK_FULL if is_full else CANNOT_START) from error
         if code != 0:
             secrets = {configuration.get("http.extraHeader", "").rpartition(" ")[2], options.token}
-            hidden = [str(self._folder.path), *(secret for secret in secrets if secret)]
+            paths = (str(self._folder.path), options.config_global)
+            hidden = [text for text in (*paths, *secrets) if text]
             # When its helper is killed for the size of its file, git does not always say so.
             if any(partial.stat().st_size >= options.max_bytes for partial in self._partials()):
                 raise GitTooLargeError(TOO_LARGE.format(bytes=options.max_bytes))

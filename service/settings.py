@@ -11,6 +11,7 @@ from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
 
 from service import PROJECT
+from service.repository_url import HOST
 
 EMBEDDED = "embedded:"
 SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
@@ -21,14 +22,13 @@ ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 # host:port,host:port after the user's name and password. What fails here is mostly a password
 # with a character that must be percent-encoded, and drivers quote such pieces in their errors.
 LABEL = r"[^\[\]:,@.\s]{1,63}"  # RFC 1035, section 2.3.4
-HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?|)(:[0-9]{{1,5}})?"
-HOSTS = re.compile(f"{HOST}(,{HOST})*")
+DATABASE_HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?|)(:[0-9]{{1,5}})?"
+DATABASE_HOSTS = re.compile(f"{DATABASE_HOST}(,{DATABASE_HOST})*")
 # A bare percent sign, and the escape of NUL, which PostgreSQL allows nowhere.
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 PORT_MAX = 65535
 
 DEFAULT_GIT_HOSTS = "github.com,gitlab.com,codeberg.org,bitbucket.org"
-GIT_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*(:[0-9]{1,5})?", re.IGNORECASE)
 # As they stand in a header: visible ASCII (RFC 6750, section 2.1, allows less still).
 TOKEN = re.compile(r"[!-~]{1,4096}")
 PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -128,6 +128,12 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
         env.seal()
     except EnvValidationError as error:
         raise SettingsError(_describe(error)) from None
+    hosts = _normalise_git_hosts(git_hosts)
+    token_host = (_normalise_git_hosts(git_token_host) or hosts)[0]
+    if token_host not in hosts:
+        raise SettingsError("GIT_TOKEN_HOST: must be one of GIT_HOSTS")
+    if api_token_for_reads and not api_token:
+        raise SettingsError("API_TOKEN_FOR_READS: needs API_TOKEN, which is not set")
 
     return Settings(
         database_url=_normalise_database_url(database_url),
@@ -147,12 +153,12 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
         api_token=api_token or None,
         api_token_for_reads=api_token_for_reads,
         github_webhook_secret=github_webhook_secret or None,
-        git_hosts=_split(git_hosts.lower()),
+        git_hosts=hosts,
         git_protocols=_split(git_protocols),
         git_private_networks=git_private_networks,
         git_config_global=git_config_global or None,
         git_token=git_token or None,
-        git_token_host=git_token_host.lower() or _split(git_hosts.lower())[0],
+        git_token_host=token_host,
         sync_every_minutes=sync_every_minutes,
         sync_concurrency=sync_concurrency,
         sync_timeout=sync_timeout,
@@ -226,7 +232,7 @@ def _is_well_formed(url: str, parts: SplitResult) -> bool:
         and "@" not in userinfo + parts.path
         and not BAD_ESCAPE.search(url)
         and not re.search(r"\s", url)
-        and HOSTS.fullmatch(hosts) is not None
+        and DATABASE_HOSTS.fullmatch(hosts) is not None
         and all(int(port) <= PORT_MAX for port in re.findall(r":([0-9]+)(?=,|$)", hosts))
     )
 
@@ -278,7 +284,8 @@ def _check_git_hosts(value: str) -> None:
 
 
 def _check_git_host(value: str) -> None:
-    if value and not GIT_HOST.fullmatch(value):
+    host = HOST.fullmatch(value.lower())
+    if value and not (host and int(host[4] or 0) <= PORT_MAX):
         raise ValidationError("each host is a name, as in git.example.com or git.example.com:8443")
 
 
@@ -289,8 +296,19 @@ def _check_git_protocols(value: str) -> None:
 
 
 def _check_git_config(value: str) -> None:
-    if value and not (Path(value).is_absolute() and Path(value).is_file()):
-        raise ValidationError("must be the absolute path of a file")
+    if not value:
+        return
+    if not value.startswith("/"):
+        raise ValidationError("must be an absolute path")
+    try:
+        Path(value).read_bytes()  # git itself would say nothing, and do without
+    except (OSError, ValueError):
+        raise ValidationError("cannot be read as a file") from None
+
+
+def _normalise_git_hosts(value: str) -> tuple[str, ...]:
+    # The port of https is never written in a repository's URL.
+    return tuple(host.removesuffix(":443") for host in _split(value.lower()))
 
 
 def _check_sync_every(value: float) -> None:

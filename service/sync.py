@@ -43,7 +43,11 @@ READ_AT_ONCE: Final = 50
 # Files of all kinds in a folder, wanted or not, of which a list is held in memory.
 ENTRIES_MAX: Final = 500_000
 
-PATH_LENGTH: Final = 1024
+# In UTF-8: PostgreSQL's index of paths takes no more than 2,704 bytes.
+PATH_BYTES: Final = 1024
+# Whoever shows a tree goes down it folder by folder, we included.
+PATH_FOLDERS: Final = 100
+PATH_SHOWN: Final = 200
 REGULAR_FILES: Final = ("100644", "100755")
 SYMBOLIC_LINK: Final = "120000"
 SUBMODULE: Final = "160000"
@@ -193,7 +197,7 @@ async def _sync_once(
         )
         return _summary(counts, skipped_total, commit)
 
-    wanted, skipped = choose_files(tree.entries)
+    wanted, skipped = await asyncio.to_thread(choose_files, tree.entries)
     if len(wanted) > max_files:
         raise GitError(
             f"There are {len(wanted):,} documents, and {max_files:,} are the most that the service "
@@ -218,6 +222,8 @@ async def _sync_once(
     read, not_read = await _read_files(new, contents, progress)
     skipped += not_read
 
+    # The contents first: of those that do not fit into the run's list all would be fetched again.
+    skipped.sort(key=lambda file: file.blob_id is None)
     present = {file.path for file in wanted} - {file.path for file in skipped}
     removed = [path for path in stored if path not in present]
     counts = Counts(
@@ -333,9 +339,12 @@ def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[Skipp
             skipped.append(SkippedFile(shown, f"has the unknown mode {entry.mode}", None))
         elif shown.encode() != entry.path:
             skipped.append(SkippedFile(shown, "has a name that is not valid UTF-8", None))
-        elif len(shown) > PATH_LENGTH:
-            reason = f"has a path of more than {PATH_LENGTH} characters"
-            skipped.append(SkippedFile(f"{shown[:PATH_LENGTH]}…", reason, None))
+        elif len(entry.path) > PATH_BYTES:
+            reason = f"has a path of more than {PATH_BYTES:,} bytes"
+            skipped.append(SkippedFile(f"{shown[:PATH_SHOWN]}…", reason, None))
+        elif entry.path.count(b"/") > PATH_FOLDERS:
+            reason = f"is more than {PATH_FOLDERS} folders deep"
+            skipped.append(SkippedFile(shown, reason, None))
         else:
             wanted.append(WantedFile(shown, file_type, entry.id))
     return wanted, skipped

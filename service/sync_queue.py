@@ -157,7 +157,7 @@ async def claim_run(database: Database) -> Claim | None:
             claim_id = gen_random_uuid(),
             claimed_until = now() + $1 * interval '1 second',
             attempts = attempts + 1,
-            started_at = coalesce(started_at, now()),
+            started_at = now(),
             files_total = null,
             files_done = 0
         where id = (
@@ -321,6 +321,14 @@ async def _finish(
                 order by created_at desc
                 limit $2
             ) as kept
+        )
+        -- It knows what was skipped, and a sync that finds nothing new asks it.
+        and id is distinct from (
+            select id
+            from sync_run
+            where project_doc_id = $1 and status = 'completed'
+            order by created_at desc, id desc
+            limit 1
         )
         """,
         claim.project_doc_id,

@@ -463,7 +463,7 @@ def test_several_sources_are_folders_of_their_own_and_no_other_project_s(hub: Hu
     assert [(node["name"], node["path"]) for node in hub.tree(project)] == [
         ("a/b", "a-b"),
         ("Docs", "Docs"),
-        ("Docs", "Docs (2)"),
+        ("Docs (2)", "Docs (2)"),
     ]
     paths = {f"{name}/docs/a.md" for name in ("a-b", "Docs", "Docs (2)")}
     assert set(hub.files(project)) == paths

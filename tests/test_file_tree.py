@@ -82,6 +82,12 @@ def test_the_same_path_in_two_sources_is_two_documents() -> None:
 def test_paths_are_unique_even_where_the_names_of_sources_are_not() -> None:
     sources = [Source(1, "A/B"), Source(2, "A-B"), Source(3, "A-B")]
     tree = build_file_tree(sources, [file("x.md", 1), file("x.md", 2), file("x.md", 3)])
-    assert [node["name"] for node in tree] == ["A-B", "A-B", "A/B"]
+    assert [node["name"] for node in tree] == ["A-B (2)", "A-B (3)", "A/B"]
     found = [node["path"] for node in tree] + [node["children"][0]["path"] for node in tree]
     assert len(set(found)) == 6
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_source_s_name_leads_nowhere_else(name: str) -> None:
+    tree = build_file_tree([Source(1, name), Source(2, "x")], [file("a.md", 1)])
+    assert paths(tree)[0] == f"{name} (2)"

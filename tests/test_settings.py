@@ -226,3 +226,36 @@ def test_a_bad_setting_stops_the_start_with_code_2_and_a_line_each() -> None:
     assert "credentials are allowed" in result.stderr
     assert "hunter2" not in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"API_TOKEN_FOR_READS": "true"}, "API_TOKEN_FOR_READS: needs API_TOKEN"),
+        ({"GIT_TOKEN_HOST": "elsewhere.example"}, "GIT_TOKEN_HOST: must be one of GIT_HOSTS"),
+        ({"GIT_HOSTS": "github.com:99999"}, "GIT_HOSTS: each host is a name"),
+        ({"GIT_HOSTS": "-x.example"}, "GIT_HOSTS: each host is a name"),
+        ({"GIT_HOSTS": "under_score"}, "GIT_HOSTS: each host is a name"),
+        ({"GIT_HOSTS": " , "}, "GIT_HOSTS: names no host"),
+        ({"GIT_CONFIG_GLOBAL": "relative"}, "GIT_CONFIG_GLOBAL: must be an absolute path"),
+        ({"GIT_CONFIG_GLOBAL": "/not/there"}, "GIT_CONFIG_GLOBAL: cannot be read as a file"),
+        ({"GIT_CONFIG_GLOBAL": "/"}, "GIT_CONFIG_GLOBAL: cannot be read as a file"),
+        ({"GIT_CONFIG_GLOBAL": "/" + "x" * 300}, "GIT_CONFIG_GLOBAL: cannot be read as a file"),
+    ],
+)
+def test_what_would_not_hold_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert str(raised.value).startswith(said)
+
+
+@pytest.mark.parametrize("hosts", ["Git.example", "git.example:443", " git.example , x.example"])
+def test_hosts_are_kept_as_urls_have_them(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    monkeypatch.setenv("GIT_HOSTS", hosts)
+    monkeypatch.setenv("GIT_TOKEN_HOST", "GIT.example:443")
+    settings = load_settings()
+    assert settings.git_hosts[0] == settings.git_token_host == "git.example"

@@ -197,6 +197,9 @@ def test_what_cannot_be_shown_is_skipped_and_said_why(hub: Hub) -> None:
             b"large.json": b"[" + b"1," * 2_500_001 + b"1]",
             b"bad-\xff.md": b"x",
             b"x" * 200 + (b"/" + b"y" * 200) * 5 + b".md": b"x",
+            # Fewer characters than that, and more bytes than PostgreSQL's index takes.
+            ("\u65e5" * 80 + "/").encode() * 12 + b"x.md": b"x",
+            b"a/" * 400 + b"x.md": b"x",
         }
     )
     project = hub.create_project()
@@ -216,7 +219,12 @@ def test_what_cannot_be_shown_is_skipped_and_said_why(hub: Hub) -> None:
     assert "NUL" in reasons["nul.md"]
     assert "UTF-8" in reasons["latin.md"]
     assert "LFS" in reasons["lfs.md"]
-    assert run["skipped"] == len(run["skipped_files"]) == 8
+    assert sorted(reasons[path] for path in reasons if len(path) > 100) == [
+        "has a path of more than 1,024 bytes",
+        "has a path of more than 1,024 bytes",
+        "is more than 100 folders deep",
+    ]
+    assert run["skipped"] == len(run["skipped_files"]) == 10
     assert "root:" not in json.dumps(run_sql(hub.database, DOCUMENTS))
 
 
@@ -229,6 +237,46 @@ def test_what_was_skipped_is_not_fetched_again(hub: Hub) -> None:
     run = hub.sync(source)
     assert counts(run) == (0, 1, 0, 0, 1)
     assert run["bytes"] < 10_000
+
+
+def test_contents_are_remembered_before_links_where_not_all_can_be(hub: Hub) -> None:
+    remote = hub.server.create()
+    links = {f"{number}.md": Link(b"a") for number in range(1000)}
+    remote.commit(links | {"nul.md": b"\0" + bytes(range(1, 256)) * 1000, "ok.md": b"1"})
+    source = hub.create_source(hub.create_project(), remote)
+    assert counts(hub.sync(source)) == (1, 0, 0, 0, 1001)
+    remote.commit({"ok.md": b"2"})
+    run = hub.sync(source)
+    assert counts(run) == (0, 1, 0, 0, 1001)
+    assert run["bytes"] < 50_000
+
+
+def test_what_was_skipped_is_known_after_any_number_of_failures(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"x", "link.md": Link(b"a.md")})
+    source = hub.create_source(hub.create_project(), remote)
+    completed = hub.sync(source)
+    run_sql(
+        hub.database,
+        "insert into sync_run (project_doc_id, status, created_at, finished_at) "
+        f"select '{source}', 'failed', now(), now() from generate_series(1, 150) n",
+    )
+    hub.server.behaviour.status = 500
+    assert hub.sync(source)["status"] == "failed"
+    path = f"/api/project-docs/{source}/syncs"
+    assert hub.client.get(f"{path}?limit=1000").json()[-1] == completed
+    hub.server.behaviour.status = None
+    assert counts(hub.sync(source)) == (0, 0, 1, 0, 1)
+
+
+def test_the_deepest_path_that_is_taken_is_shown(hub: Hub) -> None:
+    remote = hub.server.create()
+    path = "a/" * 100 + "x.md"
+    remote.commit({path: b"x"})
+    project = hub.create_project()
+    for _ in range(2):  # the second time below a folder of the source's own
+        assert counts(hub.sync(hub.create_source(project, remote))) == (1, 0, 0, 0, 0)
+        assert [name for name in hub.files(project) if name.endswith(path)]
 
 
 def test_a_document_that_cannot_be_shown_any_more_is_gone(hub: Hub) -> None:
@@ -617,6 +665,7 @@ def test_a_push_syncs_at_once(hooked: Hub, is_form: bool) -> None:
         (None, push("refs/heads/other"), "push"),
         (None, push("refs/tags/main"), "push"),
         ("release", push("refs/heads/main"), "push"),
+        (None, push() | {"deleted": True}, "push"),
         (None, {"zen": "Keep it logically awesome."}, "ping"),
         (None, push(), "issues"),
     ],

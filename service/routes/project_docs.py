@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.bodies import InputSchema, Text, invalid, read_json
+from service.bodies import UNSUPPORTED, InputSchema, Text, invalid, read_json
 from service.openapi import (
     EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_PROJECT_ID,
@@ -23,6 +23,7 @@ from service.problems import ExactSchema, Problem
 from service.repository_url import parse_branch, parse_folder, parse_repository_url
 from service.routes.projects import MISSING as MISSING_PROJECT
 from service.routes.projects import PROJECT_ID
+from service.sync_queue import MISSING_PROJECT_DOC as MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from service.state import Request
 
-MISSING: Final = "There is no such project doc."
 PROJECT_DOC_ID: Final = path_parameter("id", "The project doc.", EXAMPLE_PROJECT_DOC_ID)
 
 COLUMNS: Final[LiteralString] = """
@@ -110,7 +110,6 @@ ANSWER: Final = Answer(
     description="The project doc.", schema=ProjectDocSchema, examples={"project_doc": EXAMPLE}
 )
 BAD_URL: Final = "github_url: must be an https URL of a repository on one of the allowed hosts."
-UNSUPPORTED: Final = "Send JSON, with the header Content-Type: application/json."
 
 
 @operation(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.bodies import InputSchema, Text, read_json
+from service.bodies import UNSUPPORTED, InputSchema, Text, read_json
 from service.openapi import (
     EXAMPLE_PROJECT_ID,
     PAGE_HEADERS,
@@ -111,7 +111,7 @@ async def list_projects(request: Request) -> Response:
     problems={
         "invalid": "name: must have 1 to 255 characters.",
         "conflict": NAME_TAKEN,
-        "unsupported": "Send JSON, with the header Content-Type: application/json.",
+        "unsupported": UNSUPPORTED,
     },
 )
 async def create_project(request: Request) -> Response:
@@ -172,7 +172,7 @@ async def get_project(request: Request) -> Response:
         "invalid": "name: must have 1 to 255 characters.",
         "not_found": MISSING,
         "conflict": NAME_TAKEN,
-        "unsupported": "Send JSON, with the header Content-Type: application/json.",
+        "unsupported": UNSUPPORTED,
     },
 )
 async def update_project(request: Request) -> Response:

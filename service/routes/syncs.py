@@ -24,7 +24,8 @@ from service.openapi import (
 )
 from service.paging import json_response, page_query, page_response, read_id, read_page
 from service.problems import ExactSchema, Problem
-from service.routes.project_docs import MISSING, PROJECT_DOC_ID
+from service.routes.project_docs import PROJECT_DOC_ID
+from service.sync_queue import MISSING_PROJECT_DOC as MISSING
 from service.sync_queue import request_sync
 
 if TYPE_CHECKING:
@@ -416,7 +417,12 @@ def _read_payload(request: Request, body: bytes) -> dict[str, Any]:
 
 
 def _is_push_to(branch: str | None, payload: dict[str, Any]) -> bool:
-    """Return whether a push is to the branch, which is the default one if there is no name."""
+    """Return whether a push is to the branch, which is the default one if there is no name.
+
+    One that deletes the branch leaves nothing to sync.
+    """
+    if payload.get("deleted") is True:
+        return False
     if branch is None:
         match payload:
             case {"repository": {"default_branch": str(branch)}}:

@@ -220,3 +220,19 @@ async def test_a_connection_cut_in_a_transaction_loses_the_transaction_only(
 async def test_a_mistake_in_sql_is_not_taken_for_an_outage(things: Database) -> None:
     with pytest.raises(asyncpg.PostgresSyntaxError):
         await things.fetch("selekt 1")
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(things: Database) -> None:
+    both_hold_one = asyncio.Barrier(2)
+
+    async def rename(first: int, second: int) -> None:
+        async with things.transaction() as transaction:
+            await transaction.execute("update thing set name = 'x' where id = $1", first)
+            await both_hold_one.wait()
+            await transaction.execute("update thing set name = 'x' where id = $1", second)
+
+    outcomes = await asyncio.gather(rename(1, 2), rename(2, 1), return_exceptions=True)
+    errors = [outcome for outcome in outcomes if outcome is not None]
+    assert len(errors) == 1
+    assert isinstance(errors[0], DatabaseUnavailable)
+    assert await things.fetch_value("select count(*) from thing where name = 'x'") == 2

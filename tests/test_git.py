@@ -1110,3 +1110,14 @@ def test_the_environment_is_nothing_but_what_git_needs(monkeypatch: pytest.Monke
     assert pairs["http.followRedirects"] == "false"
     assert pairs["fetch.fsckObjects"] == "true"
     assert f"GIT_CONFIG_KEY_{count}" not in variables
+
+
+async def test_where_the_operator_s_file_is_is_told_to_nobody(
+    tmp_path: Path, server: GitServer
+) -> None:
+    config = tmp_path / "broken.gitconfig"
+    config.write_text("[nonsense\n")
+    async with GitRepository(options(tmp_path, server, config_global=str(config))) as repository:
+        with pytest.raises(GitError) as raised:
+            await repository.read_head("https://git.example/team/docs", None)
+    assert str(tmp_path) not in str(raised.value)

@@ -12,8 +12,9 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -234,20 +235,18 @@ def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
 
 
 @contextmanager
-def json_log(capsys: pytest.CaptureFixture[str]) -> Generator[Callable[[], str]]:
-    """Log as the service does; yield what returns the log so far. Not a fixture: pytest
-    captures the set-up and the call of a test apart."""
+def json_log() -> Generator[Callable[[], str]]:
+    """Log as the service does; yield what returns the log so far.
+
+    The line of a request is written after its answer, so it is sure to be there only when what
+    serves has ended.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    configure_logs("INFO", "json")
-    parts: list[str] = []
-
-    def read() -> str:
-        parts.append(capsys.readouterr().err)
-        return "".join(parts)
-
+    with redirect_stderr(StringIO()) as log:
+        configure_logs("INFO", "json")
     try:
-        yield read
+        yield log.getvalue
     finally:
         root.handlers, root.level = handlers, level
 

@@ -249,10 +249,8 @@ def test_what_is_not_http_is_one_line_in_the_log(
     assert lines[0]["request_id"] == json.loads(body)["request_id"]
 
 
-def test_a_client_that_hangs_up_in_its_body_is_no_fault(
-    database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with json_log(capsys) as read_log, serving(database, *ROUTES) as client:
+def test_a_client_that_hangs_up_in_its_body_is_no_fault(database: str) -> None:
+    with json_log() as read_log, serving(database, *ROUTES) as client:
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
             head = b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 99\r\n\r\n"

@@ -320,13 +320,12 @@ def test_syncs_begin_when_the_schema_is_there(
 def test_a_worker_that_waits_for_the_database_says_so_once(
     empty_database: str,
     concurrency: int,
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sync_worker, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(sync_worker, "DUE_SECONDS", 0.2)
     with (
-        json_log(capsys) as log,
+        json_log() as log,
         serving(empty_database, sync_every_minutes=60.0, sync_concurrency=concurrency),
     ):
         eventually(lambda: "sync_waits_for_database" in log())

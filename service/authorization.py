@@ -15,8 +15,10 @@ Access: TypeAlias = Literal["open", "read", "change"]
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
+WEBHOOK: Final = re.compile(r"/api/project-docs/[^/]+/webhook")
+
 # Monitors have no token. A webhook is signed, which its route checks.
-OPEN: Final = re.compile(r"/api/health(/live)?|/api/project-docs/[^/]+/webhook")
+OPEN: Final = re.compile(rf"/api/health(/live)?|{WEBHOOK.pattern}")
 
 CHALLENGE: Final = 'Bearer realm="BMADFlow API"'
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
+from service.authorization import WEBHOOK
 from service.database_errors import DatabaseUnavailable
 from service.problems import (
     Problem,
@@ -30,7 +31,11 @@ log = structlog.stdlib.get_logger()
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
-BODY_SECONDS: Final = 60.0  # enough for the largest at 17 kB/s
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads: GitHub's own limit. The route
+# holds no more than MAX_BODY_BYTES of it.
+MAX_WEBHOOK_BYTES: Final = 25 * 1024 * 1024
+
+BODY_SECONDS: Final = 60.0  # enough for MAX_BODY_BYTES at 17 kB/s
 
 BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -117,7 +122,7 @@ def _answer(scope: Scope, error: BaseException) -> Response:
 
 
 class BodyLimit:
-    """Refuse a body of more than MAX_BODY_BYTES, or that is not there after BODY_SECONDS."""
+    """Refuse a body that is too large, or that is not there after BODY_SECONDS."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -128,12 +133,13 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        limit = MAX_WEBHOOK_BYTES if WEBHOOK.fullmatch(scope["path"]) else MAX_BODY_BYTES
         # uvicorn lets nothing through but digits, and of zeros before them any number, which int()
         # does not.
-        if int(headers.get("content-length", "").strip().lstrip("0") or 0) > MAX_BODY_BYTES:
+        if int(headers.get("content-length", "").strip().lstrip("0") or 0) > limit:
             if "expect" not in headers:  # who waits for leave to send has not begun
                 await _discard(receive)
-            raise _too_large()
+            raise _too_large(limit)
         deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         received = 0
         is_whole = False
@@ -149,10 +155,10 @@ class BodyLimit:
                 raise _too_slow() from None
             is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
+            if received > limit:
                 if not is_whole:
                     await _discard(receive)
-                raise _too_large()
+                raise _too_large(limit)
             return message
 
         await self.app(scope, receive_within_limits, send)
@@ -175,10 +181,10 @@ async def _discard(receive: Receive) -> None:
 NOTHING_FOLLOWS: Final = {"Connection": "close"}
 
 
-def _too_large() -> Problem:
+def _too_large(limit: int) -> Problem:
     return Problem(
         "too_large",
-        f"The body is larger than {MAX_BODY_BYTES} bytes.",
+        f"The body is larger than {limit} bytes.",
         headers=NOTHING_FOLLOWS,
     )
 

@@ -200,7 +200,7 @@ COMMON_ANSWERS = {
     ),
     "ContentTooLarge": problem_answer(
         STATUS["too_large"],
-        "The request's body is larger than 1 MiB.",
+        "The request's body is larger than 1 MiB, or a webhook's than 25 MiB.",
         "The body is larger than 1048576 bytes.",
     ),
     "Unavailable": problem_answer(

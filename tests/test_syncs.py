@@ -11,6 +11,8 @@ from conftest import assert_problem, eventually, run_sql
 from git_server import FIRST_COMMIT, LFS_POINTER, Link, Submodule
 from hub import Hub, running_hub
 
+from service.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -707,6 +709,25 @@ def test_a_signed_webhook_of_something_else_is_refused(hooked: Hub, payload: obj
     assert_problem(send_webhook(hooked, source, payload), 400)
     unknown = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
     assert_problem(send_webhook(hooked, unknown, push()), 404)
+
+
+def test_a_push_of_more_commits_than_are_looked_at_syncs(hooked: Hub) -> None:
+    remote = hooked.server.create()
+    remote.commit({"a.md": b"x"})
+    source = hooked.create_source(hooked.create_project(), remote)
+    payload = push("refs/heads/perhaps-another") | {"commits": ["x" * MAX_BODY_BYTES]}
+    assert_problem(send_webhook(hooked, source, payload, secret="another"), 403)
+    assert hooked.status(source)["status"] == "idle"
+    response = send_webhook(hooked, source, payload)
+    assert response.status_code == 202
+    assert hooked.wait(response.headers["location"])["added"] == 1
+
+
+def test_a_webhook_of_the_largest_size_is_taken_and_no_larger_one(hooked: Hub) -> None:
+    source = hooked.create_source(hooked.create_project(), hooked.server.create())
+    fitting = "x" * (MAX_WEBHOOK_BYTES - len(json.dumps("")))
+    assert send_webhook(hooked, source, fitting, event="other").status_code == 200
+    assert_problem(send_webhook(hooked, source, f"{fitting}x", event="other"), 413)
 
 
 def test_a_push_while_a_sync_is_under_way_is_not_missed(hooked: Hub) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from marshmallow import fields, validate
 
 from service.bodies import parse_object
+from service.middleware import MAX_BODY_BYTES
 from service.openapi import (
     EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_RUN_ID,
@@ -342,7 +343,9 @@ async def get_sync(request: Request) -> Response:
     description=(
         "A push to the source's branch syncs it at once. Needs GITHUB_WEBHOOK_SECRET, the secret "
         "that the webhook was given at GitHub; other events, and pushes to other branches, are "
-        "answered with 200 and do nothing."
+        "answered with 200 and do nothing. A body may have 25 MiB here, as GitHub's do; of one of "
+        "more than 1 MiB the branch is not looked at. GitHub sends JSON, or a form whose field "
+        "`payload` has it: both are taken."
     ),
     parameters=(
         PROJECT_DOC_ID,
@@ -388,12 +391,16 @@ async def receive_webhook(request: Request) -> Response:
     event = request.headers.get("x-github-event", "")
     if event != "push":
         return json_response(json.dumps({"message": "Nothing to do for this event."}))
-    if not _is_push_to(row["branch"], _read_payload(request, body)):
+    if body is not None and not _is_push_to(row["branch"], _read_payload(request, body)):
         return json_response(json.dumps({"message": "Nothing to do for this branch."}))
     return await _start(request, project_doc_id, is_news=True)
 
 
-async def _read_signed_body(request: Request) -> bytes:
+async def _read_signed_body(request: Request) -> bytes | None:
+    """Return the body; None instead of one of more than MAX_BODY_BYTES, which is only checked.
+
+    A push of so many commits is not worth holding: syncing once too often does no harm.
+    """
     # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
     secret = request.state["settings"].github_webhook_secret
     if secret is None:
@@ -401,10 +408,14 @@ async def _read_signed_body(request: Request) -> bytes:
     given = request.headers.get("x-hub-signature-256", "")
     # Whoever cannot have signed it is refused before its body is waited for.
     if SIGNATURE.fullmatch(given):
-        body = await request.body()
-        expected = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
-        if hmac.compare_digest(given.encode(), expected.encode()):
-            return body
+        expected = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+        body = bytearray()
+        async for chunk in request.stream():
+            expected.update(chunk)
+            if len(body) <= MAX_BODY_BYTES:
+                body += chunk
+        if hmac.compare_digest(given, f"sha256={expected.hexdigest()}"):
+            return bytes(body) if len(body) <= MAX_BODY_BYTES else None
     raise Problem("forbidden", "The signature does not fit the body.")
 
 

@@ -2,6 +2,8 @@
 
 The texts are other people's: each limit below is for those who send five megabytes of `[`. What
 is returned can be stored as jsonb: no NUL, no surrogate, no NaN, nothing deep, nothing large.
+
+A change here is to raise READER_VERSION in sync_documents.
 """
 
 import html

@@ -1,4 +1,7 @@
-"""From a file's bytes to its text: which files are documents, and what cannot be shown."""
+"""From a file's bytes to its text: which files are documents, and what cannot be shown.
+
+A change here is to raise READER_VERSION in sync_documents.
+"""
 
 import codecs
 import posixpath

@@ -73,6 +73,17 @@ class SkippedFile(NamedTuple):
     blob_id: str | None
 
 
+class Skipped(NamedTuple):
+    """What a run skipped: of very many files not all are known, but how many there are."""
+
+    files: Sequence[SkippedFile]
+    total: int
+
+    def reasons(self) -> dict[str, str]:
+        """Return why contents cannot be shown, by git's ids of them."""
+        return {file.blob_id: file.reason for file in self.files if file.blob_id}
+
+
 class Counts(NamedTuple):
     """How many documents a run added and so on."""
 
@@ -255,14 +266,13 @@ async def complete_run(
     claim: Claim,
     *,
     counts: Counts,
-    skipped: Sequence[SkippedFile],
-    skipped_total: int,
+    skipped: Skipped,
     fetched_bytes: int,
-    commit_id: str,
+    commit_id: str | None,
 ) -> None:
     """Note what a run did. In the transaction that holds the claim and wrote the documents."""
     # The end is not now(), which is when the transaction began: writing takes a part of the time.
-    kept = [file._asdict() for file in skipped[:SKIPPED_FILES_KEPT]]
+    kept = [file._asdict() for file in skipped.files[:SKIPPED_FILES_KEPT]]
     await _finish(
         transaction,
         claim,
@@ -277,7 +287,7 @@ async def complete_run(
         returning is_wanted_again
         """,
         *counts,
-        skipped_total,
+        skipped.total,
         json.dumps(kept),
         fetched_bytes,
         commit_id,
@@ -336,10 +346,8 @@ async def _finish(
     )
 
 
-async def read_skipped_before(
-    queries: Queries, project_doc_id: UUID
-) -> tuple[list[SkippedFile], int]:
-    """Return what the last completed run of a source skipped: the files noted, and how many."""
+async def read_skipped_before(queries: Queries, project_doc_id: UUID) -> Skipped:
+    """Return what the last completed run of a source skipped."""
     row = await queries.fetch_row(
         """
         select skipped_files::text as files, skipped
@@ -351,5 +359,5 @@ async def read_skipped_before(
         project_doc_id,
     )
     if row is None:
-        return [], 0
-    return [SkippedFile(**file) for file in json.loads(row["files"])], row["skipped"]
+        return Skipped([], 0)
+    return Skipped([SkippedFile(**file) for file in json.loads(row["files"])], row["skipped"])

@@ -29,6 +29,8 @@ create table project_doc (
     -- git's id of the folder at that commit: while it stays the same, so does every document. Null
     -- after the source was pointed elsewhere.
     tree_id text,
+    -- Of the code that read the documents: other code reads them again. Null before the first sync.
+    reader_version bigint,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint project_doc_has_project

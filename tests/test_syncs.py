@@ -12,6 +12,7 @@ from git_server import FIRST_COMMIT, LFS_POINTER, Link, Submodule
 from hub import Hub, running_hub
 
 from service.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
+from service.sync_documents import ROWS_PER_STATEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,6 +186,47 @@ def test_what_was_moved_is_not_fetched_again(hub: Hub) -> None:
     assert raw.content == utf16
 
 
+def test_contents_that_change_places_are_not_lost(hub: Hub) -> None:
+    count = ROWS_PER_STATEMENT + 10  # so that some are written over before others are
+    remote = hub.server.create()
+    remote.commit({f"{number:04}.md": b"# %d\n" % number for number in range(count)})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    hub.sync(source)
+    remote.commit({f"{number:04}.md": b"# %d\n" % (number + 1) for number in range(count - 1)})
+    remote.commit({f"{count - 1:04}.md": b"# 0\n"})
+    assert counts(hub.sync(source)) == (0, count, 0, 0, 0)
+    rows = run_sql(
+        hub.database, "select content, doc_metadata ->> 'title' from document order by file_path"
+    )
+    expected = [str(number) for number in [*range(1, count), 0]]
+    assert [title for _, title in rows] == expected
+    assert [content for content, _ in rows] == [f"# {title}\n" for title in expected]
+
+
+def test_what_other_code_read_is_read_again_and_written_where_it_differs(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"# A", "b.md": b"# B", "nul.md": b"\0" + bytes(range(1, 256)) * 1000})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    first = hub.sync(source)
+    before = versions(hub)
+    run_sql(
+        hub.database,
+        "update project_doc set reader_version = 0",
+        "update sync_run set skipped_files = jsonb_set(skipped_files, '{0,reason}', '\"was so\"')",
+        "update document set doc_metadata = '{}', updated_at = created_at where file_path = 'a.md'",
+    )
+    run = hub.sync(source)
+    assert counts(run) == (0, 0, 2, 0, 1)
+    assert run["skipped_files"] == first["skipped_files"]
+    assert hub.document(project, "a.md")["doc_metadata"]["title"] == "A"
+    after = versions(hub)
+    assert after["a.md"] != before["a.md"]
+    assert after["b.md"] == before["b.md"]
+    assert hub.sync(source)["bytes"] == 0  # and that was that
+
+
 def test_what_cannot_be_shown_is_skipped_and_said_why(hub: Hub) -> None:
     remote = hub.server.create()
     remote.commit(
@@ -198,6 +240,7 @@ def test_what_cannot_be_shown_is_skipped_and_said_why(hub: Hub) -> None:
             b"module": Submodule("1" * 40),
             b"large.json": b"[" + b"1," * 2_500_001 + b"1]",
             b"bad-\xff.md": b"x",
+            b"bad-\\xff.md": b"the one of which this is the name",
             b"x" * 200 + (b"/" + b"y" * 200) * 5 + b".md": b"x",
             # Fewer characters than that, and more bytes than PostgreSQL's index takes.
             ("\u65e5" * 80 + "/").encode() * 12 + b"x.md": b"x",
@@ -207,7 +250,7 @@ def test_what_cannot_be_shown_is_skipped_and_said_why(hub: Hub) -> None:
     project = hub.create_project()
     run = hub.sync(hub.create_source(project, remote))
     assert run["status"] == "completed", run
-    assert set(hub.files(project)) == {"ok.md"}
+    assert set(hub.files(project)) == {"ok.md", "bad-\\xff.md"}
     reasons = {file["path"]: file["reason"] for file in run["skipped_files"]}
     assert {path: reasons[path] for path in reasons if len(path) < 100} == {
         "passwd.md": "is a symbolic link",
@@ -227,6 +270,7 @@ def test_what_cannot_be_shown_is_skipped_and_said_why(hub: Hub) -> None:
         "is more than 100 folders deep",
     ]
     assert run["skipped"] == len(run["skipped_files"]) == 10
+    assert run["added"] == 2
     assert "root:" not in json.dumps(run_sql(hub.database, DOCUMENTS))
 
 

@@ -654,9 +654,7 @@ async def test_20000_documents_come_in_batches(tmp_path: Path, server: GitServer
     remote = server.create()
     remote.commit({f"{number % 100}/{number}.md": b"# %d\n" % number for number in range(20_000)})
     server.forget()
-    start = time.monotonic()
     _, contents = await read(options(tmp_path, server), remote.url)
-    assert time.monotonic() - start < 15
     assert len(contents) == 20_000
     assert contents[b"99/19999.md"] == b"# 19999\n"
     posts = [request for request in server.requests if request.path.endswith("git-upload-pack")]

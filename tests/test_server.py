@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     Start: TypeAlias = Callable[..., Service]
 
+# What the end of a service must not wait for takes 30 s or more, and a busy machine less than this.
+SOON = 10
+
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_it_cleanly_and_soon(
@@ -46,7 +49,7 @@ def test_a_signal_stops_it_cleanly_and_soon(
         started = time.monotonic()
         service.process.send_signal(stop_signal)
         assert service.wait() == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON
     assert "Traceback" not in service.log.read_text()
 
 
@@ -59,7 +62,7 @@ def test_ctrl_c_leaves_no_process_of_an_embedded_database(
     started = time.monotonic()
     os.killpg(service.process.pid, signal.SIGINT)  # as a terminal does
     assert service.wait() == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON
     eventually(lambda: is_gone(postmaster))
     assert "Traceback" not in service.log.read_text()
 
@@ -131,13 +134,14 @@ def shutting_down(url: str) -> httpx.Response | None:
 
 
 def test_while_it_drains_no_connection_is_kept(database: str, start_service: Start) -> None:
-    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="2")
+    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="60")
     with httpx.Client(base_url=service.url) as client:
         assert "connection" not in client.get("/docs").headers
         service.process.terminate()
-        eventually(lambda: shutting_down(service.url), 2)
+        eventually(lambda: shutting_down(service.url))
         # Whoever sends several requests on one connection turns elsewhere before the port closes.
         assert client.get("/docs").headers["connection"] == "close"
+    service.process.terminate()
     assert service.wait() == 0
 
 
@@ -161,7 +165,7 @@ def test_a_request_that_takes_too_long_to_stop_for_is_answered_all_the_same(
         service.process.terminate()
         response = asking.result()
         assert service.wait() == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < SOON
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["retry-after"] == "5"
@@ -178,11 +182,11 @@ def test_a_second_signal_stops_it_at_once(
     url = service.url
     eventually(lambda: answers(f"{url}/api/health"))
     os.killpg(service.process.pid, signal.SIGINT)
-    eventually(lambda: shutting_down(url), 2)
+    eventually(lambda: shutting_down(url), SOON)
     started = time.monotonic()
     os.killpg(service.process.pid, signal.SIGINT)
     assert service.wait() == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON
     assert "Traceback" not in service.log.read_text()
 
 

@@ -418,7 +418,7 @@ def test_a_signal_in_the_middle_leaves_nothing_behind(
         started = time.monotonic()
         os.killpg(terminal.process.pid, sent)  # as a terminal does
         assert terminal.process.wait(20) == code
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15  # reading may take 300 s
         lines = shown(terminal.read_to_end())
     assert lines in (["error: interrupted"], [])
     assert lines or sent != signal.SIGINT

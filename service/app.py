@@ -25,6 +25,7 @@ from service.routes.documentation import (
 )
 from service.routes.documents import get_document, get_file_tree, get_raw_document
 from service.routes.health import get_health, get_liveness
+from service.routes.hello import get_hello
 from service.routes.metrics import get_metrics
 from service.routes.project_docs import (
     create_project_doc,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 ROUTES: Final = [
     Route("/api/health", get_health, methods=["GET"]),
     Route("/api/health/live", get_liveness),
+    Route("/api/hello", get_hello),
     Route("/api/projects", list_projects),
     Route("/api/projects", create_project, methods=["POST"]),
     Route("/api/projects/{project_id}", get_project),

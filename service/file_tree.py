@@ -11,7 +11,7 @@ Node: TypeAlias = dict[str, Any]
 
 
 class Source(NamedTuple):
-    """A documentation source."""
+    """A documentation source that has documents."""
 
     id: object
     name: str

@@ -100,8 +100,10 @@ class Tree:
     """A folder as it is in a commit."""
 
     commit: str
-    # When the last commit that changed the folder was made; None where that is too long ago.
+    # When the last commit that changed the folder was made; None where it names no such time.
     commit_date: datetime | None
+    # If not, that was longer ago: the date is that of the oldest commit that was looked at.
+    is_date_exact: bool
     # Equal if and only if all that is in the folder is.
     tree_id: str
     entries: list[Entry]
@@ -203,17 +205,18 @@ class GitRepository:
             await self.read_head(url, branch)  # says it better
             raise
         commit, root, seconds = (await self._head()).split()
-        dated: str | None = seconds
+        is_exact = True
         self._tree_id = root
         if folder is not None:
             self._tree_id = await self._find_folder(commit, folder)
-            dated = await self._date_folder(commit, folder)
+            seconds, is_exact = await self._date_folder(commit, folder)
         output = await self._git("ls-tree", "-r", "-z", self._tree_id)
         prefix = b"" if folder is None else folder.encode() + b"/"
         entries = await asyncio.to_thread(_read_tree, output, prefix, self._options.max_files)
         return Tree(
             commit=commit,
-            commit_date=None if dated is None else _date(dated),
+            commit_date=_date(seconds),
+            is_date_exact=is_exact,
             tree_id=self._tree_id,
             entries=entries,
         )
@@ -280,17 +283,16 @@ class GitRepository:
             raise GitError(f"{folder} is not a folder in this branch.")
         return tree
 
-    async def _date_folder(self, commit: str, folder: str) -> str | None:
-        """Return the seconds since 1970 of the last commit that changed the folder, if known."""
+    async def _date_folder(self, commit: str, folder: str) -> tuple[str, bool]:
+        """Return the seconds since 1970 of the last commit that changed the folder.
+
+        And whether it did: git takes the oldest fetched commits for the ones that made everything.
+        """
         output = await self._git(*NEWEST, "--format=%H %ct", commit, "--", folder)
-        found = output.read_text().split()
-        if len(found) != 2:
-            return None
-        # git takes the oldest fetched commits for the ones that made everything.
+        newest, seconds = output.read_text().split()
         shallow = self._git_dir / "shallow"
-        if shallow.exists() and found[0] in shallow.read_text().split():
-            return None
-        return found[1]
+        is_oldest = shallow.exists() and newest in shallow.read_text().split()
+        return seconds, not is_oldest
 
     async def _sizes(self) -> dict[str, int]:
         """Return the sizes of the blobs that are here."""

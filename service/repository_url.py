@@ -25,7 +25,7 @@ BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/
 
 
 def parse_repository_url(url: str, hosts: Sequence[str]) -> str:
-    """Return the URL with a lower-case host, without `:443` and without a slash at its end.
+    """Return the URL with a lower-case host, without `www.`, `:443` and a slash at its end.
 
     `hosts` are the ones that are allowed, as `host` or `host:port`. Raises ValueError; its `str()`
     is a sentence for whoever gave the URL.
@@ -56,6 +56,8 @@ def _parse_host(authority: str, hosts: Sequence[str]) -> str:
     port = int(match[4] or 443)
     host = match[1] if port == 443 else f"{match[1]}:{port}"
     allowed = [allowed.lower() for allowed in hosts]
+    if host not in allowed and host.removeprefix("www.") in allowed:
+        return host.removeprefix("www.")  # as people copy it; it leads there by a redirect
     if host not in allowed:
         raise ValueError(
             f"The host {host} is not one that this service may read: {', '.join(allowed)}."

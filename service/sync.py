@@ -183,7 +183,8 @@ class _Attempt:
             tree = await self.repository.fetch_tree(source.url, source.branch, source.folder)
             if source.is_outdated or found.tree_id != tree.tree_id:
                 return await self._bring_in(source, tree, skipped_before)
-            found = Version(tree.commit, tree.tree_id, tree.commit_date or found.date)
+            is_dated = tree.is_date_exact or found.date is None
+            found = Version(tree.commit, tree.tree_id, tree.commit_date if is_dated else found.date)
         async with self.progress.finishing(self.database, self.claim, source) as transaction:
             unchanged = await transaction.fetch_value(
                 "select count(*) from document where project_doc_id = $1", source.id
@@ -267,7 +268,9 @@ class _Attempt:
         await transaction.execute(
             """
             update project_doc
-            set last_synced_at = now(), last_commit = $2, tree_id = $3,
+            -- Not now(), which is when the transaction began: a front end that asked for a sync
+            -- meanwhile, and was told of this one, waits for a time after that.
+            set last_synced_at = clock_timestamp(), last_commit = $2, tree_id = $3,
                 last_github_commit_date = $4, reader_version = $5
             where id = $1
             """,

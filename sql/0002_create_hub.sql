@@ -23,7 +23,7 @@ create table project_doc (
     -- Null is the repository's default branch, whichever that is at the time.
     branch text check (char_length(branch) between 1 and 255),
     last_synced_at timestamptz,
-    -- When the folder was last changed. Null also where git's shallow history does not say.
+    -- When the folder was last changed, or the oldest time that git's shallow history has.
     last_github_commit_date timestamptz,
     last_commit text,
     -- git's id of the folder at that commit: while it stays the same, so does every document. Null

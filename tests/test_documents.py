@@ -388,7 +388,7 @@ def work_as_the_front_end(hub: Hub, call: Callable[..., dict[str, Any]]) -> None
     assert hub.wait(started["headers"]["location"])["status"] == "completed"
     assert call("GET", f"{source['headers']['location']}/sync-status")["body"]["files_done"] == 1
     tree = call("GET", f"{project}/file-tree")["body"]["tree"]
-    document = f"/api/documents/{_files(tree)['Docs/docs/a.md']}"
+    document = f"/api/documents/{_files(tree)['docs/a.md']}"
     found = call("GET", document)
     assert found["body"]["content"] == "# A\n"
     tag = {"If-None-Match": found["headers"]["etag"]}
@@ -480,10 +480,14 @@ def test_a_project_without_documents_has_an_empty_tree(hub: Hub) -> None:
     hub.create_source(project, hub.server.create(), name="One")
     assert hub.tree(project) == []
     hub.create_source(project, hub.server.create("two"), name="Two")
-    assert [(node["name"], node["children"]) for node in hub.tree(project)] == [
-        ("One", []),
-        ("Two", []),
-    ]
+    assert hub.tree(project) == []
+
+
+def test_a_source_without_documents_changes_no_path(hub: Hub) -> None:
+    project = Synced(hub, {"docs/a.md": b"x"}).project
+    assert list(hub.files(project)) == ["docs/a.md"]
+    hub.create_source(project, hub.server.create("two"), name="Two")
+    assert list(hub.files(project)) == ["docs/a.md"]
 
 
 def test_a_project_that_is_not_there_has_no_tree(client: httpx.Client) -> None:

@@ -68,10 +68,10 @@ def test_folders_come_first_then_names_whatever_their_case(
     assert paths(build_file_tree(ONE, [file(path) for path in given])) == expected
 
 
-def test_several_sources_have_a_folder_each_even_an_empty_one() -> None:
-    tree = build_file_tree(TWO, [file("docs/a.md"), file("b.md")])
-    expected = ["Code", [], "Planning", ["Planning/docs", ["Planning/docs/a.md"], "Planning/b.md"]]
-    assert paths(tree) == expected
+def test_several_sources_have_a_folder_each() -> None:
+    tree = build_file_tree(TWO, [file("docs/a.md"), file("b.md"), file("a.md", 2)])
+    planning = ["Planning/docs", ["Planning/docs/a.md"], "Planning/b.md"]
+    assert paths(tree) == ["Code", ["Code/a.md"], "Planning", planning]
 
 
 def test_the_same_path_in_two_sources_is_two_documents() -> None:

@@ -354,11 +354,13 @@ async def test_the_date_is_that_of_the_last_commit_that_touched_the_folder(
         remote.commit({"b.md": b"x%d" % number})
     at = options(tmp_path, server)
     # Of the 51 commits, the newest 50 are fetched; the oldest of these made nothing of it.
-    assert (await read(at, remote.url, "old"))[0].commit_date is None
-    new = (await read(at, remote.url, "new"))[0].commit_date
-    assert new == datetime.fromtimestamp(1_750_000_000, UTC)
-    whole = (await read(at, remote.url))[0].commit_date
-    assert whole == datetime.fromtimestamp(1_750_000_000 + 9 * 60, UTC)
+    old, new, whole = [(await read(at, remote.url, name))[0] for name in ("old", "new", None)]
+    assert old.commit_date == datetime.fromtimestamp(FIRST_COMMIT + 120, UTC)
+    assert not old.is_date_exact
+    assert new.commit_date == datetime.fromtimestamp(1_750_000_000, UTC)
+    assert whole.commit_date == datetime.fromtimestamp(1_750_000_000 + 9 * 60, UTC)
+    assert new.is_date_exact
+    assert whole.is_date_exact
 
 
 # What goes wrong is told.

@@ -18,6 +18,7 @@ HOSTS = ("github.com", "gitlab.com", "codeberg.org", "bitbucket.org", "Git.Examp
         ("https://github.com/bmad/docs.git", "https://github.com/bmad/docs.git"),
         ("HTTPS://GitHub.COM/Bmad/Docs", "https://github.com/Bmad/Docs"),
         ("https://github.com:443/bmad/docs", "https://github.com/bmad/docs"),
+        ("https://www.github.com/bmad/docs", "https://github.com/bmad/docs"),
         ("https://github.com:00443/bmad/docs", "https://github.com/bmad/docs"),
         ("https://gitlab.com/a/b/c/d.git", "https://gitlab.com/a/b/c/d.git"),
         ("https://gitlab.com/tree/blob/raw", "https://gitlab.com/tree/blob/raw"),

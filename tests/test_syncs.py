@@ -11,6 +11,7 @@ from conftest import assert_problem, eventually, run_sql
 from git_server import FIRST_COMMIT, LFS_POINTER, Link, Submodule
 from hub import Hub, running_hub
 
+from service.git import HISTORY_COMMITS
 from service.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.sync_documents import ROWS_PER_STATEMENT
 
@@ -105,9 +106,13 @@ def test_writing_is_part_of_what_a_sync_took(hub: Hub) -> None:
     remote.commit({f"{number}.md": b"# A\n" for number in range(2000)})
     hub.sync(hub.create_source(hub.create_project(), remote))
     # A document's time is when its transaction began.
-    query = "select finished_at - (select max(created_at) from document) from sync_run"
-    ((writing,),) = run_sql(hub.database, query)
+    ((writing, noting),) = run_sql(
+        hub.database,
+        "select finished_at - (select max(created_at) from document), "
+        "finished_at - (select last_synced_at from project_doc) from sync_run",
+    )
     assert writing > timedelta(milliseconds=20)
+    assert timedelta() < noting < writing / 2
 
 
 def test_nothing_new_asks_once_and_writes_no_document(hub: Hub) -> None:
@@ -145,6 +150,24 @@ def test_a_commit_elsewhere_in_the_repository_writes_no_document(hub: Hub) -> No
     assert versions(hub) == before
     assert hub.client.get(f"/api/project-docs/{source}").json()["last_commit"] == commit
     assert hub.status(source)["last_github_commit_date"] == date
+
+
+def test_a_folder_that_was_quiet_for_long_has_the_oldest_date_that_is_known(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"docs/a.md": b"# A\n"})
+    project = hub.create_project()
+    early = hub.create_source(project, remote, github_folder_path="docs")
+    hub.sync(early)
+    date = hub.status(early)["last_github_commit_date"]
+    for number in range(HISTORY_COMMITS):
+        remote.commit({"src/x.py": b"%d" % number})
+    hub.sync(early)
+    assert hub.status(early)["last_github_commit_date"] == date
+    late = hub.create_source(project, remote, github_folder_path="docs")
+    hub.sync(late)
+    at_latest = hub.status(late)["last_github_commit_date"]
+    between = datetime.fromisoformat(at_latest) - datetime.fromisoformat(date)
+    assert between == timedelta(seconds=60)  # the next commit's, which is the oldest of so many
 
 
 def test_only_what_differs_is_fetched_and_written(hub: Hub) -> None:

@@ -161,8 +161,8 @@ class FileTreeSchema(ExactSchema):
     tag="documents",
     summary="Get the tree of a project's documents",
     description=(
-        "Folders first, then by name. A project with several sources has each of them as a folder "
-        "at the top."
+        "Folders first, then by name. Where several sources of a project have documents, each is a "
+        "folder at the top."
     ),
     parameters=(PROJECT_ID,),
     answers={
@@ -189,7 +189,7 @@ async def get_file_tree(request: Request) -> Response:
         raise Problem("not_found", MISSING_PROJECT)
 
     def build() -> str:
-        sources = {row[0]: Source(row[0], row[1]) for row in rows if row[0] is not None}
+        sources = {row[0]: Source(row[0], row[1]) for row in rows if row[2]}
         files = (File(row[0], row[2], row[3], row[4], row[5]) for row in rows if row[2])
         tree = build_file_tree(list(sources.values()), files)
         return json.dumps({"project_id": str(project_id), "tree": tree})

@@ -80,8 +80,8 @@ class ProjectDocSchema(ExactSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "When the folder was last changed; null also where that was too long "
-            "ago for the part of the history that is looked at."
+            "description": "When the folder was last changed. Where that was before the newest 50 "
+            "commits, the time of the oldest of these."
         },
     )
     last_commit = fields.String(required=True, allow_none=True)

@@ -108,35 +108,35 @@ async def run(
     When this is cancelled, or the command fails, its whole process group is killed: git leaves
     its helpers behind when it is killed alone. Raises OSError if it cannot be started.
     """
-    # All of the group inherit the one end; the other reads its end of file when all are gone.
-    life, inherited = os.pipe()
     with (
-        os.fdopen(life, "rb"),
         stdin.open("rb") as source,
         stdout.open("wb") as output,
         stderr.open("wb") as errors,
     ):
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *command,
-                stdin=source,
-                stdout=output,
-                stderr=errors,
-                pass_fds=(inherited,),
-                cwd="/",
-                env=dict(variables),
-                start_new_session=True,
+        # All of the group inherit the one end; the other reads its end of file when all are gone.
+        life, inherited = os.pipe()
+        with os.fdopen(life, "rb"):
+            starting = asyncio.ensure_future(
+                asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=source,
+                    stdout=output,
+                    stderr=errors,
+                    pass_fds=(inherited,),
+                    cwd="/",
+                    env=dict(variables),
+                    start_new_session=True,
+                )
             )
-        )
-        starting.add_done_callback(lambda _: os.close(inherited))
-        code = -1
-        try:
-            # Cancelled in the middle of its start, it would run all the same.
-            process = await asyncio.shield(starting)
-            code = await process.wait()
-        finally:
-            if code != 0:
-                await _end(starting, life)
+            starting.add_done_callback(lambda _: os.close(inherited))
+            code = -1
+            try:
+                # Cancelled in the middle of its start, it would run all the same.
+                process = await asyncio.shield(starting)
+                code = await process.wait()
+            finally:
+                if code != 0:
+                    await _end(starting, life)
     return code
 
 

@@ -532,6 +532,15 @@ async def test_no_git_is_told(
     assert_nothing_is_left(temporary)
 
 
+async def test_what_cannot_be_started_keeps_nothing_open(tmp_path: Path) -> None:
+    nowhere, source = tmp_path / "nowhere/file", Path(os.devnull)
+    before = psutil.Process().num_fds()
+    for stdin, stdout in ((nowhere, source), (source, nowhere)):
+        with pytest.raises(FileNotFoundError):
+            await git_process.run(["true"], {}, stdin=stdin, stdout=stdout, stderr=source)
+    assert psutil.Process().num_fds() == before
+
+
 @pytest.mark.parametrize(
     ("errors", "part"),
     [

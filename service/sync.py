@@ -145,22 +145,23 @@ async def sync(
     another's by now, and DatabaseUnavailable: then nothing is written, and the run is still to be
     done.
     """
-    with suppress(OSError):  # without a place for such directories, the next line says so
+    with suppress(OSError):  # without a place for such directories, GitRepository says so
         await asyncio.to_thread(remove_leftovers)
-    async with GitRepository(_git_options(settings)) as repository:
-        attempt = _Attempt(database, claim, repository, progress, settings.sync_max_files)
-        try:
-            for _ in range(TRIES):
-                try:
-                    return await attempt.run()
-                except SourceChangedError:
-                    continue
-            raise GitError("The source was changed again and again while it was synced.")
-        except GitError as error:
-            fetched = repository.fetched_bytes()
-            async with progress.finishing(database, claim) as transaction:
-                await fail_run(transaction, claim, str(error), fetched)
-            return {"status": "failed", "error": str(error)}
+    fetched = 0
+    try:
+        async with GitRepository(_git_options(settings)) as repository:
+            attempt = _Attempt(database, claim, repository, progress, settings.sync_max_files)
+            try:
+                for _ in range(TRIES):
+                    with suppress(SourceChangedError):
+                        return await attempt.run()
+                raise GitError("The source was changed again and again while it was synced.")
+            finally:
+                fetched = repository.fetched_bytes()
+    except GitError as error:
+        async with progress.finishing(database, claim) as transaction:
+            await fail_run(transaction, claim, str(error), fetched)
+        return {"status": "failed", "error": str(error)}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import tempfile
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -519,6 +520,20 @@ def test_an_empty_repository_fails_until_there_is_something(hub: Hub) -> None:
     assert counts(hub.sync(source)) == (1, 0, 0, 0, 0)
 
 
+def test_a_service_without_room_for_a_directory_says_so(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"1"})
+    source = hub.create_source(hub.create_project(), remote)
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        run = hub.sync(source)
+    assert run["error"] == "The service cannot make a temporary directory."
+    assert run["bytes"] == 0
+    assert hub.sync(source)["status"] == "completed"
+
+
 def test_more_documents_than_the_operator_allows_are_refused(database: str, tmp_path: Path) -> None:
     with running_hub(database, tmp_path, sync_max_files=2) as hub:
         remote = hub.server.create()
@@ -530,8 +545,9 @@ def test_more_documents_than_the_operator_allows_are_refused(database: str, tmp_
 
 
 def test_a_server_that_stalls_costs_no_more_than_the_operator_allows(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with running_hub(database, tmp_path, sync_timeout=1.0) as hub:
         remote = hub.server.create()
         remote.commit({"a.md": b"x" * 100_000})

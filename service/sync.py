@@ -150,7 +150,7 @@ async def sync(
     fetched = 0
     try:
         async with GitRepository(_git_options(settings)) as repository:
-            attempt = _Attempt(database, claim, repository, progress, settings.sync_max_files)
+            attempt = _Attempt(database, claim, repository, progress, settings)
             try:
                 for _ in range(TRIES):
                     with suppress(SourceChangedError):
@@ -172,7 +172,7 @@ class _Attempt:
     claim: Claim
     repository: GitRepository
     progress: Progress
-    max_files: int
+    settings: Settings
 
     async def run(self) -> dict[str, Any]:
         """Do the run, and return what to say of it in the log."""
@@ -198,10 +198,11 @@ class _Attempt:
         self, source: Source, tree: Tree, skipped_before: Skipped
     ) -> dict[str, Any]:
         wanted, skipped = await asyncio.to_thread(choose_files, tree.entries)
-        if len(wanted) > self.max_files:
+        max_files, max_bytes = self.settings.sync_max_files, self.settings.sync_max_bytes
+        if len(wanted) > max_files:
             raise GitError(
-                f"There are {len(wanted):,} documents, and {self.max_files:,} are the most that "
-                "the service takes: name a folder, or raise SYNC_MAX_FILES."
+                f"There are {len(wanted):,} documents, and {max_files:,} are the most that the "
+                "service takes: name a folder, or raise SYNC_MAX_FILES."
             )
         self.progress.files_total = len(wanted)
         stored = await read_stored(self.database, source.id)
@@ -225,7 +226,7 @@ class _Attempt:
             await contents.copy_stored(
                 self.database, source.id, {path: stored[path] for path in copied}
             )
-            read, unreadable = await read_files(new, contents, self.progress)
+            read, unreadable = await read_files(new, contents, max_bytes, self.progress)
             skipped += unreadable
             not_shown = {file.path for file in skipped if file.blob_id}
             present = {file.path for file in wanted} - not_shown

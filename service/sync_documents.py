@@ -154,27 +154,41 @@ class Contents:
 
 
 async def read_files(
-    files: Sequence[WantedFile], contents: Contents, progress: Progress
+    files: Sequence[WantedFile], contents: Contents, max_bytes: int, progress: Progress
 ) -> tuple[list[ReadFile], list[SkippedFile]]:
-    """Return what the files say, and which cannot be shown."""
+    """Return what the files say, and which cannot be shown.
+
+    Raises GitError where they and what is listed of them have more than `max_bytes` together: git
+    has counted each content once, but any number of files may have it.
+    """
     read: list[ReadFile] = []
     skipped: list[SkippedFile] = []
 
-    def read_some(some: Sequence[WantedFile]) -> None:
+    def read_some(some: Sequence[WantedFile]) -> int:
+        size = 0
         for file in some:
             try:
                 content = contents.read(file.blob_id)
+                size += len(content)
                 text = read_text(content)
                 metadata = read_metadata(text.text, file.file_type, file.path)
                 if text.encoding != "utf-8":
                     metadata["encoding"] = text.encoding  # it is not what is shown
                 read.append(ReadFile(file, len(content), json.dumps(metadata)))
+                size += len(read[-1].metadata)
             except Unreadable as error:
                 skipped.append(SkippedFile(file.path, str(error), file.blob_id))
             progress.files_done += 1
+        return size
 
+    total = 0
     for start in range(0, len(files), READ_AT_ONCE):
-        await asyncio.to_thread(read_some, files[start : start + READ_AT_ONCE])
+        total += await asyncio.to_thread(read_some, files[start : start + READ_AT_ONCE])
+        if total > max_bytes:
+            raise GitError(
+                f"The new documents and what is listed of them have more than {max_bytes:,} bytes "
+                "together: name a folder, or raise SYNC_MAX_BYTES."
+            )
     return read, skipped
 
 

@@ -544,6 +544,25 @@ def test_more_documents_than_the_operator_allows_are_refused(database: str, tmp_
         assert run_sql(database, DOCUMENTS) == []
 
 
+@pytest.mark.parametrize(
+    "content",
+    # The headings take more than the text; what cannot be shown has to be read all the same.
+    [b"x" * 90_000, b"# a\n" * 2000, b"\0" * 90_000],
+    ids=["text", "headings", "unreadable"],
+)
+def test_one_content_in_many_files_counts_as_often(
+    database: str, tmp_path: Path, content: bytes
+) -> None:
+    with running_hub(database, tmp_path, sync_max_bytes=4_000_000) as hub:
+        remote = hub.server.create()
+        remote.commit({f"{number}.md": content for number in range(120)})
+        source = hub.create_source(hub.create_project(), remote)
+        assert "more than 4,000,000 bytes together" in hub.sync(source)["error"]
+        assert run_sql(database, DOCUMENTS) == []
+        remote.commit({f"{number}.md": content for number in range(3)}, start_over=True)
+        assert hub.sync(source)["status"] == "completed"
+
+
 def test_a_server_that_stalls_costs_no_more_than_the_operator_allows(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,8 +70,9 @@ def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[Skipp
     wanted: list[WantedFile] = []
     skipped: list[SkippedFile] = []
     for entry in entries:
-        shown = entry.path.decode(errors="backslashreplace")
-        file_type = file_type_of(shown)
+        path = entry.path.decode(errors="backslashreplace")
+        shown = path if len(entry.path) <= PATH_BYTES else f"{path[:PATH_SHOWN]}…"
+        file_type = file_type_of(path)
         if entry.mode == SUBMODULE:
             skipped.append(SkippedFile(shown, "is a submodule", None))
         elif file_type is None:
@@ -80,16 +81,16 @@ def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[Skipp
             skipped.append(SkippedFile(shown, "is a symbolic link", None))
         elif entry.mode not in REGULAR_FILES:
             skipped.append(SkippedFile(shown, f"has the unknown mode {entry.mode}", None))
-        elif shown.encode() != entry.path:
+        elif path.encode() != entry.path:
             skipped.append(SkippedFile(shown, "has a name that is not valid UTF-8", None))
         elif len(entry.path) > PATH_BYTES:
             reason = f"has a path of more than {PATH_BYTES:,} bytes"
-            skipped.append(SkippedFile(f"{shown[:PATH_SHOWN]}…", reason, None))
+            skipped.append(SkippedFile(shown, reason, None))
         elif entry.path.count(b"/") > PATH_FOLDERS:
             reason = f"is more than {PATH_FOLDERS} folders deep"
             skipped.append(SkippedFile(shown, reason, None))
         else:
-            wanted.append(WantedFile(shown, file_type, entry.id))
+            wanted.append(WantedFile(path, file_type, entry.id))
     return wanted, skipped
 
 

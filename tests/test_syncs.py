@@ -298,6 +298,21 @@ def test_what_cannot_be_shown_is_skipped_and_said_why(hub: Hub) -> None:
     assert "root:" not in json.dumps(run_sql(hub.database, DOCUMENTS))
 
 
+def test_of_a_long_path_only_its_beginning_is_told(hub: Hub) -> None:
+    remote = hub.server.create()
+    long = (b"d" * 200 + b"/") * 20
+    others = {long + b"a.md": Link(b"x"), long + b"b": Submodule("1" * 40)}
+    remote.commit({**others, long + b"\xff.md": b"x", long + b"c.md": b"x"})
+    run = hub.sync(hub.create_source(hub.create_project(), remote))
+    assert {file["path"] for file in run["skipped_files"]} == {"d" * 200 + "…"}
+    assert {file["reason"] for file in run["skipped_files"]} == {
+        "is a symbolic link",
+        "is a submodule",
+        "has a name that is not valid UTF-8",
+        "has a path of more than 1,024 bytes",
+    }
+
+
 def test_what_was_skipped_is_not_fetched_again(hub: Hub) -> None:
     remote = hub.server.create()
     remote.commit({"nul.md": b"\0" + bytes(range(1, 256)) * 1000, "ok.md": b"1"})

@@ -150,6 +150,8 @@ async def request_due_syncs(database: Database, every_minutes: float) -> None:
         )
         -- Two who do this at once wait for each other in one order.
         order by id
+        -- One that is being deleted just now needs none, and all others would wait for its end.
+        for key share skip locked
         on conflict (project_doc_id) where finished_at is null do nothing
         """,
         every_minutes,

@@ -25,8 +25,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from service import sync_worker
+from service.database import open_database
+from service.metrics import Metrics
 from service.migrations import migrate
-from service.sync_queue import DATABASE_AWAY, INTERRUPTED
+from service.sync_queue import DATABASE_AWAY, INTERRUPTED, request_due_syncs
 from service.sync_worker import FAULT
 
 if TYPE_CHECKING:
@@ -711,6 +713,20 @@ def test_what_is_deleted_and_changed_while_it_is_written_waits_and_goes(
     for table in ("document", "sync_run", "project_doc"):
         assert run_sql(copies.database, f"select * from {table}") == []
     assert_no_trouble(copies)
+
+
+def test_a_source_that_is_being_deleted_keeps_no_other_from_being_synced(
+    database: str, git: GitServer
+) -> None:
+    async def request() -> None:
+        async with open_database(database, 1, Metrics()) as pool:
+            await request_due_syncs(pool, 1)
+
+    deleted, other = (create_source(database, git.create(name)) for name in "ab")
+    with psycopg.connect(database) as connection:
+        connection.execute("delete from project_doc where id = %s", [deleted])
+        asyncio.run(request())
+        assert run_sql(database, "select project_doc_id::text from sync_run") == [(other,)]
 
 
 def test_deleting_and_changing_sources_at_any_moment_makes_no_deadlock(copies: Copies) -> None:

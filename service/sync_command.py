@@ -200,13 +200,18 @@ async def _forget(database: Database, registered: Registered) -> None:
             registered.project_doc_id,
         )
     if registered.is_new_project:
-        await database.execute(
-            """
-            delete from project
-            where id = $1 and not exists (select 1 from project_doc where project_id = $1)
-            """,
-            registered.project_id,
-        )
+        async with database.transaction() as transaction:
+            # Whoever adds a source just now is waited for, and is seen by the next statement.
+            await transaction.execute(
+                "select from project where id = $1 for update", registered.project_id
+            )
+            await transaction.execute(
+                """
+                delete from project
+                where id = $1 and not exists (select 1 from project_doc where project_id = $1)
+                """,
+                registered.project_id,
+            )
 
 
 def name_of(url: str) -> str:

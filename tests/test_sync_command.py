@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import psutil
+import psycopg
 import pytest
 from conftest import (
     PROJECT,
@@ -209,6 +210,29 @@ def test_what_was_registered_before_stays_when_a_sync_fails(
     assert_one_line(run_with(variables, "sync", remote.url))
     assert run_sql(database, REGISTERED) == registered
     assert run_sql(database, RUNS)[-1] == ("failed", True, 1)
+
+
+def test_what_somebody_adds_while_a_failed_sync_is_taken_back_stays(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create("team/docs")
+    remote.commit({"a.md": b"x" * 10_000})
+    server.behaviour.stall_after = 100
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    waiting += " and datname = current_database()"
+    with ThreadPoolExecutor() as threads, psycopg.connect(database) as other:
+        running = threads.submit(run_with, variables, "sync", remote.url)
+        eventually(lambda: server.stalled, PATIENCE)
+        other.execute(
+            "insert into project_doc (project_id, name, github_url) "
+            "select id, 'Mine', 'https://git.example/mine' from project"
+        )
+        server.behaviour.status = 500
+        server.behaviour.resume.set()
+        eventually(lambda: run_sql(database, waiting) == [(1,)], PATIENCE)
+        other.commit()
+        assert_one_line(running.result())
+    assert [row[:2] for row in run_sql(database, REGISTERED)] == [("docs", "Mine")]
 
 
 def test_a_schema_that_is_not_there_is_said(

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import re
+import sys
 import weakref
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -177,12 +178,12 @@ class GitRepository:
         """Return the id of the branch's newest commit, or of HEAD's where `branch` is None."""
         name = _ref(branch)
         heads = ("--heads",) if branch is not None else ()
-        found = await self._list_refs(url, *heads, "--", url, name)
-        if name in found:
-            return found[name]
+        listed = await self._list_refs(url, *heads, "--", url, name)
+        if commit := await asyncio.to_thread(_find_ref, listed, name):
+            return commit
         if branch is not None:
             raise GitError(f"The repository has no branch {branch}.")
-        if await self._list_refs(url, "--heads", "--", url):
+        if (await self._list_refs(url, "--heads", "--", url)).stat().st_size:
             raise GitError("The repository's default branch does not exist; name a branch.")
         raise GitError("The repository is empty: it has no commits yet.")
 
@@ -255,13 +256,9 @@ class GitRepository:
         packs = self._git_dir.glob("objects/pack/*.pack")
         return sum(pack.stat().st_size for pack in packs)
 
-    async def _list_refs(self, url: str, *arguments: str) -> dict[str, str]:
-        """Return the ids by the refs' names."""
-        # HEAD of a repository whose head is not a branch has no symref; it has an id all the same.
-        output = await self._remote(url, "ls-remote", "--symref", *arguments, git_dir=os.devnull)
-        lines = (await asyncio.to_thread(output.read_text, errors="replace")).splitlines()
-        pairs = (line.split("\t", 1) for line in lines if "\t" in line)
-        return {name: commit for commit, name in pairs if not commit.startswith("ref:")}
+    async def _list_refs(self, url: str, *arguments: str) -> Path:
+        """Return the file of the refs' ids and names, also of those that end with a given name."""
+        return await self._remote(url, "ls-remote", *arguments, git_dir=os.devnull)
 
     async def _initialise(self) -> None:
         if not self._git_dir.exists():
@@ -447,20 +444,31 @@ def _authorization(host: str, token: str) -> str:
     return f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
 
 
+def _find_ref(path: Path, name: str) -> str | None:
+    """Return the id of exactly this ref out of what `git ls-remote` printed."""
+    # Line by line: a repository may have a million refs of which the names end like this one.
+    with path.open("rb") as file:
+        for line in file:
+            commit, _, found = line.rstrip(b"\n").partition(b"\t")
+            if found == name.encode():
+                return commit.decode()
+    return None
+
+
 def _read_tree(path: Path, prefix: bytes, max_files: int) -> list[Entry]:
     """Return what `git ls-tree -r -z` printed."""
-    count = 0
-    with path.open("rb") as file:
-        # A few trees that name each other can print millions of lines: count before.
-        while part := file.read(1 << 20):
-            count += part.count(b"\0")
-            if count > max_files:
-                raise GitError(f"The folder has more than {max_files:,} files.")
     entries: list[Entry] = []
-    for record in path.read_bytes().split(b"\0")[:-1]:
-        head, _, name = record.partition(b"\t")
-        mode, kind, blob = head.decode().split()
-        entries.append(Entry(prefix + name, mode, kind, blob))
+    with path.open("rb") as file:
+        # A few trees that name each other can print millions of lines: never all of them at once.
+        rest = b""
+        while part := file.read(1 << 20):
+            *records, rest = (rest + part).split(b"\0")
+            if len(entries) + len(records) > max_files:
+                raise GitError(f"The folder has more than {max_files:,} files.")
+            for record in records:
+                head, _, name = record.partition(b"\t")
+                mode, kind, blob = head.decode().split()
+                entries.append(Entry(prefix + name, sys.intern(mode), sys.intern(kind), blob))
     return entries
 
 

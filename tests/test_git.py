@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+import tracemalloc
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -659,6 +660,29 @@ async def test_files_are_counted(tmp_path: Path, server: GitServer) -> None:
     assert len(tree.entries) == 10
     text = await fails(options(tmp_path, server, max_files=10), remote.url)
     assert "more than 10 files" in text
+
+
+async def test_long_lists_are_not_held_in_memory(tmp_path: Path, server: GitServer) -> None:
+    remote = server.create()
+    content = remote.git("hash-object", "-w", "--stdin", stdin=b"x")
+    lines = "".join(f"100644 blob {content}\t{number}{'x' * 200}.md\n" for number in range(200))
+    tree = remote.git("mktree", stdin=lines.encode())
+    lines = "".join(f"040000 tree {tree}\t{number}\n" for number in range(500))
+    tree = remote.git("mktree", stdin=lines.encode())
+    commit = remote.git("-c", "user.name=x", "-c", "user.email=x@x", "commit-tree", "-m", "x", tree)
+    refs = "".join(f"{commit} refs/heads/{number:06}/HEAD\n" for number in range(100_000))
+    (remote.path / "packed-refs").write_text(f"{commit} refs/heads/main\n{refs}")
+    async with GitRepository(options(tmp_path, server)) as repository:
+        tracemalloc.start()
+        try:
+            assert await repository.read_head(remote.url, None) == commit
+            assert tracemalloc.get_traced_memory()[1] < 3_000_000
+            listed = await repository.fetch_tree(remote.url, None, None)
+            size, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert len(listed.entries) == 100_000
+    assert most - size < 5_000_000
 
 
 async def test_20000_documents_come_in_batches(tmp_path: Path, server: GitServer) -> None:

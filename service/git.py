@@ -333,7 +333,8 @@ class GitRepository:
                 self._pins[parts] = await resolve_public(*parts)
             configuration["http.curloptResolve"] = self._pins[parts]
         host, port = parts
-        address = host if port == 443 else f"{host}:{port}"
+        name = f"[{host}]" if ":" in host else host
+        address = name if port == 443 else f"{name}:{port}"
         token = self._options.token
         is_for_token = url.startswith("https:") and address == self._options.token_host.lower()
         if token and is_for_token:

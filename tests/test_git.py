@@ -893,6 +893,8 @@ def authorization(user: str) -> str:
         ("bitbucket.org", "", "x-token-auth"),
         ("gitlab.com", "", "oauth2"),
         ("gitlab.team.example:8443", ":8443", "oauth2"),
+        ("[2001:db8::1]", "", "x-access-token"),
+        ("[2001:db8::1]:8443", ":8443", "x-access-token"),
     ],
 )
 async def test_a_token_opens_its_host(
@@ -900,7 +902,7 @@ async def test_a_token_opens_its_host(
 ) -> None:
     remote = server.create()
     remote.commit({"a.md": b"a"})
-    url = f"https://{token_host.partition(':')[0]}{port}/team/docs.git"
+    url = f"https://{token_host.removesuffix(':8443')}{port}/team/docs.git"
     config = tmp_path / "config"
     base = url.removesuffix("team/docs.git")
     config.write_text(f'[url "{server.url}/"]\n\tinsteadOf = {base}\n')

@@ -400,7 +400,7 @@ class GitRepository:
             # When its helper is killed for the size of its file, git does not always say so.
             if any(partial.stat().st_size >= options.max_bytes for partial in self._partials()):
                 raise GitTooLargeError(TOO_LARGE.format(bytes=options.max_bytes))
-            printed = errors.read_bytes()[-ERROR_BYTES:] if errors.exists() else b""
+            printed = _read_end(errors, ERROR_BYTES)
             raise explain(code, printed, max_bytes=options.max_bytes, hidden=hidden)
         return output
 
@@ -443,6 +443,13 @@ def _authorization(host: str, token: str) -> str:
     else:
         user = "x-access-token"
     return f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
+
+
+def _read_end(path: Path, length: int) -> bytes:
+    """Return the last bytes of a file, which a server may have made as long as one may be."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - length))
+        return file.read(length)
 
 
 def _find_ref(path: Path, name: str) -> str | None:

@@ -533,6 +533,26 @@ async def test_no_git_is_told(
     assert_nothing_is_left(temporary)
 
 
+async def test_of_much_that_git_prints_only_the_end_is_read(
+    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = options(tmp_path, server)
+    fake = tmp_path / "bin/git"
+    fake.parent.mkdir()
+    fake.write_text(
+        '#!/bin/sh\ncase "$*" in *version) echo git version 2.39.5; exit;; esac\n'
+        "head -c 50000000 /dev/zero >&2; echo >&2; echo fatal: the end >&2; exit 1\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    tracemalloc.start()
+    try:
+        assert "the end" in await fails(at, "https://git.example/team/docs.git")
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
+
+
 async def test_what_cannot_be_started_keeps_nothing_open(tmp_path: Path) -> None:
     nowhere, source = tmp_path / "nowhere/file", Path(os.devnull)
     before = psutil.Process().num_fds()

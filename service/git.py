@@ -302,7 +302,7 @@ class GitRepository:
         flags = (NO_BLOBS, "--depth=1", "--no-write-fetch-head", "--stdin")
         await self._remote(url, *FETCH, *flags, "--end-of-options", url, stdin=names)
         if self.fetched_bytes() > self._options.max_bytes:
-            raise GitError(TOO_LARGE.format(bytes=self._options.max_bytes))
+            raise GitTooLargeError(TOO_LARGE.format(bytes=self._options.max_bytes))
 
     async def _fetch_without_giants(self, url: str) -> None:
         """Fetch all that is in the folder but giants: a server says of none how large it is."""

@@ -618,6 +618,21 @@ async def test_a_giant_that_ends_the_fetch_is_left_out_of_another(
     assert giants.sent_bytes < 50_000_000
 
 
+async def test_giants_of_several_batches_are_left_out_as_those_of_one(
+    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.git.BATCH_BLOBS", 1)
+    remote = server.create()
+    giants = {name: os.urandom(MAX_FILE_BYTES + 1) for name in ("b.md", "c.md")}
+    remote.commit({"a.md": b"a", **giants})
+    async with GitRepository(options(tmp_path, server, max_bytes=8_000_000)) as repository:
+        tree = await repository.fetch_tree(remote.url, None, None)
+        ids = [entry.id for entry in tree.entries]
+        blobs = await repository.fetch_blobs(remote.url, ids)
+        assert list(blobs.sizes) == ids[:1]
+        assert list(blobs.too_large) == ids[1:]
+
+
 async def test_a_file_may_have_5_mb(tmp_path: Path, server: GitServer) -> None:
     remote = server.create()
     remote.commit({"a.md": bytes(MAX_FILE_BYTES), "b.md": bytes(MAX_FILE_BYTES + 1)})

@@ -15,6 +15,7 @@ from test_openapi import add_examples
 from wire import PATIENCE, Answer, ask, assert_fair, read_answers, run_service, unharmed
 
 from service.app import ROUTES
+from service.middleware import MAX_WEBHOOK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -362,7 +363,9 @@ def test_nothing_that_comes_with_a_connect_is_taken_for_a_request(service: Servi
             assert [(answer.status, answer.is_last) for answer in answers] == [(405, True)]
 
 
-@pytest.mark.parametrize("length", [b"1048577", b"9" * 18, b"%d" % (2**64 - 1)])
+@pytest.mark.parametrize(
+    "length", [b"%d" % (MAX_WEBHOOK_BYTES + 1), b"9" * 18, b"%d" % (2**64 - 1)]
+)
 def test_a_length_that_no_route_takes_is_refused(length: bytes, service: Service) -> None:
     with unharmed(service):
         for answers in attack(service, request(b"content-length: " + length, b"expect: any")):

@@ -15,10 +15,10 @@ from test_openapi import add_examples
 from wire import PATIENCE, Answer, ask, assert_fair, read_answers, run_service, unharmed
 
 from service.app import ROUTES
-from service.middleware import MAX_WEBHOOK_BYTES
+from service.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from conftest import Postgres, Service
 
@@ -307,9 +307,9 @@ def service(shared_service: Service, shared_database: str) -> Service:
     return shared_service
 
 
-def attack(service: Service, *pieces: bytes) -> list[list[Answer]]:
-    """Send the pieces by each method to each route; return the answers on each connection."""
-    fillings = [(method, path) for method in METHODS for path in PATHS]
+def attack(service: Service, *pieces: bytes, paths: Sequence[bytes] = PATHS) -> list[list[Answer]]:
+    """Send the pieces by each method to each path; return the answers on each connection."""
+    fillings = [(method, path) for method in METHODS for path in paths]
     requests = dict.fromkeys(
         tuple(piece.replace(b"METHOD", method).replace(b"PATH", path) for piece in pieces)
         for method, path in fillings
@@ -364,11 +364,20 @@ def test_nothing_that_comes_with_a_connect_is_taken_for_a_request(service: Servi
 
 
 @pytest.mark.parametrize(
-    "length", [b"%d" % (MAX_WEBHOOK_BYTES + 1), b"9" * 18, b"%d" % (2**64 - 1)]
+    ("length", "paths"),
+    [
+        (MAX_BODY_BYTES + 1, [path for path in PATHS if not path.endswith(b"/webhook")]),
+        (MAX_WEBHOOK_BYTES + 1, PATHS),
+        (10**18 - 1, PATHS),
+        (2**64 - 1, PATHS),
+    ],
 )
-def test_a_length_that_no_route_takes_is_refused(length: bytes, service: Service) -> None:
+def test_a_length_that_no_route_takes_is_refused(
+    length: int, paths: list[bytes], service: Service
+) -> None:
+    head = request(b"content-length: %d" % length, b"expect: any")
     with unharmed(service):
-        for answers in attack(service, request(b"content-length: " + length, b"expect: any")):
+        for answers in attack(service, head, paths=paths):
             assert_fair(answers)
             assert [(answer.status, answer.is_last) for answer in answers] == [(413, True)]
 

@@ -6,6 +6,6 @@ import sys
 if __name__ == "__main__":
     # What is imported now is no garbage, and looking for some among it takes a tenth of the start.
     gc.disable()
-    from service.commands import main
+    from service.commands.main import main
 
     sys.exit(main())

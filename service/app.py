@@ -9,13 +9,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from service.authorization import Authorization
 from service.database import open_database
 from service.health import HealthCheck
 from service.metrics import Metrics, refreshing
-from service.middleware import BodyLimit, Cors, ErrorBoundary
-from service.migration_files import read_migration_files
-from service.request_context import RequestContext
+from service.migrations.files import read_migration_files
 from service.routes.documentation import (
     get_asset,
     get_openapi_document,
@@ -49,7 +46,10 @@ from service.routes.syncs import (
     sync_project_doc,
 )
 from service.state import State
-from service.sync_worker import syncing
+from service.sync.syncer import syncing
+from service.web.authorization import Authorization
+from service.web.middleware import BodyLimit, Cors, ErrorBoundary
+from service.web.request_context import RequestContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

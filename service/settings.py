@@ -11,7 +11,7 @@ from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
 
 from service import PROJECT
-from service.repository_url import HOST
+from service.git.names import HOST
 
 EMBEDDED = "embedded:"
 SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")

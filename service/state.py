@@ -8,7 +8,7 @@ from service.database import Database
 from service.health import HealthCheck
 from service.metrics import Metrics
 from service.settings import Settings
-from service.sync_worker import SyncWorker
+from service.sync.syncer import SyncWorker
 
 
 class State(TypedDict):

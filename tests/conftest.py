@@ -27,11 +27,11 @@ import uvicorn
 
 from service import PROJECT
 from service.app import create_app
-from service.embedded import EmbeddedPostgres
-from service.listening import listen
+from service.embedded.postgres import EmbeddedPostgres
 from service.logs import configure_logs
-from service.migrations import migrate
-from service.server import server_config
+from service.migrations.run import migrate
+from service.server.sockets import listen
+from service.server.worker import server_config
 from service.settings import Settings
 
 if TYPE_CHECKING:

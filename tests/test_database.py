@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from conftest import Postgres, run_sql
-from network import Proxy
 
 from service.database import Database, open_database
 from service.database_errors import DatabaseUnavailable
 from service.metrics import Metrics
 from service.problems import Problem
+from tests.conftest import Postgres, run_sql
+from tests.support.network import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, SETTING_NAMES
 
 from service import __version__
 from service.app import ROUTES
+from tests.conftest import PROJECT, SETTING_NAMES
 
 README = (PROJECT / "README.md").read_text()
 

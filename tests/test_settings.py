@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import SETTING_NAMES, run_command
 
 from service import PROJECT
 from service.settings import Settings, SettingsError, load_settings
+from tests.conftest import SETTING_NAMES, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from service.openapi import Answer, build_document, operation, problem_answer
+from service import PROJECT
 from service.problems import STATUS, Problem
 from service.state import Request
+from service.web.openapi import Answer, build_document, operation, problem_answer
 
-PAGES = Path(__file__).parent.parent / "pages"
+PAGES = PROJECT / "service/web/pages"
 
 # Both pages were tried under it. The hash is the empty string's: ReDoc's styles start as empty
 # elements that are filled by script, which a policy does not forbid.

@@ -11,9 +11,12 @@ from marshmallow import fields, validate
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service.document_text import FILE_TYPES, MEDIA_TYPES
-from service.file_tree import File, Source, build_file_tree
-from service.openapi import (
+from service.documents.text import FILE_TYPES, MEDIA_TYPES
+from service.documents.tree import File, Source, build_file_tree
+from service.problems import ExactSchema, Problem
+from service.routes.projects import MISSING as MISSING_PROJECT
+from service.routes.projects import PROJECT_ID
+from service.web.openapi import (
     EXAMPLE_DOCUMENT_ID,
     EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_PROJECT_ID,
@@ -21,10 +24,7 @@ from service.openapi import (
     operation,
     path_parameter,
 )
-from service.paging import json_response, read_id
-from service.problems import ExactSchema, Problem
-from service.routes.projects import MISSING as MISSING_PROJECT
-from service.routes.projects import PROJECT_ID
+from service.web.paging import json_response, read_id
 
 if TYPE_CHECKING:
     from service.state import Request

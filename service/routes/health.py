@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from service.health import HEALTHY, UNHEALTHY, Finding, Health
-from service.openapi import Answer, operation
 from service.problems import RETRY_AFTER_SECONDS, ExactSchema
 from service.state import Request, State
+from service.web.openapi import Answer, operation
 
 NO_STORE = {"Cache-Control": "no-store"}
 NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old answer says nothing."}

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from marshmallow import fields, validate
 from starlette.responses import JSONResponse
 
-from service.openapi import Answer, operation
 from service.problems import ExactSchema
 from service.state import Request
+from service.web.openapi import Answer, operation
 
 
 class HelloSchema(ExactSchema):

@@ -4,8 +4,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service.openapi import Answer, operation
 from service.state import Request
+from service.web.openapi import Answer, operation
 
 
 @operation(

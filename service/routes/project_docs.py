@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.bodies import UNSUPPORTED, InputSchema, Text, invalid, read_json
-from service.openapi import (
+from service.git.names import parse_branch, parse_folder, parse_repository_url
+from service.problems import ExactSchema, Problem
+from service.routes.projects import MISSING as MISSING_PROJECT
+from service.routes.projects import PROJECT_ID
+from service.sync.queue import MISSING_PROJECT_DOC as MISSING
+from service.web.bodies import UNSUPPORTED, InputSchema, Text, invalid, read_json
+from service.web.openapi import (
     EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_PROJECT_ID,
     PAGE_HEADERS,
@@ -18,12 +23,7 @@ from service.openapi import (
     operation,
     path_parameter,
 )
-from service.paging import json_response, page_query, page_response, read_id, read_page
-from service.problems import ExactSchema, Problem
-from service.repository_url import parse_branch, parse_folder, parse_repository_url
-from service.routes.projects import MISSING as MISSING_PROJECT
-from service.routes.projects import PROJECT_ID
-from service.sync_queue import MISSING_PROJECT_DOC as MISSING
+from service.web.paging import json_response, page_query, page_response, read_id, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.bodies import UNSUPPORTED, InputSchema, Text, read_json
-from service.openapi import (
+from service.problems import ExactSchema, Problem
+from service.web.bodies import UNSUPPORTED, InputSchema, Text, read_json
+from service.web.openapi import (
     EXAMPLE_PROJECT_ID,
     PAGE_HEADERS,
     PAGE_PARAMETERS,
@@ -17,8 +18,7 @@ from service.openapi import (
     operation,
     path_parameter,
 )
-from service.paging import json_response, page_query, page_response, read_id, read_page
-from service.problems import ExactSchema, Problem
+from service.web.paging import json_response, page_query, page_response, read_id, read_page
 
 if TYPE_CHECKING:
     from starlette.responses import Response

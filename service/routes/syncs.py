@@ -11,9 +11,13 @@ from urllib.parse import parse_qs
 
 from marshmallow import fields, validate
 
-from service.bodies import parse_object
-from service.middleware import MAX_BODY_BYTES
-from service.openapi import (
+from service.problems import ExactSchema, Problem
+from service.routes.project_docs import PROJECT_DOC_ID
+from service.sync.queue import MISSING_PROJECT_DOC as MISSING
+from service.sync.queue import request_sync
+from service.web.bodies import parse_object
+from service.web.middleware import MAX_BODY_BYTES
+from service.web.openapi import (
     EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_RUN_ID,
     PAGE_HEADERS,
@@ -23,11 +27,7 @@ from service.openapi import (
     operation,
     path_parameter,
 )
-from service.paging import json_response, page_query, page_response, read_id, read_page
-from service.problems import ExactSchema, Problem
-from service.routes.project_docs import PROJECT_DOC_ID
-from service.sync_queue import MISSING_PROJECT_DOC as MISSING
-from service.sync_queue import request_sync
+from service.web.paging import json_response, page_query, page_response, read_id, read_page
 
 if TYPE_CHECKING:
     from uuid import UUID

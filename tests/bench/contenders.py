@@ -62,7 +62,7 @@ ALL_ROUTES: Final = (HEALTH, PROJECTS, DOCUMENT)
 SERVICE: Final = Contender(
     "service",
     ("-m", "service", "serve"),
-    "service.server",
+    "service.server.serve",
     PROJECT,
     {"LOG_FORMAT": "json"},
     str(SERVICE_PYTHON),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psycopg
 from rows import fill
 
-from service.embedded import EmbeddedPostgres
-from service.migrations import migrate
+from service.embedded.postgres import EmbeddedPostgres
+from service.migrations.run import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Generator

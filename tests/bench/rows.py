@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from texts import Texts
 
-from service.document_metadata import read_metadata
+from service.documents.metadata import read_metadata
 
 PROJECT_COUNT: Final = 100
 DOCUMENT_BYTES: Final = 50_000

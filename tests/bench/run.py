@@ -35,7 +35,7 @@ def main() -> int:
     options = _parse_arguments()
     # The modules beside this one are found already; neither `service` nor what it shares with the
     # tests is installed anywhere.
-    sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+    sys.path[:0] = [str(PROJECT)]
     if obstacle := _find_obstacle():
         return _complain(obstacle, 1)
     for stop_signal in STOP_SIGNALS:
@@ -54,8 +54,8 @@ def _run(rounds: int, seconds: int) -> int:
     from record import write_record
     from report import format_report
 
-    from service.embedded import EmbeddedPostgresError
-    from service.migration_backend import MigrationError
+    from service.embedded.postgres import EmbeddedPostgresError
+    from service.migrations.backend import MigrationError
 
     # The first and the last: on a machine with hyper-threads these are never the same core's.
     cores = sorted(os.sched_getaffinity(0))

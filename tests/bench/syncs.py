@@ -22,16 +22,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psutil
 import psycopg
 from contenders import HEALTH, HOST, SERVICE, BenchmarkError, running
-from git_server import git_server, git_settings
 from results import ManyDocuments, SyncResult, Syncs
 from texts import Texts
+
+from tests.support.git_server import git_server, git_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from contenders import Contender, Server
-    from git_server import GitServer, Remote
     from postgres import Database, Postgres
+
+    from tests.support.git_server import GitServer, Remote
 
 TRIES: Final = 3
 

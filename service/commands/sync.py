@@ -1,0 +1,290 @@
+"""`python -m service sync`: register a repository and bring its documents in, from a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from urllib.parse import urlsplit
+
+import asyncpg
+from marshmallow import ValidationError
+
+from service.database import open_database
+from service.database_errors import DatabaseUnavailable
+from service.git.names import parse_branch, parse_folder, parse_repository_url
+from service.metrics import Metrics
+from service.problems import Problem
+from service.sync.queue import request_sync
+from service.sync.syncer import syncing
+from service.web.bodies import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from uuid import UUID
+
+    from service.database import Connection, Database, Row
+    from service.database_errors import Reason
+    from service.settings import Settings
+
+LOOK_SECONDS: Final = 0.1
+CONNECTIONS: Final = 4
+SKIPPED_FILES_SHOWN: Final = 20
+
+NAME_LENGTH: Final = 255
+PROJECT_NAME: Final = Text(shortest=1, longest=NAME_LENGTH, is_line=True)
+
+AWAY: Final[dict[Reason, str]] = {
+    "unreachable": "the database cannot be reached: does it run, and is DATABASE_URL right?",
+    "timeout": "the database does not answer in time: is DATABASE_URL right?",
+    "pool_timeout": "the database is too slow",
+}
+
+
+class SyncCommandError(Exception):
+    """The sync could not be done; `str()` is one readable line."""
+
+
+class Wanted(NamedTuple):
+    """What is to be brought in, and where it belongs. Names are made up where there is none."""
+
+    url: str
+    folder: str | None
+    branch: str | None
+    project: str | None
+
+
+class Registered(NamedTuple):
+    """Where it belongs by now."""
+
+    project_id: UUID
+    project_name: str
+    project_doc_id: UUID
+    is_new_project: bool
+    is_new_project_doc: bool
+
+
+def sync_repository(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> None:
+    """Register what is wanted, unless it is, sync it, and say how far that is and how it ended.
+
+    Raises SyncCommandError.
+    """
+    try:
+        checked = Wanted(
+            parse_repository_url(wanted.url, settings.git_hosts),
+            parse_folder(wanted.folder or ""),
+            parse_branch(wanted.branch) if wanted.branch else None,
+            PROJECT_NAME.deserialize(wanted.project) if wanted.project else None,
+        )
+    except ValidationError as error:
+        messages = cast("list[str]", error.messages)
+        raise SyncCommandError(f"--project: {' '.join(messages)}") from None
+    except ValueError as error:
+        raise SyncCommandError(str(error)) from None
+    try:
+        asyncio.run(_stopping(_sync(settings, checked, say)))
+    except DatabaseUnavailable as error:
+        raise SyncCommandError(AWAY[error.reason]) from None
+    except Problem as error:  # the source was deleted just now
+        raise SyncCommandError(error.detail) from None
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        raise SyncCommandError("the schema is behind the code: run migrate first") from None
+    except asyncpg.PostgresError as error:
+        raise SyncCommandError(f"the database refuses: {error}") from None
+
+
+async def _stopping(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work`; SIGTERM and SIGHUP cancel it, as Ctrl-C does, so that its run is given back.
+
+    Without this they raise SystemExit wherever the loop is, and all tasks end at once.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    received: list[int] = []
+
+    def stop(sig: int) -> None:
+        received.append(sig)
+        task.cancel()
+
+    before = {sig: signal.getsignal(sig) for sig in (signal.SIGTERM, signal.SIGHUP)}
+    handled = {sig: handler for sig, handler in before.items() if handler is not signal.SIG_IGN}
+    for sig in handled:
+        loop.add_signal_handler(sig, stop, sig)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
+    finally:
+        for sig, handler in handled.items():
+            loop.remove_signal_handler(sig)
+            signal.signal(sig, handler)
+
+
+async def _sync(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> None:
+    metrics = Metrics()  # nobody asks for them here
+    async with (
+        open_database(
+            settings.database_url,
+            CONNECTIONS,
+            metrics,
+            use_prepared_statements=settings.database_prepared_statements,
+        ) as database,
+        # Whoever comes first does it: this process, or a service on the same database.
+        syncing(
+            database, replace(settings, sync_concurrency=1, sync_every_minutes=0), metrics
+        ) as worker,
+    ):
+        async with database.transaction() as transaction:
+            registered = await _register(transaction, wanted)
+        run_id = await request_sync(database, registered.project_doc_id)
+        worker.wake()
+        run = await _wait(database, run_id, f"asking {urlsplit(wanted.url).netloc}")
+        if run["status"] == "failed":
+            # A slip in the command must not leave a source that never can be synced.
+            await _forget(database, registered)
+            raise SyncCommandError(run["error"])
+        _tell(run, settings, registered, say)
+
+
+async def _register(transaction: Connection, wanted: Wanted) -> Registered:
+    name = name_of(wanted.url)
+    project_name = wanted.project or name
+    # Of two commands at once one waits here for the other, and finds what that has registered.
+    project = await transaction.fetch_row(
+        """
+        insert into project (name)
+        values ($1)
+        on conflict (name) do update set name = excluded.name
+        returning id, xmax = 0 as is_new
+        """,
+        project_name,
+    )
+    assert project is not None
+    project_id = project["id"]
+    place = (project_id, wanted.url, wanted.folder, wanted.branch)
+    project_doc_id = await transaction.fetch_value(
+        """
+        select id
+        from project_doc
+        where project_id = $1 and github_url = $2
+            and github_folder_path is not distinct from $3
+            and branch is not distinct from $4
+        order by created_at
+        limit 1
+        """,
+        *place,
+    )
+    is_new = project_doc_id is None
+    if is_new:
+        project_doc_id = await transaction.fetch_value(
+            """
+            insert into project_doc (project_id, github_url, github_folder_path, branch, name)
+            values ($1, $2, $3, $4, $5)
+            returning id
+            """,
+            *place,
+            name,
+        )
+    return Registered(project_id, project_name, project_doc_id, project["is_new"], is_new)
+
+
+async def _forget(database: Database, registered: Registered) -> None:
+    """Take back what this command has registered, unless somebody has synced it since."""
+    if registered.is_new_project_doc:
+        await database.execute(
+            "delete from project_doc where id = $1 and last_synced_at is null",
+            registered.project_doc_id,
+        )
+    if registered.is_new_project:
+        async with database.transaction() as transaction:
+            # Whoever adds a source just now is waited for, and is seen by the next statement.
+            await transaction.execute(
+                "select from project where id = $1 for update", registered.project_id
+            )
+            await transaction.execute(
+                """
+                delete from project
+                where id = $1 and not exists (select 1 from project_doc where project_id = $1)
+                """,
+                registered.project_id,
+            )
+
+
+def name_of(url: str) -> str:
+    """Return the name of a repository, as far as it fits a project."""
+    last = url.rpartition("/")[2]
+    return (last.removesuffix(".git") or last)[:NAME_LENGTH]
+
+
+async def _wait(database: Database, run_id: UUID, begun: str) -> Row:
+    """Return the run when it has ended; show on a terminal how far it is until then."""
+    shown = ""
+    is_terminal = sys.stderr.isatty()
+    try:
+        while True:
+            run = await _read_run(database, run_id)
+            if run["status"] in ("completed", "failed"):
+                return run
+            text = _progress(run, begun)
+            if is_terminal and text != shown:
+                sys.stderr.write(f"\r\x1b[K{text}")
+                sys.stderr.flush()
+                shown = text
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        if shown:  # whatever comes now begins on a line of its own
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+async def _read_run(database: Database, run_id: UUID) -> Row:
+    run = await database.fetch_row(
+        """
+        select id, status, files_total, files_done, added, changed, unchanged, removed, skipped,
+               error, bytes, extract(epoch from finished_at - started_at)::float8 as seconds,
+               array(select file ->> 'path' from jsonb_array_elements(skipped_files) as file)
+                   as skipped_paths,
+               array(select file ->> 'reason' from jsonb_array_elements(skipped_files) as file)
+                   as skipped_reasons
+        from sync_run
+        where id = $1
+        """,
+        run_id,
+    )
+    if run is None:
+        raise SyncCommandError("the source was deleted while it was synced")
+    return run
+
+
+def _progress(run: Row, begun: str) -> str:
+    if run["status"] == "queued":
+        return "waiting for its turn"
+    if run["files_total"] is None:
+        return begun
+    return f"{run['files_done']:,} of {run['files_total']:,} documents"
+
+
+def _tell(run: Row, settings: Settings, registered: Registered, say: Callable[[str], None]) -> None:
+    documents = "1 document" if run["files_done"] == 1 else f"{run['files_done']:,} documents"
+    say(
+        f"{registered.project_name}: {documents} synced in {run['seconds']:.1f} s, "
+        f"{run['bytes']:,} bytes fetched: {run['added']:,} added, {run['changed']:,} changed, "
+        f"{run['unchanged']:,} unchanged, {run['removed']:,} removed, {run['skipped']:,} skipped"
+    )
+    files = list(zip(run["skipped_paths"], run["skipped_reasons"], strict=True))
+    for path, reason in files[:SKIPPED_FILES_SHOWN]:
+        say(f"skipped: {path!r} {reason}")
+    if run["skipped"] > SKIPPED_FILES_SHOWN:
+        say(
+            f"skipped: {run['skipped'] - SKIPPED_FILES_SHOWN:,} more, all at "
+            f"/api/project-docs/{registered.project_doc_id}/syncs/{run['id']}"
+        )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    say(
+        f"while the service runs: http://{host}:{settings.port}"
+        f"/api/projects/{registered.project_id}/file-tree"
+    )

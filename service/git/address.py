@@ -1,0 +1,67 @@
+"""Which addresses git may connect to: public ones, checked before and pinned for the connection."""
+
+import asyncio
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from service.git.errors import UNKNOWN_HOST, GitError, clean
+
+RESOLVE_SECONDS = 10.0
+# Each of them goes into the environment; curl tries one after the other.
+ADDRESSES_MAX = 16
+
+# What `is_global` of some Python versions takes for public, and lets one reach what is not.
+NOT_PUBLIC = tuple(
+    ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocols' own, and Oracle's service for the machine that asks
+        "192.88.99.0/24",  # 6to4 relays (RFC 7526)
+        "168.63.129.16/32",  # Azure's own service for the machine that asks
+        "2002::/16",  # 6to4: holds an IPv4 address
+        "2001::/23",  # Teredo and other protocols' own
+        "3fff::/20",  # documentation (RFC 9637)
+    )
+)
+# All that is given out to networks. Outside: ::127.0.0.1, ::ffff:127.0.0.1, 64:ff9b::127.0.0.1.
+IPV6_UNICAST = ip_network("2000::/3")
+
+
+def is_public(address: str) -> bool:
+    """Return whether a numeric address is one that anybody on the internet can reach."""
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address) and ip not in IPV6_UNICAST:
+        return False
+    if any(ip in network for network in NOT_PUBLIC if network.version == ip.version):
+        return False
+    special = ip.is_private or ip.is_multicast or ip.is_reserved or ip.is_unspecified
+    return ip.is_global and not special and not ip.is_loopback and not ip.is_link_local
+
+
+async def resolve_public(host: str, port: int) -> str:
+    """Return git's http.curloptResolve for a host: `*:443:192.0.2.1,[2001:db8::1]`.
+
+    `*`, since a pin on the name would miss `github.com.`. Raises GitError if the host is unknown,
+    or if any of its addresses is not public: the next look-up could be answered with that one.
+    """
+    try:
+        async with asyncio.timeout(RESOLVE_SECONDS):
+            addresses = await _look_up(host, port)
+    except TimeoutError:
+        raise GitError("The repository's host could not be looked up in time.") from None
+    except (OSError, UnicodeError, ValueError):
+        raise GitError(UNKNOWN_HOST) from None
+    if not addresses:
+        raise GitError(UNKNOWN_HOST)
+    if not all(is_public(address) for address in addresses):
+        raise GitError(clean(f"The host {host} is not on the public internet."))
+    return f"*:{port}:" + ",".join(_bracketed(address) for address in addresses[:ADDRESSES_MAX])
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+def _bracketed(address: str) -> str:
+    return address if isinstance(ip_address(address), IPv4Address) else f"[{address}]"

@@ -1,0 +1,264 @@
+"""yoyo's PostgreSQL backend, made safe: a migration and every mark of it in one transaction."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+import uuid
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import DatabaseURI
+from yoyo.migrations import Migration, default_migration_table, read_sql_migration
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from service.migrations.files import MigrationFile
+
+# Advisory locks. The first one's connection is idle, so that no migration can let go of it, and
+# lasts as long as the process. The second one is on the connection that migrates, and lasts as long
+# as its work, which the server goes on with for a while when the process is killed.
+# Any numbers that no other program locks in this database: "BMADFLOW" in ASCII, and the next.
+PROCESS_LOCK: Final = 0x424D4144_464C4F57
+WORK_LOCK: Final = PROCESS_LOCK + 1
+
+CONNECT_SECONDS: Final = 5
+
+# How long a statement may queue for a lock that the live service holds: while it queues, every
+# request for that table queues behind it.
+LOCK_TIMEOUT: Final = "5s"
+
+SESSION: Final = {
+    "lock_timeout": LOCK_TIMEOUT,
+    # The limits that a role or a database sets for requests are not meant for migrations.
+    "statement_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    # The server notices a machine that is gone.
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+}
+
+# What a killed process was doing goes on in the server, and would keep the locks of the next one's
+# migration, unless the server looks whether the process is still there.
+CLIENT_CHECK_INTERVAL: Final = "500ms"
+
+# A file that ends the transaction it runs in would be half applied when a later statement fails.
+TRANSACTION_CONTROL = re.compile(r"(?i)(begin|start|commit|end|rollback|abort|prepare\s+trans)\b")
+COPY_FROM_CLIENT = re.compile(r"(?is)copy\b.*\b(stdin|stdout)\b")
+LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+
+class MigrationError(Exception):
+    """The schema could not be brought to where it should be; `str()` is one readable line."""
+
+
+class MigrationBackend(PostgresqlPsycopgBackend):
+    """yoyo's bookkeeping, with a migration and every mark of it in one transaction.
+
+    yoyo itself commits the migration before it marks it as applied. A kill between the two
+    leaves one that neither counts as applied nor can be applied again.
+    """
+
+    _connection: psycopg.Connection[Any]
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        unused = DatabaseURI("postgresql+psycopg", None, None, None, None, None, {})
+        super().__init__(unused, default_migration_table)
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        return self._connection
+
+    def connect(self, dburi: object) -> psycopg.Connection[Any]:
+        # libpq reads the URL itself: yoyo's own parser knows neither several hosts nor sockets.
+        return connect(self._url)
+
+    def _delete_lock_row(self, pid: int) -> None:
+        # After a cut connection the row stays, for break_lock. What cut it is the error to tell.
+        if not self.connection.closed:
+            self.connection.rollback()
+            self._reset_session()
+            super()._delete_lock_row(pid)
+
+    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
+        # yoyo's own asks for a user name, which a container may not have, and for a full host
+        # name, which a broken resolver takes half a minute not to find.
+        return {
+            "id": str(uuid.uuid1()),
+            "migration_id": migration.id,
+            "migration_hash": migration.hash,
+            "username": _user_name(),
+            "hostname": socket.gethostname(),
+            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
+            "operation": operation,
+        }
+
+    def apply_file(self, file: MigrationFile) -> None:
+        """Apply a migration and note that it was.
+
+        Raises MigrationError; nothing is done then, or in a file that is not transactional, the
+        statements before the one that failed.
+        """
+        migration = Migration(file.id, str(file.path), str(file.path.parent))
+        with self._transaction(file):
+            self._run(file.path, file.is_transactional)
+            self._reset_session()
+            with self.connection.transaction():
+                self.mark_one(migration, log=False)
+                self.log_migration(migration, "apply")
+                self.connection.execute(
+                    "insert into migration_checksum (migration_id, sha256) values (%s, %s)",
+                    (file.id, file.sha256),
+                )
+
+    def roll_back_file(self, file: MigrationFile) -> None:
+        """Undo a migration and note that it was. Raises MigrationError as apply_file does."""
+        migration = Migration(file.id, str(file.path), str(file.path.parent))
+        with self._transaction(file):
+            self._run(file.rollback_path, file.is_transactional)
+            self._reset_session()
+            with self.connection.transaction():
+                self.unmark_one(migration, log=False)
+                self.log_migration(migration, "rollback")
+                # Rolling back the very first migration has taken the table away.
+                if exists(self.connection, "migration_checksum"):
+                    self.connection.execute(
+                        "delete from migration_checksum where migration_id = %s", (file.id,)
+                    )
+
+    @contextmanager
+    def _transaction(self, file: MigrationFile) -> Generator[None]:
+        transaction = self.connection.transaction() if file.is_transactional else nullcontext()
+        try:
+            with transaction:
+                yield
+        except psycopg.Error as error:  # of the bookkeeping, or of a constraint that was deferred
+            raise MigrationError(f"{file.path.name}: {describe_error(error)}") from error
+
+    def _run(self, path: Path, is_transactional: bool) -> None:
+        text = path.read_text(encoding="utf-8")
+        _, _, statements = read_sql_migration(str(path))
+        offset = 0
+        for statement in statements:
+            start = text.index(statement, offset)
+            offset = start + len(statement)
+            body = start + _leading_comments(statement)
+            place = f"{path.name}, line {_line(text, body)}"
+            if is_transactional and TRANSACTION_CONTROL.match(text, body):
+                raise MigrationError(
+                    f"{place}: a migration runs in a transaction already; take this statement out"
+                )
+            if COPY_FROM_CLIENT.match(text, body, offset):
+                raise MigrationError(f"{place}: there is no client to copy from or to; use insert")
+            try:
+                self.connection.execute(statement.encode())
+            except psycopg.Error as error:
+                if position := error.diag.statement_position:
+                    place = f"{path.name}, line {_line(text, start + int(position) - 1)}"
+                raise MigrationError(f"{place}: {describe_error(error)}") from error
+            if is_transactional and not self._is_in_transaction():
+                raise MigrationError(
+                    f"{place}: this ends the migration's transaction, half applied"
+                )
+        if not is_transactional and self._is_in_transaction():
+            raise MigrationError(f"{path.name}: leaves a transaction open; commit it")
+
+    def _reset_session(self) -> None:
+        # A file may leave a search_path or a role behind, as a dump does in its first lines, with
+        # which the bookkeeping would not find its tables.
+        self.connection.execute("reset session authorization")  # and with it the role
+        self.connection.execute("reset all")
+        set_up_session(self.connection)
+
+    def _is_in_transaction(self) -> bool:
+        return self.connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+
+@contextmanager
+def open_backend(url: str) -> Generator[MigrationBackend]:
+    """Yield a backend with its tables made; to be used by the holder of PROCESS_LOCK."""
+    with MigrationBackend(url) as backend:
+        backend.connection.execute("select pg_advisory_lock(%s)", (WORK_LOCK,))
+        backend.create_lock_table()
+        # yoyo's lock is a row that stays behind when its process is killed. Under our lock
+        # nobody else can hold it, so one that is there is such a leftover.
+        backend.break_lock()
+        with backend.lock():
+            backend.ensure_internal_schema_updated()
+            yield backend
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Return a connection that commits each statement. Raises psycopg's OperationalError."""
+    connection = psycopg.connect(conninfo(url), autocommit=True)
+    set_up_session(connection)
+    return connection
+
+
+def set_up_session(connection: psycopg.Connection[Any]) -> None:
+    """Set what SESSION says, as far as the server is new enough to know it."""
+    connection.execute(
+        """
+        select set_config(name, value, false)
+        from unnest(%s::text[], %s::text[]) as wanted (name, value) join pg_settings using (name)
+        """,
+        (list(SESSION), list(SESSION.values())),
+    )
+    # A server on a system where it cannot look, such as Windows, refuses any value but 0.
+    with suppress(psycopg.errors.InvalidParameterValue), connection.transaction():
+        connection.execute(f"set client_connection_check_interval = '{CLIENT_CHECK_INTERVAL}'")
+
+
+def exists(connection: psycopg.Connection[Any], table: str) -> bool:
+    """Return whether there is a table of this name where the connection looks for it."""
+    row = connection.execute("select to_regclass(%s) is not null", (table,)).fetchone()
+    return row == (True,)
+
+
+def conninfo(url: str) -> str:
+    """Return what libpq connects by: the URL with a bound on the time that it takes."""
+    return make_conninfo(
+        url, connect_timeout=CONNECT_SECONDS, application_name="bmadflow-api migrate"
+    )
+
+
+def describe_error(error: psycopg.Error) -> str:
+    """Return PostgreSQL's message in one line."""
+    diagnostics = error.diag
+    text = diagnostics.message_primary or str(error)
+    for more in (diagnostics.message_detail, diagnostics.message_hint):
+        text += f" ({more})" if more else ""
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        text += (
+            f": another session, such as the live service's, kept the lock for {LOCK_TIMEOUT}. "
+            "Nothing was changed; try again, best when it is less busy"
+        )
+    return " ".join(text.split())
+
+
+def _leading_comments(statement: str) -> int:
+    match = LEADING_COMMENTS.match(statement)
+    return match.end() if match else 0
+
+
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an entry in passwd
+        return f"uid {os.getuid()}"

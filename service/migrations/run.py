@@ -1,0 +1,233 @@
+"""Migrations: applied by yoyo, under an advisory lock, with checksums for drift."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from psycopg import pq
+from psycopg.rows import scalar_row
+from yoyo.migrations import default_migration_table
+
+from service.migrations.backend import (
+    PROCESS_LOCK,
+    WORK_LOCK,
+    MigrationError,
+    connect,
+    conninfo,
+    describe_error,
+    exists,
+    open_backend,
+)
+from service.migrations.files import SQL_FOLDER, MigrationFile, read_migration_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+LOCK_WAIT_SECONDS: Final = 600.0
+START_WAIT_SECONDS: Final = 30.0
+POLL_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the schema stands to the files: migration ids, each list in order."""
+
+    applied: list[str]
+    pending: list[str]
+    edited: list[str]  # applied, and the file has been changed since
+    gone: list[str]  # applied, and there is no such file: deleted, or brought by newer code
+    is_locked: bool  # another process is migrating
+
+
+def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) -> None:
+    """Apply every pending migration, each in one transaction with its bookkeeping.
+
+    `report` gets a line for each thing done. Raises MigrationError or MigrationFileError; what
+    was applied before the file that failed stays applied.
+    """
+    files = read_migration_files(folder)
+    with _locked(url, report) as connection:
+        status = _compare(connection, files)
+        if status.edited:
+            raise MigrationError(
+                f"{status.edited[0]}.sql was edited after it was applied: restore the file and "
+                "put the change into a new migration"
+            )
+        for migration_id in status.gone:
+            report(f"{migration_id} is applied and has no file here: newer code brought it")
+        pending = [file for file in files if file.id in status.pending]
+        if not pending:
+            report(f"the schema is up to date ({_count(len(files))})")
+            return
+        _check_may_create(connection)
+        with open_backend(url) as backend:
+            for file in pending:
+                started = time.monotonic()
+                backend.apply_file(file)
+                report(f"applied {file.path.name} in {_milliseconds(started)} ms")
+
+
+def rollback(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) -> None:
+    """Undo the last applied migration. Raises MigrationError or MigrationFileError."""
+    files = {file.id: file for file in read_migration_files(folder)}
+    with _locked(url, report) as connection:
+        applied = _read_applied(connection)
+        if not applied:
+            report("there is nothing to roll back")
+            return
+        last = applied[-1]
+        if last not in files:
+            raise MigrationError(
+                f"{last} was applied last and has no file here: roll it back with the code that "
+                "brought it"
+            )
+        with open_backend(url) as backend:
+            started = time.monotonic()
+            backend.roll_back_file(files[last])
+            report(f"rolled back {last}.sql in {_milliseconds(started)} ms")
+
+
+def read_status(url: str, folder: Path = SQL_FOLDER) -> Status:
+    """Compare the schema with the files; writes nothing.
+
+    Raises MigrationError or MigrationFileError.
+    """
+    files = read_migration_files(folder)
+    with _readable_errors(url), connect(url) as connection:
+        return _compare(connection, files)
+
+
+@contextmanager
+def _locked(url: str, report: Callable[[str], None]) -> Generator[psycopg.Connection[Any]]:
+    with _readable_errors(url), _connect_when_ready(url, report) as connection:
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
+        is_told = False
+        # Not the blocking pg_advisory_lock: a statement that waits holds a snapshot, for which
+        # another process's `create index concurrently` waits in turn.
+        while not _take_lock(connection):
+            if time.monotonic() > deadline:
+                raise MigrationError(
+                    f"another process has been migrating for {LOCK_WAIT_SECONDS:.0f} s; "
+                    "try again when it is done"
+                )
+            if not is_told:
+                report("waiting for another process that is migrating")
+                is_told = True
+            time.sleep(POLL_SECONDS)
+        yield connection
+
+
+def _take_lock(connection: psycopg.Connection[Any]) -> bool:
+    is_ours = _fetch_value(connection, "select pg_try_advisory_lock(%s)", PROCESS_LOCK)
+    # The work of a process that was killed may still go on.
+    return is_ours and not _is_locked(connection, WORK_LOCK)
+
+
+def _connect_when_ready(url: str, report: Callable[[str], None]) -> psycopg.Connection[Any]:
+    deadline = time.monotonic() + START_WAIT_SECONDS
+    is_told = is_ready = False
+    while True:
+        try:
+            return connect(url)
+        except psycopg.OperationalError:
+            # libpq gives no code for what went wrong; its ping tells "starting" from "refused". A
+            # server may have become ready between the two, so one that is ready is asked twice.
+            was_ready, state = is_ready, pq.PGconn.ping(conninfo(url).encode())
+            is_ready = state not in (pq.Ping.REJECT, pq.Ping.NO_RESPONSE)
+            if (was_ready and is_ready) or time.monotonic() > deadline:
+                raise
+        if not (is_ready or is_told):
+            report(f"waiting up to {START_WAIT_SECONDS:.0f} s for the database to answer")
+            is_told = True
+        time.sleep(POLL_SECONDS)
+
+
+def _compare(connection: psycopg.Connection[Any], files: list[MigrationFile]) -> Status:
+    applied = _read_applied(connection)
+    checksums = _read_checksums(connection)
+    ids = {file.id for file in files}
+    return Status(
+        applied=applied,
+        pending=[file.id for file in files if file.id not in applied],
+        edited=[
+            file.id
+            for file in files
+            if file.id in applied and checksums.get(file.id) != file.sha256
+        ],
+        gone=[migration_id for migration_id in applied if migration_id not in ids],
+        is_locked=_is_locked(connection, PROCESS_LOCK, WORK_LOCK),
+    )
+
+
+def _read_applied(connection: psycopg.Connection[Any]) -> list[str]:
+    if not exists(connection, default_migration_table):
+        return []
+    query = "select migration_id from _yoyo_migration order by migration_id"
+    return connection.cursor(row_factory=scalar_row).execute(query).fetchall()
+
+
+def _read_checksums(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    if not exists(connection, "migration_checksum"):
+        return {}
+    return dict(connection.execute("select migration_id, sha256 from migration_checksum"))
+
+
+def _is_locked(connection: psycopg.Connection[Any], *locks: int) -> bool:
+    query = """
+        select exists (
+            select from pg_locks
+            where locktype = 'advisory'
+              and database = (select oid from pg_database where datname = current_database())
+              and (classid::bigint << 32) + objid::bigint = any(%s)
+              and objsubid = 1
+              and granted
+              and pid <> pg_backend_pid()
+        )
+    """
+    return bool(_fetch_value(connection, query, list(locks)))
+
+
+def _check_may_create(connection: psycopg.Connection[Any]) -> None:
+    # Without this yoyo tries for ten seconds and then speaks of a table that is not there.
+    query = "select has_schema_privilege(current_schema(), 'create')"
+    if not _fetch_value(connection, query):
+        user = connection.info.user
+        raise MigrationError(
+            f'the role "{user}" may not create tables in the schema of this database: '
+            f'run `grant create on schema public to "{user}"`, or set another search_path'
+        )
+
+
+def _fetch_value(connection: psycopg.Connection[Any], query: str, *arguments: object) -> Any:
+    row = connection.execute(query.encode(), arguments or None).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@contextmanager
+def _readable_errors(url: str) -> Generator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise MigrationError(_without_password(describe_error(error), url)) from error
+
+
+def _without_password(text: str, url: str) -> str:
+    password = urlsplit(url).password
+    for form in {password, unquote(password)} if password else ():
+        text = text.replace(form, "***")
+    return text
+
+
+def _milliseconds(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _count(number: int) -> str:
+    return f"{number} migration" if number == 1 else f"{number} migrations"

@@ -1,0 +1,46 @@
+"""Serves with as many processes as the settings ask for: `serve` is where the command begins."""
+
+from __future__ import annotations
+
+import gc
+import resource
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from service.logs import configure_logs
+from service.server.worker import run_server
+
+if TYPE_CHECKING:
+    import socket
+
+    from service.settings import Settings
+
+log = structlog.stdlib.get_logger()
+
+# Each connection is an open file, and the usual limit for these is 1,024.
+OPEN_FILES: Final = 65_536
+
+
+def serve(settings: Settings, sockets: list[socket.socket]) -> int:
+    """Serve until a signal says stop, with `settings.workers` processes; return an exit code."""
+    configure_logs(settings.log_level, settings.log_format)
+    _allow_open_files()
+    host, port = sockets[0].getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    if settings.workers == 1:
+        return run_server(settings, sockets, url=url)
+    from service.server.supervisor import supervise
+
+    gc.enable()
+    log.info("listening", url=url, docs=f"{url}/docs", workers=settings.workers)
+    code = supervise(settings, sockets)
+    log.info("stopped")
+    return code
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -1,0 +1,149 @@
+"""Several worker processes that serve the same sockets."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from multiprocessing import connection
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from prometheus_client import multiprocess
+
+from service.logs import configure_logs
+from service.metrics import SHARED_FOLDER
+from service.server.worker import STARTUP_FAILED, run_server
+
+if TYPE_CHECKING:
+    import socket
+    from multiprocessing.context import SpawnProcess
+    from types import FrameType
+
+    from service.settings import Settings
+
+log = structlog.stdlib.get_logger()
+
+# A worker that gives up sooner than this has failed to start, and its successor would fail too.
+START_SECONDS: Final = 5.0
+
+RESPAWN_SECONDS: Final = 1.0
+
+# How much longer than it may take to stop a worker lives on before it is killed.
+STOP_MARGIN_SECONDS: Final = 5.0
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def supervise(settings: Settings, sockets: list[socket.socket]) -> int:
+    """Serve with `settings.workers` processes until a signal says stop; return an exit code."""
+    try:
+        folder = TemporaryDirectory(prefix="bmadflow-metrics-", ignore_cleanup_errors=True)
+    except OSError as error:
+        log.critical("no_temporary_folder", error=repr(error))
+        return STARTUP_FAILED
+    with folder as path:
+        os.environ[SHARED_FOLDER] = path
+        return _Supervisor(settings, sockets).run()
+
+
+def _run_worker(
+    settings: Settings, sockets: list[socket.socket], supervisor: connection.Connection
+) -> None:
+    configure_logs(settings.log_level, settings.log_format)
+    # A terminal sends Ctrl-C to every process of the group. A worker leaves it to its supervisor,
+    # or one Ctrl-C would look like two signals.
+    threading.Thread(target=_stop_without, args=(supervisor,), daemon=True).start()
+    code = run_server(settings, sockets, url=None)
+    if supervisor.poll():  # it was killed, and has not tidied up
+        shutil.rmtree(os.environ[SHARED_FOLDER], ignore_errors=True)
+    sys.exit(code)
+
+
+def _stop_without(supervisor: connection.Connection) -> None:
+    # Nothing is ever sent: this ends when the supervisor does, even if it was killed.
+    supervisor.poll(None)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Supervisor:
+    """Keeps `settings.workers` processes serving the same sockets until a signal says stop."""
+
+    def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
+        self._settings = settings
+        self._sockets = sockets
+        self._spawn = multiprocessing.get_context("spawn")
+        self._alive_end, self._workers_end = self._spawn.Pipe()
+        self._workers: dict[SpawnProcess, float] = {}
+        self._signals = 0
+        self._kill_at: float | None = None
+        self._is_failed = False
+
+    def run(self) -> int:
+        """Return 0 after a signal, and STARTUP_FAILED if the workers do not stay up."""
+        for stop_signal in STOP_SIGNALS:
+            if signal.getsignal(stop_signal) is not signal.SIG_IGN:
+                signal.signal(stop_signal, self._count_signal)
+        for _ in range(self._settings.workers):
+            self._start_worker()
+        acted_on = 0
+        while self._workers:
+            # Not for ever: a signal does not end the wait.
+            ended = connection.wait([worker.sentinel for worker in self._workers], timeout=0.1)
+            if self._signals > acted_on:
+                acted_on = self._signals
+                self._stop_workers(now=acted_on > 1)
+            if self._kill_at is not None and time.monotonic() > self._kill_at:
+                log.error("workers_do_not_stop", workers=len(self._workers))
+                self._stop_workers(now=True)
+            for worker in [worker for worker in self._workers if worker.sentinel in ended]:
+                self._replace(worker)
+        return STARTUP_FAILED if self._is_failed else 0
+
+    def _count_signal(self, sig: int, frame: FrameType | None) -> None:
+        self._signals += 1
+
+    def _start_worker(self) -> None:
+        worker = self._spawn.Process(
+            target=_run_worker, args=(self._settings, self._sockets, self._workers_end)
+        )
+        # What is ignored here is so from the worker's first moment on: see _run_worker.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        worker.start()
+        signal.signal(signal.SIGINT, self._count_signal)
+        log.info("worker_started", pid=worker.pid)
+        self._workers[worker] = time.monotonic()
+
+    def _stop_workers(self, *, now: bool) -> None:
+        seconds = self._settings.drain + self._settings.shutdown + STOP_MARGIN_SECONDS
+        self._kill_at = None if now else time.monotonic() + seconds
+        for worker in self._workers:
+            if now:
+                worker.kill()
+            else:
+                worker.terminate()
+
+    def _replace(self, worker: SpawnProcess) -> None:
+        started = self._workers.pop(worker)
+        worker.join()
+        # Its gauges: what it counted stays.
+        multiprocess.mark_process_dead(worker.pid, os.environ[SHARED_FOLDER])
+        if self._signals or self._is_failed:
+            return
+        log.error("worker_ended", pid=worker.pid, exit_code=worker.exitcode)
+        now = time.monotonic()
+        is_young = now - started < START_SECONDS
+        is_fault = (worker.exitcode or 0) > 0  # neither stopped nor killed
+        others_are_well = any(now - began > START_SECONDS for began in self._workers.values())
+        if is_young and is_fault and not others_are_well:
+            self._is_failed = True
+            self._stop_workers(now=False)
+            return
+        if is_young:  # as for want of memory: the next one may end as soon
+            time.sleep(RESPAWN_SECONDS)
+        self._start_worker()

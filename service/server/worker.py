@@ -1,0 +1,117 @@
+"""One process that serves: uvicorn, and how it drains and stops."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import time
+from typing import TYPE_CHECKING, Final, cast
+
+import structlog
+import uvicorn
+
+from service.app import create_app
+from service.server.protocol import KEEP_ALIVE_SECONDS, HttpProtocol
+
+if TYPE_CHECKING:
+    import socket
+    from types import FrameType
+
+    from starlette.applications import Starlette
+
+    from service.health import HealthCheck
+    from service.settings import Settings
+    from service.sync.syncer import SyncWorker
+
+log = structlog.stdlib.get_logger()
+
+STARTUP_FAILED: Final = 3  # uvicorn's own code
+
+# Python's own is 700 objects to begin with. Some hundred requests under way are as many, and all of
+# them would be looked through again and again, in vain.
+GARBAGE_THRESHOLDS: Final = (10_000, 10, 10)
+
+TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
+
+
+def run_server(settings: Settings, sockets: list[socket.socket], url: str | None) -> int:
+    """Serve in this process until a signal says stop; without `url`, as one worker of several."""
+    server = _Server(server_config(create_app(settings), settings), settings.drain, url)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, server.handle_exit)  # the terminal was closed
+    server.run(sockets)
+    if url:
+        log.info("stopped")
+    return 0 if server.started else STARTUP_FAILED
+
+
+def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        http=HttpProtocol,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # RequestContext deals with them, where there are any
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        # Fractions are as good, whatever uvicorn's types say.
+        timeout_graceful_shutdown=cast("int", settings.shutdown),
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which on the first signal drains, then stops, and on the second stops now.
+
+    uvicorn itself closes its listeners at once, so that no load balancer ever gets to see a health
+    check fail, and passes the signal on when it has stopped, so that the exit code is not 0.
+    """
+
+    def __init__(self, config: uvicorn.Config, drain: float, url: str | None) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._url = url
+        self._stop_at: float | None = None
+        self._is_stop_logged = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What there is now stays, and need not be looked through for garbage again and again.
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        gc.enable()
+        if self.started and self._url:
+            log.info("listening", url=self._url, docs=f"{self._url}/docs")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:
+            # uvicorn leaves the lifespan out then, whose task is cancelled later, with a traceback.
+            await self.lifespan.shutdown()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_SECOND == 0:
+            for connection in list(self.server_state.connections):
+                cast("HttpProtocol", connection).end_if_late()
+        if self._stop_at is not None:
+            # Not in handle_exit: a signal may come in the middle of another line.
+            if not self._is_stop_logged:
+                log.info("stopping", drain_seconds=self._drain)
+                self._is_stop_logged = True
+            self.should_exit = self.should_exit or time.monotonic() >= self._stop_at
+        return await super().on_tick(counter)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        is_worker = self._url is None
+        if is_worker and sig == signal.SIGINT:
+            return
+        if not self.started:
+            self.should_exit = True
+        elif self._stop_at is None:
+            cast("HealthCheck", self.lifespan.state["health"]).shut_down()
+            cast("SyncWorker", self.lifespan.state["sync_worker"]).stop()
+            self._stop_at = time.monotonic() + self._drain
+        else:
+            self.should_exit = self.force_exit = True

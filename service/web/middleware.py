@@ -1,0 +1,197 @@
+"""What happens to every request: CORS, faults, the limit of bodies. Pure ASGI, for speed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+
+from service.database_errors import DatabaseUnavailable
+from service.problems import (
+    Problem,
+    http_exception_answer,
+    internal_error_answer,
+    problem_answer,
+    problem_response,
+)
+from service.web.authorization import WEBHOOK
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.stdlib.get_logger()
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads: GitHub's own limit. The route
+# holds no more than MAX_BODY_BYTES of it.
+MAX_WEBHOOK_BYTES: Final = 25 * 1024 * 1024
+
+BODY_SECONDS: Final = 60.0  # enough for MAX_BODY_BYTES at 17 kB/s
+
+BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
+
+# How much more is read of a body that is too large, and for how long, before the answer.
+DISCARD_BYTES: Final = 16 * MAX_BODY_BYTES
+DISCARD_SECONDS: Final = 2.0
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, but a preflight that is refused gets a problem document."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A dict, not Starlette's Headers, which take several times as long, on every request.
+        if scope["type"] != "http" or b"origin" not in dict(scope["headers"]):
+            await self.app(scope, receive, send)  # no page of a browser asks: see RequestContext
+            return
+        headers = Headers(scope=scope)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            response = self.preflight_response(request_headers=headers)
+            if response.status_code == 400:
+                kept = {
+                    name: response.headers[name]
+                    for name in response.headers
+                    if name not in {"content-length", "content-type"}
+                }
+                response = problem_response(
+                    scope, 400, f"{bytes(response.body).decode()}.", headers=kept
+                )
+            await response(scope, receive, send)
+            return
+        await self.simple_response(scope, receive, send, request_headers=headers)
+
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Add the headers of a simple response to a copy: a route may send one response often."""
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": list(message["headers"])}
+        await super().send(message, send, request_headers)
+
+
+class ErrorBoundary:
+    """Turn every exception into its problem document; log once, and do not send, what it hides.
+
+    In the place of Starlette's two middlewares for exceptions: see Application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["type"] == "http" and scope["path"][-1:] == "\n":
+                # Starlette's patterns end with `$`, which lets a newline follow.
+                raise HTTPException(HTTPStatus.NOT_FOUND)
+            await self.app(scope, receive, send)
+        except ClientDisconnect:
+            log.info("client_disconnected")
+        except (Exception, asyncio.CancelledError) as error:
+            if scope["type"] != "http":
+                raise
+            answer = _answer(scope, error)
+            # An answer that is under way cannot be taken back: uvicorn cuts the connection, and
+            # the client sees that the body is not whole.
+            if scope["state"]["status"] is None:
+                await answer(scope, receive, send)
+
+
+def _answer(scope: Scope, error: BaseException) -> Response:
+    match error:
+        case DatabaseUnavailable():
+            log.warning("database_unavailable", reason=error.reason, error=repr(error.__cause__))
+            return problem_answer(scope, error)
+        case Problem():
+            return problem_answer(scope, error)
+        case HTTPException():
+            return http_exception_answer(scope, error)
+        case asyncio.CancelledError():
+            # Not done in time before the service stops. The cancellation ends here: uvicorn would
+            # log it as a fault, and answer a 500 in plain text.
+            log.warning("request_cut_off")
+            return problem_answer(scope, Problem("unavailable", "The service stops now."))
+        case _:
+            log.error("unhandled_error", exc_info=error)
+            return internal_error_answer(scope)
+
+
+class BodyLimit:
+    """Refuse a body that is too large, or that is not there after BODY_SECONDS."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # HTTP has no other way to say that a body comes (RFC 9112, section 6.3).
+        if scope["type"] != "http" or not BODY_HEADERS.intersection(dict(scope["headers"])):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        limit = MAX_WEBHOOK_BYTES if WEBHOOK.fullmatch(scope["path"]) else MAX_BODY_BYTES
+        # uvicorn lets nothing through but digits, and of zeros before them any number, which int()
+        # does not.
+        if int(headers.get("content-length", "").strip().lstrip("0") or 0) > limit:
+            if "expect" not in headers:  # who waits for leave to send has not begun
+                await _discard(receive)
+            raise _too_large(limit)
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        received = 0
+        is_whole = False
+
+        async def receive_within_limits() -> Message:
+            nonlocal received, is_whole
+            if is_whole:  # what comes now is that the client goes away, whenever that is
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise _too_slow() from None
+            is_whole = not message.get("more_body", False)
+            received += len(message.get("body", b""))
+            if received > limit:
+                if not is_whole:
+                    await _discard(receive)
+                raise _too_large(limit)
+            return message
+
+        await self.app(scope, receive_within_limits, send)
+
+
+async def _discard(receive: Receive) -> None:
+    # Closing a connection on which something is still to be read resets it, and the client, busy
+    # with sending, may never see the answer (RFC 9112, section 9.6).
+    discarded = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while discarded < DISCARD_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+
+
+# What is left of a body that is refused is not read, so nothing can follow on its connection.
+NOTHING_FOLLOWS: Final = {"Connection": "close"}
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        "too_large",
+        f"The body is larger than {limit} bytes.",
+        headers=NOTHING_FOLLOWS,
+    )
+
+
+def _too_slow() -> Problem:
+    return Problem(
+        "timeout",
+        f"The body did not come whole within {BODY_SECONDS:g} s.",
+        headers=NOTHING_FOLLOWS,
+    )

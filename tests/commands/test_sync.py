@@ -1,0 +1,456 @@
+"""`python -m service sync`, as people and scripts run it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import psycopg
+import pytest
+
+from service.commands.sync import name_of
+from tests.conftest import (
+    PROJECT,
+    Postgres,
+    Service,
+    eventually,
+    run_command,
+    run_sql,
+    service_environment,
+    serving,
+)
+from tests.support.git_server import GitServer, Link, git_server
+from tests.support.hub import hub_settings, hub_variables
+from tests.support.wire import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+REGISTERED = """
+    select project.name, project_doc.name, github_url, github_folder_path, branch
+    from project_doc
+    join project on project.id = project_doc.project_id
+    order by 1, 2, 3, 4, 5
+    """
+RUNS = "select status, claim_id is null, attempts from sync_run order by created_at"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    with git_server(tmp_path / "repositories") as server:
+        yield server
+
+
+@pytest.fixture
+def variables(database: str, server: GitServer, tmp_path: Path) -> dict[str, str]:
+    """The environment of the command: its database, its git server, its temporary directory."""
+    (tmp_path / "temporary").mkdir()
+    found = {"DATABASE_URL": database, "TMPDIR": str(tmp_path / "temporary"), "LOG_FORMAT": "auto"}
+    return found | hub_variables(tmp_path, server)
+
+
+def run_with(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_command(*arguments, cwd=PROJECT, **variables)
+
+
+def left_behind(variables: dict[str, str]) -> list[Path]:
+    return list(Path(variables["TMPDIR"]).iterdir())
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], *said: str) -> None:
+    assert (result.returncode, result.stdout) == (1, ""), result
+    [line] = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    for text in said:
+        assert text in line
+    assert len(line) < 400
+
+
+def test_it_registers_a_repository_and_brings_its_documents_in(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create("team/payments")
+    files = {"docs/a.md": b"# A\n", "docs/b.md": b"# B\n", "docs/\x1b[2Jc.md": Link(b"a.md")}
+    remote.commit({**files, "README.md": b"# Not this\n"})
+    variables |= {"BACKEND_HOST": "::1", "BACKEND_PORT": "8123"}
+    result = run_with(variables, "sync", f"{remote.url}/", "--folder", "/docs/")
+    assert (result.returncode, result.stderr) == (0, "")
+    summary, skipped, where = result.stdout.splitlines()
+    assert re.fullmatch(
+        r"payments: 2 documents synced in [0-9.]+ s, [0-9,]+ bytes fetched: "
+        r"2 added, 0 changed, 0 unchanged, 0 removed, 1 skipped",
+        summary,
+    )
+    assert skipped == "skipped: 'docs/\\x1b[2Jc.md' is a symbolic link"
+    [(project,)] = run_sql(database, "select id from project")
+    assert where == (f"while the service runs: http://[::1]:8123/api/projects/{project}/file-tree")
+    assert run_sql(database, REGISTERED) == [("payments", "payments", remote.url, "docs", None)]
+    assert run_sql(database, "select file_path from document order by 1") == [
+        ("docs/a.md",),
+        ("docs/b.md",),
+    ]
+    assert not left_behind(variables)
+
+
+def test_the_second_time_it_syncs_what_is_registered(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create("team/payments")
+    remote.commit({"docs/a.md": b"1"})
+    remote.commit({"docs/b.md": b"1"}, branch="next")
+    wanted = ["sync", remote.url, "--folder=docs", "--project= Pay \u00e4nd go "]
+    for added, changed in ((1, 0), (0, 0), (0, 1)):
+        result = run_with(variables, *wanted)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert f": {added} added, {changed} changed," in result.stdout
+        assert result.stdout.startswith("Pay \u00e4nd go: 1 document synced in ")
+        if not added:
+            remote.commit({"docs/a.md": b"2"})
+    name = "Pay \u00e4nd go"
+    assert run_sql(database, REGISTERED) == [(name, "payments", remote.url, "docs", None)]
+    # Another branch is another source, of the same project.
+    assert run_with(variables, *wanted, "--branch", "next").returncode == 0
+    assert run_sql(database, REGISTERED) == [
+        (name, "payments", remote.url, "docs", "next"),
+        (name, "payments", remote.url, "docs", None),
+    ]
+
+
+def test_of_two_at_once_one_registers_it(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"1"})
+    with ThreadPoolExecutor() as threads:
+        running = [threads.submit(run_with, variables, "sync", remote.url) for _ in range(4)]
+        results = [future.result() for future in running]
+    assert [(result.returncode, result.stderr) for result in results] == [(0, "")] * 4
+    assert run_sql(database, REGISTERED) == [("docs", "docs", remote.url, None, None)]
+
+
+def test_a_name_that_is_no_project_s_is_cut_or_made_up(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create("team/")
+    remote.commit({"a.md": b"1"})
+    assert run_with(variables, "sync", remote.url).returncode == 0
+    assert [row[0] for row in run_sql(database, REGISTERED)] == [".git"]
+    assert name_of(f"https://git.example/{'x' * 300}") == "x" * 255
+
+
+def test_of_many_files_that_are_skipped_some_are_named(
+    server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create()
+    remote.commit({f"{number:02}.md": Link(b"a") for number in range(25)})
+    result = run_with(variables, "sync", remote.url)
+    assert result.returncode == 0
+    assert "0 documents synced" in result.stdout
+    assert "25 skipped" in result.stdout
+    lines = [line for line in result.stdout.splitlines() if line.startswith("skipped: ")]
+    assert lines[0] == "skipped: '00.md' is a symbolic link"
+    assert len(lines) == 21
+    assert re.fullmatch(r"skipped: 5 more, all at /api/project-docs/\S+/syncs/\S+", lines[-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["http://git.example/a/b"], "must begin with https://"),
+        (["git@git.example:a/b"], "must begin with https://"),
+        (["https://elsewhere.example/a/b"], "elsewhere.example"),
+        (["https://git.example/a/b/tree/main/docs"], "branch and its folder"),
+        (["https://git.example/a/b", "--folder", "../x"], "folder"),
+        (["https://git.example/a/b", "--branch", "a..b"], "branch"),
+        (["https://git.example/a/b", "--project", "x" * 256], "--project: must have 1 to 255"),
+        (["https://git.example/a/b", "--project", "a\nb"], "--project: must not hold control"),
+        (["https://git.example/a/b", "--project", "a\udcffb"], "--project: must not hold"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_before_anything_is_registered(
+    database: str, variables: dict[str, str], arguments: list[str], said: str
+) -> None:
+    assert_one_line(run_with(variables, "sync", *arguments), said)
+    assert run_sql(database, REGISTERED) == []
+
+
+def test_a_repository_that_is_gone_is_said(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    result = run_with(variables, "sync", "https://git.example/not/there")
+    assert_one_line(result, "The repository was not found")
+    assert not left_behind(variables)
+    server.create("team/empty")
+    assert_one_line(run_with(variables, "sync", "https://git.example/team/empty.git"))
+    assert run_sql(database, "select name from project") == []
+
+
+def test_what_was_registered_before_stays_when_a_sync_fails(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create()
+    remote.commit({"docs/a.md": b"1"})
+    assert run_with(variables, "sync", remote.url).returncode == 0
+    registered = run_sql(database, REGISTERED)
+    assert_one_line(run_with(variables, "sync", remote.url, "--folder", "slip"), "slip")
+    assert run_sql(database, REGISTERED) == registered
+    server.behaviour.status = 500
+    assert_one_line(run_with(variables, "sync", remote.url))
+    assert run_sql(database, REGISTERED) == registered
+    assert run_sql(database, RUNS)[-1] == ("failed", True, 1)
+
+
+def test_what_somebody_adds_while_a_failed_sync_is_taken_back_stays(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create("team/docs")
+    remote.commit({"a.md": b"x" * 10_000})
+    server.behaviour.stall_after = 100
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    waiting += " and datname = current_database()"
+    with ThreadPoolExecutor() as threads, psycopg.connect(database) as other:
+        running = threads.submit(run_with, variables, "sync", remote.url)
+        eventually(lambda: server.stalled, PATIENCE)
+        other.execute(
+            "insert into project_doc (project_id, name, github_url) "
+            "select id, 'Mine', 'https://git.example/mine' from project"
+        )
+        server.behaviour.status = 500
+        server.behaviour.resume.set()
+        eventually(lambda: run_sql(database, waiting) == [(1,)], PATIENCE)
+        other.commit()
+        assert_one_line(running.result())
+    assert [row[:2] for row in run_sql(database, REGISTERED)] == [("docs", "Mine")]
+
+
+def test_a_schema_that_is_not_there_is_said(
+    empty_database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    variables["DATABASE_URL"] = empty_database
+    result = run_with(variables, "sync", "https://git.example/a")
+    assert_one_line(result, "the schema is behind the code", "migrate")
+
+
+def test_a_database_that_refuses_is_said(
+    postgres: Postgres, database: str, variables: dict[str, str]
+) -> None:
+    name = re.search(r"/(test_\w+)", database)
+    assert name
+    run_sql(database, f"alter database {name[1]} set default_transaction_read_only to on")
+    result = run_with(variables, "sync", "https://git.example/a")
+    assert_one_line(result, "the database refuses", "25006")
+
+
+def test_a_database_that_is_away_is_said_in_time(variables: dict[str, str]) -> None:
+    variables["DATABASE_URL"] = "postgresql://user:secret-word@127.0.0.1:1/none"
+    started = time.monotonic()
+    result = run_with(variables, "sync", "https://git.example/a")
+    assert_one_line(result, "the database cannot be reached", "DATABASE_URL")
+    assert "secret-word" not in result.stderr
+    assert time.monotonic() - started < 20
+
+
+def test_a_database_that_is_frozen_is_said_in_time(
+    own_postgres: Postgres, variables: dict[str, str]
+) -> None:
+    variables["DATABASE_URL"] = own_postgres.url
+    own_postgres.freeze()
+    started = time.monotonic()
+    result = run_with(variables, "sync", "https://git.example/a")
+    own_postgres.thaw()
+    assert_one_line(result, "the database does not answer")
+    assert time.monotonic() - started < 20
+
+
+def test_it_works_on_an_embedded_database_beside_the_service(
+    server: GitServer,
+    variables: dict[str, str],
+    tmp_path: Path,
+    start_service: Callable[..., Service],
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"1"})
+    variables["DATABASE_URL"] = f"embedded:{tmp_path / 'postgres'}"
+    assert run_with(variables, "migrate").returncode == 0
+    result = run_with(variables, "sync", remote.url)
+    assert (result.returncode, result.stderr) == (0, "")
+    remote.commit({"b.md": b"1"})
+    service = start_service(**variables | {"LOG_FORMAT": "json"})
+    url = service.url
+    result = run_with(variables, "sync", remote.url)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "1 added, 0 changed, 1 unchanged" in result.stdout
+    path = result.stdout.split()[-1].partition("/api/")[2]
+    tree = httpx.get(f"{url}/api/{path}", timeout=20).json()["tree"]
+    assert [node["path"] for node in tree] == ["a.md", "b.md"]
+
+
+def test_it_tells_of_the_sync_that_a_service_does(
+    database: str, server: GitServer, variables: dict[str, str], tmp_path: Path
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"x" * 10_000})
+    server.behaviour.stall_after = 100
+    with serving(database, **hub_settings(tmp_path, server)) as client:
+        project = client.post("/api/projects", json={"name": "docs"}).json()["id"]
+        source = {"name": "Mine", "github_url": remote.url}
+        source = client.post(f"/api/projects/{project}/docs", json=source).json()["id"]
+        client.post(f"/api/project-docs/{source}/sync")
+        eventually(lambda: len(server.requests) >= 2)
+        with on_terminal(variables, remote.url) as terminal:
+            terminal.read_until("asking git.example")
+            server.behaviour.resume.set()
+            text = terminal.read_to_end()
+            assert terminal.process.wait(20) == 0
+    assert "1 added" in text
+    assert run_sql(database, "select count(*) from sync_run") == [(1,)]
+
+
+# --- on a terminal
+
+
+@contextmanager
+def on_terminal(variables: dict[str, str], *arguments: str) -> Generator[Terminal]:
+    """Run the command with all three of its files on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "sync", *arguments],
+        cwd=PROJECT,
+        env=service_environment(**variables),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(ours)
+
+
+class Terminal:
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process = process
+        self._descriptor = descriptor
+        self.text = ""
+
+    def read_until(self, text: str) -> None:
+        while text not in self.text:
+            piece = self._read()
+            assert piece, self.text
+            self.text += piece
+
+    def read_to_end(self) -> str:
+        while piece := self._read():
+            self.text += piece
+        return self.text
+
+    def _read(self) -> str:
+        assert select.select([self._descriptor], [], [], PATIENCE)[0], self.text
+        with suppress(OSError):  # EIO, when the last process has closed it
+            return os.read(self._descriptor, 4096).decode()
+        return ""
+
+
+def shown(text: str) -> list[str]:
+    """What stands on a terminal's lines at the end."""
+    lines = [line.rpartition("\x1b[K")[2] for line in text.replace("\r\n", "\n").split("\n")]
+    return [line for line in lines if line]
+
+
+def test_a_terminal_shows_how_far_it_is_and_then_only_the_summary(
+    server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"x" * 10_000, "b.md": b"y" * 10_000})
+    server.behaviour.stall_after = 100
+    with on_terminal(variables, remote.url) as terminal:
+        terminal.read_until("asking git.example")
+        server.behaviour.resume.set()
+        text = terminal.read_to_end()
+        assert terminal.process.wait(20) == 0
+    summary, where = shown(text)
+    assert summary.startswith("docs: 2 documents synced in ")
+    assert where.startswith("while the service runs: http")
+
+
+def test_a_terminal_tells_of_the_documents_that_are_read(
+    database: str, server: GitServer, variables: dict[str, str], tmp_path: Path
+) -> None:
+    remote = server.create()
+    # A service elsewhere does it: it holds the run, and says how far it is.
+    with serving(database, **hub_settings(tmp_path, server), sync_concurrency=0) as client:
+        project = client.post("/api/projects", json={"name": "docs"}).json()["id"]
+        source = {"name": "Mine", "github_url": remote.url}
+        source = client.post(f"/api/projects/{project}/docs", json=source).json()["id"]
+        client.post(f"/api/project-docs/{source}/sync")
+    run_sql(
+        database,
+        "update sync_run set status = 'running', claim_id = gen_random_uuid(), claimed_until = "
+        "now() + interval '1 hour', started_at = now(), files_total = 1200, files_done = 7",
+    )
+    with on_terminal(variables, remote.url) as terminal:
+        terminal.read_until("\x1b[K7 of 1,200 documents")
+        run_sql(database, "update sync_run set files_done = 1008")
+        terminal.read_until("\x1b[K1,008 of 1,200 documents")
+        run_sql(database, "delete from project_doc")
+        assert shown(terminal.read_to_end()) == [
+            "error: the source was deleted while it was synced"
+        ]
+        assert terminal.process.wait(20) == 1
+
+
+def is_alive(process: psutil.Process) -> bool:
+    # Killed, but not buried yet by whoever does that on this machine, is not alive.
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_in_the_middle_leaves_nothing_behind(
+    database: str, server: GitServer, variables: dict[str, str], sent: int, code: int
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"x" * 10_000})
+    server.behaviour.stall_after = 100
+    with on_terminal(variables, remote.url) as terminal:
+        terminal.read_until("asking")
+        process = psutil.Process(terminal.process.pid)
+        eventually(lambda: len(server.requests) >= 2)
+        helpers = process.children(recursive=True)
+        assert helpers
+        assert left_behind(variables)
+        started = time.monotonic()
+        os.killpg(terminal.process.pid, sent)  # as a terminal does
+        assert terminal.process.wait(20) == code
+        assert time.monotonic() - started < 15  # reading may take 300 s
+        lines = shown(terminal.read_to_end())
+    assert lines in (["error: interrupted"], [])
+    assert lines or sent != signal.SIGINT
+    assert not any(map(is_alive, helpers))
+    assert not left_behind(variables)
+    # Given back: whoever comes next does it, from the beginning.
+    assert run_sql(database, RUNS) == [("queued", True, 0)]
+    server.behaviour.resume.set()
+    result = run_with(variables, "sync", remote.url)
+    assert result.returncode == 0
+    assert run_sql(database, RUNS) == [("completed", True, 1)]

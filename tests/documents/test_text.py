@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.documents.text import (
+    FILE_TYPES,
+    MEDIA_TYPES,
+    DocumentText,
+    Unreadable,
+    file_type_of,
+    read_text,
+)
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "file_type"),
+    [
+        ("README.md", "md"),
+        ("docs/Epic-1.2.MD", "md"),
+        ("a.markdown", "md"),
+        ("notes.txt", "txt"),
+        ("a/b.csv", "csv"),
+        ("gate.yml", "yaml"),
+        ("gate.Yaml", "yaml"),
+        ("package.json", "json"),
+        ("md", None),
+        ("docs.md/logo.png", None),
+        ("docs/.json", None),
+        ("a.md.bak", None),
+        ("", None),
+    ],
+)
+def test_the_suffix_says_what_a_document_is(path: str, file_type: str | None) -> None:
+    assert file_type_of(path) == file_type
+
+
+def test_every_type_has_a_media_type() -> None:
+    assert set(FILE_TYPES.values()) == set(MEDIA_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", DocumentText("", True, "utf-8")),
+        (b"a\r\nb\rc\n", DocumentText("a\r\nb\rc\n", True, "utf-8")),
+        ("ü 你 😄".encode(), DocumentText("ü 你 😄", True, "utf-8")),
+        (b"\xef\xbb\xbf# A", DocumentText("# A", False, "utf-8-sig")),
+        (b"\xff\xfea\0\r\0\n\0", DocumentText("a\r\n", False, "utf-16-le")),
+        (b"\xfe\xff\0a\xd8\x3d\xde\x04", DocumentText("a😄", False, "utf-16-be")),
+        (b"\xff\xfe", DocumentText("", False, "utf-16-le")),
+    ],
+)
+def test_utf_8_and_marked_utf_16_are_read(content: bytes, expected: DocumentText) -> None:
+    assert read_text(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a\0b", "contains NUL bytes"),
+        (b"\xef\xbb\xbfa\0b", "contains NUL bytes"),
+        ("unmarked".encode("utf-16-le"), "contains NUL bytes"),
+        (b"\xff\xfea\0\0\0b\0", "contains NUL characters"),
+        (b"one\ntwo \xff", "is not valid UTF-8 (line 2)"),
+        (b"\xef\xbb\xbfone\n\ntwo \xe9", "is not valid UTF-8 (line 3)"),
+        (b"\xed\xa0\x80", "is not valid UTF-8 (line 1)"),
+        (b"\xff\xfe\x3d\xd8a\0", "is not valid UTF-16"),
+        (b"\xfe\xff\0aa", "is not valid UTF-16: half a character is missing at its end"),
+        ("\ufeffa".encode("utf-32-le"), "is UTF-32, not UTF-8"),
+        ("\ufeffa".encode("utf-32-be"), "is UTF-32, not UTF-8"),
+        (POINTER, "is a Git LFS pointer: its content is not in the repository"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_with_a_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        read_text(content)
+    assert str(refused.value) == reason
+
+
+def test_a_long_text_that_begins_like_a_pointer_is_a_text() -> None:
+    assert read_text(POINTER + b"x" * 1024).is_exact
+
+
+@settings(deadline=None)
+@given(st.binary() | st.text().map(str.encode))
+def test_an_exact_text_gives_the_bytes_back(content: bytes) -> None:
+    try:
+        document = read_text(content)
+    except Unreadable as refused:
+        assert 0 < len(str(refused)) < 100
+    else:
+        assert "\0" not in document.text
+        assert document.is_exact == (document.text.encode() == content)

@@ -1,0 +1,140 @@
+"""Both pages in a real Chromium, in which any request to another host fails the test."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import serving
+from tests.support.browser import browser_page, needs_chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+    from playwright.sync_api import ConsoleMessage, Page, Request
+
+
+@pytest.fixture
+def page(client: httpx.Client) -> Iterator[Page]:
+    """A page of a browser; the test fails for foreign requests, script errors and the like."""
+    complaints: list[str] = []
+
+    def note_foreign(request: Request) -> None:
+        url = urlsplit(request.url)
+        if (
+            url.scheme not in {"data", "blob"}
+            and url.netloc != urlsplit(str(client.base_url)).netloc
+        ):
+            complaints.append(f"request to {request.url}")
+
+    def note_error(message: ConsoleMessage) -> None:
+        # Refused by the Content-Security-Policy, not found, or what a script complains of.
+        if message.type == "error":
+            complaints.append(message.text)
+
+    with browser_page(client.base_url) as page:
+        page.on("request", note_foreign)
+        page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
+        page.on("console", note_error)
+        yield page
+        page.wait_for_load_state("networkidle")
+    assert complaints == []
+
+
+@needs_chromium
+def test_swagger_ui_shows_the_api_and_tries_it_out(page: Page) -> None:
+    page.goto("/docs")
+    page.wait_for_selector("text=BMADFlow API")
+    health = page.locator("#operations-health-getHealth")
+    health.click()
+    health.get_by_role("button", name="Try it out").click()
+    health.get_by_role("button", name="Execute").click()
+    answer = health.locator(".live-responses-table .response")
+    answer.wait_for()
+    assert answer.locator(".response-col_status").inner_text().split()[0] == "200"
+    assert '"database": "connected"' in answer.inner_text()
+
+
+TOKEN = "the-token-of-the-api"
+
+
+@needs_chromium
+def test_swagger_ui_sends_the_token_that_is_entered(database: str) -> None:
+    with (
+        serving(database, api_token=TOKEN, api_token_for_reads=True) as client,
+        browser_page(client.base_url) as page,
+    ):
+        page.goto("/docs")
+
+        def execute(operation: str) -> str:
+            """Try it out with the values of the example; return the status."""
+            block = page.locator(f"#operations-projects-{operation}")
+            if not block.get_by_role("button", name="Execute").count():
+                block.click()
+                block.get_by_role("button", name="Try it out").click()
+            with page.expect_response(re.compile("/api/projects$")) as answered:
+                block.get_by_role("button", name="Execute").click()
+            return str(answered.value.status)
+
+        assert execute("createProject") == "401"
+        assert execute("listProjects") == "401"
+        page.get_by_role("button", name="Authorize").first.click()
+        page.locator(".auth-container input").fill(TOKEN)
+        page.locator(".auth-btn-wrapper").get_by_role("button", name="Apply").click()
+        page.locator(".auth-btn-wrapper").get_by_role("button", name="Close").click()
+        assert execute("createProject") == "201"
+        assert execute("listProjects") == "200"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        [project] = client.get("/api/projects", headers=headers).json()
+        assert project["name"] == "Payments"
+
+
+@needs_chromium
+def test_the_root_leads_to_swagger_ui(page: Page) -> None:
+    page.goto("/")
+    page.wait_for_selector("#operations-health-getHealth")
+    assert urlsplit(page.url).path == "/docs"
+
+
+@needs_chromium
+def test_redoc_shows_the_api(page: Page) -> None:
+    page.goto("/redoc")
+    page.wait_for_selector("text=BMADFlow API")
+    page.get_by_text("health", exact=True).first.click()
+    page.get_by_text("Tell whether the service can do its work", exact=True).first.wait_for()
+
+
+def test_the_root_redirects(client: httpx.Client) -> None:
+    response = client.get("/")
+    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_a_page_names_no_other_host_and_has_a_strict_policy(
+    path: str, client: httpx.Client
+) -> None:
+    response = client.get(path)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "//" not in response.text.replace("<!doctype html>", "")
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def test_assets_have_their_types_and_may_be_kept(client: httpx.Client) -> None:
+    for name, media_type in (("redoc.js", "text/javascript"), ("page.css", "text/css")):
+        response = client.get(f"/docs/assets/{name}")
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith(media_type)
+        assert "max-age" in response.headers["cache-control"]
+
+
+@pytest.mark.parametrize("name", ["scalar.js", "__init__.py", "..%2fapp.py", "%2e%2e", "docs.html"])
+def test_nothing_but_the_listed_assets_is_served(name: str, client: httpx.Client) -> None:
+    assert client.get(f"/docs/assets/{name}").status_code == 404

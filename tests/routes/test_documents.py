@@ -1,0 +1,497 @@
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from email.message import Message
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.conftest import assert_problem, run_sql, serving
+from tests.support.browser import browser_page, front_end_server, needs_chromium
+from tests.support.hub import Hub, running_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import httpx
+
+UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
+FIELDS = [
+    "id",
+    "project_doc_id",
+    "file_path",
+    "file_type",
+    "file_size",
+    "content",
+    "doc_metadata",
+    "created_at",
+    "updated_at",
+]
+PAGES = ["", "/raw"]
+
+
+@pytest.fixture
+def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
+    with running_hub(database, tmp_path) as hub:
+        yield hub
+
+
+class Synced:
+    """A project with one source, of which the files are those that were last given."""
+
+    def __init__(self, hub: Hub, files: dict[str, bytes]) -> None:
+        self.hub = hub
+        self.remote = hub.server.create()
+        self.project = hub.create_project()
+        self.source = hub.create_source(self.project, self.remote)
+        self.change(files)
+
+    def change(self, files: dict[str, bytes]) -> None:
+        self.remote.commit(files)
+        assert self.hub.sync(self.source)["status"] == "completed"
+
+    def path(self, file_path: str) -> str:
+        return f"/api/documents/{self.hub.files(self.project)[file_path]['id']}"
+
+
+# --- a document
+
+
+def test_a_document_has_these_fields_and_no_others(hub: Hub) -> None:
+    content = b"\xef\xbb\xbf# \xc3\x84\r\n"
+    synced = Synced(hub, {"docs/a.md": content, "docs/b.md": b"# B\n"})
+    response = hub.client.get(synced.path("docs/a.md"))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-cache"
+    document = response.json()
+    assert list(document) == FIELDS
+    assert document["id"] == synced.path("docs/a.md").rpartition("/")[2]
+    assert document["project_doc_id"] == synced.source
+    assert document["file_path"] == "docs/a.md"
+    assert document["file_type"] == "md"
+    assert document["file_size"] == len(content)
+    assert document["content"] == "# \u00c4\r\n"
+    assert document["doc_metadata"]["title"] == "\u00c4"
+    for name in ("created_at", "updated_at"):
+        assert datetime.fromisoformat(document[name]).utcoffset() is not None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_another_content_has_another_tag_and_the_same_content_the_same(hub: Hub, page: str) -> None:
+    synced = Synced(hub, {"a.md": b"one", "b.md": b"one"})
+    path = synced.path("a.md") + page
+    tag = hub.client.get(path).headers["etag"]
+    assert re.fullmatch('"[0-9a-f]{40}"', tag)
+    assert hub.client.get(synced.path("b.md") + page).headers["etag"] == tag
+    synced.change({"a.md": b"two"})
+    changed = hub.client.get(path, headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != tag
+    synced.change({"a.md": b"one"})
+    assert hub.client.get(path).headers["etag"] == tag
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_the_client_has_is_not_sent_again(hub: Hub, method: str, page: str) -> None:
+    path = Synced(hub, {"a.md": b"text"}).path("a.md") + page
+    tag = hub.client.get(path).headers["etag"]
+    other = '"0000000000000000000000000000000000000000"'
+    same = [
+        [tag],
+        [f"W/{tag}"],
+        [f"{other}, {tag}"],
+        [f'"a,b",{tag},{other}'],
+        [f'{other}, W/"x" ,\tW/{tag}'],
+        [other, tag],
+        [f"{other},", f",{tag}"],
+        ["*"],
+    ]
+    for lines in same:
+        headers = [(b"If-None-Match", line.encode()) for line in lines]
+        response = hub.client.request(method, path, headers=headers)
+        assert response.status_code == 304, lines
+        assert response.content == b""
+        assert response.headers["etag"] == tag
+        assert response.headers["cache-control"] == "no-cache"
+        assert "content-type" not in response.headers
+    different = [
+        other,
+        f"W/{other}",
+        tag.strip('"'),
+        tag[:-2] + '"',
+        "",
+        "*x",
+        '"*"',
+        f'"{tag[1:-1]}',
+        "\xff\xfe",
+        '"\xff"',
+        'W/"',
+        '"' * 1000,
+        "W/" * 1000,
+        ",".join([other] * 1000),
+    ]
+    for value in different:
+        headers = [(b"If-None-Match", value.encode("latin-1"))]
+        response = hub.client.request(method, path, headers=headers)
+        assert response.status_code == 200, value
+        assert response.headers["etag"] == tag
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_head_is_get_without_the_body(hub: Hub, page: str) -> None:
+    path = Synced(hub, {"a.md": b"text"}).path("a.md") + page
+    got, head = hub.client.get(path), hub.client.head(path)
+    assert head.status_code == 200
+    assert head.content == b""
+    changing = {"date", "x-request-id"}
+    for response in (got, head):
+        for name in changing:
+            response.headers.pop(name, None)
+    assert head.headers == got.headers
+    assert int(head.headers["content-length"]) == len(got.content)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_id_that_is_not_there_or_is_none(client: httpx.Client, page: str) -> None:
+    for path, status in ((UNKNOWN, 404), (UNKNOWN.upper(), 404), ("1", 400), ("x" * 5000, 400)):
+        headers = {"If-None-Match": "*"}  # which does not make it exist
+        response = client.get(f"/api/documents/{path}{page}", headers=headers)
+        problem = assert_problem(response, status)
+        if status == 404:
+            assert problem["detail"] == "There is no such document."
+        else:
+            assert problem["errors"] == {"id": ["is not a UUID."]}
+
+
+def test_times_are_in_utc_whatever_the_database_s_time_zone(hub: Hub) -> None:
+    name = urlsplit(hub.database).path.lstrip("/")
+    run_sql(hub.database, f"alter database {name} set timezone to 'Asia/Kolkata'")
+    with serving(hub.database) as client:
+        project = client.post("/api/projects", json={"name": "Payments"}).json()
+        found = client.get(f"/api/projects/{project['id']}").json()
+        assert found["created_at"].endswith("+00:00")
+
+
+# --- its very bytes
+
+RAW = {
+    "a.md": (b"# \xc3\x84\r\n", "text/markdown; charset=utf-8"),
+    "a.markdown": (b"# A\n", "text/markdown; charset=utf-8"),
+    "a.txt": (b"", "text/plain; charset=utf-8"),
+    "a.csv": (b"a,b\r\n", "text/csv; charset=utf-8"),
+    "a.json": (b'{"a": 1}', "application/json; charset=utf-8"),
+    "a.yml": (b"a: 1\n", "application/yaml; charset=utf-8"),
+    "a.yaml": (b"a: 1\n", "application/yaml; charset=utf-8"),
+    "mark.txt": ("\ufeff\u00e4".encode(), "text/plain; charset=utf-8"),
+    "little.md": ("\ufeff# \u00c4\n".encode("utf-16-le"), "text/markdown; charset=utf-16"),
+    "big.md": ("\ufeff# \u00c4\n".encode("utf-16-be"), "text/markdown; charset=utf-16"),
+}
+
+
+def test_the_raw_document_is_the_file_with_its_type_and_nothing_else(hub: Hub) -> None:
+    synced = Synced(hub, {name: content for name, (content, _) in RAW.items()})
+    for name, (content, media_type) in RAW.items():
+        response = hub.client.get(f"{synced.path(name)}/raw")
+        assert response.content == content, name
+        assert response.headers.get_list("content-type") == [media_type]
+        assert response.headers["cache-control"] == "no-cache"
+        assert response.headers.get_list("x-content-type-options") == ["nosniff"]
+        [policy] = response.headers.get_list("content-security-policy", split_commas=False)
+        directives = [directive.strip() for directive in policy.split(";")]
+        assert "sandbox" in directives  # with nothing that it allows
+        assert "default-src 'none'" in directives
+        assert "script" not in policy
+        assert response.headers["x-frame-options"] == "DENY"
+        assert response.text.removeprefix("\ufeff") == content.decode(
+            "utf-16" if media_type.endswith("16") else "utf-8-sig"
+        )
+
+
+ODD_NAMES = [
+    "new\nline.md",
+    "a\r\nSet-Cookie: a=b\r\n\r\n.md",
+    'quote".md',
+    "';x=y;'.md",
+    "back\\slash.md",
+    "per%0acent%22.md",
+    "semi;colon, comma.md",
+    "\u65e5\u672c \U0001f600.md",
+    "\u202e\u2028.md",
+    "x" * 240 + ".md",
+    " .md",
+    "tab\t\x7f.md",
+]
+
+
+def test_no_name_of_a_file_gets_out_of_its_header(hub: Hub) -> None:
+    synced = Synced(hub, {f"docs/{name}": b"x" for name in ODD_NAMES})
+    for name in ODD_NAMES:
+        response = hub.client.get(f"{synced.path(f'docs/{name}')}/raw")
+        assert response.status_code == 200, name
+        assert "set-cookie" not in response.headers
+        disposition = response.headers["content-disposition"]
+        assert disposition.isascii()
+        assert disposition.isprintable()
+        message = Message()
+        message["Content-Disposition"] = disposition
+        assert message.get_content_disposition() == "inline"
+        encoded = re.fullmatch(r"inline; filename\*=UTF-8''([A-Za-z0-9._~%-]+)", disposition)
+        assert encoded, disposition
+        assert unquote(encoded[1]) == name
+
+
+# --- what is hard to store
+
+BOMB = (
+    "a: &a ["
+    + "x," * 9
+    + "x]\n"
+    + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
+    )
+)
+HARD = {
+    "lines.md": "# a\u2028b\u2029c\u0085d\x0b\x0c\r\ne\rf",
+    "astral.md": "# \U0001f600\U0010ffff \ufdd0\ufffe\U0001ffff",
+    "controls.txt": "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f",
+    "quotes.json": '"' * 5_000_000,
+    "escapes.txt": "\\u0000 \\ud800 \\x00 %00 \\" * 1000,
+    "copy.csv": "\\.\n\\N\t$1 %s :x {} ' ; drop table document; --\n",
+    "bomb.md": f"---\n{BOMB}---\n# Bomb\n",
+    "deep.md": "---\na: " + "[" * 5000 + "\n---\n" + "> " * 5000 + "# Deep\n",
+    "nul.md": '---\na: "\\0"\nb: "\\ud800"\nc: .nan\nd: 1e999\n---\n# Nul\n',
+    "long.md": "# " + "x" * 1_000_000,
+    "marks.md": "a" + "\u0301" * 10_000 + "\u202e\u200b",
+}
+
+
+def test_what_is_hard_to_store_comes_back_as_it_was(hub: Hub) -> None:
+    synced = Synced(hub, {name: text.encode() for name, text in HARD.items()})
+    assert set(hub.files(synced.project)) == set(HARD)
+    for name, text in HARD.items():
+        response = hub.client.get(synced.path(name))
+        assert response.status_code == 200, name
+        document = response.json()
+        assert document["content"] == text, name
+        assert document["file_size"] == len(text.encode())
+        assert document["doc_metadata"]["title"]
+        assert len(json.dumps(document["doc_metadata"])) < 100_000, name
+        assert hub.client.get(f"{synced.path(name)}/raw").content == text.encode(), name
+    assert "alias" in hub.document(synced.project, "bomb.md")["doc_metadata"]["front_matter_error"]
+
+
+# --- in a browser
+
+SCRIPT = b"""<!doctype html><html><body onload="fetch('/api/health?ran')">
+<script>document.title='ran';fetch('/api/health?ran')</script>
+<img src="/api/health?ran"><link rel=stylesheet href="/api/health?ran">
+<iframe src="/api/health?ran"></iframe><svg onload="document.title='ran'"></svg>
+<meta http-equiv=refresh content="0;url=/api/health?ran"></body></html>
+"""
+HOSTILE = {
+    "page.md": SCRIPT,
+    "page.html.md": SCRIPT,
+    "page.svg.txt": b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>' + SCRIPT,
+    "page.json": SCRIPT,
+    "wide.md": ("\ufeff" + SCRIPT.decode()).encode("utf-16-le"),
+    "seven.txt": b"+ADw-script+AD4-document.title='ran'+ADw-/script+AD4-" + SCRIPT,
+}
+
+
+@needs_chromium
+def test_a_hostile_document_runs_nothing_and_reaches_nothing_in_a_browser(hub: Hub) -> None:
+    synced = Synced(hub, HOSTILE)
+    paths = {name: f"{synced.path(name)}/raw" for name in HOSTILE}
+    with browser_page(hub.client.base_url) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for name, path in paths.items():
+            # The name of a file, or a query, is no reason to take it for a page.
+            for url in (path, f"{path}?x=page.html"):
+                asked.clear()
+                response = page.goto(url)
+                assert response
+                assert response.status == 200
+                page.wait_for_load_state("networkidle")
+                assert "script" in page.inner_text("body"), name
+                assert "ran" not in page.title()
+                icons = [url for url in asked if url.endswith("/favicon.ico")]
+                assert len(asked) - len(icons) == 1, asked
+                assert page.locator("script, svg, img, iframe").count() == 0
+
+
+CALL = """
+async ([url, method, body, headers]) => {
+    const response = await fetch(url, {
+        method,
+        credentials: "include",
+        headers: {
+            Accept: "application/json, text/plain, */*",
+            ...(body === null ? {} : {"Content-Type": "application/json"}),
+            ...headers,
+        },
+        body: body === null ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    return {
+        status: response.status,
+        body: text ? JSON.parse(text) : null,
+        headers: Object.fromEntries(response.headers),
+    };
+}
+"""
+
+
+@needs_chromium
+def test_a_page_of_the_front_end_can_do_all_of_it(database: str, tmp_path: Path) -> None:
+    with (
+        front_end_server() as origin,
+        running_hub(database, tmp_path, cors_origins=("http://localhost:3000", origin)) as hub,
+        browser_page(origin) as page,
+    ):
+        page.goto("/")
+
+        def call(
+            method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+        ) -> dict[str, Any]:
+            url = str(hub.client.base_url.join(path))
+            return page.evaluate(CALL, [url, method, body, headers or {}])
+
+        work_as_the_front_end(hub, call)
+
+
+def work_as_the_front_end(hub: Hub, call: Callable[..., dict[str, Any]]) -> None:
+    remote = hub.server.create()
+    remote.commit({"docs/a.md": b"# A\n"})
+    created = call("POST", "/api/projects", {"name": "Payments"})
+    assert created["status"] == 201
+    project = created["headers"]["location"]
+    assert call("PUT", project, {"description": "Why"})["body"]["description"] == "Why"
+    refused = call("POST", "/api/projects", {"name": "Payments"})
+    assert refused["status"] == 409
+    assert refused["body"]["detail"] == "There is a project of that name already."
+    assert refused["headers"]["x-request-id"] == refused["body"]["request_id"]
+    source = call("POST", f"{project}/docs", {"name": "Docs", "github_url": remote.url})
+    call("POST", f"{project}/docs", {"name": "Other", "github_url": remote.url})
+    first = call("GET", f"{project}/docs?limit=1")
+    assert first["body"][0]["name"] == "Other"
+    following = re.fullmatch('<(.+)>; rel="next"', first["headers"]["link"])
+    assert following
+    assert call("GET", following[1])["body"] == [source["body"]]
+    started = call("POST", f"{source['headers']['location']}/sync")
+    assert started["status"] == 202
+    assert hub.wait(started["headers"]["location"])["status"] == "completed"
+    assert call("GET", f"{source['headers']['location']}/sync-status")["body"]["files_done"] == 1
+    tree = call("GET", f"{project}/file-tree")["body"]["tree"]
+    document = f"/api/documents/{_files(tree)['docs/a.md']}"
+    found = call("GET", document)
+    assert found["body"]["content"] == "# A\n"
+    tag = {"If-None-Match": found["headers"]["etag"]}
+    # A cache of the browser's own would answer 200 where it asked by itself.
+    assert call("GET", document, headers=tag)["status"] == 304
+    assert call("DELETE", source["headers"]["location"])["status"] == 200
+    assert call("DELETE", project)["status"] == 200
+    assert call("GET", "/api/projects")["body"] == []
+
+
+def _files(nodes: list[dict[str, Any]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in nodes:
+        if node["type"] == "file":
+            found[node["path"]] = node["id"]
+        else:
+            found |= _files(node["children"])
+    return found
+
+
+@needs_chromium
+def test_a_page_of_another_origin_can_read_nothing(hub: Hub) -> None:
+    with front_end_server() as origin, browser_page(origin) as page:
+        page.goto("/")
+        url = str(hub.client.base_url.join("/api/projects"))
+        assert page.evaluate("url => fetch(url).catch(error => error.name)", url) == "TypeError"
+        body = '{"name": "theirs"}'
+        for headers in ({}, {"Content-Type": "application/json"}):
+            page.evaluate(
+                "([url, body, headers]) => "
+                "fetch(url, {method: 'POST', body, headers}).catch(error => error.name)",
+                [url, body, headers],
+            )
+        assert hub.client.get("/api/projects").json() == []
+
+
+# --- as a tree
+
+
+def names(nodes: list[dict[str, Any]]) -> list[str]:
+    return [node["name"] for node in nodes]
+
+
+def test_the_tree_has_folders_first_then_names_in_the_order_of_people(hub: Hub) -> None:
+    files = ["b.md", "A.md", "a.md", "z/x.md", "B/y.md", "B/c/d.txt", "\u00e9.md", "10.md", "9.md"]
+    synced = Synced(hub, {name: name.encode() for name in files})
+    tree = hub.tree(synced.project)
+    assert names(tree) == ["B", "z", "10.md", "9.md", "A.md", "a.md", "b.md", "\u00e9.md"]
+    folder = tree[0]
+    assert set(folder) == {"type", "name", "path", "children"}
+    assert folder["type"] == "folder"
+    assert names(folder["children"]) == ["c", "y.md"]
+    file = folder["children"][1]
+    assert file == {
+        "type": "file",
+        "id": file["id"],
+        "name": "y.md",
+        "path": "B/y.md",
+        "file_type": "md",
+        "size": 6,
+    }
+    assert hub.client.get(f"/api/documents/{file['id']}").json()["file_path"] == "B/y.md"
+
+
+def test_several_sources_are_folders_of_their_own_and_no_other_project_s(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"docs/a.md": b"a"})
+    project, other = hub.create_project(), hub.create_project("Other")
+    sources = [hub.create_source(project, remote, name=name) for name in ("Docs", "Docs", "a/b")]
+    for source in (*sources, hub.create_source(other, remote, name="Elsewhere")):
+        hub.sync(source)
+    assert [(node["name"], node["path"]) for node in hub.tree(project)] == [
+        ("a/b", "a-b"),
+        ("Docs", "Docs"),
+        ("Docs (2)", "Docs (2)"),
+    ]
+    paths = {f"{name}/docs/a.md" for name in ("a-b", "Docs", "Docs (2)")}
+    assert set(hub.files(project)) == paths
+    nodes = hub.files(project).values()
+    documents = [hub.client.get(f"/api/documents/{node['id']}").json() for node in nodes]
+    assert {document["project_doc_id"] for document in documents} == set(sources)
+    assert list(hub.files(other)) == ["docs/a.md"]
+
+
+def test_a_project_without_documents_has_an_empty_tree(hub: Hub) -> None:
+    project = hub.create_project()
+    path = f"/api/projects/{project}/file-tree"
+    assert hub.client.get(path).json() == {"project_id": project, "tree": []}
+    hub.create_source(project, hub.server.create(), name="One")
+    assert hub.tree(project) == []
+    hub.create_source(project, hub.server.create("two"), name="Two")
+    assert hub.tree(project) == []
+
+
+def test_a_source_without_documents_changes_no_path(hub: Hub) -> None:
+    project = Synced(hub, {"docs/a.md": b"x"}).project
+    assert list(hub.files(project)) == ["docs/a.md"]
+    hub.create_source(project, hub.server.create("two"), name="Two")
+    assert list(hub.files(project)) == ["docs/a.md"]
+
+
+def test_a_project_that_is_not_there_has_no_tree(client: httpx.Client) -> None:
+    problem = assert_problem(client.get(f"/api/projects/{UNKNOWN}/file-tree"), 404)
+    assert problem["detail"] == "There is no such project."
+    assert_problem(client.get("/api/projects/x/file-tree"), 400)

@@ -1,0 +1,411 @@
+"""Clients that are slow, that never read, and that hang up."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+from service.server.protocol import MAX_UNREAD_BYTES
+from tests.conftest import PROJECT, eventually, run_sql
+from tests.support.wire import (
+    PATIENCE,
+    Answer,
+    assert_fair,
+    assert_no_fault,
+    connect,
+    is_readable,
+    read_answers,
+    read_one,
+    read_to_end,
+    run_service,
+    send,
+    unharmed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from tests.conftest import Postgres, Service
+
+SCRIPT = str(PROJECT / "tests/support/attackable.py")
+
+# Seconds that a client has, in place of those of service/protocol.py and service/middleware.py.
+HEAD, READ_BODY, UNREAD_BODY, STALL, KEEP_ALIVE = 0.5, 0.7, 1.0, 1.5, 1.5
+
+LIMITS = {
+    "service.server.worker.TICKS_PER_SECOND": 2,  # so that it looks five times a second
+    "service.server.protocol.HEAD_SECONDS": HEAD,
+    "service.web.middleware.BODY_SECONDS": READ_BODY,
+    "service.server.protocol.BODY_SECONDS": UNREAD_BODY,
+    "service.server.protocol.STALL_SECONDS": STALL,
+    "service.server.protocol.KEEP_ALIVE_SECONDS": KEEP_ALIVE,
+    "service.server.worker.KEEP_ALIVE_SECONDS": KEEP_ALIVE,
+}
+
+# How much later a busy machine may see to it.
+MARGIN = 8.0
+
+ORIGIN = "http://localhost:3000"
+GET = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
+POST = b"POST /echo HTTP/1.1\r\nhost: test\r\norigin: http://localhost:3000\r\n"
+LENGTH = b"content-length: 1000\r\n\r\n"
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
+
+MEGABYTE = 1_000_000
+POOL = 10
+
+
+@pytest.fixture(scope="module")
+def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service, of little patience."""
+    log = tmp_path_factory.mktemp("impatient") / "log"
+    url = postgres.create_database(template="migrated")
+    limits = [f"{name}={seconds}" for name, seconds in LIMITS.items()]
+    with run_service(log, SCRIPT, *limits, DATABASE_URL=url) as service:
+        yield service
+
+
+@pytest.fixture
+def patient(database: str, tmp_path: Path) -> Iterator[Service]:
+    """The service with its own limits, which no test here waits for."""
+    variables = {"DATABASE_URL": database, "DATABASE_POOL_MAX": str(POOL)}
+    with run_service(tmp_path / "log", SCRIPT, **variables) as service:
+        yield service
+
+
+@contextmanager
+def lasting(seconds: float) -> Generator[None]:
+    """Check that the block takes so long, and not much longer."""
+    started = time.monotonic()
+    yield
+    assert seconds <= time.monotonic() - started < seconds + MARGIN
+
+
+def drip(connection: socket.socket, byte: bytes) -> list[Answer]:
+    """Send a byte again and again until something comes; return all that does."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_readable(connection, 0.05):
+        send(connection, byte)
+        assert time.monotonic() < deadline
+    return read_answers(read_to_end(connection))
+
+
+def assert_timeout(answers: list[Answer]) -> Answer:
+    assert_fair(answers)
+    assert [(answer.status, answer.is_last) for answer in answers] == [(408, True)]
+    return answers[0]
+
+
+def test_a_head_that_comes_byte_by_byte_is_a_timeout(service: Service) -> None:
+    with unharmed(service), lasting(HEAD), connect(service.url) as connection:
+        send(connection, b"GET / HTTP/1.1\r\nx: ")
+        assert_timeout(drip(connection, b"a"))
+
+
+def test_a_second_head_that_comes_byte_by_byte_is_a_timeout(service: Service) -> None:
+    with unharmed(service), lasting(HEAD), connect(service.url) as connection:
+        send(connection, GET + b"\r\n")
+        assert read_one(connection).status == 200
+        assert_timeout(drip(connection, b"\r\n"))
+
+
+def test_a_head_that_begins_behind_another_is_a_timeout(service: Service) -> None:
+    with unharmed(service), lasting(HEAD), connect(service.url) as connection:
+        send(connection, GET + b"\r\n" + b"GET /x HTT")
+        assert read_one(connection).status == 200
+        assert_timeout(read_answers(read_to_end(connection)))
+
+
+def test_a_body_without_end_that_nobody_reads_is_cut(patient: Service) -> None:
+    piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+    sent = 0
+    with unharmed(patient), connect(patient.url) as connection:
+        send(connection, b"POST /nothing HTTP/1.1\r\nhost: test\r\n" + CHUNKED)
+        assert read_one(connection).status == 404
+        with suppress(ConnectionError):
+            while sent < 20 * MAX_UNREAD_BYTES:
+                connection.sendall(piece)
+                sent += len(piece)
+    # With what the kernel holds for both sides, which is some megabytes.
+    assert MAX_UNREAD_BYTES < sent < 3 * MAX_UNREAD_BYTES
+
+
+def test_a_connection_on_which_nothing_is_sent_is_closed(service: Service) -> None:
+    with unharmed(service), lasting(HEAD), connect(service.url) as connection:
+        assert read_to_end(connection) == b""
+
+
+@pytest.mark.parametrize("begun", [LENGTH, LENGTH + b"half", CHUNKED, CHUNKED + b"5\r\nhalf"])
+def test_a_body_that_stalls_is_a_timeout(begun: bytes, service: Service) -> None:
+    with unharmed(service), lasting(READ_BODY), connect(service.url) as connection:
+        send(connection, POST + begun)
+        answer = assert_timeout(read_answers(read_to_end(connection)))
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+@pytest.mark.parametrize(
+    ("begun", "byte"),
+    [
+        (LENGTH, b"a"),
+        (CHUNKED, b"1\r\na\r\n"),
+        (CHUNKED + b"1;", b"a"),
+        (CHUNKED + b"0\r\na: ", b"a"),
+    ],
+    ids=["length", "chunks", "extension", "trailer"],
+)
+def test_a_body_that_comes_byte_by_byte_is_a_timeout(
+    begun: bytes, byte: bytes, service: Service
+) -> None:
+    with unharmed(service), lasting(READ_BODY), connect(service.url) as connection:
+        send(connection, POST + begun)
+        answer = assert_timeout(drip(connection, byte))
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+@pytest.mark.parametrize("byte", [b"", b"a"], ids=["stalls", "comes byte by byte"])
+def test_a_body_that_nobody_reads_does_not_keep_its_connection(
+    byte: bytes, service: Service
+) -> None:
+    with unharmed(service), lasting(UNREAD_BODY), connect(service.url) as connection:
+        send(connection, GET + LENGTH)
+        assert read_one(connection).status == 200
+        assert drip(connection, byte) == []
+
+
+@pytest.mark.parametrize("last", [b"\r\n", b"content-length: 4\r\n\r\n"], ids=["head", "body"])
+def test_an_idle_connection_is_closed_in_time_and_not_before(last: bytes, service: Service) -> None:
+    def ask_and_idle(connection: socket.socket) -> None:
+        send(connection, GET + last)
+        assert read_one(connection).status == 200
+        if last != b"\r\n":
+            send(connection, b"body")  # late: the request was answered without it
+
+    with unharmed(service), connect(service.url) as connection:
+        ask_and_idle(connection)
+        time.sleep(KEEP_ALIVE / 4)
+        with lasting(KEEP_ALIVE):
+            ask_and_idle(connection)
+            assert read_to_end(connection) == b""
+
+
+def memory(service: Service) -> int:
+    return psutil.Process(service.process.pid).memory_info().rss
+
+
+def open_files(service: Service) -> int:
+    return psutil.Process(service.process.pid).num_fds()
+
+
+def connections(service: Service) -> int:
+    """Return how many clients are connected; the database is not reached by TCP."""
+    found = psutil.Process(service.process.pid).net_connections("tcp")
+    return sum(connection.status != psutil.CONN_LISTEN for connection in found)
+
+
+@contextmanager
+def watching_memory(service: Service) -> Generator[list[int]]:
+    """Note what memory the service takes again and again during the block."""
+    noted = [memory(service)]
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.02):
+            noted.append(memory(service))
+
+    with ThreadPoolExecutor() as executor:
+        executor.submit(watch)
+        try:
+            yield noted
+        finally:
+            is_over.set()
+
+
+def test_a_client_that_does_not_read_its_answers_is_cut_and_its_memory_freed(
+    service: Service,
+) -> None:
+    path = "/docs/assets/redoc.js"
+    whole = len(httpx.get(service.url + path, timeout=PATIENCE).content)
+    with unharmed(service), watching_memory(service) as noted:
+        eventually(lambda: connections(service) == 0)
+        with lasting(STALL):
+            clients = [connect(service.url, receive_buffer=4096) for _ in range(30)]
+            for client in clients:
+                # The system itself takes some MB in its place.
+                send(client, f"GET {path} HTTP/1.1\r\nhost: test\r\n\r\n".encode() * 10)
+            eventually(lambda: connections(service) == len(clients))
+            eventually(lambda: connections(service) == 0, STALL + MARGIN)
+        for client in clients:
+            assert len(read_to_end(client)) < 10 * whole
+            client.close()
+    assert max(noted) < noted[0] + 60 * MEGABYTE
+    assert memory(service) < noted[0] + 30 * MEGABYTE
+
+
+LARGE = b"GET /large HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+
+
+def test_a_client_that_does_not_read_its_last_answer_is_cut_too(service: Service) -> None:
+    with unharmed(service):
+        eventually(lambda: connections(service) == 0)
+        before = memory(service)
+        with lasting(STALL):
+            clients = [connect(service.url, receive_buffer=4096) for _ in range(3)]
+            for client in clients:
+                send(client, LARGE)
+            eventually(lambda: connections(service) == len(clients))
+            eventually(lambda: connections(service) == 0, STALL + MARGIN)
+        for client in clients:
+            client.close()
+    eventually(lambda: memory(service) < before + 30 * MEGABYTE)
+
+
+def test_a_client_that_reads_slowly_gets_its_whole_answer(service: Service) -> None:
+    with unharmed(service), lasting(2 * STALL), connect(service.url, 65536) as connection:
+        send(connection, LARGE)
+        data = bytearray()
+        while piece := connection.recv(65536):
+            data += piece
+            time.sleep(2 * STALL * len(piece) / (16 * MEGABYTE))
+        assert [len(answer.body) for answer in read_answers(bytes(data))] == [16 * MEGABYTE]
+
+
+def test_many_slow_clients_do_not_keep_others_from_being_served(patient: Service) -> None:
+    slow = [
+        b"",
+        b"GET / HT",
+        POST + LENGTH + b"half",
+        GET + LENGTH,
+        POST + CHUNKED + b"0\r\na: ",
+        b"GET /docs/assets/redoc.js HTTP/1.1\r\nhost: test\r\n\r\n" * 10,
+    ]
+    with unharmed(patient), httpx.Client(base_url=patient.url, timeout=PATIENCE) as client:
+        clients = [connect(patient.url, receive_buffer=4096) for _ in range(300)]
+        for number, connection in enumerate(clients):
+            send(connection, slow[number % len(slow)])
+        seconds: list[float] = []
+        for path in ["/api/health", "/hold?seconds=0", "/docs", "/metrics"] * 25:
+            response = client.get(path)
+            assert response.status_code == 200
+            seconds.append(response.elapsed.total_seconds())
+        assert sorted(seconds)[len(seconds) // 2] < 0.5
+        for connection in clients:
+            connection.close()
+
+
+def test_many_requests_that_wait_on_their_connections_take_little_memory(patient: Service) -> None:
+    with unharmed(patient), watching_memory(patient) as noted:
+        clients = [connect(patient.url) for _ in range(20)]
+        for client in clients:
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                client.send(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n" * 8000)
+        response = httpx.get(f"{patient.url}/api/health/live", timeout=PATIENCE)
+        assert response.status_code == 200
+        for client in clients:
+            client.close()
+    assert max(noted) < noted[0] + 100 * MEGABYTE
+
+
+@pytest.mark.parametrize("route", [b"POST /echo", b"GET /api/health/live"])
+@pytest.mark.parametrize("trailer", [b"a: b\r\n" * 10_000, b"a" * 60_000], ids=["many", "large"])
+def test_trailers_without_end_take_little_memory(
+    route: bytes, trailer: bytes, patient: Service
+) -> None:
+    with (
+        unharmed(patient),
+        watching_memory(patient) as noted,
+        connect(patient.url) as connection,
+        suppress(ConnectionError),
+    ):
+        send(connection, route + b" HTTP/1.1\r\nhost: test\r\n" + CHUNKED + b"0\r\na: b\r\nc: ")
+        for _ in range(500):
+            connection.sendall(trailer)
+    assert max(noted) < noted[0] + 30 * MEGABYTE
+
+
+def figures(service: Service, *names: str) -> list[float]:
+    text = httpx.get(f"{service.url}/metrics", timeout=PATIENCE).text
+    found = [re.search(rf"^{re.escape(name)} (.*)$", text, re.MULTILINE) for name in names]
+    return [float(match[1]) for match in found if match]
+
+
+POOL_NAME = 'db_client_connection_pool_name="main"'
+BUSY = (
+    f'db_client_connection_count{{{POOL_NAME},db_client_connection_state="used"}}',
+    f"db_client_connection_pending_requests{{{POOL_NAME}}}",
+    "http_server_active_requests",
+)
+
+HOLD = b"GET /hold?seconds=0.01 HTTP/1.1\r\nhost: test\r\n\r\n"
+
+# What a client sends before it hangs up, and whether it reads a little of the answer first.
+HANG_UPS = [
+    (b"GET /hold?seconds=0 HT", False),
+    (b"POST /store HTTP/1.1\r\nhost: test\r\n" + LENGTH + b"half", False),
+    (b"POST /store HTTP/1.1\r\nhost: test\r\n" + CHUNKED + b"5\r\nhalf", False),
+    (HOLD, False),
+    (HOLD * 2, False),
+    (HOLD + b"not HTTP\r\n\r\n", False),
+    (HOLD + POST + CHUNKED + b"not a chunk\r\n", False),
+    (b"GET /docs/assets/redoc.js HTTP/1.1\r\nhost: test\r\n\r\n" * 10, True),
+    (b"GET /stream HTTP/1.1\r\nhost: test\r\n\r\n", True),
+    (b"GET /stream HTTP/1.1\r\nhost: test\r\n\r\n", False),
+]
+
+
+def hang_up(service: Service, number: int, *, together: int = 200) -> None:
+    """Have so many clients hang up in the middle, `together` at a time."""
+    url = service.url
+    for first in range(0, number, together):
+        clients: list[tuple[socket.socket, bool]] = []
+        for nth in range(first, first + together):
+            data, reads = HANG_UPS[nth % len(HANG_UPS)]
+            client = connect(url, receive_buffer=4096)
+            send(client, data)
+            clients.append((client, reads))
+        for nth, (client, reads) in enumerate(clients):
+            if reads:
+                with suppress(ConnectionError):
+                    client.recv(1000)
+            if nth // len(HANG_UPS) % 2:  # by a reset, as a process does that was killed
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+
+
+def test_clients_that_hang_up_leave_nothing_behind(patient: Service, database: str) -> None:
+    hang_up(patient, 600)
+    eventually(lambda: figures(patient, *BUSY) == [0, 0, 1], PATIENCE)
+    hold_all(patient, database)
+    files, taken = open_files(patient), memory(patient)
+    with unharmed(patient):
+        hang_up(patient, 5000)
+        eventually(lambda: figures(patient, *BUSY) == [0, 0, 1], PATIENCE)
+        hold_all(patient, database)
+        eventually(lambda: open_files(patient) <= files)
+    assert memory(patient) < taken + 20 * MEGABYTE
+    assert_no_fault(patient)
+
+
+def hold_all(service: Service, database: str) -> None:
+    """Have each connection of the pool hold a statement at the same time."""
+    query = """
+        select count(*) from pg_stat_activity
+        where query ~ 'pg_sleep' and pid <> pg_backend_pid() and datname = current_database()
+          and state = 'active'
+    """
+    with ThreadPoolExecutor(POOL) as executor:
+        path = f"{service.url}/hold?seconds=1"
+        held = [executor.submit(httpx.get, path, timeout=PATIENCE) for _ in range(POOL)]
+        eventually(lambda: run_sql(database, query) == [(POOL,)], PATIENCE)
+    assert [response.result().text for response in held] == ["held"] * POOL

@@ -1,0 +1,93 @@
+"""The service with other limits and with routes to attack, as a command:
+
+python -m tests.support.attackable service.server.protocol.HEAD_SECONDS=0.5 …
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.routing import Route, Router
+
+from service.app import create_app
+from service.problems import Problem
+from service.server import worker
+from service.server.serve import serve
+from service.server.sockets import listen
+from service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.applications import Starlette
+
+    from service.state import Request
+
+
+async def echo(request: Request) -> JSONResponse:
+    return JSONResponse({"bytes": len(await request.body())})
+
+
+async def store(request: Request) -> JSONResponse:
+    """Read a body, then ask the database."""
+    size = len(await request.body())
+    return JSONResponse(await request.state["database"].fetch_value("select $1::int", size))
+
+
+async def hold(request: Request) -> PlainTextResponse:
+    """Hold a connection for the seconds asked for."""
+    seconds = request.query_params.get("seconds", "0")
+    if not re.fullmatch(r"[01](\.[0-9]{1,3})?", seconds):
+        raise Problem("invalid", "This is no number of seconds, or too large.")
+    await request.state["database"].execute("select pg_sleep($1)", float(seconds))
+    return PlainTextResponse("held")
+
+
+async def stream(request: Request) -> StreamingResponse:
+    """Answer out of a connection that is held for as long as the answer takes."""
+
+    async def pieces() -> AsyncIterator[str]:
+        async with request.state["database"].connection() as connection:
+            for _ in range(1000):
+                yield await connection.fetch_value("select repeat('x', 65536)")
+
+    return StreamingResponse(pieces())
+
+
+async def large(request: Request) -> PlainTextResponse:
+    """Answer with more than any system takes from a service that is not read from."""
+    return PlainTextResponse(bytes(16_000_000))
+
+
+ROUTES = [
+    Route("/echo", echo, methods=["POST"]),
+    Route("/store", store, methods=["POST"]),
+    Route("/hold", hold),
+    Route("/stream", stream),
+    Route("/large", large),
+]
+
+
+def create_attackable_app(settings: Settings) -> Starlette:
+    app = create_app(settings)
+    # Behind the routes of the service, whose document would have to describe them.
+    app.router.default = Router(ROUTES)
+    return app
+
+
+def main() -> int:
+    for argument in sys.argv[1:]:
+        place, _, value = argument.partition("=")
+        module, _, constant = place.rpartition(".")
+        assert hasattr(import_module(module), constant), place
+        setattr(import_module(module), constant, float(value))
+    worker.create_app = create_attackable_app
+    return serve(load_settings(), listen("127.0.0.1", 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,378 @@
+"""What stands round several copies of the service: HAProxy, PgBouncer, a standby, and clients."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections import Counter
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import psycopg
+import pytest
+
+from service.embedded.account import choose_account, hand_over
+from service.embedded.postgres import find_binaries
+from service.server.sockets import ListenError, listen
+from tests.conftest import FAST, Postgres, eventually, run_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+# Debian keeps both out of the PATH of ordinary users.
+PROGRAMS = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
+HAPROXY = shutil.which("haproxy", path=PROGRAMS)
+PGBOUNCER = shutil.which("pgbouncer", path=PROGRAMS)
+
+# In CI their absence is a fault of the machine's set-up, not a reason to skip.
+needs_haproxy = pytest.mark.skipif(
+    HAPROXY is None and "CI" not in os.environ, reason="there is no HAProxy on this machine"
+)
+needs_pgbouncer = pytest.mark.skipif(
+    PGBOUNCER is None and "CI" not in os.environ, reason="there is no PgBouncer on this machine"
+)
+
+# Below those that systems give to outgoing connections: such a one could take the port of what is
+# being restarted.
+PORTS = range(20_000, 32_000)
+
+STOP_SECONDS = 15.0
+ANSWER_SECONDS = 30.0
+MAX_PAUSE_SECONDS = 0.02
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports of 127.0.0.1 on which nobody listens."""
+    found: dict[int, list[socket.socket]] = {}
+    try:
+        while len(found) < number:
+            port = random.choice(PORTS)
+            with suppress(ListenError):
+                found[port] = listen("127.0.0.1", port)
+    finally:
+        for listener in itertools.chain(*found.values()):
+            listener.close()
+    return list(found)
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    eventually(lambda: is_listening(port) or process.poll() is not None)
+    assert process.poll() is None, log.read_text()
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def running(
+    command: Sequence[str], log: Path, folder: Path | None = None, keep: Sequence[int] = ()
+) -> Generator[subprocess.Popen[bytes]]:
+    """Run a program for as long as the block.
+
+    With `folder`, which becomes its own, it runs as PostgreSQL would there: not as root.
+    """
+    prefix, uid, gid = (), None, None
+    if folder is not None:
+        account = choose_account(folder, find_binaries())
+        hand_over(folder, account)
+        prefix, uid, gid = account
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*prefix, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            user=uid,
+            group=gid,
+            extra_groups=None if uid is None else [],
+            pass_fds=keep,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+# What the README tells operators to set, with checks that follow each other faster, for the tests'
+# sake. These need `timeout check`: otherwise `inter` is the limit, and a busy machine is no outage.
+HAPROXY_CONFIGURATION = """
+global
+    stats socket {socket}
+
+frontend api
+    mode http
+    bind fd@{listener}
+    timeout client 30s
+    default_backend bmadflow
+
+backend bmadflow
+    mode http
+    timeout connect 5s
+    timeout server 30s
+    timeout check 5s
+    option httpchk GET /api/health
+    http-check expect status 200
+    default-server check inter 150ms fall 1 rise 1
+    # A copy that drains says so to whoever asks for its health. The balancer's own checks must hear
+    # it; others that ask through the balancer mean the service, so another copy answers them.
+    retry-on conn-failure 503
+    retries 1
+    option redispatch
+    http-request disable-l7-retry unless {{ path /api/health }}
+"""
+
+PGBOUNCER_CONFIGURATION = """
+[databases]
+* = host={socket} port=5432
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = {pool_size}
+server_login_retry = 1
+"""
+
+
+class HAProxy:
+    """HAProxy in front of the copies that listen, or will, on these ports of 127.0.0.1."""
+
+    def __init__(self, folder: Path, ports: Sequence[int]) -> None:
+        self._folder = folder
+        self._socket = folder / "haproxy"
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._ports = ports
+
+    @contextmanager
+    def run(self) -> Generator[Self]:
+        assert HAPROXY is not None
+        configuration = self._folder / "haproxy.cfg"
+        servers = [f"    server copy-{port} 127.0.0.1:{port}\n" for port in self._ports]
+        text = HAPROXY_CONFIGURATION.format(socket=self._socket, listener=self._listener.fileno())
+        configuration.write_text(text + "".join(servers))
+        command = [HAPROXY, "-db", "-f", str(configuration)]
+        log = self._folder / "haproxy.log"
+        with self._listener, running(command, log, keep=[self._listener.fileno()]) as process:
+            eventually(lambda: self._socket.exists() or process.poll() is not None)
+            assert process.poll() is None, log.read_text()
+            yield self
+
+    def statistics(self) -> dict[int, dict[str, str]]:
+        """Return what HAProxy says of each copy, by its port."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self._socket))
+            connection.sendall(b"show stat\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        rows = csv.DictReader(answer.removeprefix("# ").splitlines())
+        copies = [row for row in rows if row["svname"].startswith("copy-")]
+        return {int(row["svname"].removeprefix("copy-")): row for row in copies}
+
+    def is_up(self, port: int) -> bool:
+        """Return whether the last check was passed; until the first, HAProxy takes it for up."""
+        copy = self.statistics()[port]
+        return copy["status"] == "UP" and copy["check_status"].endswith("L7OK")
+
+    def answers(self, port: int) -> int:
+        """Return how many good answers it has had from a copy."""
+        return int(self.statistics()[port]["hrsp_2xx"])
+
+
+class PgBouncer:
+    """PgBouncer in transaction mode, with so many connections to PostgreSQL for each database."""
+
+    def __init__(self, folder: Path, postgres: Postgres, pool_size: int) -> None:
+        self._folder = folder / "pgbouncer"
+        self._postgres = postgres
+        self._pool_size = pool_size
+        [self._port] = free_ports(1)
+
+    def url_of(self, database_url: str) -> str:
+        """Return the URL that leads through PgBouncer to the database of another URL."""
+        return f"postgresql://postgres@127.0.0.1:{self._port}{urlsplit(database_url).path}"
+
+    @staticmethod
+    def version() -> tuple[int, int]:
+        assert PGBOUNCER is not None
+        output = subprocess.run(
+            [PGBOUNCER, "-V"], capture_output=True, text=True, check=True
+        ).stdout
+        found = re.match(r"PgBouncer (\d+)\.(\d+)", output)
+        assert found, output
+        return int(found[1]), int(found[2])
+
+    @contextmanager
+    def run(self) -> Generator[Self]:
+        assert PGBOUNCER is not None
+        self._folder.mkdir(exist_ok=True)
+        users, configuration = self._folder / "users.txt", self._folder / "pgbouncer.ini"
+        users.write_text('"postgres" ""')
+        text = PGBOUNCER_CONFIGURATION.format(
+            socket=parse_qs(urlsplit(self._postgres.url).query)["host"][0],
+            port=self._port,
+            users=users,
+            pool_size=self._pool_size,
+        )
+        configuration.write_text(text)
+        log = self._folder / "pgbouncer.log"
+        with running([PGBOUNCER, str(configuration)], log, folder=self._folder) as process:
+            wait_for_port(self._port, process, log)
+            yield self
+
+
+class TcpPostgres:
+    """A PostgreSQL on a port of 127.0.0.1, on a copy of a stopped one's data."""
+
+    def __init__(self, folder: Path, stopped: Postgres) -> None:
+        self.folder = folder
+        [self.port] = free_ports(1)
+        self.host = f"127.0.0.1:{self.port}"
+        self.url = f"postgresql://postgres@{self.host}/bmadflow"
+        folder.mkdir(mode=0o700)
+        shutil.copytree(stopped.folder / "data", folder / "data")
+
+    @contextmanager
+    def run(self, standby_of: TcpPostgres | None = None) -> Generator[Self]:
+        """Run it for as long as the block, as a primary or as a standby of one that runs."""
+        data, log = self.folder / "data", self.folder / "server.log"
+        options = FAST | {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+        }
+        if standby_of is not None:
+            (data / "standby.signal").touch()
+            options["primary_conninfo"] = f"host=127.0.0.1 port={standby_of.port} user=postgres"
+        command = [str(find_binaries() / "postgres"), "-D", str(data)]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        with running(command, log, folder=self.folder) as process:
+            self._process = psutil.Process(process.pid)
+            eventually(lambda: self.answers() or process.poll() is not None, 30)
+            assert process.poll() is None, log.read_text()
+            if standby_of is not None:
+                receiving = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
+                eventually(lambda: run_sql(self.url, receiving) == [(1,)])
+            try:
+                yield self
+            finally:
+                self.kill()
+
+    def answers(self) -> bool:
+        try:
+            run_sql(self.url, "select 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def sessions(self) -> int:
+        """Return how many connections of the service it has."""
+        query = "select count(*) from pg_stat_activity where application_name = 'bmadflow-api'"
+        return int(run_sql(self.url, query)[0][0])
+
+    def promote(self) -> None:
+        assert run_sql(self.url, "select pg_promote()") == [(True,)]
+
+    def kill(self) -> None:
+        """End it as a fault does: its sessions without a word, and nobody listens any more."""
+        with suppress(psutil.NoSuchProcess):
+            self._process.suspend()
+            for child in self._process.children(recursive=True):
+                child.kill()
+            # Killed itself, it would leave shared memory behind.
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.resume()
+            self._process.wait(STOP_SECONDS)
+
+    def freeze(self) -> None:
+        """Let it neither answer nor refuse, as if its machine were gone."""
+        # The postmaster first: it would start others in their place.
+        for process in [self._process, *self._process.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+
+class Load:
+    """Clients that each keep a connection, and soon after an answer ask the next thing."""
+
+    REQUEST_ID = "load"
+
+    def __init__(self, url: str, paths: Sequence[str], clients: int) -> None:
+        self._address = urlsplit(url)
+        self._paths = itertools.cycle(paths)
+        self._clients = clients
+        self._is_ended = False
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self.answers: Counter[str] = Counter()
+        self.failures: list[str] = []
+        self.connections = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_ended = True
+        self._thread.join()
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(self._be_a_client() for _ in range(self._clients)))
+
+    async def _be_a_client(self) -> None:
+        while not self._is_ended:
+            path = "connecting"
+            try:
+                address = self._address.hostname, self._address.port
+                reader, writer = await asyncio.open_connection(*address)
+                self.connections += 1
+                with closing(writer):
+                    while not self._is_ended:
+                        path = next(self._paths)
+                        async with asyncio.timeout(ANSWER_SECONDS):
+                            status = await self._ask(reader, writer, path)
+                        if status == 200:
+                            self.answers[path] += 1
+                        else:
+                            self.failures.append(f"{path}: {status}")
+                        # Some connections are idle when a copy stops, some are not.
+                        await asyncio.sleep(random.uniform(0, MAX_PAUSE_SECONDS))
+            except (OSError, EOFError) as error:  # a TimeoutError is an OSError
+                self.failures.append(f"{path}: {error!r}")
+                await asyncio.sleep(MAX_PAUSE_SECONDS)
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str
+    ) -> int:
+        request = f"GET {path} HTTP/1.1\r\nhost: test\r\nx-request-id: {self.REQUEST_ID}\r\n\r\n"
+        writer.write(request.encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        await reader.readexactly(length)
+        return int(head.split()[1])

@@ -1,0 +1,111 @@
+"""The service with a git server of its own: what the tests of the hub stand on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.conftest import eventually, serving
+from tests.support.git_server import GitServer, Remote, git_server, git_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    import httpx
+
+
+def hub_settings(folder: Path, server: GitServer) -> dict[str, Any]:
+    """What of the service's settings leads https://git.example/… to the server."""
+    options = git_settings(folder, server)
+    return {
+        "git_hosts": ("git.example",),
+        "git_protocols": options["protocols"],
+        "git_private_networks": options["private_networks"],
+        "git_config_global": options["config_global"],
+    }
+
+
+def hub_variables(folder: Path, server: GitServer) -> dict[str, str]:
+    """The same as variables of the environment, for the service as a process of its own."""
+    settings = hub_settings(folder, server)
+    return {
+        "GIT_HOSTS": ",".join(settings["git_hosts"]),
+        "GIT_PROTOCOLS": ",".join(settings["git_protocols"]),
+        "GIT_PRIVATE_NETWORKS": "true",
+        "GIT_CONFIG_GLOBAL": settings["git_config_global"],
+    }
+
+
+@dataclass
+class Hub:
+    """The API, as a client of it sees it."""
+
+    client: httpx.Client
+    server: GitServer
+    database: str
+
+    def create_project(self, name: str = "Payments") -> str:
+        """Return the id of a new project."""
+        response = self.client.post("/api/projects", json={"name": name})
+        assert response.status_code == 201, response.text
+        return response.json()["id"]
+
+    def create_source(self, project: str, remote: Remote, **fields: Any) -> str:
+        """Return the id of a new documentation source."""
+        source = {"name": "Docs", "github_url": remote.url, **fields}
+        response = self.client.post(f"/api/projects/{project}/docs", json=source)
+        assert response.status_code == 201, response.text
+        return response.json()["id"]
+
+    def sync(self, source: str, seconds: float = 30) -> dict[str, Any]:
+        """Sync, wait for the end, and return the run."""
+        response = self.client.post(f"/api/project-docs/{source}/sync")
+        assert response.status_code == 202, response.text
+        return self.wait(response.headers["location"], seconds)
+
+    def wait(self, run: str, seconds: float = 30) -> dict[str, Any]:
+        """Wait for the end of a run, by its path, and return it."""
+
+        def finished() -> dict[str, Any] | None:
+            found = self.client.get(run).json()
+            return found if found["finished_at"] else None
+
+        return eventually(finished, seconds)
+
+    def status(self, source: str) -> dict[str, Any]:
+        return self.client.get(f"/api/project-docs/{source}/sync-status").json()
+
+    def tree(self, project: str) -> list[dict[str, Any]]:
+        return self.client.get(f"/api/projects/{project}/file-tree").json()["tree"]
+
+    def files(self, project: str) -> dict[str, dict[str, Any]]:
+        """The files of a project's tree, by their paths."""
+        found: dict[str, dict[str, Any]] = {}
+
+        def walk(nodes: list[dict[str, Any]]) -> None:
+            for node in nodes:
+                if node["type"] == "file":
+                    found[node["path"]] = node
+                else:
+                    walk(node["children"])
+
+        walk(self.tree(project))
+        return found
+
+    def document(self, project: str, path: str) -> dict[str, Any]:
+        """A document with its content, by its path in the tree."""
+        response = self.client.get(f"/api/documents/{self.files(project)[path]['id']}")
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@contextmanager
+def running_hub(database: str, folder: Path, **changes: Any) -> Generator[Hub]:
+    """Serve the API and git for as long as the block runs."""
+    with (
+        git_server(folder / "repositories") as server,
+        serving(database, **hub_settings(folder, server) | changes) as client,
+    ):
+        yield Hub(client, server, database)

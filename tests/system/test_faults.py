@@ -1,0 +1,168 @@
+"""What a database that freezes or restarts costs: the requests that are under way, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from service.database import ACQUIRE_SECONDS, CANCEL_SECONDS, STATEMENT_SECONDS
+from tests.conftest import Postgres, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from service.state import Request
+
+# What a request may take whose database does not answer, with a second for a busy machine.
+LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 1
+
+POOL_MAX = 5
+
+
+async def query(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(await request.state["database"].fetch_value("select 'answered'"))
+
+
+async def change(request: Request) -> PlainTextResponse:
+    async with request.state["database"].transaction() as connection:
+        await connection.execute("select txid_current()")
+        answer = await connection.fetch_value("select 'changed'")
+    return PlainTextResponse(answer)
+
+
+ROUTES = [Route("/query", query), Route("/change", change, methods=["POST"])]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    path: str
+    started: float
+    ended: float
+    response: httpx.Response
+
+
+class Load:
+    """Clients that ask again and again, each after its last answer."""
+
+    def __init__(self, url: httpx.URL) -> None:
+        self._url = url
+        self.outcomes: list[Outcome] = []
+        self._is_over = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        async with (
+            httpx.AsyncClient(base_url=self._url, timeout=LONGEST + 30, limits=NO_LIMITS) as client,
+            asyncio.TaskGroup() as clients,
+        ):
+            for method, path, number in MIX:
+                for _ in range(number):
+                    clients.create_task(self._ask(client, method, path))
+            yield
+            self._is_over = True
+
+    async def _ask(self, client: httpx.AsyncClient, method: str, path: str) -> None:
+        while not self._is_over:
+            started = time.monotonic()
+            response = await client.request(method, path)  # a transport error fails the test
+            self.outcomes.append(Outcome(path, started, time.monotonic(), response))
+            await asyncio.sleep(0.005)
+
+
+NO_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+MIX = (
+    ("GET", "/query", 10),
+    ("POST", "/change", 5),
+    ("GET", "/api/health", 5),
+    ("GET", "/api/health/live", 2),
+)
+
+
+def assert_whole(client: httpx.Client) -> None:
+    """Every connection that the pool may have can be had, and none is in use."""
+    assert client.get("/api/health").status_code == 200
+
+    async def use_all() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=30) as asking:
+            return await asyncio.gather(*(asking.post("/change") for _ in range(4 * POOL_MAX)))
+
+    assert [response.text for response in asyncio.run(use_all())] == ["changed"] * 4 * POOL_MAX
+    metrics = client.get("/metrics").text
+    pool = 'db_client_connection_pool_name="main"'
+    for line in (
+        f'db_client_connection_count{{{pool},db_client_connection_state="used"}} 0.0',
+        f"db_client_connection_pending_requests{{{pool}}} 0.0",
+        "http_server_active_requests 1.0",  # the scrape itself
+    ):
+        assert line in metrics.splitlines()
+
+
+def assert_problem_to_try_again(response: httpx.Response) -> None:
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    if response.request.url.path == "/api/health":
+        assert response.json()["status"] == "error"
+    else:
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_ten_seconds_of_a_frozen_database_under_load(own_postgres: Postgres) -> None:
+    async def freeze_for_a_while(load: Load) -> tuple[float, float]:
+        async with load.running():
+            await asyncio.sleep(1)
+            frozen = time.monotonic()
+            own_postgres.freeze()
+            await asyncio.sleep(10)
+            own_postgres.thaw()
+            thawed = time.monotonic()
+            await asyncio.sleep(2)
+        return frozen, thawed
+
+    with serving(
+        own_postgres.url, *ROUTES, database_pool_max=POOL_MAX, health_timeout=1.0
+    ) as client:
+        load = Load(client.base_url)
+        frozen, thawed = asyncio.run(freeze_for_a_while(load))
+        for outcome in load.outcomes:
+            assert outcome.ended - outcome.started < LONGEST
+            if outcome.response.status_code != 200:
+                assert_problem_to_try_again(outcome.response)
+                assert outcome.path != "/api/health/live"
+                assert frozen < outcome.ended
+                assert outcome.started < thawed
+        assert {outcome.response.status_code for outcome in load.outcomes} == {200, 503}
+        assert_whole(client)
+
+
+def test_a_restart_of_the_database_under_load_costs_what_is_under_way(
+    own_postgres: Postgres,
+) -> None:
+    async def restart(load: Load) -> float:
+        async with load.running():
+            await asyncio.sleep(1)
+            stopped = time.monotonic()
+            await asyncio.to_thread(own_postgres.stop)
+            await asyncio.sleep(1)
+            await asyncio.to_thread(own_postgres.start)
+            await asyncio.sleep(2)
+        return stopped
+
+    with serving(own_postgres.url, *ROUTES, database_pool_max=POOL_MAX) as client:
+        load = Load(client.base_url)
+        stopped = asyncio.run(restart(load))
+        failed = [outcome for outcome in load.outcomes if outcome.response.status_code != 200]
+        for outcome in failed:
+            assert_problem_to_try_again(outcome.response)
+        # Health tells at once; all others wait until the database is back, unless they were under
+        # way when it went.
+        others = [outcome for outcome in failed if outcome.path != "/api/health"]
+        assert all(outcome.started < stopped + 0.5 for outcome in others)
+        assert len(others) <= POOL_MAX
+        assert_whole(client)

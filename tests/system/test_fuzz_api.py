@@ -1,0 +1,325 @@
+"""Requests to every route that are HTTP, but not what the route expects."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64encode
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from service.app import ROUTES
+from service.web.openapi import (
+    EXAMPLE_DOCUMENT_ID,
+    EXAMPLE_PROJECT_DOC_ID,
+    EXAMPLE_PROJECT_ID,
+    EXAMPLE_RUN_ID,
+)
+from tests.support.wire import Answer, ask, assert_fair, read_answers, run_service, unharmed
+from tests.web.test_openapi import add_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.conftest import Postgres, Service
+
+TOKEN = b"the-token-of-the-api"
+DEEP = 100_000
+MEGABYTES = 10_000_000
+
+# Each route with each of its methods, and with what else stands in its path.
+OPERATIONS = [
+    (method.encode(), route.path)
+    for route in ROUTES
+    for method in sorted((route.methods or set()) | {"PATCH"})
+]
+BODIES_OF = sorted({(m, p) for m, p in OPERATIONS if m in {b"POST", b"PUT"}})
+
+# Where a table's rows are, and which version of each.
+STATE = """
+    select (select array_agg((id, xmin::text) order by id) from project)::text,
+           (select array_agg((id, xmin::text) order by id) from project_doc)::text,
+           (select array_agg((id, xmin::text) order by id) from document)::text,
+           (select array_agg((id, xmin::text) order by id) from sync_run)::text
+    """
+
+
+class Target:
+    """The service, and what its tables hold."""
+
+    def __init__(self, service: Service, connection: psycopg.Connection[Any], url: str) -> None:
+        self.service = service
+        self.url = service.url
+        self._connection = connection
+        self._database = url
+
+    def state(self) -> tuple[str, ...]:
+        row = self._connection.execute(STATE.encode()).fetchone()
+        assert row
+        return row
+
+    def restore(self) -> None:
+        """Put back what the ids of the examples name, and nothing else."""
+        self._connection.execute("delete from project")
+        add_examples(self._database)
+
+    def send(self, request: bytes, *, may_be_head: bool) -> None:
+        """Send a request; check that it is answered fairly, and did nothing if it was refused."""
+        before = self.state()
+        answers = read_answers(ask(self.url, request), may_be_head=may_be_head)
+        assert_fair(answers)
+        assert len(answers) == 1
+        self._check(answers[0], before)
+
+    def _check(self, answer: Answer, before: tuple[str, ...]) -> None:
+        if answer.status >= 400:
+            assert self.state() == before, answer
+            if answer.body:
+                problem = json.loads(answer.body)
+                assert isinstance(problem["detail"], str)
+                assert len(problem["detail"]) < 1000
+        elif self.state() != before:
+            self.restore()
+
+
+@pytest.fixture(scope="module")
+def target(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    url = postgres.create_database(template="migrated")
+    add_examples(url)
+    log = tmp_path_factory.mktemp("fuzz-api") / "log"
+    variables = {
+        "API_TOKEN": TOKEN.decode(),
+        "GITHUB_WEBHOOK_SECRET": "a-secret-of-the-webhooks",
+        "SYNC_CONCURRENCY": "0",  # what is asked for is asked for, and no more
+    }
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        run_service(log, DATABASE_URL=url, **variables) as service,
+        unharmed(service),
+    ):
+        yield Target(service, connection, url)
+
+
+def fill_in(path: str, ids: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """Return a route's path with the ids of the examples, or these."""
+    examples = {
+        "project_id": EXAMPLE_PROJECT_ID,
+        "id": EXAMPLE_DOCUMENT_ID if "/documents/" in path else EXAMPLE_PROJECT_DOC_ID,
+        "run_id": EXAMPLE_RUN_ID,
+        "name": "page.css",
+    }
+    filled = {name: value.encode() for name, value in examples.items()} | dict(ids)
+    parts = re.split(r"\{(\w+)\}", path)
+    return b"".join(
+        filled[part] if number % 2 else part.encode() for number, part in enumerate(parts)
+    )
+
+
+def build(
+    method: bytes, target: bytes, headers: list[bytes], body: bytes, version: bytes = b"1.1"
+) -> bytes:
+    lines = [b"%b %b HTTP/%b" % (method, target, version), b"host: test", *headers]
+    if body or method in {b"POST", b"PUT", b"PATCH"}:
+        lines.append(b"content-length: %d" % len(body))
+    return b"\r\n".join([*lines, b"connection: close", b"", body])
+
+
+# --- bodies that are made with care
+
+JSON = b"content-type: application/json"
+AUTHORIZED = b"authorization: Bearer " + TOKEN
+GOOD: dict[str, Any] = {
+    "name": "x",
+    "description": "y",
+    "github_url": "https://git.example/a/b",
+    "github_folder_path": "docs",
+    "branch": "main",
+}
+WRONG = [None, 0, -1.5, 1e308, True, [], ["x"], {}, {"$ne": 1}, "", " ", "\0", "x" * 1_000_000]
+
+
+def dump(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+CONTENTS = {
+    **{
+        f"{name} that is {str(wrong)[:9]!r} ({number})": dump(GOOD | {name: wrong})
+        for name in GOOD
+        for number, wrong in enumerate(WRONG)
+    },
+    "a name of a surrogate": b'{"name": "\\ud800", "github_url": "https://git.example/a/b"}',
+    "bad UTF-8": b'{"name": "\xff\xc0\xaf", "github_url": "https://git.example/a/b"}',
+    "a byte order mark": b"\xef\xbb\xbf" + dump(GOOD),
+    "UTF-16": json.dumps(GOOD).encode("utf-16"),
+    "100,000 lists deep": b'{"name":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "100,000 objects deep": b'{"name":' * DEEP + b"1" + b"}" * DEEP,
+    "100,000 keys": dump(dict.fromkeys(map(str, range(DEEP)), 0) | {"name": ""}),
+    "the same key twice": b'{"name":"a","name":"b","github_url":"https://git.example/a/b"}',
+    "50,000 equal keys": b"{" + b'"name":"a",' * 50_000 + b'"name":"b"}',
+    "a number without end": b'{"name":' + b"9" * DEEP + b"}",
+    "NaN": b'{"name":NaN}',
+    "10 MB": b'{"name":"' + b"x" * MEGABYTES + b'"}',
+    "10 MB of nothing": b" " * MEGABYTES,
+    "nothing": b"",
+    "null": b"null",
+    "a list of it": dump([GOOD]),
+    "__proto__": dump({"__proto__": {"name": "x"}, "constructor": 1}),
+}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_body_that_is_refused_does_nothing(name: str, target: Target) -> None:
+    with unharmed(target.service):
+        for method, path in BODIES_OF:
+            request = build(method, fill_in(path), [JSON, AUTHORIZED], CONTENTS[name])
+            target.send(request, may_be_head=False)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [b"", b"text/plain", b"application/xml", b"multipart/form-data; boundary=a", b"\xff", b"/;;="],
+)
+def test_what_says_it_is_no_json_does_nothing(media_type: bytes, target: Target) -> None:
+    for method, path in BODIES_OF:
+        headers = [b"content-type: " + media_type, AUTHORIZED]
+        before = target.state()
+        request = build(method, fill_in(path), headers, dump(GOOD))
+        [answer] = read_answers(ask(target.url, request))
+        if path.endswith("/sync"):  # which reads no body
+            assert answer.status == 202
+            target.restore()
+        else:
+            assert answer.status == (403 if path.endswith("/webhook") else 415)
+            assert target.state() == before
+
+
+# --- and all the rest, at random
+
+fuzz = settings(
+    max_examples=600,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def rarely(rare: st.SearchStrategy[Any], usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 3).flatmap(lambda number: usual if number else rare)
+
+
+def make_cursor(time: str, found_id: str) -> bytes:
+    return urlsafe_b64encode(f"{time} {found_id}".encode())
+
+
+escaped = st.binary(max_size=30).map(lambda data: b"".join(b"%%%02x" % byte for byte in data))
+ids = st.one_of(
+    st.sampled_from(
+        [
+            EXAMPLE_PROJECT_ID.encode(),
+            EXAMPLE_PROJECT_DOC_ID.encode(),
+            b"00000000-0000-0000-0000-000000000000",
+            b"ffffffff-ffff-ffff-ffff-ffffffffffff",
+            b"%00",
+            b"9" * 5000,
+            b"-1",
+            b"null",
+            b"..",
+            b"{" + EXAMPLE_PROJECT_ID.encode() + b"}",
+        ]
+    ),
+    escaped.filter(bool),
+)
+cursors = st.one_of(
+    escaped,
+    st.builds(
+        make_cursor,
+        st.one_of(
+            st.datetimes(timezones=st.timezones()).map(lambda time: time.isoformat()),
+            st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59"]),
+            st.text(max_size=20),
+        ),
+        st.one_of(st.uuids().map(str), st.text(max_size=5)),
+    ),
+)
+queries = st.lists(
+    st.one_of(
+        st.tuples(st.just(b"limit"), st.integers(-10, 10**20).map(lambda n: b"%d" % n)),
+        st.tuples(st.just(b"limit"), st.sampled_from([b"1", b"1000", b"1e3", b"", b"%D9%A1"])),
+        st.tuples(st.just(b"cursor"), cursors),
+        st.tuples(escaped, escaped),
+    ).map(b"=".join),
+    max_size=4,
+).map(b"&".join)
+words = st.one_of(
+    st.binary(max_size=40).map(lambda data: bytes(b for b in data if b > 31 and b != 127)),
+    st.sampled_from([b'"' * 5000, b"W/" * 5000, b"*", b"a" * 30_000, b"sha256=", b"push"]),
+)
+names = st.sampled_from(
+    b"if-none-match authorization x-hub-signature-256 x-github-event content-type accept range "
+    b"origin cookie x-request-id if-match accept-encoding".split()
+)
+headers = st.lists(st.tuples(names, words).map(b": ".join), max_size=4)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+changes = st.dictionaries(st.sampled_from([*GOOD, "id", "x"]), values, max_size=4)
+bodies = st.one_of(
+    changes.map(lambda change: json.dumps(GOOD | change).encode()),
+    changes.map(lambda change: json.dumps(change).encode()),
+    st.binary(max_size=200),
+    st.just(b""),
+)
+
+
+@fuzz
+@given(
+    operation=st.sampled_from(OPERATIONS),
+    ids=rarely(
+        st.dictionaries(st.sampled_from(["project_id", "id", "run_id", "name"]), ids), st.just({})
+    ),
+    query=queries,
+    lines=headers,
+    usual=st.sampled_from([[], [AUTHORIZED], [AUTHORIZED, JSON], [AUTHORIZED, JSON]]),
+    body=bodies,
+    version=rarely(st.just(b"1.0"), st.just(b"1.1")),
+)
+def test_no_request_harms_any_route(
+    target: Target,
+    operation: tuple[bytes, str],
+    ids: dict[str, bytes],
+    query: bytes,
+    lines: list[bytes],
+    usual: list[bytes],
+    body: bytes,
+    version: bytes,
+) -> None:
+    method, path = operation
+    place = fill_in(path, ids) + (b"?" + query if query else b"")
+    request = build(method, place, [*lines, *usual], body, version)
+    target.send(request, may_be_head=method == b"HEAD")
+
+
+LISTS = [
+    route.path
+    for route in ROUTES
+    if route.path.endswith(("/projects", "/docs", "/syncs"))
+    and route.path.startswith("/api/")
+    and "GET" in (route.methods or ())
+]
+
+
+@fuzz
+@given(path=st.sampled_from(LISTS), cursor=cursors, limit=st.sampled_from([b"1", b"1000"]))
+def test_no_cursor_harms_a_list(target: Target, path: str, cursor: bytes, limit: bytes) -> None:
+    place = b"%b?limit=%b&cursor=%b" % (fill_in(path), limit, cursor)
+    target.send(build(b"GET", place, [], b""), may_be_head=False)

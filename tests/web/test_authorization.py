@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.app import ROUTES
+from service.web.authorization import access_to
+from tests.conftest import assert_problem, run_command, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+TOKEN = "correct-horse-battery-staple"
+ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
+OPEN = ["/api/health", "/api/health/live", "/metrics", "/docs", "/redoc", "/openapi.json"]
+READS = [
+    "/api/projects",
+    f"/api/projects/{ID}",
+    f"/api/projects/{ID}/docs",
+    f"/api/projects/{ID}/file-tree",
+    f"/api/project-docs/{ID}",
+    f"/api/project-docs/{ID}/sync-status",
+    f"/api/project-docs/{ID}/syncs",
+    f"/api/project-docs/{ID}/syncs/{ID}",
+    f"/api/documents/{ID}",
+    f"/api/documents/{ID}/raw",
+    "/api/nothing",
+]
+CHANGES = [
+    ("POST", "/api/projects"),
+    ("PUT", f"/api/projects/{ID}"),
+    ("DELETE", f"/api/projects/{ID}"),
+    ("POST", f"/api/projects/{ID}/docs"),
+    ("PUT", f"/api/project-docs/{ID}"),
+    ("DELETE", f"/api/project-docs/{ID}"),
+    ("POST", f"/api/project-docs/{ID}/sync"),
+    ("POST", "/api/nothing"),
+    ("PATCH", "/api/projects"),
+]
+
+
+@pytest.fixture
+def guarded(database: str) -> Iterator[httpx.Client]:
+    """The service with a token that changes need."""
+    with serving(database, api_token=TOKEN) as client:
+        yield client
+
+
+@pytest.fixture
+def closed(database: str) -> Iterator[httpx.Client]:
+    """The service with a token that reading needs as well."""
+    with serving(database, api_token=TOKEN, api_token_for_reads=True) as client:
+        yield client
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_a_change_needs_the_token(guarded: httpx.Client, method: str, path: str) -> None:
+    refused = guarded.request(method, path)
+    assert_problem(refused, 401)
+    assert refused.headers["www-authenticate"].startswith("Bearer ")
+    assert guarded.request(method, path, headers=bearer(TOKEN)).status_code != 401
+
+
+def test_every_route_that_changes_something_is_guarded() -> None:
+    open_changes = {
+        (method, route.path_format)
+        for route in ROUTES
+        for method in route.methods or ()
+        if method not in {"GET", "HEAD"} and access_to(method, route.path_format) != "change"
+    }
+    assert open_changes == {("POST", "/api/project-docs/{id}/webhook")}  # which is signed
+
+
+@pytest.mark.parametrize("path", READS)
+def test_reading_needs_no_token_unless_the_operator_says_so(
+    guarded: httpx.Client, path: str
+) -> None:
+    assert guarded.get(path).status_code != 401
+
+
+@pytest.mark.parametrize("path", READS)
+def test_reading_needs_the_token_where_the_operator_says_so(
+    closed: httpx.Client, path: str
+) -> None:
+    assert_problem(closed.get(path), 401)
+    assert closed.head(path).status_code == 401
+    assert closed.get(path, headers=bearer(TOKEN)).status_code != 401
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_health_metrics_and_the_documentation_stay_open(closed: httpx.Client, path: str) -> None:
+    assert closed.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/health/../projects", "/api/projects/", "/api/projects//", "/api/health/x"]
+)
+def test_no_spelling_of_a_path_gets_round_it(closed: httpx.Client, path: str) -> None:
+    assert closed.get(path).status_code in (401, 404)
+    assert closed.post(path).status_code in (401, 404, 405)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        TOKEN,
+        f"Basic {TOKEN}",
+        "Bearer",
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN.upper()}",
+        f"Bearer x {TOKEN}",
+        "Bearer \xff",
+    ],
+)
+def test_what_is_not_quite_the_token_is_refused(guarded: httpx.Client, header: str) -> None:
+    response = guarded.post("/api/projects", headers=[(b"Authorization", header.encode("latin-1"))])
+    assert_problem(response, 401)
+
+
+def test_the_scheme_may_be_in_any_case(guarded: httpx.Client) -> None:
+    response = guarded.post("/api/projects", headers={"Authorization": f"bearer {TOKEN}"})
+    assert response.status_code == 415
+
+
+def test_a_refusal_reads_no_body_and_tells_the_page_that_asked(guarded: httpx.Client) -> None:
+    headers = {"Origin": "http://localhost:3000"}
+    response = guarded.post("/api/projects", content=b"{" * 100_000, headers=headers)
+    assert_problem(response, 401)
+    assert response.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
+def test_a_preflight_needs_no_token(closed: httpx.Client) -> None:
+    headers = {
+        "Origin": "http://localhost:3000",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    response = closed.options("/api/projects", headers=headers)
+    assert response.status_code == 200
+    assert "authorization" in response.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_without_a_token_the_service_listens_on_loopback_only(database: str, host: str) -> None:
+    result = run_command("serve", DATABASE_URL=database, BACKEND_HOST=host)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: API_TOKEN: is required where BACKEND_HOST is not")
+    assert "BACKEND_HOST=127.0.0.1" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tests.conftest import (
+    PROJECT,
+    Service,
+    assert_problem,
+    eventually,
+    json_log,
+    run_sql,
+    service_environment,
+    serving,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from service.state import Request
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+PARENT_ID = "b7ad6b7169203331"
+
+
+async def fail(request: Request) -> JSONResponse:
+    raise RuntimeError("the reason is here")
+
+
+async def insert(request: Request) -> JSONResponse:
+    """Put the value into the table `secret` as the type asked for."""
+    database, value = request.state["database"], request.query_params["value"]
+    match request.query_params["as"]:
+        case "text":
+            await database.execute("insert into secret (value) values ($1)", value)
+        case "uuid":
+            await database.execute("select cast(cast($1 as text) as uuid)", value)
+        case "argument":
+            await database.execute("select cast($1 as uuid)", value)
+        case _:
+            await database.execute("select cast($1 as int)", value)
+    return JSONResponse({})
+
+
+async def wait(request: Request) -> JSONResponse:
+    await request.body()
+    return JSONResponse({})
+
+
+async def sleep(request: Request) -> JSONResponse:
+    await request.state["database"].execute("select pg_sleep(0.5)")
+    return JSONResponse({})
+
+
+ROUTES = [
+    Route("/sleep", sleep),
+    Route("/fail", fail),
+    Route("/insert", insert),
+    Route("/wait", wait, methods=["POST"]),
+]
+
+
+@pytest.fixture
+def client(database: str) -> Iterator[httpx.Client]:
+    with serving(database, *ROUTES) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/api/nothing", "/fail", "/docs", "/openapi.json"])
+def test_security_headers_are_on_every_response(path: str, client: httpx.Client) -> None:
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "server" not in headers
+
+
+def test_a_request_id_is_made_and_differs(client: httpx.Client) -> None:
+    ids = {client.get("/api/health/live").headers["x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_a_well_formed_request_id_is_taken(client: httpx.Client) -> None:
+    response = client.get("/api/nothing", headers={"x-request-id": "trace-42/a.b:c"})
+    assert assert_problem(response, 404)["request_id"] == "trace-42/a.b:c"
+
+
+@pytest.mark.parametrize("proposed", ["", "a b", "a" * 129, 'a"b', "a\tb", "caf\xe9"])
+def test_a_request_id_that_could_forge_a_log_is_not_taken(
+    proposed: str, client: httpx.Client
+) -> None:
+    headers = {b"x-request-id": proposed.encode("latin-1")}
+    response = client.get("/api/health/live", headers=headers)
+    assert response.headers["x-request-id"] != proposed
+    assert len(response.headers["x-request-id"]) == 32
+
+
+def test_the_log_has_a_line_for_each_request_but_healthy_probes(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    for path in ("/api/health", "/api/health/live", "/docs/assets/page.css?token=hunter2", "/x/y"):
+        httpx.get(service.url + path, headers={"x-request-id": f"for-{path.split('/')[1]}"})
+    service.process.terminate()
+    assert service.wait() == 0
+    requests = service.find("request")
+    assert [(entry["route"], entry["status"]) for entry in requests] == [
+        ("/docs/assets/{name}", 200),
+        (None, 404),
+    ]
+    first = requests[0]
+    assert first["request_id"] == "for-docs"
+    assert first["method"] == "GET"
+    assert first["client"] == "127.0.0.1"
+    assert first["duration_ms"] >= 0
+    assert first["level"] == "info"
+    assert "hunter2" not in service.log.read_text()
+
+
+def test_a_debug_log_has_the_probes_too(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database, LOG_LEVEL="DEBUG")
+    httpx.get(f"{service.url}/api/health")
+    line = service.wait_for("request")
+    assert (line["level"], line["route"]) == ("debug", "/api/health")
+
+
+def lines_of(log: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.splitlines()]
+
+
+def test_a_fault_is_logged_once_with_its_traceback_its_request_and_its_trace(database: str) -> None:
+    headers = {"x-request-id": "find-me", "traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
+    with json_log() as read_log, serving(database, *ROUTES) as client:
+        client.get("/fail", headers=headers)
+        client.get("/docs")
+    fault, request, other = lines_of(read_log())
+    assert fault["level"] == "error"
+    assert "RuntimeError: the reason is here" in fault["exception"]
+    assert request["message"] == "request"
+    for line in (fault, request):
+        assert line["request_id"] == "find-me"
+        assert line["trace_id"] == TRACE_ID
+        assert line["parent_id"] == PARENT_ID
+    assert other["request_id"] != "find-me"
+    assert "trace_id" not in other
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "is_taken"),
+    [
+        (f"00-{TRACE_ID}-{PARENT_ID}-00", True),
+        (f"cc-{TRACE_ID}-{PARENT_ID}-01-what-comes-later", True),
+        (f"00-{TRACE_ID}-{PARENT_ID}-01-more", False),
+        (f"ff-{TRACE_ID}-{PARENT_ID}-01", False),
+        (f"00-{'0' * 32}-{PARENT_ID}-01", False),
+        (f"00-{TRACE_ID}-{'0' * 16}-01", False),
+        (f"00-{TRACE_ID.upper()}-{PARENT_ID}-01", False),
+        (f"00-{TRACE_ID}-{PARENT_ID}", False),
+        (f'00-{TRACE_ID}-{PARENT_ID}-01"}}', False),
+        ("", False),
+    ],
+)
+def test_a_trace_is_taken_if_it_is_well_formed(
+    traceparent: str, *, is_taken: bool, database: str
+) -> None:
+    with json_log() as read_log, serving(database) as client:
+        client.get("/docs", headers={"traceparent": traceparent})
+    (line,) = lines_of(read_log())
+    assert ("trace_id" in line) == is_taken
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("text", "UniqueViolationError"),
+        ("uuid", "InvalidTextRepresentationError"),
+        ("int", "DataError"),
+        ("argument", "DataError"),
+    ],
+)
+def test_no_value_of_a_statement_gets_into_the_log(kind: str, name: str, database: str) -> None:
+    run_sql(
+        database,
+        "create table secret (value text constraint secret_is_unique unique)",
+        "insert into secret values ('hunter2')",
+    )
+    with json_log() as read_log, serving(database, *ROUTES) as client:
+        response = client.get("/insert", params={"as": kind, "value": "hunter2"})
+        assert response.status_code == 500
+    fault, _ = lines_of(read_log())
+    assert name in fault["exception"]
+    assert ("secret_is_unique" in fault["exception"]) == (kind == "text")
+    assert "hunter2" not in read_log()
+
+
+def test_why_a_request_was_unavailable_is_in_the_log_and_not_in_the_answer(database: str) -> None:
+    gone = database.replace("host=", "host=/nowhere")
+    with json_log() as read_log, serving(gone, *ROUTES) as client:
+        response = client.get("/insert", params={"as": "text", "value": "hunter2"})
+        body = assert_problem(response, 503)
+    lines = lines_of(read_log())
+    assert lines[0]["message"] == "health_lost"  # at the start, before anybody asks
+    assert "request_id" not in lines[0]
+    warning, request = (line for line in lines if "request_id" in line)
+    assert warning["message"] == "database_unavailable"
+    assert warning["reason"] == "unreachable"
+    assert "FileNotFoundError" in warning["error"]
+    assert "FileNotFoundError" not in response.text
+    assert warning["request_id"] == request["request_id"] == body["request_id"]
+    assert UUID(body["request_id"])
+
+
+def test_a_client_that_goes_away_unanswered_is_a_499(database: str) -> None:
+    with json_log() as read_log, serving(database, *ROUTES) as client:
+        parts = urlsplit(str(client.base_url))
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(b"POST /wait HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\n")
+        lines = eventually(lambda: "499" in (log := read_log()) and lines_of(log))
+    assert [(line["message"], line.get("status")) for line in lines] == [
+        ("client_disconnected", None),
+        ("request", 499),
+    ]
+
+
+def test_a_client_that_goes_away_while_its_answer_is_made_is_a_499(database: str) -> None:
+    with json_log() as read_log, serving(database, *ROUTES) as client:
+        parts = urlsplit(str(client.base_url))
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(b"GET /sleep HTTP/1.1\r\nhost: test\r\n\r\n")
+        (line,) = eventually(lambda: lines_of(read_log()))
+    assert (line["message"], line["route"], line["status"]) == ("request", "/sleep", 499)
+
+
+@pytest.mark.parametrize(("trusted", "client_"), [("127.0.0.0/8", "203.0.113.9"), ("::1", None)])
+def test_a_proxy_names_the_client_if_it_is_trusted(
+    trusted: str, client_: str | None, database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database, FORWARDED_ALLOW_IPS=trusted)
+    forged = "198.51.100.1, 203.0.113.9"  # the last one is what the proxy itself saw
+    httpx.get(f"{service.url}/docs", headers={"x-forwarded-for": forged})
+    assert service.wait_for("request")["client"] == (client_ or "127.0.0.1")
+
+
+@pytest.mark.parametrize("forwarded", ["x" * 50_000, "evil value,x y", "", "1.2.3"])
+def test_what_a_proxy_says_of_the_client_is_an_address_or_not_taken(
+    forwarded: str, database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    httpx.get(f"{service.url}/docs", headers={"x-forwarded-for": forwarded})
+    assert service.wait_for("request")["client"] == "127.0.0.1"
+
+
+def test_on_a_terminal_the_log_is_for_people(database: str, tmp_path: Path) -> None:
+    ours, terminal = pty.openpty()
+    environment = service_environment(DATABASE_URL=database, LOG_FORMAT="auto")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "serve"],
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    try:
+        text = ""
+        while "listening" not in text or not text.endswith("\n"):
+            text += os.read(ours, 4096).decode()
+    finally:
+        process.terminate()
+        process.wait(15)
+        os.close(ours)
+    assert "{" not in text
+    assert "/docs" in text

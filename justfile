@@ -4,6 +4,9 @@ set positional-arguments := true
 
 export UV_PYTHON_DOWNLOADS := "never"
 
+# The README's first command installs uv and just into .tools. Last on the path, so that a machine's own come first.
+export PATH := env("PATH") + ":" + justfile_directory() + "/.tools/bin"
+
 python := ".venv/bin/python"
 
 _list:
@@ -110,11 +113,11 @@ _install folder sets options size:
         if [ -x "$folder/bin/python" ] && [ "$wanted" = "$installed" ]; then exit 0; fi; \
     done; \
     if ! command -v uv >/dev/null; then \
-        echo 'error: uv is missing; install it with: pip install uv' >&2; exit 1; \
+        echo 'error: uv is missing; install it with: python3 -m venv .tools && .tools/bin/pip install uv' >&2; exit 1; \
     fi; \
     if ! output=$(uv venv --quiet --allow-existing --python '>=3.11' "$folder" 2>&1); then \
         case $output in *'No interpreter found'*) \
-            output='Python 3.11 or newer was not found; install it, or run: uv python install 3.11';; \
+            output="Python 3.11 or newer was not found; install it, or run: '$(command -v uv)' python install 3.11";; \
         esac; \
         echo "error: ${output#error: }" >&2; exit 1; \
     fi; \

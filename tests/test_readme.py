@@ -63,9 +63,12 @@ def test_every_file_that_the_tour_names_is_there() -> None:
     assert {name.rstrip("/") for name in named} - {"__main__.py"} == there
 
 
+TOOLS = "python3 -m venv .tools && .tools/bin/pip install -qq uv rust-just"
+
+
 @pytest.mark.parametrize("command", ["run", "test"])
 def test_the_two_commands_are_there_alone_on_a_line(command: str) -> None:
-    assert f"\npip install uv rust-just && just {command}\n" in README
+    assert f"\n{TOOLS} && .tools/bin/just {command}\n" in README
 
 
 def test_the_picture_is_there() -> None:
@@ -76,7 +79,7 @@ def test_the_picture_is_there() -> None:
 
 def test_ci_runs_the_tests_as_the_readme_says() -> None:
     script = (PROJECT / ".ci/run").read_text()
-    assert "\npip install uv rust-just && just test\n" in script
+    assert f"\n{TOOLS} && .tools/bin/just test\n" in script
 
 
 def test_the_version_is_one() -> None:

@@ -69,13 +69,20 @@ openapi: _runtime
 test *arguments: _development
     @exec {{ python }} -m pytest --numprocesses 4 "$@"
 
+# Every tool runs, so that one look shows all that is wrong.
 # Check format, lint, types, migrations and the OpenAPI document
+[no-exit-message]
 check: _development
-    .venv/bin/ruff format --check .
-    .venv/bin/ruff check .
-    .venv/bin/basedpyright
-    .venv/bin/squawk --assume-in-transaction --pg-version 15 --exclude=require-lock-timeout,require-statement-timeout --exclude-path 'sql/*.rollback.sql' sql/*.sql
-    {{ python }} -m service openapi | {{ python }} tests/lint_openapi.py
+    @failed=; \
+    run() { name=$1; shift; echo "== $name"; "$@" || failed="$failed${failed:+, }$name"; }; \
+    lint_openapi() { {{ python }} -m service openapi | {{ python }} tests/lint_openapi.py; }; \
+    run 'ruff format' .venv/bin/ruff format --check .; \
+    run 'ruff check' .venv/bin/ruff check .; \
+    run basedpyright .venv/bin/basedpyright; \
+    run squawk .venv/bin/squawk --assume-in-transaction --pg-version 15 \
+        --exclude=require-lock-timeout,require-statement-timeout --exclude-path 'sql/*.rollback.sql' sql/*.sql; \
+    run OpenAPI lint_openapi; \
+    if [ "$failed" ]; then echo "error: failed: $failed" >&2; exit 1; fi
 
 # Measure the service against the story's own stack, 8 minutes; shorter: just bench --rounds 1
 [no-exit-message]
@@ -83,9 +90,9 @@ bench *arguments: _bench
     @exec .venv-bench/bin/python tests/bench/run.py "$@"
 
 # Change the code's form to the one that check wants
+[no-exit-message]
 format: _development
-    .venv/bin/ruff check --fix .
-    .venv/bin/ruff format .
+    @status=0; .venv/bin/ruff check --fix . || status=$?; .venv/bin/ruff format . || status=$?; exit $status
 
 # Lock the dependencies that pyproject.toml asks for; newer versions of them: just lock --upgrade
 [no-exit-message]

@@ -42,9 +42,9 @@ from service.routes.syncs import (
     get_sync,
     get_sync_status,
     list_syncs,
-    receive_webhook,
     sync_project_doc,
 )
+from service.routes.webhooks import receive_webhook
 from service.state import State
 from service.sync.syncer import syncing
 from service.web.authorization import Authorization
@@ -121,14 +121,14 @@ def create_app(settings: Settings) -> Application:
             health.begin()
             async with (
                 refreshing(metrics, database.read_use),
-                syncing(database, settings, metrics) as sync_worker,
+                syncing(database, settings, metrics) as syncer,
             ):
                 yield State(
                     database=database,
                     health=health,
                     metrics=metrics,
                     settings=settings,
-                    sync_worker=sync_worker,
+                    syncer=syncer,
                 )
 
     app = Application(

@@ -6,13 +6,13 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
 
 import asyncpg
 import structlog
 
-from service.database_errors import GONE, TRY_AGAIN, DatabaseUnavailable, forget_values
-from service.database_hosts import Connector
+from service.database_hosts import TRY_AGAIN, Connector
+from service.metrics import PoolUse
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -46,13 +46,24 @@ STATEMENTS_KEPT: Final = 100  # prepared, for each connection
 CANCEL_SECONDS: Final = 0.5
 
 
-class PoolUse(NamedTuple):
-    """How many connections the pool may have and has, and how many wait for one."""
+# SQLSTATE classes 08 (connection), 53 (out of resources) and 57 (operator intervention), and what
+# a socket or asyncpg itself raises when the other side is gone.
+GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+)
 
-    maximum: int
-    used: int
-    idle: int
-    waiting: int
+Reason: TypeAlias = Literal["timeout", "unreachable", "pool_timeout"]
+
+
+class DatabaseUnavailable(Problem):
+    """The database cannot be used now: 503, and worth trying again."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__("unavailable", "The database cannot be used at the moment.")
+        self.reason: Reason = reason
 
 
 class Queries(ABC):
@@ -144,11 +155,11 @@ class Connection(Queries):
             self._connection.terminate()
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.PostgresError as error:
-            forget_values(error)
+            _forget_values(error)
             raise
         except asyncpg.InterfaceError as error:
             if not _is_closed(self._connection):
-                forget_values(error)
+                _forget_values(error)
                 raise
             raise DatabaseUnavailable("unreachable") from error
         finally:
@@ -255,6 +266,19 @@ class Database(Queries):
         except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
             # The pool has dropped the connection and will open another; the caller's work is done.
             log.warning("database_connection_dropped", error=repr(error))
+
+
+def _forget_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None:
+    """Take the values of a statement out of an error, which may end in the log.
+
+    PostgreSQL's messages and details quote values, and so does what asyncpg says of an argument, in
+    the error that this one comes from as well. What is left are the code and the names of things.
+    """
+    names = ("sqlstate", "table_name", "column_name", "constraint_name")
+    known = {name: getattr(error, name, None) for name in names}
+    error.args = (", ".join(f"{name}={value}" for name, value in known.items() if value),)
+    error.detail = error.hint = None
+    error.__cause__ = error.__context__ = None
 
 
 def _is_closed(connection: RawConnection) -> bool:

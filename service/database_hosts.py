@@ -7,10 +7,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from service.database_errors import TRY_AGAIN
-
 if TYPE_CHECKING:
     from asyncpg import Connection
+
+# Another host may do, or this one in a while: nobody is there, it starts or stops, or it is not
+# what is asked for (a standby, where the URL says target_session_attrs=primary).
+TRY_AGAIN = (
+    OSError,  # a TimeoutError is one
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
 
 
 class Connector:

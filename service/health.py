@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import asyncpg
 import structlog
 
-from service.database_errors import DatabaseUnavailable
+from service.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -24,8 +24,6 @@ from service import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
-
-    from service.database import PoolUse
 
 # Where each worker writes what it counts, for whichever of them is asked. prometheus-client reads
 # the variable when it is imported, so the supervisor sets it before it starts the workers.
@@ -50,6 +48,15 @@ REFRESH_SECONDS: Final = 1.0
 disable_created_metrics()
 
 POOL: Final = {"db_client_connection_pool_name": "main"}
+
+
+class PoolUse(NamedTuple):
+    """How many connections the pool may have and has, and how many wait for one."""
+
+    maximum: int
+    used: int
+    idle: int
+    waiting: int
 
 
 class Metrics:

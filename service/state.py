@@ -8,7 +8,7 @@ from service.database import Database
 from service.health import HealthCheck
 from service.metrics import Metrics
 from service.settings import Settings
-from service.sync.syncer import SyncWorker
+from service.sync.syncer import Syncer
 
 
 class State(TypedDict):
@@ -18,7 +18,7 @@ class State(TypedDict):
     health: HealthCheck
     metrics: Metrics
     settings: Settings
-    sync_worker: SyncWorker
+    syncer: Syncer
 
 
 Request: TypeAlias = StarletteRequest[State]

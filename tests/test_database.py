@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from service.database import Database, open_database
-from service.database_errors import DatabaseUnavailable
+from service.database import Database, DatabaseUnavailable, open_database
 from service.metrics import Metrics
 from service.problems import Problem
 from tests.conftest import Postgres, run_sql

@@ -1,1 +1,4 @@
-"""."""
+"""The command line, `python -m service COMMAND`.
+
+May import everything. Begin with main.py.
+"""

@@ -2,8 +2,6 @@
 
 The texts are other people's: each limit below is for those who send five megabytes of `[`. What
 is returned can be stored as jsonb: no NUL, no surrogate, no NaN, nothing deep, nothing large.
-
-A change here is to raise READER_VERSION in sync_documents.
 """
 
 import html
@@ -19,6 +17,12 @@ from typing import Any, Final, NamedTuple, TypeGuard
 import pyromark
 import yaml
 from yaml.reader import ReaderError
+
+from service.characters import UNSTORABLE
+
+# Raise it with every change of which files are documents (service/sync/files.py) or of what this
+# room reads in one: the next sync of each source then reads all of its documents again.
+READER_VERSION: Final = 1
 
 MAX_TITLE = 300  # characters
 MAX_HEADINGS = 2_000
@@ -49,7 +53,6 @@ LINE_BREAK = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
 ALTERNATIVE_TEXT = re.compile(r"<img\b[^<>]*?\balt=[\"']([^\"'<>]+)", re.IGNORECASE)
 FOOTNOTE = re.compile(r'<sup class="footnote-reference"><a href="[^"<>]*">[^<>]*</a></sup>')
 
-NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 NOT_IN_ASCII_ANCHOR = re.compile(r"[^a-z0-9_\- ]")
 # Letters, marks, digits and what connects words. GitHub drops other numbers, such as fractions,
 # and all symbols but letters in circles and squares.
@@ -408,4 +411,4 @@ def _storable(text: str) -> str:
     # PostgreSQL's text and jsonb hold neither NUL nor half a surrogate pair.
     if text.isascii() and "\0" not in text:
         return text
-    return NOT_STORABLE.sub("\ufffd", text)
+    return UNSTORABLE.sub("\ufffd", text)

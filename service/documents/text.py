@@ -1,6 +1,6 @@
 """From a file's bytes to its text: which files are documents, and what cannot be shown.
 
-A change here is to raise READER_VERSION in sync_documents.
+A change here has to raise READER_VERSION in service/documents/metadata.py.
 """
 
 import codecs

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
+from service.characters import CONTROL, UNSTORABLE
+
 URL_MAX = 2048
 BRANCH_MAX = 255
 FOLDER_MAX = 1024
@@ -18,8 +20,6 @@ HOST = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([0-9]{1,5
 # RFC 3986, section 3.3, without percent-escapes.
 SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 # The rest of git check-ref-format's rules for a name below refs/heads/.
 BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/|$)|^HEAD$")
 
@@ -93,7 +93,7 @@ def parse_branch(name: str) -> str:
         raise ValueError(f"The branch has more than {BRANCH_MAX} characters.")
     if not name:
         raise ValueError("The branch is empty.")
-    if CONTROL.search(name) or SURROGATE.search(name) or BAD_BRANCH.search(name):
+    if CONTROL.search(name) or UNSTORABLE.search(name) or BAD_BRANCH.search(name):
         raise ValueError("The branch has a name that git does not allow.")
     return name
 
@@ -105,7 +105,7 @@ def parse_folder(path: str) -> str | None:
     """
     if len(path) > FOLDER_MAX:
         raise ValueError(f"The folder has more than {FOLDER_MAX:,} characters.")
-    if CONTROL.search(path) or SURROGATE.search(path):
+    if CONTROL.search(path) or UNSTORABLE.search(path):
         raise ValueError("The folder has a control character in its path.")
     segments = [segment for segment in path.split("/") if segment]
     if not {".", ".."}.isdisjoint(segments):

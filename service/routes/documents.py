@@ -13,24 +13,23 @@ from starlette.responses import Response
 
 from service.documents.text import FILE_TYPES, MEDIA_TYPES
 from service.documents.tree import File, Source, build_file_tree
-from service.problems import ExactSchema, Problem
-from service.routes.projects import MISSING as MISSING_PROJECT
-from service.routes.projects import PROJECT_ID
-from service.web.openapi import (
+from service.problems import Problem
+from service.routes.shared import (
+    DOCUMENT_ID,
     EXAMPLE_DOCUMENT_ID,
-    EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_PROJECT_ID,
-    Answer,
-    operation,
-    path_parameter,
+    EXAMPLE_SOURCE_ID,
+    MISSING_DOCUMENT,
+    MISSING_PROJECT,
+    PROJECT_ID,
+    read_id,
 )
-from service.web.paging import json_response, read_id
+from service.web.bodies import ExactSchema, json_response
+from service.web.openapi import Answer, operation
 
 if TYPE_CHECKING:
     from service.state import Request
 
-MISSING: Final = "There is no such document."
-DOCUMENT_ID: Final = path_parameter("id", "The document.", EXAMPLE_DOCUMENT_ID)
 
 # A tag without the W/ of a weak one: only for ranges, which are not served, does that matter
 # (RFC 9110, section 13.1.2).
@@ -116,7 +115,7 @@ EXAMPLE_TREE: Final[dict[str, Any]] = {
 }
 EXAMPLE: Final[dict[str, Any]] = {
     "id": FILE_NODE["id"],
-    "project_doc_id": EXAMPLE_PROJECT_DOC_ID,
+    "project_doc_id": EXAMPLE_SOURCE_ID,
     "file_path": "docs/prd.md",
     "file_type": "md",
     "file_size": 38,
@@ -212,7 +211,7 @@ async def get_file_tree(request: Request) -> Response:
         ),
         304: NOT_MODIFIED,
     },
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING},
+    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_DOCUMENT},
 )
 async def get_document(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
@@ -230,7 +229,7 @@ async def get_document(request: Request) -> Response:
         """,
         read_id(request, "id"),
         _known_tags(request),
-        missing=MISSING,
+        missing=MISSING_DOCUMENT,
     )
     headers = _document_headers(row["blob_id"])
     if _is_known(request, row["blob_id"]):
@@ -254,7 +253,7 @@ async def get_document(request: Request) -> Response:
         ),
         304: NOT_MODIFIED,
     },
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING},
+    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_DOCUMENT},
 )
 async def get_raw_document(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
@@ -268,7 +267,7 @@ async def get_raw_document(request: Request) -> Response:
         """,
         read_id(request, "id"),
         _known_tags(request),
-        missing=MISSING,
+        missing=MISSING_DOCUMENT,
     )
     headers = _document_headers(row["blob_id"])
     if _is_known(request, row["blob_id"]):

@@ -9,8 +9,9 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from service.health import HEALTHY, UNHEALTHY, Finding, Health
-from service.problems import RETRY_AFTER_SECONDS, ExactSchema
+from service.problems import RETRY_AFTER_SECONDS
 from service.state import Request, State
+from service.web.bodies import ExactSchema
 from service.web.openapi import Answer, operation
 
 NO_STORE = {"Cache-Control": "no-store"}

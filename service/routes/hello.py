@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from marshmallow import fields, validate
 from starlette.responses import JSONResponse
 
-from service.problems import ExactSchema
 from service.state import Request
+from service.web.bodies import ExactSchema
 from service.web.openapi import Answer, operation
 
 

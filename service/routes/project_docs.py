@@ -8,22 +8,27 @@ import asyncpg
 from marshmallow import fields
 
 from service.git.names import parse_branch, parse_folder, parse_repository_url
-from service.problems import ExactSchema, Problem
-from service.routes.projects import MISSING as MISSING_PROJECT
-from service.routes.projects import PROJECT_ID
-from service.sync.queue import MISSING_PROJECT_DOC as MISSING
-from service.web.bodies import UNSUPPORTED, InputSchema, Text, invalid, read_json
-from service.web.openapi import (
-    EXAMPLE_PROJECT_DOC_ID,
+from service.problems import Problem
+from service.routes.shared import (
     EXAMPLE_PROJECT_ID,
-    PAGE_HEADERS,
-    PAGE_PARAMETERS,
-    Answer,
-    Body,
-    operation,
-    path_parameter,
+    EXAMPLE_SOURCE_ID,
+    MISSING_PROJECT,
+    MISSING_SOURCE,
+    PROJECT_ID,
+    SOURCE_ID,
+    read_id,
 )
-from service.web.paging import json_response, page_query, page_response, read_id, read_page
+from service.web.bodies import (
+    UNSUPPORTED,
+    ExactSchema,
+    InputSchema,
+    Text,
+    invalid,
+    json_response,
+    read_json,
+)
+from service.web.openapi import Answer, Body, operation
+from service.web.paging import PAGE_HEADERS, PAGE_PARAMETERS, page_query, page_response, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
 
     from service.state import Request
 
-PROJECT_DOC_ID: Final = path_parameter("id", "The project doc.", EXAMPLE_PROJECT_DOC_ID)
 
 COLUMNS: Final[LiteralString] = """
     id, project_id, name, description, github_url, github_folder_path, branch, last_synced_at,
@@ -97,7 +101,7 @@ EXAMPLE_INPUT: Final = {
     "branch": None,
 }
 EXAMPLE: Final[dict[str, Any]] = {
-    "id": EXAMPLE_PROJECT_DOC_ID,
+    "id": EXAMPLE_SOURCE_ID,
     "project_id": EXAMPLE_PROJECT_ID,
     **EXAMPLE_INPUT,
     "last_synced_at": "2026-11-25T03:01:00.123456+00:00",
@@ -207,9 +211,9 @@ async def create_project_doc(request: Request) -> Response:
     operation_id="getProjectDoc",
     tag="project docs",
     summary="Get a documentation source",
-    parameters=(PROJECT_DOC_ID,),
+    parameters=(SOURCE_ID,),
     answers={200: ANSWER},
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING},
+    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_SOURCE},
 )
 async def get_project_doc(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
@@ -218,7 +222,7 @@ async def get_project_doc(request: Request) -> Response:
         from (select {COLUMNS} from project_doc where id = $1) as found
         """,
         read_id(request, "id"),
-        missing=MISSING,
+        missing=MISSING_SOURCE,
     )
     return json_response(row["project_doc"])
 
@@ -231,12 +235,12 @@ async def get_project_doc(request: Request) -> Response:
         "Only the fields that are sent are changed. The documents stay as they are until it is "
         "synced again."
     ),
-    parameters=(PROJECT_DOC_ID,),
+    parameters=(SOURCE_ID,),
     body=Body(
         schema=ProjectDocInputSchema, is_partial=True, examples={"branch": {"branch": "main"}}
     ),
     answers={200: ANSWER},
-    problems={"invalid": BAD_URL, "not_found": MISSING, "unsupported": UNSUPPORTED},
+    problems={"invalid": BAD_URL, "not_found": MISSING_SOURCE, "unsupported": UNSUPPORTED},
 )
 async def update_project_doc(request: Request) -> Response:
     project_doc_id = read_id(request, "id")
@@ -273,7 +277,7 @@ async def update_project_doc(request: Request) -> Response:
         data.get("github_folder_path"),
         "branch" in data,
         data.get("branch"),
-        missing=MISSING,
+        missing=MISSING_SOURCE,
     )
     return json_response(row["project_doc"])
 
@@ -283,9 +287,9 @@ async def update_project_doc(request: Request) -> Response:
     tag="project docs",
     summary="Delete a documentation source",
     description="With all of its documents. Answers what was deleted.",
-    parameters=(PROJECT_DOC_ID,),
+    parameters=(SOURCE_ID,),
     answers={200: ANSWER},
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING},
+    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_SOURCE},
 )
 async def delete_project_doc(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
@@ -299,7 +303,7 @@ async def delete_project_doc(request: Request) -> Response:
         from deleted
         """,
         read_id(request, "id"),
-        missing=MISSING,
+        missing=MISSING_SOURCE,
     )
     return json_response(row["project_doc"])
 

@@ -7,26 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.problems import ExactSchema, Problem
-from service.web.bodies import UNSUPPORTED, InputSchema, Text, read_json
-from service.web.openapi import (
-    EXAMPLE_PROJECT_ID,
-    PAGE_HEADERS,
-    PAGE_PARAMETERS,
-    Answer,
-    Body,
-    operation,
-    path_parameter,
-)
-from service.web.paging import json_response, page_query, page_response, read_id, read_page
+from service.problems import Problem
+from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, PROJECT_ID, read_id
+from service.web.bodies import UNSUPPORTED, ExactSchema, InputSchema, Text, json_response, read_json
+from service.web.openapi import Answer, Body, operation
+from service.web.paging import PAGE_HEADERS, PAGE_PARAMETERS, page_query, page_response, read_page
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.state import Request
 
-MISSING: Final = "There is no such project."
-PROJECT_ID: Final = path_parameter("project_id", "The project.", EXAMPLE_PROJECT_ID)
 
 COLUMNS: Final[LiteralString] = "id, name, description, created_at, updated_at"
 
@@ -144,7 +135,7 @@ async def create_project(request: Request) -> Response:
     summary="Get a project",
     parameters=(PROJECT_ID,),
     answers={200: ANSWER},
-    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING},
+    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING_PROJECT},
 )
 async def get_project(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
@@ -153,7 +144,7 @@ async def get_project(request: Request) -> Response:
         from (select {COLUMNS} from project where id = $1) as found
         """,
         read_id(request, "project_id"),
-        missing=MISSING,
+        missing=MISSING_PROJECT,
     )
     return json_response(row["project"])
 
@@ -170,7 +161,7 @@ async def get_project(request: Request) -> Response:
     answers={200: ANSWER},
     problems={
         "invalid": "name: must have 1 to 255 characters.",
-        "not_found": MISSING,
+        "not_found": MISSING_PROJECT,
         "conflict": NAME_TAKEN,
         "unsupported": UNSUPPORTED,
     },
@@ -196,7 +187,7 @@ async def update_project(request: Request) -> Response:
             data.get("name"),
             "description" in data,
             data.get("description"),
-            missing=MISSING,
+            missing=MISSING_PROJECT,
         )
     except asyncpg.UniqueViolationError as error:
         raise _name_taken(error) from None
@@ -210,7 +201,7 @@ async def update_project(request: Request) -> Response:
     description="With all of its documentation sources and documents. Answers what was deleted.",
     parameters=(PROJECT_ID,),
     answers={200: ANSWER},
-    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING},
+    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING_PROJECT},
 )
 async def delete_project(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
@@ -224,7 +215,7 @@ async def delete_project(request: Request) -> Response:
         from deleted
         """,
         read_id(request, "project_id"),
-        missing=MISSING,
+        missing=MISSING_PROJECT,
     )
     return json_response(row["project"])
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from service.health import HealthCheck
     from service.settings import Settings
-    from service.sync.syncer import SyncWorker
+    from service.sync.syncer import Syncer
 
 log = structlog.stdlib.get_logger()
 
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
             self.should_exit = True
         elif self._stop_at is None:
             cast("HealthCheck", self.lifespan.state["health"]).shut_down()
-            cast("SyncWorker", self.lifespan.state["sync_worker"]).stop()
+            cast("Syncer", self.lifespan.state["syncer"]).stop()
             self._stop_at = time.monotonic() + self._drain
         else:
             self.should_exit = self.force_exit = True

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
     from service.database import Connection, Database, Row
     from service.git.repository import Blobs, Entry
-    from service.sync.run import Progress
-
-# To be raised with every change of what is a document or of what is read of one, here, in
-# document_text or in document_metadata: the next sync of each source then reads all of it again.
-READER_VERSION: Final = 1
+    from service.sync.progress import Progress
 
 # A statement reads or writes so many documents, or so many bytes of them.
 ROWS_PER_STATEMENT: Final = 500

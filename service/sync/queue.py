@@ -34,7 +34,7 @@ RUNS_KEPT: Final = 100
 
 SKIPPED_FILES_KEPT: Final = 1000
 
-MISSING_PROJECT_DOC: Final = "There is no such project doc."
+MISSING_SOURCE: Final = "There is no such project doc."
 
 INTERRUPTED: Final = f"The service was stopped {MAX_ATTEMPTS} times while this ran."
 DATABASE_AWAY: Final = (
@@ -129,7 +129,7 @@ async def request_sync(queries: Queries, project_doc_id: UUID, *, is_news: bool 
             )
         except asyncpg.ForeignKeyViolationError as error:
             if error.constraint_name == "sync_run_has_project_doc":
-                raise Problem("not_found", MISSING_PROJECT_DOC) from None
+                raise Problem("not_found", MISSING_SOURCE) from None
             raise
         if run_id is not None:
             return run_id

@@ -7,14 +7,14 @@ old state or the new one, and whatever fails before leaves the old state as it w
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from service.documents.metadata import READER_VERSION
 from service.git.repository import GitError, GitOptions, GitRepository, remove_leftovers
 from service.sync.files import (
-    READER_VERSION,
     Contents,
     choose_files,
     read_files,
@@ -22,6 +22,7 @@ from service.sync.files import (
     remove_files,
     write_files,
 )
+from service.sync.progress import SourceChangedError
 from service.sync.queue import (
     ClaimLostError,
     Counts,
@@ -29,12 +30,10 @@ from service.sync.queue import (
     SkippedFile,
     complete_run,
     fail_run,
-    hold_claim,
     read_skipped_before,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from datetime import datetime
     from uuid import UUID
 
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from service.git.repository import Tree
     from service.settings import Settings
     from service.sync.files import WantedFile
+    from service.sync.progress import Place, Progress
     from service.sync.queue import Claim
 
 # Files of all kinds in a folder, wanted or not, of which a list is held in memory.
@@ -52,10 +52,6 @@ COPIED_IN_MEMORY: Final = 4_000_000
 
 # When somebody points the source elsewhere in the middle of it.
 TRIES: Final = 3
-
-
-class SourceChangedError(Exception):
-    """The source was pointed elsewhere while it was synced."""
 
 
 class Version(NamedTuple):
@@ -77,7 +73,7 @@ class Source(NamedTuple):
     reader_version: int | None
 
     @property
-    def place(self) -> tuple[str, str | None, str | None]:
+    def place(self) -> Place:
         """Where it is."""
         return self.url, self.branch, self.folder
 
@@ -85,41 +81,6 @@ class Source(NamedTuple):
     def is_outdated(self) -> bool:
         """Whether what it shows was read by other code, so that all of it is to be read again."""
         return self.reader_version != READER_VERSION
-
-
-class Progress:
-    """How far a sync is. Written in its thread, read where the claim is renewed."""
-
-    def __init__(self, claimed_at: float) -> None:
-        self.files_total: int | None = None
-        self.files_done = 0
-        # By time.monotonic(), when it was last asked for successfully.
-        self.claimed_at = claimed_at
-        # Who renews the claim and who finishes the run change one row, so the one waits for the
-        # other here and not in PostgreSQL, where both have a deadline.
-        self.turn = asyncio.Lock()
-        self.is_finishing = False
-        self.is_finished = False
-
-    @asynccontextmanager
-    async def finishing(
-        self, database: Database, claim: Claim, source: Source | None = None
-    ) -> AsyncGenerator[Connection]:
-        """Hold a transaction in which the run is ours, and its source as it was, to finish it.
-
-        Raises ClaimLostError and SourceChangedError.
-        """
-        async with self.turn:
-            self.is_finishing = True
-            try:
-                async with database.transaction() as transaction:
-                    row = await hold_claim(transaction, claim)
-                    if source and tuple(row) != source.place:
-                        raise SourceChangedError
-                    yield transaction
-                self.is_finished = True
-            finally:
-                self.is_finishing = False
 
 
 def _git_options(settings: Settings) -> GitOptions:
@@ -186,7 +147,7 @@ class _Attempt:
                 return await self._bring_in(source, tree, skipped_before)
             is_dated = tree.is_date_exact or found.date is None
             found = Version(tree.commit, tree.tree_id, tree.commit_date if is_dated else found.date)
-        async with self.progress.finishing(self.database, self.claim, source) as transaction:
+        async with self.progress.finishing(self.database, self.claim, source.place) as transaction:
             unchanged = await transaction.fetch_value(
                 "select count(*) from document where project_doc_id = $1", source.id
             )
@@ -238,7 +199,9 @@ class _Attempt:
             )
             # Contents first: those that do not fit into the run's list are fetched again each time.
             skipped.sort(key=lambda file: file.blob_id is None)
-            async with self.progress.finishing(self.database, self.claim, source) as transaction:
+            async with self.progress.finishing(
+                self.database, self.claim, source.place
+            ) as transaction:
                 await write_files(transaction, source.id, read, contents)
                 await remove_files(transaction, source.id, removed)
                 return await self._complete(
@@ -278,7 +241,6 @@ class _Attempt:
             """,
             self.claim.project_doc_id,
             *shown,
-            READER_VERSION,
         )
         await complete_run(
             transaction,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import structlog
 
-from service.database_errors import DatabaseUnavailable
+from service.database import DatabaseUnavailable
+from service.sync.progress import Progress
 from service.sync.queue import (
     CLAIM_SECONDS,
     DATABASE_AWAY,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from service.metrics import Metrics
     from service.settings import Settings
     from service.sync.queue import Claim
-    from service.sync.run import Progress
 
 log = structlog.stdlib.get_logger()
 
@@ -53,7 +53,7 @@ NOT_NOW: Final = (DatabaseUnavailable, asyncpg.PostgresError)
 FAULT: Final = "Something went wrong on our side; the service's log says what."
 
 
-class SyncWorker:
+class Syncer:
     """Does the runs that are to be done, several at a time, as long as it runs."""
 
     def __init__(self, database: Database, settings: Settings, metrics: Metrics) -> None:
@@ -83,7 +83,7 @@ class SyncWorker:
             try:
                 await self._look()
             except Exception:
-                log.exception("sync_worker_fault")  # and look again, after a while
+                log.exception("syncer_fault")  # and look again, after a while
 
     async def give_back(self) -> None:
         """Give back what is under way, for others to do."""
@@ -130,7 +130,7 @@ class SyncWorker:
 
     async def _do(self, claim: Claim, asked_at: float) -> None:
         # Here, not above: a service that never syncs is smaller and starts faster without.
-        from service.sync.run import Progress, sync
+        from service.sync.run import sync
 
         started = time.perf_counter()
         fields: dict[str, Any] = {"project_doc_id": str(claim.project_doc_id)}
@@ -229,9 +229,9 @@ async def _stop(task: asyncio.Task[Any]) -> None:
 @asynccontextmanager
 async def syncing(
     database: Database, settings: Settings, metrics: Metrics
-) -> AsyncGenerator[SyncWorker]:
+) -> AsyncGenerator[Syncer]:
     """Do syncs for as long as the block runs."""
-    worker = SyncWorker(database, settings, metrics)
+    worker = Syncer(database, settings, metrics)
     # In a context of its own: its lines in the log belong to no request.
     looking = asyncio.create_task(worker.run(), context=Context())
     try:

@@ -13,15 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from service.database_errors import DatabaseUnavailable
-from service.problems import (
-    Problem,
-    http_exception_answer,
-    internal_error_answer,
-    problem_answer,
-    problem_response,
-)
+from service.database import DatabaseUnavailable
+from service.problems import Problem
 from service.web.authorization import WEBHOOK
+from service.web.problem_response import (
+    problem_response,
+    response_to_fault,
+    response_to_http_exception,
+    response_to_problem,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -106,19 +106,19 @@ def _answer(scope: Scope, error: BaseException) -> Response:
     match error:
         case DatabaseUnavailable():
             log.warning("database_unavailable", reason=error.reason, error=repr(error.__cause__))
-            return problem_answer(scope, error)
+            return response_to_problem(scope, error)
         case Problem():
-            return problem_answer(scope, error)
+            return response_to_problem(scope, error)
         case HTTPException():
-            return http_exception_answer(scope, error)
+            return response_to_http_exception(scope, error)
         case asyncio.CancelledError():
             # Not done in time before the service stops. The cancellation ends here: uvicorn would
             # log it as a fault, and answer a 500 in plain text.
             log.warning("request_cut_off")
-            return problem_answer(scope, Problem("unavailable", "The service stops now."))
+            return response_to_problem(scope, Problem("unavailable", "The service stops now."))
         case _:
             log.error("unhandled_error", exc_info=error)
-            return internal_error_answer(scope)
+            return response_to_fault(scope)
 
 
 class BodyLimit:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from starlette.routing import BaseRoute, Route
 
 from service import __version__
-from service.problems import STATUS, Code, ProblemSchema
+from service.problems import STATUS, Code
 from service.web.authorization import access_to
+from service.web.problem_response import ProblemSchema
 
 if TYPE_CHECKING:
     from http import HTTPStatus
@@ -98,27 +99,6 @@ def query_parameter(
 ) -> Mapping[str, object]:
     """Return the documentation of something optional after the question mark."""
     return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-# One of each, as all examples have them.
-EXAMPLE_PROJECT_ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
-EXAMPLE_PROJECT_DOC_ID = "0d4b1b8e-2a52-4c8f-8f0e-6a5a3a1f7c22"
-EXAMPLE_DOCUMENT_ID = "b5b7b3a2-3f3b-4a9f-8a3e-0f4b9a3c5d33"
-EXAMPLE_RUN_ID = "f2a7d7c1-6c0f-4a53-9a55-2b1f0a7f4d44"
-
-PAGE_PARAMETERS = (
-    query_parameter(
-        "limit",
-        "How many at most.",
-        {"type": "integer", "minimum": 1, "maximum": 1000},
-    ),
-    query_parameter(
-        "cursor",
-        "Where to go on: from the `Link` header of the page before.",
-        {"type": "string"},
-    ),
-)
-PAGE_HEADERS = {"Link": 'Leads to the next page, `rel="next"`, if there is one.'}
 
 
 class UndocumentedRouteError(Exception):

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
-from starlette.responses import Response
-
-from service.web.bodies import invalid
+from service.web.bodies import invalid, json_response
+from service.web.openapi import query_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from service.database import Row
-    from service.state import Request
 
 MAX_LIMIT: Final = 1000
+
+PAGE_PARAMETERS = (
+    query_parameter(
+        "limit",
+        "How many at most.",
+        {"type": "integer", "minimum": 1, "maximum": 1000},
+    ),
+    query_parameter(
+        "cursor",
+        "Where to go on: from the `Link` header of the page before.",
+        {"type": "string"},
+    ),
+)
+PAGE_HEADERS = {"Link": 'Leads to the next page, `rel="next"`, if there is one.'}
 
 # Where the first page begins: before whatever there is. Not null, for then a plan that is made for
 # all pages would read a list from its beginning to find a page near its end.
@@ -33,7 +46,7 @@ class Page(NamedTuple):
     limit: int
 
 
-def read_page(request: Request, default_limit: int = MAX_LIMIT) -> Page:
+def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
     """Return the page that `?limit=` and `?cursor=` ask for.
 
     Raises the Problem `invalid` for a limit outside 1 to MAX_LIMIT and a cursor that is not one of
@@ -82,7 +95,7 @@ def page_query(query: LiteralString) -> LiteralString:
         """
 
 
-def page_response(request: Request, page: Page, row: Row) -> Response:
+def page_response(request: Request[Any], page: Page, row: Row) -> Response:
     """Answer with a row of `page_query`, and with a link to the next page if there is one."""
     headers: dict[str, str] = {}
     if row["last"] is not None:
@@ -91,32 +104,3 @@ def page_response(request: Request, page: Page, row: Row) -> Response:
         # Relative to the request (RFC 8288, section 3), so that it is right behind any proxy.
         headers["Link"] = f'<{request.scope["raw_path"].decode()}?{query}>; rel="next"'
     return json_response(row["items"], headers=headers)
-
-
-def json_response(
-    body: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Answer with JSON that is there already.
-
-    As bytes where it may be large: asyncpg would decode it, only to have it encoded again, which is
-    a sixth of the work for a document of 50 KB.
-    """
-    return Response(
-        body,
-        status_code=status,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-        media_type="application/json",
-    )
-
-
-def read_id(request: Request, name: str) -> UUID:
-    """Return an id of the path; raise the Problem `invalid` where it is not a UUID."""
-    text = request.path_params[name]
-    try:
-        found = UUID(text)
-    except ValueError:
-        found = None
-    # UUID() takes braces, prefixes and missing dashes as well.
-    if found is None or str(found) != text.lower():
-        raise invalid({name: ["is not a UUID."]})
-    return found

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from service.database import open_database
 from service.metrics import Metrics
 from service.migrations.run import migrate
-from service.sync import syncer as sync_worker
+from service.sync import syncer
 from service.sync.queue import DATABASE_AWAY, INTERRUPTED, request_due_syncs
 from service.sync.syncer import FAULT
 from tests.conftest import Postgres, Service, eventually, json_log, run_sql, serving
@@ -329,8 +329,8 @@ def test_a_worker_that_waits_for_the_database_says_so_once(
     concurrency: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sync_worker, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(sync_worker, "DUE_SECONDS", 0.2)
+    monkeypatch.setattr(syncer, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(syncer, "DUE_SECONDS", 0.2)
     with (
         json_log() as log,
         serving(empty_database, sync_every_minutes=60.0, sync_concurrency=concurrency),

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.app import ROUTES
-from service.web.openapi import (
+from service.routes.shared import (
     EXAMPLE_DOCUMENT_ID,
-    EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_PROJECT_ID,
     EXAMPLE_RUN_ID,
+    EXAMPLE_SOURCE_ID,
 )
 from tests.support.wire import Answer, ask, assert_fair, read_answers, run_service, unharmed
 from tests.web.test_openapi import add_examples
@@ -109,7 +109,7 @@ def fill_in(path: str, ids: Mapping[str, bytes] = MappingProxyType({})) -> bytes
     """Return a route's path with the ids of the examples, or these."""
     examples = {
         "project_id": EXAMPLE_PROJECT_ID,
-        "id": EXAMPLE_DOCUMENT_ID if "/documents/" in path else EXAMPLE_PROJECT_DOC_ID,
+        "id": EXAMPLE_DOCUMENT_ID if "/documents/" in path else EXAMPLE_SOURCE_ID,
         "run_id": EXAMPLE_RUN_ID,
         "name": "page.css",
     }
@@ -224,7 +224,7 @@ ids = st.one_of(
     st.sampled_from(
         [
             EXAMPLE_PROJECT_ID.encode(),
-            EXAMPLE_PROJECT_DOC_ID.encode(),
+            EXAMPLE_SOURCE_ID.encode(),
             b"00000000-0000-0000-0000-000000000000",
             b"ffffffff-ffff-ffff-ffff-ffffffffffff",
             b"%00",

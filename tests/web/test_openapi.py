@@ -13,14 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.app import ROUTES
-from service.web.openapi import (
+from service.routes.shared import (
     EXAMPLE_DOCUMENT_ID,
-    EXAMPLE_PROJECT_DOC_ID,
     EXAMPLE_PROJECT_ID,
     EXAMPLE_RUN_ID,
-    UndocumentedRouteError,
-    build_document,
+    EXAMPLE_SOURCE_ID,
 )
+from service.web.openapi import UndocumentedRouteError, build_document
 from tests.conftest import run_command, run_sql, serving
 
 if TYPE_CHECKING:
@@ -158,11 +157,11 @@ def add_examples(database: str) -> None:
         database,
         f"insert into project (id, name) values ('{EXAMPLE_PROJECT_ID}', 'Payments')",
         "insert into project_doc (id, project_id, name, github_url) values "
-        f"('{EXAMPLE_PROJECT_DOC_ID}', '{EXAMPLE_PROJECT_ID}', 'Docs', 'https://git.example/a')",
+        f"('{EXAMPLE_SOURCE_ID}', '{EXAMPLE_PROJECT_ID}', 'Docs', 'https://git.example/a')",
         "insert into sync_run (id, project_doc_id, status, started_at, finished_at, error) values "
-        f"('{EXAMPLE_RUN_ID}', '{EXAMPLE_PROJECT_DOC_ID}', 'failed', now(), now(), 'No.')",
+        f"('{EXAMPLE_RUN_ID}', '{EXAMPLE_SOURCE_ID}', 'failed', now(), now(), 'No.')",
         "insert into document (id, project_doc_id, file_path, file_type, file_size, blob_id, "
-        f"content, doc_metadata) values ('{EXAMPLE_DOCUMENT_ID}', '{EXAMPLE_PROJECT_DOC_ID}', "
+        f"content, doc_metadata) values ('{EXAMPLE_DOCUMENT_ID}', '{EXAMPLE_SOURCE_ID}', "
         """'a.md', 'md', 4, 'b', '# A', '{"title": "A", "front_matter": null, "headings": []}')""",
     )
 

@@ -1,0 +1,84 @@
+"""What several routes share: the ids in their paths, and what they say where there is nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from marshmallow import fields, validate
+
+from service.sync.queue import MISSING_SOURCE, request_sync
+from service.web.bodies import ExactSchema, invalid, json_response
+from service.web.openapi import Answer, path_parameter
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from service.state import Request
+
+__all__ = ["MISSING_SOURCE"]
+
+# One of each, as all examples have them.
+EXAMPLE_PROJECT_ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
+EXAMPLE_SOURCE_ID = "0d4b1b8e-2a52-4c8f-8f0e-6a5a3a1f7c22"
+EXAMPLE_DOCUMENT_ID = "b5b7b3a2-3f3b-4a9f-8a3e-0f4b9a3c5d33"
+EXAMPLE_RUN_ID = "f2a7d7c1-6c0f-4a53-9a55-2b1f0a7f4d44"
+
+PROJECT_ID: Final = path_parameter("project_id", "The project.", EXAMPLE_PROJECT_ID)
+SOURCE_ID: Final = path_parameter("id", "The project doc.", EXAMPLE_SOURCE_ID)
+DOCUMENT_ID: Final = path_parameter("id", "The document.", EXAMPLE_DOCUMENT_ID)
+RUN_ID: Final = path_parameter("run_id", "The sync.", EXAMPLE_RUN_ID)
+
+MISSING_PROJECT: Final = "There is no such project."
+MISSING_DOCUMENT: Final = "There is no such document."
+MISSING_RUN: Final = "There is no such sync of this project doc."
+
+
+def read_id(request: Request, name: str) -> UUID:
+    """Return an id of the path; raise the Problem `invalid` where it is not a UUID."""
+    text = request.path_params[name]
+    try:
+        found = UUID(text)
+    except ValueError:
+        found = None
+    # UUID() takes braces, prefixes and missing dashes as well.
+    if found is None or str(found) != text.lower():
+        raise invalid({name: ["is not a UUID."]})
+    return found
+
+
+class SyncStartedSchema(ExactSchema):
+    """A sync was asked for."""
+
+    message = fields.String(required=True)
+    project_doc_id = fields.UUID(required=True)
+    status = fields.String(required=True, validate=validate.Equal("processing"))
+
+
+EXAMPLE_STARTED: Final = {
+    "message": "Sync started",
+    "project_doc_id": EXAMPLE_SOURCE_ID,
+    "status": "processing",
+}
+SYNC_STARTED: Final = Answer(
+    description="It was asked for, or was under way already.",
+    schema=SyncStartedSchema,
+    headers={"Location": "The sync."},
+    examples={"started": EXAMPLE_STARTED},
+)
+
+
+async def start_sync(request: Request, project_doc_id: UUID, *, is_news: bool) -> Response:
+    run_id = await request_sync(request.state["database"], project_doc_id, is_news=is_news)
+    request.state["syncer"].wake()
+    body = {
+        "message": "Sync started",
+        "project_doc_id": str(project_doc_id),
+        "status": "processing",
+    }
+    return json_response(
+        json.dumps(body),
+        status=202,
+        headers={"Location": f"/api/project-docs/{project_doc_id}/syncs/{run_id}"},
+    )

@@ -1,0 +1,121 @@
+"""Problem documents (RFC 9457): the one JSON shape of every error."""
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import quote
+
+from marshmallow import fields
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from service.problems import Problem
+from service.web.bodies import ExactSchema
+
+
+class ProblemSchema(ExactSchema):
+    """A problem document (RFC 9457)."""
+
+    type = fields.String(
+        required=True,
+        metadata={"description": "`about:blank`: the status code is the whole meaning."},
+    )
+    title = fields.String(required=True, metadata={"description": "The status code in words."})
+    status = fields.Integer(required=True, strict=True)
+    detail = fields.String(required=True, metadata={"description": "What went wrong, in words."})
+    instance = fields.String(
+        required=True,
+        metadata={"description": "The path asked for.", "format": "uri-reference"},
+    )
+    request_id = fields.String(
+        required=True, metadata={"description": "Finds the request in the service's log."}
+    )
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "What is wrong with each field of the request, on a 400."},
+    )
+
+
+def problem_response(
+    scope: Scope,
+    status: int,
+    detail: str,
+    *,
+    errors: Mapping[str, list[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem document for the request in `scope`.
+
+    Its `type` is `about:blank`, which says that the status code is the whole meaning (RFC 9457,
+    section 4.2.1); `instance` is the path asked for, as a URI reference; `request_id` is the one
+    in the log.
+    """
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": _uri_reference(scope),
+        "request_id": scope["state"]["request_id"],
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return Response(
+        json.dumps(body),
+        status_code=int(status),
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        media_type="application/problem+json",
+    )
+
+
+def _uri_reference(scope: Scope) -> str:
+    # As it was sent, with what may not stand in a URI escaped (RFC 3986, section 3.3).
+    sent = re.sub(rb"%(?![0-9A-Fa-f]{2})", b"%25", scope["raw_path"])
+    path = quote(sent, safe="/%:@!$&'()*+,;=")
+    # What begins with two slashes names a host (RFC 3986, section 4.2); with a dot it does not.
+    return f"/.{path}" if path.startswith("//") else path
+
+
+def response_to_problem(scope: Scope, error: Problem) -> Response:
+    """Return the answer to a Problem that a route raised."""
+    return problem_response(
+        scope, error.status, error.detail, errors=error.errors, headers=error.headers
+    )
+
+
+def response_to_http_exception(scope: Scope, error: HTTPException) -> Response:
+    """Return the answer to Starlette's own errors: no such path, or no such method there."""
+    headers = dict(error.headers or {})
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "There is nothing at this path."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_allowed_methods(scope))
+        headers["Allow"] = allowed
+        detail = f"This path has no {scope['method'][:20]}; it has {allowed}."
+    return problem_response(scope, error.status_code, detail, headers=headers)
+
+
+def response_to_fault(scope: Scope) -> Response:
+    """Return the one answer that any unexpected exception gets.
+
+    What it was is in the log, under the request id, and only there.
+    """
+    return problem_response(
+        scope,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side. The request id finds it in the log.",
+    )
+
+
+def _allowed_methods(scope: Scope) -> list[str]:
+    # Of several routes on one path, Starlette itself names the methods of the first alone.
+    methods: set[str] = set()
+    for route in scope["app"].routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            methods |= route.methods
+    return sorted(methods)

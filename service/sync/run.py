@@ -241,6 +241,7 @@ class _Attempt:
             """,
             self.claim.project_doc_id,
             *shown,
+            READER_VERSION,
         )
         await complete_run(
             transaction,

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import quote
 
 from marshmallow import fields
@@ -14,6 +15,8 @@ from starlette.types import Scope
 
 from service.problems import Problem
 from service.web.bodies import ExactSchema
+
+PROBLEM_TYPE: Final = "application/problem+json"
 
 
 class ProblemSchema(ExactSchema):
@@ -40,6 +43,31 @@ class ProblemSchema(ExactSchema):
     )
 
 
+def problem_bytes(
+    status: int,
+    detail: str,
+    instance: str,
+    request_id: str,
+    errors: Mapping[str, list[str]] | None = None,
+) -> bytes:
+    """Return a problem document as JSON, in ASCII.
+
+    `type` is always `about:blank`: the status code is the whole meaning (RFC 9457, section 4.2.1).
+    `instance` is a URI reference, `request_id` the id in the log.
+    """
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": instance,
+        "request_id": request_id,
+    }
+    if errors is not None:
+        document["errors"] = errors
+    return json.dumps(document).encode("ascii")
+
+
 def problem_response(
     scope: Scope,
     status: int,
@@ -48,27 +76,15 @@ def problem_response(
     errors: Mapping[str, list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a problem document for the request in `scope`.
-
-    Its `type` is `about:blank`, which says that the status code is the whole meaning (RFC 9457,
-    section 4.2.1); `instance` is the path asked for, as a URI reference; `request_id` is the one
-    in the log.
-    """
-    body: dict[str, object] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": int(status),
-        "detail": detail,
-        "instance": _uri_reference(scope),
-        "request_id": scope["state"]["request_id"],
-    }
-    if errors is not None:
-        body["errors"] = errors
+    """Return a problem document for the request in `scope`, whose path is its `instance`."""
+    body = problem_bytes(
+        status, detail, _uri_reference(scope), scope["state"]["request_id"], errors
+    )
     return Response(
-        json.dumps(body),
+        body,
         status_code=int(status),
         headers={"Cache-Control": "no-store", **(headers or {})},
-        media_type="application/problem+json",
+        media_type=PROBLEM_TYPE,
     )
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -11,8 +9,7 @@ import pytest
 
 from service.git.repository import HISTORY_COMMITS
 from service.sync.files import ROWS_PER_STATEMENT
-from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
-from tests.conftest import assert_problem, eventually, run_sql
+from tests.conftest import eventually, run_sql
 from tests.support.git_server import FIRST_COMMIT, LFS_POINTER, Link, Submodule
 from tests.support.hub import Hub, running_hub
 
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import httpx
 
 DOCUMENTS = "select file_path, content from document order by 1"
 
@@ -592,53 +588,6 @@ def test_a_server_that_stalls_costs_no_more_than_the_operator_allows(
         assert not list(tmp_path.glob("bmadflow-sync-*"))
 
 
-def test_while_one_is_under_way_the_same_one_is_told_of(
-    hub: Hub, together: Callable[..., list[httpx.Response]]
-) -> None:
-    remote = hub.server.create()
-    remote.commit({"a.md": b"x" * 10_000})
-    source = hub.create_source(hub.create_project(), remote)
-    hub.server.behaviour.stall_after = 100
-    path = f"/api/project-docs/{source}/sync"
-    responses = together(50, lambda: hub.client.post(path))
-    assert {response.status_code for response in responses} == {202}
-    locations = {response.headers["location"] for response in responses}
-    assert len(locations) == 1
-    assert hub.status(source)["status"] == "syncing"
-    assert len(hub.client.get(f"/api/project-docs/{source}/syncs").json()) == 1
-    hub.server.behaviour.resume.set()
-    assert hub.wait(locations.pop())["status"] == "completed"
-
-
-def test_the_history_is_newest_first_and_only_so_long(hub: Hub) -> None:
-    remote = hub.server.create()
-    remote.commit({"a.md": b"x"})
-    project = hub.create_project()
-    source, other = (hub.create_source(project, remote) for _ in range(2))
-    first, elsewhere = hub.sync(source), hub.sync(other)
-    second = hub.sync(source)
-    path = f"/api/project-docs/{source}/syncs"
-    assert hub.client.get(path).json() == [second, first]
-    assert hub.client.get(f"/api/project-docs/{other}/syncs").json() == [elsewhere]
-    assert hub.client.get(f"{path}/{first['id']}").json() == first
-    assert_problem(hub.client.get(f"{path}/{elsewhere['id']}"), 404)
-    page = hub.client.get(f"{path}?limit=1")
-    assert page.json() == [second]
-    following = page.headers["link"].partition(">")[0].removeprefix("<")
-    assert hub.client.get(following).json() == [first]
-    run_sql(
-        hub.database,
-        "insert into sync_run (project_doc_id, status, created_at, finished_at) "
-        f"select '{source}', 'failed', now() - n * interval '1 day', now() "
-        "from generate_series(1, 200) n",
-    )
-    newest = hub.sync(source)
-    kept = hub.client.get(f"{path}?limit=1000").json()
-    assert len(kept) == 100
-    assert kept[0] == newest
-    assert len(hub.client.get(path).json()) == 20
-
-
 def test_readers_see_the_old_state_or_the_new_one(hub: Hub) -> None:
     remote = hub.server.create()
     names = [f"{number}.md" for number in range(1500)]  # several statements
@@ -722,142 +671,3 @@ def test_syncs_are_counted_by_how_they_ended(hub: Hub) -> None:
         "bmadflow_syncs_running 0.0",
     }
     eventually(lambda: expected <= set(hub.client.get("/metrics").text.splitlines()))
-
-
-SECRET = "a secret of the webhook's"
-
-
-@pytest.fixture
-def hooked(database: str, tmp_path: Path) -> Iterator[Hub]:
-    """The hub with a secret for webhooks, and with a token, which webhooks do not have."""
-    with running_hub(
-        database, tmp_path, github_webhook_secret=SECRET, api_token="token-of-the-api"
-    ) as hub:
-        hub.client.headers["Authorization"] = "Bearer token-of-the-api"
-        yield hub
-
-
-def send_webhook(
-    hub: Hub,
-    source: str,
-    payload: object,
-    *,
-    event: str = "push",
-    secret: str = SECRET,
-    is_form: bool = False,
-) -> httpx.Response:
-    body = json.dumps(payload).encode()
-    media_type = "application/json"
-    if is_form:
-        body = hub.client.build_request("POST", "/", data={"payload": body.decode()}).read()
-        media_type = "application/x-www-form-urlencoded"
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return hub.client.post(
-        f"/api/project-docs/{source}/webhook",
-        content=body,
-        headers={
-            "Authorization": "",
-            "Content-Type": media_type,
-            "X-GitHub-Event": event,
-            "X-Hub-Signature-256": f"sha256={signature}",
-        },
-    )
-
-
-def push(ref: str = "refs/heads/main", default: str = "main") -> dict[str, Any]:
-    return {"ref": ref, "repository": {"default_branch": default}, "commits": []}
-
-
-@pytest.mark.parametrize("is_form", [False, True])
-def test_a_push_syncs_at_once(hooked: Hub, is_form: bool) -> None:
-    remote = hooked.server.create()
-    remote.commit({"a.md": b"x"})
-    source = hooked.create_source(hooked.create_project(), remote)
-    response = send_webhook(hooked, source, push(), is_form=is_form)
-    assert response.status_code == 202
-    assert hooked.wait(response.headers["location"])["added"] == 1
-
-
-@pytest.mark.parametrize(
-    ("branch", "payload", "event"),
-    [
-        (None, push("refs/heads/other"), "push"),
-        (None, push("refs/tags/main"), "push"),
-        ("release", push("refs/heads/main"), "push"),
-        (None, push() | {"deleted": True}, "push"),
-        (None, {"zen": "Keep it logically awesome."}, "ping"),
-        (None, push(), "issues"),
-    ],
-)
-def test_what_is_no_push_to_its_branch_is_taken_and_does_nothing(
-    hooked: Hub, branch: str | None, payload: object, event: str
-) -> None:
-    source = hooked.create_source(hooked.create_project(), hooked.server.create(), branch=branch)
-    response = send_webhook(hooked, source, payload, event=event)
-    assert response.status_code == 200
-    assert hooked.status(source)["status"] == "idle"
-
-
-def test_a_webhook_that_is_not_signed_is_refused(hooked: Hub) -> None:
-    source = hooked.create_source(hooked.create_project(), hooked.server.create())
-    assert_problem(send_webhook(hooked, source, push(), secret="another"), 403)
-    origin = {"Origin": "http://localhost:3000"}
-    refused = hooked.client.post(f"/api/project-docs/{source}/webhook", headers=origin)
-    assert_problem(refused, 403)
-    assert refused.headers["access-control-allow-origin"] == origin["Origin"]
-    path = f"/api/project-docs/{source}/webhook"
-    for signature in ("", "sha256=", "sha1=0", "\xff"):
-        headers = [
-            (b"X-Hub-Signature-256", signature.encode("latin-1")),
-            (b"X-GitHub-Event", b"push"),
-        ]
-        assert_problem(hooked.client.post(path, json=push(), headers=headers), 403)
-    assert hooked.status(source)["status"] == "idle"
-
-
-def test_without_a_secret_there_are_no_webhooks(hub: Hub) -> None:
-    source = hub.create_source(hub.create_project(), hub.server.create())
-    assert_problem(send_webhook(hub, source, push(), secret=""), 403)
-
-
-@pytest.mark.parametrize("payload", [[], "x", None])
-def test_a_signed_webhook_of_something_else_is_refused(hooked: Hub, payload: object) -> None:
-    source = hooked.create_source(hooked.create_project(), hooked.server.create())
-    assert_problem(send_webhook(hooked, source, payload), 400)
-    unknown = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
-    assert_problem(send_webhook(hooked, unknown, push()), 404)
-
-
-def test_a_push_of_more_commits_than_are_looked_at_syncs(hooked: Hub) -> None:
-    remote = hooked.server.create()
-    remote.commit({"a.md": b"x"})
-    source = hooked.create_source(hooked.create_project(), remote)
-    payload = push("refs/heads/perhaps-another") | {"commits": ["x" * MAX_BODY_BYTES]}
-    assert_problem(send_webhook(hooked, source, payload, secret="another"), 403)
-    assert hooked.status(source)["status"] == "idle"
-    response = send_webhook(hooked, source, payload)
-    assert response.status_code == 202
-    assert hooked.wait(response.headers["location"])["added"] == 1
-
-
-def test_a_webhook_of_the_largest_size_is_taken_and_no_larger_one(hooked: Hub) -> None:
-    source = hooked.create_source(hooked.create_project(), hooked.server.create())
-    fitting = "x" * (MAX_WEBHOOK_BYTES - len(json.dumps("")))
-    assert send_webhook(hooked, source, fitting, event="other").status_code == 200
-    assert_problem(send_webhook(hooked, source, f"{fitting}x", event="other"), 413)
-
-
-def test_a_push_while_a_sync_is_under_way_is_not_missed(hooked: Hub) -> None:
-    remote = hooked.server.create()
-    remote.commit({"a.md": b"old" * 1000})
-    project = hooked.create_project()
-    source = hooked.create_source(project, remote)
-    hooked.server.behaviour.stall_after = 100
-    first = hooked.client.post(f"/api/project-docs/{source}/sync").headers["location"]
-    eventually(lambda: len(hooked.server.requests) >= 2)
-    remote.commit({"a.md": b"new" * 1000})
-    assert send_webhook(hooked, source, push()).headers["location"] == first
-    hooked.server.behaviour.resume.set()
-    assert hooked.wait(first)["status"] == "completed"
-    eventually(lambda: hooked.document(project, "a.md")["content"].startswith("new"))
-    assert len(hooked.client.get(f"/api/project-docs/{source}/syncs").json()) == 2

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import assert_problem, run_sql
+from tests.support.hub import Hub, running_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import httpx
+
+
+@pytest.fixture
+def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
+    with running_hub(database, tmp_path) as hub:
+        yield hub
+
+
+def test_while_one_is_under_way_the_same_one_is_told_of(
+    hub: Hub, together: Callable[..., list[httpx.Response]]
+) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"x" * 10_000})
+    source = hub.create_source(hub.create_project(), remote)
+    hub.server.behaviour.stall_after = 100
+    path = f"/api/project-docs/{source}/sync"
+    responses = together(50, lambda: hub.client.post(path))
+    assert {response.status_code for response in responses} == {202}
+    locations = {response.headers["location"] for response in responses}
+    assert len(locations) == 1
+    assert hub.status(source)["status"] == "syncing"
+    assert len(hub.client.get(f"/api/project-docs/{source}/syncs").json()) == 1
+    hub.server.behaviour.resume.set()
+    assert hub.wait(locations.pop())["status"] == "completed"
+
+
+def test_the_history_is_newest_first_and_only_so_long(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"x"})
+    project = hub.create_project()
+    source, other = (hub.create_source(project, remote) for _ in range(2))
+    first, elsewhere = hub.sync(source), hub.sync(other)
+    second = hub.sync(source)
+    path = f"/api/project-docs/{source}/syncs"
+    assert hub.client.get(path).json() == [second, first]
+    assert hub.client.get(f"/api/project-docs/{other}/syncs").json() == [elsewhere]
+    assert hub.client.get(f"{path}/{first['id']}").json() == first
+    assert_problem(hub.client.get(f"{path}/{elsewhere['id']}"), 404)
+    page = hub.client.get(f"{path}?limit=1")
+    assert page.json() == [second]
+    following = page.headers["link"].partition(">")[0].removeprefix("<")
+    assert hub.client.get(following).json() == [first]
+    run_sql(
+        hub.database,
+        "insert into sync_run (project_doc_id, status, created_at, finished_at) "
+        f"select '{source}', 'failed', now() - n * interval '1 day', now() "
+        "from generate_series(1, 200) n",
+    )
+    newest = hub.sync(source)
+    kept = hub.client.get(f"{path}?limit=1000").json()
+    assert len(kept) == 100
+    assert kept[0] == newest
+    assert len(hub.client.get(path).json()) == 20

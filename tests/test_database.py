@@ -10,8 +10,8 @@ import pytest
 from service.database import Database, DatabaseUnavailable, open_database
 from service.metrics import Metrics
 from service.problems import Problem
-from tests.conftest import Postgres, run_sql
 from tests.support.network import Proxy
+from tests.support.postgres import Postgres, run_sql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,7 +6,7 @@ import pytest
 
 from service import PROJECT
 from service.settings import Settings, SettingsError, load_settings
-from tests.conftest import SETTING_NAMES, run_command
+from tests.support.service import SETTING_NAMES, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,19 +20,13 @@ import psutil
 import psycopg
 import pytest
 
+from service import PROJECT
 from service.commands.sync import name_of
-from tests.conftest import (
-    PROJECT,
-    Postgres,
-    Service,
-    eventually,
-    run_command,
-    run_sql,
-    service_environment,
-    serving,
-)
 from tests.support.git_server import GitServer, Link, git_server
 from tests.support.hub import hub_settings, hub_variables
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, run_command, service_environment, serving
+from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE
 
 if TYPE_CHECKING:

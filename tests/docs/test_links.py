@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import PROJECT
+from service import PROJECT
 from tests.docs.markdown import PAGES, README, name_of, read_anchors, read_links
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service import __version__
+from service import PROJECT, __version__
 from service.app import ROUTES
-from tests.conftest import PROJECT
 from tests.docs.markdown import README, read_rows, read_section, without_code
 
 LINES_MAX = 250

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service import PROJECT
 from service.documents.text import FILE_TYPES
 from service.git.repository import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
@@ -17,8 +18,8 @@ from service.server import protocol
 from service.sync.queue import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.paging import MAX_LIMIT
-from tests.conftest import PROJECT, SETTING_NAMES, json_log, serving
 from tests.docs.markdown import README, read_rows, read_section
+from tests.support.service import SETTING_NAMES, json_log, serving
 
 if TYPE_CHECKING:
     import httpx

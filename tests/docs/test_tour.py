@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from tests.conftest import PROJECT
+from service import PROJECT
 from tests.docs.markdown import read_rows
 
 TOUR = PROJECT / "docs/tour.md"

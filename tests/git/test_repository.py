@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from service import PROJECT
 from service.git import folder as git_folder
 from service.git import process as git_process
 from service.git.errors import explain
@@ -31,7 +32,6 @@ from service.git.repository import (
     Tree,
     remove_leftovers,
 )
-from tests.conftest import PROJECT, eventually
 from tests.support.git_server import (
     FIRST_COMMIT,
     LFS_POINTER,
@@ -41,6 +41,7 @@ from tests.support.git_server import (
     git_server,
 )
 from tests.support.git_server import git_settings as settings_of
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from service import PROJECT
 from service.migrations import run as migrations
 from service.migrations.backend import MigrationError, open_backend
 from service.migrations.files import SQL_FOLDER, read_migration_files
 from service.migrations.run import Status, migrate, read_status, rollback
-from tests.conftest import PROJECT, Postgres, eventually, run_command, run_sql, service_environment
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import run_command, service_environment
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import serving
 from tests.support.browser import browser_page, needs_chromium
+from tests.support.service import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.conftest import assert_problem, run_sql, serving
 from tests.support.browser import browser_page, front_end_server, needs_chromium
 from tests.support.hub import Hub, running_hub
+from tests.support.postgres import run_sql
+from tests.support.problems import assert_problem
+from tests.support.service import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,8 +17,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from service.health import FRESH_SECONDS
-from tests.conftest import Postgres, Service, eventually, run_sql, serving
 from tests.support.network import Proxy
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -11,7 +11,9 @@ from starlette.routing import Route
 
 from service import __version__
 from service.migrations.files import read_migration_files
-from tests.conftest import Postgres, Service, eventually, run_sql, serving
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

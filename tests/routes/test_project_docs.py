@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import assert_problem, run_sql
+from tests.support.postgres import run_sql
+from tests.support.problems import assert_problem
 
 if TYPE_CHECKING:
     import httpx

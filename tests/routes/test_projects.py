@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.conftest import assert_problem, eventually, run_sql, serving
+from tests.support.postgres import run_sql
+from tests.support.problems import assert_problem
+from tests.support.service import serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

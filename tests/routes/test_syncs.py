@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import assert_problem, run_sql
 from tests.support.hub import Hub, running_hub
+from tests.support.postgres import run_sql
+from tests.support.problems import assert_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

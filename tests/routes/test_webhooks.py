@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
-from tests.conftest import assert_problem, eventually
 from tests.support.hub import Hub, running_hub
+from tests.support.problems import assert_problem
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,10 @@ import httpx
 import psutil
 import pytest
 
+from service import PROJECT
 from service.server.protocol import MAX_UNREAD_BYTES
-from tests.conftest import PROJECT, eventually, run_sql
+from tests.support.postgres import run_sql
+from tests.support.waiting import eventually
 from tests.support.wire import (
     PATIENCE,
     Answer,
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from tests.conftest import Postgres, Service
+    from tests.support.postgres import Postgres
+    from tests.support.service import Service
 
 SCRIPT = str(PROJECT / "tests/support/attackable.py")
 

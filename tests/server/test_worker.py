@@ -16,18 +16,13 @@ import httpx
 import psutil
 import pytest
 
+from service import PROJECT
 from service.embedded.postgres import find_binaries
 from service.server.sockets import ListenError, listen
 from service.settings import SettingsError
-from tests.conftest import (
-    PROJECT,
-    Postgres,
-    Service,
-    eventually,
-    run_command,
-    run_sql,
-    service_environment,
-)
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, run_command, service_environment
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,8 @@ import pytest
 from service.embedded.account import choose_account, hand_over
 from service.embedded.postgres import find_binaries
 from service.server.sockets import ListenError, listen
-from tests.conftest import FAST, Postgres, eventually, run_sql
+from tests.support.postgres import FAST, Postgres, run_sql
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.conftest import eventually, serving
 from tests.support.git_server import GitServer, Remote, git_server, git_settings
+from tests.support.service import serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from service import PROJECT
-from tests.conftest import Service, service_environment
+from tests.support.service import Service, service_environment
 
 if TYPE_CHECKING:
     from collections.abc import Generator

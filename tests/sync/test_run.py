@@ -9,9 +9,10 @@ import pytest
 
 from service.git.repository import HISTORY_COMMITS
 from service.sync.files import ROWS_PER_STATEMENT
-from tests.conftest import eventually, run_sql
 from tests.support.git_server import FIRST_COMMIT, LFS_POINTER, Link, Submodule
 from tests.support.hub import Hub, running_hub
+from tests.support.postgres import run_sql
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

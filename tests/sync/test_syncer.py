@@ -27,10 +27,12 @@ from service.migrations.run import migrate
 from service.sync import syncer
 from service.sync.queue import DATABASE_AWAY, INTERRUPTED, request_due_syncs
 from service.sync.syncer import FAULT
-from tests.conftest import Postgres, Service, eventually, json_log, run_sql, serving
 from tests.support.fleet import PgBouncer, needs_pgbouncer
 from tests.support.git_server import BLOBS, LIST, TREE, GitServer, Remote, git_server
 from tests.support.hub import Hub, hub_settings, hub_variables
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, json_log, serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

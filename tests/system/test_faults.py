@@ -13,12 +13,13 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from service.database import ACQUIRE_SECONDS, CANCEL_SECONDS, STATEMENT_SECONDS
-from tests.conftest import Postgres, serving
+from tests.support.service import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from service.state import Request
+    from tests.support.postgres import Postgres
 
 # What a request may take whose database does not answer, with a second for a busy machine.
 LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 1

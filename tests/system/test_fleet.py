@@ -16,7 +16,6 @@ from service.database import Database, open_database
 from service.database_hosts import one_url_per_host
 from service.health import FRESH_SECONDS
 from service.metrics import Metrics
-from tests.conftest import Postgres, Service, eventually, run_command, run_sql
 from tests.support.fleet import (
     HAProxy,
     Load,
@@ -29,6 +28,9 @@ from tests.support.fleet import (
 from tests.support.git_server import git_server
 from tests.support.hub import Hub, hub_variables
 from tests.support.network import Proxy
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, run_command
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

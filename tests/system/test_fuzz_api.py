@@ -26,7 +26,8 @@ from tests.web.test_openapi import add_examples
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.conftest import Postgres, Service
+    from tests.support.postgres import Postgres
+    from tests.support.service import Service
 
 TOKEN = b"the-token-of-the-api"
 DEEP = 100_000

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from service import PROJECT
 from service.app import ROUTES
-from tests.conftest import PROJECT
 from tests.support.wire import (
     assert_fair,
     assert_no_fault,
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from tests.conftest import Postgres, Service
+    from tests.support.postgres import Postgres
+    from tests.support.service import Service
 
 # Many connections in each example, since some of them end only when the service's patience does.
 CONNECTIONS = 50

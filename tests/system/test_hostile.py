@@ -12,7 +12,7 @@ import pytest
 
 from service.app import ROUTES
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
-from tests.conftest import run_sql
+from tests.support.postgres import run_sql
 from tests.support.wire import (
     PATIENCE,
     Answer,
@@ -28,7 +28,8 @@ from tests.web.test_openapi import add_examples
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.conftest import Postgres, Service
+    from tests.support.postgres import Postgres
+    from tests.support.service import Service
 
 METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"DELETE")
 PATHS = sorted({fill_in(route.path) for route in ROUTES})

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from service import PROJECT
 from service.migrations.files import SQL_FOLDER, read_migration_files
-from tests.conftest import PROJECT, Service, eventually, run_command, service_environment
+from tests.support.service import Service, run_command, service_environment
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

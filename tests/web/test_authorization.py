@@ -6,7 +6,8 @@ import pytest
 
 from service.app import ROUTES
 from service.web.authorization import access_to
-from tests.conftest import assert_problem, run_command, serving
+from tests.support.problems import assert_problem
+from tests.support.service import run_command, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

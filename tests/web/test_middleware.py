@@ -13,7 +13,9 @@ from starlette.routing import Route
 
 from service.problems import Problem
 from service.web.middleware import MAX_BODY_BYTES
-from tests.conftest import Service, assert_problem, eventually, json_log, serving
+from tests.support.problems import assert_problem
+from tests.support.service import Service, json_log, serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -20,7 +20,8 @@ from service.routes.shared import (
     EXAMPLE_SOURCE_ID,
 )
 from service.web.openapi import UndocumentedRouteError, build_document
-from tests.conftest import run_command, run_sql, serving
+from tests.support.postgres import run_sql
+from tests.support.service import run_command, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,16 +15,11 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.conftest import (
-    PROJECT,
-    Service,
-    assert_problem,
-    eventually,
-    json_log,
-    run_sql,
-    service_environment,
-    serving,
-)
+from service import PROJECT
+from tests.support.postgres import run_sql
+from tests.support.problems import assert_problem
+from tests.support.service import Service, json_log, service_environment, serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,72 @@
+"""PostgreSQL servers for tests, and SQL on them."""
+
+from __future__ import annotations
+
+import signal
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import psycopg
+
+from service.embedded.postgres import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What makes PostgreSQL fast when nothing has to outlive the tests.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def run_sql(url: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements one by one and return the last one's rows, if it has any."""
+    rows: list[tuple[Any, ...]] = []
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            cursor = connection.execute(statement.encode())
+            rows = cursor.fetchall() if cursor.description else []
+    return rows
+
+
+class Postgres:
+    """A server that a test may stop, freeze and start again."""
+
+    def __init__(self, folder: Path, options: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.server = EmbeddedPostgres(folder, options=FAST | (options or {}))
+        self.url = ""
+
+    def start(self) -> str:
+        self.url = self.server.start()
+        return self.url
+
+    def stop(self) -> None:
+        self.thaw()
+        self.server.stop()
+
+    def freeze(self) -> None:
+        for process in self.processes():
+            process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):  # some end while this runs
+                process.send_signal(signal.SIGCONT)
+
+    def processes(self) -> list[psutil.Process]:
+        try:
+            pid = int((self.folder / "data/postmaster.pid").read_text().split("\n")[0])
+            postmaster = psutil.Process(pid)
+            return [postmaster, *postmaster.children(recursive=True)]
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return []
+
+    def create_database(self, template: str = "template1") -> str:
+        """Return the URL of a new database."""
+        name = f"test_{uuid.uuid4().hex}"
+        run_sql(self.url, f"create database {name} template {template}")
+        return self.url_of(name)
+
+    def url_of(self, database: str) -> str:
+        return self.url.replace("/bmadflow?", f"/{database}?")

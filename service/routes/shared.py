@@ -69,8 +69,8 @@ SYNC_STARTED: Final = Answer(
 )
 
 
-async def start_sync(request: Request, project_doc_id: UUID, *, is_news: bool) -> Response:
-    run_id = await request_sync(request.state["database"], project_doc_id, is_news=is_news)
+async def start_sync(request: Request, project_doc_id: UUID, *, after_push: bool) -> Response:
+    run_id = await request_sync(request.state["database"], project_doc_id, after_push=after_push)
     request.state["syncer"].wake()
     body = {
         "message": "Sync started",

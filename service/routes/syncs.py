@@ -147,7 +147,7 @@ EXAMPLE_RUN: Final[dict[str, Any]] = {
     problems={"invalid": "id: is not a UUID.", "not_found": MISSING_SOURCE},
 )
 async def sync_project_doc(request: Request) -> Response:
-    return await start_sync(request, read_id(request, "id"), is_news=False)
+    return await start_sync(request, read_id(request, "id"), after_push=False)
 
 
 @operation(

@@ -89,7 +89,7 @@ async def receive_webhook(request: Request) -> Response:
         return json_response(json.dumps({"message": "Nothing to do for this event."}))
     if body is not None and not _is_push_to(row["branch"], _read_payload(request, body)):
         return json_response(json.dumps({"message": "Nothing to do for this branch."}))
-    return await start_sync(request, project_doc_id, is_news=True)
+    return await start_sync(request, project_doc_id, after_push=True)
 
 
 async def _read_signed_body(request: Request) -> bytes | None:

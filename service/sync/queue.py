@@ -93,14 +93,14 @@ class Counts(NamedTuple):
     removed: int
 
 
-async def request_sync(queries: Queries, project_doc_id: UUID, *, is_news: bool = False) -> UUID:
-    """Return the run of a source that is under way, or else a new one.
+async def request_sync(queries: Queries, project_doc_id: UUID, *, after_push: bool = False) -> UUID:
+    """Return the id of the source's unfinished run, or of a new one that is queued for it.
 
-    `is_news` says that something has changed just now, which a run that is under way may have
-    missed: it is followed by another. Raises the Problem `not_found` where there is no such source.
+    With `after_push`, another run follows an unfinished one that has started: it may have read the
+    repository before the push. Raises the Problem `not_found` where the source does not exist.
     """
     while True:
-        if is_news:
+        if after_push:
             run_id = await queries.fetch_value(
                 """
                 update sync_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import struct
@@ -10,14 +11,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from service import PROJECT
 from service.server.protocol import MAX_UNREAD_BYTES
 from tests.support.postgres import run_sql
+from tests.support.raw_http import raw
+from tests.support.service import serving
 from tests.support.waiting import eventually
 from tests.support.wire import (
     PATIENCE,
@@ -35,9 +41,10 @@ from tests.support.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    from service.state import Request
     from tests.support.postgres import Postgres
     from tests.support.service import Service
 
@@ -412,3 +419,117 @@ def hold_all(service: Service, database: str) -> None:
         held = [executor.submit(httpx.get, path, timeout=PATIENCE) for _ in range(POOL)]
         eventually(lambda: run_sql(database, query) == [(POOL,)], PATIENCE)
     assert [response.result().text for response in held] == ["held"] * POOL
+
+
+# --- what is not HTTP
+
+
+async def echo(request: Request) -> JSONResponse:
+    return JSONResponse({"bytes": len(await request.body())})
+
+
+async def take_down(request: Request) -> JSONResponse:
+    return JSONResponse(await request.state["database"].fetch_value("select pg_sleep(0)"))
+
+
+ROUTES = [Route("/echo", echo, methods=["POST"]), Route("/database", take_down)]
+LIFECYCLE = {"listening", "stopping", "stopped"}
+
+
+@pytest.fixture
+def client(database: str) -> Iterator[httpx.Client]:
+    with serving(database, *ROUTES) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nbroken header\r\n\r\n",
+        b"\x16\x03\x01 this is TLS\r\n\r\n",
+        b"GET /caf\xe9 HTTP/1.1\r\nhost: test\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: -1\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_a_problem_document(request_: bytes, client: httpx.Client) -> None:
+    head, _, body = raw(client, request_).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"Content-Type: application/problem+json" in head
+    assert b"Connection: close" in head
+    assert json.loads(body)["status"] == 400
+
+
+def test_a_chunk_that_is_not_one_is_a_problem_document(client: httpx.Client) -> None:
+    request = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
+    assert raw(client, request).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_headers_without_end_are_refused(client: httpx.Client) -> None:
+    endless = b"x: " + b"a" * 8000 + b"\r\n"
+    answer = raw(client, b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n", *[endless] * 9)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert client.get("/api/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("large", [b"GET /%b HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nx: %b\r\n"])
+def test_a_large_head_that_comes_whole_is_refused_too(large: bytes, client: httpx.Client) -> None:
+    request = large % (b"a" * 65_537) + b"content-length: 4\r\n\r\nbody"
+    head, _, body = raw(client, request).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(body)["status"] == 431
+    request = large % (b"a" * 65_000) + b"content-length: 4\r\n\r\nbody"
+    assert not raw(client, request).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    "bad", [b"not http\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"a" * 65_537 + b"\r\n\r\n"]
+)
+def test_whole_requests_before_a_bad_one_are_answered(bad: bytes, client: httpx.Client) -> None:
+    body = b"content-length: 4\r\n\r\nbody"
+    good = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
+    request = good + body + b"POST /echo HTTP/1.1\r\nhost: test\r\n" + body + good + b"\r\n" + bad
+    parts = urlsplit(str(client.base_url))
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(request)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == answers.count(b"HTTP/1.1 ") == 3
+    assert answers.count(b"connection: close") == 1
+
+
+def test_a_bad_one_is_not_answered_in_the_place_of_the_one_before(client: httpx.Client) -> None:
+    before = b"POST /database HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n"
+    bad = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
+    assert not raw(client, before + bad).startswith(b"HTTP/1.1 400 ")
+
+
+def test_many_requests_on_one_connection_are_not_taken_for_one_large_head(
+    client: httpx.Client,
+) -> None:
+    for _ in range(200):
+        response = client.get("/api/health/live", headers={"x": "a" * 1000})
+        assert response.status_code == 200
+
+
+def test_what_is_not_http_is_one_line_in_the_log(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    parts = urlsplit(service.url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(b"not http\r\n\r\n")
+        body = connection.recv(65536).partition(b"\r\n\r\n")[2]
+    service.process.terminate()
+    assert service.wait() == 0
+    lines = [entry for entry in service.entries() if entry["message"] not in LIFECYCLE]
+    assert [line["message"] for line in lines] == ["request_malformed"]
+    assert lines[0]["request_id"] == json.loads(body)["request_id"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/%00", "/%ff", "/api/health%2f..", "/" + "a" * 20_000, "//", "/api//health", "/%"]
+)
+def test_a_strange_path_is_a_client_error(path: str, client: httpx.Client) -> None:
+    answer = raw(client, f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode())
+    assert answer.split()[1] in {b"400", b"404", b"307"}
+    assert client.get("/api/health").status_code == 200

@@ -105,6 +105,11 @@ def test_a_request_id_that_could_forge_a_log_is_not_taken(
     assert len(response.headers["x-request-id"]) == 32
 
 
+def test_a_slash_at_the_end_makes_no_difference(client: httpx.Client) -> None:
+    assert client.get("/api/health/").json()["status"] == "ok"
+    assert client.get("/docs/").status_code == 200
+
+
 def test_the_log_has_a_line_for_each_request_but_healthy_probes(
     database: str, start_service: Callable[..., Service]
 ) -> None:

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.postgres import run_sql
+from tests.support.problems import assert_problem
+from tests.support.service import serving
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    import httpx
+
+UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
+
+
+def create(client: httpx.Client, name: str = "Payments", **fields: Any) -> dict[str, Any]:
+    response = client.post("/api/projects", json={"name": name, **fields})
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+def next_page(response: httpx.Response) -> str | None:
+    link = response.headers.get("link")
+    if link is None:
+        return None
+    found = re.fullmatch(r'<([^>]+)>; rel="next"', link)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 1000])
+def test_every_project_is_on_one_page_whatever_the_limit(
+    client: httpx.Client, database: str, limit: int
+) -> None:
+    # At one time, as one transaction writes them: their order hangs on the ids alone.
+    run_sql(database, "insert into project (name) select 'p' || n from generate_series(1, 5) n")
+    everything = client.get("/api/projects").json()
+    pages: list[Any] = []
+    path: str | None = f"/api/projects?limit={limit}"
+    while path is not None:
+        response = client.get(path)
+        assert 1 <= len(response.json()) <= limit
+        pages += response.json()
+        path = next_page(response)
+        assert len(pages) <= 5
+    assert pages == everything
+    assert len(everything) == 5
+
+
+def test_a_page_is_not_disturbed_by_what_comes_meanwhile(client: httpx.Client) -> None:
+    projects = [create(client, name) for name in ("a", "b", "c")]
+    first = client.get("/api/projects?limit=1")
+    create(client, "new")
+    path = next_page(first)
+    assert path
+    assert client.get(path.replace("limit=1", "limit=9")).json() == [projects[1], projects[0]]
+
+
+def test_more_than_a_thousand_are_not_sent_at_once(client: httpx.Client, database: str) -> None:
+    run_sql(database, "insert into project (name) select 'p' || n from generate_series(1, 1001) n")
+    response = client.get("/api/projects")
+    assert len(response.json()) == 1000
+    path = next_page(response)
+    assert path
+    assert len(client.get(path).json()) == 1
+
+
+def test_a_page_near_the_end_is_found_by_the_index(database: str) -> None:
+    name = urlsplit(database).path.lstrip("/")
+    run_sql(
+        database,
+        "insert into project (name, created_at) "
+        "select 'p' || n, now() - n * interval '1 day' from generate_series(1, 2000) n",
+        "analyze project",
+        # What PostgreSQL may do of itself after a few pages: one plan for all of them.
+        f"alter database {name} set plan_cache_mode to force_generic_plan",
+    )
+    [(last,)] = run_sql(database, "select min(created_at) + interval '60 hours' from project")
+    with serving(database) as client:
+        assert len(client.get(f"/api/projects?{page_cursor(last.isoformat())}").json()) == 3
+    read = "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'project_by_age'"
+    # Told when the service's connections have ended.
+    [(rows,)] = eventually(lambda: [row for row in run_sql(database, read) if row[0]])
+    assert rows < 100
+
+
+def page_cursor(time: str, found_id: str = UNKNOWN) -> str:
+    return "cursor=" + base64.urlsafe_b64encode(f"{time} {found_id}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=-1",
+        "limit=x",
+        "limit=",
+        "limit=1.5",
+        "limit=%2B1",
+        f"limit={'1' * 5000}",
+        "limit=%D9%A1",
+        "cursor=x",
+        "cursor=",
+        "cursor=%00",
+        "cursor=%FF",
+        "cursor=MjAyNi0xMS0yNSAxMjM=",
+        "cursor=IA==",
+        # A time that is before the year 1, or after 9999, in UTC.
+        page_cursor("0001-01-01T00:00:00+14:00"),
+        page_cursor("9999-12-31T23:59:59-14:00"),
+        page_cursor("2026-11-25T00:00:00"),
+        page_cursor("2026-11-25T00:00:00+00:00", "1"),
+    ],
+)
+def test_a_bad_page_is_refused(client: httpx.Client, query: str) -> None:
+    response = client.get(f"/api/projects?{query}")
+    problem = assert_problem(response, 400)
+    assert list(problem["errors"]) == [query.partition("=")[0]]

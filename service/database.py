@@ -6,11 +6,12 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
 import asyncpg
 import structlog
 
+from service.database_errors import GONE, DatabaseUnavailable, forget_values
 from service.database_hosts import TRY_AGAIN, Connector
 from service.metrics import PoolUse
 from service.problems import Problem
@@ -29,53 +30,32 @@ log = structlog.stdlib.get_logger()
 
 Row: TypeAlias = asyncpg.Record
 
-ACQUIRE_SECONDS: Final = 5.0  # connecting included, where a new connection is needed
+ACQUIRE_SECONDS: Final = 5.0  # includes connecting, where the pool opens a new connection
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 1.0
 
-# After a refusal, and then twice as long each time, to a limit.
+# Exponential back-off after the server refused a connection.
 RETRY_SECONDS: Final = 0.1
 LONGEST_RETRY_SECONDS: Final = 0.5
 
-CLOSE_SECONDS: Final = 1.0
-
-STATEMENTS_KEPT: Final = 100  # prepared, for each connection
-
-# After a statement's deadline asyncpg asks the server to cancel it, and waits. A server that is
-# frozen or cut off never answers that either, so this much later the connection is cut.
+# At a statement's deadline asyncpg asks the server to cancel the statement, and waits for that. A
+# frozen or unreachable server does not respond, so this much later the connection is cut.
 CANCEL_SECONDS: Final = 0.5
 
-
-# SQLSTATE classes 08 (connection), 53 (out of resources) and 57 (operator intervention), and what
-# a socket or asyncpg itself raises when the other side is gone.
-GONE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    OSError,
-)
-
-Reason: TypeAlias = Literal["timeout", "unreachable", "pool_timeout"]
-
-
-class DatabaseUnavailable(Problem):
-    """The database cannot be used now: 503, and worth trying again."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__("unavailable", "The database cannot be used at the moment.")
-        self.reason: Reason = reason
+STATEMENTS_KEPT: Final = 100  # prepared statements of each connection
 
 
 class Queries(ABC):
-    """What a route does with the database.
+    """Statements on a connection, or on any free connection of the pool.
 
     Every method raises DatabaseUnavailable when a deadline passes or the server goes away, and
-    asyncpg's own PostgresError when the statement is at fault.
+    asyncpg's own PostgresError when the statement is wrong.
     """
 
     @abstractmethod
     def statement(self) -> AbstractAsyncContextManager[tuple[RawConnection, float]]:
-        """Lend a connection for one statement, with the seconds that it may take."""
+        """Yield a connection for one statement, and the seconds that the statement may take."""
 
     async def fetch(self, query: LiteralString, *arguments: object) -> list[Row]:
         """Return all rows."""
@@ -83,19 +63,19 @@ class Queries(ABC):
             return await connection.fetch(query, *arguments, timeout=seconds)
 
     async def fetch_row(self, query: LiteralString, *arguments: object) -> Row | None:
-        """Return the first row, None where there is none."""
+        """Return the first row, or None without rows."""
         async with self.statement() as (connection, seconds):
             return await connection.fetchrow(query, *arguments, timeout=seconds)
 
     async def fetch_row_or_404(self, query: LiteralString, *arguments: object, missing: str) -> Row:
-        """Return the first row; where there is none, raise a not-found with `missing` as detail."""
+        """Return the first row; without rows raise a 404 Problem with `missing` as its detail."""
         row = await self.fetch_row(query, *arguments)
         if row is None:
             raise Problem("not_found", missing)
         return row
 
     async def fetch_value(self, query: LiteralString, *arguments: object) -> Any:
-        """Return the first column of the first row, None where there is no row."""
+        """Return the first column of the first row, or None without rows."""
         async with self.statement() as (connection, seconds):
             return await connection.fetchval(query, *arguments, timeout=seconds)
 
@@ -114,19 +94,19 @@ class Connection(Queries):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
-        """Commit at the end of the block, or roll back if it raises."""
+        """Commit at the end of the block, or roll back if the block raises."""
         transaction = self._connection.transaction()
         async with self.statement():
             await transaction.start()
         try:
             yield
         except BaseException as error:
-            # If that fails too, the connection is cut and the transaction over; what says why is
-            # the error in hand.
+            # In every case the block's own error is raised: if the rollback fails, the connection
+            # is cut, and that ends the transaction, too.
             if _is_closed(self._connection):
                 raise
             if isinstance(error, DatabaseUnavailable):
-                self._connection.terminate()  # it would not answer to a rollback in time, either
+                self._connection.terminate()  # a rollback would time out, too
             else:
                 with suppress(DatabaseUnavailable):
                     async with self.statement():
@@ -137,9 +117,9 @@ class Connection(Queries):
 
     @asynccontextmanager
     async def statement(self) -> AsyncGenerator[tuple[RawConnection, float]]:
-        """Lend asyncpg's connection and the seconds for a statement, and hold it to them."""
-        # Terminating is the one thing that no network can hold up; cancelling a task or a
-        # statement waits for an answer from the server.
+        """Yield asyncpg's connection and the seconds of a statement, and enforce these."""
+        # Cancelling a task or a statement waits for a response of the server; terminating waits
+        # for nothing.
         terminate = asyncio.get_running_loop().call_later(
             self.seconds + CANCEL_SECONDS, self._connection.terminate
         )
@@ -150,16 +130,15 @@ class Connection(Queries):
         except GONE as error:
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.InternalClientError as error:
-            # A server that goes away between two statements leaves asyncpg in a state that it does
-            # not know.
+            # asyncpg's protocol state is inconsistent after a server went away between statements.
             self._connection.terminate()
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.PostgresError as error:
-            _forget_values(error)
+            forget_values(error)
             raise
         except asyncpg.InterfaceError as error:
             if not _is_closed(self._connection):
-                _forget_values(error)
+                forget_values(error)
                 raise
             raise DatabaseUnavailable("unreachable") from error
         finally:
@@ -167,9 +146,9 @@ class Connection(Queries):
 
 
 class Database(Queries):
-    """The pool: each statement on whichever connection is free.
+    """The pool: each statement runs on any free connection.
 
-    Connections are given back as they are (see `open_database`), so no statement may change its
+    Released connections are not reset (see `open_database`), so no statement may change its
     session: no `set`, `listen`, session advisory lock or temporary table; `set local` is fine.
     """
 
@@ -186,10 +165,11 @@ class Database(Queries):
         *,
         is_patient: bool = True,
     ) -> AsyncGenerator[Connection]:
-        """Hold a connection for the block, for work that needs several statements on one.
+        """Hold a connection during the block, for several statements on the same connection.
 
-        Raises DatabaseUnavailable when none is to be had in `acquire_seconds`, or, if that is not
-        patient enough, as soon as the server refuses. A server that restarts refuses for a while.
+        Raises DatabaseUnavailable after `acquire_seconds` without a connection; with
+        is_patient=False, as soon as the server refuses one. A restarting server refuses for a
+        while, so a patient caller retries.
         """
         started = time.perf_counter()
         self._waiting += 1
@@ -204,7 +184,7 @@ class Database(Queries):
             asyncpg.InterfaceError,
             ValueError,
         ) as error:
-            # ValueError: something in the URL that no driver can connect by.
+            # ValueError: the URL has a part that asyncpg cannot use.
             raise DatabaseUnavailable("unreachable") from error
         finally:
             self._waiting -= 1
@@ -230,16 +210,16 @@ class Database(Queries):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
-        """Hold a connection with an open transaction: commit at the end, roll back on an error."""
+        """Hold a connection in a transaction: commit at the end of the block, or roll back."""
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     def terminate(self) -> None:
-        """Cut all connections at once, and make no more: for the end of the service."""
+        """Cut all connections at once and open no more, when the service ends."""
         self._pool.terminate()
 
     def read_use(self) -> PoolUse:
-        """Return how the pool stands."""
+        """Return the connections in use and idle, and the callers that wait for one."""
         idle = self._pool.get_idle_size()
         return PoolUse(
             maximum=self._pool.get_max_size(),
@@ -250,13 +230,13 @@ class Database(Queries):
 
     @property
     def is_full(self) -> bool:
-        """Whether every connection that the pool may have is open and in use."""
+        """Whether the pool has all its connections, and all are in use."""
         pool = self._pool
         return pool.get_size() == pool.get_max_size() and pool.get_idle_size() == 0
 
     @asynccontextmanager
     async def statement(self) -> AsyncGenerator[tuple[RawConnection, float]]:
-        """Lend a free connection for one statement, with the seconds that it may take."""
+        """Yield a free connection for one statement, and the seconds that it may take."""
         async with self.connection() as connection, connection.statement() as statement:
             yield statement
 
@@ -264,27 +244,14 @@ class Database(Queries):
         try:
             await self._pool.release(connection, timeout=CANCEL_SECONDS)
         except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
-            # The pool has dropped the connection and will open another; the caller's work is done.
+            # The pool dropped the connection and will open another. The caller has its result.
             log.warning("database_connection_dropped", error=repr(error))
-
-
-def _forget_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None:
-    """Take the values of a statement out of an error, which may end in the log.
-
-    PostgreSQL's messages and details quote values, and so does what asyncpg says of an argument, in
-    the error that this one comes from as well. What is left are the code and the names of things.
-    """
-    names = ("sqlstate", "table_name", "column_name", "constraint_name")
-    known = {name: getattr(error, name, None) for name in names}
-    error.args = (", ".join(f"{name}={value}" for name, value in known.items() if value),)
-    error.detail = error.hint = None
-    error.__cause__ = error.__context__ = None
 
 
 def _is_closed(connection: RawConnection) -> bool:
     try:
         return connection.is_closed()
-    except asyncpg.InterfaceError:  # the pool took back a connection that was cut
+    except asyncpg.InterfaceError:  # the connection was cut, and the pool has taken it back
         return True
 
 
@@ -292,11 +259,11 @@ def _is_closed(connection: RawConnection) -> bool:
 async def open_database(
     url: str, pool_max: int, metrics: Metrics, *, use_prepared_statements: bool = True
 ) -> AsyncGenerator[Database]:
-    """Open a pool of up to `pool_max` connections, for as long as the block runs.
+    """Open a pool of up to `pool_max` connections during the block.
 
-    No connection is made before the first one is needed, so the database may be down.
-    `use_prepared_statements=False` is for a PgBouncer that hands each transaction to another
-    connection and does not follow prepared statements (before 1.21).
+    The pool connects when the first connection is needed, so the database may be down.
+    `use_prepared_statements=False` is for PgBouncer before 1.21 in transaction mode, which does not
+    track prepared statements.
     """
     pool = await asyncpg.create_pool(
         url,
@@ -304,7 +271,7 @@ async def open_database(
         max_size=pool_max,
         command_timeout=STATEMENT_SECONDS,
         statement_cache_size=STATEMENTS_KEPT if use_prepared_statements else 0,
-        # The time zone is that of the times in the JSON that PostgreSQL puts together.
+        # PostgreSQL writes the timestamps in our JSON in this time zone.
         server_settings={"application_name": "bmadflow-api", "timezone": "UTC"},
         connect=Connector(url, CONNECT_SECONDS),
         reset=_keep_session,
@@ -319,6 +286,6 @@ async def open_database(
 
 
 async def _keep_session(_: object) -> None:
-    # asyncpg would send a statement that undoes what was set in the session, and wait for it, each
-    # time a connection is given back. It still rolls back an open transaction by itself.
+    # Instead of asyncpg's own reset, which costs a round trip each time a connection is released.
+    # asyncpg still rolls back an open transaction.
     pass

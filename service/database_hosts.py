@@ -1,4 +1,4 @@
-"""Connecting to whichever host of DATABASE_URL answers and is what the URL asks for."""
+"""Connecting to the first host of DATABASE_URL that is reachable and is what the URL asks for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import asyncpg
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-# Another host may do, or this one in a while: nobody is there, it starts or stops, or it is not
-# what is asked for (a standby, where the URL says target_session_attrs=primary).
+# Errors after which another host may do, or the same one later: the host is unreachable, starts or
+# stops, or is not what the URL asks for (a standby, with target_session_attrs=primary).
 TRY_AGAIN = (
     OSError,  # a TimeoutError is one
     asyncpg.PostgresConnectionError,
@@ -22,11 +22,11 @@ TRY_AGAIN = (
 
 
 class Connector:
-    """Connects as asyncpg does, but a host that swallows everything costs its share of the time.
+    """Connects as asyncpg does, but with a time limit for each host.
 
-    asyncpg has one time limit for all hosts together, so that a first host that neither answers
-    nor refuses uses it up, each time anew. Here each host has an equal part of `seconds`, and one
-    that let it pass is asked last from then on.
+    asyncpg has one time limit for all hosts together: a first host that neither accepts nor
+    refuses uses it up on every attempt. Here each host has an equal share of `seconds`, and a host
+    that let its share pass moves to the end of the list.
     """
 
     def __init__(self, url: str, seconds: float) -> None:
@@ -34,24 +34,24 @@ class Connector:
         self._seconds_each = seconds / len(self._urls)
 
     async def __call__(self, *_: object, **options: Any) -> Connection[asyncpg.Record]:
-        """Return a connection to the first host that will do, or raise the last one's error."""
+        """Return a connection to the first suitable host, or raise the last host's error."""
         options["timeout"] = self._seconds_each
         last_error: Exception | None = None
         for url in list(self._urls):
-            has_answered = False
+            has_responded = False
             try:
                 connection = await asyncpg.connect(url, **options)
             except TRY_AGAIN as error:
-                has_answered = not isinstance(error, TimeoutError)
+                has_responded = not isinstance(error, TimeoutError)
                 last_error = error
             except Exception:
-                has_answered = True
+                has_responded = True
                 raise
             else:
-                has_answered = True
+                has_responded = True
                 return connection
             finally:
-                if not has_answered:  # also when whoever waits for it has given up
+                if not has_responded:  # also when the caller's own deadline cancelled this
                     self._urls.remove(url)
                     self._urls.append(url)
         assert last_error is not None
@@ -59,9 +59,9 @@ class Connector:
 
 
 def one_url_per_host(url: str) -> list[str]:
-    """Return the URL, once for each host that it names before the path, with that host alone.
+    """Return a URL for each host that `url` names before the path, with that host alone.
 
-    `target_session_attrs=prefer-standby` compares the hosts with each other, and so stays whole.
+    With `target_session_attrs=prefer-standby` the URL stays whole: asyncpg must compare the hosts.
     """
     parts = urlsplit(url)
     user, at, hosts = parts.netloc.rpartition("@")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import asyncpg
 import structlog
 
-from service.database import DatabaseUnavailable
+from service.database_errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from service.database import Database, DatabaseUnavailable, open_database
+from service.database import Database, open_database
+from service.database_errors import DatabaseUnavailable
 from service.metrics import Metrics
 from service.problems import Problem
 from tests.support.network import Proxy

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import asyncpg
 from marshmallow import ValidationError
 
-from service.database import DatabaseUnavailable, open_database
+from service.database import open_database
+from service.database_errors import DatabaseUnavailable
 from service.git.names import parse_branch, parse_folder, parse_repository_url
 from service.metrics import Metrics
 from service.problems import Problem
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from uuid import UUID
 
-    from service.database import Connection, Database, Reason, Row
+    from service.database import Connection, Database, Row
+    from service.database_errors import Reason
     from service.settings import Settings
 
 LOOK_SECONDS: Final = 0.1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import structlog
 
-from service.database import DatabaseUnavailable
+from service.database_errors import DatabaseUnavailable
 from service.sync.progress import Progress
 from service.sync.queue import (
     CLAIM_SECONDS,

@@ -1,6 +1,6 @@
 """What every route stands on: middleware, authorization, bodies, paging, problems, OpenAPI.
 
-May import problems, database, logs, metrics and characters; never state, so that it can serve
-any routes. Begin with middleware.py, which every request passes, then openapi.py, by which every
+May import problems, database, its errors, logs, metrics and characters; never state, so that it
+can serve any routes. Begin with middleware.py, which every request passes, then openapi.py, by which every
 route describes itself.
 """

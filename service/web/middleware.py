@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from service.database import DatabaseUnavailable
+from service.database_errors import DatabaseUnavailable
 from service.problems import Problem
 from service.web.authorization import WEBHOOK
 from service.web.problem_response import (

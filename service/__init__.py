@@ -5,4 +5,4 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 PROJECT = Path(__file__).resolve().parent.parent
-"""The folder that holds `service` and `sql`: relative paths in settings start here."""
+"""The folder that holds `service` and `sql`. Relative paths in settings start here."""

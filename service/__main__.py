@@ -1,10 +1,10 @@
-"""`python -m service COMMAND`: what the commands are is in commands.py."""
+"""`python -m service COMMAND`. The commands are in commands/main.py."""
 
 import gc
 import sys
 
 if __name__ == "__main__":
-    # What is imported now is no garbage, and looking for some among it takes a tenth of the start.
+    # Imported modules are never garbage; collecting during the imports takes a tenth of the start.
     gc.disable()
     from service.commands.main import main
 

@@ -1,4 +1,4 @@
-"""Logs: structlog for our lines and for those of the libraries, in one form."""
+"""Logs: one format, by structlog, for our lines and for those of the libraries."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, Processor
 
-# What uvicorn says of a request that is not HTTP, which our line with the request id says too, and
-# of one that asks for a WebSocket: it is served over HTTP, as the protocol allows.
-OLD_NEWS = ("Invalid HTTP request", "Unsupported upgrade request", "No supported WebSocket library")
+# Beginnings of uvicorn's messages that say nothing new. Our own line about a malformed request has
+# the request id, too. A request that offers WebSocket is served over HTTP, as the protocol allows.
+DROPPED_MESSAGES = (
+    "Invalid HTTP request",
+    "Unsupported upgrade request",
+    "No supported WebSocket library",
+)
 
-
-# What stands in every line that is written while a request is answered. Not structlog's own
-# contextvars, which take ten times as long to set.
+# The fields of every line that is written during a request. structlog's own contextvars take ten
+# times as long to set.
 REQUEST_FIELDS: Final[ContextVar[Mapping[str, str]]] = ContextVar(
     "request_fields", default=MappingProxyType({})
 )
@@ -68,11 +71,11 @@ def configure_logs(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # Its lines about starting and stopping repeat ours; its warnings and errors are kept.
+    # uvicorn's lines about starting and stopping repeat ours; keep its warnings and errors.
     uvicorn_log = logging.getLogger("uvicorn.error")
     if level != "DEBUG":
         uvicorn_log.setLevel(logging.WARNING)
-    uvicorn_log.addFilter(_is_news)
+    uvicorn_log.addFilter(_is_kept)
 
     structlog.configure(
         processors=[
@@ -86,8 +89,8 @@ def configure_logs(level: str, form: str) -> None:
     )
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith(OLD_NEWS)
+def _is_kept(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(DROPPED_MESSAGES)
 
 
 def _add_request_fields(_: object, __: str, event: EventDict) -> EventDict:

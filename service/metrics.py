@@ -1,7 +1,7 @@
-"""What Prometheus is told, by the names of OpenTelemetry's conventions where they have one.
+"""The metrics for Prometheus, named by OpenTelemetry's conventions where these have a name.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ and …/database/database-metrics/,
-in Prometheus' spelling: dots become underscores, and the unit is the end of the name.
+in Prometheus' spelling: dots become underscores, and the name ends with the unit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,20 +23,25 @@ from prometheus_client import (
 from service import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
-# Where each worker writes what it counts, for whichever of them is asked. prometheus-client reads
-# the variable when it is imported, so the supervisor sets it before it starts the workers.
+    # How prometheus-client makes one figure of those of several workers.
+    _Aggregation: TypeAlias = Literal["livesum", "livemax", "livemostrecent"]
+
+# The environment variable with the folder into which each worker writes its metrics, so that any
+# worker can render those of all. prometheus-client reads the variable when it is imported: the
+# supervisor sets it before it starts the workers.
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
-# Those that OpenTelemetry advises, in seconds.
+# The buckets of histograms, in seconds. OpenTelemetry advises those of requests.
 REQUEST_SECONDS: Final = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 )  # fmt: skip
 WAIT_SECONDS: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 SYNC_SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
-# All others count as one: a client could invent any number of them.
+# Any other method counts as OTHER_METHOD: a client could invent any number of methods, and each
+# would be a time series.
 KNOWN_METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 )
@@ -44,14 +49,14 @@ OTHER_METHOD: Final = "_OTHER"
 
 REFRESH_SECONDS: Final = 1.0
 
-# A second series for each, of when it began, that no dashboard asks for.
+# A second time series for each, of when it was created, which no dashboard needs.
 disable_created_metrics()
 
 POOL: Final = {"db_client_connection_pool_name": "main"}
 
 
 class PoolUse(NamedTuple):
-    """How many connections the pool may have and has, and how many wait for one."""
+    """Connections of the pool: allowed, in use and idle; and callers that wait for one."""
 
     maximum: int
     used: int
@@ -60,10 +65,16 @@ class PoolUse(NamedTuple):
 
 
 class Metrics:
-    """All that one process counts and measures."""
+    """The metrics of one process."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+
+        def gauge(
+            name: str, text: str, labels: Sequence[str] = (), mode: _Aggregation = "livesum"
+        ) -> Gauge:
+            return Gauge(name, text, labels, registry=registry, multiprocess_mode=mode)
+
         self.requests_in_flight = 0
         self._request_duration = Histogram(
             "http_server_request_duration_seconds",
@@ -73,7 +84,8 @@ class Metrics:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
-        # Looking a series up by its labels takes longer than adding to it.
+        # By method, route and status: prometheus-client's own look-up by labels takes longer than
+        # the observation.
         self._durations: dict[tuple[str, str, int], Histogram] = {}
         self._refused = Counter(
             "bmadflow_requests_refused",
@@ -81,11 +93,8 @@ class Metrics:
             ["http_response_status_code"],
             registry=registry,
         )
-        self._active_requests = Gauge(
-            "http_server_active_requests",
-            "HTTP requests that are under way.",
-            registry=registry,
-            multiprocess_mode="livesum",
+        self._active_requests = gauge(
+            "http_server_active_requests", "HTTP requests that are under way."
         )
         self.connection_wait = Histogram(
             "db_client_connection_wait_time_seconds",
@@ -94,39 +103,32 @@ class Metrics:
             buckets=WAIT_SECONDS,
             registry=registry,
         ).labels(**POOL)
-        connections = Gauge(
+        connections = gauge(
             "db_client_connection_count",
             "Connections to the database.",
             [*POOL, "db_client_connection_state"],
-            registry=registry,
-            multiprocess_mode="livesum",
         )
         self._used = connections.labels(**POOL, db_client_connection_state="used")
         self._idle = connections.labels(**POOL, db_client_connection_state="idle")
-        self._maximum = self._pool_gauge(
-            "db_client_connection_max", "Connections that the pool may have."
-        )
-        self._waiting = self._pool_gauge(
-            "db_client_connection_pending_requests", "Requests that wait for a connection."
-        )
-        self.database_up = Gauge(
+        self._maximum = gauge(
+            "db_client_connection_max", "Connections that the pool may have.", list(POOL)
+        ).labels(**POOL)
+        self._waiting = gauge(
+            "db_client_connection_pending_requests",
+            "Requests that wait for a connection.",
+            list(POOL),
+        ).labels(**POOL)
+        self.database_up = gauge(
             "bmadflow_database_up",
             "Whether the database answered when it was last asked: 1 or 0.",
-            registry=registry,
-            multiprocess_mode="livemostrecent",
+            mode="livemostrecent",
         )
-        self.migrations_pending = Gauge(
+        self.migrations_pending = gauge(
             "bmadflow_migrations_pending",
             "Migrations that this code needs and the schema does not have.",
-            registry=registry,
-            multiprocess_mode="livemostrecent",
+            mode="livemostrecent",
         )
-        self.syncs_running = Gauge(
-            "bmadflow_syncs_running",
-            "Syncs that are under way.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
+        self.syncs_running = gauge("bmadflow_syncs_running", "Syncs that are under way.")
         self._sync_duration = Histogram(
             "bmadflow_sync_duration_seconds",
             "Duration of syncs that ended, by how.",
@@ -139,20 +141,13 @@ class Metrics:
             "Syncs that failed through a fault of the service, or were interrupted too often.",
             registry=registry,
         )
-        Gauge(
-            "target_info",
-            "What runs here.",
-            ["service_name", "service_version"],
-            registry=registry,
-            multiprocess_mode="livemax",
-        ).labels("bmadflow-api", __version__).set(1)
-
-    def _pool_gauge(self, name: str, text: str) -> Gauge:
-        gauge = Gauge(name, text, list(POOL), registry=self._registry, multiprocess_mode="livesum")
-        return gauge.labels(**POOL)
+        version = gauge(
+            "target_info", "What runs here.", ["service_name", "service_version"], mode="livemax"
+        )
+        version.labels("bmadflow-api", __version__).set(1)
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request that is over. `route` is its template, empty where there is none."""
+        """Count a request that ended. `route` is the path's template, empty without a route."""
         key = (method, route, status)
         duration = self._durations.get(key)
         if duration is None:
@@ -163,19 +158,19 @@ class Metrics:
         duration.observe(seconds)
 
     def observe_sync(self, status: str, seconds: float) -> None:
-        """Count a sync that ended by itself: `completed`, or `failed` for a reason that it told."""
+        """Count a run that ended by itself: `completed`, or `failed` for a reason in its error."""
         self._sync_duration.labels(status).observe(seconds)
 
     def count_sync_given_up(self) -> None:
-        """Count a sync that failed through a fault of ours, or was interrupted too often."""
+        """Count a run that failed through a fault of ours, or was interrupted too often."""
         self._syncs_given_up.inc()
 
     def count_refused(self, status: int) -> None:
-        """Count what was answered before it could become a request."""
+        """Count a refusal by the HTTP protocol, which never became a request of the app."""
         self._refused.labels(status).inc()
 
     def refresh(self, pool: PoolUse) -> None:
-        """Set what is a state and not an event, which costs too much to do for every request."""
+        """Set the gauges of requests and connections. Too slow to do on every request."""
         self._active_requests.set(self.requests_in_flight)
         self._used.set(pool.used)
         self._idle.set(pool.idle)
@@ -183,10 +178,10 @@ class Metrics:
         self._waiting.set(pool.waiting)
 
     def render(self) -> bytes:
-        """Return all of it in Prometheus' text format, of all workers if there are several."""
+        """Return all metrics in Prometheus' text format, aggregated over the workers."""
         registry = self._registry
         if SHARED_FOLDER in os.environ:
-            # Not above: a process that is the only one starts without it.
+            # Imported here: a single process starts faster without it.
             from prometheus_client.multiprocess import MultiProcessCollector
 
             registry = CollectorRegistry()
@@ -196,15 +191,15 @@ class Metrics:
 
 @asynccontextmanager
 async def refreshing(metrics: Metrics, read_pool: Callable[[], PoolUse]) -> AsyncGenerator[None]:
-    """Refresh `metrics` again and again: another worker may be the one that is asked for them."""
+    """Refresh `metrics` every REFRESH_SECONDS, since another worker may render them."""
 
-    async def refresh() -> None:
+    async def refresh_forever() -> None:
         while True:
             metrics.refresh(read_pool())
             await asyncio.sleep(REFRESH_SECONDS)
 
-    refreshes = asyncio.create_task(refresh())
+    task = asyncio.create_task(refresh_forever())
     try:
         yield
     finally:
-        refreshes.cancel()
+        task.cancel()

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,17 +16,41 @@ pytest.register_assert_rewrite("tests.support")
 
 from service import PROJECT
 from service.migrations.run import migrate
+from tests.support.output import add_logs, explain_long_text, shorten_sections
 from tests.support.postgres import Postgres, run_sql
 from tests.support.service import Service, service_environment, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Iterator
 
     import httpx
 
 # The log that tests read is the service's, not that of their own client.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def output_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder for the long outputs of failing tests."""
+    return tmp_path_factory.mktemp("output")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the service's log, which may have thousands of lines, out of a failure's report."""
+    report = yield
+    if report.failed:
+        if isinstance(output := item.funcargs.get("output_folder"), Path):
+            shorten_sections(report, output)
+        if isinstance(folder := item.funcargs.get("tmp_path"), Path):
+            add_logs(report, folder)
+    return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    return explain_long_text(op, left, right)
 
 
 @pytest.fixture(scope="session")

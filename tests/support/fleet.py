@@ -26,6 +26,7 @@ import pytest
 from service.embedded.account import choose_account, hand_over
 from service.embedded.postgres import find_binaries
 from service.server.sockets import ListenError, listen
+from tests.support.output import tail
 from tests.support.postgres import FAST, Postgres, run_sql
 from tests.support.waiting import eventually
 
@@ -70,7 +71,7 @@ def free_ports(number: int) -> list[int]:
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     eventually(lambda: is_listening(port) or process.poll() is not None)
-    assert process.poll() is None, log.read_text()
+    assert process.poll() is None, tail(log)
 
 
 def is_listening(port: int) -> bool:
@@ -183,7 +184,7 @@ class HAProxy:
         log = self._folder / "haproxy.log"
         with self._listener, running(command, log, keep=[self._listener.fileno()]) as process:
             eventually(lambda: self._socket.exists() or process.poll() is not None)
-            assert process.poll() is None, log.read_text()
+            assert process.poll() is None, tail(log)
             yield self
 
     def statistics(self) -> dict[int, dict[str, str]]:
@@ -277,7 +278,7 @@ class TcpPostgres:
         with running(command, log, folder=self.folder) as process:
             self._process = psutil.Process(process.pid)
             eventually(lambda: self.answers() or process.poll() is not None, 30)
-            assert process.poll() is None, log.read_text()
+            assert process.poll() is None, tail(log)
             if standby_of is not None:
                 receiving = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
                 eventually(lambda: run_sql(self.url, receiving) == [(1,)])

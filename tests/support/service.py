@@ -137,7 +137,7 @@ class Service:
 
         eventually(found_or_ended)
         found = self.find(message)
-        assert found, self.log.read_text()
+        assert found, f"no {message!r} in {self.log}"
         return found[0]
 
     def end(self) -> None:

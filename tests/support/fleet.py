@@ -119,7 +119,7 @@ def running(
             process.wait()
 
 
-# What the README tells operators to set, with checks that follow each other faster, for the tests'
+# What docs/operating.md tells operators to set, with checks that follow each other faster, for the tests'
 # sake. These need `timeout check`: otherwise `inter` is the limit, and a busy machine is no outage.
 HAPROXY_CONFIGURATION = """
 global

@@ -1,12 +1,12 @@
-"""The contract `room` for import-linter: what the modules of a room may import of the service.
+"""The contract `rooms` for import-linter: what each module or package of the service may import.
 
-import-linter's own contracts list what is forbidden, so that a new room would be open to all. This
-one lists what is allowed.
+import-linter's own contracts list forbidden imports, so that a new room could import everything.
+This contract lists the allowed imports, and a room without a rule breaks it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from importlinter import Contract, ContractCheck, fields, output
 
@@ -14,52 +14,96 @@ if TYPE_CHECKING:
     from grimp import ImportGraph
 
 ROOT = "service"
+EVERYTHING = "*"
+
+Rules = dict[str, list[str]]
 
 
-class RoomContract(Contract):
-    """Imports of `rooms` may go to the modules `may_import`, and all that is below these.
+class RulesField(fields.Field[Rules]):
+    """A table of pyproject.toml: a list of modules for each room."""
 
-    Names are relative to `service`. A room may import all of its own, unless `siblings` names the
-    modules of the room that the others may import.
+    def parse(self, raw_data: Any) -> Rules:
+        """Return the table as it was read."""
+        if not isinstance(raw_data, dict):
+            raise fields.ValidationError("Expected a table.")
+        return cast("Rules", raw_data)
+
+
+class RoomsContract(Contract):
+    """A room may import its own modules, those that `may_import` lists, and all below these.
+
+    A room is a module or package directly below `service`; names are relative to `service`.
+    In a room that `siblings` names, modules may import only those siblings.
     """
 
-    type_name = "room"
+    type_name = "rooms"
 
-    rooms = fields.ListField(subfield=fields.StringField())
-    may_import = fields.ListField(subfield=fields.StringField(), required=False)
-    siblings = fields.ListField(subfield=fields.StringField(), required=False)
+    # import-linter puts what it read in place of the fields.
+    may_import = cast("Rules", RulesField())
+    siblings = cast("Rules", RulesField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        """Return whether the rule is kept, and in `wrong` a line for each import that breaks it."""
-        wrong = [
-            f"{importer}:{_line(graph, importer, imported)} imports {imported}"
-            for room in cast("list[str]", self.rooms)
-            for importer in sorted(graph.modules)
-            if _is_in(importer, f"{ROOT}.{room}")
-            for imported in sorted(graph.find_modules_directly_imported_by(importer))
-            if not self._is_allowed(room, imported)
+        """Return whether all rules are kept, and in `broken` what breaks each broken rule."""
+        rules = self.may_import
+        rooms = {child.removeprefix(f"{ROOT}.") for child in graph.find_children(ROOT)}
+        wrong = {
+            self._rule(room): self._wrong_imports(graph, room) for room in rooms & rules.keys()
+        }
+        wrong["every room has a rule in pyproject.toml"] = [
+            f"{ROOT}.{room} has no rule" for room in rooms - rules.keys()
         ]
-        return ContractCheck(kept=not wrong, metadata={"wrong": wrong})
+        modules = {f"{ROOT}.{name}" for name in self._named()}
+        wrong["rules name only what exists"] = [
+            f"{module} does not exist" for module in modules - graph.modules
+        ]
+        broken = {rule: sorted(lines) for rule, lines in sorted(wrong.items()) if lines}
+        return ContractCheck(kept=not broken, metadata={"broken": broken})
+
+    def _wrong_imports(self, graph: ImportGraph, room: str) -> list[str]:
+        if self.may_import[room] == [EVERYTHING]:
+            return []
+        allowed = self._allowed(room)
+        package = f"{ROOT}.{room}"
+        return [
+            f"{importer}:{_line(graph, importer, imported)} imports {imported}"
+            for importer in {package} | graph.find_descendants(package)
+            for imported in graph.find_modules_directly_imported_by(importer)
+            if imported != ROOT and not _is_in(imported, allowed)
+        ]
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print the imports that break the rule."""
-        for line in check.metadata["wrong"]:
-            output.print_error(line)
-        output.new_line()
+        """Print each broken rule and what breaks it."""
+        for rule, lines in check.metadata["broken"].items():
+            output.print_error(f"{rule}:")
+            for line in lines:
+                output.print_error(f"    {line}", bold=False)
+            output.new_line()
 
-    def _is_allowed(self, room: str, imported: str) -> bool:
-        own = f"{ROOT}.{room}"
-        allowed = [f"{ROOT}.{name}" for name in cast("list[str] | None", self.may_import) or []]
-        siblings = cast("list[str] | None", self.siblings)
-        if siblings is None:
-            allowed.append(own)
-        else:
-            allowed += [f"{own}.{name}" for name in siblings]
-        return imported == ROOT or any(_is_in(imported, name) for name in allowed)
+    def _named(self) -> set[str]:
+        """Return every name in the two tables."""
+        allowed = {name for names in self.may_import.values() for name in names} - {EVERYTHING}
+        siblings = {f"{room}.{name}" for room, names in self.siblings.items() for name in names}
+        return allowed | siblings | self.may_import.keys() | self.siblings.keys()
+
+    def _allowed(self, room: str) -> list[str]:
+        """Return the full names of what a room's modules may import."""
+        own = self.siblings.get(room)
+        inside = [room] if own is None else [f"{room}.{name}" for name in own]
+        return [f"{ROOT}.{name}" for name in [*self.may_import[room], *inside]]
+
+    def _rule(self, room: str) -> str:
+        """Return the rule of a room in words."""
+        rule = f"{room} may import {_listed(self.may_import[room])}"
+        own = self.siblings.get(room)
+        return rule if own is None else f"{rule}, and of its own modules {_listed(own)}"
 
 
-def _is_in(module: str, package: str) -> bool:
-    return module == package or module.startswith(f"{package}.")
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _is_in(module: str, packages: list[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 def _line(graph: ImportGraph, importer: str, imported: str) -> int:

@@ -1,4 +1,4 @@
 """Reads strangers' repositories with the system's git: a folder's tree, then the wanted contents.
 
-May import locks and characters. Begin with repository.py; process.py says what git may do.
+May import characters and locks. Begin with repository.py; process.py says what git may do.
 """

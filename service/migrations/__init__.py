@@ -1,4 +1,4 @@
 """Brings the schema up to date with the files of sql/, by yoyo.
 
-Imports nothing of ours. Begin with run.py.
+May import nothing of ours. Begin with run.py.
 """

@@ -1,5 +1,5 @@
 """The routes: one file for each resource, HTTP and SQL side by side.
 
-May import state, web, health, database, problems, sync.queue, git.names, documents, and of its own
-files shared.py alone. Begin with projects.py.
+May import characters, database, documents, git.names, health, problems, state, sync.queue and web,
+and of its own modules shared. Begin with projects.py.
 """

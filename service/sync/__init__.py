@@ -1,5 +1,5 @@
 """Brings a source's documents in: the queue of runs, the syncer that takes them, the run itself.
 
-May import settings, problems, database, its errors, metrics, git, documents and characters. Begin
-with syncer.py, which each worker has; then run.py.
+May import characters, database, database_errors, documents, git, metrics, problems and
+settings. Begin with syncer.py, which each worker has; then run.py.
 """

@@ -1,6 +1,6 @@
 """What every route stands on: middleware, authorization, bodies, paging, problems, OpenAPI.
 
-May import problems, database, its errors, logs, metrics and characters; never state, so that it
-can serve any routes. Begin with middleware.py, which every request passes, then openapi.py, by which every
-route describes itself.
+May import characters, database, database_errors, logs, metrics and problems; never state, so
+that it can serve any routes. Begin with middleware.py, which every request passes, then openapi.py,
+by which every route describes itself.
 """

@@ -119,8 +119,8 @@ def running(
             process.wait()
 
 
-# What docs/operating.md tells operators to set, with checks that follow each other faster, for the tests'
-# sake. These need `timeout check`: otherwise `inter` is the limit, and a busy machine is no outage.
+# As docs/operating.md has it, with more frequent checks. These need `timeout check`: otherwise
+# `inter` is the limit, and a busy machine is no outage.
 HAPROXY_CONFIGURATION = """
 global
     stats socket {socket}

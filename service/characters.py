@@ -1,13 +1,26 @@
-"""Characters that a text from outside may not hold, for all who check or clean one."""
+"""Characters that text from outside may not contain, and functions that take them out."""
 
 import re
 from typing import Final
 
-# PostgreSQL's text and jsonb hold neither NUL nor a lone surrogate, which JSON can escape.
+# PostgreSQL's text and jsonb can store neither NUL nor a lone surrogate, which JSON can escape.
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 # C0, DEL and C1.
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# The same, and what Unicode takes for the end of a line or a paragraph.
+# The same, and Unicode's separators of lines and of paragraphs.
 CONTROL_OR_LINE_END: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def replace_unstorable(text: str) -> str:
+    """Return the text with U+FFFD in place of each character that PostgreSQL cannot store."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return UNSTORABLE.sub("\ufffd", text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return the text with single spaces for all white space, cut after `limit` characters."""
+    # Cut first: the text may have megabytes.
+    return " ".join(text[: 10 * limit].split())[:limit].rstrip()

@@ -1,4 +1,4 @@
-"""From a file's bytes to its text: which files are documents, and what cannot be shown.
+"""A document's type, by its path, and its text, decoded from the file's bytes.
 
 A change here has to raise READER_VERSION in service/documents/metadata.py.
 """
@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-# The types are the words that the front end knows.
+# By suffix. The front end knows the types by these words.
 FILE_TYPES: Final[Mapping[str, str]] = {
     ".md": "md",
     ".markdown": "md",
@@ -27,20 +27,20 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "json": "application/json",
 }
 
-# How a pointer begins, and the size below which one stays (the specification of Git LFS).
+# The first line of a pointer, and the size that none reaches, by the specification of Git LFS.
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 LFS_POINTER_SIZE = 1024
 
 
 class Unreadable(Exception):
-    """A document cannot be shown; `str()` is the reason, for the list of skipped files."""
+    """A file has no text to show; `str()` is the reason, for the list of skipped files."""
 
 
 class DocumentText(NamedTuple):
-    """What a file says, its line ends as they are.
+    """The text of a file, with its line ends unchanged.
 
-    `is_exact` is whether `text` in UTF-8 is the file, byte for byte: so it is unless a byte order
-    mark was taken off. `encoding` is Python's name of the one the file has.
+    `is_exact` says that `text` encoded as UTF-8 gives the file's bytes; a file with a byte order
+    mark is not exact. `encoding` is Python's name for the file's encoding.
     """
 
     text: str
@@ -49,20 +49,20 @@ class DocumentText(NamedTuple):
 
 
 def file_type_of(path: str) -> str | None:
-    """Return the type of the document at `path`, one of FILE_TYPES' values; None if it is none.
+    """Return a value of FILE_TYPES by the path's suffix; None if the file is not a document.
 
-    A file of which the suffix is the whole name, such as `.json`, is a hidden one, not a document.
+    A file whose whole name looks like a suffix, such as `.json`, is a hidden file, not a document.
     """
     return FILE_TYPES.get(posixpath.splitext(path)[1].lower())
 
 
 def read_text(content: bytes) -> DocumentText:
-    """Return the text of a file that is UTF-8, or UTF-16 with a byte order mark.
+    """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark.
 
-    Raises Unreadable for anything else, for NUL, which PostgreSQL's text cannot hold, and for a
-    Git LFS pointer, which would be shown in place of the document.
+    Raises Unreadable for any other encoding, for NUL, which PostgreSQL's text cannot store, and for
+    a Git LFS pointer, which would be shown in place of the document.
     """
-    # UTF-32's little-endian mark begins with that of UTF-16, so it is asked for first.
+    # First, because the little-endian mark of UTF-32 begins with that of UTF-16.
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise Unreadable("is UTF-32, not UTF-8")
     if content.startswith(codecs.BOM_UTF16_LE):
@@ -78,7 +78,7 @@ def read_text(content: bytes) -> DocumentText:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        # The codec that takes the mark off counts from behind it.
+        # `error.object`, not `content`: utf-8-sig counts from after the mark.
         line = error.object.count(b"\n", 0, error.start) + 1
         raise Unreadable(f"is not valid UTF-8 (line {line})") from error
     return DocumentText(text, not has_mark, encoding)

@@ -1,4 +1,4 @@
-"""The tree of a project's documents, as front ends show it."""
+"""The tree of a project's documents: nested nodes, in the order in which front ends show them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 Node: TypeAlias = dict[str, Any]
 
 
-class Source(NamedTuple):
-    """A documentation source that has documents."""
+class TreeSource(NamedTuple):
+    """A source that has documents."""
 
     id: object
     name: str
 
 
-class File(NamedTuple):
-    """A document: `path` is the one in its repository, `size` is in bytes."""
+class TreeFile(NamedTuple):
+    """A document: `path` begins at its repository's root, `size` is in bytes."""
 
     source_id: object
     id: object
@@ -27,16 +27,16 @@ class File(NamedTuple):
     size: int
 
 
-def build_file_tree(sources: Sequence[Source], files: Iterable[File]) -> list[Node]:
-    """Return the nodes of the tree: folders first, then by name.
+def build_file_tree(sources: Sequence[TreeSource], files: Iterable[TreeFile]) -> list[Node]:
+    """Return the top nodes of the tree, in each folder the folders first, then by name.
 
-    With several sources each is a folder of its own at the top, by its name, so that every document
-    stands once, under its source. The path of a node is unique in the tree, for front ends take it
-    as an id of folders, and what it is relative to is the same for all of a source's documents, so
-    that relative links between them can be followed.
+    Of several sources, each is a folder at the top, so that every document stands once, under its
+    source. A node's path is unique in the tree, because front ends use it as a folder's id. All
+    documents of a source have the same prefix to their paths in the repository, so that relative
+    links between them can be followed.
     """
     tops = _name_sources(sources) if len(sources) > 1 else {}
-    # The children of each folder, by its path.
+    # Each folder's children, by the folder's path.
     children: dict[str, list[Node]] = {}
     root = [_folder(*tops[source.id], children) for source in sources if tops]
     for file in files:
@@ -59,24 +59,24 @@ def build_file_tree(sources: Sequence[Source], files: Iterable[File]) -> list[No
     return root
 
 
-class Top(NamedTuple):
-    """The folder of a source: what people and what programs know it by."""
+class TopFolder(NamedTuple):
+    """The folder of a source: the name to show, and the path."""
 
     name: str
     path: str
 
 
-def _name_sources(sources: Sequence[Source]) -> dict[object, Top]:
-    tops: dict[object, Top] = {}
+def _name_sources(sources: Sequence[TreeSource]) -> dict[object, TopFolder]:
+    tops: dict[object, TopFolder] = {}
     taken: set[str] = set()
     for source in sources:
         name, number = source.name, 2
-        # A segment that is no way up or to itself, for whoever follows links between documents.
+        # Not . or .., which a reader that follows relative links would resolve away.
         while (path := name.replace("/", "-")) in taken or path in (".", ".."):
             name = f"{source.name} ({number})"
             number += 1
         taken.add(path)
-        tops[source.id] = Top(name, path)
+        tops[source.id] = TopFolder(name, path)
     return tops
 
 
@@ -99,5 +99,5 @@ def _folder(name: str, path: str, children: dict[str, list[Node]]) -> Node:
 
 
 def _order(node: Node) -> tuple[bool, str, str]:
-    # As people look for names; those that differ in case only always in the same order.
+    # Case-insensitively; the name itself keeps names that differ in case in a stable order.
     return node["type"] == "file", node["name"].casefold(), node["name"]

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.documents.text import FILE_TYPES, MEDIA_TYPES
-from service.documents.tree import File, Source, build_file_tree
+from service.documents.tree import TreeFile, TreeSource, build_file_tree
 from service.problems import Problem
 from service.routes.shared import (
     DOCUMENT_ID,
@@ -188,8 +188,8 @@ async def get_file_tree(request: Request) -> Response:
         raise Problem("not_found", MISSING_PROJECT)
 
     def build() -> str:
-        sources = {row[0]: Source(row[0], row[1]) for row in rows if row[2]}
-        files = (File(row[0], row[2], row[3], row[4], row[5]) for row in rows if row[2])
+        sources = {row[0]: TreeSource(row[0], row[1]) for row in rows if row[2]}
+        files = (TreeFile(row[0], row[2], row[3], row[4], row[5]) for row in rows if row[2])
         tree = build_file_tree(list(sources.values()), files)
         return json.dumps({"project_id": str(project_id), "tree": tree})
 

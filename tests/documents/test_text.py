@@ -34,7 +34,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12
         ("", None),
     ],
 )
-def test_the_suffix_says_what_a_document_is(path: str, file_type: str | None) -> None:
+def test_the_suffix_decides_the_file_type(path: str, file_type: str | None) -> None:
     assert file_type_of(path) == file_type
 
 
@@ -54,7 +54,7 @@ def test_every_type_has_a_media_type() -> None:
         (b"\xff\xfe", DocumentText("", False, "utf-16-le")),
     ],
 )
-def test_utf_8_and_marked_utf_16_are_read(content: bytes, expected: DocumentText) -> None:
+def test_utf_8_and_utf_16_with_a_mark_are_decoded(content: bytes, expected: DocumentText) -> None:
     assert read_text(content) == expected
 
 
@@ -75,19 +75,19 @@ def test_utf_8_and_marked_utf_16_are_read(content: bytes, expected: DocumentText
         (POINTER, "is a Git LFS pointer: its content is not in the repository"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_with_a_reason(content: bytes, reason: str) -> None:
+def test_files_without_readable_text_are_refused_with_a_reason(content: bytes, reason: str) -> None:
     with pytest.raises(Unreadable) as refused:
         read_text(content)
     assert str(refused.value) == reason
 
 
-def test_a_long_text_that_begins_like_a_pointer_is_a_text() -> None:
+def test_a_file_larger_than_any_lfs_pointer_is_text() -> None:
     assert read_text(POINTER + b"x" * 1024).is_exact
 
 
 @settings(deadline=None)
 @given(st.binary() | st.text().map(str.encode))
-def test_an_exact_text_gives_the_bytes_back(content: bytes) -> None:
+def test_an_exact_text_encodes_to_the_files_bytes(content: bytes) -> None:
     try:
         document = read_text(content)
     except Unreadable as refused:

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from service.documents.tree import File, Source, build_file_tree
+from service.documents.tree import TreeFile, TreeSource, build_file_tree
 
-ONE = [Source(1, "Planning")]
-TWO = [Source(1, "Planning"), Source(2, "Code")]
+ONE = [TreeSource(1, "Planning")]
+TWO = [TreeSource(1, "Planning"), TreeSource(2, "Code")]
 
 
-def file(path: str, source: int = 1) -> File:
-    return File(source, f"id of {path}", path, "md", 7)
+def file(path: str, source: int = 1) -> TreeFile:
+    return TreeFile(source, f"id of {path}", path, "md", 7)
 
 
 def paths(nodes: list[dict[str, Any]]) -> list[object]:
-    """The paths of all nodes, each folder's followed by a list of what is in it."""
+    """The paths of all nodes; a folder's is followed by the list of its children's."""
     found: list[object] = []
     for node in nodes:
         found.append(node["path"])
@@ -24,7 +24,7 @@ def paths(nodes: list[dict[str, Any]]) -> list[object]:
     return found
 
 
-def test_a_file_has_all_that_a_front_end_shows() -> None:
+def test_nodes_have_the_fields_that_front_ends_show() -> None:
     assert build_file_tree(ONE, [file("docs/prd.md")]) == [
         {
             "type": "folder",
@@ -62,25 +62,25 @@ def test_a_file_has_all_that_a_front_end_shows() -> None:
         (["new\nline/'\".md"], ["new\nline", ["new\nline/'\".md"]]),
     ],
 )
-def test_folders_come_first_then_names_whatever_their_case(
+def test_folders_come_first_then_names_regardless_of_case(
     given: list[str], expected: list[object]
 ) -> None:
     assert paths(build_file_tree(ONE, [file(path) for path in given])) == expected
 
 
-def test_several_sources_have_a_folder_each() -> None:
+def test_each_of_several_sources_is_a_folder() -> None:
     tree = build_file_tree(TWO, [file("docs/a.md"), file("b.md"), file("a.md", 2)])
     planning = ["Planning/docs", ["Planning/docs/a.md"], "Planning/b.md"]
     assert paths(tree) == ["Code", ["Code/a.md"], "Planning", planning]
 
 
-def test_the_same_path_in_two_sources_is_two_documents() -> None:
+def test_the_same_path_in_two_sources_is_two_nodes() -> None:
     tree = build_file_tree(TWO, [file("a.md", 1), file("a.md", 2)])
     assert paths(tree) == ["Code", ["Code/a.md"], "Planning", ["Planning/a.md"]]
 
 
-def test_paths_are_unique_even_where_the_names_of_sources_are_not() -> None:
-    sources = [Source(1, "A/B"), Source(2, "A-B"), Source(3, "A-B")]
+def test_paths_are_unique_where_source_names_are_not() -> None:
+    sources = [TreeSource(1, "A/B"), TreeSource(2, "A-B"), TreeSource(3, "A-B")]
     tree = build_file_tree(sources, [file("x.md", 1), file("x.md", 2), file("x.md", 3)])
     assert [node["name"] for node in tree] == ["A-B (2)", "A-B (3)", "A/B"]
     found = [node["path"] for node in tree] + [node["children"][0]["path"] for node in tree]
@@ -88,6 +88,6 @@ def test_paths_are_unique_even_where_the_names_of_sources_are_not() -> None:
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-def test_a_source_s_name_leads_nowhere_else(name: str) -> None:
-    tree = build_file_tree([Source(1, name), Source(2, "x")], [file("a.md", 1)])
+def test_a_source_named_like_a_relative_path_segment_is_renamed(name: str) -> None:
+    tree = build_file_tree([TreeSource(1, name), TreeSource(2, "x")], [file("a.md", 1)])
     assert paths(tree)[0] == f"{name} (2)"

@@ -70,7 +70,7 @@ test *arguments: _development
     @exec {{ python }} -m pytest --numprocesses 4 "$@"
 
 # Every tool runs, so that one look shows all that is wrong.
-# Check format, lint, types, migrations and the OpenAPI document
+# Check format, lint, types, imports, migrations and the OpenAPI document
 [no-exit-message]
 check: _development
     @failed=; \
@@ -79,6 +79,7 @@ check: _development
     run 'ruff format' .venv/bin/ruff format --check .; \
     run 'ruff check' .venv/bin/ruff check .; \
     run basedpyright .venv/bin/basedpyright; \
+    run import-linter .venv/bin/lint-imports --no-logo; \
     run squawk .venv/bin/squawk --assume-in-transaction --pg-version 15 \
         --exclude=require-lock-timeout,require-statement-timeout --exclude-path 'sql/*.rollback.sql' sql/*.sql; \
     run OpenAPI lint_openapi; \

@@ -10,9 +10,10 @@ import pytest
 
 from service import PROJECT
 
-# A lint error that ruff cannot mend, in a layout that it can, and a type error.
-BAD_MODULE = "import  os\n\nlength: int = 'long'\nprint( missing )\n"
-FORMATTED_MODULE = 'length: int = "long"\nprint(missing)\n'
+# An undefined name, which ruff cannot mend, in a layout that ruff can mend; a type error; and an
+# import that is forbidden to `service/logs.py`.
+BAD_MODULE = "import service.state\n\nlength: int = 'long'\nprint( service, missing )\n"
+FORMATTED_MODULE = 'import service.state\n\nlength: int = "long"\nprint(service, missing)\n'
 
 
 @pytest.fixture
@@ -21,20 +22,24 @@ def project(tmp_path: Path) -> Path:
 
     The application is absent, so that the OpenAPI document cannot be printed.
     """
-    inputs = ["justfile", "pyproject.toml", "requirements.lock"]
-    for name in inputs:
+    (tmp_path / "tests").mkdir()
+    for name in ["justfile", "pyproject.toml", "requirements.lock", "tests/lint_rooms.py"]:
         (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
     environment = tmp_path / ".venv"
     environment.mkdir()
     for entry in Path(sys.prefix).iterdir():
         if entry.suffix != ".installed":
             (environment / entry.name).symlink_to(entry)
-    installed = "".join((PROJECT / name).read_text() for name in inputs[1:])
+    # Or else `just` would install everything again.
+    installed = "".join(
+        (PROJECT / name).read_text() for name in ["pyproject.toml", "requirements.lock"]
+    )
     (environment / "development.installed").write_text(installed)
 
-    (tmp_path / "tests").mkdir()
     (tmp_path / "service").mkdir()
-    (tmp_path / "service/bad.py").write_text(BAD_MODULE)
+    (tmp_path / "service/__init__.py").touch()
+    (tmp_path / "service/state.py").touch()
+    (tmp_path / "service/logs.py").write_text(BAD_MODULE)
     (tmp_path / "sql").mkdir()
     (tmp_path / "sql/0001_bad.sql").write_text("alter table document add column size int not null;")
     return tmp_path
@@ -58,9 +63,10 @@ def test_check_runs_every_tool_and_reports_all_failures(project: Path) -> None:
         section.split("\n", 1) for section in checked.stdout.removeprefix("== ").split("\n== ")
     )
     assert checked.returncode == 1
-    assert "service/bad.py:1:8" in sections["ruff format"]
+    assert "service/logs.py:3:15" in sections["ruff format"]
     assert "F821" in sections["ruff check"]
     assert "reportUndefinedVariable" in sections["basedpyright"]
+    assert "service.logs:1 imports service.state" in sections["import-linter"]
     assert "adding-required-field" in sections["squawk"]
     assert "No module named service" in sections["OpenAPI"]
     names = ", ".join(sections)
@@ -71,4 +77,4 @@ def test_format_formats_where_a_lint_error_remains(project: Path) -> None:
     formatted = just("format", project)
     assert formatted.returncode == 1
     assert "F821" in formatted.stdout
-    assert (project / "service/bad.py").read_text() == FORMATTED_MODULE
+    assert (project / "service/logs.py").read_text() == FORMATTED_MODULE

@@ -1,4 +1,4 @@
-"""Whether this process can serve: one query at a time, however many ask, always in time."""
+"""Whether this process can serve: one query for any number of probes, always in time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.stdlib.get_logger()
 
 
 class Health(NamedTuple):
-    """The answer to a probe: healthy when there is no reason against it."""
+    """The result of a health check. Without a `reason` the service is healthy."""
 
     database: Literal["connected", "disconnected", "unknown"]
     reason: (
@@ -47,30 +47,30 @@ UNAVAILABLE: Final = {
 }
 
 
-# A probe may be told what was found out so shortly before it came: on its way back an answer grows
-# older than that. It is what a storm of probes is spared the wait by.
+# Probes that arrive this soon after a healthy result share it. The way back to the client takes
+# longer, and a storm of probes does not wait for queries.
 FRESH_SECONDS: Final = 0.002
 
-
-# Before it asks again for those who have time left, when the database itself has a shorter limit.
+# Before a query that timed out is repeated for the probes with time left: a timeout that the server
+# itself sets may be much shorter than theirs.
 PAUSE_SECONDS: Final = 0.05
 
 
 class Finding(NamedTuple):
-    """A health, and when it was found out."""
+    """A health and the time at which it was determined."""
 
     health: Health
     time: datetime
 
 
-def _now(health: Health) -> Finding:
+def _found_now(health: Health) -> Finding:
     return Finding(health, datetime.now(UTC))
 
 
 class HealthCheck:
-    """Asks the database whether it answers, and whether its schema is the one this code needs.
+    """Queries whether the database responds and has the schema that this code needs.
 
-    All who ask while a query is under way share it, so there is never more than one.
+    Probes that arrive during a query share it (single-flight): there is at most one query.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class HealthCheck:
         self._migrations = list(migrations)
         self._timeout = timeout
         self._metrics = metrics
-        # Who waits, and until when. All wait equally long, so the first in is the first to leave,
-        # and one timer serves them all.
+        # The waiting probes and their deadlines. All have the same timeout, so that the first is
+        # the first to expire, and one timer is enough.
         self._probes: deque[tuple[float, asyncio.Future[Finding]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._query: asyncio.Task[Health] | None = None
-        self._fresh: Finding | None = None  # healthy: nobody is told of trouble that is over
+        self._fresh: Finding | None = None  # only a healthy one: trouble may be over already
         self._fresh_until = 0.0
         self._is_acquiring = False
         self.is_shutting_down = False
@@ -93,25 +93,25 @@ class HealthCheck:
         self._is_ahead = False
 
     def begin(self) -> None:
-        """Begin to ask.
+        """Start a query.
 
-        At the start before anybody else does: what is wrong with the database is in the log then,
-        and the first request finds a connection.
+        Called once before the first probe, so that the log shows what is wrong with the database,
+        and the first request finds an open connection.
         """
-        # It is never cancelled: asyncpg would wait for a server that does not answer. It ends by
-        # itself, by the deadlines of the connection.
-        # In a context of its own: its lines in the log belong to no request.
-        self._query = asyncio.create_task(self._ask(), context=Context())
-        self._query.add_done_callback(self._answer_all)
+        # The query is never cancelled, since asyncpg's cancelling waits for the server. It ends by
+        # the deadlines of its connection.
+        # A context of its own, because its log lines belong to no request.
+        self._query = asyncio.create_task(self._query_for_probes(), context=Context())
+        self._query.add_done_callback(self._resolve_all)
 
     def shut_down(self) -> None:
-        """Answer `shutting_down` from now on, so that load balancers turn elsewhere."""
+        """Report `shutting_down` from now on, so that load balancers choose another copy."""
         self.is_shutting_down = True
 
     async def check(self) -> Finding:
         """Return the health within the timeout, whatever the database and the network do."""
         if self.is_shutting_down:
-            return _now(SHUTTING_DOWN)
+            return _found_now(SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
         if self._fresh is not None and loop.time() < self._fresh_until:
             return self._fresh
@@ -119,56 +119,56 @@ class HealthCheck:
         deadline = loop.time() + self._timeout
         self._probes.append((deadline, probe))
         if self._timer is None:
-            self._timer = loop.call_at(deadline, self._give_up)
+            self._timer = loop.call_at(deadline, self._expire)
         if self._query is None:
             self.begin()
         return await probe
 
-    def _give_up(self) -> None:
+    def _expire(self) -> None:
         loop = asyncio.get_running_loop()
-        late: list[asyncio.Future[Finding]] = []
+        expired: list[asyncio.Future[Finding]] = []
         while self._probes and self._probes[0][0] <= loop.time():
-            late.append(self._probes.popleft()[1])
-        if late:
+            expired.append(self._probes.popleft()[1])
+        if expired:
             is_pool_full = self._is_acquiring and self._database.is_full
             health = POOL_TIMEOUT if is_pool_full else TIMEOUT
-            self._note(health, None)
-            for probe in late:
-                _answer(probe, _now(health))
-        self._timer = loop.call_at(self._probes[0][0], self._give_up) if self._probes else None
+            self._record(health, None)
+            for probe in expired:
+                _resolve(probe, _found_now(health))
+        self._timer = loop.call_at(self._probes[0][0], self._expire) if self._probes else None
 
-    async def _ask(self) -> Health:
-        # Probes that came later than the query may have time left when it runs out of its own.
-        health = await self._find_out()
+    async def _query_for_probes(self) -> Health:
+        # Probes that joined a query late may have time left when the query times out.
+        health = await self._query_health()
         while health in (TIMEOUT, POOL_TIMEOUT) and self._probes:
             await asyncio.sleep(PAUSE_SECONDS)
-            health = await self._find_out()
+            health = await self._query_health()
         return health
 
-    def _answer_all(self, query: asyncio.Task[Health]) -> None:
+    def _resolve_all(self, query: asyncio.Task[Health]) -> None:
         self._query = None
-        if query.cancelled():  # with the whole loop
+        if query.cancelled():  # the loop ends
             return
         error = query.exception()
-        finding = None if error else _now(query.result())
+        finding = None if error else _found_now(query.result())
         self._fresh = finding if finding and finding.health == HEALTHY else None
         self._fresh_until = query.get_loop().time() + FRESH_SECONDS
         while self._probes:
-            _answer(self._probes.popleft()[1], finding, error)
+            _resolve(self._probes.popleft()[1], finding, error)
 
-    async def _find_out(self) -> Health:
+    async def _query_health(self) -> Health:
         try:
             health = await self._compare_schema()
         except DatabaseUnavailable as error:
             health, cause = UNAVAILABLE[error.reason], error.__cause__
-        except asyncpg.UndefinedTableError:  # yoyo's own: nothing was ever migrated
+        except asyncpg.UndefinedTableError:  # yoyo's table: no migration was ever applied
             self._metrics.migrations_pending.set(len(self._migrations))
             health, cause = MIGRATIONS_PENDING, None
-        except asyncpg.PostgresError as error:  # for one, a role that may not read the table
+        except asyncpg.PostgresError as error:  # such as a role that may not read the table
             health, cause = UNREACHABLE, error
         else:
             cause = None
-        self._note(health, cause)
+        self._record(health, cause)
         return health
 
     async def _compare_schema(self) -> Health:
@@ -180,8 +180,8 @@ class HealthCheck:
                 self._timeout, self._timeout, is_patient=False
             ) as connection:
                 self._is_acquiring = False
-                # Together they have one timeout, or this would be well after all who ask are told
-                # that it is not.
+                # The statement has what acquiring left of the timeout. With a timeout of its own it
+                # could succeed after its probes expired.
                 connection.seconds = deadline - loop.time()
                 row = await connection.fetch_row(
                     """
@@ -201,10 +201,10 @@ class HealthCheck:
         self._metrics.migrations_pending.set(len(self._migrations) - known)
         return HEALTHY if known == len(self._migrations) else MIGRATIONS_PENDING
 
-    def _note(self, health: Health, error: BaseException | None) -> None:
+    def _record(self, health: Health, error: BaseException | None) -> None:
         if health.database != "unknown":
             self._metrics.database_up.set(health.database == "connected")
-        # Once for each change: a monitor that asks every second must not fill the disk.
+        # Log changes only: a monitor that probes every second must not fill the disk.
         if health == self._last:
             return
         self._last = health
@@ -215,10 +215,10 @@ class HealthCheck:
             log.error("health_lost", reason=health.reason, **cause)
 
 
-def _answer(
+def _resolve(
     probe: asyncio.Future[Finding], finding: Finding | None, error: BaseException | None = None
 ) -> None:
-    if probe.done():  # its request was cancelled
+    if probe.done():  # the probe's request was cancelled
         return
     if finding is None:
         assert error is not None

@@ -1,8 +1,8 @@
-"""Settings: read from the environment, then from `.env`, and checked all at once."""
+"""Settings: read from the environment or else from `.env`, and checked all at once."""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -16,20 +16,23 @@ from service.git.names import HOST
 EMBEDDED = "embedded:"
 SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 
-# An origin as browsers send it (RFC 6454, section 6.2): scheme, host, port, nothing after.
+# An origin as browsers send it (RFC 6454, section 6.2): scheme, host and port.
 ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
-# host:port,host:port after the user's name and password. What fails here is mostly a password
-# with a character that must be percent-encoded, and drivers quote such pieces in their errors.
+# host:port,host:port after the user's name and password. A mismatch is mostly a password with a
+# character that must be percent-encoded; drivers would quote a part of it in their errors.
 LABEL = r"[^\[\]:,@.\s]{1,63}"  # RFC 1035, section 2.3.4
 DATABASE_HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?|)(:[0-9]{{1,5}})?"
 DATABASE_HOSTS = re.compile(f"{DATABASE_HOST}(,{DATABASE_HOST})*")
-# A bare percent sign, and the escape of NUL, which PostgreSQL allows nowhere.
+# A percent sign that escapes nothing, or the escape of NUL, which PostgreSQL allows nowhere.
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 PORT_MAX = 65535
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMATS = ("auto", "console", "json")
+
 DEFAULT_GIT_HOSTS = "github.com,gitlab.com,codeberg.org,bitbucket.org"
-# As they stand in a header: visible ASCII (RFC 6750, section 2.1, allows less still).
+# Visible ASCII, which a header can carry; RFC 6750, section 2.1, allows even fewer characters.
 TOKEN = re.compile(r"[!-~]{1,4096}")
 PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*")
 SYNC_EVERY_MINUTES_MIN = 0.1
@@ -38,15 +41,18 @@ SYNC_EVERY_MINUTES_MIN = 0.1
 class SettingsError(Exception):
     """Variables are missing or bad.
 
-    `str()` is a line for each: the variable's name and what is wrong, never its value.
+    `str()` has a line for each: the variable's name and what is wrong, never the value.
     """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the operator has set. Durations are in seconds."""
+    """What the operator has set. Durations are in seconds.
 
-    # `embedded:` and an absolute path, or `postgresql://…`. Never shown: it may hold a password.
+    `repr()` leaves out the settings that may hold a secret.
+    """
+
+    # `embedded:` and an absolute path, or `postgresql://…`.
     database_url: str = field(repr=False)
     migrations_database_url: str = field(repr=False)
     host: str
@@ -60,13 +66,13 @@ class Settings:
     health_timeout: float
     drain: float
     shutdown: float
-    # Addresses and networks, or `*`: whose X-Forwarded-For names the client.
+    # Addresses and networks whose X-Forwarded-For is believed, or `*`.
     trusted_proxies: tuple[str, ...]
-    # None: whoever reaches the service may do everything, so it listens on loopback only.
+    # None: every client may do everything, so the service listens on loopback only.
     api_token: str | None = field(repr=False)
     api_token_for_reads: bool
     github_webhook_secret: str | None = field(repr=False)
-    # host or host:port, in lower case.
+    # `host` or `host:port`, in lower case.
     git_hosts: tuple[str, ...]
     git_protocols: tuple[str, ...]
     git_private_networks: bool
@@ -80,98 +86,85 @@ class Settings:
     sync_max_files: int
 
 
+class _Environment(Env):
+    """environs' reader of variables, which returns None for a bad one until `seal()` raises."""
+
+    def text(self, name: str, default: str, validate: Callable[[str], None] | None = None) -> str:
+        """Return a variable, or "" for a bad one, so that the caller can split or convert it."""
+        return self.str(name, default, validate=validate) or ""
+
+
 def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
-    """Return the settings; a variable of the real environment wins over `env_file`.
+    """Return the settings; a variable of the real environment overrides `env_file`.
 
     Raises SettingsError, which names every bad variable.
     """
-    env = Env(eager=False)
+    env = _Environment(eager=False)
     try:
         env.read_env(env_file, recurse=False)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{env_file.name}: cannot be read as UTF-8 text") from error
 
-    database_url = env.str("DATABASE_URL", validate=_check_database_url)
-    migrations_database_url = env.str(
-        "MIGRATIONS_DATABASE_URL", database_url, validate=_check_database_url
+    database_url = env.str("DATABASE_URL", validate=_check_database_url) or ""
+    settings = Settings(
+        database_url=_normalise_database_url(database_url),
+        migrations_database_url=_normalise_database_url(
+            env.text("MIGRATIONS_DATABASE_URL", database_url, validate=_check_database_url)
+        ),
+        host=env.text("BACKEND_HOST", "127.0.0.1", validate=_check_not_empty),
+        port=env.int("BACKEND_PORT", 8000, validate=_between(0, 65535)),
+        cors_origins=_split_list(
+            env.text("CORS_ORIGINS", "http://localhost:3000", validate=_check_origins)
+        ),
+        log_level=env.text("LOG_LEVEL", "INFO", validate=_one_of(*LOG_LEVELS)).upper(),
+        log_format=env.text("LOG_FORMAT", "auto", validate=_one_of(*LOG_FORMATS)).lower(),
+        workers=env.int("WEB_CONCURRENCY", 1, validate=_between(1, 64)),
+        database_pool_max=env.int("DATABASE_POOL_MAX", 10, validate=_between(1, 1000)),
+        database_prepared_statements=env.bool("DATABASE_PREPARED_STATEMENTS", True),
+        health_timeout=env.float("HEALTH_TIMEOUT_SECONDS", 1.0, validate=_between(0.05, 60)),
+        drain=env.float("DRAIN_SECONDS", 0.0, validate=_between(0, 3600)),
+        shutdown=env.float("SHUTDOWN_SECONDS", 30.0, validate=_between(0, 3600)),
+        trusted_proxies=_split_list(
+            env.text("FORWARDED_ALLOW_IPS", "127.0.0.1,::1", validate=_check_proxies)
+        ),
+        api_token=env.text("API_TOKEN", "", validate=_check_token) or None,
+        api_token_for_reads=env.bool("API_TOKEN_FOR_READS", False),
+        github_webhook_secret=env.text("GITHUB_WEBHOOK_SECRET", "") or None,
+        git_hosts=_normalise_git_hosts(
+            env.text("GIT_HOSTS", DEFAULT_GIT_HOSTS, validate=_check_git_hosts)
+        ),
+        git_protocols=_split_list(
+            env.text("GIT_PROTOCOLS", "https", validate=_check_git_protocols)
+        ),
+        git_private_networks=env.bool("GIT_PRIVATE_NETWORKS", False),
+        git_config_global=env.text("GIT_CONFIG_GLOBAL", "", validate=_check_git_config) or None,
+        git_token=env.text("GIT_TOKEN", "", validate=_check_token) or None,
+        git_token_host=_normalise_git_host(
+            env.text("GIT_TOKEN_HOST", "", validate=_check_git_host)
+        ),
+        sync_every_minutes=env.float("SYNC_EVERY_MINUTES", 0.0, validate=_check_sync_every),
+        sync_concurrency=env.int("SYNC_CONCURRENCY", 2, validate=_between(0, 16)),
+        sync_timeout=env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=_between(1, 3600)),
+        sync_max_bytes=env.int("SYNC_MAX_BYTES", 268_435_456, validate=_between(1, 10**10)),
+        sync_max_files=env.int("SYNC_MAX_FILES", 50_000, validate=_between(1, 1_000_000)),
     )
-    host = env.str("BACKEND_HOST", "127.0.0.1", validate=_not_empty)
-    port = env.int("BACKEND_PORT", 8000, validate=_between(0, 65535))
-    cors_origins = env.str("CORS_ORIGINS", "http://localhost:3000", validate=_check_origins)
-    log_level = env.str(
-        "LOG_LEVEL", "INFO", validate=_one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-    )
-    log_format = env.str("LOG_FORMAT", "auto", validate=_one_of("auto", "console", "json"))
-    workers = env.int("WEB_CONCURRENCY", 1, validate=_between(1, 64))
-    database_pool_max = env.int("DATABASE_POOL_MAX", 10, validate=_between(1, 1000))
-    database_prepared_statements = env.bool("DATABASE_PREPARED_STATEMENTS", True)
-    health_timeout = env.float("HEALTH_TIMEOUT_SECONDS", 1.0, validate=_between(0.05, 60))
-    drain = env.float("DRAIN_SECONDS", 0.0, validate=_between(0, 3600))
-    shutdown = env.float("SHUTDOWN_SECONDS", 30.0, validate=_between(0, 3600))
-    trusted_proxies = env.str("FORWARDED_ALLOW_IPS", "127.0.0.1,::1", validate=_check_proxies)
-    api_token = env.str("API_TOKEN", "", validate=_check_token)
-    api_token_for_reads = env.bool("API_TOKEN_FOR_READS", False)
-    github_webhook_secret = env.str("GITHUB_WEBHOOK_SECRET", "")
-    git_hosts = env.str("GIT_HOSTS", DEFAULT_GIT_HOSTS, validate=_check_git_hosts)
-    git_protocols = env.str("GIT_PROTOCOLS", "https", validate=_check_git_protocols)
-    git_private_networks = env.bool("GIT_PRIVATE_NETWORKS", False)
-    git_config_global = env.str("GIT_CONFIG_GLOBAL", "", validate=_check_git_config)
-    git_token = env.str("GIT_TOKEN", "", validate=_check_token)
-    git_token_host = env.str("GIT_TOKEN_HOST", "", validate=_check_git_host)
-    sync_every_minutes = env.float("SYNC_EVERY_MINUTES", 0.0, validate=_check_sync_every)
-    sync_concurrency = env.int("SYNC_CONCURRENCY", 2, validate=_between(0, 16))
-    sync_timeout = env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=_between(1, 3600))
-    sync_max_bytes = env.int("SYNC_MAX_BYTES", 268_435_456, validate=_between(1, 10**10))
-    sync_max_files = env.int("SYNC_MAX_FILES", 50_000, validate=_between(1, 1_000_000))
-
     try:
         env.seal()
     except EnvValidationError as error:
         raise SettingsError(_describe(error)) from None
-    hosts = _normalise_git_hosts(git_hosts)
-    token_host = (_normalise_git_hosts(git_token_host) or hosts)[0]
-    if token_host not in hosts:
+    if not settings.git_token_host:
+        settings = replace(settings, git_token_host=settings.git_hosts[0])
+    if settings.git_token_host not in settings.git_hosts:
         raise SettingsError("GIT_TOKEN_HOST: must be one of GIT_HOSTS")
-    if api_token_for_reads and not api_token:
+    if settings.api_token_for_reads and not settings.api_token:
         raise SettingsError("API_TOKEN_FOR_READS: needs API_TOKEN, which is not set")
-
-    return Settings(
-        database_url=_normalise_database_url(database_url),
-        migrations_database_url=_normalise_database_url(migrations_database_url),
-        host=host,
-        port=port,
-        cors_origins=_split(cors_origins),
-        log_level=log_level.upper(),
-        log_format=log_format.lower(),
-        workers=workers,
-        database_pool_max=database_pool_max,
-        database_prepared_statements=database_prepared_statements,
-        health_timeout=health_timeout,
-        drain=drain,
-        shutdown=shutdown,
-        trusted_proxies=_split(trusted_proxies),
-        api_token=api_token or None,
-        api_token_for_reads=api_token_for_reads,
-        github_webhook_secret=github_webhook_secret or None,
-        git_hosts=hosts,
-        git_protocols=_split(git_protocols),
-        git_private_networks=git_private_networks,
-        git_config_global=git_config_global or None,
-        git_token=git_token or None,
-        git_token_host=token_host,
-        sync_every_minutes=sync_every_minutes,
-        sync_concurrency=sync_concurrency,
-        sync_timeout=sync_timeout,
-        sync_max_bytes=sync_max_bytes,
-        sync_max_files=sync_max_files,
-    )
+    return settings
 
 
 def _describe(error: EnvValidationError) -> str:
     messages = error.error_messages
     assert isinstance(messages, dict)
-    lines = (f"{name}: {_sentence(texts)}" for name, texts in messages.items())
-    return "\n".join(lines)
+    return "\n".join(f"{name}: {_sentence(texts)}" for name, texts in messages.items())
 
 
 def _sentence(texts: list[str]) -> str:
@@ -180,7 +173,7 @@ def _sentence(texts: list[str]) -> str:
     return "; ".join(text.rstrip(".") for text in texts)
 
 
-def _not_empty(value: str) -> None:
+def _check_not_empty(value: str) -> None:
     if not value.strip():
         raise ValidationError("is empty")
 
@@ -198,7 +191,7 @@ def _one_of(*choices: str) -> Callable[[str], None]:
 
 
 def _check_database_url(url: str) -> None:
-    _not_empty(url)
+    _check_not_empty(url)
     if url.startswith(EMBEDDED):
         if not url.removeprefix(EMBEDDED):
             raise ValidationError("embedded: needs a folder, as in embedded:.postgres")
@@ -244,15 +237,15 @@ def _normalise_database_url(url: str) -> str:
 
 
 def _check_origins(value: str) -> None:
-    for origin in _split(value):
+    for origin in _split_list(value):
         if origin == "*":
             raise ValidationError(
                 "* is refused, since credentials are allowed: list each origin, "
                 "as in http://localhost:3000,https://docs.example.com"
             )
-        # Browsers leave a scheme's own port out, so that no origin would ever be equal.
-        has_own_port = origin.endswith(":443" if origin.startswith("https:") else ":80")
-        if not ORIGIN.fullmatch(origin) or has_own_port:
+        # Browsers leave out the scheme's default port: such an origin would never match.
+        has_default_port = origin.endswith(":443" if origin.startswith("https:") else ":80")
+        if not ORIGIN.fullmatch(origin) or has_default_port:
             raise ValidationError(
                 "each origin is scheme://host[:port] in lower case, as browsers send it: without "
                 "the port 80 of http or 443 of https, and with nothing after it"
@@ -260,7 +253,7 @@ def _check_origins(value: str) -> None:
 
 
 def _check_proxies(value: str) -> None:
-    for proxy in _split(value):
+    for proxy in _split_list(value):
         if proxy == "*":
             continue
         try:
@@ -277,9 +270,9 @@ def _check_token(value: str) -> None:
 
 
 def _check_git_hosts(value: str) -> None:
-    if not _split(value):
+    if not _split_list(value):
         raise ValidationError("names no host")
-    for host in _split(value):
+    for host in _split_list(value):
         _check_git_host(host)
 
 
@@ -290,7 +283,7 @@ def _check_git_host(value: str) -> None:
 
 
 def _check_git_protocols(value: str) -> None:
-    protocols = _split(value)
+    protocols = _split_list(value)
     if not protocols or not all(PROTOCOL.fullmatch(protocol) for protocol in protocols):
         raise ValidationError("must be names of git's protocols, as in https or https,http")
 
@@ -301,14 +294,17 @@ def _check_git_config(value: str) -> None:
     if not value.startswith("/"):
         raise ValidationError("must be an absolute path")
     try:
-        Path(value).read_bytes()  # git itself would say nothing, and do without
+        Path(value).read_bytes()  # git itself ignores an unreadable file without an error
     except (OSError, ValueError):
         raise ValidationError("cannot be read as a file") from None
 
 
 def _normalise_git_hosts(value: str) -> tuple[str, ...]:
-    # The port of https is never written in a repository's URL.
-    return tuple(host.removesuffix(":443") for host in _split(value.lower()))
+    return tuple(_normalise_git_host(host) for host in _split_list(value))
+
+
+def _normalise_git_host(value: str) -> str:
+    return value.lower().removesuffix(":443")  # a repository's URL never has the port of https
 
 
 def _check_sync_every(value: float) -> None:
@@ -316,5 +312,5 @@ def _check_sync_every(value: float) -> None:
         raise ValidationError("must be 0, for never, or between 0.1 and 100000")
 
 
-def _split(value: str) -> tuple[str, ...]:
+def _split_list(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())

@@ -1,0 +1,125 @@
+"""The README's two commands, pasted in a new clone, with none but the system's programs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from service import PROJECT
+from tests.support.fleet import free_ports
+from tests.support.service import service_environment
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SYSTEM_PATH = "/usr/bin:/bin"
+
+# The first start downloads 100 MB where the caches of pip and uv are empty.
+FIRST_START_SECONDS = 180
+SECOND_START_SECONDS = 30
+
+
+def has_system_python() -> bool:
+    check = "import sys, ensurepip; sys.exit(sys.version_info < (3, 11))"
+    with suppress(FileNotFoundError):
+        return not subprocess.call(["/usr/bin/python3", "-c", check], stderr=subprocess.DEVNULL)
+    return False
+
+
+# In CI its absence is a fault of the machine's set-up, not a reason to skip.
+pytestmark = pytest.mark.skipif(
+    not has_system_python() and "CI" not in os.environ,
+    reason="/usr/bin/python3 is missing, older than 3.11, or without venv",
+)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "a clone"
+    subprocess.run(["git", "clone", "--quiet", PROJECT, folder], check=True)
+    yield folder
+    shutil.rmtree(folder)  # half a gigabyte
+
+
+def read_command(clone: Path, recipe: str) -> str:
+    """Return the README's line that ends with `just` and this recipe."""
+    found = re.findall(rf"^.+/just {recipe}$", (clone / "README.md").read_text(), re.MULTILINE)
+    assert len(found) == 1
+    return found[0]
+
+
+def new_user_environment(**variables: str) -> dict[str, str]:
+    environment = service_environment(PATH=SYSTEM_PATH, **variables)
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("VIRTUAL_ENV", "PYENV_", "PYTEST_", "PYTHON"))
+    }
+
+
+def is_healthy(port: int) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"http://127.0.0.1:{port}/api/health").status_code == 200
+    return False
+
+
+def run_until_healthy(command: str, clone: Path, port: int, log: Path, seconds: float) -> str:
+    """Paste the command, press Ctrl-C when the service is healthy, and return what was printed."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            cwd=clone,
+            env=new_user_environment(BACKEND_PORT=str(port)),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        eventually(lambda: is_healthy(port) or process.poll() is not None, seconds)
+        assert process.poll() is None, f"the command ended: {log}"
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all processes of a command
+        process.wait(20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return log.read_text()
+
+
+def test_the_run_command_serves_in_a_new_clone_and_again(clone: Path, tmp_path: Path) -> None:
+    command = read_command(clone, "run")
+    (port,) = free_ports(1)
+    first = run_until_healthy(command, clone, port, tmp_path / "first.log", FIRST_START_SECONDS)
+    assert "applied 0001" in first
+    assert '"stopped"' in first
+    again = run_until_healthy(command, clone, port, tmp_path / "again.log", SECOND_START_SECONDS)
+    schema, *rest = [line for line in again.splitlines() if not line.startswith("{")]
+    assert schema.startswith("the schema is up to date")
+    assert rest == ["error: interrupted by SIGINT"]
+    assert '"stopped"' in again
+
+
+def test_the_test_command_tests_in_a_new_clone(clone: Path) -> None:
+    tested = subprocess.run(
+        ["/bin/sh", "-c", f"{read_command(clone, 'test')} tests/routes/test_hello.py"],
+        cwd=clone,
+        env=new_user_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=FIRST_START_SECONDS,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stdout
+    assert re.search(r"^1 passed in ", tested.stdout, re.MULTILINE)

@@ -98,7 +98,7 @@ format: _development
 # Lock the dependencies that pyproject.toml asks for; newer versions of them: just lock --upgrade
 [no-exit-message]
 lock *options:
-    @uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-header "$@" \
+    @uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev --no-header "$@" \
         --output-file requirements.lock pyproject.toml
 
 _runtime: (_install ".venv" "runtime development" "--extra embedded" "80 MB")

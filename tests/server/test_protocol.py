@@ -19,7 +19,6 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from service import PROJECT
 from service.server.protocol import MAX_UNREAD_BYTES
 from tests.support.postgres import run_sql
 from tests.support.raw_http import raw
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
     from tests.support.service import Service
 
-SCRIPT = str(PROJECT / "tests/support/attackable.py")
+ATTACKABLE = ("-m", "tests.support.attackable")
 
 # Seconds that a client has, in place of those of service/protocol.py and service/middleware.py.
 HEAD, READ_BODY, UNREAD_BODY, STALL, KEEP_ALIVE = 0.5, 0.7, 1.0, 1.5, 1.5
@@ -82,7 +81,7 @@ def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     log = tmp_path_factory.mktemp("impatient") / "log"
     url = postgres.create_database(template="migrated")
     limits = [f"{name}={seconds}" for name, seconds in LIMITS.items()]
-    with run_service(log, SCRIPT, *limits, DATABASE_URL=url) as service:
+    with run_service(log, *ATTACKABLE, *limits, DATABASE_URL=url) as service:
         yield service
 
 
@@ -90,7 +89,7 @@ def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def patient(database: str, tmp_path: Path) -> Iterator[Service]:
     """The service with its own limits, which no test here waits for."""
     variables = {"DATABASE_URL": database, "DATABASE_POOL_MAX": str(POOL)}
-    with run_service(tmp_path / "log", SCRIPT, **variables) as service:
+    with run_service(tmp_path / "log", *ATTACKABLE, **variables) as service:
         yield service
 
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from service import PROJECT
 from service.app import ROUTES
 from tests.support.wire import (
     assert_fair,
@@ -196,8 +195,7 @@ def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     log = tmp_path_factory.mktemp("fuzz") / "log"
     url = postgres.create_database(template="migrated")
     limits = [f"{name}={value}" for name, value in LIMITS.items()]
-    script = str(PROJECT / "tests/support/attackable.py")
-    with run_service(log, script, *limits, DATABASE_URL=url) as service:
+    with run_service(log, "-m", "tests.support.attackable", *limits, DATABASE_URL=url) as service:
         yield service
         assert_no_fault(service)
 

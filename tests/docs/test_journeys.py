@@ -1,0 +1,98 @@
+"""The two journeys of the tour: their hops exist, and a real request takes them in that order."""
+
+from __future__ import annotations
+
+import ast
+import re
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from service import PROJECT
+from tests.docs.markdown import read_section
+from tests.support.hub import running_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+    from types import FrameType
+
+TOUR = PROJECT / "docs/tour.md"
+LIST = "GET a list"
+SYNC = "POST a sync, from socket to rows"
+SERVICE = f"{PROJECT}/service/"
+
+# A file below the project's folder, and the qualified name of a function in it.
+Hop: TypeAlias = tuple[str, str]
+
+
+def read_hops(journey: str) -> list[Hop]:
+    """Return the hops of a journey: the first code mark of each step that is numbered."""
+    found = re.findall(
+        r"^\d+\. `(service/[\w/]+\.py):([\w.]+)`", read_section(TOUR, journey), re.MULTILINE
+    )
+    assert len(found) == len(re.findall(r"^\d+\. ", read_section(TOUR, journey), re.MULTILINE))
+    return found
+
+
+def functions_of(path: str) -> set[str]:
+    """Return the qualified names of a module's functions and methods."""
+    names: set[str] = set()
+
+    def walk(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                walk(child, f"{prefix}{child.name}.")
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                names.add(f"{prefix}{child.name}")
+
+    walk(ast.parse((PROJECT / path).read_text()), "")
+    return names
+
+
+@contextmanager
+def traced() -> Generator[list[Hop]]:
+    """Yield a list that grows by each call into the service, in threads that start meanwhile."""
+    calls: list[Hop] = []
+
+    def record(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(SERVICE):
+            calls.append((code.co_filename.removeprefix(f"{PROJECT}/"), code.co_qualname))
+
+    threading.setprofile(record)
+    try:
+        yield calls
+    finally:
+        threading.setprofile(None)
+
+
+def assert_taken(hops: list[Hop], calls: list[Hop]) -> None:
+    """Check that the calls have the hops among them, in their order."""
+    remaining = iter(calls)
+    for hop in hops:
+        assert any(call == hop for call in remaining), f"{hop} is not called after those before it"
+
+
+@pytest.mark.parametrize("journey", [LIST, SYNC])
+def test_every_hop_is_a_function_that_exists(journey: str) -> None:
+    hops = read_hops(journey)
+    assert len(hops) > 8
+    for path, function in hops:
+        assert function in functions_of(path), (path, function)
+
+
+def test_a_list_and_a_sync_take_their_hops_in_order(database: str, tmp_path: Path) -> None:
+    with traced() as calls, running_hub(database, tmp_path) as hub:
+        remote = hub.server.create()
+        remote.commit({"docs/prd.md": b"# Payments\n"})
+        project = hub.create_project()
+        source = hub.create_source(project, remote, github_folder_path="docs")
+        calls.clear()
+        assert hub.client.get("/api/projects", headers={"Origin": "http://localhost:3000"}).json()
+        assert_taken(read_hops(LIST), list(calls))
+        calls.clear()
+        assert hub.sync(source)["added"] == 1
+        assert_taken(read_hops(SYNC), list(calls))

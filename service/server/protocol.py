@@ -1,7 +1,19 @@
-"""uvicorn's HTTP protocol, with what is not HTTP, or too slow, answered as every other error is."""
+"""uvicorn's HTTP protocol, with limits on slow clients, and problem documents for what is not HTTP.
 
-import asyncio
-import json
+A connection is in one of these states, and its client may keep it there for a limited time:
+
+    head     the request line and headers of the next request have not ended: HEAD_SECONDS. Before
+             the first request that holds even if nothing was sent
+    body     the headers have ended, the body has not: BODY_SECONDS. A body that goes on after its
+             response is unread: it is dropped, up to MAX_UNREAD_BYTES
+    running  the client waits for a response: no limit here. Requests that come meanwhile wait in
+             uvicorn's pipeline, up to MAX_WAITING
+    stalled  the client reads nothing of what the service sent: STALL_SECONDS
+    idle     every response is sent: KEEP_ALIVE_SECONDS, until the next head begins
+"""
+
+from __future__ import annotations
+
 import time
 import uuid
 from http import HTTPStatus
@@ -11,9 +23,11 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.web.problem_response import PROBLEM_TYPE, problem_bytes
 from service.web.request_context import SECURITY_HEADERS
 
 if TYPE_CHECKING:
+    import asyncio
     from array import array
 
     from uvicorn._types import ASGI3Application
@@ -21,46 +35,40 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-
 MAX_HEAD_BYTES: Final = 64 * 1024
-
-# Of a body that comes after the answer, and goes nowhere.
 MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024
+MAX_WAITING: Final = 100  # requests on one connection; each takes some kB
 
-# Requests that may wait for the one before them on their connection. Each takes some kB.
-MAX_WAITING: Final = 100
-
-# How long a client may take, in seconds. An idle connection is kept for longer than load balancers
-# keep theirs (nginx, AWS and others: 60), or they would send a request into one that just closed.
+# Load balancers keep idle connections for up to 60 s (nginx, AWS and others). With a shorter time
+# here they would send requests into connections that the service just closed.
 KEEP_ALIVE_SECONDS: Final = 75
 HEAD_SECONDS: Final = 10.0
-# The body of a request that nobody reads; who reads one has a shorter limit: see BodyLimit.
-BODY_SECONDS: Final = 90.0
-# Without taking one byte of an answer.
+BODY_SECONDS: Final = 90.0  # of a body that no route reads; BodyLimit has a shorter limit
 STALL_SECONDS: Final = 30.0
 
 
 class HeadTooLargeError(Exception):
-    """A request line and headers that came whole, and are larger than MAX_HEAD_BYTES."""
+    """A complete request line and headers are larger than MAX_HEAD_BYTES."""
 
 
 class TooManyWaitingError(Exception):
-    """More than MAX_WAITING requests were sent before the first of them was answered."""
+    """More than MAX_WAITING requests wait for the first one's response."""
 
 
 class Parser(httptools.HttpRequestParser):
-    """httptools' parser, without what it makes of an offer to upgrade to another protocol.
+    """httptools' parser, made to ignore offers to upgrade to another protocol, as a server may.
 
-    It takes what follows, the body too, for that protocol. uvicorn, which ignores the offer, as it
-    may, would lose what came with the head, and take what comes later for the next request.
+    After such an offer httptools takes the rest, the body included, for the other protocol.
+    uvicorn would lose the part that came with the head, and parse what comes later as the next
+    request.
     """
 
-    def __init__(self, protocol: "HttpProtocol") -> None:
+    def __init__(self, protocol: HttpProtocol) -> None:
         super().__init__(protocol)
         self._protocol = protocol
 
-    def feed_data(self, data: "bytes | bytearray | memoryview | array[int]") -> None:
-        """Parse; after a head with an offer, once more without it."""
+    def feed_data(self, data: bytes | bytearray | memoryview | array[int]) -> None:
+        """Parse `data`. Parse a head with an offer a second time, without the offer."""
         rest = data
         while True:
             try:
@@ -73,27 +81,36 @@ class Parser(httptools.HttpRequestParser):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A request that cannot be parsed never reaches the application, nor its problem documents."""
+    """One connection. A request that cannot be parsed is refused here, without the application."""
 
+    # Parsing. From the end of a message to the end of the next head:
     _is_in_head = True
-    _is_offer = False  # of another protocol
-    _head_bytes = 0  # of a head, or of trailers, that have not ended
-    _is_new = False  # a head, a piece of a body or an end, in what came last
-    _is_head_too_large = False
-    _unread_bytes = 0  # of a body that comes after the answer
-    _running: "RequestResponseCycle | None" = None  # `cycle` is the last that came
-    # What the client was seen to be slow with, and since when; see end_if_late.
-    _delay: tuple[object, ...] | None = None
-    _delayed_since = 0.0
+    # From a head with an offer to upgrade until the same head was parsed without it:
+    _is_offer = False
+    # Bytes since the parser last progressed, which are those of a head or trailers without an end:
+    _head_bytes = 0
+    # Whether the last data ended a head or a message, or had a piece of a body:
+    _has_progressed = False
+    # Bytes of the last request's body that came after its response:
+    _unread_bytes = 0
+
+    # Responding. The request that the application works on or has responded to; uvicorn's `cycle`
+    # is the last one that came, which may still wait:
+    _running: RequestResponseCycle | None = None
+
+    # Time. The state with a limit that end_if_late last saw, the request that it was about and the
+    # bytes that were unsent; and since when it has been so:
+    _seen: tuple[str, RequestResponseCycle | None, int] | None = None
+    _seen_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Parse by a parser of ours."""
+        """Replace uvicorn's parser by ours."""
         super().connection_made(transport)
         self.parser = Parser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request that is being answered, too: uvicorn tells only the last that came."""
+        """Tell the running request of the disconnect; uvicorn tells only the last that came."""
         self.pipeline.clear()
         if self._running and not self._running.response_complete:
             self._running.disconnected = True
@@ -102,47 +119,47 @@ class HttpProtocol(HttpToolsProtocol):
                 cast("dict[str, Any]", self._running.scope)["state"]["is_gone"] = True
         super().connection_lost(exc)
 
-    def _start_asgi_task(self, cycle: "RequestResponseCycle", app: "ASGI3Application") -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and give up on a request line, headers or trailers that do not end."""
-        self._is_new = False
+        """Parse `data`; refuse a request line, headers or trailers without an end."""
+        self._has_progressed = False
         self._head_bytes += len(data)
         super().data_received(data)
-        # The parser takes any number of bytes, in time that grows with their square.
-        if self._is_new:
+        # The parser itself has no limit, and its time grows with the square of the bytes.
+        if self._has_progressed:
             self._head_bytes = 0
         elif self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse_head()
 
     def on_headers_complete(self) -> None:
-        """Take note that the head is complete, and give up on one that came whole and is large."""
-        self._is_new = True
+        """Begin the request; refuse a head that came complete and is too large."""
+        self._has_progressed = True
         is_connect = self.parser.get_method() == b"CONNECT"
         self._is_offer = self.parser.should_upgrade() and not is_connect
         if self._is_offer:
-            return  # it comes again: see Parser
+            return  # Parser parses this head again
         self._is_in_head = False
-        if self._head_bytes > MAX_HEAD_BYTES:  # it may be, and what came with it may be
+        if self._head_bytes > MAX_HEAD_BYTES:  # the bytes may include a body: measure the head
             separators = len(": \r\n")
             size = sum(len(name) + len(value) + separators for name, value in self.headers)
             if len(self.url) + size > MAX_HEAD_BYTES:
-                self._is_head_too_large = True
-                raise HeadTooLargeError  # the parser ends, and send_400_response is called
+                self._refuse_head()
+                raise HeadTooLargeError  # ends the parser, then calls send_400_response
         if len(self.pipeline) >= MAX_WAITING:
-            raise TooManyWaitingError  # those before it get their answers: see _refuse
+            raise TooManyWaitingError  # likewise; the waiting requests get their responses
         super().on_headers_complete()
         self._unread_bytes = 0
-        self.headers = []  # of trailers, which are no headers of the request (RFC 9110, 6.5.1)
-        # What follows a CONNECT is no HTTP. And whoever keeps connections open must have turned
-        # elsewhere before the service ends.
+        self.headers = []  # for trailers, which are no headers of the request (RFC 9110, 6.5.1)
+        # What follows a CONNECT is no HTTP; and while the service drains, clients must move to
+        # another copy.
         if is_connect or self.app_state["health"].is_shutting_down:
             self.cycle.keep_alive = False
 
     def take_head_without_offer(self) -> bytes:
-        """Return the head that offered to upgrade, for the parser to take as any other."""
+        """Return the head that offers to upgrade, without the offer."""
         if not self._is_offer:
             return b""
         version = self.parser.get_http_version().encode()
@@ -151,8 +168,8 @@ class HttpProtocol(HttpToolsProtocol):
         return b"".join([line, *kept, b"\r\n"])
 
     def on_body(self, body: bytes) -> None:
-        """Take note that the body goes on."""
-        self._is_new = True
+        """Pass on a piece of a body, or count it as unread after the response."""
+        self._has_progressed = True
         if self.cycle.response_complete:
             self._unread_bytes += len(body)
             if self._unread_bytes > MAX_UNREAD_BYTES:
@@ -160,61 +177,59 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take note that the next head may begin."""
+        """End the request's message: the next head may begin."""
         if self._is_offer:
             return
-        self._is_new = True
+        self._has_progressed = True
         super().on_message_complete()
         self._is_in_head = True
 
     def end_if_late(self) -> None:
-        """End the connection if its client keeps the service waiting for too long.
+        """Close the connection if its client has kept it in a state for too long.
 
         Called about once a second, so that requests need no timers of their own.
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         unsent = self.transport.get_write_buffer_size()
         if unsent:
-            delay, allowed = ("answer", cycle, unsent), STALL_SECONDS
+            state, allowed = "stalled", STALL_SECONDS
         elif not self._is_in_head:
-            delay, allowed = ("body", cycle), BODY_SECONDS
+            state, allowed = "body", BODY_SECONDS
         elif cycle is None or self._is_head_begun():
-            delay, allowed = ("head", cycle), HEAD_SECONDS
+            state, allowed = "head", HEAD_SECONDS
         elif cycle.response_complete:
-            # uvicorn's own timer does not start again after a body that nobody read.
-            delay, allowed = ("request", cycle), KEEP_ALIVE_SECONDS
-        else:
-            self._delay = None
+            # uvicorn's own timer does not start again after an unread body.
+            state, allowed = "idle", KEEP_ALIVE_SECONDS
+        else:  # running
+            self._seen = None
             return
         now = time.monotonic()
-        if delay != self._delay:
-            self._delay, self._delayed_since = delay, now
-        elif now - self._delayed_since > allowed and (unsent or not self.transport.is_closing()):
-            self._end_late(delay[0])
+        if self._seen != (state, cycle, unsent):
+            self._seen, self._seen_since = (state, cycle, unsent), now
+        elif now - self._seen_since > allowed and (unsent or not self.transport.is_closing()):
+            self._end_late(state)
 
-    def _end_late(self, what: object) -> None:
-        if what == "head" and self._is_head_begun():
+    def _end_late(self, state: str) -> None:
+        if state == "head" and self._is_head_begun():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not come whole in time.")
-            return
-        if what in ("answer", "body"):
-            log.info("client_too_slow", waited_for=what, client=self._client_host())
-        if what == "answer":
-            self.transport.abort()  # closing would wait until the client takes the rest
+        elif state == "stalled":
+            log.info("client_too_slow", waited_for="answer", client=self._client_host())
+            self.transport.abort()  # closing would wait until the client reads the rest
         else:
+            if state == "body":
+                log.info("client_too_slow", waited_for="body", client=self._client_host())
             self.transport.close()
 
     def _is_head_begun(self) -> bool:
-        # What came last was all of it, or there is a scope, which uvicorn makes for each request as
-        # soon as it begins.
+        # If the data that came last ended with the beginning of a head, no bytes are counted yet,
+        # but uvicorn has made a scope, as it does at the first byte of each request.
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return self._head_bytes > 0 or self.scope is not (cycle.scope if cycle else None)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP, or what the parser was told to give up."""
-        if self._is_head_too_large:
-            self._refuse_head()
-            return
-        self._refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
+        """Refuse what cannot be parsed, unless it was refused already."""
+        if not self.transport.is_closing():
+            self._refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
 
     def _refuse_head(self) -> None:
         self._refuse(
@@ -226,43 +241,35 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle and not cycle.response_complete:
             if not cycle.more_body:
-                # The requests before this one are whole. They get their answers, the last of
-                # which then closes the connection.
+                # The requests before this one are complete. They get their responses, and the last
+                # response closes the connection.
                 cycle.keep_alive = False
                 return
             if cycle.response_started or self.pipeline:
-                # It would be taken for the rest of one answer, or for the one to another request.
+                # The client would take the refusal for a part of the response under way, or for
+                # the response to a request that waits.
                 self.transport.close()
                 return
-        # There is no path: `instance` is the id.
         request_id = uuid.uuid4()
         log.info(
-            "request_malformed",
+            "request_refused",
             request_id=request_id.hex,
             status=int(status),
             client=self._client_host(),
         )
         self.app_state["metrics"].count_refused(int(status))
-        body = json.dumps(
-            {
-                "type": "about:blank",
-                "title": status.phrase,
-                "status": int(status),
-                "detail": detail,
-                "instance": request_id.urn,
-                "request_id": request_id.hex,
-            }
-        )
+        # The path is not known: `instance` is the id.
+        body = problem_bytes(status, detail, request_id.urn, request_id.hex)
         headers = SECURITY_HEADERS | {
-            "Content-Type": "application/problem+json",
+            "Content-Type": PROBLEM_TYPE,
             "Content-Length": str(len(body)),
             "Connection": "close",
             "Cache-Control": "no-store",
             "X-Request-ID": request_id.hex,
         }
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        answer = "\r\n".join([f"HTTP/1.1 {int(status)} {status.phrase}", *lines, "", body])
-        self.transport.write(answer.encode("ascii"))
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        head = "".join([f"HTTP/1.1 {int(status)} {status.phrase}\r\n", *lines, "\r\n"])
+        self.transport.write(head.encode("ascii") + body)
         self.transport.close()
 
     def _client_host(self) -> str | None:

@@ -521,7 +521,7 @@ def test_what_is_not_http_is_one_line_in_the_log(
     service.process.terminate()
     assert service.wait() == 0
     lines = [entry for entry in service.entries() if entry["message"] not in LIFECYCLE]
-    assert [line["message"] for line in lines] == ["request_malformed"]
+    assert [line["message"] for line in lines] == ["request_refused"]
     assert lines[0]["request_id"] == json.loads(body)["request_id"]
 
 

@@ -26,52 +26,52 @@ from service.migrations.files import (
 from service.server.sockets import ListenError, listen
 from service.settings import EMBEDDED, Settings, SettingsError, load_settings
 
-# A command imports what it needs itself: each starts faster, and the service stays smaller,
-# without the others' libraries.
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from types import FrameType
+
+# Each command imports its own libraries when it runs: without the others' it starts faster, and
+# the service takes less memory.
 
 FAILED = 1
 BAD_SETTINGS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; what is wrong goes to standard error."""
+    """Run one command and return its exit code. Errors go to standard error, a line for each."""
     for stop_signal in (signal.SIGTERM, signal.SIGHUP):
-        # As Ctrl-C does: unwinding stops an embedded PostgreSQL, which would stay otherwise. What
-        # is ignored, as nohup has it, stays so.
+        # Raise SystemExit, as Ctrl-C raises KeyboardInterrupt: otherwise an embedded PostgreSQL
+        # would outlive the command. nohup ignores SIGHUP, and that stays.
         if signal.getsignal(stop_signal) is not signal.SIG_IGN:
-            signal.signal(stop_signal, _exit)
-    parser = _parser()
+            signal.signal(stop_signal, _raise_exit)
+    parser = _build_parser()
     options, rest = parser.parse_known_args(arguments)
-    if options.command is psql:
+    if options.command is run_psql:
         options.arguments = rest
     elif rest:
         parser.error(f"unknown: {' '.join(rest)}")
-    if options.command is not serve:
-        gc.enable()  # serving does it itself, as soon as it serves
+    if options.command is not run_serve:
+        gc.enable()  # __main__ disabled it; the server enables it when it is ready
     try:
         return options.command(options)
     except SettingsError as error:
-        return _complain(str(error), BAD_SETTINGS)
+        return _print_errors(str(error), BAD_SETTINGS)
     except (MigrationFileError, CommandError) as error:
-        return _complain(str(error), FAILED)
+        return _print_errors(str(error), FAILED)
     except KeyboardInterrupt:
-        return _complain("interrupted", 128 + signal.SIGINT)
+        return _print_errors("interrupted", 128 + signal.SIGINT)
 
 
 class CommandError(Exception):
     """A command could not do its work; `str()` is one readable line."""
 
 
-def serve(options: argparse.Namespace) -> int:
+def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
     settings = load_settings()
-    read_migration_files()  # what is wrong with them is said here, in one line, not by each worker
+    read_migration_files()  # a bad file is one error line here, and not a traceback of each worker
     try:
-        # First, so that a port that is taken is known before anything is migrated.
+        # Before the migrations, so that a port in use changes nothing.
         sockets = listen(settings.host, settings.port, only_loopback=settings.api_token is None)
     except ListenError as error:
         raise CommandError(str(error)) from error
@@ -79,85 +79,85 @@ def serve(options: argparse.Namespace) -> int:
         code = _import_server_while_migrating() if options.migrate else 0
         if code:
             return code
-        from service.server.serve import serve as serve_until_stopped
+        from service.server.serve import serve
 
-        return serve_until_stopped(running, sockets)
+        return serve(running, sockets)
 
 
-def migrate(_: argparse.Namespace) -> int:
+def run_migrate(_: argparse.Namespace) -> int:
     """Bring the schema up to date."""
-    from service.migrations.run import migrate as migrate_database
+    from service.migrations.run import migrate
 
-    return _on_database(lambda url: migrate_database(url, _say))
+    return _run_on_database(lambda url: migrate(url, _print_line))
 
 
-def rollback(_: argparse.Namespace) -> int:
+def run_rollback(_: argparse.Namespace) -> int:
     """Undo the last migration."""
-    from service.migrations.run import rollback as roll_back_database
+    from service.migrations.run import rollback
 
-    return _on_database(lambda url: roll_back_database(url, _say))
+    return _run_on_database(lambda url: rollback(url, _print_line))
 
 
-def status(_: argparse.Namespace) -> int:
+def run_status(_: argparse.Namespace) -> int:
     """Say how the schema stands: 0 current, 2 pending, 3 locked by another, 4 drift."""
     from service.migrations.run import read_status
 
-    def tell(url: str) -> int:
+    def print_status(url: str) -> int:
         status = read_status(url)
-        lines = {
+        differences = {
             "pending": status.pending,
             "edited after it was applied": status.edited,
             "applied, and its file is gone": status.gone,
         }
-        for what, ids in lines.items():
+        for what, ids in differences.items():
             for migration_id in ids:
-                _say(f"{migration_id}: {what}")
+                _print_line(f"{migration_id}: {what}")
         if status.is_locked:
-            _say("another process is migrating now")
+            _print_line("another process is migrating now")
             return 3
         if status.edited or status.gone:
             return 4
         if status.pending:
             return 2
-        _say(f"the schema is up to date ({len(status.applied)} applied)")
+        _print_line(f"the schema is up to date ({len(status.applied)} applied)")
         return 0
 
-    return _on_database(tell)
+    return _run_on_database(print_status)
 
 
-def new(options: argparse.Namespace) -> int:
+def run_new(options: argparse.Namespace) -> int:
     """Create a numbered migration and its rollback."""
     for path in create_migration_files(options.title):
-        _say(f"created {path.relative_to(PROJECT)}")
+        _print_line(f"created {path.relative_to(PROJECT)}")
     return 0
 
 
-def openapi(_: argparse.Namespace) -> int:
+def run_openapi(_: argparse.Namespace) -> int:
     """Print the OpenAPI document."""
     from service.app import ROUTES
     from service.web.openapi import build_document
 
-    _say(json.dumps(build_document(ROUTES), indent=2))
+    _print_line(json.dumps(build_document(ROUTES), indent=2))
     return 0
 
 
-def sync(options: argparse.Namespace) -> int:
+def run_sync(options: argparse.Namespace) -> int:
     """Register a git repository and bring its documents in."""
     from service.commands.sync import SyncCommandError, Wanted, sync_repository
     from service.logs import configure_logs
 
     settings = load_settings()
-    configure_logs("ERROR", settings.log_format)  # the rest is said in one line, by the command
+    configure_logs("ERROR", settings.log_format)  # the command itself prints the lesser events
     wanted = Wanted(options.url, options.folder, options.branch, options.project)
     with _running_database(settings) as running:
         try:
-            sync_repository(running, wanted, _say)
+            sync_repository(running, wanted, _print_line)
         except SyncCommandError as error:
             raise CommandError(str(error)) from error
     return 0
 
 
-def psql(options: argparse.Namespace) -> int:
+def run_psql(options: argparse.Namespace) -> int:
     """Open psql on the database; arguments are passed on."""
     settings = load_settings()
     with _running_database(settings) as running:
@@ -165,11 +165,11 @@ def psql(options: argparse.Namespace) -> int:
         url = urlsplit(running.migrations_database_url)
         environment = dict(os.environ)
         if url.password is not None:
-            # By environment: every user of the machine can read the arguments of a process.
+            # In the environment: every user of the machine can read a process's arguments.
             environment["PGPASSWORD"] = unquote(url.password)
             user, _, hosts = url.netloc.rpartition("@")
             url = url._replace(netloc=f"{user.partition(':')[0]}@{hosts}")
-        # psql itself deals with Ctrl-C, which ends the query and not psql.
+        # Ctrl-C is psql's: it cancels the query.
         signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         command = [program, url.geturl(), *options.arguments]
         return subprocess.run(command, env=environment, check=False).returncode
@@ -187,10 +187,10 @@ def _find_psql(settings: Settings) -> str:
 
 
 def _import_server_while_migrating() -> int:
-    # In a process of its own: what migrating needs does not stay in the service's memory, and the
-    # service's libraries are read meanwhile.
+    # In another process, so that the migrations' libraries do not stay in the service's memory.
+    # This process imports the server's libraries meanwhile.
     command = [sys.executable, "-m", "service", "migrate"]
-    # In a process group of its own: it is this process that a terminal's Ctrl-C is for.
+    # In a process group of its own, so that a terminal's Ctrl-C reaches only this process.
     with subprocess.Popen(command, process_group=0) as migrating:
         try:
             importlib.import_module("service.server.serve")
@@ -203,7 +203,7 @@ def _import_server_while_migrating() -> int:
 
 @contextmanager
 def _running_database(settings: Settings) -> Generator[Settings]:
-    """Run the embedded databases that the settings name; yield settings that name servers only."""
+    """Run the embedded databases of the settings; yield settings with the URLs of these."""
     addresses = (settings.database_url, settings.migrations_database_url)
     folders = dict.fromkeys(url for url in addresses if url.startswith(EMBEDDED))
     if not folders:
@@ -227,7 +227,8 @@ def _running_database(settings: Settings) -> Generator[Settings]:
         raise CommandError(str(error)) from error
 
 
-def _on_database(work: Callable[[str], int | None]) -> int:
+def _run_on_database(work: Callable[[str], int | None]) -> int:
+    """Return the exit code of `work` on the URL for migrations; None from it means 0."""
     from service.migrations.backend import MigrationError
 
     with _running_database(load_settings()) as settings:
@@ -237,50 +238,45 @@ def _on_database(work: Callable[[str], int | None]) -> int:
             raise CommandError(str(error)) from error
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m service", description="BMADFlow API")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True)
 
     def add(
-        command: Callable[[argparse.Namespace], int], *, has_help: bool = True
+        name: str, command: Callable[[argparse.Namespace], int], *, has_help: bool = True
     ) -> argparse.ArgumentParser:
-        added = commands.add_parser(
-            command.__name__,
-            help=command.__doc__,
-            description=command.__doc__,
-            add_help=has_help,
-        )
+        text = command.__doc__
+        added = commands.add_parser(name, help=text, description=text, add_help=has_help)
         added.set_defaults(command=command)
         return added
 
-    add(serve).add_argument(
-        "--migrate", action="store_true", help="bring the schema up to date first"
-    )
-    add(migrate)
-    add(rollback)
-    add(status)
-    add(new).add_argument("title", help='in plain words, as in "add projects"')
-    add(openapi)
-    syncing = add(sync)
-    syncing.add_argument("url", help="as in https://github.com/owner/repository")
-    syncing.add_argument("--folder", help="where its documents are; else the whole repository")
-    syncing.add_argument("--branch", help="else its default branch")
-    syncing.add_argument("--project", help="the project's name; else the repository's")
-    add(psql, has_help=False)  # psql has its own
+    serve = add("serve", run_serve)
+    serve.add_argument("--migrate", action="store_true", help="bring the schema up to date first")
+    add("migrate", run_migrate)
+    add("rollback", run_rollback)
+    add("status", run_status)
+    add("new", run_new).add_argument("title", help='in plain words, as in "add projects"')
+    add("openapi", run_openapi)
+    sync = add("sync", run_sync)
+    sync.add_argument("url", help="as in https://github.com/owner/repository")
+    sync.add_argument("--folder", help="where its documents are; else the whole repository")
+    sync.add_argument("--branch", help="else its default branch")
+    sync.add_argument("--project", help="the project's name; else the repository's")
+    add("psql", run_psql, has_help=False)  # psql has its own help
     return parser
 
 
-def _exit(sig: int, _: FrameType | None) -> NoReturn:
+def _raise_exit(sig: int, _: FrameType | None) -> NoReturn:
     raise SystemExit(128 + sig)
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _complain(lines: str, code: int) -> int:
+def _print_errors(lines: str, code: int) -> int:
     for line in lines.splitlines():
         sys.stderr.write(f"error: {line}\n")
     return code

@@ -1,4 +1,4 @@
-"""Serves with as many processes as the settings ask for: `serve` is where the command begins."""
+"""Serves in this process or, with several workers, under a supervisor."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-# Each connection is an open file, and the usual limit for these is 1,024.
+# Each connection is an open file, and the usual limit of a process is 1,024.
 OPEN_FILES: Final = 65_536
 
 
 def serve(settings: Settings, sockets: list[socket.socket]) -> int:
-    """Serve until a signal says stop, with `settings.workers` processes; return an exit code."""
+    """Serve with `settings.workers` processes until a signal; return an exit code."""
     configure_logs(settings.log_level, settings.log_format)
-    _allow_open_files()
+    _raise_file_limit()
     host, port = sockets[0].getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.workers == 1:
@@ -39,8 +39,8 @@ def serve(settings: Settings, sockets: list[socket.socket]) -> int:
     return code
 
 
-def _allow_open_files() -> None:
+def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -9,22 +9,22 @@ from service.settings import SettingsError
 
 BACKLOG = 2048
 
-# An address family that this machine does not have, or an address that is another machine's. Of
-# several addresses of one name, as `localhost` has them, such a one is left out.
+# The machine lacks the address family, or the address is another machine's. A name such as
+# `localhost` may have several addresses: those with such an error are skipped.
 NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 class ListenError(Exception):
-    """The service cannot listen where it should; `str()` is one readable line."""
+    """The service cannot listen where the settings say. `str()` is one readable line."""
 
 
 def listen(host: str, port: int, *, only_loopback: bool = False) -> list[socket.socket]:
-    """Listen on every address of `host`; who connects waits until a server accepts.
+    """Return sockets that listen on every address of `host`. The kernel queues connections.
 
-    Raises ListenError where something else listens, SettingsError where this is no address, and
-    with `only_loopback` where other machines could connect.
+    Raises ListenError if another program listens there; SettingsError if `host` is no address of
+    this machine or, with `only_loopback`, if other machines could connect.
     """
-    # As bytes Python does not load its codec for international names first, which takes 3 ms.
+    # Bytes spare Python the import of its codec for international names, which takes 3 ms.
     name = host.encode() if host.isascii() else host
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -60,5 +60,6 @@ def _listen(listener: socket.socket, address: tuple[object, ...]) -> None:
     if listener.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind(address)
-    # At once: with SO_REUSEADDR, of two that only bind neither learns of the other.
+    # Now rather than later: with SO_REUSEADDR two services could bind the same port, and only the
+    # second one's listen fails.
     listener.listen(BACKLOG)

@@ -1,4 +1,4 @@
-"""Several worker processes that serve the same sockets."""
+"""Starts, replaces and stops several workers that serve the same sockets."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-# A worker that gives up sooner than this has failed to start, and its successor would fail too.
+# A worker that exits with an error sooner than this failed to start, as its successor would, too.
 START_SECONDS: Final = 5.0
 
 RESPAWN_SECONDS: Final = 1.0
 
-# How much longer than it may take to stop a worker lives on before it is killed.
+# A worker that outlives its time to drain and stop by this is killed.
 STOP_MARGIN_SECONDS: Final = 5.0
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def supervise(settings: Settings, sockets: list[socket.socket]) -> int:
-    """Serve with `settings.workers` processes until a signal says stop; return an exit code."""
+    """Run `settings.workers` processes until a signal; return 0, or STARTUP_FAILED."""
     try:
         folder = TemporaryDirectory(prefix="bmadflow-metrics-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -56,23 +56,20 @@ def _run_worker(
     settings: Settings, sockets: list[socket.socket], supervisor: connection.Connection
 ) -> None:
     configure_logs(settings.log_level, settings.log_format)
-    # A terminal sends Ctrl-C to every process of the group. A worker leaves it to its supervisor,
-    # or one Ctrl-C would look like two signals.
-    threading.Thread(target=_stop_without, args=(supervisor,), daemon=True).start()
+    threading.Thread(target=_stop_after, args=(supervisor,), daemon=True).start()
     code = run_server(settings, sockets, url=None)
-    if supervisor.poll():  # it was killed, and has not tidied up
+    if supervisor.poll():  # the supervisor was killed before it could remove its folder
         shutil.rmtree(os.environ[SHARED_FOLDER], ignore_errors=True)
     sys.exit(code)
 
 
-def _stop_without(supervisor: connection.Connection) -> None:
-    # Nothing is ever sent: this ends when the supervisor does, even if it was killed.
-    supervisor.poll(None)
+def _stop_after(supervisor: connection.Connection) -> None:
+    supervisor.poll(None)  # nothing is ever sent: returns when the supervisor ends, even if killed
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Supervisor:
-    """Keeps `settings.workers` processes serving the same sockets until a signal says stop."""
+    """Keeps `settings.workers` processes running until a signal."""
 
     def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
         self._settings = settings
@@ -85,7 +82,7 @@ class _Supervisor:
         self._is_failed = False
 
     def run(self) -> int:
-        """Return 0 after a signal, and STARTUP_FAILED if the workers do not stay up."""
+        """Return 0 after a signal, or STARTUP_FAILED if the workers fail as soon as they start."""
         for stop_signal in STOP_SIGNALS:
             if signal.getsignal(stop_signal) is not signal.SIG_IGN:
                 signal.signal(stop_signal, self._count_signal)
@@ -93,7 +90,7 @@ class _Supervisor:
             self._start_worker()
         acted_on = 0
         while self._workers:
-            # Not for ever: a signal does not end the wait.
+            # With a timeout, because a signal does not interrupt the wait.
             ended = connection.wait([worker.sentinel for worker in self._workers], timeout=0.1)
             if self._signals > acted_on:
                 acted_on = self._signals
@@ -112,7 +109,8 @@ class _Supervisor:
         worker = self._spawn.Process(
             target=_run_worker, args=(self._settings, self._sockets, self._workers_end)
         )
-        # What is ignored here is so from the worker's first moment on: see _run_worker.
+        # A worker inherits what is ignored here. A terminal sends Ctrl-C to every process of its
+        # group: workers leave it to the supervisor, or they would get two signals.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.start()
         signal.signal(signal.SIGINT, self._count_signal)
@@ -131,19 +129,19 @@ class _Supervisor:
     def _replace(self, worker: SpawnProcess) -> None:
         started = self._workers.pop(worker)
         worker.join()
-        # Its gauges: what it counted stays.
+        # Drops the dead worker's gauges and keeps its counters.
         multiprocess.mark_process_dead(worker.pid, os.environ[SHARED_FOLDER])
         if self._signals or self._is_failed:
             return
         log.error("worker_ended", pid=worker.pid, exit_code=worker.exitcode)
         now = time.monotonic()
         is_young = now - started < START_SECONDS
-        is_fault = (worker.exitcode or 0) > 0  # neither stopped nor killed
+        is_fault = (worker.exitcode or 0) > 0  # it exited by itself; a signal gives a negative code
         others_are_well = any(now - began > START_SECONDS for began in self._workers.values())
         if is_young and is_fault and not others_are_well:
             self._is_failed = True
             self._stop_workers(now=False)
             return
-        if is_young:  # as for want of memory: the next one may end as soon
+        if is_young:  # killed for lack of memory, say: its successor may end as soon
             time.sleep(RESPAWN_SECONDS)
         self._start_worker()

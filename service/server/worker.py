@@ -1,4 +1,4 @@
-"""One process that serves: uvicorn, and how it drains and stops."""
+"""Serves in this process: uvicorn, and how it drains and stops."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ log = structlog.stdlib.get_logger()
 
 STARTUP_FAILED: Final = 3  # uvicorn's own code
 
-# Python's own is 700 objects to begin with. Some hundred requests under way are as many, and all of
-# them would be looked through again and again, in vain.
+# Python's own first threshold is 700 objects. A hundred concurrent requests have as many, and the
+# collector would scan them again and again, in vain.
 GARBAGE_THRESHOLDS: Final = (10_000, 10, 10)
 
 TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
 
 
 def run_server(settings: Settings, sockets: list[socket.socket], url: str | None) -> int:
-    """Serve in this process until a signal says stop; without `url`, as one worker of several."""
+    """Serve until a signal; return 0, or STARTUP_FAILED. One of several workers has no `url`."""
     server = _Server(server_config(create_app(settings), settings), settings.drain, url)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, server.handle_exit)  # the terminal was closed
@@ -46,7 +46,7 @@ def run_server(settings: Settings, sockets: list[socket.socket], url: str | None
 
 
 def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    """Return how uvicorn serves the application."""
+    """Return uvicorn's configuration."""
     return uvicorn.Config(
         app,
         http=HttpProtocol,
@@ -55,18 +55,18 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # RequestContext deals with them, where there are any
+        proxy_headers=False,  # RequestContext reads these
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        # Fractions are as good, whatever uvicorn's types say.
+        # uvicorn's type is int, but fractions work.
         timeout_graceful_shutdown=cast("int", settings.shutdown),
     )
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which on the first signal drains, then stops, and on the second stops now.
+    """uvicorn's server. The first signal makes it drain, then stop; a second, stop at once.
 
-    uvicorn itself closes its listeners at once, so that no load balancer ever gets to see a health
-    check fail, and passes the signal on when it has stopped, so that the exit code is not 0.
+    uvicorn itself closes its listeners at the first signal, so that no load balancer sees a health
+    check fail, and raises the signal again after it stopped, so that the exit code is not 0.
     """
 
     def __init__(self, config: uvicorn.Config, drain: float, url: str | None) -> None:
@@ -78,7 +78,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What there is now stays, and need not be looked through for garbage again and again.
+        # The objects that exist now stay: exempt them from garbage collection.
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
@@ -88,7 +88,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         if self.force_exit:
-            # uvicorn leaves the lifespan out then, whose task is cancelled later, with a traceback.
+            # uvicorn skips the lifespan then, whose task would be cancelled with a traceback.
             await self.lifespan.shutdown()
 
     async def on_tick(self, counter: int) -> bool:
@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 cast("HttpProtocol", connection).end_if_late()
         if self._stop_at is not None:
-            # Not in handle_exit: a signal may come in the middle of another line.
+            # Not in handle_exit: a signal may interrupt the writing of another line.
             if not self._is_stop_logged:
                 log.info("stopping", drain_seconds=self._drain)
                 self._is_stop_logged = True
@@ -104,9 +104,9 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        is_worker = self._url is None
-        if is_worker and sig == signal.SIGINT:
-            return
+        is_supervised = self._url is None
+        if is_supervised and sig == signal.SIGINT:
+            return  # Ctrl-C: the supervisor got it, too, and sends SIGTERM
         if not self.started:
             self.should_exit = True
         elif self._stop_at is None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +12,17 @@ import pytest
 # Before their import: a failed assertion in a helper shows its values, as one in a test does.
 pytest.register_assert_rewrite("tests.support")
 
-from service import PROJECT
 from service.migrations.run import migrate
 from tests.support.output import add_logs, explain_long_text, shorten_sections
 from tests.support.postgres import Postgres, run_sql
-from tests.support.service import Service, service_environment, serving
+from tests.support.service import Service, serving, start_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     import httpx
 
-# The log that tests read is the service's, not that of their own client.
+# Tests read the service's log, which their own client must not write to.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
@@ -55,7 +52,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """The server that most tests share. None of them stops it."""
+    """The server that most tests share, and that no test stops."""
     server = Postgres(tmp_path_factory.mktemp("postgres"))
     server.start()
     run_sql(server.url, "create database migrated")
@@ -72,13 +69,13 @@ def empty_database(postgres: Postgres) -> str:
 
 @pytest.fixture
 def database(postgres: Postgres) -> str:
-    """A database of the test's own, with the schema up to date."""
+    """A migrated database of the test's own."""
     return postgres.create_database(template="migrated")
 
 
 @pytest.fixture
 def own_postgres(tmp_path: Path) -> Iterator[Postgres]:
-    """A server of the test's own, migrated, to be stopped and frozen at will."""
+    """A migrated server of the test's own, which it may stop and freeze."""
     server = Postgres(tmp_path / "own")
     migrate(server.start(), print)
     yield server
@@ -94,33 +91,24 @@ def client(database: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def together() -> Iterator[Callable[[int, Callable[[], Any]], list[Any]]]:
-    """Call something many times at once, and return what the calls returned."""
+    """Return a function that calls another one many times at once and returns the results."""
     with ThreadPoolExecutor(64) as threads:
 
-        def call(times: int, what: Callable[[], Any]) -> list[Any]:
-            return [future.result() for future in [threads.submit(what) for _ in range(times)]]
+        def call(times: int, function: Callable[[], Any]) -> list[Any]:
+            futures = [threads.submit(function) for _ in range(times)]
+            return [future.result() for future in futures]
 
         yield call
 
 
 @pytest.fixture
 def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Start the service with variables of the environment; it is ended with the test."""
+    """Return a function that starts the service with settings; all end with the test."""
     services: list[Service] = []
 
     def start(*arguments: str, **variables: str) -> Service:
         log = tmp_path / f"service-{len(services)}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "service", "serve", *arguments],
-                cwd=PROJECT,
-                env=service_environment(**variables),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        services.append(Service(process, log))
+        services.append(start_process(log, "-m", "service", "serve", *arguments, **variables))
         return services[-1]
 
     yield start

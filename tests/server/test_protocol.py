@@ -22,7 +22,7 @@ from starlette.routing import Route
 from service.server.protocol import MAX_UNREAD_BYTES
 from tests.support.postgres import run_sql
 from tests.support.raw_http import raw
-from tests.support.service import serving
+from tests.support.service import run_service, serving
 from tests.support.waiting import eventually
 from tests.support.wire import (
     PATIENCE,
@@ -34,7 +34,6 @@ from tests.support.wire import (
     read_answers,
     read_one,
     read_to_end,
-    run_service,
     send,
     unharmed,
 )

@@ -1,4 +1,4 @@
-"""What stands round several copies of the service: HAProxy, PgBouncer, a standby, and clients."""
+"""HAProxy, PgBouncer, a primary with a standby, and clients, for several copies of the service."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-# Debian keeps both out of the PATH of ordinary users.
+# Debian installs both in /usr/sbin, which is not in the PATH of ordinary users.
 PROGRAMS = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
 HAPROXY = shutil.which("haproxy", path=PROGRAMS)
 PGBOUNCER = shutil.which("pgbouncer", path=PROGRAMS)
 
-# In CI their absence is a fault of the machine's set-up, not a reason to skip.
+# In CI a missing program fails the tests instead of skipping them.
 needs_haproxy = pytest.mark.skipif(
     HAPROXY is None and "CI" not in os.environ, reason="there is no HAProxy on this machine"
 )
@@ -46,17 +46,16 @@ needs_pgbouncer = pytest.mark.skipif(
     PGBOUNCER is None and "CI" not in os.environ, reason="there is no PgBouncer on this machine"
 )
 
-# Below those that systems give to outgoing connections: such a one could take the port of what is
-# being restarted.
+# Below the ephemeral ports: an outgoing connection could take the port of a copy that restarts.
 PORTS = range(20_000, 32_000)
 
 STOP_SECONDS = 15.0
-ANSWER_SECONDS = 30.0
+RESPONSE_SECONDS = 30.0
 MAX_PAUSE_SECONDS = 0.02
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports of 127.0.0.1 on which nobody listens."""
+    """Return unused ports of 127.0.0.1."""
     found: dict[int, list[socket.socket]] = {}
     try:
         while len(found) < number:
@@ -70,6 +69,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the process listens; fail with the end of its log if it ends before."""
     eventually(lambda: is_listening(port) or process.poll() is not None)
     assert process.poll() is None, tail(log)
 
@@ -83,12 +83,13 @@ def is_listening(port: int) -> bool:
 
 
 @contextmanager
-def running(
+def running_program(
     command: Sequence[str], log: Path, folder: Path | None = None, keep: Sequence[int] = ()
 ) -> Generator[subprocess.Popen[bytes]]:
-    """Run a program for as long as the block.
+    """Run a program while the block runs.
 
-    With `folder`, which becomes its own, it runs as PostgreSQL would there: not as root.
+    If `folder` is given, the program owns it and never runs as root: PostgreSQL and PgBouncer
+    refuse to. `keep` are file descriptors that it inherits.
     """
     prefix, uid, gid = (), None, None
     if folder is not None:
@@ -139,8 +140,8 @@ backend bmadflow
     option httpchk GET /api/health
     http-check expect status 200
     default-server check inter 150ms fall 1 rise 1
-    # A copy that drains says so to whoever asks for its health. The balancer's own checks must hear
-    # it; others that ask through the balancer mean the service, so another copy answers them.
+    # A copy that drains responds to health requests with 503. HAProxy's own checks have to get that
+    # response; a client's health request means the service, so HAProxy retries it on another copy.
     retry-on conn-failure 503
     retries 1
     option redispatch
@@ -164,7 +165,7 @@ server_login_retry = 1
 
 
 class HAProxy:
-    """HAProxy in front of the copies that listen, or will, on these ports of 127.0.0.1."""
+    """HAProxy in front of copies of the service on these ports of 127.0.0.1."""
 
     def __init__(self, folder: Path, ports: Sequence[int]) -> None:
         self._folder = folder
@@ -182,34 +183,37 @@ class HAProxy:
         configuration.write_text(text + "".join(servers))
         command = [HAPROXY, "-db", "-f", str(configuration)]
         log = self._folder / "haproxy.log"
-        with self._listener, running(command, log, keep=[self._listener.fileno()]) as process:
+        with (
+            self._listener,
+            running_program(command, log, keep=[self._listener.fileno()]) as process,
+        ):
             eventually(lambda: self._socket.exists() or process.poll() is not None)
             assert process.poll() is None, tail(log)
             yield self
 
     def statistics(self) -> dict[int, dict[str, str]]:
-        """Return what HAProxy says of each copy, by its port."""
+        """Return HAProxy's statistics of each copy, by its port."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self._socket))
             connection.sendall(b"show stat\n")
-            answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-        rows = csv.DictReader(answer.removeprefix("# ").splitlines())
+            table = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        rows = csv.DictReader(table.removeprefix("# ").splitlines())
         copies = [row for row in rows if row["svname"].startswith("copy-")]
         return {int(row["svname"].removeprefix("copy-")): row for row in copies}
 
     def is_up(self, port: int) -> bool:
-        """Return whether the last check was passed; until the first, HAProxy takes it for up."""
+        """Return whether the last health check succeeded; before the first, HAProxy says UP."""
         copy = self.statistics()[port]
         return copy["status"] == "UP" and copy["check_status"].endswith("L7OK")
 
-    def answers(self, port: int) -> int:
-        """Return how many good answers it has had from a copy."""
+    def good_responses(self, port: int) -> int:
+        """Return how many responses of status 2xx a copy has sent."""
         return int(self.statistics()[port]["hrsp_2xx"])
 
 
 class PgBouncer:
-    """PgBouncer in transaction mode, with so many connections to PostgreSQL for each database."""
+    """PgBouncer in transaction mode, with `pool_size` connections to PostgreSQL per database."""
 
     def __init__(self, folder: Path, postgres: Postgres, pool_size: int) -> None:
         self._folder = folder / "pgbouncer"
@@ -218,7 +222,7 @@ class PgBouncer:
         [self._port] = free_ports(1)
 
     def url_of(self, database_url: str) -> str:
-        """Return the URL that leads through PgBouncer to the database of another URL."""
+        """Return the URL of a database by way of PgBouncer."""
         return f"postgresql://postgres@127.0.0.1:{self._port}{urlsplit(database_url).path}"
 
     @staticmethod
@@ -245,13 +249,13 @@ class PgBouncer:
         )
         configuration.write_text(text)
         log = self._folder / "pgbouncer.log"
-        with running([PGBOUNCER, str(configuration)], log, folder=self._folder) as process:
+        with running_program([PGBOUNCER, str(configuration)], log, folder=self._folder) as process:
             wait_for_port(self._port, process, log)
             yield self
 
 
 class TcpPostgres:
-    """A PostgreSQL on a port of 127.0.0.1, on a copy of a stopped one's data."""
+    """PostgreSQL on a port of 127.0.0.1, with a copy of the data of a stopped server."""
 
     def __init__(self, folder: Path, stopped: Postgres) -> None:
         self.folder = folder
@@ -263,7 +267,7 @@ class TcpPostgres:
 
     @contextmanager
     def run(self, standby_of: TcpPostgres | None = None) -> Generator[Self]:
-        """Run it for as long as the block, as a primary or as a standby of one that runs."""
+        """Run the server while the block runs, as a primary or as the standby of a running one."""
         data, log = self.folder / "data", self.folder / "server.log"
         options = FAST | {
             "listen_addresses": "127.0.0.1",
@@ -275,9 +279,9 @@ class TcpPostgres:
             options["primary_conninfo"] = f"host=127.0.0.1 port={standby_of.port} user=postgres"
         command = [str(find_binaries() / "postgres"), "-D", str(data)]
         command += [f"--{name}={value}" for name, value in options.items()]
-        with running(command, log, folder=self.folder) as process:
+        with running_program(command, log, folder=self.folder) as process:
             self._process = psutil.Process(process.pid)
-            eventually(lambda: self.answers() or process.poll() is not None, 30)
+            eventually(lambda: self.is_ready() or process.poll() is not None, 30)
             assert process.poll() is None, tail(log)
             if standby_of is not None:
                 receiving = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
@@ -287,7 +291,7 @@ class TcpPostgres:
             finally:
                 self.kill()
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             run_sql(self.url, "select 1")
         except psycopg.OperationalError:
@@ -295,7 +299,7 @@ class TcpPostgres:
         return True
 
     def sessions(self) -> int:
-        """Return how many connections of the service it has."""
+        """Return how many connections the service has to this server."""
         query = "select count(*) from pg_stat_activity where application_name = 'bmadflow-api'"
         return int(run_sql(self.url, query)[0][0])
 
@@ -303,26 +307,26 @@ class TcpPostgres:
         assert run_sql(self.url, "select pg_promote()") == [(True,)]
 
     def kill(self) -> None:
-        """End it as a fault does: its sessions without a word, and nobody listens any more."""
+        """End the server as a crash does: sessions and port close without a message."""
         with suppress(psutil.NoSuchProcess):
             self._process.suspend()
             for child in self._process.children(recursive=True):
                 child.kill()
-            # Killed itself, it would leave shared memory behind.
+            # Not SIGKILL: the postmaster would leave its shared memory behind.
             self._process.send_signal(signal.SIGQUIT)
             self._process.resume()
             self._process.wait(STOP_SECONDS)
 
     def freeze(self) -> None:
-        """Let it neither answer nor refuse, as if its machine were gone."""
-        # The postmaster first: it would start others in their place.
+        """Stop all its processes, so that it neither responds nor refuses, like a lost machine."""
+        # The postmaster first: it would replace the others.
         for process in [self._process, *self._process.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
 
-class Load:
-    """Clients that each keep a connection, and soon after an answer ask the next thing."""
+class SteadyLoad:
+    """Clients that each keep a connection open and send one request after the other."""
 
     REQUEST_ID = "load"
 
@@ -332,7 +336,7 @@ class Load:
         self._clients = clients
         self._is_ended = False
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
-        self.answers: Counter[str] = Counter()
+        self.responses: Counter[str] = Counter()  # with status 200, by path
         self.failures: list[str] = []
         self.connections = 0
 
@@ -345,9 +349,9 @@ class Load:
         self._thread.join()
 
     async def _run(self) -> None:
-        await asyncio.gather(*(self._be_a_client() for _ in range(self._clients)))
+        await asyncio.gather(*(self._run_client() for _ in range(self._clients)))
 
-    async def _be_a_client(self) -> None:
+    async def _run_client(self) -> None:
         while not self._is_ended:
             path = "connecting"
             try:
@@ -357,19 +361,19 @@ class Load:
                 with closing(writer):
                     while not self._is_ended:
                         path = next(self._paths)
-                        async with asyncio.timeout(ANSWER_SECONDS):
-                            status = await self._ask(reader, writer, path)
+                        async with asyncio.timeout(RESPONSE_SECONDS):
+                            status = await self._request(reader, writer, path)
                         if status == 200:
-                            self.answers[path] += 1
+                            self.responses[path] += 1
                         else:
                             self.failures.append(f"{path}: {status}")
-                        # Some connections are idle when a copy stops, some are not.
+                        # When a copy stops, some connections should be idle and others not.
                         await asyncio.sleep(random.uniform(0, MAX_PAUSE_SECONDS))
             except (OSError, EOFError) as error:  # a TimeoutError is an OSError
                 self.failures.append(f"{path}: {error!r}")
                 await asyncio.sleep(MAX_PAUSE_SECONDS)
 
-    async def _ask(
+    async def _request(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str
     ) -> int:
         request = f"GET {path} HTTP/1.1\r\nhost: test\r\nx-request-id: {self.REQUEST_ID}\r\n\r\n"

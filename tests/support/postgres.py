@@ -6,6 +6,7 @@ import signal
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -27,6 +28,13 @@ def run_sql(url: str, *statements: str) -> list[tuple[Any, ...]]:
             cursor = connection.execute(statement.encode())
             rows = cursor.fetchall() if cursor.description else []
     return rows
+
+
+def join_hosts(*urls: str) -> str:
+    """Return the first URL with the hosts of all URLs."""
+    first = urlsplit(urls[0])
+    others = [urlsplit(url).netloc.rpartition("@")[2] for url in urls[1:]]
+    return first._replace(netloc=",".join([first.netloc, *others])).geturl()
 
 
 class Postgres:

@@ -1,4 +1,4 @@
-"""The service under test: in a thread of this process, or as a process of its own."""
+"""The service under test: in a thread of this process, or in a process of its own."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from starlette.routing import Route
 
-# Seconds that health waits where a test is not about that: a busy machine is no outage.
-PATIENT = 10.0
+# Seconds that health waits for the database where a test is not about that: a busy machine, which
+# delays all responses, is no outage.
+HEALTH_TIMEOUT = 10.0
 
 SETTING_NAMES = {
     line.partition("=")[0]
@@ -42,6 +43,7 @@ SETTING_NAMES = {
 
 
 def make_settings(database_url: str, **changes: Any) -> Settings:
+    """Return settings for a test, with `changes` by field name."""
     settings: dict[str, Any] = {
         "database_url": database_url,
         "migrations_database_url": database_url,
@@ -53,7 +55,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "workers": 1,
         "database_pool_max": 10,
         "database_prepared_statements": True,
-        "health_timeout": PATIENT,
+        "health_timeout": HEALTH_TIMEOUT,
         "drain": 0.0,
         "shutdown": 30,
         "trusted_proxies": (),
@@ -77,7 +79,10 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
 
 @contextmanager
 def serving(database_url: str, *routes: Route, **changes: Any) -> Generator[httpx.Client]:
-    """Serve in a thread of this process, with `routes` besides the real ones; yield a client."""
+    """Serve in a thread of this process, with `routes` besides the real ones; yield a client.
+
+    `changes` are settings, by field name.
+    """
     settings = make_settings(database_url, **changes)
     app = create_app(settings)
     app.router.routes.extend(routes)
@@ -97,10 +102,10 @@ def serving(database_url: str, *routes: Route, **changes: Any) -> Generator[http
 
 @contextmanager
 def json_log() -> Generator[Callable[[], str]]:
-    """Log as the service does; yield what returns the log so far.
+    """Log as the service does; yield a function that returns the log so far.
 
-    The line of a request is written after its answer, so it is sure to be there only when what
-    serves has ended.
+    The service logs a request after it sent the response: only after the service ended is the line
+    sure to be there.
     """
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
@@ -114,17 +119,27 @@ def json_log() -> Generator[Callable[[], str]]:
 
 @dataclass
 class Service:
-    """`python -m service serve` as a process of its own."""
+    """`python -m service serve` in a process of its own, with its log in a file."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     @property
     def url(self) -> str:
+        """The address of the service, as soon as it listens."""
         listening = self.wait_for("listening")
         return str(listening["url"])
 
+    def health(self) -> tuple[int, str | None]:
+        """Return the status code of a health response, and the reason of a failure."""
+        response = httpx.get(f"{self.url}/api/health", timeout=20)
+        return response.status_code, response.json().get("reason")
+
+    def is_healthy(self) -> bool:
+        return self.health() == (200, None)
+
     def entries(self) -> list[dict[str, Any]]:
+        """Return the log's complete lines of JSON."""
         lines = self.log.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
@@ -132,6 +147,8 @@ class Service:
         return [entry for entry in self.entries() if entry["message"] == message]
 
     def wait_for(self, message: str) -> dict[str, Any]:
+        """Return the first log entry with this message; fail if the service ends without one."""
+
         def found_or_ended() -> list[dict[str, Any]] | bool:
             return self.find(message) or self.process.poll() is not None
 
@@ -141,7 +158,7 @@ class Service:
         return found[0]
 
     def end(self) -> None:
-        """End it if it still runs: gently, so that an embedded database ends with it."""
+        """Stop the service if it still runs: by SIGTERM, so that it stops an embedded database."""
         with suppress(subprocess.TimeoutExpired):
             self.process.terminate()
             self.process.wait(15)
@@ -150,20 +167,51 @@ class Service:
         self.process.wait()
 
     def wait(self, seconds: float = 15) -> int:
+        """Return the exit code when the process has ended."""
         return self.process.wait(seconds)
 
 
 def service_environment(**variables: str) -> dict[str, str]:
-    """The environment of a command: this process's, without settings, but with `variables`."""
-    rest = {name: value for name, value in os.environ.items() if name not in SETTING_NAMES}
-    ours = {"BACKEND_PORT": "0", "LOG_FORMAT": "json", "HEALTH_TIMEOUT_SECONDS": str(PATIENT)}
-    return rest | ours | variables
+    """Return this process's environment with `variables` in place of the service's settings."""
+    inherited = {name: value for name, value in os.environ.items() if name not in SETTING_NAMES}
+    defaults = {
+        "BACKEND_PORT": "0",
+        "LOG_FORMAT": "json",
+        "HEALTH_TIMEOUT_SECONDS": str(HEALTH_TIMEOUT),
+    }
+    return inherited | defaults | variables
+
+
+def start_process(log: Path, *arguments: str, **variables: str) -> Service:
+    """Start `python …` in a process group of its own, with settings from `variables`."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=PROJECT,
+            env=service_environment(PYTHONPATH=str(PROJECT), **variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return Service(process, log)
+
+
+@contextmanager
+def run_service(log: Path, *command: str, **variables: str) -> Generator[Service]:
+    """Run the service, or a script of the tests that serves, while the block runs."""
+    service = start_process(log, *(command or ("-m", "service", "serve")), **variables)
+    try:
+        assert service.url  # it listens
+        yield service
+    finally:
+        service.end()
 
 
 def run_command(
     *arguments: str, cwd: Path = PROJECT, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m service …` to its end."""
+    """Run `python -m service …` to its end; return its exit code and output."""
     return subprocess.run(
         [sys.executable, "-m", "service", *arguments],
         cwd=cwd,

@@ -6,20 +6,16 @@ import json
 import re
 import select
 import socket
-import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from service import PROJECT
-from tests.support.service import Service, service_environment
-
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+    from tests.support.service import Service
 
 # RFC 9112, sections 4 and 5, and no more than what it says.
 STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [\t\x20-\x7e]*\r\n")
@@ -27,27 +23,6 @@ HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([\t\x20-\x7e\x80-\xff]*)\
 
 # How long an answer, or the end of a connection, may take on a machine that is busy.
 PATIENCE = 20.0
-
-
-@contextmanager
-def run_service(log: Path, *command: str, **variables: str) -> Generator[Service]:
-    """Run the service, or a script of the tests that serves, as a process of its own."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *(command or ("-m", "service", "serve"))],
-            cwd=PROJECT,
-            env=service_environment(PYTHONPATH=str(PROJECT), **variables),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    service = Service(process, log)
-    try:
-        assert service.url
-        yield service
-    finally:
-        service.end()
 
 
 @contextmanager

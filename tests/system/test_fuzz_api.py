@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from base64 import urlsafe_b64encode
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,16 +13,15 @@ from hypothesis import strategies as st
 
 from service.app import ROUTES
 from service.routes.shared import (
-    EXAMPLE_DOCUMENT_ID,
     EXAMPLE_PROJECT_ID,
-    EXAMPLE_RUN_ID,
     EXAMPLE_SOURCE_ID,
 )
-from tests.support.wire import Answer, ask, assert_fair, read_answers, run_service, unharmed
-from tests.web.test_openapi import add_examples
+from tests.support.examples import add_examples, example_path
+from tests.support.service import run_service
+from tests.support.wire import Answer, ask, assert_fair, read_answers, unharmed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tests.support.postgres import Postgres
     from tests.support.service import Service
@@ -106,21 +103,6 @@ def target(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Target(service, connection, url)
 
 
-def fill_in(path: str, ids: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
-    """Return a route's path with the ids of the examples, or these."""
-    examples = {
-        "project_id": EXAMPLE_PROJECT_ID,
-        "id": EXAMPLE_DOCUMENT_ID if "/documents/" in path else EXAMPLE_SOURCE_ID,
-        "run_id": EXAMPLE_RUN_ID,
-        "name": "page.css",
-    }
-    filled = {name: value.encode() for name, value in examples.items()} | dict(ids)
-    parts = re.split(r"\{(\w+)\}", path)
-    return b"".join(
-        filled[part] if number % 2 else part.encode() for number, part in enumerate(parts)
-    )
-
-
 def build(
     method: bytes, target: bytes, headers: list[bytes], body: bytes, version: bytes = b"1.1"
 ) -> bytes:
@@ -178,7 +160,7 @@ CONTENTS = {
 def test_a_body_that_is_refused_does_nothing(name: str, target: Target) -> None:
     with unharmed(target.service):
         for method, path in BODIES_OF:
-            request = build(method, fill_in(path), [JSON, AUTHORIZED], CONTENTS[name])
+            request = build(method, example_path(path), [JSON, AUTHORIZED], CONTENTS[name])
             target.send(request, may_be_head=False)
 
 
@@ -190,7 +172,7 @@ def test_what_says_it_is_no_json_does_nothing(media_type: bytes, target: Target)
     for method, path in BODIES_OF:
         headers = [b"content-type: " + media_type, AUTHORIZED]
         before = target.state()
-        request = build(method, fill_in(path), headers, dump(GOOD))
+        request = build(method, example_path(path), headers, dump(GOOD))
         [answer] = read_answers(ask(target.url, request))
         if path.endswith("/sync"):  # which reads no body
             assert answer.status == 202
@@ -305,7 +287,7 @@ def test_no_request_harms_any_route(
     version: bytes,
 ) -> None:
     method, path = operation
-    place = fill_in(path, ids) + (b"?" + query if query else b"")
+    place = example_path(path, ids) + (b"?" + query if query else b"")
     request = build(method, place, [*lines, *usual], body, version)
     target.send(request, may_be_head=method == b"HEAD")
 
@@ -322,5 +304,5 @@ LISTS = [
 @fuzz
 @given(path=st.sampled_from(LISTS), cursor=cursors, limit=st.sampled_from([b"1", b"1000"]))
 def test_no_cursor_harms_a_list(target: Target, path: str, cursor: bytes, limit: bytes) -> None:
-    place = b"%b?limit=%b&cursor=%b" % (fill_in(path), limit, cursor)
+    place = b"%b?limit=%b&cursor=%b" % (example_path(path), limit, cursor)
     target.send(build(b"GET", place, [], b""), may_be_head=False)

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.app import ROUTES
+from tests.support.service import run_service
 from tests.support.wire import (
     assert_fair,
     assert_no_fault,
     connect,
     read_answers,
     read_to_end,
-    run_service,
     send,
     unharmed,
 )

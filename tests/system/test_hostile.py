@@ -12,18 +12,17 @@ import pytest
 
 from service.app import ROUTES
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
+from tests.support.examples import add_examples, example_path
 from tests.support.postgres import run_sql
+from tests.support.service import run_service
 from tests.support.wire import (
     PATIENCE,
     Answer,
     ask,
     assert_fair,
     read_answers,
-    run_service,
     unharmed,
 )
-from tests.system.test_fuzz_api import fill_in
-from tests.web.test_openapi import add_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from tests.support.service import Service
 
 METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"OPTIONS", b"DELETE")
-PATHS = sorted({fill_in(route.path) for route in ROUTES})
+PATHS = sorted({example_path(route.path) for route in ROUTES})
 
 # After each attack, so that the service either ends the connection or shows that it is in step.
 LIVE = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"

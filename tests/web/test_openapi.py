@@ -13,14 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.app import ROUTES
-from service.routes.shared import (
-    EXAMPLE_DOCUMENT_ID,
-    EXAMPLE_PROJECT_ID,
-    EXAMPLE_RUN_ID,
-    EXAMPLE_SOURCE_ID,
-)
 from service.web.openapi import UndocumentedRouteError, build_document
-from tests.support.postgres import run_sql
+from tests.support.examples import add_examples
 from tests.support.service import run_command, serving
 
 if TYPE_CHECKING:
@@ -150,21 +144,6 @@ def test_it_is_printed_without_a_database_and_without_settings() -> None:
     result = run_command("openapi", DATABASE_URL="")
     assert result.returncode == 0
     assert json.loads(result.stdout) == DOCUMENT
-
-
-def add_examples(database: str) -> None:
-    """Put there what the ids of the examples name, so that more than a 404 is tried."""
-    run_sql(
-        database,
-        f"insert into project (id, name) values ('{EXAMPLE_PROJECT_ID}', 'Payments')",
-        "insert into project_doc (id, project_id, name, github_url) values "
-        f"('{EXAMPLE_SOURCE_ID}', '{EXAMPLE_PROJECT_ID}', 'Docs', 'https://git.example/a')",
-        "insert into sync_run (id, project_doc_id, status, started_at, finished_at, error) values "
-        f"('{EXAMPLE_RUN_ID}', '{EXAMPLE_SOURCE_ID}', 'failed', now(), now(), 'No.')",
-        "insert into document (id, project_doc_id, file_path, file_type, file_size, blob_id, "
-        f"content, doc_metadata) values ('{EXAMPLE_DOCUMENT_ID}', '{EXAMPLE_SOURCE_ID}', "
-        """'a.md', 'md', 4, 'b', '# A', '{"title": "A", "front_matter": null, "headings": []}')""",
-    )
 
 
 def test_the_running_service_keeps_to_its_document(database: str, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""DATABASE_URL with several hosts: a host that drops packets costs little time, and only once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from service.database import open_database
+from service.database_hosts import one_url_per_host
+from service.metrics import Metrics
+from tests.support.network import Proxy
+from tests.support.postgres import Postgres, join_hosts, run_sql
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.service import Service
+
+
+def test_a_first_host_that_drops_packets_costs_at_most_one_probe(
+    own_postgres: Postgres, start_service: Callable[..., Service]
+) -> None:
+    disconnect = """
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'bmadflow-api'
+    """
+    with Proxy(own_postgres.url) as hole, Proxy(own_postgres.url) as proxy:
+        hole.is_hole = True
+        url = join_hosts(hole.url, proxy.url)
+        service = start_service(DATABASE_URL=url, HEALTH_TIMEOUT_SECONDS="1")
+        assert service.health() in [(200, None), (503, "timeout")]
+        assert service.is_healthy()
+        for _ in range(3):
+            # New connections go to the second host at once.
+            assert run_sql(own_postgres.url, disconnect) == [(True,)]
+            assert eventually(lambda: after_disconnect(service.health())) == (200, None)
+
+
+def after_disconnect(health: tuple[int, str | None]) -> tuple[int, str | None] | None:
+    """Return a health response, or None if it reports the connection that was just closed."""
+    return None if health == (503, "unreachable") else health
+
+
+def test_queries_skip_a_host_that_drops_packets(own_postgres: Postgres) -> None:
+    async def run_queries(url: str) -> list[Any]:
+        async with open_database(url, 3, Metrics()) as database:
+            queries = [database.fetch_value("select $1::int", number) for number in range(9)]
+            return await asyncio.gather(*queries)
+
+    with Proxy(own_postgres.url) as hole, Proxy(own_postgres.url) as proxy:
+        hole.is_hole = True
+        assert asyncio.run(run_queries(join_hosts(hole.url, proxy.url))) == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("url", "urls"),
+    [
+        ("postgresql://u@db/app", ["postgresql://u@db/app"]),
+        ("postgresql://db,other:5433/app", ["postgresql://db/app", "postgresql://other:5433/app"]),
+        (
+            "postgresql://u:a,b@[::1]:5433,db/app?target_session_attrs=primary",
+            [
+                "postgresql://u:a,b@[::1]:5433/app?target_session_attrs=primary",
+                "postgresql://u:a,b@db/app?target_session_attrs=primary",
+            ],
+        ),
+        ("postgresql://u@/app?host=/one,/two", ["postgresql://u@/app?host=/one,/two"]),
+        (
+            "postgresql://one,two/app?target_session_attrs=prefer-standby",
+            ["postgresql://one,two/app?target_session_attrs=prefer-standby"],
+        ),
+    ],
+)
+def test_a_url_of_several_hosts_becomes_one_url_per_host(url: str, urls: list[str]) -> None:
+    assert one_url_per_host(url) == urls

@@ -1,4 +1,4 @@
-"""yoyo's PostgreSQL backend, made safe: a migration and every mark of it in one transaction."""
+"""yoyo's PostgreSQL backend, made safe: each migration and its bookkeeping in one transaction."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ if TYPE_CHECKING:
 
     from service.migrations.files import MigrationFile
 
-# Advisory locks. The first one's connection is idle, so that no migration can let go of it, and
-# lasts as long as the process. The second one is on the connection that migrates, and lasts as long
-# as its work, which the server goes on with for a while when the process is killed.
-# Any numbers that no other program locks in this database: "BMADFLOW" in ASCII, and the next.
+# Advisory locks. PROCESS_LOCK is on a connection of its own, so that no migration can release it,
+# and lasts as long as the process. WORK_LOCK is on the connection that migrates and lasts as long
+# as its work, which the server continues for a while after the process was killed.
+# The numbers must be unused by other programs on this database: "BMADFLOW" in ASCII, and the next.
 PROCESS_LOCK: Final = 0x424D4144_464C4F57
 WORK_LOCK: Final = PROCESS_LOCK + 1
 
 CONNECT_SECONDS: Final = 5
 
-# How long a statement may queue for a lock that the live service holds: while it queues, every
-# request for that table queues behind it.
+# How long a statement may wait for a lock that the live service holds: while it waits, all requests
+# for that table wait behind it.
 LOCK_TIMEOUT: Final = "5s"
 
 SESSION: Final = {
     "lock_timeout": LOCK_TIMEOUT,
-    # The limits that a role or a database sets for requests are not meant for migrations.
+    # Limits that a role or a database sets for requests must not hold for migrations.
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    # The server notices a machine that is gone.
+    # Lets the server notice that the client's machine is gone.
     "tcp_keepalives_idle": "10s",
     "tcp_keepalives_interval": "5s",
     "tcp_keepalives_count": "3",
 }
 
-# What a killed process was doing goes on in the server, and would keep the locks of the next one's
-# migration, unless the server looks whether the process is still there.
+# The server continues the statement of a killed process, and that keeps the locks that the next
+# migrate needs, unless the server checks during the statement whether the client is still there.
 CLIENT_CHECK_INTERVAL: Final = "500ms"
 
-# A file that ends the transaction it runs in would be half applied when a later statement fails.
+# A file that ended its transaction would stay half applied if a later statement failed.
 TRANSACTION_CONTROL = re.compile(r"(?i)(begin|start|commit|end|rollback|abort|prepare\s+trans)\b")
 COPY_FROM_CLIENT = re.compile(r"(?is)copy\b.*\b(stdin|stdout)\b")
 LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
 class MigrationError(Exception):
-    """The schema could not be brought to where it should be; `str()` is one readable line."""
+    """Migrating or rolling back failed. `str()` is one readable line."""
 
 
 class MigrationBackend(PostgresqlPsycopgBackend):
-    """yoyo's bookkeeping, with a migration and every mark of it in one transaction.
+    """yoyo's bookkeeping, in the same transaction as the migration.
 
-    yoyo itself commits the migration before it marks it as applied. A kill between the two
-    leaves one that neither counts as applied nor can be applied again.
+    yoyo itself commits a migration before it marks it as applied. A kill between the two leaves a
+    migration that does not count as applied and cannot be applied again.
     """
 
     _connection: psycopg.Connection[Any]
@@ -82,19 +82,20 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         return self._connection
 
     def connect(self, dburi: object) -> psycopg.Connection[Any]:
-        # libpq reads the URL itself: yoyo's own parser knows neither several hosts nor sockets.
+        # libpq parses the URL: yoyo's own parser supports neither several hosts nor sockets.
         return connect(self._url)
 
     def _delete_lock_row(self, pid: int) -> None:
-        # After a cut connection the row stays, for break_lock. What cut it is the error to tell.
+        # On a closed connection this would fail and hide the error that closed it. The next
+        # process's break_lock deletes the row.
         if not self.connection.closed:
             self.connection.rollback()
             self._reset_session()
             super()._delete_lock_row(pid)
 
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        # yoyo's own asks for a user name, which a container may not have, and for a full host
-        # name, which a broken resolver takes half a minute not to find.
+        # yoyo's own needs a user name, which a container may lack, and looks up the full host
+        # name, for which a broken resolver takes half a minute.
         return {
             "id": str(uuid.uuid1()),
             "migration_id": migration.id,
@@ -106,14 +107,14 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         }
 
     def apply_file(self, file: MigrationFile) -> None:
-        """Apply a migration and note that it was.
+        """Apply a migration and record that.
 
-        Raises MigrationError; nothing is done then, or in a file that is not transactional, the
-        statements before the one that failed.
+        Raises MigrationError. Then nothing has changed or, with a file that is not transactional,
+        only what the statements before the failed one did.
         """
         migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
-            self._run(file.path, file.is_transactional)
+            self._run_statements(file.path, file.is_transactional)
             self._reset_session()
             with self.connection.transaction():
                 self.mark_one(migration, log=False)
@@ -124,15 +125,15 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                 )
 
     def roll_back_file(self, file: MigrationFile) -> None:
-        """Undo a migration and note that it was. Raises MigrationError as apply_file does."""
+        """Undo a migration and record that. Raises MigrationError as apply_file does."""
         migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
-            self._run(file.rollback_path, file.is_transactional)
+            self._run_statements(file.rollback_path, file.is_transactional)
             self._reset_session()
             with self.connection.transaction():
                 self.unmark_one(migration, log=False)
                 self.log_migration(migration, "rollback")
-                # Rolling back the very first migration has taken the table away.
+                # The rollback of the very first migration dropped this table.
                 if exists(self.connection, "migration_checksum"):
                     self.connection.execute(
                         "delete from migration_checksum where migration_id = %s", (file.id,)
@@ -144,18 +145,18 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         try:
             with transaction:
                 yield
-        except psycopg.Error as error:  # of the bookkeeping, or of a constraint that was deferred
+        except psycopg.Error as error:  # from the bookkeeping, or from a deferred constraint
             raise MigrationError(f"{file.path.name}: {describe_error(error)}") from error
 
-    def _run(self, path: Path, is_transactional: bool) -> None:
+    def _run_statements(self, path: Path, is_transactional: bool) -> None:
         text = path.read_text(encoding="utf-8")
         _, _, statements = read_sql_migration(str(path))
         offset = 0
         for statement in statements:
             start = text.index(statement, offset)
             offset = start + len(statement)
-            body = start + _leading_comments(statement)
-            place = f"{path.name}, line {_line(text, body)}"
+            body = start + _leading_comments_length(statement)
+            place = f"{path.name}, line {_line_number(text, body)}"
             if is_transactional and TRANSACTION_CONTROL.match(text, body):
                 raise MigrationError(
                     f"{place}: a migration runs in a transaction already; take this statement out"
@@ -166,7 +167,7 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                 self.connection.execute(statement.encode())
             except psycopg.Error as error:
                 if position := error.diag.statement_position:
-                    place = f"{path.name}, line {_line(text, start + int(position) - 1)}"
+                    place = f"{path.name}, line {_line_number(text, start + int(position) - 1)}"
                 raise MigrationError(f"{place}: {describe_error(error)}") from error
             if is_transactional and not self._is_in_transaction():
                 raise MigrationError(
@@ -176,9 +177,9 @@ class MigrationBackend(PostgresqlPsycopgBackend):
             raise MigrationError(f"{path.name}: leaves a transaction open; commit it")
 
     def _reset_session(self) -> None:
-        # A file may leave a search_path or a role behind, as a dump does in its first lines, with
-        # which the bookkeeping would not find its tables.
-        self.connection.execute("reset session authorization")  # and with it the role
+        # A file may set a search_path or a role, as the first lines of a dump do. The bookkeeping
+        # would not find its tables then.
+        self.connection.execute("reset session authorization")  # which resets the role, too
         self.connection.execute("reset all")
         set_up_session(self.connection)
 
@@ -188,12 +189,12 @@ class MigrationBackend(PostgresqlPsycopgBackend):
 
 @contextmanager
 def open_backend(url: str) -> Generator[MigrationBackend]:
-    """Yield a backend with its tables made; to be used by the holder of PROCESS_LOCK."""
+    """Yield a backend that has its tables. The caller must hold PROCESS_LOCK."""
     with MigrationBackend(url) as backend:
         backend.connection.execute("select pg_advisory_lock(%s)", (WORK_LOCK,))
         backend.create_lock_table()
-        # yoyo's lock is a row that stays behind when its process is killed. Under our lock
-        # nobody else can hold it, so one that is there is such a leftover.
+        # yoyo's lock is a row that outlives a killed process. Our lock excludes other processes,
+        # so a row that exists now is such a leftover.
         backend.break_lock()
         with backend.lock():
             backend.ensure_internal_schema_updated()
@@ -208,7 +209,7 @@ def connect(url: str) -> psycopg.Connection[Any]:
 
 
 def set_up_session(connection: psycopg.Connection[Any]) -> None:
-    """Set what SESSION says, as far as the server is new enough to know it."""
+    """Set the parameters in SESSION that the server's version has."""
     connection.execute(
         """
         select set_config(name, value, false)
@@ -216,19 +217,19 @@ def set_up_session(connection: psycopg.Connection[Any]) -> None:
         """,
         (list(SESSION), list(SESSION.values())),
     )
-    # A server on a system where it cannot look, such as Windows, refuses any value but 0.
+    # On systems without support for the check, such as Windows, only 0 is valid.
     with suppress(psycopg.errors.InvalidParameterValue), connection.transaction():
         connection.execute(f"set client_connection_check_interval = '{CLIENT_CHECK_INTERVAL}'")
 
 
 def exists(connection: psycopg.Connection[Any], table: str) -> bool:
-    """Return whether there is a table of this name where the connection looks for it."""
+    """Return whether the connection's search_path has a table of this name."""
     row = connection.execute("select to_regclass(%s) is not null", (table,)).fetchone()
     return row == (True,)
 
 
 def conninfo(url: str) -> str:
-    """Return what libpq connects by: the URL with a bound on the time that it takes."""
+    """Return libpq's connection string: the URL and a time limit for connecting."""
     return make_conninfo(
         url, connect_timeout=CONNECT_SECONDS, application_name="bmadflow-api migrate"
     )
@@ -248,12 +249,12 @@ def describe_error(error: psycopg.Error) -> str:
     return " ".join(text.split())
 
 
-def _leading_comments(statement: str) -> int:
+def _leading_comments_length(statement: str) -> int:
     match = LEADING_COMMENTS.match(statement)
     return match.end() if match else 0
 
 
-def _line(text: str, offset: int) -> int:
+def _line_number(text: str, offset: int) -> int:
     return text.count("\n", 0, offset) + 1
 
 

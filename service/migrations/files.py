@@ -1,4 +1,4 @@
-"""The migrations as files: what `sql/` holds, checked for what yoyo would pass over in silence."""
+"""The files in `sql/`, checked for mistakes that yoyo would silently ignore."""
 
 import hashlib
 import re
@@ -11,14 +11,14 @@ SQL_FOLDER = PROJECT / "sql"
 
 FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+(?P<rollback>\.rollback)?\.sql")
 
-# yoyo ignores a directive that is spelt otherwise, or that stands further down, without a word.
+# yoyo silently ignores a directive that is misspelt or stands further down.
 NOT_TRANSACTIONAL = "-- transactional: false\n"
 DIRECTIVE = re.compile(r"(?im)^\s*--\s*(non-?)?(transaction\w*|depends)\s*[:=].*$")
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 class MigrationFileError(Exception):
-    """A file in `sql/` is not as it must be; `str()` names it and says what is wrong."""
+    """A file in `sql/` breaks a rule. `str()` names the file and says what is wrong."""
 
 
 class MigrationFile(NamedTuple):
@@ -31,7 +31,7 @@ class MigrationFile(NamedTuple):
 
     @property
     def rollback_path(self) -> Path:
-        """Return the file beside it that undoes it."""
+        """Return the file that undoes the migration."""
         return self.path.with_suffix(".rollback.sql")
 
 
@@ -44,7 +44,9 @@ def read_migration_files(folder: Path = SQL_FOLDER) -> list[MigrationFile]:
     if not folder.is_dir():
         raise MigrationFileError(f"{folder} does not exist: the migrations are missing")
     paths = sorted(path for path in folder.iterdir() if path.suffix == ".sql")
-    migrations = [_read(path) for path in paths if not path.name.endswith(".rollback.sql")]
+    migrations = [
+        _read_migration(path) for path in paths if not path.name.endswith(".rollback.sql")
+    ]
     if not migrations:
         raise MigrationFileError(f"{folder} holds no migrations")
     _check_numbers(migrations)
@@ -55,8 +57,8 @@ def read_migration_files(folder: Path = SQL_FOLDER) -> list[MigrationFile]:
 def create_migration_files(title: str, folder: Path = SQL_FOLDER) -> list[Path]:
     """Create the next numbered migration and its rollback; return both paths.
 
-    Raises MigrationFileError if nothing of `title` can stand in a file name, or if the folder's
-    files are not in order.
+    Raises MigrationFileError if `title` has no character for a file name, or if the folder's files
+    break a rule.
     """
     slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:80]
     if not slug:
@@ -71,7 +73,7 @@ def create_migration_files(title: str, folder: Path = SQL_FOLDER) -> list[Path]:
     return [apply, rollback]
 
 
-def _read(path: Path) -> MigrationFile:
+def _read_migration(path: Path) -> MigrationFile:
     if not FILE_NAME.fullmatch(path.name):
         raise MigrationFileError(
             f"{path.name}: the name is not four digits, then lower-case words, "

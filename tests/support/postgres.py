@@ -16,12 +16,12 @@ from service.embedded.postgres import EmbeddedPostgres
 if TYPE_CHECKING:
     from pathlib import Path
 
-# What makes PostgreSQL fast when nothing has to outlive the tests.
+# Nothing has to survive a crash.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def run_sql(url: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run statements one by one and return the last one's rows, if it has any."""
+    """Run statements one by one and return the rows of the last one."""
     rows: list[tuple[Any, ...]] = []
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
@@ -59,7 +59,7 @@ class Postgres:
 
     def thaw(self) -> None:
         for process in self.processes():
-            with suppress(psutil.NoSuchProcess):  # some end while this runs
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
                 process.send_signal(signal.SIGCONT)
 
     def processes(self) -> list[psutil.Process]:

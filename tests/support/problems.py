@@ -1,4 +1,4 @@
-"""What every problem (RFC 9457) of the service must have."""
+"""Problem documents (RFC 9457), as every error response of the service has one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """Return the problem of a response after checking the members that all problems have."""
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()

@@ -1,4 +1,4 @@
-"""Wait for what a test expects."""
+"""Polling for the state that a test expects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
-    """Return what `check` does as soon as that is true; fail if it is not within `seconds`."""
+    """Call `check` until its result is true, and return that; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := check()):
         assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"

@@ -1,4 +1,4 @@
-"""What a database that freezes or restarts costs: the requests that are under way, and no more."""
+"""A database that freezes or restarts fails the requests under way, and no others."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from service.state import Request
     from tests.support.postgres import Postgres
 
-# What a request may take whose database does not answer, with a second for a busy machine.
+# Seconds until a request fails while its database is frozen, with one second for a busy machine.
 LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 1
 
 POOL_MAX = 5
 
 
 async def query(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(await request.state["database"].fetch_value("select 'answered'"))
+    return PlainTextResponse(await request.state["database"].fetch_value("select 'read'"))
 
 
 async def change(request: Request) -> PlainTextResponse:
     async with request.state["database"].transaction() as connection:
         await connection.execute("select txid_current()")
-        answer = await connection.fetch_value("select 'changed'")
-    return PlainTextResponse(answer)
+        text = await connection.fetch_value("select 'changed'")
+    return PlainTextResponse(text)
 
 
 ROUTES = [Route("/query", query), Route("/change", change, methods=["POST"])]
@@ -49,8 +49,8 @@ class Outcome:
     response: httpx.Response
 
 
-class Load:
-    """Clients that ask again and again, each after its last answer."""
+class MixedLoad:
+    """Clients of several routes that each send one request after the other."""
 
     def __init__(self, url: httpx.URL) -> None:
         self._url = url
@@ -65,11 +65,11 @@ class Load:
         ):
             for method, path, number in MIX:
                 for _ in range(number):
-                    clients.create_task(self._ask(client, method, path))
+                    clients.create_task(self._run_client(client, method, path))
             yield
             self._is_over = True
 
-    async def _ask(self, client: httpx.AsyncClient, method: str, path: str) -> None:
+    async def _run_client(self, client: httpx.AsyncClient, method: str, path: str) -> None:
         while not self._is_over:
             started = time.monotonic()
             response = await client.request(method, path)  # a transport error fails the test
@@ -86,13 +86,13 @@ MIX = (
 )
 
 
-def assert_whole(client: httpx.Client) -> None:
-    """Every connection that the pool may have can be had, and none is in use."""
+def assert_pool_is_whole(client: httpx.Client) -> None:
+    """Check that requests can use every connection of the pool, and that none stays in use."""
     assert client.get("/api/health").status_code == 200
 
     async def use_all() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=client.base_url, timeout=30) as asking:
-            return await asyncio.gather(*(asking.post("/change") for _ in range(4 * POOL_MAX)))
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=30) as many:
+            return await asyncio.gather(*(many.post("/change") for _ in range(4 * POOL_MAX)))
 
     assert [response.text for response in asyncio.run(use_all())] == ["changed"] * 4 * POOL_MAX
     metrics = client.get("/metrics").text
@@ -105,7 +105,7 @@ def assert_whole(client: httpx.Client) -> None:
         assert line in metrics.splitlines()
 
 
-def assert_problem_to_try_again(response: httpx.Response) -> None:
+def assert_retryable(response: httpx.Response) -> None:
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"
     if response.request.url.path == "/api/health":
@@ -114,8 +114,10 @@ def assert_problem_to_try_again(response: httpx.Response) -> None:
         assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_ten_seconds_of_a_frozen_database_under_load(own_postgres: Postgres) -> None:
-    async def freeze_for_a_while(load: Load) -> tuple[float, float]:
+def test_requests_fail_in_time_and_only_while_the_database_is_frozen(
+    own_postgres: Postgres,
+) -> None:
+    async def freeze_for_a_while(load: MixedLoad) -> tuple[float, float]:
         async with load.running():
             await asyncio.sleep(1)
             frozen = time.monotonic()
@@ -129,23 +131,23 @@ def test_ten_seconds_of_a_frozen_database_under_load(own_postgres: Postgres) -> 
     with serving(
         own_postgres.url, *ROUTES, database_pool_max=POOL_MAX, health_timeout=1.0
     ) as client:
-        load = Load(client.base_url)
+        load = MixedLoad(client.base_url)
         frozen, thawed = asyncio.run(freeze_for_a_while(load))
         for outcome in load.outcomes:
             assert outcome.ended - outcome.started < LONGEST
             if outcome.response.status_code != 200:
-                assert_problem_to_try_again(outcome.response)
+                assert_retryable(outcome.response)
                 assert outcome.path != "/api/health/live"
                 assert frozen < outcome.ended
                 assert outcome.started < thawed
         assert {outcome.response.status_code for outcome in load.outcomes} == {200, 503}
-        assert_whole(client)
+        assert_pool_is_whole(client)
 
 
-def test_a_restart_of_the_database_under_load_costs_what_is_under_way(
+def test_a_restart_of_the_database_fails_only_the_requests_under_way(
     own_postgres: Postgres,
 ) -> None:
-    async def restart(load: Load) -> float:
+    async def restart(load: MixedLoad) -> float:
         async with load.running():
             await asyncio.sleep(1)
             stopped = time.monotonic()
@@ -156,14 +158,14 @@ def test_a_restart_of_the_database_under_load_costs_what_is_under_way(
         return stopped
 
     with serving(own_postgres.url, *ROUTES, database_pool_max=POOL_MAX) as client:
-        load = Load(client.base_url)
+        load = MixedLoad(client.base_url)
         stopped = asyncio.run(restart(load))
         failed = [outcome for outcome in load.outcomes if outcome.response.status_code != 200]
         for outcome in failed:
-            assert_problem_to_try_again(outcome.response)
-        # Health tells at once; all others wait until the database is back, unless they were under
-        # way when it went.
+            assert_retryable(outcome.response)
+        # Health fails at once. The others wait for the database, unless they were under way when it
+        # stopped.
         others = [outcome for outcome in failed if outcome.path != "/api/health"]
         assert all(outcome.started < stopped + 0.5 for outcome in others)
         assert len(others) <= POOL_MAX
-        assert_whole(client)
+        assert_pool_is_whole(client)

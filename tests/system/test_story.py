@@ -1,4 +1,4 @@
-"""The acceptance criteria of story 1.3, each with the test that holds it up."""
+"""The acceptance criteria of story 1.3, one test for each."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 def test_ac_1_application_structure(start_service: Callable[..., Service], database: str) -> None:
-    """An application, its settings, its database pool, CORS for the front end, API docs."""
+    """The application, settings and database modules exist; CORS and the API docs work."""
     for part in ("app.py", "settings.py", "database.py"):
         assert (PROJECT / "service" / part).is_file()
     url = start_service(DATABASE_URL=database).url
-    answer = httpx.get(f"{url}/api/health", headers={"origin": "http://localhost:3000"})
-    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+    response = httpx.get(f"{url}/api/health", headers={"origin": "http://localhost:3000"})
+    assert response.headers["access-control-allow-origin"] == "http://localhost:3000"
     for page in ("/docs", "/redoc"):
         assert httpx.get(url + page).status_code == 200
 
 
 def test_ac_2_migrations(empty_database: str) -> None:
-    """A first migration, applied by one command."""
+    """One command applies the first migration."""
     assert SQL_FOLDER == PROJECT / "sql"
     first = read_migration_files()[0]
     result = run_command("migrate", DATABASE_URL=empty_database)
@@ -44,17 +44,17 @@ def test_ac_2_migrations(empty_database: str) -> None:
 
 
 def test_ac_3_health_endpoint(start_service: Callable[..., Service], database: str) -> None:
-    """`GET /api/health` asks the database and answers 200 with status, database and timestamp."""
-    answer = httpx.get(f"{start_service(DATABASE_URL=database).url}/api/health")
-    assert answer.status_code == 200
-    body = answer.json()
+    """`GET /api/health` queries the database and returns 200 with status, database, timestamp."""
+    response = httpx.get(f"{start_service(DATABASE_URL=database).url}/api/health")
+    assert response.status_code == 200
+    body = response.json()
     assert body.keys() == {"status", "database", "timestamp"}
     assert (body["status"], body["database"]) == ("ok", "connected")
     assert datetime.fromisoformat(body["timestamp"]).tzinfo is not None
 
 
 def test_ac_4_startup(start_service: Callable[..., Service], tmp_path: Path) -> None:
-    """It starts with one command, without an error in the log, the docs and the pool work."""
+    """One command starts the service without errors in the log; the docs and the pool work."""
     service = start_service("--migrate", DATABASE_URL=f"embedded:{tmp_path / 'postgres'}")
     assert httpx.get(f"{service.url}/api/health").json()["database"] == "connected"
     assert httpx.get(f"{service.url}/docs").status_code == 200
@@ -65,7 +65,7 @@ def test_ac_4_startup(start_service: Callable[..., Service], tmp_path: Path) -> 
 
 
 def test_ac_4_reload(tmp_path: Path) -> None:
-    """The story's `--reload`: what `just dev` runs starts the service again after a change."""
+    """The story's `--reload`: the command of `just dev` restarts the service after a change."""
     for folder in ("service", "sql"):
         shutil.copytree(PROJECT / folder, tmp_path / folder)
     shutil.copy(PROJECT / ".env", tmp_path)
@@ -93,7 +93,7 @@ def test_ac_4_reload(tmp_path: Path) -> None:
 
 
 def test_ac_5_configuration(database: str) -> None:
-    """The variables are read from `.env` and the environment, and checked at the start."""
+    """Settings come from `.env` and the environment, and are checked when the service starts."""
     example = (PROJECT / ".env").read_text()
     for name in ("DATABASE_URL", "CORS_ORIGINS", "BACKEND_PORT", "LOG_LEVEL"):
         assert f"\n{name}=" in example

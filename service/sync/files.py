@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from service.database import Connection, Database, Row
-    from service.git.repository import Blobs, Entry
+    from service.git.objects import Blobs, Entry
     from service.sync.progress import Progress
 
 # A statement reads or writes so many documents, or so many bytes of them.

@@ -13,7 +13,10 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from service.documents.metadata import READER_VERSION
-from service.git.repository import GitError, GitOptions, GitRepository, remove_leftovers
+from service.git.errors import GitError
+from service.git.folder import remove_leftovers
+from service.git.options import GitOptions
+from service.git.repository import GitRepository
 from service.sync.files import (
     Contents,
     choose_files,
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from service.database import Connection, Database
-    from service.git.repository import Tree
+    from service.git.objects import Tree
     from service.settings import Settings
     from service.sync.files import WantedFile
     from service.sync.progress import Place, Progress

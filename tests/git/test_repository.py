@@ -21,17 +21,11 @@ import pytest
 from service import PROJECT
 from service.git import folder as git_folder
 from service.git import process as git_process
-from service.git.errors import explain
-from service.git.repository import (
-    MAX_FILE_BYTES,
-    Blobs,
-    Entry,
-    GitError,
-    GitOptions,
-    GitRepository,
-    Tree,
-    remove_leftovers,
-)
+from service.git.errors import GitError, explain
+from service.git.folder import remove_leftovers
+from service.git.objects import Blobs, Entry, Tree
+from service.git.options import GitOptions
+from service.git.repository import MAX_FILE_BYTES, GitRepository
 from tests.support.git_server import (
     FIRST_COMMIT,
     LFS_POINTER,
@@ -811,7 +805,8 @@ CHILD = """
 import asyncio, sys, tempfile, uvloop
 sys.path[:0] = {path!r}
 from service.git import process as git_process
-from service.git.repository import GitOptions, GitRepository
+from service.git.options import GitOptions
+from service.git.repository import GitRepository
 git_process.STALL_SECONDS = 1
 tempfile.tempdir = {temporary!r}
 async def main():
@@ -1148,7 +1143,7 @@ async def test_git_connects_to_the_address_that_was_checked(
         asked.append((host, port))
         return f"*:{port}:127.0.0.1"
 
-    monkeypatch.setattr("service.git.repository.resolve_public", resolve)
+    monkeypatch.setattr("service.git.runner.resolve_public", resolve)
     at = options(tmp_path, server, private_networks=False)
     url = f"http://docs.invalid:{server.port}/team/docs.git"
     _, contents = await read(at, url)

@@ -1,0 +1,119 @@
+"""Refs, trees and contents, read from what git printed into a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.git.errors import GitError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+READ_BYTES = 1 << 20
+
+
+class Entry(NamedTuple):
+    """One file, link or submodule. The path begins at the repository's root."""
+
+    path: bytes
+    mode: str
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """A folder as it is in a commit."""
+
+    commit: str
+    # When the last commit that changed the folder was made; None if its date is not a valid time.
+    commit_date: datetime | None
+    # False where the fetched history is too short: commit_date is that of the oldest fetched
+    # commit, and the folder last changed then or earlier.
+    is_date_exact: bool
+    # Two folders with equal contents have the same id, and only those.
+    tree_id: str
+    entries: list[Entry]
+
+
+class Blobs:
+    """The wanted contents, in one open file: readable from any thread, after GitRepository's end.
+
+    `sizes` has the bytes of each content that can be read, by its id. `too_large` has the other
+    wanted ones, with None for a size that is not known.
+    """
+
+    def __init__(self, path: Path, sizes: dict[str, int], too_large: dict[str, int | None]) -> None:
+        """Open a file that `git cat-file --batch` wrote for the ids of `sizes`, in their order."""
+        self.sizes = sizes
+        self.too_large = too_large
+        self._offsets: dict[str, int] = {}
+        end = 0
+        for blob, size in sizes.items():
+            self._offsets[blob] = end
+            end += len(_batch_header(blob, size)) + size + 1
+        # The descriptor outlives the file's directory; it is closed with the last reference.
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
+        if os.fstat(self._file).st_size != end:
+            raise GitError("git gave other contents than those that were asked for.")
+
+    def read(self, blob: str) -> bytes:
+        """Return a content. Raises KeyError if it was not asked for or is too large."""
+        header = _batch_header(blob, self.sizes[blob])
+        length = len(header) + self.sizes[blob]
+        read = os.pread(self._file, length, self._offsets[blob])
+        if len(read) != length or not read.startswith(header):
+            raise GitError("git gave other contents than those that were asked for.")
+        return read[len(header) :]
+
+
+def _batch_header(blob: str, size: int) -> bytes:
+    return f"{blob} blob {size}\n".encode()
+
+
+def find_ref(path: Path, name: str) -> str | None:
+    """Return the id of exactly this ref in the output of `git ls-remote`."""
+    # Line by line: the names of a million refs may end with this one.
+    with path.open("rb") as file:
+        for line in file:
+            commit, _, found = line.rstrip(b"\n").partition(b"\t")
+            if found == name.encode():
+                return commit.decode()
+    return None
+
+
+def read_entries(path: Path, prefix: bytes, max_files: int) -> list[Entry]:
+    """Return the entries in the output of `git ls-tree -r -z`, with `prefix` before each path.
+
+    Raises GitError if there are more than `max_files`.
+    """
+    entries: list[Entry] = []
+    with path.open("rb") as file:
+        # Part by part: a few trees that contain each other print millions of lines.
+        rest = b""
+        while part := file.read(READ_BYTES):
+            *records, rest = (rest + part).split(b"\0")
+            if len(entries) + len(records) > max_files:
+                raise GitError(f"The folder has more than {max_files:,} files.")
+            for record in records:
+                head, _, name = record.partition(b"\t")
+                mode, kind, blob = head.decode().split()
+                entries.append(Entry(prefix + name, sys.intern(mode), sys.intern(kind), blob))
+    return entries
+
+
+def read_sizes(path: Path) -> dict[str, int]:
+    """Return the blobs' sizes in the output of `git cat-file --batch-check`."""
+    sizes: dict[str, int] = {}
+    with path.open() as file:
+        for line in file:
+            blob, kind, size = line.split()
+            if kind == "blob":
+                sizes[blob] = int(size)
+    return sizes

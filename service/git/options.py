@@ -1,0 +1,28 @@
+"""What git may do for one repository, and for how long."""
+
+from dataclasses import dataclass, field
+
+GITHUB = "github.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitOptions:
+    """The limits and the credentials of one GitRepository."""
+
+    # URL schemes that git may use. Only tests use others than https.
+    protocols: tuple[str, ...] = ("https",)
+    # Allow hosts to have any address, and let git look it up itself: for a server inside the
+    # network, or where `config_global` sends URLs elsewhere.
+    private_networks: bool = False
+    # The operator's file in git's own format: certificates, `insteadOf`.
+    config_global: str | None = None
+    # Sent to `token_host` alone, which is `host` or `host:port`.
+    token: str | None = field(default=None, repr=False)
+    token_host: str = GITHUB
+    # For everything that one GitRepository does, from its `async with` on.
+    seconds: float = 300.0
+    # A limit of its own for each of these: one fetch, all fetches of one GitRepository together,
+    # and the wanted contents together, unpacked.
+    max_bytes: int = 268_435_456
+    # Files, links and submodules in the folder, wanted or not.
+    max_files: int = 100_000

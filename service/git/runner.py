@@ -1,0 +1,180 @@
+"""Git commands on one bare repository: limited, timed, and with errors that users may read."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from service.git.address import resolve_public
+from service.git.errors import (
+    CANNOT_START,
+    DISK_FULL,
+    TOO_LARGE,
+    GitError,
+    GitTooLargeError,
+    explain,
+)
+from service.git.process import git_command, git_environment, run_git
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from service.git.options import GitOptions
+
+GIT_VERSION_MIN = (2, 37)  # the first with http.curloptResolve, which older ones ignore silently
+# Read from the end of what git printed on standard error.
+ERROR_BYTES = 16_384
+
+
+class GitRunner:
+    """Runs git, with its output, its errors and a bare repository in one directory."""
+
+    def __init__(self, options: GitOptions, directory: Path, deadline: float) -> None:
+        """`deadline`, in the event loop's time, is for all commands together."""
+        self.git_dir = directory / "repository"
+        self._options = options
+        self._directory = directory
+        self._deadline = deadline
+        # By host and port: http.curloptResolve of the addresses that were checked.
+        self._pins: dict[tuple[str, int], str] = {}
+        self._is_version_checked = False
+        self._file_count = 0
+
+    async def run_remote(
+        self, url: str, *arguments: str, stdin: Path | None = None, git_dir: str | None = None
+    ) -> Path:
+        """Run a git command that connects to `url`; return the file of its output.
+
+        Raises GitError if the URL's host may not be reached, and as `run` does.
+        """
+        host, port = _split_url(url, self._options.protocols)
+        configuration: dict[str, str] = {}
+        if not self._options.private_networks:
+            if (host, port) not in self._pins:
+                self._pins[host, port] = await resolve_public(host, port)
+            configuration["http.curloptResolve"] = self._pins[host, port]
+        name = f"[{host}]" if ":" in host else host
+        address = name if port == 443 else f"{name}:{port}"
+        token = self._options.token
+        is_for_token = url.startswith("https:") and address == self._options.token_host.lower()
+        if token and is_for_token:
+            credentials = _basic_credentials(host, token)
+            configuration["http.extraHeader"] = f"Authorization: {credentials}"
+        return await self.run(*arguments, stdin=stdin, git_dir=git_dir, configuration=configuration)
+
+    async def run(
+        self,
+        *arguments: str,
+        stdin: Path | None = None,
+        git_dir: str | None = None,
+        file_bytes: int | None = None,
+        configuration: Mapping[str, str] | None = None,
+    ) -> Path:
+        """Run a git command to its end; return the file of its output.
+
+        No file that git writes may have more than `file_bytes`, by default the options' max_bytes.
+        Raises GitError if the command fails, is too slow or cannot be started.
+        """
+        if not self._is_version_checked:
+            self._is_version_checked = True
+            await self._check_version()
+        directory = f"--git-dir={git_dir or self.git_dir}"
+        return await self._run([directory, *arguments], stdin, file_bytes, configuration or {})
+
+    def unfinished_packs(self) -> list[Path]:
+        """Return the packs of fetches that did not reach their end."""
+        return list(self.git_dir.glob("objects/pack/tmp_*"))
+
+    def new_path(self, name: str) -> Path:
+        """Return the path of a new file in the directory."""
+        self._file_count += 1
+        return self._directory / f"{name}-{self._file_count}"
+
+    async def _check_version(self) -> None:
+        output = (await self._run(["version"], None, None, {})).read_text()
+        found = re.search(r"(\d+)\.(\d+)", output)
+        if found is None or (int(found[1]), int(found[2])) < GIT_VERSION_MIN:
+            raise GitError("The service needs git 2.37 or newer on its machine.")
+
+    async def _run(
+        self,
+        arguments: list[str],
+        stdin: Path | None,
+        file_bytes: int | None,
+        configuration: Mapping[str, str],
+    ) -> Path:
+        options = self._options
+        output, errors = self.new_path("output"), self.new_path("errors")
+        command = git_command(file_bytes or options.max_bytes)
+        variables = git_environment(
+            protocols=options.protocols,
+            config_global=options.config_global,
+            configuration=configuration,
+        )
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                code = await run_git(
+                    [*command, *arguments],
+                    variables,
+                    stdin=stdin or Path(os.devnull),
+                    stdout=output,
+                    stderr=errors,
+                )
+        except TimeoutError:
+            raise GitError(
+                f"Reading the repository took longer than {options.seconds:g} s."
+            ) from None
+        except OSError as error:
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise GitError(DISK_FULL if is_full else CANNOT_START) from error
+        if code != 0:
+            raise self._explain(code, errors, configuration)
+        return output
+
+    def _explain(self, code: int, errors: Path, configuration: Mapping[str, str]) -> GitError:
+        max_bytes = self._options.max_bytes
+        # git does not always report that a helper was killed for the size of its file.
+        if any(pack.stat().st_size >= max_bytes for pack in self.unfinished_packs()):
+            return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
+        credentials = configuration.get("http.extraHeader", "").rpartition(" ")[2]
+        secrets = {credentials, self._options.token}
+        paths = (str(self._directory), self._options.config_global)
+        hidden = [text for text in (*paths, *secrets) if text]
+        printed = _read_end(errors, ERROR_BYTES)
+        return explain(code, printed, max_bytes=max_bytes, hidden=hidden)
+
+
+def _split_url(url: str, protocols: Collection[str]) -> tuple[str, int]:
+    """Return host and port of a URL like `https://host/path`. Raises GitError for other forms."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = parts = None
+    if parts is None or not host or parts.scheme not in protocols or "@" in parts.netloc:
+        raise GitError("This is not the URL of a repository that the service can read.")
+    return host, port or (80 if parts.scheme == "http" else 443)
+
+
+def _basic_credentials(host: str, token: str) -> str:
+    """Return the Authorization header's value, with the user name that the host demands."""
+    if host == "bitbucket.org":
+        user = "x-token-auth"
+    elif host.split(".")[0] == "gitlab":
+        user = "oauth2"
+    else:
+        user = "x-access-token"
+    return f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
+
+
+def _read_end(path: Path, length: int) -> bytes:
+    """Return the last bytes of a file, which a server can make as large as the limit allows."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - length))
+        return file.read(length)

@@ -27,7 +27,7 @@ from tests.support.hub import hub_settings, hub_variables
 from tests.support.postgres import Postgres, run_sql
 from tests.support.service import Service, run_command, service_environment, serving
 from tests.support.waiting import eventually
-from tests.support.wire import PATIENCE
+from tests.support.wire import TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -216,14 +216,14 @@ def test_what_somebody_adds_while_a_failed_sync_is_taken_back_stays(
     waiting += " and datname = current_database()"
     with ThreadPoolExecutor() as threads, psycopg.connect(database) as other:
         running = threads.submit(run_with, variables, "sync", remote.url)
-        eventually(lambda: server.stalled, PATIENCE)
+        eventually(lambda: server.stalled, TIMEOUT_SECONDS)
         other.execute(
             "insert into project_doc (project_id, name, github_url) "
             "select id, 'Mine', 'https://git.example/mine' from project"
         )
         server.behaviour.status = 500
         server.behaviour.resume.set()
-        eventually(lambda: run_sql(database, waiting) == [(1,)], PATIENCE)
+        eventually(lambda: run_sql(database, waiting) == [(1,)], TIMEOUT_SECONDS)
         other.commit()
         assert_one_line(running.result())
     assert [row[:2] for row in run_sql(database, REGISTERED)] == [("docs", "Mine")]
@@ -356,7 +356,7 @@ class Terminal:
         return self.text
 
     def _read(self) -> str:
-        assert select.select([self._descriptor], [], [], PATIENCE)[0], self.text
+        assert select.select([self._descriptor], [], [], TIMEOUT_SECONDS)[0], self.text
         with suppress(OSError):  # EIO, when the last process has closed it
             return os.read(self._descriptor, 4096).decode()
         return ""

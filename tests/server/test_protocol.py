@@ -25,15 +25,15 @@ from tests.support.raw_http import raw
 from tests.support.service import run_service, serving
 from tests.support.waiting import eventually
 from tests.support.wire import (
-    PATIENCE,
-    Answer,
-    assert_fair,
-    assert_no_fault,
+    TIMEOUT_SECONDS,
+    WireResponse,
+    assert_no_logged_error,
+    assert_no_server_error,
     connect,
     is_readable,
-    read_answers,
-    read_one,
-    read_to_end,
+    parse_responses,
+    receive_all,
+    receive_response,
     send,
     unharmed,
 )
@@ -100,17 +100,17 @@ def lasting(seconds: float) -> Generator[None]:
     assert seconds <= time.monotonic() - started < seconds + MARGIN
 
 
-def drip(connection: socket.socket, byte: bytes) -> list[Answer]:
+def drip(connection: socket.socket, byte: bytes) -> list[WireResponse]:
     """Send a byte again and again until something comes; return all that does."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not is_readable(connection, 0.05):
         send(connection, byte)
         assert time.monotonic() < deadline
-    return read_answers(read_to_end(connection))
+    return parse_responses(receive_all(connection))
 
 
-def assert_timeout(answers: list[Answer]) -> Answer:
-    assert_fair(answers)
+def assert_timeout(answers: list[WireResponse]) -> WireResponse:
+    assert_no_server_error(answers)
     assert [(answer.status, answer.is_last) for answer in answers] == [(408, True)]
     return answers[0]
 
@@ -124,15 +124,15 @@ def test_a_head_that_comes_byte_by_byte_is_a_timeout(service: Service) -> None:
 def test_a_second_head_that_comes_byte_by_byte_is_a_timeout(service: Service) -> None:
     with unharmed(service), lasting(HEAD), connect(service.url) as connection:
         send(connection, GET + b"\r\n")
-        assert read_one(connection).status == 200
+        assert receive_response(connection).status == 200
         assert_timeout(drip(connection, b"\r\n"))
 
 
 def test_a_head_that_begins_behind_another_is_a_timeout(service: Service) -> None:
     with unharmed(service), lasting(HEAD), connect(service.url) as connection:
         send(connection, GET + b"\r\n" + b"GET /x HTT")
-        assert read_one(connection).status == 200
-        assert_timeout(read_answers(read_to_end(connection)))
+        assert receive_response(connection).status == 200
+        assert_timeout(parse_responses(receive_all(connection)))
 
 
 def test_a_body_without_end_that_nobody_reads_is_cut(patient: Service) -> None:
@@ -140,7 +140,7 @@ def test_a_body_without_end_that_nobody_reads_is_cut(patient: Service) -> None:
     sent = 0
     with unharmed(patient), connect(patient.url) as connection:
         send(connection, b"POST /nothing HTTP/1.1\r\nhost: test\r\n" + CHUNKED)
-        assert read_one(connection).status == 404
+        assert receive_response(connection).status == 404
         with suppress(ConnectionError):
             while sent < 20 * MAX_UNREAD_BYTES:
                 connection.sendall(piece)
@@ -151,14 +151,14 @@ def test_a_body_without_end_that_nobody_reads_is_cut(patient: Service) -> None:
 
 def test_a_connection_on_which_nothing_is_sent_is_closed(service: Service) -> None:
     with unharmed(service), lasting(HEAD), connect(service.url) as connection:
-        assert read_to_end(connection) == b""
+        assert receive_all(connection) == b""
 
 
 @pytest.mark.parametrize("begun", [LENGTH, LENGTH + b"half", CHUNKED, CHUNKED + b"5\r\nhalf"])
 def test_a_body_that_stalls_is_a_timeout(begun: bytes, service: Service) -> None:
     with unharmed(service), lasting(READ_BODY), connect(service.url) as connection:
         send(connection, POST + begun)
-        answer = assert_timeout(read_answers(read_to_end(connection)))
+        answer = assert_timeout(parse_responses(receive_all(connection)))
         assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 
@@ -187,7 +187,7 @@ def test_a_body_that_nobody_reads_does_not_keep_its_connection(
 ) -> None:
     with unharmed(service), lasting(UNREAD_BODY), connect(service.url) as connection:
         send(connection, GET + LENGTH)
-        assert read_one(connection).status == 200
+        assert receive_response(connection).status == 200
         assert drip(connection, byte) == []
 
 
@@ -195,7 +195,7 @@ def test_a_body_that_nobody_reads_does_not_keep_its_connection(
 def test_an_idle_connection_is_closed_in_time_and_not_before(last: bytes, service: Service) -> None:
     def ask_and_idle(connection: socket.socket) -> None:
         send(connection, GET + last)
-        assert read_one(connection).status == 200
+        assert receive_response(connection).status == 200
         if last != b"\r\n":
             send(connection, b"body")  # late: the request was answered without it
 
@@ -204,7 +204,7 @@ def test_an_idle_connection_is_closed_in_time_and_not_before(last: bytes, servic
         time.sleep(KEEP_ALIVE / 4)
         with lasting(KEEP_ALIVE):
             ask_and_idle(connection)
-            assert read_to_end(connection) == b""
+            assert receive_all(connection) == b""
 
 
 def memory(service: Service) -> int:
@@ -243,7 +243,7 @@ def test_a_client_that_does_not_read_its_answers_is_cut_and_its_memory_freed(
     service: Service,
 ) -> None:
     path = "/docs/assets/redoc.js"
-    whole = len(httpx.get(service.url + path, timeout=PATIENCE).content)
+    whole = len(httpx.get(service.url + path, timeout=TIMEOUT_SECONDS).content)
     with unharmed(service), watching_memory(service) as noted:
         eventually(lambda: connections(service) == 0)
         with lasting(STALL):
@@ -254,7 +254,7 @@ def test_a_client_that_does_not_read_its_answers_is_cut_and_its_memory_freed(
             eventually(lambda: connections(service) == len(clients))
             eventually(lambda: connections(service) == 0, STALL + MARGIN)
         for client in clients:
-            assert len(read_to_end(client)) < 10 * whole
+            assert len(receive_all(client)) < 10 * whole
             client.close()
     assert max(noted) < noted[0] + 60 * MEGABYTE
     assert memory(service) < noted[0] + 30 * MEGABYTE
@@ -285,7 +285,7 @@ def test_a_client_that_reads_slowly_gets_its_whole_answer(service: Service) -> N
         while piece := connection.recv(65536):
             data += piece
             time.sleep(2 * STALL * len(piece) / (16 * MEGABYTE))
-        assert [len(answer.body) for answer in read_answers(bytes(data))] == [16 * MEGABYTE]
+        assert [len(answer.body) for answer in parse_responses(bytes(data))] == [16 * MEGABYTE]
 
 
 def test_many_slow_clients_do_not_keep_others_from_being_served(patient: Service) -> None:
@@ -297,7 +297,7 @@ def test_many_slow_clients_do_not_keep_others_from_being_served(patient: Service
         POST + CHUNKED + b"0\r\na: ",
         b"GET /docs/assets/redoc.js HTTP/1.1\r\nhost: test\r\n\r\n" * 10,
     ]
-    with unharmed(patient), httpx.Client(base_url=patient.url, timeout=PATIENCE) as client:
+    with unharmed(patient), httpx.Client(base_url=patient.url, timeout=TIMEOUT_SECONDS) as client:
         clients = [connect(patient.url, receive_buffer=4096) for _ in range(300)]
         for number, connection in enumerate(clients):
             send(connection, slow[number % len(slow)])
@@ -318,7 +318,7 @@ def test_many_requests_that_wait_on_their_connections_take_little_memory(patient
             client.setblocking(False)
             with suppress(BlockingIOError):
                 client.send(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n" * 8000)
-        response = httpx.get(f"{patient.url}/api/health/live", timeout=PATIENCE)
+        response = httpx.get(f"{patient.url}/api/health/live", timeout=TIMEOUT_SECONDS)
         assert response.status_code == 200
         for client in clients:
             client.close()
@@ -343,7 +343,7 @@ def test_trailers_without_end_take_little_memory(
 
 
 def figures(service: Service, *names: str) -> list[float]:
-    text = httpx.get(f"{service.url}/metrics", timeout=PATIENCE).text
+    text = httpx.get(f"{service.url}/metrics", timeout=TIMEOUT_SECONDS).text
     found = [re.search(rf"^{re.escape(name)} (.*)$", text, re.MULTILINE) for name in names]
     return [float(match[1]) for match in found if match]
 
@@ -393,16 +393,16 @@ def hang_up(service: Service, number: int, *, together: int = 200) -> None:
 
 def test_clients_that_hang_up_leave_nothing_behind(patient: Service, database: str) -> None:
     hang_up(patient, 600)
-    eventually(lambda: figures(patient, *BUSY) == [0, 0, 1], PATIENCE)
+    eventually(lambda: figures(patient, *BUSY) == [0, 0, 1], TIMEOUT_SECONDS)
     hold_all(patient, database)
     files, taken = open_files(patient), memory(patient)
     with unharmed(patient):
         hang_up(patient, 5000)
-        eventually(lambda: figures(patient, *BUSY) == [0, 0, 1], PATIENCE)
+        eventually(lambda: figures(patient, *BUSY) == [0, 0, 1], TIMEOUT_SECONDS)
         hold_all(patient, database)
         eventually(lambda: open_files(patient) <= files)
     assert memory(patient) < taken + 20 * MEGABYTE
-    assert_no_fault(patient)
+    assert_no_logged_error(patient)
 
 
 def hold_all(service: Service, database: str) -> None:
@@ -414,8 +414,8 @@ def hold_all(service: Service, database: str) -> None:
     """
     with ThreadPoolExecutor(POOL) as executor:
         path = f"{service.url}/hold?seconds=1"
-        held = [executor.submit(httpx.get, path, timeout=PATIENCE) for _ in range(POOL)]
-        eventually(lambda: run_sql(database, query) == [(POOL,)], PATIENCE)
+        held = [executor.submit(httpx.get, path, timeout=TIMEOUT_SECONDS) for _ in range(POOL)]
+        eventually(lambda: run_sql(database, query) == [(POOL,)], TIMEOUT_SECONDS)
     assert [response.result().text for response in held] == ["held"] * POOL
 
 

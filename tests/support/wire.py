@@ -1,4 +1,4 @@
-"""HTTP as bytes on sockets: what no HTTP client sends, and a strict reader of what comes back."""
+"""HTTP as bytes on sockets: requests that no HTTP client sends, and a strict response parser."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 
     from tests.support.service import Service
 
-# RFC 9112, sections 4 and 5, and no more than what it says.
+# RFC 9112, sections 4 and 5, without the leniency that the RFC allows.
 STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [\t\x20-\x7e]*\r\n")
 HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([\t\x20-\x7e\x80-\xff]*)\r\n")
 
-# How long an answer, or the end of a connection, may take on a machine that is busy.
-PATIENCE = 20.0
+# How long a response, or the end of a connection, may take on a busy machine.
+TIMEOUT_SECONDS = 20.0
 
 
 @contextmanager
 def unharmed(service: Service) -> Generator[None]:
-    """Check that after the block the service is well, and that its log has no fault."""
+    """Check that the service is healthy after the block, and that it logged no error."""
     before = service.log.stat().st_size
     yield
     assert service.process.poll() is None
     health = b"GET /api/health HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
-    assert [answer.status for answer in read_answers(ask(service.url, health))] == [200]
-    assert_no_fault(service, before)
+    assert [response.status for response in parse_responses(exchange(service.url, health))] == [200]
+    assert_no_logged_error(service, before)
 
 
-def assert_no_fault(service: Service, before: int = 0) -> None:
+def assert_no_logged_error(service: Service, before: int = 0) -> None:
+    """Check that the log has no error and no traceback after its first `before` bytes."""
     with service.log.open("rb") as log:
         log.seek(before)
         for line in log:
@@ -45,30 +46,33 @@ def assert_no_fault(service: Service, before: int = 0) -> None:
 
 
 @dataclass(frozen=True)
-class Answer:
+class WireResponse:
+    """A response, with the names of its headers in lower case."""
+
     status: int
     headers: dict[str, str]
     body: bytes
 
     @property
     def is_last(self) -> bool:
+        """Whether the service announces that it closes the connection."""
         return self.headers.get("connection") == "close"
 
 
 def connect(url: str, receive_buffer: int | None = None) -> socket.socket:
-    """Return a connection on which each piece that is sent goes its own way."""
+    """Return a connection that sends each piece at once (TCP_NODELAY)."""
     parts = urlsplit(url)
     connection = socket.socket()
     if receive_buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.settimeout(PATIENCE)
+    connection.settimeout(TIMEOUT_SECONDS)
     connection.connect((parts.hostname, parts.port))
     return connection
 
 
 def send(connection: socket.socket, data: bytes) -> None:
-    """Send as much as the service takes: it may have ended the connection already."""
+    """Send, even if the service has closed the connection already."""
     with suppress(ConnectionError):
         connection.sendall(data)
 
@@ -77,8 +81,8 @@ def is_readable(connection: socket.socket, seconds: float) -> bool:
     return bool(select.select([connection], [], [], seconds)[0])
 
 
-def read_to_end(connection: socket.socket, seconds: float = PATIENCE) -> bytes:
-    """Return all that comes until the service ends the connection; fail if it does not."""
+def receive_all(connection: socket.socket, seconds: float = TIMEOUT_SECONDS) -> bytes:
+    """Return all bytes until the service closes the connection; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     data = bytearray()
     with suppress(ConnectionError):
@@ -88,12 +92,12 @@ def read_to_end(connection: socket.socket, seconds: float = PATIENCE) -> bytes:
                 break
             data += piece
         else:
-            raise AssertionError(f"not ended after {seconds} s: {bytes(data[:500])!r}")
+            raise AssertionError(f"not closed after {seconds} s: {bytes(data[:500])!r}")
     return bytes(data)
 
 
-def read_one(connection: socket.socket) -> Answer:
-    """Return the one answer that comes on a connection that stays open."""
+def receive_response(connection: socket.socket) -> WireResponse:
+    """Return the one response on a connection that stays open."""
     data = b""
     while True:
         piece = connection.recv(1_000_000)
@@ -102,27 +106,27 @@ def read_one(connection: socket.socket) -> Answer:
         head, end, body = data.partition(b"\r\n\r\n")
         length = re.search(rb"\r\ncontent-length: ([0-9]+)", head)
         if end and length and len(body) >= int(length[1]):
-            answers = read_answers(data)
-            assert len(answers) == 1
-            return answers[0]
+            responses = parse_responses(data)
+            assert len(responses) == 1
+            return responses[0]
 
 
-def ask(url: str, *pieces: bytes) -> bytes:
-    """Send the first piece, the others each after something came back, and read to the end."""
+def exchange(url: str, *pieces: bytes) -> bytes:
+    """Send each piece after a response to the one before; return all bytes that come back."""
     with connect(url) as connection:
         for number, piece in enumerate(pieces):
             if number:
-                assert is_readable(connection, PATIENCE)
+                assert is_readable(connection, TIMEOUT_SECONDS)
             send(connection, piece)
-        return read_to_end(connection)
+        return receive_all(connection)
 
 
-def read_answers(data: bytes, *, may_be_head: bool = False) -> list[Answer]:
-    """Take `data` apart into answers, with nothing left over; fail on whatever is not HTTP.
+def parse_responses(data: bytes, *, may_be_head: bool = False) -> list[WireResponse]:
+    """Return the responses that `data` consists of; fail on any byte that is not HTTP.
 
-    Where `may_be_head`, an answer may end where its body would begin.
+    If `may_be_head`, a response may lack its body, as one to HEAD does.
     """
-    answers: list[Answer] = []
+    responses: list[WireResponse] = []
     while data:
         line = STATUS_LINE.match(data)
         assert line, data[:500]
@@ -144,22 +148,22 @@ def read_answers(data: bytes, *, may_be_head: bool = False) -> list[Answer]:
         if may_be_head and (not data or STATUS_LINE.match(data)):
             length = 0
         assert len(data) >= length, data[:500]
-        answers.append(Answer(status, headers, data[:length]))
+        responses.append(WireResponse(status, headers, data[:length]))
         data = data[length:]
-    return answers
+    return responses
 
 
-def assert_fair(answers: list[Answer]) -> None:
-    """Check that none is a fault of the service, and that the errors are problem documents."""
-    for answer in answers:
-        assert answer.status < 500, answer
-        assert answer.headers["x-request-id"], answer
-        if answer.status < 400:
+def assert_no_server_error(responses: list[WireResponse]) -> None:
+    """Check that no status is 5xx, and that error responses are problem documents."""
+    for response in responses:
+        assert response.status < 500, response
+        assert response.headers["x-request-id"], response
+        if response.status < 400:
             continue
-        assert answer.headers["content-type"] == "application/problem+json", answer
-        if answer.body:
-            problem = json.loads(answer.body)
-            assert problem["status"] == answer.status
-            assert problem["request_id"] == answer.headers["x-request-id"]
-    # Nothing follows an answer that says so.
-    assert not any(answer.is_last for answer in answers[:-1])
+        assert response.headers["content-type"] == "application/problem+json", response
+        if response.body:
+            problem = json.loads(response.body)
+            assert problem["status"] == response.status
+            assert problem["request_id"] == response.headers["x-request-id"]
+    # A response that announces the end of the connection is the last one.
+    assert not any(response.is_last for response in responses[:-1])

@@ -18,7 +18,13 @@ from service.routes.shared import (
 )
 from tests.support.examples import add_examples, example_path
 from tests.support.service import run_service
-from tests.support.wire import Answer, ask, assert_fair, read_answers, unharmed
+from tests.support.wire import (
+    WireResponse,
+    assert_no_server_error,
+    exchange,
+    parse_responses,
+    unharmed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +75,12 @@ class Target:
     def send(self, request: bytes, *, may_be_head: bool) -> None:
         """Send a request; check that it is answered fairly, and did nothing if it was refused."""
         before = self.state()
-        answers = read_answers(ask(self.url, request), may_be_head=may_be_head)
-        assert_fair(answers)
+        answers = parse_responses(exchange(self.url, request), may_be_head=may_be_head)
+        assert_no_server_error(answers)
         assert len(answers) == 1
         self._check(answers[0], before)
 
-    def _check(self, answer: Answer, before: tuple[str, ...]) -> None:
+    def _check(self, answer: WireResponse, before: tuple[str, ...]) -> None:
         if answer.status >= 400:
             assert self.state() == before, answer
             if answer.body:
@@ -173,7 +179,7 @@ def test_what_says_it_is_no_json_does_nothing(media_type: bytes, target: Target)
         headers = [b"content-type: " + media_type, AUTHORIZED]
         before = target.state()
         request = build(method, example_path(path), headers, dump(GOOD))
-        [answer] = read_answers(ask(target.url, request))
+        [answer] = parse_responses(exchange(target.url, request))
         if path.endswith("/sync"):  # which reads no body
             assert answer.status == 202
             target.restore()

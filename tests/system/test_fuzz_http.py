@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from service.app import ROUTES
 from tests.support.service import run_service
 from tests.support.wire import (
-    assert_fair,
-    assert_no_fault,
+    assert_no_logged_error,
+    assert_no_server_error,
     connect,
-    read_answers,
-    read_to_end,
+    parse_responses,
+    receive_all,
     send,
     unharmed,
 )
@@ -197,7 +197,7 @@ def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     limits = [f"{name}={value}" for name, value in LIMITS.items()]
     with run_service(log, "-m", "tests.support.attackable", *limits, DATABASE_URL=url) as service:
         yield service
-        assert_no_fault(service)
+        assert_no_logged_error(service)
 
 
 def fill_in(piece: bytes) -> bytes:
@@ -217,7 +217,7 @@ def send_all(service: Service, connections: list[list[bytes]]) -> None:
                     send(connection, fill_in(pieces[turn]))
         for connection, pieces in zip(sockets, connections, strict=True):
             try:
-                assert_fair(read_answers(read_to_end(connection), may_be_head=True))
+                assert_no_server_error(parse_responses(receive_all(connection), may_be_head=True))
             except AssertionError as error:
                 error.add_note(f"This is what came back to {pieces}")
                 raise

@@ -16,11 +16,11 @@ from tests.support.examples import add_examples, example_path
 from tests.support.postgres import run_sql
 from tests.support.service import run_service
 from tests.support.wire import (
-    PATIENCE,
-    Answer,
-    ask,
-    assert_fair,
-    read_answers,
+    TIMEOUT_SECONDS,
+    WireResponse,
+    assert_no_server_error,
+    exchange,
+    parse_responses,
     unharmed,
 )
 
@@ -315,7 +315,9 @@ def service(shared_service: Service, shared_database: str) -> Service:
     return shared_service
 
 
-def attack(service: Service, *pieces: bytes, paths: Sequence[bytes] = PATHS) -> list[list[Answer]]:
+def attack(
+    service: Service, *pieces: bytes, paths: Sequence[bytes] = PATHS
+) -> list[list[WireResponse]]:
     """Send the pieces by each method to each path; return the answers on each connection."""
     fillings = [(method, path) for method in METHODS for path in paths]
     requests = dict.fromkeys(
@@ -323,12 +325,12 @@ def attack(service: Service, *pieces: bytes, paths: Sequence[bytes] = PATHS) -> 
         for method, path in fillings
     )
     url = service.url
-    return [read_answers(ask(url, *pieces), may_be_head=True) for pieces in requests]
+    return [parse_responses(exchange(url, *pieces), may_be_head=True) for pieces in requests]
 
 
-def assert_in_step(answers: list[Answer]) -> None:
+def assert_in_step(answers: list[WireResponse]) -> None:
     """Check that the service ended the connection, or else answered the last request as such."""
-    assert_fair(answers)
+    assert_no_server_error(answers)
     assert answers
     assert answers[-1].is_last
     if len(answers) > 1:
@@ -367,7 +369,7 @@ def test_nothing_that_comes_with_a_connect_is_taken_for_a_request(service: Servi
     connecting = request(b"content-length: " + LENGTH, body=SMUGGLED)
     with unharmed(service):
         for answers in attack(service, connecting.replace(b"METHOD", b"CONNECT") + LAST):
-            assert_fair(answers)
+            assert_no_server_error(answers)
             assert [(answer.status, answer.is_last) for answer in answers] == [(405, True)]
 
 
@@ -386,7 +388,7 @@ def test_a_length_that_no_route_takes_is_refused(
     head = request(b"content-length: %d" % length, b"expect: any")
     with unharmed(service):
         for answers in attack(service, head, paths=paths):
-            assert_fair(answers)
+            assert_no_server_error(answers)
             assert [(answer.status, answer.is_last) for answer in answers] == [(413, True)]
 
 
@@ -394,8 +396,8 @@ def test_a_thousand_requests_at_once_are_answered_in_their_order(service: Servic
     one = b"GET %b HTTP/1.1\r\nhost: test\r\nx-request-id: %d\r\n\r\n"
     requests = b"".join(one % (PATHS[n % len(PATHS)], n) for n in range(1000))
     with unharmed(service):
-        answers = read_answers(ask(service.url, requests + LAST))
-        assert_fair(answers)
+        answers = parse_responses(exchange(service.url, requests + LAST))
+        assert_no_server_error(answers)
         ids = [answer.headers["x-request-id"] for answer in answers]
         # All, or the first of them; then the client has to send the rest again.
         assert ids == [*map(str, range(1000)), "last"][: len(ids)]
@@ -404,7 +406,7 @@ def test_a_thousand_requests_at_once_are_answered_in_their_order(service: Servic
 
 
 def series(service: Service) -> set[str]:
-    lines = httpx.get(f"{service.url}/metrics", timeout=PATIENCE).text.splitlines()
+    lines = httpx.get(f"{service.url}/metrics", timeout=TIMEOUT_SECONDS).text.splitlines()
     return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
 
 
@@ -414,7 +416,7 @@ def test_paths_and_methods_that_clients_invent_make_no_series(service: Service) 
 
     def ask_for_500() -> None:
         for _ in range(500):
-            assert_fair(read_answers(ask(url, invented())))
+            assert_no_server_error(parse_responses(exchange(url, invented())))
 
     def invented() -> bytes:
         path = "".join(invent.choices(string.ascii_letters + "/%?.", k=20))
@@ -425,7 +427,7 @@ def test_paths_and_methods_that_clients_invent_make_no_series(service: Service) 
     with unharmed(service):
         for method in ("GET", "PUT", "PROPFIND", "?"):
             line = f"{method} /a HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
-            ask(url, line.encode())
+            exchange(url, line.encode())
         assert series(service)  # which makes one of its own
         before = series(service)
         ask_for_500()

@@ -81,7 +81,7 @@ def test_the_lists_that_a_new_resource_extends_are_there() -> None:
         read_section(README, "Add a resource"),
         re.MULTILINE,
     )
-    assert len(lines) == 3
+    assert len(lines) == 4
     for path, text in lines:
         names = re.findall(r"`(\w+)`", text)
         assert names, path

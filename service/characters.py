@@ -6,11 +6,17 @@ from typing import Final
 # PostgreSQL's text and jsonb can store neither NUL nor a lone surrogate, which JSON can escape.
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
-# C0, DEL and C1.
-CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"  # C0, DEL and C1
+CONTROL: Final = re.compile(rf"[{_CONTROLS}]")
 
 # The same, and Unicode's separators of lines and of paragraphs.
-CONTROL_OR_LINE_END: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL_OR_LINE_END: Final = re.compile(rf"[{_CONTROLS}\u2028\u2029]")
+
+# The same, invisible characters, marks that change the direction of text, and U+FFFD, which stands
+# for bytes that could not be decoded.
+UNPRINTABLE: Final = re.compile(
+    rf"[{_CONTROLS}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]"
+)
 
 
 def replace_unstorable(text: str) -> str:

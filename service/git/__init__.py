@@ -1,4 +1,5 @@
-"""Reads strangers' repositories with the system's git: a folder's tree, then the wanted contents.
+"""Git repositories, read with the system's git: the tree of a folder, then the wanted contents.
 
-May import characters and locks. Begin with repository.py; process.py says what git may do.
+May import characters and locks. Begin with repository.py, then runner.py and process.py, which say
+what git may do.
 """

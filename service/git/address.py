@@ -1,4 +1,4 @@
-"""Which addresses git may connect to: public ones, checked before and pinned for the connection."""
+"""Which addresses git may connect to: public ones, checked first and pinned for the connection."""
 
 import asyncio
 import socket
@@ -7,27 +7,27 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from service.git.errors import UNKNOWN_HOST, GitError, clean
 
 RESOLVE_SECONDS = 10.0
-# Each of them goes into the environment; curl tries one after the other.
+# All of them go into an environment variable; curl tries one after the other.
 ADDRESSES_MAX = 16
 
-# What `is_global` of some Python versions takes for public, and lets one reach what is not.
+# Networks that `is_global` of some Python versions takes for public.
 NOT_PUBLIC = tuple(
     ip_network(network)
     for network in (
-        "192.0.0.0/24",  # protocols' own, and Oracle's service for the machine that asks
+        "192.0.0.0/24",  # protocols' own; 192.0.0.192 is Oracle's metadata service
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
-        "168.63.129.16/32",  # Azure's own service for the machine that asks
-        "2002::/16",  # 6to4: holds an IPv4 address
+        "168.63.129.16/32",  # Azure's metadata service
+        "2002::/16",  # 6to4: contains an IPv4 address
         "2001::/23",  # Teredo and other protocols' own
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
-# All that is given out to networks. Outside: ::127.0.0.1, ::ffff:127.0.0.1, 64:ff9b::127.0.0.1.
+# Global unicast (RFC 4291). Outside of it: ::127.0.0.1, ::ffff:127.0.0.1, 64:ff9b::127.0.0.1.
 IPV6_UNICAST = ip_network("2000::/3")
 
 
 def is_public(address: str) -> bool:
-    """Return whether a numeric address is one that anybody on the internet can reach."""
+    """Return whether a numeric address can be reached from anywhere on the internet."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip not in IPV6_UNICAST:
         return False
@@ -38,10 +38,10 @@ def is_public(address: str) -> bool:
 
 
 async def resolve_public(host: str, port: int) -> str:
-    """Return git's http.curloptResolve for a host: `*:443:192.0.2.1,[2001:db8::1]`.
+    """Return git's http.curloptResolve that pins a host: `*:443:192.0.2.1,[2001:db8::1]`.
 
-    `*`, since a pin on the name would miss `github.com.`. Raises GitError if the host is unknown,
-    or if any of its addresses is not public: the next look-up could be answered with that one.
+    It pins `*`, since a pin on the name would miss `github.com.`. Raises GitError if the host is
+    unknown, or if any of its addresses is not public: the next look-up could return that one.
     """
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):
@@ -59,8 +59,8 @@ async def resolve_public(host: str, port: int) -> str:
 
 async def _look_up(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
-    answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+    results = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(result[4][0]) for result in results))
 
 
 def _bracketed(address: str) -> str:

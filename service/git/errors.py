@@ -1,28 +1,29 @@
-"""What can go wrong with git, in sentences that may be shown to whoever registered a repository."""
+"""Git's failures, as sentences for the user who registered the repository."""
 
 import re
 import signal
 from collections.abc import Iterable
 
+from service.characters import UNPRINTABLE
+
 TEXT_MAX = 300
 
-# A server chooses some of what git prints. Sequences that move a terminal's cursor or set its title
-# (ECMA-48), then all other controls and the marks that turn the direction of text around.
+# Sequences that move a terminal's cursor or set its title (ECMA-48): a server chooses some of what
+# git prints.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]+")
 _CREDENTIALS = re.compile(r"//[^/\s@']*@")
 
 
 class GitError(Exception):
-    """A repository cannot be read. `str()` is one sentence for users: no secret, no local path."""
+    """A repository cannot be read. `str()` is a sentence for users, without secrets and paths."""
 
 
 class GitTooLargeError(GitError):
-    """One answer was more than may be fetched."""
+    """The server sent more bytes than may be fetched."""
 
 
 class GitRefError(GitError):
-    """The branch, or HEAD, is not there."""
+    """The branch, or HEAD, does not exist."""
 
 
 TOO_LARGE = "The repository is too large: it has more than {bytes:,} bytes to fetch."
@@ -30,7 +31,8 @@ UNKNOWN_HOST = "The repository's host is unknown: its name has no address."
 DISK_FULL = "The service's disk is full; try later."
 CANNOT_START = "git cannot be started on the service's machine."
 
-# What git 2.39 and newer print with LC_ALL=C, by what it means. The first that is found counts.
+# Each sentence with patterns of what git 2.39 and newer print with LC_ALL=C. The first sentence
+# with a match is taken.
 _KNOWN = {
     CANNOT_START: (r"^(prlimit|setpriv): ",),
     DISK_FULL: (r"No space left on device", r"Disk quota exceeded"),
@@ -87,26 +89,27 @@ _KNOWN = {
 _PATTERNS = {
     sentence: re.compile("|".join(patterns), re.MULTILINE) for sentence, patterns in _KNOWN.items()
 }
-# What a server or a URL can make git print: it says nothing of what went wrong.
-_FOREIGN = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
-# By name where the kernel killed it, by EFBIG where the signal is ignored.
+# The server's own lines, and URLs: their text must not match a pattern, since strangers choose it.
+_CHOSEN_BY_STRANGERS = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
+# A helper that exceeds the size of a file is killed by SIGXFSZ; where that signal is ignored, its
+# write fails with EFBIG.
 _FILE_TOO_LARGE = re.compile(rf"died of signal {int(signal.SIGXFSZ)}\b|File too large")
 
 
 def clean(text: str) -> str:
-    """Return the text on one line, without control characters and credentials, cut."""
-    text = _CONTROLS.sub(" ", _ESCAPES.sub("", text))
+    """Return the text as one printable line of at most TEXT_MAX characters, without credentials."""
+    text = UNPRINTABLE.sub(" ", _ESCAPES.sub("", text))
     text = _CREDENTIALS.sub("//", text)
     text = " ".join(text.split())
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
 
 
 def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) -> GitError:
-    """Return what a git that exited with `code` died of, by what it printed on standard error.
+    """Return the error of a git that exited with `code` and printed `errors` on standard error.
 
-    `hidden` is cut out of what is shown: secrets and local paths.
+    Its sentence shows none of the texts in `hidden`: secrets and local paths.
     """
-    text = _FOREIGN.sub("", errors.decode(errors="replace"))
+    text = _CHOSEN_BY_STRANGERS.sub("", errors.decode(errors="replace"))
     if code == -signal.SIGXFSZ or _FILE_TOO_LARGE.search(text):
         return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
     if "couldn't find remote ref" in text:

@@ -1,4 +1,4 @@
-"""Private temporary directories that are removed even after a kill -9 of their owner."""
+"""Private temporary directories, removed in the end even if their owner is killed by SIGKILL."""
 
 import os
 import shutil
@@ -18,33 +18,33 @@ REMOVE_PAUSE_SECONDS = 0.02
 
 
 class TemporaryFolder:
-    """A new directory of this user alone. While it is used, a file in it is locked."""
+    """A new directory that only this user can enter. A locked file in it marks it as in use."""
 
     def __init__(self) -> None:
-        """Make it. Raises OSError."""
+        """Make the directory and lock it. Raises OSError."""
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX))  # mode 0700
             try:
-                descriptor = _lock(self.path)
+                descriptor = _lock_directory(self.path)
             except BaseException:
                 shutil.rmtree(self.path, ignore_errors=True)
                 raise
-            # Another's remove_leftovers() may have been in between the two lines.
+            # Another process's remove_leftovers() may remove a directory before it is locked.
             if descriptor is not None:
                 self._lock = descriptor
                 return
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove the directory with everything in it, and unlock it."""
         _remove(self.path)
         os.close(self._lock)
 
 
 def remove_leftovers() -> int:
-    """Remove the directories of owners who were killed; return how many. For before a sync.
+    """Remove the directories of killed owners, and return how many there were.
 
-    Those that are in use, here or in other processes, and those of other users stay. A git that
-    outlived its owner is ended: its helpers do, for as long as a server keeps them busy.
+    Directories in use, in this process or another one, and those of other users stay. A git helper
+    outlives its killed owner for as long as a server keeps it busy: it is killed first.
     """
     removed = 0
     with os.scandir(tempfile.gettempdir()) as entries:
@@ -54,29 +54,32 @@ def remove_leftovers() -> int:
             status = path.lstat()
             if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
                 continue
-            descriptor = _lock(path)
-        except OSError:  # just removed by somebody else
+            descriptor = _lock_directory(path)
+        except OSError:  # another process has just removed it
             continue
         if descriptor is not None:
-            _end_processes(path)
+            _kill_processes(path)
             _remove(path)
             os.close(descriptor)
             removed += 1
     return removed
 
 
-def _end_processes(path: Path) -> None:
-    """Kill whoever has a file in the directory as standard error, where the system tells."""
+def _kill_processes(path: Path) -> None:
+    """Kill the processes whose standard error is a file in the directory. Needs /proc."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "fd/2").readlink().parent == path:
                 os.kill(int(process.name), signal.SIGKILL)
-        except OSError:  # it has ended, or is another user's
+        except OSError:  # the process has ended, or is another user's
             continue
 
 
-def _lock(path: Path) -> int | None:
-    """Return the descriptor that holds the directory's lock; None if another does or removed it."""
+def _lock_directory(path: Path) -> int | None:
+    """Return a descriptor that holds the directory's lock.
+
+    Returns None if another process holds it or has removed the directory.
+    """
     try:
         descriptor = lock(path / LOCK_NAME)
     except FileNotFoundError:
@@ -84,19 +87,19 @@ def _lock(path: Path) -> int | None:
     if descriptor is None:
         return None
     try:
-        ours = os.path.samestat(os.fstat(descriptor), (path / LOCK_NAME).lstat())
+        is_current = os.path.samestat(os.fstat(descriptor), (path / LOCK_NAME).lstat())
     except FileNotFoundError:
-        ours = False
-    if not ours:
+        is_current = False
+    if not is_current:  # locked a file that was just removed
         os.close(descriptor)
         return None
     return descriptor
 
 
 def _remove(path: Path) -> None:
-    # Not at once where somebody who has just been stopped still makes a file in it.
+    # Several times: a process that is just ending may still create a file.
     for _ in range(REMOVE_TRIES):
-        # The lock goes last, so that whoever is killed meanwhile leaves what the next one removes.
+        # The lock file goes last: until then, no other process removes the same directory.
         with suppress(OSError):
             for child in list(path.iterdir()):
                 if child.is_dir() and not child.is_symlink():

@@ -1,4 +1,4 @@
-"""How a repository, a branch and a folder in it are named: checked before git sees them."""
+"""Names of repositories, branches and folders, checked before git gets them."""
 
 import re
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ URL_MAX = 2048
 BRANCH_MAX = 255
 FOLDER_MAX = 1024
 
-# Where a repository is always `owner/name`, so that more than that is some page.
-TWO_SEGMENTS = ("github.com", "codeberg.org", "bitbucket.org")
-# What follows a repository's name in the addresses of its pages: of GitHub, GitLab, Gitea.
-PAGES = re.compile(r"/[^/]+/[^/]+/(.*/)?(-/|(tree|blob|raw|src/(branch|commit|tag))/[^/])")
+# On these hosts a repository's path is always `owner/name`; a longer path is that of a page.
+OWNER_AND_NAME_HOSTS = ("github.com", "codeberg.org", "bitbucket.org")
+# The paths of a repository's pages on GitHub, GitLab and Gitea.
+PAGE_PATH = re.compile(r"/[^/]+/[^/]+/(.*/)?(-/|(tree|blob|raw|src/(branch|commit|tag))/[^/])")
 
 URL = re.compile(r"https://([^/]*)(/.*)?", re.IGNORECASE)
 HOST = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([0-9]{1,5}))?")
 # RFC 3986, section 3.3, without percent-escapes.
 SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# The rest of git check-ref-format's rules for a name below refs/heads/.
+# What git check-ref-format refuses below refs/heads/, besides control characters.
 BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/|$)|^HEAD$")
 
 
 def parse_repository_url(url: str, hosts: Sequence[str]) -> str:
     """Return the URL with a lower-case host, without `www.`, `:443` and a slash at its end.
 
-    `hosts` are the ones that are allowed, as `host` or `host:port`. Raises ValueError; its `str()`
-    is a sentence for whoever gave the URL.
+    Only `hosts` are allowed, each as `host` or `host:port`. Raises ValueError; its `str()` is a
+    sentence for the user who gave the URL.
     """
     if len(url) > URL_MAX:
         raise ValueError(f"The URL has more than {URL_MAX:,} characters.")
@@ -57,7 +57,7 @@ def _parse_host(authority: str, hosts: Sequence[str]) -> str:
     host = match[1] if port == 443 else f"{match[1]}:{port}"
     allowed = [allowed.lower() for allowed in hosts]
     if host not in allowed and host.removeprefix("www.") in allowed:
-        return host.removeprefix("www.")  # as people copy it; it leads there by a redirect
+        return host.removeprefix("www.")  # redirects there
     if host not in allowed:
         raise ValueError(
             f"The host {host} is not one that this service may read: {', '.join(allowed)}."
@@ -75,9 +75,9 @@ def _check_path(host: str, path: str) -> None:
             raise ValueError("The URL's path has a part that is empty, . or ..")
     if not segments:
         raise ValueError("The URL names a host, but no repository on it.")
-    if host in TWO_SEGMENTS and len(segments) < 2:
+    if host in OWNER_AND_NAME_HOSTS and len(segments) < 2:
         raise ValueError(f"The URL of a repository on {host} is https://{host}/owner/name.")
-    if PAGES.match(path) or (host in TWO_SEGMENTS and len(segments) > 2):
+    if PAGE_PATH.match(path) or (host in OWNER_AND_NAME_HOSTS and len(segments) > 2):
         raise ValueError(
             f"The URL is that of a page: name the repository alone, as in https://{host}"
             f"/{segments[0]}/{segments[1]}, and give its branch and its folder apart from it."
@@ -85,9 +85,9 @@ def _check_path(host: str, path: str) -> None:
 
 
 def parse_branch(name: str) -> str:
-    """Return the name of a branch, for use as refs/heads/NAME, if git could have one of that name.
+    """Return the branch's name, if git allows refs/heads/NAME.
 
-    Raises ValueError; its `str()` is a sentence for whoever gave the name.
+    Raises ValueError; its `str()` is a sentence for the user who gave the name.
     """
     if len(name) > BRANCH_MAX:
         raise ValueError(f"The branch has more than {BRANCH_MAX} characters.")
@@ -101,7 +101,7 @@ def parse_branch(name: str) -> str:
 def parse_folder(path: str) -> str | None:
     """Return the path without slashes at its ends and doubled ones; None for the whole repository.
 
-    Raises ValueError; its `str()` is a sentence for whoever gave the path.
+    Raises ValueError; its `str()` is a sentence for the user who gave the path.
     """
     if len(path) > FOLDER_MAX:
         raise ValueError(f"The folder has more than {FOLDER_MAX:,} characters.")

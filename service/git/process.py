@@ -1,4 +1,4 @@
-"""One git process: what it may see and use, and its sure end."""
+"""One git process: its environment, its limits, and its certain end."""
 
 import asyncio
 import os
@@ -12,30 +12,30 @@ from pathlib import Path
 
 from service.git.errors import GitError
 
-# Of address space: stops a server that sends refs without end.
+# Of address space: this ends a git whose server sends refs without end.
 MEMORY_BYTES = 1024 * 1024 * 1024
-# Bytes per second, and for how many seconds a server may stay below that.
+# A transfer that stays below SLOW_BYTES per second for STALL_SECONDS is aborted.
 SLOW_BYTES = 1000
 STALL_SECONDS = 20
-# How long the killed may take to be gone.
-GONE_SECONDS = 2.0
+# How long a killed process group may take to end.
+KILL_SECONDS = 2.0
 
-# The whole configuration of each git, whatever the machine's says.
+# The whole configuration of each git process: the machine's files are not read.
 CONFIGURATION = {
     "core.hooksPath": "/dev/null",
-    "core.bigFileThreshold": "1m",  # giants are streamed, not held in memory
-    "core.fsync": "none",  # the repository is thrown away
+    "core.bigFileThreshold": "1m",  # larger blobs are streamed, not held in memory
+    "core.fsync": "none",  # the repository is temporary
     "credential.helper": "",
     "fetch.fsckObjects": "true",  # refuses ../, .git/, absolute paths, duplicates
     "fetch.negotiationAlgorithm": "noop",
     "fetch.recurseSubmodules": "false",
-    "fetch.unpackLimit": "1",  # always a pack: thousands of small files are slow
+    "fetch.unpackLimit": "1",  # always keep the pack: thousands of small files are slow
     "gc.auto": "0",
-    "http.followRedirects": "false",  # the Authorization header would follow, too
+    "http.followRedirects": "false",  # the redirect's host would get the Authorization header
     "http.lowSpeedLimit": str(SLOW_BYTES),
     "http.proxy": "",
     "maintenance.auto": "false",
-    "pack.threads": "2",  # on a machine with 64 cores, the limit of memory would not do
+    "pack.threads": "2",  # one thread per core would exceed MEMORY_BYTES on 64 cores
     "protocol.version": "2",
 }
 
@@ -43,9 +43,9 @@ CONFIGURATION = {
 def git_environment(
     *, protocols: Sequence[str], config_global: str | None, configuration: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the whole environment of a git: nothing of the user's or the machine's comes in.
+    """Return the whole environment of a git process: only PATH is inherited.
 
-    `configuration` comes on top of CONFIGURATION, here and not in arguments that `ps` shows.
+    `configuration` is added to CONFIGURATION. It is passed here, since `ps` shows arguments.
     """
     pairs = {
         **CONFIGURATION,
@@ -61,7 +61,7 @@ def git_environment(
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "/bin/false",
         "GIT_ALLOW_PROTOCOL": ":".join(protocols),
-        "GIT_NO_LAZY_FETCH": "1",  # a missing object is an error, not a request of its own
+        "GIT_NO_LAZY_FETCH": "1",  # a missing object is an error, not one more request
         "GIT_LITERAL_PATHSPECS": "1",  # a folder may be called `*`
         "GIT_CONFIG_COUNT": str(len(pairs)),
     }
@@ -72,18 +72,18 @@ def git_environment(
 
 
 def git_command(file_bytes: int) -> list[str]:
-    """Return what starts git: with limits and tied to this process's life, where that can be.
+    """Return the start of git's command line, with limits on memory and on each file's size.
 
-    Both come from util-linux. Without them, as on macOS, git runs without limits of its memory
-    and of the size of its files, and outlives a service that is killed by SIGKILL for as long as
-    its server sends. Raises GitError if there is no git.
+    The limits need prlimit of util-linux. With its setpriv, the kernel kills git when the thread
+    that started git ends. Without them, as on macOS, git has no such limits, and outlives a service
+    killed by SIGKILL for as long as its server sends. Raises GitError if git is not installed.
     """
     git = shutil.which("git")
     if git is None:
         raise GitError("git is not installed on the service's machine.")
     command: list[str] = []
     setpriv = shutil.which("setpriv")
-    if setpriv and _can_tie(setpriv):
+    if setpriv and _has_pdeathsig(setpriv):
         command += [setpriv, "--pdeathsig", "KILL", "--"]
     prlimit = shutil.which("prlimit")
     if prlimit:
@@ -93,8 +93,8 @@ def git_command(file_bytes: int) -> list[str]:
 
 
 @cache
-def _can_tie(setpriv: str) -> bool:
-    """Return whether this is util-linux's setpriv: BusyBox has one that cannot."""
+def _has_pdeathsig(setpriv: str) -> bool:
+    """Return whether setpriv has the option --pdeathsig: util-linux's has it, BusyBox's has not."""
     command = [setpriv, "--pdeathsig", "KILL", "--", "true"]
     finished = subprocess.run(command, capture_output=True, check=False)
     return finished.returncode == 0
@@ -103,19 +103,21 @@ def _can_tie(setpriv: str) -> bool:
 async def run_git(
     command: Sequence[str], variables: Mapping[str, str], *, stdin: Path, stdout: Path, stderr: Path
 ) -> int:
-    """Run a command between files to its end; return its exit code, negative for a signal.
+    """Run a command to its end, and return its exit code, negative for a signal.
 
-    When this is cancelled, or the command fails, its whole process group is killed: git leaves
-    its helpers behind when it is killed alone. Raises OSError if it cannot be started.
+    Its input, output and errors are files. When this is cancelled, or the command fails, its whole
+    process group is killed: helpers outlive a git that is killed alone. Raises OSError if the
+    command cannot be started.
     """
     with (
         stdin.open("rb") as source,
         stdout.open("wb") as output,
         stderr.open("wb") as errors,
     ):
-        # All of the group inherit the one end; the other reads its end of file when all are gone.
-        life, inherited = os.pipe()
-        with os.fdopen(life, "rb"):
+        # Every process of the group inherits the write end, so that the read end becomes readable
+        # (end of file) when the last of them has ended.
+        read_end, inherited = os.pipe()
+        with os.fdopen(read_end, "rb"):
             starting = asyncio.ensure_future(
                 asyncio.create_subprocess_exec(
                     *command,
@@ -131,40 +133,40 @@ async def run_git(
             starting.add_done_callback(lambda _: os.close(inherited))
             code = -1
             try:
-                # Cancelled in the middle of its start, it would run all the same.
+                # Cancelling a start does not prevent it: let it finish, then kill the process.
                 process = await asyncio.shield(starting)
                 code = await process.wait()
             finally:
                 if code != 0:
-                    await _end(starting, life)
+                    await _kill_group(starting, read_end)
     return code
 
 
-async def _end(starting: asyncio.Future[asyncio.subprocess.Process], life: int) -> None:
-    """Kill the group and wait until it is gone: until then it may still write files."""
+async def _kill_group(starting: asyncio.Future[asyncio.subprocess.Process], read_end: int) -> None:
+    """Kill the process group and wait until it has ended: until then it may still write files."""
     try:
         process = await starting
-    except OSError:  # it never started; whoever awaited it was told
+    except OSError:  # not started; run_git raises this
         return
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of zombies
+    with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for zombies
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
-    gone = asyncio.Event()
+    ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_reader(life, gone.set)
+    loop.add_reader(read_end, ended.set)
     try:
         with suppress(TimeoutError):
-            async with asyncio.timeout(GONE_SECONDS):
-                await gone.wait()
-                await _reap(process.pid)
+            async with asyncio.timeout(KILL_SECONDS):
+                await ended.wait()
+                await _reap_orphans(process.pid)
     finally:
-        loop.remove_reader(life)
+        loop.remove_reader(read_end)
 
 
-async def _reap(group: int) -> None:
-    """Wait for the group's orphans where they became our children: where we are a container's init.
+async def _reap_orphans(group: int) -> None:
+    """Reap the group's orphans if this process is a container's init, which inherits them.
 
-    Otherwise they are somebody else's, and there is nothing to do.
+    Elsewhere the system's init inherits and reaps them.
     """
     with suppress(ChildProcessError):
         while True:

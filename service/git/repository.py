@@ -34,7 +34,7 @@ HISTORY_COMMITS = 50
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance")
 NO_BLOBS = "--filter=blob:none"  # blobs that are asked for by id come all the same
-NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"
+NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
 NEWEST = ("rev-list", "--max-count=1", "--no-commit-header")
 
 

@@ -1,4 +1,4 @@
-"""Requests to every route that are HTTP, but not what the route expects."""
+"""Valid HTTP requests to every route, with unexpected ids, queries, headers and bodies."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ TOKEN = b"the-token-of-the-api"
 DEEP = 100_000
 MEGABYTES = 10_000_000
 
-# Each route with each of its methods, and with what else stands in its path.
+# Each route with each of its methods, and with one that it does not allow.
 OPERATIONS = [
     (method.encode(), route.path)
     for route in ROUTES
     for method in sorted((route.methods or set()) | {"PATCH"})
 ]
-BODIES_OF = sorted({(m, p) for m, p in OPERATIONS if m in {b"POST", b"PUT"}})
+WITH_BODY = sorted({(m, p) for m, p in OPERATIONS if m in {b"POST", b"PUT"}})
 
-# Where a table's rows are, and which version of each.
+# The ids of all rows, each with its version (xmin).
 STATE = """
     select (select array_agg((id, xmin::text) order by id) from project)::text,
            (select array_agg((id, xmin::text) order by id) from project_doc)::text,
@@ -54,7 +54,7 @@ STATE = """
 
 
 class Target:
-    """The service, and what its tables hold."""
+    """The service and the rows of its tables."""
 
     def __init__(self, service: Service, connection: psycopg.Connection[Any], url: str) -> None:
         self.service = service
@@ -63,28 +63,29 @@ class Target:
         self._database = url
 
     def state(self) -> tuple[str, ...]:
+        """Return the ids and versions of all rows; equal states mean that nothing was written."""
         row = self._connection.execute(STATE.encode()).fetchone()
         assert row
         return row
 
     def restore(self) -> None:
-        """Put back what the ids of the examples name, and nothing else."""
+        """Delete all rows, and insert those of the examples."""
         self._connection.execute("delete from project")
         add_examples(self._database)
 
     def send(self, request: bytes, *, may_be_head: bool) -> None:
-        """Send a request; check that it is answered fairly, and did nothing if it was refused."""
+        """Send a request; check that its response is valid, and that a 4xx changed no row."""
         before = self.state()
-        answers = parse_responses(exchange(self.url, request), may_be_head=may_be_head)
-        assert_no_server_error(answers)
-        assert len(answers) == 1
-        self._check(answers[0], before)
+        responses = parse_responses(exchange(self.url, request), may_be_head=may_be_head)
+        assert_no_server_error(responses)
+        assert len(responses) == 1
+        self._check(responses[0], before)
 
-    def _check(self, answer: WireResponse, before: tuple[str, ...]) -> None:
-        if answer.status >= 400:
-            assert self.state() == before, answer
-            if answer.body:
-                problem = json.loads(answer.body)
+    def _check(self, response: WireResponse, before: tuple[str, ...]) -> None:
+        if response.status >= 400:
+            assert self.state() == before, response
+            if response.body:
+                problem = json.loads(response.body)
                 assert isinstance(problem["detail"], str)
                 assert len(problem["detail"]) < 1000
         elif self.state() != before:
@@ -99,7 +100,7 @@ def target(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     variables = {
         "API_TOKEN": TOKEN.decode(),
         "GITHUB_WEBHOOK_SECRET": "a-secret-of-the-webhooks",
-        "SYNC_CONCURRENCY": "0",  # what is asked for is asked for, and no more
+        "SYNC_CONCURRENCY": "0",  # runs are requested but never start
     }
     with (
         psycopg.connect(url, autocommit=True) as connection,
@@ -118,7 +119,7 @@ def build(
     return b"\r\n".join([*lines, b"connection: close", b"", body])
 
 
-# --- bodies that are made with care
+# --- bodies written by hand
 
 JSON = b"content-type: application/json"
 AUTHORIZED = b"authorization: Bearer " + TOKEN
@@ -138,12 +139,12 @@ def dump(value: object) -> bytes:
 
 CONTENTS = {
     **{
-        f"{name} that is {str(wrong)[:9]!r} ({number})": dump(GOOD | {name: wrong})
+        f"{name} {str(wrong)[:9]!r} ({number})": dump(GOOD | {name: wrong})
         for name in GOOD
         for number, wrong in enumerate(WRONG)
     },
-    "a name of a surrogate": b'{"name": "\\ud800", "github_url": "https://git.example/a/b"}',
-    "bad UTF-8": b'{"name": "\xff\xc0\xaf", "github_url": "https://git.example/a/b"}',
+    "a surrogate as name": b'{"name": "\\ud800", "github_url": "https://git.example/a/b"}',
+    "invalid UTF-8": b'{"name": "\xff\xc0\xaf", "github_url": "https://git.example/a/b"}',
     "a byte order mark": b"\xef\xbb\xbf" + dump(GOOD),
     "UTF-16": json.dumps(GOOD).encode("utf-16"),
     "100,000 lists deep": b'{"name":' + b"[" * DEEP + b"]" * DEEP + b"}",
@@ -151,21 +152,21 @@ CONTENTS = {
     "100,000 keys": dump(dict.fromkeys(map(str, range(DEEP)), 0) | {"name": ""}),
     "the same key twice": b'{"name":"a","name":"b","github_url":"https://git.example/a/b"}',
     "50,000 equal keys": b"{" + b'"name":"a",' * 50_000 + b'"name":"b"}',
-    "a number without end": b'{"name":' + b"9" * DEEP + b"}",
+    "a number of 100,000 digits": b'{"name":' + b"9" * DEEP + b"}",
     "NaN": b'{"name":NaN}',
     "10 MB": b'{"name":"' + b"x" * MEGABYTES + b'"}',
-    "10 MB of nothing": b" " * MEGABYTES,
-    "nothing": b"",
+    "10 MB of blanks": b" " * MEGABYTES,
+    "an empty body": b"",
     "null": b"null",
-    "a list of it": dump([GOOD]),
+    "a list": dump([GOOD]),
     "__proto__": dump({"__proto__": {"name": "x"}, "constructor": 1}),
 }
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-def test_a_body_that_is_refused_does_nothing(name: str, target: Target) -> None:
+def test_a_rejected_body_changes_no_row(name: str, target: Target) -> None:
     with unharmed(target.service):
-        for method, path in BODIES_OF:
+        for method, path in WITH_BODY:
             request = build(method, example_path(path), [JSON, AUTHORIZED], CONTENTS[name])
             target.send(request, may_be_head=False)
 
@@ -174,21 +175,21 @@ def test_a_body_that_is_refused_does_nothing(name: str, target: Target) -> None:
     "media_type",
     [b"", b"text/plain", b"application/xml", b"multipart/form-data; boundary=a", b"\xff", b"/;;="],
 )
-def test_what_says_it_is_no_json_does_nothing(media_type: bytes, target: Target) -> None:
-    for method, path in BODIES_OF:
+def test_a_body_of_another_media_type_changes_no_row(media_type: bytes, target: Target) -> None:
+    for method, path in WITH_BODY:
         headers = [b"content-type: " + media_type, AUTHORIZED]
         before = target.state()
         request = build(method, example_path(path), headers, dump(GOOD))
-        [answer] = parse_responses(exchange(target.url, request))
+        [response] = parse_responses(exchange(target.url, request))
         if path.endswith("/sync"):  # which reads no body
-            assert answer.status == 202
+            assert response.status == 202
             target.restore()
         else:
-            assert answer.status == (403 if path.endswith("/webhook") else 415)
+            assert response.status == (403 if path.endswith("/webhook") else 415)
             assert target.state() == before
 
 
-# --- and all the rest, at random
+# --- random requests
 
 fuzz = settings(
     max_examples=600,
@@ -282,7 +283,7 @@ bodies = st.one_of(
     body=bodies,
     version=rarely(st.just(b"1.0"), st.just(b"1.1")),
 )
-def test_no_request_harms_any_route(
+def test_a_rejected_random_request_changes_no_row(
     target: Target,
     operation: tuple[bytes, str],
     ids: dict[str, bytes],
@@ -293,8 +294,8 @@ def test_no_request_harms_any_route(
     version: bytes,
 ) -> None:
     method, path = operation
-    place = example_path(path, ids) + (b"?" + query if query else b"")
-    request = build(method, place, [*lines, *usual], body, version)
+    url = example_path(path, ids) + (b"?" + query if query else b"")
+    request = build(method, url, [*lines, *usual], body, version)
     target.send(request, may_be_head=method == b"HEAD")
 
 
@@ -309,6 +310,8 @@ LISTS = [
 
 @fuzz
 @given(path=st.sampled_from(LISTS), cursor=cursors, limit=st.sampled_from([b"1", b"1000"]))
-def test_no_cursor_harms_a_list(target: Target, path: str, cursor: bytes, limit: bytes) -> None:
-    place = b"%b?limit=%b&cursor=%b" % (example_path(path), limit, cursor)
-    target.send(build(b"GET", place, [], b""), may_be_head=False)
+def test_random_cursors_cause_no_server_error(
+    target: Target, path: str, cursor: bytes, limit: bytes
+) -> None:
+    url = b"%b?limit=%b&cursor=%b" % (example_path(path), limit, cursor)
+    target.send(build(b"GET", url, [], b""), may_be_head=False)

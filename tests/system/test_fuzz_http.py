@@ -1,4 +1,4 @@
-"""Requests that nobody thought of."""
+"""Random bytes and random requests: the service stays healthy and its responses valid."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
     from tests.support.service import Service
 
-# Many connections in each example, since some of them end only when the service's patience does.
+# Many connections in each example, since some of them end only after a timeout of the service.
 CONNECTIONS = 50
 
 LIMITS = {
-    "service.server.worker.TICKS_PER_SECOND": 1,  # so that it looks ten times a second
+    "service.server.worker.TICKS_PER_SECOND": 1,  # checks the limits at each tick
     "service.server.protocol.HEAD_SECONDS": 0.3,
     "service.server.protocol.BODY_SECONDS": 0.3,
     "service.server.protocol.STALL_SECONDS": 5,
@@ -46,12 +46,12 @@ LIMITS = {
 
 fuzz = settings(
     max_examples=20,
-    deadline=None,  # each waits for the slowest of its connections
+    deadline=None,  # an example takes as long as its slowest connection
     derandomize=True,
     database=None,
-    # Not made smaller, which takes hours of waiting: what failed is shown as it was sent.
+    # Without the shrinking phase, which would wait for hours: a failure shows what was sent.
     phases=[Phase.explicit, Phase.generate],
-    # The service is the same for all examples, and the bytes are many.
+    # Examples wait for timeouts and have many bytes.
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.data_too_large,
@@ -82,12 +82,12 @@ TOKENS = [
     *VALID,
 ]
 
-# Filled in only when it is sent, so that what failed can be read.
-LONG = {b"@long@": b"a" * 66_000, b"@nines@": b"9" * 5000, b"@zeros@": b"0" * 5000}
+# Placeholders, replaced only when they are sent, so that a failure stays readable.
+PLACEHOLDERS = {b"@long@": b"a" * 66_000, b"@nines@": b"9" * 5000, b"@zeros@": b"0" * 5000}
 
 
 def mostly(usual: SearchStrategy[bytes], rare: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
-    """Return what the parser takes for the most part: it refuses a request for one bad piece."""
+    """Return `usual` nine times of ten: one invalid piece is enough to reject a request."""
     return st.integers(0, 9).flatmap(lambda number: usual if number else rare)
 
 
@@ -97,7 +97,7 @@ edits = st.lists(st.tuples(st.sampled_from("+-="), places, bits), max_size=6)
 
 
 def mutate(sent: list[bytes], changes: list[tuple[str, float, bytes]]) -> bytes:
-    """Insert, delete and replace bytes of requests that are right."""
+    """Insert, delete and replace bytes of valid requests."""
     data = b"".join(sent)
     for change, place, piece in changes:
         start = int(place * len(data))
@@ -107,6 +107,7 @@ def mutate(sent: list[bytes], changes: list[tuple[str, float, bytes]]) -> bytes:
 
 
 def cut(data: bytes, cuts: list[float]) -> list[bytes]:
+    """Return data in pieces, cut at fractions of its length."""
     ends = [0, *sorted(int(place * len(data)) for place in cuts), len(data)]
     return [data[start:end] for start, end in pairwise(ends) if end > start]
 
@@ -200,36 +201,40 @@ def service(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
         assert_no_logged_error(service)
 
 
-def fill_in(piece: bytes) -> bytes:
-    for name, long in LONG.items():
-        piece = piece.replace(name, long)
+def replace_placeholders(piece: bytes) -> bytes:
+    for name, content in PLACEHOLDERS.items():
+        piece = piece.replace(name, content)
     return piece
 
 
 def send_all(service: Service, connections: list[list[bytes]]) -> None:
-    """Send the pieces on connections of their own, by turns, and check what comes back."""
+    """Send each list of pieces on a connection of its own, in turns, and check the responses."""
     url = service.url
     with unharmed(service), ExitStack() as stack:
         sockets = [stack.enter_context(connect(url)) for _ in connections]
         for turn in range(max(map(len, connections))):
             for connection, pieces in zip(sockets, connections, strict=True):
                 if turn < len(pieces):
-                    send(connection, fill_in(pieces[turn]))
+                    send(connection, replace_placeholders(pieces[turn]))
         for connection, pieces in zip(sockets, connections, strict=True):
             try:
                 assert_no_server_error(parse_responses(receive_all(connection), may_be_head=True))
             except AssertionError as error:
-                error.add_note(f"This is what came back to {pieces}")
+                error.add_note(f"The service responded so to {pieces}")
                 raise
 
 
 @fuzz
 @given(connections=st.lists(raw_pieces, min_size=CONNECTIONS, max_size=CONNECTIONS))
-def test_no_bytes_harm_the_service(connections: list[list[bytes]], service: Service) -> None:
+def test_random_bytes_cause_no_server_error(
+    connections: list[list[bytes]], service: Service
+) -> None:
     send_all(service, connections)
 
 
 @fuzz
 @given(connections=st.lists(request_pieces, min_size=CONNECTIONS, max_size=CONNECTIONS))
-def test_no_requests_harm_the_service(connections: list[list[bytes]], service: Service) -> None:
+def test_random_requests_cause_no_server_error(
+    connections: list[list[bytes]], service: Service
+) -> None:
     send_all(service, connections)

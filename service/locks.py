@@ -1,4 +1,4 @@
-"""Files that are locked by `flock`, which the kernel frees however their holder ends."""
+"""File locks by `flock`, which the kernel releases however the holding process ends."""
 
 import contextlib
 import fcntl
@@ -10,15 +10,16 @@ POLL_SECONDS = 0.01
 
 
 def lock(path: Path, *, shared: bool = False, seconds: float = 0) -> int | None:
-    """Return a descriptor that holds the lock until it is closed here and in those who inherit it.
+    """Return a descriptor that holds the lock until it is closed, also in processes that inherit it.
 
-    Returns None if others kept it for all these seconds. Makes the file. Raises OSError.
+    Returns None if other processes hold the lock for all these seconds. Creates the file if it is
+    missing. Raises OSError.
     """
     operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with contextlib.ExitStack() as unless_locked:
         unless_locked.callback(os.close, descriptor)
-        if os.geteuid() == 0:  # in a user's folder, that user must be able to open it later
+        if os.geteuid() == 0:  # the folder's owner must be able to open it later
             owner = path.parent.stat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
         deadline = time.monotonic() + seconds
@@ -35,7 +36,7 @@ def lock(path: Path, *, shared: bool = False, seconds: float = 0) -> int | None:
 
 
 def is_free(path: Path) -> bool:
-    """Return whether nobody holds the lock, not even shared. Raises OSError."""
+    """Return whether no process holds the lock, exclusively or shared. Raises OSError."""
     descriptor = lock(path)
     if descriptor is not None:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""As whom the programs of the embedded PostgreSQL run: they refuse to run as root."""
+"""The account that runs the embedded PostgreSQL, whose programs refuse to run as root."""
 
 import os
 import pwd
@@ -12,22 +12,25 @@ RUN_SECONDS = 60.0
 
 
 class AccountError(Exception):
-    """Nobody but root could run PostgreSQL there; `str()` says why and what to do."""
+    """No account but root could run PostgreSQL there; `str()` says why and what to do."""
 
 
 class Account(NamedTuple):
-    """Who runs a program: us, or other ids, or us under another name by a command before it."""
+    """The account that a program runs under: without these fields, this process's own.
+
+    `prefix` is a command that runs the program under another account, such as unshare.
+    """
 
     prefix: tuple[str, ...] = ()
     uid: int | None = None
     gid: int | None = None
 
     def run(self, command: Sequence[str], *inherited: int) -> subprocess.CompletedProcess[str]:
-        """Run a command that inherits these descriptors; its output has the errors in it.
+        """Run a command that inherits these descriptors; `stdout` has its errors, too.
 
         Raises OSError if it cannot be started, subprocess.TimeoutExpired after RUN_SECONDS.
         """
-        # Not PGDATA, PGPORT and the like, which are meant for another server.
+        # PGDATA, PGPORT and the like are left out: they are meant for another server.
         names = {"PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ"} & os.environ.keys()
         return subprocess.run(
             [*self.prefix, *command],
@@ -39,7 +42,7 @@ class Account(NamedTuple):
             cwd="/",
             env={name: os.environ[name] for name in names} | {"LC_ALL": "C"},
             pass_fds=inherited,
-            start_new_session=True,  # Ctrl-C in the terminal is not meant for it
+            start_new_session=True,  # Ctrl-C in the terminal must not reach it
             user=self.uid,
             group=self.gid,
             extra_groups=None if self.uid is None else [],
@@ -47,16 +50,17 @@ class Account(NamedTuple):
         )
 
     def can_use(self, path: Path) -> bool:
-        """Return whether it may run this program, or pass through this folder."""
+        """Return whether the account may run this program, or pass through this folder."""
         return self.run(["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]).returncode == 0
 
 
 def choose_account(folder: Path, binaries: Path) -> Account:
-    """Return who runs the programs in `binaries` for the server in `folder`.
+    """Return the account that runs the programs in `binaries` for the server in `folder`.
 
-    We do, unless we are root. For root it is the folder's owner. In root's own folder, it is root
-    under the name of nobody in a user namespace; where those are forbidden, as in Docker, nobody.
-    Raises AccountError if that account cannot reach the folder or the programs. Adds no user.
+    It is this process's own, unless that is root. Root takes the folder's owner. In a folder of its
+    own, root stays root, mapped to nobody in a user namespace; where namespaces are forbidden, as
+    in Docker, it takes nobody. No user is added. Raises AccountError if the account cannot reach
+    the folder or the programs.
     """
     if os.geteuid() != 0:
         return Account()
@@ -82,13 +86,13 @@ def choose_account(folder: Path, binaries: Path) -> Account:
 
 
 def hand_over(folder: Path, account: Account) -> None:
-    """Give the folder and all in it to an account with ids of its own, if it is another's.
+    """Change the owner of the folder and of everything in it, if the account has ids of its own.
 
     Raises OSError.
     """
     if account.uid is None or account.gid is None or folder.stat().st_uid == account.uid:
         return
-    # The folder itself comes last: interrupted before that, the next start does it all again.
+    # The folder itself comes last: if this is interrupted, the next start begins again.
     for parent, _, files in os.walk(folder, topdown=False):
         for path in (*(Path(parent, file) for file in files), Path(parent)):
             os.chown(path, account.uid, account.gid, follow_symlinks=False)
@@ -97,6 +101,6 @@ def hand_over(folder: Path, account: Account) -> None:
 def _nobody() -> tuple[int, int]:
     try:
         user = pwd.getpwnam("nobody")
-    except KeyError:  # a container without /etc/passwd; the kernel's own nobody is everywhere
+    except KeyError:  # a container without /etc/passwd; this is the kernel's overflow uid
         return 65534, 65534
     return user.pw_uid, user.pw_gid

@@ -1,7 +1,7 @@
-"""What the embedded PostgreSQL is asked at a start: does it answer, has it our database.
+"""A minimal PostgreSQL client, to find out whether the embedded server is ready.
 
-It speaks the protocol itself ("Message Flow" in PostgreSQL's manual): starting psql or a driver
-would take longer than everything else that joining a running server needs.
+It speaks PostgreSQL's protocol ("Message Flow" in the manual), since importing a driver or starting
+psql would take longer than all the rest of joining a running server.
 """
 
 import socket
@@ -11,42 +11,43 @@ from typing import NamedTuple
 
 PORT = 5432
 SOCKET = f".s.PGSQL.{PORT}"
-USER = "postgres"
-# Appendix A of PostgreSQL's manual lists these.
+SUPERUSER = "postgres"
+# SQLSTATEs, from appendix A of PostgreSQL's manual.
 SUCCESS = "00000"
 UNKNOWN_DATABASE = "3D000"
 TOO_MANY_CONNECTIONS = "53300"
 STARTING_OR_STOPPING = "57P03"
-NO_ANSWER = ""
+NO_REPLY = ""
 
 _PROTOCOL = 3 << 16
 _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 60
 
 
-class Answer(NamedTuple):
-    """What the server said: an SQLSTATE, or NO_ANSWER, and the message of an error."""
+class Reply(NamedTuple):
+    """The server's reply: an SQLSTATE, or NO_REPLY, and the message of an error."""
 
     code: str
     message: str = ""
 
 
-def ask(folder: Path, database: str, statement: str | None = None) -> Answer:
+def ask(folder: Path, database: str, statement: str | None = None) -> Reply:
     """Connect by the socket in `folder`, run the statement if there is one, and disconnect.
 
-    Returns the first error, SUCCESS without any, NO_ANSWER if nobody listens; raises nothing.
+    Returns the first error, SUCCESS without any, NO_REPLY if no server listens. Never raises
+    OSError.
     """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_STATEMENT_SECONDS if statement else _CONNECT_SECONDS)
             connection.connect(str(folder / SOCKET))
             return _converse(connection, database, statement)
-    except OSError:  # the usual state of a server that is just starting: the caller asks again
-        return Answer(NO_ANSWER)
+    except OSError:  # usual while a server starts: the caller tries again
+        return Reply(NO_REPLY)
 
 
-def _converse(connection: socket.socket, database: str, statement: str | None) -> Answer:
-    startup = struct.pack("!i", _PROTOCOL) + f"user\0{USER}\0database\0{database}\0\0".encode()
+def _converse(connection: socket.socket, database: str, statement: str | None) -> Reply:
+    startup = struct.pack("!i", _PROTOCOL) + f"user\0{SUPERUSER}\0database\0{database}\0\0".encode()
     connection.sendall(_with_length(startup))
     with connection.makefile("rb") as stream:
         while header := stream.read(5):
@@ -54,14 +55,14 @@ def _converse(connection: socket.socket, database: str, statement: str | None) -
             body = stream.read(length - 4)
             if kind == b"E":
                 fields = {field[:1]: field[1:].decode() for field in body.split(b"\0")}
-                return Answer(fields[b"C"], fields[b"M"])
-            if kind == b"Z" and statement is None:  # ready for a query, and there is none
+                return Reply(fields[b"C"], fields[b"M"])
+            if kind == b"Z" and statement is None:  # ready for a query, but there is none
                 connection.sendall(b"X" + _with_length(b""))
-                return Answer(SUCCESS)
+                return Reply(SUCCESS)
             if kind == b"Z":
                 connection.sendall(b"Q" + _with_length(f"{statement}\0".encode()))
                 statement = None
-    return Answer(NO_ANSWER)
+    return Reply(NO_REPLY)
 
 
 def _with_length(body: bytes) -> bytes:

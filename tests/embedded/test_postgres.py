@@ -533,7 +533,7 @@ def test_without_postgresql_the_way_out_is_named(
         return None
 
     monkeypatch.setattr(importlib.util, "find_spec", find_nothing)
-    monkeypatch.setattr(embedded, "SYSTEM", folder)
+    monkeypatch.setattr(embedded, "DEBIAN_VERSIONS", folder)
     monkeypatch.setenv("PATH", str(folder))
     with pytest.raises(EmbeddedPostgresError, match="`embedded` extra") as error:
         server(folder).start()

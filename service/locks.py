@@ -10,7 +10,7 @@ POLL_SECONDS = 0.01
 
 
 def lock(path: Path, *, shared: bool = False, seconds: float = 0) -> int | None:
-    """Return a descriptor that holds the lock until it is closed, also in processes that inherit it.
+    """Return a descriptor that holds the lock until it, and each inherited copy of it, is closed.
 
     Returns None if other processes hold the lock for all these seconds. Creates the file if it is
     missing. Raises OSError.

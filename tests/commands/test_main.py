@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import psycopg
+
+from service import PROJECT
+from service.embedded.postgres import find_binaries
+from service.migrations.backend import PROCESS_LOCK
+from service.migrations.files import SQL_FOLDER
+from tests.support.migrations import APPLIED, FIRST, NAMES, apply
+from tests.support.postgres import run_sql
+from tests.support.processes import has_ended
+from tests.support.service import run_command, service_environment
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from tests.support.postgres import Postgres
+    from tests.support.service import Service
+
+    Start: TypeAlias = Callable[..., Service]
+
+# What the end of a service must not wait for takes 30 s or more, and a busy machine less than this.
+SOON = 10
+
+
+def test_a_bad_setting_stops_the_start_with_code_2_and_a_line_each() -> None:
+    result = run_command("serve", DATABASE_URL="", CORS_ORIGINS="*", BACKEND_PORT="hunter2")
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("error: ") for line in lines)
+    assert "credentials are allowed" in result.stderr
+    assert "hunter2" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_ctrl_c_leaves_no_process_of_an_embedded_database(
+    tmp_path: Path, start_service: Start
+) -> None:
+    service = start_service("--migrate", DATABASE_URL=f"embedded:{tmp_path / 'a b'}")
+    assert httpx.get(f"{service.url}/api/health").status_code == 200
+    postmaster = int((tmp_path / "a b/data/postmaster.pid").read_text().split("\n")[0])
+    started = time.monotonic()
+    os.killpg(service.process.pid, signal.SIGINT)  # as a terminal does
+    assert service.wait() == 0
+    assert time.monotonic() - started < SOON
+    eventually(lambda: has_ended(postmaster))
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_a_bad_migration_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    for folder in ("service", "sql"):
+        shutil.copytree(PROJECT / folder, tmp_path / folder)
+    (tmp_path / "sql/bad.sql").write_text("select 1;")
+    result = run_command("serve", cwd=tmp_path, DATABASE_URL="postgresql://db/app")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: bad.sql: the name is not")
+
+
+def test_psql_gets_the_password_out_of_sight(database: str) -> None:
+    # The URL names a server; the server does not ask for the password.
+    url = database.replace("postgres@", "postgres:hunter2@")
+    path = f"{find_binaries()}{os.pathsep}{os.environ['PATH']}"
+    command = ["psql", "-At", "-c", r"\! tr '\0' ' ' < /proc/$PPID/cmdline; echo; echo $PGPASSWORD"]
+    result = run_command(*command, DATABASE_URL=url, PATH=path)
+    arguments, password = result.stdout.splitlines()
+    assert "hunter2" not in arguments
+    assert password == "hunter2"
+
+
+def test_a_port_that_is_taken_is_one_readable_line(database: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run_command("serve", "--migrate", DATABASE_URL=database, BACKEND_PORT=str(port))
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        f"error: cannot listen on 127.0.0.1 port {port}: Address already in use. "
+        "Stop what listens there, or set BACKEND_PORT or BACKEND_HOST\n"
+    )
+
+
+def test_migrating_first_fails_before_anything_is_served(empty_database: str) -> None:
+    run_sql(empty_database, "create table migration_checksum (oops int)")
+    result = run_command("serve", "--migrate", DATABASE_URL=empty_database)
+    assert result.returncode == 1
+    assert result.stderr == 'error: column "migration_id" does not exist\n'
+
+
+def test_serving_does_not_migrate_unasked(empty_database: str, start_service: Start) -> None:
+    service = start_service(DATABASE_URL=empty_database)
+    assert httpx.get(f"{service.url}/api/health").json()["reason"] == "migrations_pending"
+
+
+def test_after_kill_9_the_next_start_just_works(tmp_path: Path, start_service: Start) -> None:
+    url = f"embedded:{tmp_path / 'data'}"
+    first = start_service("--migrate", DATABASE_URL=url)
+    assert httpx.get(f"{first.url}/api/health").status_code == 200
+    first.process.kill()
+    first.wait()
+    second = start_service("--migrate", DATABASE_URL=url)
+    assert httpx.get(f"{second.url}/api/health").status_code == 200
+    second.process.terminate()
+    assert second.wait() == 0
+
+
+def test_other_commands_share_the_embedded_database_of_a_running_service(
+    tmp_path: Path, start_service: Start
+) -> None:
+    url = f"embedded:{tmp_path / 'data'}"
+    service = start_service("--migrate", DATABASE_URL=url)
+    assert httpx.get(f"{service.url}/api/health").status_code == 200
+    assert run_command("status", DATABASE_URL=url).returncode == 0
+    query = "select count(*) > 0 from migration_checksum"
+    result = run_command("psql", "-At", "-c", query, DATABASE_URL=url)
+    assert (result.returncode, result.stdout) == (0, "t\n")
+    assert httpx.get(f"{service.url}/api/health").status_code == 200
+
+
+def test_a_terminated_migrate_stops_its_embedded_database(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "service", "psql", "-c", "select pg_sleep(30)"]
+    environment = service_environment(DATABASE_URL=f"embedded:{tmp_path / 'data'}")
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL)
+    pid_file = tmp_path / "data/data/postmaster.pid"
+    eventually(lambda: pid_file.exists() and "ready" in pid_file.read_text())
+    postmaster = int(pid_file.read_text().split("\n")[0])
+    time.sleep(0.3)
+    process.terminate()
+    assert process.wait(10) == 128 + signal.SIGTERM
+    eventually(lambda: has_ended(postmaster))
+
+
+def test_status_exits_with_a_code_for_each_state(empty_database: str) -> None:
+    def status() -> tuple[int, str]:
+        result = run_command("status", DATABASE_URL=empty_database)
+        return result.returncode, result.stdout
+
+    assert status() == (2, "".join(f"{name}: pending\n" for name in NAMES))
+    apply(empty_database, SQL_FOLDER)
+    assert status() == (0, f"the schema is up to date ({len(NAMES)} applied)\n")
+    with psycopg.connect(empty_database, autocommit=True) as other:
+        other.execute("select pg_advisory_lock(%s)", (PROCESS_LOCK,))
+        assert status() == (3, "another process is migrating now\n")
+    edit = "update migration_checksum set sha256 = repeat('0', 64) where migration_id ~ '^0001'"
+    run_sql(empty_database, edit)
+    assert status() == (4, f"{FIRST}: edited after it was applied\n")
+    rename = "update _yoyo_migration set migration_id = '0009_gone' where migration_id ~ '^0001'"
+    run_sql(empty_database, rename)
+    assert status()[0] == 4
+    assert "0009_gone: applied, and its file is gone\n" in status()[1]
+
+
+def test_a_failure_is_one_line_and_code_1(postgres: Postgres) -> None:
+    missing = postgres.url_of("nowhere")
+    result = run_command("migrate", DATABASE_URL=missing)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert 'database "nowhere" does not exist' in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_migrations_go_to_their_own_database(empty_database: str, postgres: Postgres) -> None:
+    nowhere = postgres.url_of("nowhere")
+    result = run_command("migrate", DATABASE_URL=nowhere, MIGRATIONS_DATABASE_URL=empty_database)
+    assert result.returncode == 0
+    assert run_sql(empty_database, APPLIED) == [(name,) for name in NAMES]

@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from service.migrations.backend import MigrationError
+from service.migrations.files import SQL_FOLDER
+from service.migrations.run import read_status, rollback
+from tests.support.migrations import FIRST, NAMES, TABLES, add, apply, second
+from tests.support.postgres import run_sql
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.postgres import Postgres
+
+
+def test_a_failing_migration_names_file_line_and_message_and_leaves_the_schema_as_it_was(
+    empty_database: str, folder: Path
+) -> None:
+    add(
+        folder,
+        "0002_break",
+        "-- Two good ones, then:\ncreate table one (id bigint);\n\n"
+        "create function two() returns void language plpgsql as $$\nbegin\n  null;\nend $$;\n"
+        "/* what\n   fails */\ncreate table one (id bigint);\n",
+    )
+    with pytest.raises(MigrationError) as raised:
+        apply(empty_database, folder)
+    assert str(raised.value) == '0002_break.sql, line 10: relation "one" already exists'
+    assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
+    assert read_status(empty_database, folder).pending == ["0002_break"]
+
+
+def test_a_syntax_error_is_placed_on_its_own_line(empty_database: str, folder: Path) -> None:
+    add(folder, "0002_break", "create table one (\n    id bigint,\n    oops oops oops\n);\n")
+    with pytest.raises(MigrationError, match=r"^0002_break.sql, line 3: syntax error at or near"):
+        apply(empty_database, folder)
+
+
+def test_a_broken_rollback_leaves_the_migration_applied(empty_database: str, folder: Path) -> None:
+    add(folder, "0002_add", "create table one (id bigint);", "drop table one;\ndrop table two;")
+    apply(empty_database, folder)
+    with pytest.raises(MigrationError, match=r"^0002_add.rollback.sql, line 2: table \"two\""):
+        rollback(empty_database, print, folder)
+    assert ("one",) in run_sql(empty_database, TABLES)
+    assert read_status(empty_database, folder).pending == []
+
+
+@pytest.mark.parametrize("statement", ["commit;", "BEGIN;", "/* x */ rollback;", "end;"])
+def test_a_migration_may_not_end_its_transaction(
+    statement: str, empty_database: str, folder: Path
+) -> None:
+    add(folder, "0002_break", f"create table one (id bigint);\n{statement}\nselect 1;")
+    with pytest.raises(MigrationError, match="line 2: a migration runs in a transaction"):
+        apply(empty_database, folder)
+    assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
+
+
+def test_a_deferred_constraint_that_fails_at_commit_fails_readably(
+    empty_database: str, folder: Path
+) -> None:
+    add(
+        folder,
+        "0002_defer",
+        "create table one (id bigint unique deferrable initially deferred);\n"
+        "insert into one values (1), (1);",
+    )
+    with pytest.raises(MigrationError, match=r"^0002_defer.sql: duplicate key value"):
+        apply(empty_database, folder)
+    assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
+
+
+def test_what_cannot_run_in_a_transaction_runs_without_one(
+    empty_database: str, folder: Path
+) -> None:
+    added = second(folder)
+    add(
+        folder,
+        "0003_index",
+        "-- transactional: false\ncreate index concurrently if not exists thing_id on thing (id);",
+        "drop index concurrently if exists thing_id;",
+    )
+    apply(empty_database, folder)
+    assert run_sql(empty_database, "select to_regclass('thing_id') is not null") == [(True,)]
+    rollback(empty_database, print, folder)
+    assert read_status(empty_database, folder).applied == [FIRST, added]
+
+
+def test_a_connection_that_is_cut_is_one_readable_line(empty_database: str, folder: Path) -> None:
+    add(folder, "0002_long", "select 1;\nselect pg_terminate_backend(pg_backend_pid());")
+    with pytest.raises(MigrationError) as raised:
+        apply(empty_database, folder)
+    assert str(raised.value) == (
+        "0002_long.sql, line 2: terminating connection due to administrator command"
+    )
+    add(folder, "0002_long", "select 1;")
+    assert len(apply(empty_database, folder)) == 1
+
+
+def test_a_migration_does_not_queue_for_long_behind_the_live_service(
+    empty_database: str, folder: Path
+) -> None:
+    apply(empty_database, folder)
+    second(folder)
+    apply(empty_database, folder)
+    add(folder, "0003_change", "alter table thing add column name text;")
+    with psycopg.connect(empty_database) as live:
+        live.execute("select count(*) from thing")
+        with pytest.raises(MigrationError, match=r"0003_change.sql, line 1: .*lock timeout.*again"):
+            apply(empty_database, folder)
+    assert len(apply(empty_database, folder)) == 1
+
+
+def test_a_uid_without_a_name_can_migrate(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert len(apply(empty_database, SQL_FOLDER)) == len(NAMES)
+    names = run_sql(empty_database, "select distinct username from _yoyo_log")
+    assert names == [("uid 54321",)]
+
+
+@pytest.mark.parametrize("limit", ["statement_timeout", "transaction_timeout"])
+def test_a_limit_for_requests_is_not_one_for_migrations(
+    limit: str, empty_database: str, folder: Path
+) -> None:
+    name = run_sql(empty_database, "select current_database()")[0][0]
+    run_sql(empty_database, f"alter database {name} set {limit} = '500ms'")
+    add(folder, "0002_long", "select pg_sleep(0.7);")
+    assert len(apply(empty_database, folder)) == 2
+
+
+def test_no_limit_but_that_on_locks_holds_for_migrations(empty_database: str, folder: Path) -> None:
+    name = run_sql(empty_database, "select current_database()")[0][0]
+    limits = {
+        "statement_timeout": "0",
+        "transaction_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
+        "lock_timeout": "5000",
+    }
+    for limit in limits:
+        run_sql(empty_database, f"alter database {name} set {limit} = '30s'")
+    add(folder, "0002_seen", "create table seen as select name, setting from pg_settings;")
+    apply(empty_database, folder)
+    seen = dict(run_sql(empty_database, "select name, setting from seen"))
+    assert {limit: seen[limit] for limit in limits} == limits
+
+
+def test_everything_is_made_as_the_role_that_the_login_role_takes(
+    postgres: Postgres, folder: Path
+) -> None:
+    url = postgres.create_database()
+    login, owner = (f"{kind}_{os.urandom(4).hex()}" for kind in ("login", "owner"))
+    run_sql(
+        url,
+        f"create role {owner}",
+        f"create role {login} login in role {owner}",
+        f"alter role {login} set role = {owner}",
+        f"grant create on schema public to {owner}",
+    )
+    add(folder, "0002_one", "create table one (id int);")
+    assert len(apply(url.replace("postgres@", f"{login}@"), folder)) == 2
+    owners = "select distinct tableowner from pg_tables where schemaname = 'public'"
+    assert run_sql(url, owners) == [(owner,)]
+
+
+def test_a_transaction_of_a_files_own_is_closed_by_it(empty_database: str, folder: Path) -> None:
+    plain = "-- transactional: false\nbegin;\ncreate table one (id int);\n{}"
+    add(folder, "0002_open", plain.format(""))
+    with pytest.raises(MigrationError, match=r"^0002_open.sql: leaves a transaction open"):
+        apply(empty_database, folder)
+    add(folder, "0002_open", plain.format("select nope;\ncommit;"))
+    with pytest.raises(MigrationError, match=r'^0002_open.sql, line 4: column "nope" does not'):
+        apply(empty_database, folder)
+    add(folder, "0002_open", plain.format("commit;"))
+    assert len(apply(empty_database, folder)) == 1
+
+
+def test_a_failing_rollback_without_a_transaction_is_no_drift(
+    empty_database: str, folder: Path
+) -> None:
+    add(folder, "0002_plain", "-- transactional: false\nselect 1;", "drop table nope;")
+    (folder / "0002_plain.rollback.sql").write_text("-- transactional: false\ndrop table nope;")
+    apply(empty_database, folder)
+    with pytest.raises(MigrationError, match="nope"):
+        rollback(empty_database, print, folder)
+    assert read_status(empty_database, folder).edited == []
+    assert read_status(empty_database, folder).pending == []
+
+
+def test_what_a_file_sets_for_its_session_ends_with_it(empty_database: str, folder: Path) -> None:
+    apply(empty_database, folder)
+    # As the first lines of a dump; and a role that may not do the bookkeeping.
+    left = (
+        "select pg_catalog.set_config('search_path', '', false);\n"
+        "set statement_timeout = '1s';\n"
+        "grant create on schema public to pg_monitor;\nset role pg_monitor;\n"
+    )
+    add(folder, "0002_dump", f"{left}create table public.one (id int);", "drop table one;")
+    add(folder, "0003_plain", f"-- transactional: false\n{left}", f"{left}select 1;")
+    (folder / "0003_plain.rollback.sql").write_text(f"-- transactional: false\n{left}")
+    add(folder, "0004_next", "create table two (id int); select pg_sleep(1.1);", "drop table two;")
+    assert len(apply(empty_database, folder)) == 3
+    add(folder, "0005_fail", f"-- transactional: false\n{left}drop table nope;")
+    with pytest.raises(MigrationError, match=r"^0005_fail.sql, line 6: table \"nope\""):
+        apply(empty_database, folder)
+    for _ in range(3):
+        rollback(empty_database, print, folder)
+    assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
+
+
+def test_what_sqlparse_hides_cannot_end_the_transaction_unnoticed(
+    empty_database: str, folder: Path
+) -> None:
+    hidden = "create table one (t text);\ninsert into one values ('c:\\'); commit; select '';"
+    add(folder, "0002_hidden", hidden)
+    with pytest.raises(MigrationError, match="ends the migration's transaction"):
+        apply(empty_database, folder)
+
+
+def test_copy_from_a_client_that_is_not_there_is_refused(empty_database: str, folder: Path) -> None:
+    add(folder, "0002_copy", "create table one (id int);\n-- data\ncopy one from stdin;")
+    with pytest.raises(MigrationError, match=r"^0002_copy.sql, line 3: there is no client"):
+        apply(empty_database, folder)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from service import PROJECT
+from tests.support.processes import has_ended, is_served, workers_of
+from tests.support.service import service_environment
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from tests.support.service import Service
+
+    Start: TypeAlias = Callable[..., Service]
+
+
+def test_several_workers_share_the_port_and_one_that_dies_is_replaced(
+    database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    url = service.url
+    eventually(lambda: is_served(f"{url}/api/health"))
+    supervisor = psutil.Process(service.process.pid)
+    workers = eventually(lambda: len(workers_of(supervisor)) == 2 and workers_of(supervisor))
+    workers[0].kill()
+    eventually(lambda: workers[0] not in (now := workers_of(supervisor)) and len(now) == 2)
+    eventually(lambda: is_served(f"{url}/api/health"))
+    service.process.terminate()
+    assert service.wait() == 0
+    assert not any(worker.is_running() for worker in workers)
+
+
+def test_workers_that_cannot_start_end_the_service(tmp_path: Path) -> None:
+    # No setting that is let through stops a worker, so this goes past their check.
+    script = tmp_path / "start.py"
+    script.write_text(
+        "import sys\n"
+        "from dataclasses import replace\n"
+        "from service.server.sockets import listen\n"
+        "from service.server.serve import serve\n"
+        "from service.settings import load_settings\n"
+        "if __name__ == '__main__':\n"
+        "    settings = replace(load_settings(), workers=2, database_pool_max=-1)\n"
+        "    sys.exit(serve(settings, listen('127.0.0.1', 0)))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, str(script)],
+        env=service_environment(DATABASE_URL="postgresql://db/app", PYTHONPATH=str(PROJECT)),
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert result.returncode == 3
+
+
+def test_workers_do_not_outlive_a_supervisor_that_was_killed(
+    database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    url = service.url
+    eventually(lambda: is_served(f"{url}/api/health"))
+    workers = workers_of(psutil.Process(service.process.pid))
+    assert len(workers) == 2
+    folder = Path(workers[0].environ()["PROMETHEUS_MULTIPROC_DIR"])
+    assert folder.is_dir()
+    service.process.kill()
+    service.wait()
+    eventually(lambda: all(has_ended(worker.pid) for worker in workers))
+    assert not folder.exists()

@@ -1,0 +1,28 @@
+"""The processes of a service, as the machine sees them."""
+
+from __future__ import annotations
+
+import httpx
+import psutil
+
+
+def has_ended(pid: int) -> bool:
+    """Return whether there is no such process, or only a zombie."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def workers_of(supervisor: psutil.Process) -> list[psutil.Process]:
+    """Return the worker processes that run."""
+    children = [child for child in supervisor.children() if not has_ended(child.pid)]
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def is_served(url: str) -> bool:
+    """Return whether a GET gets a 200; a connection that fails counts as no."""
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -15,15 +11,13 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from service import PROJECT
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
-from tests.support.service import Service, json_log, service_environment, serving
+from tests.support.service import Service, json_log, serving
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from service.state import Request
 
@@ -265,26 +259,3 @@ def test_what_a_proxy_says_of_the_client_is_an_address_or_not_taken(
     service = start_service(DATABASE_URL=database)
     httpx.get(f"{service.url}/docs", headers={"x-forwarded-for": forwarded})
     assert service.wait_for("request")["client"] == "127.0.0.1"
-
-
-def test_on_a_terminal_the_log_is_for_people(database: str, tmp_path: Path) -> None:
-    ours, terminal = pty.openpty()
-    environment = service_environment(DATABASE_URL=database, LOG_FORMAT="auto")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve"],
-        cwd=PROJECT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    try:
-        text = ""
-        while "listening" not in text or not text.endswith("\n"):
-            text += os.read(ours, 4096).decode()
-    finally:
-        process.terminate()
-        process.wait(15)
-        os.close(ours)
-    assert "{" not in text
-    assert "/docs" in text

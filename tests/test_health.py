@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from service.health import FRESH_SECONDS
+from tests.support.health import assert_unhealthy
+from tests.support.network import Proxy
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, serving
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from service.state import Request
+
+# What the contract allows an answer to take beyond HEALTH_TIMEOUT_SECONDS.
+MARGIN = 0.2
+
+# A machine that is busy with other tests delays some answers, whatever the service does. A service
+# that is late by itself is late each time; so one try of these in time is the proof.
+TRIES = 6
+
+
+def test_a_stopped_database_is_unreachable_and_its_return_is_noticed(
+    own_postgres: Postgres,
+) -> None:
+    own_postgres.stop()
+    with serving(own_postgres.url) as client:
+        assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+        assert client.head("/api/health").status_code == 503
+        own_postgres.start()
+        assert client.get("/api/health").status_code == 200
+        own_postgres.stop()
+        assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+        own_postgres.start()
+        eventually(lambda: client.get("/api/health").status_code == 200, 2)
+
+
+def test_a_database_that_is_starting_up_is_unreachable(own_postgres: Postgres) -> None:
+    own_postgres.stop()
+    data = own_postgres.folder / "data"
+    # A standby that takes no connections before it is promoted: PostgreSQL, starting for long.
+    (data / "standby.signal").touch()
+    starting = Postgres(own_postgres.folder, {"hot_standby": "off"})
+    with serving(own_postgres.url) as client, ThreadPoolExecutor() as executor:
+        started = executor.submit(starting.start)
+        try:
+            eventually(lambda: is_refused_as_starting(own_postgres.url))
+            assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+        finally:
+            eventually(lambda: promote(starting) or started.done())
+            starting.stop()
+
+
+def is_refused_as_starting(url: str) -> bool:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        return "the database system is" in str(error)  # starting up, or not accepting connections
+    return False
+
+
+def promote(server: Postgres) -> bool:
+    (server.folder / "data/promote").touch()
+    processes = server.processes()
+    if processes:
+        processes[0].send_signal(signal.SIGUSR1)
+    return False
+
+
+def test_no_schema_at_all_is_migrations_pending(empty_database: str) -> None:
+    with serving(empty_database) as client:
+        assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
+
+
+def test_a_schema_behind_the_code_is_migrations_pending(database: str) -> None:
+    with serving(database) as client:
+        assert client.get("/api/health").status_code == 200
+        run_sql(database, "delete from _yoyo_migration where migration_id like '0001%'")
+        assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
+
+
+def test_a_schema_behind_in_one_and_ahead_in_another_is_still_behind(database: str) -> None:
+    run_sql(database, "update _yoyo_migration set migration_id = '9999_of_newer_code'")
+    with serving(database) as client:
+        assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
+
+
+def test_a_schema_ahead_of_the_code_is_healthy_and_warned_of_once(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    run_sql(
+        database,
+        "insert into _yoyo_migration values ('abc', '9999_of_newer_code', now())",
+    )
+    service = start_service(DATABASE_URL=database)
+    for _ in range(3):
+        assert get(service.url) == (200, "ok", None)
+    warnings = service.find("schema_ahead")
+    assert [warning["level"] for warning in warnings] == ["warning"]
+
+
+def test_a_table_that_may_not_be_read_is_unhealthy(database: str) -> None:
+    run_sql(database, "create role cannot_read_health login")
+    try:
+        with serving(database.replace("postgres@", "cannot_read_health@")) as client:
+            assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
+    finally:
+        run_sql(database, "drop role cannot_read_health")
+
+
+async def hold(request: Request) -> PlainTextResponse:
+    """Hold a connection for the seconds asked for."""
+    async with request.state["database"].connection() as connection:
+        await connection.execute("select pg_sleep($1)", float(request.query_params["seconds"]))
+    return PlainTextResponse("held")
+
+
+@contextmanager
+def holding(
+    client: httpx.Client, database: str, connections: int, seconds: float
+) -> Generator[None]:
+    """Have requests hold so many connections for so long, beginning with the block."""
+    query = """
+        select count(*) from pg_stat_activity
+        where query ~ 'pg_sleep[(][$]' and datname = current_database() and state = 'active'
+    """
+    with ThreadPoolExecutor() as executor:
+        path = f"/hold?seconds={seconds}"
+        held = [executor.submit(client.get, path) for _ in range(connections)]
+        eventually(lambda: run_sql(database, query) == [(connections,)])
+        yield
+        assert [response.result().text for response in held] == ["held"] * connections
+
+
+def test_a_full_pool_is_a_pool_timeout(database: str) -> None:
+    changes = {"database_pool_max": 2, "health_timeout": 0.3}
+    taken: list[float] = []
+    with serving(database, Route("/hold", hold), **changes) as client:
+        with holding(client, database, connections=2, seconds=5):
+            while len(taken) < TRIES and not any(seconds < 0.3 + MARGIN for seconds in taken):
+                started = time.monotonic()
+                assert_unhealthy(client.get("/api/health"), "unknown", "pool_timeout")
+                taken.append(time.monotonic() - started)
+        assert 0.3 <= min(taken) < 0.3 + MARGIN
+        assert client.get("/hold?seconds=0").text == "held"
+        eventually(lambda: client.get("/api/health").status_code == 200, 1)
+
+
+def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> None:
+    with (
+        serving(database, Route("/hold", hold), database_pool_max=1) as client,
+        holding(client, database, connections=1, seconds=0.5),
+    ):
+        assert client.get("/api/health").status_code == 200
+
+
+def test_a_probe_that_joins_a_failing_query_gets_a_query_of_its_own(database: str) -> None:
+    with (
+        serving(database, Route("/hold", hold), database_pool_max=1, health_timeout=3.0) as client,
+        holding(client, database, connections=1, seconds=4),
+        ThreadPoolExecutor() as executor,
+    ):
+        first = executor.submit(client.get, "/api/health")
+        time.sleep(2)
+        # The first one's query gives up after 3 s; by then this one still has 2 s.
+        assert client.get("/api/health").status_code == 200
+        assert_unhealthy(first.result(), "unknown", "pool_timeout")
+
+
+def get(url: str) -> tuple[int, str, str | None]:
+    response = httpx.get(f"{url}/api/health", timeout=10)
+    body = response.json()
+    return response.status_code, body["status"], body.get("reason")
+
+
+class Probes:
+    """Many connections to the service, opened beforehand, that ask for its health together."""
+
+    def __init__(self, url: str, number: int) -> None:
+        parts = urlsplit(url)
+        self._address = (parts.hostname, parts.port)
+        self._number = number
+        self._streams: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def __aenter__(self) -> Self:
+        self._streams = [await asyncio.open_connection(*self._address) for _ in range(self._number)]
+        return self
+
+    async def ask(self) -> list[tuple[int, dict[str, Any], float]]:
+        """Return status, body and seconds of each probe."""
+        return await asyncio.gather(*(self._ask(*stream) for stream in self._streams))
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[int, dict[str, Any], float]:
+        started = time.monotonic()
+        writer.write(b"GET /api/health HTTP/1.1\r\nhost: test\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        body = await reader.readexactly(length)
+        return int(head.split()[1]), json.loads(body), time.monotonic() - started
+
+    async def __aexit__(self, *arguments: object) -> None:
+        for _, writer in self._streams:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def assert_all_time_out(
+    probes: Probes, freeze: Callable[[], None], thaw: Callable[[], None]
+) -> None:
+    """Freeze the database and have every answer say so in time, and be well when it thaws."""
+    slowest: list[float] = []
+    while len(slowest) < TRIES and not any(seconds < 1 + MARGIN for seconds in slowest):
+        await assert_all_well(probes)
+        freeze()
+        await asyncio.sleep(5 * FRESH_SECONDS)  # what was found out before may still be told
+        # The first round has an open connection to use, the later ones have none.
+        answers = [answer for _ in range(3) for answer in await probes.ask()]
+        thaw()
+        assert {status for status, _, _ in answers} == {503}
+        assert {body["reason"] for _, body, _ in answers} == {"timeout"}
+        assert {body["database"] for _, body, _ in answers} == {"disconnected"}
+        slowest.append(max(seconds for _, _, seconds in answers))
+    assert min(slowest) < 1 + MARGIN, slowest
+    assert max(slowest) < 3, slowest
+    await assert_all_well(probes)
+
+
+async def assert_all_well(probes: Probes) -> None:
+    assert {status for status, _, _ in await probes.ask()} == {200}
+
+
+def test_a_hundred_probes_of_a_frozen_database_all_answer_in_time(
+    own_postgres: Postgres, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=own_postgres.url, HEALTH_TIMEOUT_SECONDS="1")
+
+    async def probe() -> None:
+        async with Probes(service.url, 100) as probes:
+            await assert_all_time_out(probes, own_postgres.freeze, own_postgres.thaw)
+
+    asyncio.run(probe())
+
+
+def test_a_network_that_swallows_everything_is_a_timeout_too(
+    own_postgres: Postgres, start_service: Callable[..., Service]
+) -> None:
+    with Proxy(own_postgres.url) as proxy:
+        service = start_service(DATABASE_URL=proxy.url, HEALTH_TIMEOUT_SECONDS="1")
+
+        def swallow() -> None:
+            proxy.is_hole = True
+
+        def pass_on() -> None:
+            proxy.is_hole = False
+
+        async def probe() -> None:
+            async with Probes(service.url, 20) as probes:
+                await assert_all_time_out(probes, swallow, pass_on)
+
+        asyncio.run(probe())
+
+
+def test_many_probes_make_one_query_at_a_time_on_one_connection(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database)
+    activity = """
+        select count(*), count(*) filter (where state = 'active') from pg_stat_activity
+        where application_name = 'bmadflow-api' and datname = current_database()
+    """
+    # The health query waits for this lock, so that all probes are under way together.
+    with psycopg.connect(database) as blocking:
+        blocking.execute("lock table _yoyo_migration in access exclusive mode")
+
+        async def probe() -> list[tuple[int, dict[str, Any], float]]:
+            async with Probes(service.url, 50) as probes:
+                asking = asyncio.create_task(probes.ask())
+                await asyncio.to_thread(eventually, lambda: run_sql(database, activity)[0][1])
+                await asyncio.sleep(0.3)
+                assert await asyncio.to_thread(run_sql, database, activity) == [(1, 1)]
+                blocking.rollback()
+                return await asking
+
+        assert {status for status, _, _ in asyncio.run(probe())} == {200}
+
+
+def test_what_was_found_out_is_told_again_for_two_milliseconds_and_no_longer(
+    database: str,
+) -> None:
+    asked = "select calls from asked_here"
+    run_sql(
+        database,
+        # Each look at the schema draws a number.
+        "create sequence asked",
+        "alter table _yoyo_migration rename to real",
+        "create view _yoyo_migration as select real.* from real, nextval('asked')",
+        "create view asked_here as select last_value as calls from asked",
+    )
+    with serving(database) as client:
+        assert client.get("/api/health").status_code == 200
+        ((before,),) = run_sql(database, asked)
+        for _ in range(5):
+            time.sleep(5 * FRESH_SECONDS)
+            assert client.get("/api/health").status_code == 200
+        assert run_sql(database, asked) == [(before + 5,)]
+        burst = 50
+        parts = urlsplit(str(client.base_url))
+        with socket.create_connection((parts.hostname, parts.port)) as connection:
+            connection.sendall(b"GET /api/health HTTP/1.1\r\nhost: test\r\n\r\n" * burst)
+            answers = b""
+            while answers.count(b"HTTP/1.1 200 OK") < burst:
+                answers += connection.recv(65536)
+        ((calls,),) = run_sql(database, asked)
+        assert calls < before + 5 + burst / 2
+
+
+def test_an_outage_is_logged_once_and_so_is_its_end(
+    own_postgres: Postgres, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=own_postgres.url)
+    assert get(service.url) == (200, "ok", None)
+    own_postgres.stop()
+    for _ in range(5):
+        assert get(service.url) == (503, "error", "unreachable")
+    own_postgres.start()
+    assert get(service.url) == (200, "ok", None)
+    lost = service.find("health_lost")
+    assert [(entry["level"], entry["reason"]) for entry in lost] == [("error", "unreachable")]
+    assert lost[0]["error"]
+    # Each failing probe has its line, too; those that are answered with 200 have none.
+    assert [entry["status"] for entry in service.find("request")] == [503] * 5
+    assert len(service.find("health_recovered")) == 1

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from service import __version__
+from service.migrations.files import read_migration_files
+from tests.support.postgres import Postgres, run_sql
+from tests.support.service import Service, serving
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.state import Request
+
+DURATION = "http_server_request_duration_seconds"
+POOL = {"db_client_connection_pool_name": "main"}
+
+
+def scrape(client: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return each sample's value by its name and its labels."""
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def read(client: httpx.Client, name: str, **labels: str) -> float | None:
+    return scrape(client).get((name, frozenset(labels.items())))
+
+
+def count(client: httpx.Client, method: str, route: str, status: int) -> float | None:
+    return read(
+        client,
+        f"{DURATION}_count",
+        http_request_method=method,
+        http_route=route,
+        http_response_status_code=str(status),
+    )
+
+
+def test_requests_are_counted_by_route_method_and_status(client: httpx.Client) -> None:
+    for name in ("page.css", "redoc-start.js"):
+        client.get(f"/docs/assets/{name}")
+    client.head("/api/health")
+    client.delete("/api/health")
+    client.get("/api/nothing")
+    client.request("PROPFIND", "/api/nothing")
+    assert count(client, "GET", "/docs/assets/{name}", 200) == 2
+    assert count(client, "HEAD", "/api/health", 200) == 1
+    assert count(client, "DELETE", "/api/health", 405) == 1
+    assert count(client, "GET", "", 404) == 1
+    assert count(client, "_OTHER", "", 404) == 1
+
+
+def test_how_long_requests_took_is_measured(database: str) -> None:
+    async def wait(request: Request) -> PlainTextResponse:
+        await request.state["database"].execute("select pg_sleep(0.3)")
+        return PlainTextResponse("done")
+
+    with serving(database, Route("/wait", wait)) as client:
+        client.get("/wait")
+        labels = {
+            "http_request_method": "GET",
+            "http_route": "/wait",
+            "http_response_status_code": "200",
+        }
+        samples = scrape(client)
+
+        def value(suffix: str, **more: str) -> float:
+            return samples[DURATION + suffix, frozenset((labels | more).items())]
+
+        assert value("_sum") > 0.3
+        assert value("_bucket", le="0.25") == 0
+        assert value("_bucket", le="+Inf") == 1
+
+
+def test_what_is_not_http_is_counted_apart(client: httpx.Client) -> None:
+    with httpx.Client(base_url=client.base_url) as other:
+        other.get("/api/health/live", headers={"x": "a" * 70_000})
+    refused = read(client, "bmadflow_requests_refused_total", http_response_status_code="431")
+    assert refused == 1
+
+
+def test_the_pool_is_seen_in_use_waited_for_and_idle(database: str) -> None:
+    async def hold(request: Request) -> PlainTextResponse:
+        await request.state["database"].execute("select pg_sleep(1.5)")
+        return PlainTextResponse("held")
+
+    def state(name: str) -> float | None:
+        return read(
+            client,
+            "db_client_connection_count",
+            **POOL,
+            db_client_connection_state=name,
+        )
+
+    changes = {"database_pool_max": 2, "health_timeout": 0.2}
+    with serving(database, Route("/hold", hold), **changes) as client, ThreadPoolExecutor() as pool:
+        assert read(client, "db_client_connection_max", **POOL) == 2
+        held = [pool.submit(client.get, "/hold") for _ in range(3)]
+        eventually(lambda: read(client, "db_client_connection_pending_requests", **POOL))
+        assert state("used") == 2
+        assert state("idle") == 0
+        # The three, and the scrape itself.
+        assert read(client, "http_server_active_requests") == 4
+        assert [response.result().text for response in held] == ["held"] * 3
+        assert state("used") == 0
+        assert state("idle") == 2
+        assert read(client, "db_client_connection_pending_requests", **POOL) == 0
+        assert read(client, "http_server_active_requests") == 1
+        wait = scrape(client)["db_client_connection_wait_time_seconds_sum", frozenset(POOL.items())]
+        assert wait > 1
+
+
+def test_a_database_that_is_down_is_seen_and_its_return_too(own_postgres: Postgres) -> None:
+    with serving(own_postgres.url) as client:
+        assert read(client, "bmadflow_database_up") == 1
+        own_postgres.stop()
+        eventually(lambda: read(client, "bmadflow_database_up") == 0)
+        own_postgres.start()
+        eventually(lambda: read(client, "bmadflow_database_up") == 1)
+
+
+def test_pending_migrations_are_seen(database: str, empty_database: str) -> None:
+    with serving(database) as client:
+        assert read(client, "bmadflow_migrations_pending") == 0
+        run_sql(database, "delete from _yoyo_migration")
+        assert read(client, "bmadflow_migrations_pending") == len(read_migration_files())
+    with serving(empty_database) as client:
+        assert read(client, "bmadflow_migrations_pending") == len(read_migration_files())
+        assert read(client, "bmadflow_database_up") == 1
+
+
+def test_the_version_is_told(client: httpx.Client) -> None:
+    labels = {"service_name": "bmadflow-api", "service_version": __version__}
+    assert read(client, "target_info", **labels) == 1
+
+
+def test_of_several_workers_any_tells_what_all_have_done(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2", DATABASE_POOL_MAX="3")
+    url = service.url
+    supervisor = psutil.Process(service.process.pid)
+
+    def ask(path: str) -> None:  # by a connection of its own, which either worker may take
+        assert httpx.get(url + path).status_code == 200
+
+    with httpx.Client(base_url=url, timeout=30) as client:
+        eventually(lambda: read(client, "db_client_connection_max", **POOL) == 6)
+        with ThreadPoolExecutor() as executor:
+            list(executor.map(ask, ["/docs"] * 40))
+        for _ in range(3):
+            assert count(client, "GET", "/docs", 200) == 40
+        labels = {"service_name": "bmadflow-api", "service_version": __version__}
+        assert read(client, "target_info", **labels) == 1
+    victim = next(child for child in supervisor.children() if "spawn_main" in child.cmdline()[-2])
+    victim.kill()
+    eventually(lambda: len(service.find("worker_started")) == 3)
+    with httpx.Client(base_url=url, timeout=30) as client:
+        # What the dead one has done was done; the connections that it might have are gone.
+        eventually(lambda: count(client, "GET", "/docs", 200) == 40)
+        eventually(lambda: read(client, "db_client_connection_max", **POOL) == 6)

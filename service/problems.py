@@ -1,4 +1,4 @@
-"""Errors as clients see them: one class and one table of codes (RFC 9457)."""
+"""Errors as clients see them (RFC 9457): one class, and a table of status codes."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -36,8 +36,8 @@ RETRY_AFTER_SECONDS: Final = 5
 class Problem(Exception):
     """An error for the client: `raise Problem("not_found", "There is no such project.")`.
 
-    `detail` is a sentence for people and is sent as it is, so nothing internal belongs in it.
-    `errors` names what is wrong with each field of a request.
+    `detail` is a sentence for people. Clients receive it unchanged, so it must hold nothing
+    internal. `errors` has the errors of each field of a request. A 503 gets a `Retry-After`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the lifespan owns and every request can reach."""
+"""The objects that the lifespan owns and every request can reach."""
 
 from typing import TypeAlias, TypedDict
 
@@ -12,7 +12,7 @@ from service.sync.syncer import Syncer
 
 
 class State(TypedDict):
-    """`request.state["database"]` and so on, typed."""
+    """The type of `request.state`, as in `request.state["database"]`."""
 
     database: Database
     health: HealthCheck

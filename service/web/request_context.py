@@ -1,4 +1,4 @@
-"""What surrounds every request: its id and trace, its line in the log, its part in the metrics."""
+"""The context of a request: its id and trace, its line in the log, its part in the metrics."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 log = structlog.stdlib.get_logger(__name__)
-level = logging.getLogger(__name__)  # structlog's takes longer to say what it would not write
+level = logging.getLogger(__name__)  # its isEnabledFor is faster than structlog's
 
-# What a client may name its request: nothing that could forge a line or a field in a log.
+# The request ids that a client may choose: none can forge a line or a field of the log.
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 
 # https://www.w3.org/TR/trace-context/#traceparent-header: version, trace-id, parent-id, flags;
-# version ff and ids of zeros only are invalid, and versions after 00 may go on with a dash.
+# version ff and ids of only zeros are invalid, and versions after 00 may continue with a dash.
 TRACEPARENT = re.compile(
     rb"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})(?P<trace_id>[0-9a-f]{32})"
     rb"-(?!0{16})(?P<parent_id>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?"
 )
 
-# What fits an API whatever it answers; a page of ours sets a policy that lets it work.
+# For every response. The pages of the documentation set a Content-Security-Policy of their own.
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -47,24 +47,24 @@ SECURITY_HEADERS: Final = {
 RAW_SECURITY_HEADERS: Final = [
     (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
 ]
-# To a cache: a page of another origin may get another answer, if only in its CORS headers.
+# For caches: the CORS headers of a response depend on the origin of the page that asks.
 VARY: Final = (b"vary", b"Origin")
 
-# Asked every few seconds by every monitor there is: not worth a line while all is well.
+# Monitors ask for these every few seconds: a 200 is logged at the level debug.
 QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live", "/metrics"})
 
-# nginx's code for a client that went away before it was answered. No client ever sees it.
+# nginx's code for a client that disconnected before the response. No client receives it.
 CLIENT_CLOSED_REQUEST: Final = 499
 
 
 class RequestContext:
-    """Give each request an id, its security headers, one line in the log, and count it."""
+    """Give each request an id, security headers and a line in the log, and count it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, trusted_proxies: Sequence[str]) -> None:
         self.app = app
         self._metrics = metrics
         # uvicorn's types of an ASGI application are narrower than Starlette's.
-        self._note_proxy = cast(
+        self._read_forwarded = cast(
             "ASGIApp", ProxyHeadersMiddleware(cast("Any", _do_nothing), list(trusted_proxies))
         )
 
@@ -76,11 +76,12 @@ class RequestContext:
         headers = dict(scope["headers"])
         if b"x-forwarded-for" in headers or b"x-forwarded-proto" in headers:
             peer = scope["client"]
-            await self._note_proxy(scope, receive, send)  # what it says of the client, if it may
+            # Sets the client in the scope, where the peer is a trusted proxy.
+            await self._read_forwarded(scope, receive, send)
             if not _is_address(scope["client"]):
                 scope["client"] = peer
         fields = _log_fields(headers)
-        # Each request runs in a task, and so in a context, of its own: nothing to reset.
+        # Each request runs in a task with a context of its own, so nothing has to be reset.
         REQUEST_FIELDS.set(fields)
         request_id = fields["request_id"]
         state = scope["state"]
@@ -88,7 +89,7 @@ class RequestContext:
         state["status"] = None
         path = scope["path"]
         if path[-1:] == "/":
-            scope["path"] = path.rstrip("/") or "/"  # a slash at the end makes no difference
+            scope["path"] = path.rstrip("/") or "/"
         own_headers = [*RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
         if b"origin" not in headers:
             own_headers.append(VARY)
@@ -104,13 +105,13 @@ class RequestContext:
             await self.app(scope, receive, send_with_headers)
         finally:
             self._metrics.requests_in_flight -= 1
-            self._note(scope, time.perf_counter() - started)
+            self._record(scope, time.perf_counter() - started)
 
-    def _note(self, scope: Scope, seconds: float) -> None:
+    def _record(self, scope: Scope, seconds: float) -> None:
         route = scope.get("route")
         template = route.path if route is not None else None
         state = scope["state"]
-        # What is sent after the client has gone uvicorn drops in silence.
+        # uvicorn silently drops a response to a client that has disconnected.
         status = CLIENT_CLOSED_REQUEST if "is_gone" in state else state["status"]
         status = status or CLIENT_CLOSED_REQUEST
         self._metrics.observe_request(scope["method"], template or "", status, seconds)
@@ -141,7 +142,7 @@ async def _do_nothing(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _join(headers: RawHeaders, own: RawHeaders) -> RawHeaders:
-    # A new list: a route may send one response often.
+    # Returns a new list: a route may send the same response again.
     for name, _ in headers:
         if name == b"content-security-policy":
             return [*headers, *(header for header in own if header[0] != name)]
@@ -149,7 +150,7 @@ def _join(headers: RawHeaders, own: RawHeaders) -> RawHeaders:
 
 
 def _log_fields(headers: dict[bytes, bytes]) -> dict[str, str]:
-    """Return what stands in each line of the request: its id, and its trace if it has one."""
+    """Return the fields that every log line of the request has: its id, and its trace if any."""
     proposed = headers.get(b"x-request-id")
     if proposed is not None and REQUEST_ID.fullmatch(proposed):
         fields = {"request_id": proposed.decode()}

@@ -1,4 +1,4 @@
-"""The application: its lifespan, its middleware, and every route there is."""
+"""The application: its lifespan, its middleware, and all routes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from service.health import HealthCheck
 from service.metrics import Metrics, refreshing
 from service.migrations.files import read_migration_files
 from service.routes.documentation import (
-    get_asset,
-    get_openapi_document,
-    get_redoc,
+    get_documentation_asset,
+    get_open_api_document,
+    get_re_doc,
     get_root,
     get_swagger_ui,
 )
@@ -82,22 +82,22 @@ ROUTES: Final = [
     Route("/api/documents/{id}/raw", get_raw_document),
     Route("/metrics", get_metrics),
     Route("/", get_root),
-    Route("/openapi.json", get_openapi_document),
+    Route("/openapi.json", get_open_api_document),
     Route("/docs", get_swagger_ui),
-    Route("/docs/assets/{name}", get_asset),
-    Route("/redoc", get_redoc),
+    Route("/docs/assets/{name}", get_documentation_asset),
+    Route("/redoc", get_re_doc),
 ]
 
 
 class Application(Starlette):
     """Starlette without its middlewares for exceptions, whose work ErrorBoundary does.
 
-    They stand round all others and next to the routes, so that they would answer outside our
-    headers and log lines; and each costs every request as much as all of ours.
+    Starlette puts them outside all other middleware and next to the routes, so that their responses
+    would lack our headers and log lines; and each takes as long as all of ours together.
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return the middleware that was asked for, round the routes."""
+        """Return the routes inside the given middleware."""
         app: ASGIApp = self.router
         for cls, arguments, options in reversed(self.user_middleware):
             app = cls(app, *arguments, **options)
@@ -105,7 +105,7 @@ class Application(Starlette):
 
 
 def create_app(settings: Settings) -> Application:
-    """Return the ASGI application. Its lifespan opens the pool, which needs no database yet."""
+    """Return the ASGI application. Its lifespan opens the pool, without connecting yet."""
     metrics = Metrics()
 
     @asynccontextmanager
@@ -134,7 +134,7 @@ def create_app(settings: Settings) -> Application:
     app = Application(
         routes=ROUTES,
         lifespan=lifespan,
-        # From the outside in: whatever fails further in gets its id, its CORS headers and its line.
+        # From the outside in, so that every error gets its id, its CORS headers and its log line.
         middleware=[
             Middleware(RequestContext, metrics=metrics, trusted_proxies=settings.trusted_proxies),
             Middleware(

@@ -135,9 +135,10 @@ def run_new(options: argparse.Namespace) -> int:
 def run_openapi(_: argparse.Namespace) -> int:
     """Print the OpenAPI document."""
     from service.app import ROUTES
+    from service.routes.shared import RESOURCES
     from service.web.openapi import build_document
 
-    _print_line(json.dumps(build_document(ROUTES), indent=2))
+    _print_line(json.dumps(build_document(ROUTES, RESOURCES), indent=2))
     return 0
 
 

@@ -5,20 +5,23 @@ import json
 import re
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from service import PROJECT
-from service.problems import STATUS, Problem
+from service.problems import Problem
+from service.routes.shared import RESOURCES
 from service.state import Request
-from service.web.openapi import Answer, build_document, operation, problem_answer
+from service.web.openapi import build_document, problem_spec
+from service.web.operation import ResponseSpec, operation, parameter
 
 PAGES = PROJECT / "service/web/pages"
 
-# Both pages were tried under it. The hash is the empty string's: ReDoc's styles start as empty
-# elements that are filled by script, which a policy does not forbid.
+# The hash is that of the empty string: ReDoc adds empty style elements and fills them by script,
+# which the policy allows.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -34,24 +37,24 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-# What a page may load, by name. The large ones come with the package offapi, which is pinned.
+# The files that a page loads. The large ones are in the package offapi, whose version is pinned.
 OUR_FILES = ("swagger-start.js", "redoc-start.js", "page.css")
 OFFAPI_FILES = ("swagger_bundle.js", "swagger_style.css", "redoc.js")
 REDOC_LOGO = re.compile(rb"https://cdn\.redoc\.ly/redoc/[a-z-]+\.svg")
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
-ASSET_NAME = {
-    "name": "name",
-    "in": "path",
-    "required": True,
-    "description": "The file's name.",
-    "schema": {"type": "string", "enum": [*OUR_FILES, *OFFAPI_FILES]},
-    "example": "page.css",
-}
+ASSET_NAME: Final = parameter(
+    "name",
+    "path",
+    "The file's name.",
+    {"type": "string", "enum": [*OUR_FILES, *OFFAPI_FILES]},
+    is_required=True,
+    example="page.css",
+)
 NO_SUCH_ASSET = "There is no file of this name."
 
 
-def _page(name: str) -> Response:
+def _html_response(name: str) -> Response:
     return Response(
         (PAGES / name).read_bytes(),
         media_type="text/html",
@@ -62,79 +65,58 @@ def _page(name: str) -> Response:
     )
 
 
-def _html(description: str) -> Answer:
-    return Answer(
-        description=description,
-        schema={"type": "string"},
-        media_type="text/html",
-        examples={"beginning": "<!doctype html>"},
-    )
-
-
-@operation(
-    operation_id="getRoot",
-    tag="documentation",
-    summary="Lead to the documentation",
-    answers={307: Answer(description="To `/docs`.", headers={"Location": "`/docs`"})},
+ROOT: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`/docs`"})
+OPENAPI: Final = ResponseSpec(
+    description="The OpenAPI 3.1 document of the API.",
+    schema={"type": "object"},
+    examples={"beginning": {"openapi": "3.1.1", "info": {}, "paths": {}}},
 )
+PAGE: Final = ResponseSpec(
+    description="A page that needs nothing from any other host.",
+    schema={"type": "string"},
+    media_type="text/html",
+    examples={"beginning": "<!doctype html>"},
+)
+ASSET: Final = ResponseSpec(
+    description="The file, as `text/javascript` or `text/css`.",
+    schema={"type": "string"},
+    media_type="text/*",
+    examples={"a style": "body {}"},
+)
+MISSING_ASSET: Final = problem_spec("not_found", "The pages have no such file.", NO_SUCH_ASSET)
+
+
+@operation(tag="documentation", responses={307: ROOT})
 async def get_root(request: Request) -> Response:
+    """Lead to the documentation."""
     return RedirectResponse("/docs")
 
 
-@operation(
-    operation_id="getOpenApiDocument",
-    tag="documentation",
-    summary="Get this document",
-    answers={
-        200: Answer(
-            description="The OpenAPI 3.1 document of the API.",
-            schema={"type": "object"},
-            examples={"beginning": {"openapi": "3.1.1", "info": {}, "paths": {}}},
-        )
-    },
-)
-async def get_openapi_document(request: Request) -> Response:
-    # In a thread: the first one takes long enough to hold up a health answer.
+@operation(tag="documentation", responses={200: OPENAPI})
+async def get_open_api_document(request: Request) -> Response:
+    """Get this document."""
+    # In a thread: the first request renders the document, which would hold up a health check.
     document = await run_in_threadpool(_render_document, request.app)
     return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
-@operation(
-    operation_id="getSwaggerUi",
-    tag="documentation",
-    summary="Read the API and try it out, with Swagger UI",
-    answers={200: _html("A page that needs nothing from any other host.")},
-)
+@operation(tag="documentation", responses={200: PAGE})
 async def get_swagger_ui(request: Request) -> Response:
-    return _page("docs.html")
+    """Read the API and try it out, with Swagger UI."""
+    return _html_response("docs.html")
+
+
+@operation(tag="documentation", responses={200: PAGE})
+async def get_re_doc(request: Request) -> Response:
+    """Read the API, with ReDoc."""
+    return _html_response("redoc.html")
 
 
 @operation(
-    operation_id="getReDoc",
-    tag="documentation",
-    summary="Read the API, with ReDoc",
-    answers={200: _html("A page that needs nothing from any other host.")},
+    tag="documentation", parameters=(ASSET_NAME,), responses={200: ASSET, 404: MISSING_ASSET}
 )
-async def get_redoc(request: Request) -> Response:
-    return _page("redoc.html")
-
-
-@operation(
-    operation_id="getDocumentationAsset",
-    tag="documentation",
-    summary="Get a script or a style of the two pages",
-    parameters=(ASSET_NAME,),
-    answers={
-        200: Answer(
-            description="The file, as `text/javascript` or `text/css`.",
-            schema={"type": "string"},
-            media_type="text/*",
-            examples={"a style": "body {}"},
-        ),
-        404: problem_answer(STATUS["not_found"], "The pages have no such file.", NO_SUCH_ASSET),
-    },
-)
-async def get_asset(request: Request) -> Response:
+async def get_documentation_asset(request: Request) -> Response:
+    """Get a script or a style of the two pages."""
     path = _assets().get(request.path_params["name"])
     if path is None:
         raise Problem("not_found", NO_SUCH_ASSET)
@@ -148,19 +130,19 @@ async def get_asset(request: Request) -> Response:
 
 @lru_cache(maxsize=1)
 def _render_document(app: Starlette) -> bytes:
-    return json.dumps(build_document(app.routes)).encode()
+    return json.dumps(build_document(app.routes, RESOURCES)).encode()
 
 
 @cache
 def _read_asset(path: Path) -> bytes:
-    # Kept, 4 MB: of clients that do not read their answers each would hold a copy.
-    # ReDoc shows its maker's logo from his host. An image that cannot be shown it leaves out.
+    # Cached, 4 MB in all: otherwise each client that reads slowly would hold a copy.
+    # ReDoc loads its maker's logo from another host. Given an empty image, ReDoc omits the logo.
     return REDOC_LOGO.sub(b"data:,", path.read_bytes())
 
 
 @cache
 def _assets() -> dict[str, Path]:
-    # Found, not imported: importing it reads and copies 9 MB of files.
+    # Located without an import, which would read and copy 9 MB of files.
     spec = importlib.util.find_spec("offapi")
     assert spec is not None
     assert spec.origin is not None

@@ -1,10 +1,10 @@
-"""Documents: what was brought in, as a tree and one by one."""
+"""Documents: the tree of a project's, and each by itself, as JSON or as its file."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 from urllib.parse import quote
 
 from marshmallow import fields, validate
@@ -15,35 +15,34 @@ from service.documents.text import FILE_TYPES, MEDIA_TYPES
 from service.documents.tree import TreeFile, TreeSource, build_file_tree
 from service.problems import Problem
 from service.routes.shared import (
-    DOCUMENT_ID,
     EXAMPLE_DOCUMENT_ID,
     EXAMPLE_PROJECT_ID,
     EXAMPLE_SOURCE_ID,
     MISSING_DOCUMENT,
     MISSING_PROJECT,
-    PROJECT_ID,
     read_id,
 )
 from service.web.bodies import ExactSchema, json_response
-from service.web.openapi import Answer, operation
+from service.web.operation import ResponseSpec, operation, parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service.database import Row
     from service.state import Request
 
 
-# A tag without the W/ of a weak one: only for ranges, which are not served, does that matter
-# (RFC 9110, section 13.1.2).
+# Without the `W/` of a weak tag: If-None-Match compares tags weakly (RFC 9110, section 13.1.2).
 ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
-# A document is a stranger's. Opened in a browser it may run nothing, load nothing and ask nothing.
+# A document comes from outside. Opened in a browser it may run no script and load nothing.
 SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-NOT_MODIFIED: Final = Answer(description="It is the one that `If-None-Match` names.")
-IF_NONE_MATCH: Final = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "The `ETag` of the content that the client has.",
-    "schema": {"type": "string"},
-}
+NOT_MODIFIED: Final = ResponseSpec(
+    description="It is the one that `If-None-Match` names.",
+    parameters=(
+        parameter("If-None-Match", "header", "The `ETag` of the content that the client has."),
+    ),
+)
 DOCUMENT_HEADERS: Final = {
     "ETag": "Of the content: another content, another tag.",
     "Cache-Control": "`no-cache`: keep it, and ask each time whether it is still the same.",
@@ -61,7 +60,7 @@ class HeadingSchema(ExactSchema):
 
 
 class DocumentMetadataSchema(ExactSchema):
-    """What a document says of itself."""
+    """Title, front matter and headings of a document."""
 
     title = fields.String(required=True)
     front_matter = fields.Dict(
@@ -155,23 +154,33 @@ class FileTreeSchema(ExactSchema):
     tree: fields.List[Any] = fields.List(fields.Nested(NodeSchema), required=True)
 
 
-@operation(
-    operation_id="getFileTree",
-    tag="documents",
-    summary="Get the tree of a project's documents",
-    description=(
-        "Folders first, then by name. Where several sources of a project have documents, each is a "
-        "folder at the top."
-    ),
-    parameters=(PROJECT_ID,),
-    answers={
-        200: Answer(description="The tree.", schema=FileTreeSchema, examples={"tree": EXAMPLE_TREE})
-    },
-    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING_PROJECT},
+TREE: Final = ResponseSpec(
+    description="The tree.", schema=FileTreeSchema, examples={"tree": EXAMPLE_TREE}
 )
+DOCUMENT: Final = ResponseSpec(
+    description="The document.",
+    schema=DocumentSchema,
+    headers=DOCUMENT_HEADERS,
+    examples={"document": EXAMPLE},
+)
+RAW_DOCUMENT: Final = ResponseSpec(
+    description="The document's bytes. JSON, YAML and CSV come with their own media types.",
+    schema={"type": "string"},
+    media_type="text/markdown",
+    headers={**DOCUMENT_HEADERS, "Content-Security-Policy": f"`{SANDBOX}`"},
+    examples={"markdown": EXAMPLE["content"]},
+)
+
+
+@operation(tag="documents", responses={200: TREE})
 async def get_file_tree(request: Request) -> Response:
+    """Get the tree of a project's documents.
+
+    Folders first, then by name. Where several sources of a project have documents, each is a
+    folder at the top.
+    """
     project_id = read_id(request, "project_id")
-    # One statement, so that a sync that ends meanwhile is seen wholly or not at all.
+    # One statement, so that the tree is from before or after the end of a sync, never from between.
     rows = await request.state["database"].fetch(
         """
         select project_doc.id as source_id, project_doc.name as source_name,
@@ -193,28 +202,15 @@ async def get_file_tree(request: Request) -> Response:
         tree = build_file_tree(list(sources.values()), files)
         return json.dumps({"project_id": str(project_id), "tree": tree})
 
-    # Of thousands of documents, other requests are answered meanwhile.
+    # In a thread: a tree of thousands of documents would hold up other requests.
     return json_response(await run_in_threadpool(build))
 
 
-@operation(
-    operation_id="getDocument",
-    tag="documents",
-    summary="Get a document",
-    parameters=(DOCUMENT_ID, IF_NONE_MATCH),
-    answers={
-        200: Answer(
-            description="The document.",
-            schema=DocumentSchema,
-            headers=DOCUMENT_HEADERS,
-            examples={"document": EXAMPLE},
-        ),
-        304: NOT_MODIFIED,
-    },
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_DOCUMENT},
-)
+@operation(tag="documents", responses={200: DOCUMENT, 304: NOT_MODIFIED})
 async def get_document(request: Request) -> Response:
-    row = await request.state["database"].fetch_row_or_404(
+    """Get a document."""
+    return await _respond_if_modified(
+        request,
         """
         select blob_id,
                case when blob_id = any($2::text[]) then null else (
@@ -227,36 +223,18 @@ async def get_document(request: Request) -> Response:
         from document
         where id = $1
         """,
-        read_id(request, "id"),
-        _known_tags(request),
-        missing=MISSING_DOCUMENT,
+        lambda row, headers: json_response(row["document"], headers=headers),
     )
-    headers = _document_headers(row["blob_id"])
-    if _is_known(request, row["blob_id"]):
-        return Response(status_code=304, headers=headers)
-    return json_response(row["document"], headers=headers)
 
 
-@operation(
-    operation_id="getRawDocument",
-    tag="documents",
-    summary="Get a document as it is in the repository",
-    description="The very bytes, with their media type; a browser may show them, and no more.",
-    parameters=(DOCUMENT_ID, IF_NONE_MATCH),
-    answers={
-        200: Answer(
-            description="The document's bytes. JSON, YAML and CSV come with their own media types.",
-            schema={"type": "string"},
-            media_type="text/markdown",
-            headers={**DOCUMENT_HEADERS, "Content-Security-Policy": f"`{SANDBOX}`"},
-            examples={"markdown": EXAMPLE["content"]},
-        ),
-        304: NOT_MODIFIED,
-    },
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_DOCUMENT},
-)
+@operation(tag="documents", responses={200: RAW_DOCUMENT, 304: NOT_MODIFIED})
 async def get_raw_document(request: Request) -> Response:
-    row = await request.state["database"].fetch_row_or_404(
+    """Get a document as it is in the repository.
+
+    The very bytes, with their media type; a browser may show them, and no more.
+    """
+    return await _respond_if_modified(
+        request,
         """
         select blob_id, file_path, file_type,
                case when not blob_id = any($2::text[])
@@ -265,13 +243,11 @@ async def get_raw_document(request: Request) -> Response:
         from document
         where id = $1
         """,
-        read_id(request, "id"),
-        _known_tags(request),
-        missing=MISSING_DOCUMENT,
+        _raw_response,
     )
-    headers = _document_headers(row["blob_id"])
-    if _is_known(request, row["blob_id"]):
-        return Response(status_code=304, headers=headers)
+
+
+def _raw_response(row: Row, headers: dict[str, str]) -> Response:
     content = row["bytes"]
     name = row["file_path"].rpartition("/")[2]
     headers["Content-Security-Policy"] = SANDBOX
@@ -285,15 +261,22 @@ def _charset(content: bytes) -> str:
     return "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
 
 
-def _document_headers(blob_id: str) -> dict[str, str]:
-    return {"ETag": f'"{blob_id}"', "Cache-Control": "no-cache"}
+async def _respond_if_modified(
+    request: Request,
+    query: LiteralString,
+    respond: Callable[[Row, dict[str, str]], Response],
+) -> Response:
+    """Return a 304 if the client has the document's content, else what `respond` makes of its row.
 
-
-def _known_tags(request: Request) -> list[str]:
-    header = ",".join(request.headers.getlist("if-none-match"))
-    return ENTITY_TAG.findall(header)
-
-
-def _is_known(request: Request, tag: str) -> bool:
+    `query` finds the row by the id $1, with `blob_id`, which is the tag of the content. The content
+    may be null where that is among the client's tags, $2. `respond` gets the row and the headers.
+    """
+    tags = ENTITY_TAG.findall(",".join(request.headers.getlist("if-none-match")))
+    row = await request.state["database"].fetch_row_or_404(
+        query, read_id(request, "id"), tags, missing=MISSING_DOCUMENT
+    )
+    headers = {"ETag": f'"{row["blob_id"]}"', "Cache-Control": "no-cache"}
     is_any = request.headers.get("if-none-match", "").strip() == "*"
-    return is_any or tag in _known_tags(request)
+    if is_any or row["blob_id"] in tags:
+        return Response(status_code=304, headers=headers)
+    return respond(row, headers)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import cast
+from typing import Final, cast
 
 from marshmallow import fields, validate
 from starlette.responses import JSONResponse
@@ -12,14 +12,14 @@ from service.health import HEALTHY, UNHEALTHY, Finding, Health
 from service.problems import RETRY_AFTER_SECONDS
 from service.state import Request, State
 from service.web.bodies import ExactSchema
-from service.web.openapi import Answer, operation
+from service.web.operation import ResponseSpec, operation
 
 NO_STORE = {"Cache-Control": "no-store"}
 NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old answer says nothing."}
 
 
 def health_body(health: Health, time: datetime) -> dict[str, str]:
-    """Return the body of the health contract: no error text, a fixed vocabulary."""
+    """Return the body of the health contract, which has a fixed vocabulary and no error text."""
     body = {"status": "error" if health.reason else "ok", "database": health.database}
     if health.reason:
         body["reason"] = health.reason
@@ -40,7 +40,7 @@ class HealthySchema(ExactSchema):
 
 
 class UnhealthySchema(ExactSchema):
-    """The service cannot do its work, and why."""
+    """The service cannot do its work, for a reason."""
 
     status = fields.String(required=True, validate=validate.Equal("error"))
     database = fields.String(
@@ -59,47 +59,48 @@ class LiveSchema(ExactSchema):
     status = fields.String(required=True, validate=validate.Equal("ok"))
 
 
+HEALTHY_RESPONSE: Final = ResponseSpec(
+    description="Healthy.",
+    schema=HealthySchema,
+    headers=NO_STORE_DOCUMENTED,
+    examples={"healthy": health_body(HEALTHY, EXAMPLE_TIME)},
+)
+UNHEALTHY_RESPONSE: Final = ResponseSpec(
+    description="Not healthy: take this copy out of the load balancer.",
+    schema=UnhealthySchema,
+    headers={**NO_STORE_DOCUMENTED, "Retry-After": "Seconds to wait before asking again."},
+    examples={str(health.reason): health_body(health, EXAMPLE_TIME) for health in UNHEALTHY},
+)
+LIVE: Final = ResponseSpec(
+    description="It runs.",
+    schema=LiveSchema,
+    headers=NO_STORE_DOCUMENTED,
+    examples={"live": {"status": "ok"}},
+)
+
+
+# An ASGI application, which takes half as long as a function of a request: many monitors ask.
+@operation(tag="health", responses={200: HEALTHY_RESPONSE, 503: UNHEALTHY_RESPONSE}, has_head=True)
 class GetHealth:
-    """As ASGI, not as a function of a request: many monitors ask, and this takes half as long."""
+    """Tell whether the service can do its work.
+
+    Asks the database, over the connections that requests use, whether it answers and has the schema
+    that this code needs. Answers within HEALTH_TIMEOUT_SECONDS. A schema that is ahead of the code,
+    as in a rolling deployment, is healthy.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = cast("State", scope["state"])
-        answer = _answer(await state["health"].check())
-        await answer(scope, receive, send)
+        response = _health_response(await state["health"].check())
+        await response(scope, receive, send)
 
 
-get_health = operation(
-    operation_id="getHealth",
-    tag="health",
-    summary="Tell whether the service can do its work",
-    description=(
-        "Asks the database, over the connections that requests use, whether it answers and has "
-        "the schema that this code needs. Answers within HEALTH_TIMEOUT_SECONDS. A schema that "
-        "is ahead of the code, as in a rolling deployment, is healthy."
-    ),
-    answers={
-        200: Answer(
-            description="Healthy.",
-            schema=HealthySchema,
-            headers=NO_STORE_DOCUMENTED,
-            examples={"healthy": health_body(HEALTHY, EXAMPLE_TIME)},
-        ),
-        503: Answer(
-            description="Not healthy: take this copy out of the load balancer.",
-            schema=UnhealthySchema,
-            headers={**NO_STORE_DOCUMENTED, "Retry-After": "Seconds to wait before asking again."},
-            examples={
-                str(health.reason): health_body(health, EXAMPLE_TIME) for health in UNHEALTHY
-            },
-        ),
-    },
-    has_head=True,
-)(GetHealth())
+get_health = GetHealth()
 
 
-# Probes that shared one query share its answer.
+# Cached, because probes that share a query share its finding.
 @lru_cache(maxsize=1)
-def _answer(finding: Finding) -> JSONResponse:
+def _health_response(finding: Finding) -> JSONResponse:
     health = finding.health
     headers = dict(NO_STORE)
     if health.reason:
@@ -111,20 +112,10 @@ def _answer(finding: Finding) -> JSONResponse:
     )
 
 
-@operation(
-    operation_id="getLiveness",
-    tag="health",
-    summary="Tell that the process runs",
-    description="Always the same answer, and nothing is asked of the database.",
-    answers={
-        200: Answer(
-            description="It runs.",
-            schema=LiveSchema,
-            headers=NO_STORE_DOCUMENTED,
-            examples={"live": {"status": "ok"}},
-        )
-    },
-    has_head=True,
-)
+@operation(tag="health", responses={200: LIVE}, has_head=True)
 async def get_liveness(request: Request) -> JSONResponse:
+    """Tell that the process runs.
+
+    Always the same answer, and nothing is asked of the database.
+    """
     return JSONResponse({"status": "ok"}, headers=NO_STORE)

@@ -1,13 +1,14 @@
-"""A greeting: what the front end's first page shows to tell that it has found the service."""
+"""A greeting, by which the front end's first page shows that it has found the service."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from marshmallow import fields, validate
 from starlette.responses import JSONResponse
 
 from service.state import Request
 from service.web.bodies import ExactSchema
-from service.web.openapi import Answer, operation
+from service.web.operation import ResponseSpec, operation
 
 
 class HelloSchema(ExactSchema):
@@ -18,25 +19,22 @@ class HelloSchema(ExactSchema):
     timestamp = fields.DateTime(required=True)
 
 
-@operation(
-    operation_id="getHello",
-    tag="health",
-    summary="Greet",
-    description="Asks nothing of the database: whether the service can do its work, health tells.",
-    answers={
-        200: Answer(
-            description="A greeting.",
-            schema=HelloSchema,
-            examples={
-                "hello": {
-                    "message": "Hello BMADFlow",
-                    "status": "ok",
-                    "timestamp": "2026-11-25T03:00:00.123456+00:00",
-                }
-            },
-        )
-    },
+def hello_body(time: datetime) -> dict[str, str]:
+    """Return the body of the greeting."""
+    return {"message": "Hello BMADFlow", "status": "ok", "timestamp": time.isoformat()}
+
+
+GREETING: Final = ResponseSpec(
+    description="A greeting.",
+    schema=HelloSchema,
+    examples={"hello": hello_body(datetime(2026, 11, 25, 3, 0, 0, 123456, tzinfo=UTC))},
 )
+
+
+@operation(tag="health", responses={200: GREETING})
 async def get_hello(request: Request) -> JSONResponse:
-    time = datetime.now(UTC).isoformat()
-    return JSONResponse({"message": "Hello BMADFlow", "status": "ok", "timestamp": time})
+    """Greet.
+
+    Asks nothing of the database: whether the service can do its work, health tells.
+    """
+    return JSONResponse(hello_body(datetime.now(UTC)))

@@ -1,7 +1,8 @@
-"""Project docs, the documentation sources: a folder in a branch of a git repository."""
+"""Sources, which the API calls project docs: a folder in a branch of a git repository each."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
@@ -14,12 +15,10 @@ from service.routes.shared import (
     EXAMPLE_SOURCE_ID,
     MISSING_PROJECT,
     MISSING_SOURCE,
-    PROJECT_ID,
-    SOURCE_ID,
     read_id,
+    sent_values,
 )
 from service.web.bodies import (
-    UNSUPPORTED,
     ExactSchema,
     InputSchema,
     Text,
@@ -27,8 +26,14 @@ from service.web.bodies import (
     json_response,
     read_json,
 )
-from service.web.openapi import Answer, Body, operation
-from service.web.paging import PAGE_HEADERS, PAGE_PARAMETERS, page_query, page_response, read_page
+from service.web.operation import BodySpec, ResponseSpec, operation
+from service.web.paging import (
+    fetch_page_or_404,
+    page_query,
+    page_response,
+    page_spec,
+    read_page,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +49,12 @@ COLUMNS: Final[LiteralString] = """
     """
 
 
+# In the order of the arguments of the statements that write them.
+INPUT_FIELDS: Final = ("name", "description", "github_url", "github_folder_path", "branch")
+
+
 class ProjectDocInputSchema(InputSchema):
-    """What a client says of a documentation source."""
+    """A source, as a client sends it."""
 
     name = Text(shortest=1, longest=255, is_line=True, required=True)
     description = Text(longest=2000, allow_none=True, load_default=None)
@@ -70,7 +79,7 @@ class ProjectDocInputSchema(InputSchema):
 
 
 class ProjectDocSchema(ExactSchema):
-    """A documentation source."""
+    """A source."""
 
     id = fields.UUID(required=True)
     project_id = fields.UUID(required=True)
@@ -110,33 +119,31 @@ EXAMPLE: Final[dict[str, Any]] = {
     "created_at": "2026-11-25T03:00:00.123456+00:00",
     "updated_at": "2026-11-25T03:00:00.123456+00:00",
 }
-ANSWER: Final = Answer(
+SOURCE: Final = ResponseSpec(
     description="The project doc.", schema=ProjectDocSchema, examples={"project_doc": EXAMPLE}
+)
+CREATED: Final = replace(
+    SOURCE, description="The new project doc.", headers={"Location": "Where it is."}
+)
+CHANGES: Final = BodySpec(
+    schema=ProjectDocInputSchema, is_partial=True, examples={"branch": {"branch": "main"}}
 )
 BAD_URL: Final = "github_url: must be an https URL of a repository on one of the allowed hosts."
 
 
 @operation(
-    operation_id="listProjectDocs",
     tag="project docs",
-    summary="List a project's documentation sources",
-    description="Newest first: all of them, up to `limit`, which is 1,000 if it is not given.",
-    parameters=(PROJECT_ID, *PAGE_PARAMETERS),
-    answers={
-        200: Answer(
-            description="The project docs.",
-            schema={"type": "array", "items": ProjectDocSchema},
-            headers=PAGE_HEADERS,
-            examples={"project_docs": [EXAMPLE]},
-        )
-    },
-    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING_PROJECT},
+    responses={200: page_spec("The project docs.", ProjectDocSchema, {"project_docs": [EXAMPLE]})},
 )
 async def list_project_docs(request: Request) -> Response:
+    """List a project's documentation sources.
+
+    Newest first: all of them, up to `limit`, which is 1,000 if it is not given.
+    """
     project_id = read_id(request, "project_id")
     page = read_page(request)
-    database = request.state["database"]
-    row = await database.fetch_row(
+    row = await fetch_page_or_404(
+        request.state["database"],
         page_query(
             f"""
             select {COLUMNS}
@@ -147,37 +154,27 @@ async def list_project_docs(request: Request) -> Response:
             limit $3::bigint + 1
             """
         ),
-        *page,
+        page,
         project_id,
+        owner="project",
+        missing=MISSING_PROJECT,
     )
-    assert row is not None
-    if row["items"] == b"[]":
-        await database.fetch_row_or_404(
-            "select id from project where id = $1", project_id, missing=MISSING_PROJECT
-        )
     return page_response(request, page, row)
 
 
 @operation(
-    operation_id="createProjectDoc",
     tag="project docs",
-    summary="Add a documentation source to a project",
-    description="Nothing is brought in until it is synced.",
-    parameters=(PROJECT_ID,),
-    body=Body(schema=ProjectDocInputSchema, examples={"project_doc": EXAMPLE_INPUT}),
-    answers={
-        201: Answer(
-            description="The new project doc.",
-            schema=ProjectDocSchema,
-            headers={"Location": "Where it is."},
-            examples={"project_doc": EXAMPLE},
-        )
-    },
-    problems={"invalid": BAD_URL, "not_found": MISSING_PROJECT, "unsupported": UNSUPPORTED},
+    body=BodySpec(schema=ProjectDocInputSchema, examples={"project_doc": EXAMPLE_INPUT}),
+    responses={201: CREATED},
+    problems={"invalid": BAD_URL},
 )
 async def create_project_doc(request: Request) -> Response:
+    """Add a documentation source to a project.
+
+    Nothing is brought in until it is synced.
+    """
     project_id = read_id(request, "project_id")
-    data = check_source(request, await read_json(request, ProjectDocInputSchema()))
+    data = parse_source(request, await read_json(request, ProjectDocInputSchema()))
     try:
         row = await request.state["database"].fetch_row(
             f"""
@@ -191,11 +188,7 @@ async def create_project_doc(request: Request) -> Response:
             from created
             """,
             project_id,
-            data["name"],
-            data["description"],
-            data["github_url"],
-            data["github_folder_path"],
-            data["branch"],
+            *(data[name] for name in INPUT_FIELDS),
         )
     except asyncpg.ForeignKeyViolationError as error:
         if error.constraint_name == "project_doc_has_project":
@@ -207,15 +200,9 @@ async def create_project_doc(request: Request) -> Response:
     )
 
 
-@operation(
-    operation_id="getProjectDoc",
-    tag="project docs",
-    summary="Get a documentation source",
-    parameters=(SOURCE_ID,),
-    answers={200: ANSWER},
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_SOURCE},
-)
+@operation(tag="project docs", responses={200: SOURCE})
 async def get_project_doc(request: Request) -> Response:
+    """Get a documentation source."""
     row = await request.state["database"].fetch_row_or_404(
         f"""
         select row_to_json(found)::text as project_doc
@@ -227,38 +214,29 @@ async def get_project_doc(request: Request) -> Response:
     return json_response(row["project_doc"])
 
 
-@operation(
-    operation_id="updateProjectDoc",
-    tag="project docs",
-    summary="Change a documentation source",
-    description=(
-        "Only the fields that are sent are changed. The documents stay as they are until it is "
-        "synced again."
-    ),
-    parameters=(SOURCE_ID,),
-    body=Body(
-        schema=ProjectDocInputSchema, is_partial=True, examples={"branch": {"branch": "main"}}
-    ),
-    answers={200: ANSWER},
-    problems={"invalid": BAD_URL, "not_found": MISSING_SOURCE, "unsupported": UNSUPPORTED},
-)
+@operation(tag="project docs", body=CHANGES, responses={200: SOURCE}, problems={"invalid": BAD_URL})
 async def update_project_doc(request: Request) -> Response:
-    project_doc_id = read_id(request, "id")
-    data = check_source(request, await read_json(request, ProjectDocInputSchema(partial=True)))
+    """Change a documentation source.
+
+    Only the fields that are sent are changed. The documents stay as they are until it is synced
+    again.
+    """
+    source_id = read_id(request, "id")
+    data = parse_source(request, await read_json(request, ProjectDocInputSchema(partial=True)))
     row = await request.state["database"].fetch_row_or_404(
         f"""
         with changed as (
             update project_doc
-            set name = coalesce($2, name),
-                description = case when $3 then $4 else description end,
-                github_url = coalesce($5, github_url),
-                github_folder_path = case when $6 then $7 else github_folder_path end,
-                branch = case when $8 then $9 else branch end,
-                -- What git has elsewhere is compared with nothing.
+            set name = case when $2 then $3 else name end,
+                description = case when $4 then $5 else description end,
+                github_url = case when $6 then $7 else github_url end,
+                github_folder_path = case when $8 then $9 else github_folder_path end,
+                branch = case when $10 then $11 else branch end,
+                -- The source moved: clear tree_id, so that the next sync compares everything.
                 tree_id = case
-                    when coalesce($5, github_url) = github_url
-                        and (not $6 or $7 is not distinct from github_folder_path)
-                        and (not $8 or $9 is not distinct from branch)
+                    when (not $6 or $7 = github_url)
+                        and (not $8 or $9 is not distinct from github_folder_path)
+                        and (not $10 or $11 is not distinct from branch)
                     then tree_id
                 end,
                 updated_at = now()
@@ -268,30 +246,19 @@ async def update_project_doc(request: Request) -> Response:
         select row_to_json(changed)::text as project_doc
         from changed
         """,
-        project_doc_id,
-        data.get("name"),
-        "description" in data,
-        data.get("description"),
-        data.get("github_url"),
-        "github_folder_path" in data,
-        data.get("github_folder_path"),
-        "branch" in data,
-        data.get("branch"),
+        source_id,
+        *sent_values(data, INPUT_FIELDS),
         missing=MISSING_SOURCE,
     )
     return json_response(row["project_doc"])
 
 
-@operation(
-    operation_id="deleteProjectDoc",
-    tag="project docs",
-    summary="Delete a documentation source",
-    description="With all of its documents. Answers what was deleted.",
-    parameters=(SOURCE_ID,),
-    answers={200: ANSWER},
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_SOURCE},
-)
+@operation(tag="project docs", responses={200: SOURCE})
 async def delete_project_doc(request: Request) -> Response:
+    """Delete a documentation source.
+
+    With all of its documents. Answers what was deleted.
+    """
     row = await request.state["database"].fetch_row_or_404(
         f"""
         with deleted as (
@@ -308,10 +275,10 @@ async def delete_project_doc(request: Request) -> Response:
     return json_response(row["project_doc"])
 
 
-def check_source(request: Request, data: dict[str, Any]) -> dict[str, Any]:
-    """Return `data` with its URL, folder and branch as they are stored.
+def parse_source(request: Request, data: dict[str, Any]) -> dict[str, Any]:
+    """Return `data` with its URL, folder and branch in the form that is stored.
 
-    Raises the Problem `invalid` for what git could not take, or may not.
+    Raises the Problem `invalid` for a URL, a folder or a branch that git must not be given.
     """
     hosts = request.state["settings"].git_hosts
     parsers: dict[str, Callable[[str], str | None]] = {
@@ -321,12 +288,11 @@ def check_source(request: Request, data: dict[str, Any]) -> dict[str, Any]:
     }
     parsed, errors = dict(data), dict[str, list[str]]()
     for name, parse in parsers.items():
-        if not data.get(name):
-            if name in data:
-                parsed[name] = None  # an empty folder or branch is none
+        if name not in data:
             continue
         try:
-            parsed[name] = parse(data[name])
+            # An empty folder or branch is stored as null.
+            parsed[name] = parse(data[name]) if data[name] else None
         except ValueError as error:
             errors[name] = [str(error)]
     if errors:

@@ -1,17 +1,18 @@
-"""Projects: what the documents of several repositories belong to."""
+"""Projects: each joins the documents of several repositories."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
 from marshmallow import fields
 
 from service.problems import Problem
-from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, PROJECT_ID, read_id
-from service.web.bodies import UNSUPPORTED, ExactSchema, InputSchema, Text, json_response, read_json
-from service.web.openapi import Answer, Body, operation
-from service.web.paging import PAGE_HEADERS, PAGE_PARAMETERS, page_query, page_response, read_page
+from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, read_id, sent_values
+from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
+from service.web.operation import BodySpec, ResponseSpec, operation
+from service.web.paging import LIMIT_RANGE, page_query, page_response, page_spec, read_page
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -23,7 +24,7 @@ COLUMNS: Final[LiteralString] = "id, name, description, created_at, updated_at"
 
 
 class ProjectInputSchema(InputSchema):
-    """What a client says of a project."""
+    """A project, as a client sends it."""
 
     name = Text(shortest=1, longest=255, is_line=True, required=True)
     description = Text(longest=2000, allow_none=True, load_default=None)
@@ -46,29 +47,29 @@ EXAMPLE: Final[dict[str, Any]] = {
     "created_at": "2026-11-25T03:00:00.123456+00:00",
     "updated_at": "2026-11-25T03:00:00.123456+00:00",
 }
-ANSWER: Final = Answer(
+PROJECT: Final = ResponseSpec(
     description="The project.", schema=ProjectSchema, examples={"project": EXAMPLE}
 )
+CREATED: Final = replace(
+    PROJECT, description="The new project.", headers={"Location": "Where it is."}
+)
+CHANGES: Final = BodySpec(
+    schema=ProjectInputSchema, is_partial=True, examples={"name": {"name": "Payments 2"}}
+)
+BAD_NAME: Final = "name: must have 1 to 255 characters."
 NAME_TAKEN: Final = "There is a project of that name already."
 
 
 @operation(
-    operation_id="listProjects",
     tag="projects",
-    summary="List the projects",
-    description="Newest first: all of them, up to `limit`, which is 1,000 if it is not given.",
-    parameters=PAGE_PARAMETERS,
-    answers={
-        200: Answer(
-            description="The projects.",
-            schema={"type": "array", "items": ProjectSchema},
-            headers=PAGE_HEADERS,
-            examples={"projects": [EXAMPLE]},
-        )
-    },
-    problems={"invalid": "limit: must be a number from 1 to 1000."},
+    responses={200: page_spec("The projects.", ProjectSchema, {"projects": [EXAMPLE]})},
+    problems={"invalid": f"limit: {LIMIT_RANGE}"},
 )
 async def list_projects(request: Request) -> Response:
+    """List the projects.
+
+    Newest first: all of them, up to `limit`, which is 1,000 if it is not given.
+    """
     page = read_page(request)
     row = await request.state["database"].fetch_row(
         page_query(
@@ -87,25 +88,13 @@ async def list_projects(request: Request) -> Response:
 
 
 @operation(
-    operation_id="createProject",
     tag="projects",
-    summary="Create a project",
-    body=Body(schema=ProjectInputSchema, examples={"project": EXAMPLE_INPUT}),
-    answers={
-        201: Answer(
-            description="The new project.",
-            schema=ProjectSchema,
-            headers={"Location": "Where it is."},
-            examples={"project": EXAMPLE},
-        )
-    },
-    problems={
-        "invalid": "name: must have 1 to 255 characters.",
-        "conflict": NAME_TAKEN,
-        "unsupported": UNSUPPORTED,
-    },
+    body=BodySpec(schema=ProjectInputSchema, examples={"project": EXAMPLE_INPUT}),
+    responses={201: CREATED},
+    problems={"invalid": BAD_NAME, "conflict": NAME_TAKEN},
 )
 async def create_project(request: Request) -> Response:
+    """Create a project."""
     data = await read_json(request, ProjectInputSchema())
     try:
         row = await request.state["database"].fetch_row(
@@ -129,15 +118,9 @@ async def create_project(request: Request) -> Response:
     )
 
 
-@operation(
-    operation_id="getProject",
-    tag="projects",
-    summary="Get a project",
-    parameters=(PROJECT_ID,),
-    answers={200: ANSWER},
-    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING_PROJECT},
-)
+@operation(tag="projects", responses={200: PROJECT})
 async def get_project(request: Request) -> Response:
+    """Get a project."""
     row = await request.state["database"].fetch_row_or_404(
         f"""
         select row_to_json(found)::text as project
@@ -150,23 +133,16 @@ async def get_project(request: Request) -> Response:
 
 
 @operation(
-    operation_id="updateProject",
     tag="projects",
-    summary="Change a project",
-    description="Only the fields that are sent are changed.",
-    parameters=(PROJECT_ID,),
-    body=Body(
-        schema=ProjectInputSchema, is_partial=True, examples={"name": {"name": "Payments 2"}}
-    ),
-    answers={200: ANSWER},
-    problems={
-        "invalid": "name: must have 1 to 255 characters.",
-        "not_found": MISSING_PROJECT,
-        "conflict": NAME_TAKEN,
-        "unsupported": UNSUPPORTED,
-    },
+    body=CHANGES,
+    responses={200: PROJECT},
+    problems={"invalid": BAD_NAME, "conflict": NAME_TAKEN},
 )
 async def update_project(request: Request) -> Response:
+    """Change a project.
+
+    Only the fields that are sent are changed.
+    """
     project_id = read_id(request, "project_id")
     data = await read_json(request, ProjectInputSchema(partial=True))
     try:
@@ -174,8 +150,8 @@ async def update_project(request: Request) -> Response:
             f"""
             with changed as (
                 update project
-                set name = coalesce($2, name),
-                    description = case when $3 then $4 else description end,
+                set name = case when $2 then $3 else name end,
+                    description = case when $4 then $5 else description end,
                     updated_at = now()
                 where id = $1
                 returning {COLUMNS}
@@ -184,9 +160,7 @@ async def update_project(request: Request) -> Response:
             from changed
             """,
             project_id,
-            data.get("name"),
-            "description" in data,
-            data.get("description"),
+            *sent_values(data, ("name", "description")),
             missing=MISSING_PROJECT,
         )
     except asyncpg.UniqueViolationError as error:
@@ -194,16 +168,12 @@ async def update_project(request: Request) -> Response:
     return json_response(row["project"])
 
 
-@operation(
-    operation_id="deleteProject",
-    tag="projects",
-    summary="Delete a project",
-    description="With all of its documentation sources and documents. Answers what was deleted.",
-    parameters=(PROJECT_ID,),
-    answers={200: ANSWER},
-    problems={"invalid": "project_id: is not a UUID.", "not_found": MISSING_PROJECT},
-)
+@operation(tag="projects", responses={200: PROJECT})
 async def delete_project(request: Request) -> Response:
+    """Delete a project.
+
+    With all of its documentation sources and documents. Answers what was deleted.
+    """
     row = await request.state["database"].fetch_row_or_404(
         f"""
         with deleted as (

@@ -1,4 +1,4 @@
-"""What several routes share: the ids in their paths, and what they say where there is nothing."""
+"""What several routes share: the ids in their paths, and the response that a sync has begun."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from uuid import UUID
 from marshmallow import fields, validate
 
 from service.sync.queue import MISSING_SOURCE, request_sync
-from service.web.bodies import ExactSchema, invalid, json_response
-from service.web.openapi import Answer, path_parameter
+from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response
+from service.web.operation import Resource, ResponseSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from starlette.responses import Response
 
     from service.state import Request
 
-__all__ = ["MISSING_SOURCE"]
-
-# One of each, as all examples have them.
+# Of the one project, source, document and run that all examples have.
 EXAMPLE_PROJECT_ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
 EXAMPLE_SOURCE_ID = "0d4b1b8e-2a52-4c8f-8f0e-6a5a3a1f7c22"
 EXAMPLE_DOCUMENT_ID = "b5b7b3a2-3f3b-4a9f-8a3e-0f4b9a3c5d33"
 EXAMPLE_RUN_ID = "f2a7d7c1-6c0f-4a53-9a55-2b1f0a7f4d44"
 
-PROJECT_ID: Final = path_parameter("project_id", "The project.", EXAMPLE_PROJECT_ID)
-SOURCE_ID: Final = path_parameter("id", "The project doc.", EXAMPLE_SOURCE_ID)
-DOCUMENT_ID: Final = path_parameter("id", "The document.", EXAMPLE_DOCUMENT_ID)
-RUN_ID: Final = path_parameter("run_id", "The sync.", EXAMPLE_RUN_ID)
-
 MISSING_PROJECT: Final = "There is no such project."
 MISSING_DOCUMENT: Final = "There is no such document."
 MISSING_RUN: Final = "There is no such sync of this project doc."
+
+# By the segment of a path that stands before the id.
+RESOURCES: Final = {
+    "projects": Resource("The project.", EXAMPLE_PROJECT_ID, MISSING_PROJECT),
+    "project-docs": Resource("The project doc.", EXAMPLE_SOURCE_ID, MISSING_SOURCE),
+    "documents": Resource("The document.", EXAMPLE_DOCUMENT_ID, MISSING_DOCUMENT),
+    "syncs": Resource("The sync.", EXAMPLE_RUN_ID, MISSING_RUN),
+}
 
 
 def read_id(request: Request, name: str) -> UUID:
@@ -42,10 +45,18 @@ def read_id(request: Request, name: str) -> UUID:
         found = UUID(text)
     except ValueError:
         found = None
-    # UUID() takes braces, prefixes and missing dashes as well.
+    # UUID() also takes braces, prefixes and missing dashes.
     if found is None or str(found) != text.lower():
-        raise invalid({name: ["is not a UUID."]})
+        raise invalid({name: [NOT_A_UUID]})
     return found
+
+
+def sent_values(data: Mapping[str, object], names: Sequence[str]) -> list[object]:
+    """Return two arguments for each name: whether `data` has it, and its value.
+
+    A statement uses them as in `name = case when $2 then $3 else name end`.
+    """
+    return [argument for name in names for argument in (name in data, data.get(name))]
 
 
 class SyncStartedSchema(ExactSchema):
@@ -61,7 +72,7 @@ EXAMPLE_STARTED: Final = {
     "project_doc_id": EXAMPLE_SOURCE_ID,
     "status": "processing",
 }
-SYNC_STARTED: Final = Answer(
+SYNC_STARTED: Final = ResponseSpec(
     description="It was asked for, or was under way already.",
     schema=SyncStartedSchema,
     headers={"Location": "The sync."},
@@ -69,16 +80,17 @@ SYNC_STARTED: Final = Answer(
 )
 
 
-async def start_sync(request: Request, project_doc_id: UUID, *, after_push: bool) -> Response:
-    run_id = await request_sync(request.state["database"], project_doc_id, after_push=after_push)
+async def start_sync(request: Request, source_id: UUID, *, after_push: bool) -> Response:
+    """Request a run of a source, and return the response that names the run."""
+    run_id = await request_sync(request.state["database"], source_id, after_push=after_push)
     request.state["syncer"].wake()
     body = {
         "message": "Sync started",
-        "project_doc_id": str(project_doc_id),
+        "project_doc_id": str(source_id),
         "status": "processing",
     }
     return json_response(
         json.dumps(body),
         status=202,
-        headers={"Location": f"/api/project-docs/{project_doc_id}/syncs/{run_id}"},
+        headers={"Location": f"/api/project-docs/{source_id}/syncs/{run_id}"},
     )

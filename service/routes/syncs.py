@@ -1,4 +1,4 @@
-"""Syncs: bringing a source's documents in, asking how far that is, and what it did before."""
+"""Sync runs, which the API calls syncs: begin one, follow it, list those of a source."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from service.routes.shared import (
     EXAMPLE_SOURCE_ID,
     MISSING_RUN,
     MISSING_SOURCE,
-    RUN_ID,
-    SOURCE_ID,
     SYNC_STARTED,
     read_id,
     start_sync,
 )
 from service.web.bodies import ExactSchema, json_response
-from service.web.openapi import Answer, operation
-from service.web.paging import PAGE_HEADERS, PAGE_PARAMETERS, page_query, page_response, read_page
+from service.web.operation import ResponseSpec, operation
+from service.web.paging import (
+    LIMIT_RANGE,
+    fetch_page_or_404,
+    page_query,
+    page_response,
+    page_spec,
+    read_page,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -42,7 +47,7 @@ COLUMNS: Final[LiteralString] = """
 
 
 class SyncStatusSchema(ExactSchema):
-    """How the latest sync of a source stands."""
+    """The status of a source's latest run."""
 
     status = fields.String(
         required=True, validate=validate.OneOf(["idle", "syncing", "completed", "failed"])
@@ -63,14 +68,14 @@ class SyncStatusSchema(ExactSchema):
 
 
 class SkippedFileSchema(ExactSchema):
-    """A file that is not shown, and why."""
+    """A skipped file, and the reason."""
 
     path = fields.String(required=True)
     reason = fields.String(required=True)
 
 
 class SyncRunSchema(ExactSchema):
-    """A sync. Counts are null until it is completed."""
+    """A run. The counts are null until it is completed."""
 
     id = fields.UUID(required=True)
     project_doc_id = fields.UUID(required=True)
@@ -134,37 +139,27 @@ EXAMPLE_RUN: Final[dict[str, Any]] = {
 }
 
 
-@operation(
-    operation_id="syncProjectDoc",
-    tag="syncs",
-    summary="Sync a documentation source",
-    description=(
-        "Brings in what is new in its repository. Returns at once. While a sync of the source is "
-        "under way, it is that one that is told of."
-    ),
-    parameters=(SOURCE_ID,),
-    answers={202: SYNC_STARTED},
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_SOURCE},
+STATUS: Final = ResponseSpec(
+    description="How it stands.", schema=SyncStatusSchema, examples={"completed": EXAMPLE_STATUS}
 )
+RUN: Final = ResponseSpec(
+    description="The sync.", schema=SyncRunSchema, examples={"sync": EXAMPLE_RUN}
+)
+
+
+@operation(tag="syncs", responses={202: SYNC_STARTED})
 async def sync_project_doc(request: Request) -> Response:
+    """Sync a documentation source.
+
+    Brings in what is new in its repository. Returns at once. While a sync of the source is under
+    way, it is that one that is told of.
+    """
     return await start_sync(request, read_id(request, "id"), after_push=False)
 
 
-@operation(
-    operation_id="getSyncStatus",
-    tag="syncs",
-    summary="Tell how the latest sync of a source stands",
-    parameters=(SOURCE_ID,),
-    answers={
-        200: Answer(
-            description="How it stands.",
-            schema=SyncStatusSchema,
-            examples={"completed": EXAMPLE_STATUS},
-        )
-    },
-    problems={"invalid": "id: is not a UUID.", "not_found": MISSING_SOURCE},
-)
+@operation(tag="syncs", responses={200: STATUS})
 async def get_sync_status(request: Request) -> Response:
+    """Tell how the latest sync of a source stands."""
     row = await request.state["database"].fetch_row_or_404(
         """
         select project_doc.last_synced_at, project_doc.last_github_commit_date,
@@ -174,7 +169,7 @@ async def get_sync_status(request: Request) -> Response:
             select status, files_total, files_done, error
             from sync_run
             where project_doc_id = project_doc.id
-            -- The one that is not finished is the latest, whatever the clocks say.
+            -- An unfinished run is the latest, even where another has a later created_at.
             order by finished_at is null desc, created_at desc, id desc
             limit 1
         ) as run on true
@@ -202,7 +197,7 @@ async def get_sync_status(request: Request) -> Response:
 def describe_status(
     run_status: str | None, files_total: int | None, files_done: int, error: str | None
 ) -> tuple[str, str]:
-    """Return the status of a source and its message, by the status of its latest run."""
+    """Return the status of a source, and the message about it, from its latest run."""
     match run_status:
         case None:
             return "idle", "Not synced yet."
@@ -217,26 +212,19 @@ def describe_status(
 
 
 @operation(
-    operation_id="listSyncs",
     tag="syncs",
-    summary="List the syncs of a source",
-    description="Newest first, `limit` of them, which is 20 if it is not given. 100 are kept.",
-    parameters=(SOURCE_ID, *PAGE_PARAMETERS),
-    answers={
-        200: Answer(
-            description="The syncs.",
-            schema={"type": "array", "items": SyncRunSchema},
-            headers=PAGE_HEADERS,
-            examples={"syncs": [EXAMPLE_RUN]},
-        )
-    },
-    problems={"invalid": "limit: must be a number from 1 to 1000.", "not_found": MISSING_SOURCE},
+    responses={200: page_spec("The syncs.", SyncRunSchema, {"syncs": [EXAMPLE_RUN]})},
+    problems={"invalid": f"limit: {LIMIT_RANGE}"},
 )
 async def list_syncs(request: Request) -> Response:
-    project_doc_id = read_id(request, "id")
+    """List the syncs of a source.
+
+    Newest first, `limit` of them, which is 20 if it is not given. 100 are kept.
+    """
+    source_id = read_id(request, "id")
     page = read_page(request, default_limit=RUNS_PER_PAGE)
-    database = request.state["database"]
-    row = await database.fetch_row(
+    row = await fetch_page_or_404(
+        request.state["database"],
         page_query(
             f"""
             select {COLUMNS}
@@ -247,28 +235,17 @@ async def list_syncs(request: Request) -> Response:
             limit $3::bigint + 1
             """
         ),
-        *page,
-        project_doc_id,
+        page,
+        source_id,
+        owner="project_doc",
+        missing=MISSING_SOURCE,
     )
-    assert row is not None
-    if row["items"] == b"[]":
-        await database.fetch_row_or_404(
-            "select id from project_doc where id = $1", project_doc_id, missing=MISSING_SOURCE
-        )
     return page_response(request, page, row)
 
 
-@operation(
-    operation_id="getSync",
-    tag="syncs",
-    summary="Get a sync",
-    parameters=(SOURCE_ID, RUN_ID),
-    answers={
-        200: Answer(description="The sync.", schema=SyncRunSchema, examples={"sync": EXAMPLE_RUN})
-    },
-    problems={"invalid": "run_id: is not a UUID.", "not_found": MISSING_RUN},
-)
+@operation(tag="syncs", responses={200: RUN})
 async def get_sync(request: Request) -> Response:
+    """Get a sync."""
     row = await request.state["database"].fetch_row_or_404(
         f"""
         select row_to_json(found)::text as run

@@ -1,6 +1,6 @@
-"""What every route stands on: middleware, authorization, bodies, paging, problems, OpenAPI.
+"""The base of every route: middleware, authorization, bodies, paging, problems, OpenAPI.
 
 May import characters, database, database_errors, logs, metrics and problems; never state, so
-that it can serve any routes. Begin with middleware.py, which every request passes, then openapi.py,
-by which every route describes itself.
+that it can serve any routes. Begin with middleware.py, which every request passes, then
+operation.py, by which every route describes itself.
 """

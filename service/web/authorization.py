@@ -1,4 +1,4 @@
-"""Who may: a bearer token for every change, and for reading where the operator wants that."""
+"""Access: a bearer token for every change, and for reading where the operator wants that."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 WEBHOOK: Final = re.compile(r"/api/project-docs/[^/]+/webhook")
 
-# Monitors have no token. A webhook is signed, which its route checks.
+# Monitors have no token. A webhook has a signature instead, which its route checks.
 OPEN: Final = re.compile(rf"/api/health(/live)?|{WEBHOOK.pattern}")
 
 CHALLENGE: Final = 'Bearer realm="BMADFlow API"'
 
+UNAUTHENTICATED: Final = "This needs the API's token, as in: Authorization: Bearer TOKEN."
+
 
 def access_to(method: str, path: str) -> Access:
-    """Return what a request needs to be allowed: also for paths that do not exist (yet)."""
+    """Return the kind of access that a request asks for, whether or not its path exists."""
     if not path.startswith("/api/") or OPEN.fullmatch(path):
         return "open"
     return "read" if method in READING else "change"
 
 
 class Authorization:
-    """Refuse what needs the token and does not bring it (RFC 6750)."""
+    """Refuse a request that needs the token and lacks it (RFC 6750)."""
 
     def __init__(self, app: ASGIApp, token: str, *, for_reads: bool) -> None:
         self.app = app
@@ -48,10 +50,10 @@ class Authorization:
         if scheme.lower() != b"bearer":
             raise Problem(
                 "unauthorized",
-                "This needs the API's token, as in: Authorization: Bearer TOKEN.",
+                UNAUTHENTICATED,
                 headers={"WWW-Authenticate": CHALLENGE},
             )
-        # In a time that says nothing of how much of it is right.
+        # Compared in constant time.
         if not hmac.compare_digest(token.strip(), self._expected):
             raise Problem(
                 "unauthorized",

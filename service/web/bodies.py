@@ -1,4 +1,4 @@
-"""JSON bodies: those of requests are read strictly, those of responses are described exactly."""
+"""JSON bodies: read strictly in requests, described exactly in responses."""
 
 from __future__ import annotations
 
@@ -20,30 +20,34 @@ if TYPE_CHECKING:
 JSON_TYPE: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 
 UNSUPPORTED: Final = "Send JSON, with the header Content-Type: application/json."
+NOT_A_UUID: Final = "is not a UUID."
 
 
 class ExactSchema(Schema):
-    """A schema of which the document says that there is nothing else in it."""
+    """The schema of a response: in the OpenAPI document it allows no other fields."""
 
     class Meta:
-        """How marshmallow and apispec take it."""
+        """Options of marshmallow, which apispec reads, too."""
 
         unknown = RAISE
 
 
 class InputSchema(Schema):
-    """What a client sends. Fields that it does not know are let be, as front ends send them."""
+    """The schema of a request. Unknown fields are ignored: front ends send whole objects."""
 
     class Meta:
-        """How marshmallow takes it."""
+        """Options of marshmallow."""
 
         unknown = EXCLUDE
 
 
 class Text(fields.String):
-    """A text without white space at its ends, of `shortest` to `longest` characters."""
+    """A text of `shortest` to `longest` characters, trimmed.
 
-    # In the tone of what we say of fields ourselves.
+    Where `is_line`, control characters and line ends are refused.
+    """
+
+    # Worded as the other errors of fields.
     default_error_messages: ClassVar[dict[str, str]] = {
         "required": "is required.",
         "null": "must not be null.",
@@ -83,9 +87,9 @@ def _length(shortest: int, longest: int) -> str:
 async def read_json(request: Request[Any], schema: Schema) -> dict[str, Any]:
     """Return the body as `schema` loads it.
 
-    Raises the Problem `unsupported` for another media type: a page of any origin may send those
-    without asking first, JSON it may not. Raises `invalid` for what is not JSON (RFC 8259) or does
-    not fit the schema, with what is wrong by field.
+    Raises the Problem `unsupported` for a media type other than JSON: a browser sends some of those
+    across origins without a preflight, JSON never. Raises `invalid` for a body that is not JSON
+    (RFC 8259), or does not fit the schema: then with the errors of each field.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip()
     if not JSON_TYPE.fullmatch(media_type):
@@ -98,10 +102,10 @@ async def read_json(request: Request[Any], schema: Schema) -> dict[str, Any]:
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body is; raise the Problem `invalid` where it is none."""
+    """Return the body, a JSON object; raise the Problem `invalid` for anything else."""
     try:
         found = json.loads(
-            body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
+            body.decode(), object_pairs_hook=_to_unique, parse_constant=_refuse_constant
         )
     except UnicodeDecodeError:
         raise Problem("invalid", "The body is not valid UTF-8.") from None
@@ -118,13 +122,13 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def invalid(errors: Mapping[str, list[str]]) -> Problem:
-    """Return the Problem for what is wrong with each field, which its detail says, too."""
+    """Return a Problem with the errors of each field, which its detail repeats."""
     detail = " ".join(f"{name}: {text}" for name, texts in errors.items() for text in texts)
     return Problem("invalid", detail, errors=errors)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Of two equal names one reader takes the first and another the last (RFC 8259, section 4).
+def _to_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Parsers disagree on which of two equal names counts (RFC 8259, section 4).
     found = dict(pairs)
     if len(found) != len(pairs):
         raise Problem("invalid", "The body has a name twice in one object.")
@@ -138,10 +142,10 @@ def _refuse_constant(name: str) -> NoReturn:
 def json_response(
     body: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with JSON that is there already.
+    """Return a response whose body is JSON already.
 
-    As bytes where it may be large: asyncpg would decode it, only to have it encoded again, which is
-    a sixth of the work for a document of 50 KB.
+    Pass bytes where it may be large: with text, asyncpg decodes and Starlette encodes again, which
+    is a sixth of the work for a document of 50 KB.
     """
     return Response(
         body,

@@ -1,4 +1,4 @@
-"""What happens to every request: CORS, faults, the limit of bodies. Pure ASGI, for speed."""
+"""Middleware: CORS, faults, the limits of bodies. Pure ASGI, for speed."""
 
 from __future__ import annotations
 
@@ -31,26 +31,27 @@ log = structlog.stdlib.get_logger()
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
-# https://docs.github.com/en/webhooks/webhook-events-and-payloads: GitHub's own limit. The route
-# holds no more than MAX_BODY_BYTES of it.
+# GitHub's own limit: https://docs.github.com/en/webhooks/webhook-events-and-payloads. The route
+# keeps no more than MAX_BODY_BYTES of it in memory.
 MAX_WEBHOOK_BYTES: Final = 25 * 1024 * 1024
 
 BODY_SECONDS: Final = 60.0  # enough for MAX_BODY_BYTES at 17 kB/s
 
 BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
-# How much more is read of a body that is too large, and for how long, before the answer.
+# How much of a body that is too large is read and dropped before the response, and for how long.
 DISCARD_BYTES: Final = 16 * MAX_BODY_BYTES
 DISCARD_SECONDS: Final = 2.0
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, but a preflight that is refused gets a problem document."""
+    """Starlette's CORS; a refused preflight gets a problem document."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A dict, not Starlette's Headers, which take several times as long, on every request.
+        # On every request: Starlette's Headers take several times as long as a dict. Without an
+        # Origin no page of a browser asks, and RequestContext adds the Vary.
         if scope["type"] != "http" or b"origin" not in dict(scope["headers"]):
-            await self.app(scope, receive, send)  # no page of a browser asks: see RequestContext
+            await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
@@ -69,16 +70,16 @@ class Cors(CORSMiddleware):
         await self.simple_response(scope, receive, send, request_headers=headers)
 
     async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
-        """Add the headers of a simple response to a copy: a route may send one response often."""
+        """Add the CORS headers to a copy: a route may send the same response again."""
         if message["type"] == "http.response.start":
             message = {**message, "headers": list(message["headers"])}
         await super().send(message, send, request_headers)
 
 
 class ErrorBoundary:
-    """Turn every exception into its problem document; log once, and do not send, what it hides.
+    """Turn every exception into a problem document; log the cause once, and send nothing of it.
 
-    In the place of Starlette's two middlewares for exceptions: see Application.
+    Replaces Starlette's two middlewares for exceptions: see Application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -87,7 +88,7 @@ class ErrorBoundary:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["type"] == "http" and scope["path"][-1:] == "\n":
-                # Starlette's patterns end with `$`, which lets a newline follow.
+                # Starlette's path patterns end with `$`, which allows a newline after it.
                 raise HTTPException(HTTPStatus.NOT_FOUND)
             await self.app(scope, receive, send)
         except ClientDisconnect:
@@ -95,14 +96,14 @@ class ErrorBoundary:
         except (Exception, asyncio.CancelledError) as error:
             if scope["type"] != "http":
                 raise
-            answer = _answer(scope, error)
-            # An answer that is under way cannot be taken back: uvicorn cuts the connection, and
-            # the client sees that the body is not whole.
+            response = _log_and_respond(scope, error)
+            # A response that has begun cannot be replaced: uvicorn closes the connection, and the
+            # client sees an incomplete body.
             if scope["state"]["status"] is None:
-                await answer(scope, receive, send)
+                await response(scope, receive, send)
 
 
-def _answer(scope: Scope, error: BaseException) -> Response:
+def _log_and_respond(scope: Scope, error: BaseException) -> Response:
     match error:
         case DatabaseUnavailable():
             log.warning("database_unavailable", reason=error.reason, error=repr(error.__cause__))
@@ -112,8 +113,8 @@ def _answer(scope: Scope, error: BaseException) -> Response:
         case HTTPException():
             return response_to_http_exception(scope, error)
         case asyncio.CancelledError():
-            # Not done in time before the service stops. The cancellation ends here: uvicorn would
-            # log it as a fault, and answer a 500 in plain text.
+            # The service stops, and this request took too long. The cancellation ends here: uvicorn
+            # would log it as a fault, and send a 500 in plain text.
             log.warning("request_cut_off")
             return response_to_problem(scope, Problem("unavailable", "The service stops now."))
         case _:
@@ -122,51 +123,51 @@ def _answer(scope: Scope, error: BaseException) -> Response:
 
 
 class BodyLimit:
-    """Refuse a body that is too large, or that is not there after BODY_SECONDS."""
+    """Refuse a body that is too large, or incomplete after BODY_SECONDS."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # HTTP has no other way to say that a body comes (RFC 9112, section 6.3).
+        # Without one of these headers a request has no body (RFC 9112, section 6.3).
         if scope["type"] != "http" or not BODY_HEADERS.intersection(dict(scope["headers"])):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         limit = MAX_WEBHOOK_BYTES if WEBHOOK.fullmatch(scope["path"]) else MAX_BODY_BYTES
-        # uvicorn lets nothing through but digits, and of zeros before them any number, which int()
-        # does not.
+        # uvicorn lets only digits through. int() limits their number, also of leading zeros.
         if int(headers.get("content-length", "").strip().lstrip("0") or 0) > limit:
-            if "expect" not in headers:  # who waits for leave to send has not begun
+            # A client that sent `Expect: 100-continue` has not begun the body.
+            if "expect" not in headers:
                 await _discard(receive)
-            raise _too_large(limit)
+            raise too_large(limit)
         deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         received = 0
         is_whole = False
 
         async def receive_within_limits() -> Message:
             nonlocal received, is_whole
-            if is_whole:  # what comes now is that the client goes away, whenever that is
+            if is_whole:  # the next message is the disconnect, which has no deadline
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise _too_slow() from None
+                raise too_slow() from None
             is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > limit:
                 if not is_whole:
                     await _discard(receive)
-                raise _too_large(limit)
+                raise too_large(limit)
             return message
 
         await self.app(scope, receive_within_limits, send)
 
 
 async def _discard(receive: Receive) -> None:
-    # Closing a connection on which something is still to be read resets it, and the client, busy
-    # with sending, may never see the answer (RFC 9112, section 9.6).
+    # Closing a connection with unread data resets it, and the client, which is still sending, may
+    # never see the response (RFC 9112, section 9.6).
     discarded = 0
     with suppress(TimeoutError):
         async with asyncio.timeout(DISCARD_SECONDS):
@@ -177,21 +178,16 @@ async def _discard(receive: Receive) -> None:
                     return
 
 
-# What is left of a body that is refused is not read, so nothing can follow on its connection.
-NOTHING_FOLLOWS: Final = {"Connection": "close"}
+# The rest of a refused body stays unread, so the connection cannot take another request.
+CLOSE: Final = {"Connection": "close"}
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(
-        "too_large",
-        f"The body is larger than {limit} bytes.",
-        headers=NOTHING_FOLLOWS,
-    )
+def too_large(limit: int) -> Problem:
+    """Return the Problem of a body of more than `limit` bytes."""
+    return Problem("too_large", f"The body is larger than {limit} bytes.", headers=CLOSE)
 
 
-def _too_slow() -> Problem:
-    return Problem(
-        "timeout",
-        f"The body did not come whole within {BODY_SECONDS:g} s.",
-        headers=NOTHING_FOLLOWS,
-    )
+def too_slow() -> Problem:
+    """Return the Problem of a body that is incomplete after BODY_SECONDS."""
+    detail = f"The body did not come whole within {BODY_SECONDS:g} s."
+    return Problem("timeout", detail, headers=CLOSE)

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import BaseRoute, Route
 
 from service import __version__
+from service.database_errors import DatabaseUnavailable
 from service.problems import STATUS, Code
-from service.web.authorization import access_to
-from service.web.problem_response import ProblemSchema
+from service.web.authorization import UNAUTHENTICATED, access_to
+from service.web.bodies import NOT_A_UUID, UNSUPPORTED, invalid
+from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, too_large, too_slow
+from service.web.operation import (
+    BodySpec,
+    OperationSpec,
+    Resource,
+    ResponseSpec,
+    derive_ids,
+    derive_operation_id,
+    derive_texts,
+    find_spec,
+    parameter,
+)
+from service.web.problem_response import FAULT, PROBLEM_TYPE, ProblemSchema, problem_bytes
 
 if TYPE_CHECKING:
-    from http import HTTPStatus
+    from collections.abc import Iterable, Mapping
 
     from marshmallow import Schema
 
     from service.web.authorization import Access
+    from service.web.operation import Parameter
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
-
-INFO = {
+INFO: Final = {
     "summary": "One place for the documents of many BMAD repositories",
     "description": (
         "The backend of a documentation hub for teams that work by the BMAD Method.\n\n"
@@ -34,7 +47,7 @@ INFO = {
     ),
     "license": {"name": "MIT", "identifier": "MIT"},
 }
-TAGS = {
+TAGS: Final = {
     "projects": "What the documents of several repositories belong to.",
     "project docs": "Documentation sources: a folder in a branch of a git repository.",
     "syncs": "Bringing a source's documents in.",
@@ -42,173 +55,81 @@ TAGS = {
     "health": "For monitors, load balancers and orchestrators.",
     "documentation": "This documentation, for people and for programs.",
 }
+MIB: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """One response of an operation. Without `schema` it has no body."""
-
-    description: str
-    schema: type[Schema] | Mapping[str, object] | None = None
-    media_type: str = "application/json"
-    examples: Mapping[str, object] = field(default_factory=dict[str, object])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Body:
-    """The body of a request. With `is_partial` no field of the schema is required."""
-
-    schema: type[Schema]
-    examples: Mapping[str, object]
-    is_partial: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """What a route says of itself."""
-
-    operation_id: str
-    tag: str
-    summary: str
-    description: str
-    answers: Mapping[int, Answer]
-    parameters: tuple[Mapping[str, object], ...]
-    body: Body | None
-    problems: Mapping[Code, str]
-    has_head: bool
-
-
-NO_PROBLEMS: Mapping[Code, str] = {}
-
-
-def path_parameter(name: str, description: str, example: str) -> Mapping[str, object]:
-    """Return the documentation of an id in a path."""
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": description,
-        "schema": {"type": "string", "format": "uuid"},
-        "example": example,
-    }
-
-
-def query_parameter(
-    name: str, description: str, schema: Mapping[str, object]
-) -> Mapping[str, object]:
-    """Return the documentation of something optional after the question mark."""
-    return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-class UndocumentedRouteError(Exception):
-    """A route has no `@operation`."""
-
-
-def operation(
-    *,
-    operation_id: str,
-    tag: str,
-    summary: str,
-    answers: Mapping[int, Answer],
-    description: str = "",
-    parameters: tuple[Mapping[str, object], ...] = (),
-    body: Body | None = None,
-    problems: Mapping[Code, str] = NO_PROBLEMS,
-    has_head: bool = False,
-) -> Callable[[Endpoint], Endpoint]:
-    """Document the endpoint below it.
-
-    `problems` says what each code means here, with the `detail` of an example. `has_head` lists
-    HEAD too, where it is part of a contract.
-    """
-
-    def attach(endpoint: Endpoint) -> Endpoint:
-        described = Operation(
-            operation_id=operation_id,
-            tag=tag,
-            summary=summary,
-            description=description,
-            answers=answers,
-            parameters=parameters,
-            body=body,
-            problems=problems,
-            has_head=has_head,
-        )
-        vars(endpoint)["operation"] = described
-        return endpoint
-
-    return attach
-
-
-def problem_answer(
-    status: HTTPStatus,
-    description: str,
-    detail: str,
-    headers: Mapping[str, str] | None = None,
-) -> Answer:
+def problem_spec(
+    code: Code, description: str, detail: str, headers: Mapping[str, str] | None = None
+) -> ResponseSpec:
     """Return the documentation of a problem document."""
-    example = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": int(status),
-        "detail": detail,
-        "instance": "/api/example",
-        "request_id": "0b6f1b8e6f0c4f0e9d6a3c1d2e4f5a6b",
-    }
-    return Answer(
+    example = problem_bytes(
+        STATUS[code], detail, "/api/example", "0b6f1b8e6f0c4f0e9d6a3c1d2e4f5a6b"
+    )
+    return ResponseSpec(
         description=description,
         schema=ProblemSchema,
-        media_type="application/problem+json",
-        examples={"problem": example},
+        media_type=PROBLEM_TYPE,
+        examples={"problem": json.loads(example)},
         headers=headers or {},
     )
 
 
-# What any route can answer besides its own codes.
-COMMON_ANSWERS = {
-    "Unauthorized": problem_answer(
-        STATUS["unauthorized"],
+# The responses of every route besides its own.
+COMMON_RESPONSES: Final = {
+    "Unauthorized": problem_spec(
+        "unauthorized",
         "The operator has set API_TOKEN, and the request does not bring it.",
-        "This needs the API's token, as in: Authorization: Bearer TOKEN.",
+        UNAUTHENTICATED,
         headers={"WWW-Authenticate": "`Bearer`, as RFC 6750 has it."},
     ),
-    "Timeout": problem_answer(
-        STATUS["timeout"],
-        "The request's body did not come whole in time.",
-        "The body did not come whole within 60 s.",
+    "Timeout": problem_spec(
+        "timeout", "The request's body did not come whole in time.", too_slow().detail
     ),
-    "ContentTooLarge": problem_answer(
-        STATUS["too_large"],
-        "The request's body is larger than 1 MiB, or a webhook's than 25 MiB.",
-        "The body is larger than 1048576 bytes.",
+    "ContentTooLarge": problem_spec(
+        "too_large",
+        f"The request's body is larger than {MAX_BODY_BYTES // MIB} MiB, or a webhook's than "
+        f"{MAX_WEBHOOK_BYTES // MIB} MiB.",
+        too_large(MAX_BODY_BYTES).detail,
     ),
-    "Unavailable": problem_answer(
-        STATUS["unavailable"],
+    "Unavailable": problem_spec(
+        "unavailable",
         "The database cannot be used at the moment, or the service stops. Try again.",
-        "The database cannot be used at the moment.",
+        DatabaseUnavailable("timeout").detail,
         headers={"Retry-After": "Seconds to wait before asking again."},
     ),
-    "InternalError": problem_answer(
-        STATUS["internal"],
-        "A fault of the service, which its log explains under the request id.",
-        "Something went wrong on our side. The request id finds it in the log.",
+    "InternalError": problem_spec(
+        "internal", "A fault of the service, which its log explains under the request id.", FAULT
     ),
 }
-UNAUTHORIZED = {401: "Unauthorized"}
-COMMON_CODES = {408: "Timeout", 413: "ContentTooLarge", 500: "InternalError", 503: "Unavailable"}
+UNAUTHORIZED: Final = {401: "Unauthorized"}
+COMMON_CODES: Final = {
+    408: "Timeout",
+    413: "ContentTooLarge",
+    500: "InternalError",
+    503: "Unavailable",
+}
+
+# Only the operator knows whether reading needs the token.
+SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
+    "open": [],
+    "read": [{}, {"token": []}],
+    "change": [{"token": []}],
+}
 
 
-def build_document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the routes.
+def build_document(
+    routes: Iterable[BaseRoute], resources: Mapping[str, Resource]
+) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the routes; `resources` are those with ids in paths.
 
-    Raises UndocumentedRouteError for a route without an `@operation`.
+    Raises UndocumentedRouteError for a route without an `@operation` or a docstring, or with an id
+    in its path of none of the resources.
     """
     # Here, not above: the service starts faster without apispec, and few requests need it.
     from apispec import APISpec
     from apispec.ext.marshmallow import MarshmallowPlugin
 
-    spec = APISpec(
+    document = APISpec(
         title="BMADFlow API",
         version=__version__,
         openapi_version="3.1.1",
@@ -218,113 +139,107 @@ def build_document(routes: Iterable[BaseRoute]) -> dict[str, Any]:
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         security=[],
     )
-    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-    for name, answer in COMMON_ANSWERS.items():
-        spec.components.response(name, _response(answer))
+    document.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    for name, response in COMMON_RESPONSES.items():
+        document.components.response(name, _describe_response(response))
     for route in routes:
         assert isinstance(route, Route)
-        operations = _operations(route)
         # `{name:convertor}` is Starlette's; the document has `{name}`.
-        spec.path(path=route.path_format, operations=operations)
-    document = spec.to_dict()
+        document.path(path=route.path_format, operations=_describe_route(route, resources))
+    fields = document.to_dict()
     # First, as people and tools that look at the beginning of a file expect it.
-    return {"openapi": document.pop("openapi"), **document}
+    return {"openapi": fields.pop("openapi"), **fields}
 
 
-def _operations(route: Route) -> dict[str, Any]:
-    described = cast("Operation | None", vars(route.endpoint).get("operation"))
-    if described is None:
-        raise UndocumentedRouteError(f"{route.path} ({route.name}) has no @operation")
-    document: dict[str, Any] = {
-        "operationId": described.operation_id,
-        "tags": [described.tag],
-        "summary": described.summary,
-        "description": described.description or described.summary + ".",
-        "parameters": list(described.parameters),
+def _describe_route(route: Route, resources: Mapping[str, Resource]) -> dict[str, Any]:
+    """Return the operations of a route by their methods."""
+    spec = find_spec(route)
+    ids = derive_ids(route, resources)
+    responses = _problem_specs(spec, ids) | dict(spec.responses)
+    summary, description = derive_texts(route)
+    operation: dict[str, Any] = {
+        "operationId": derive_operation_id(route),
+        "tags": [spec.tag],
+        "summary": summary,
+        "description": description,
+        "parameters": [
+            *(_id_parameter(name, resource) for name, resource in ids.items()),
+            *spec.parameters,
+            *(found for response in responses.values() for found in response.parameters),
+        ],
     }
-    if described.body is not None:
-        document["requestBody"] = _body(described.body)
-    methods = sorted((route.methods or set()) - {"HEAD"})
-    operations = {
-        method.lower(): {
-            **document,
-            "responses": _responses(described, route, method, _response),
-            "security": SECURITY[access_to(method, route.path_format)],
+    if spec.body is not None:
+        operation["requestBody"] = _describe_body(spec.body)
+    operations: dict[str, Any] = {}
+    for method in sorted((route.methods or set()) - {"HEAD"}):
+        access = access_to(method, route.path_format)
+        operations[method.lower()] = {
+            **operation,
+            "responses": _describe_responses(responses, access),
+            "security": SECURITY[access],
         }
-        for method in methods
-    }
-    if described.has_head:
-        operations["head"] = _head(operations["get"], described, route)
+    if spec.has_head:
+        bodiless = {code: replace(response, schema=None) for code, response in responses.items()}
+        operations["head"] = {
+            **operations["get"],
+            "operationId": f"{operation['operationId']}Head",
+            "summary": f"{summary}: the answer without its body",
+            "responses": _describe_responses(bodiless, access_to("HEAD", route.path_format)),
+        }
     return operations
 
 
-# Of reading only the operator knows whether it needs the token.
-SECURITY: Mapping[Access, list[dict[str, list[str]]]] = {
-    "open": [],
-    "read": [{}, {"token": []}],
-    "change": [{"token": []}],
-}
+def _id_parameter(name: str, resource: Resource) -> Parameter:
+    schema = {"type": "string", "format": "uuid"}
+    example = resource.example_id
+    return parameter(name, "path", resource.description, schema, is_required=True, example=example)
 
 
-def _body(body: Body) -> dict[str, Any]:
+def _problem_specs(spec: OperationSpec, ids: Mapping[str, Resource]) -> dict[int, ResponseSpec]:
+    """Return the problems of a route by status: those that its path, body and `problems` say."""
+    details: dict[Code, str] = {}
+    if ids:
+        name, resource = list(ids.items())[-1]
+        details["invalid"] = invalid({name: [NOT_A_UUID]}).detail
+        details["not_found"] = resource.missing
+    if spec.body is not None and not spec.body.is_any_type:
+        details["unsupported"] = UNSUPPORTED
+    details.update(spec.problems)
+    return {
+        int(STATUS[code]): problem_spec(code, STATUS[code].phrase + ".", detail)
+        for code, detail in details.items()
+    }
+
+
+def _describe_body(body: BodySpec) -> dict[str, Any]:
     schema = body.schema(partial=True) if body.is_partial else body.schema
-    examples = {name: {"value": value} for name, value in body.examples.items()}
-    return {
-        "required": True,
-        "content": {"application/json": {"schema": schema, "examples": examples}},
-    }
+    content = {"schema": schema, "examples": _describe_examples(body.examples)}
+    return {"required": True, "content": {"application/json": content}}
 
 
-def _head(document: Mapping[str, Any], described: Operation, route: Route) -> dict[str, Any]:
-    bodiless = _responses(
-        described,
-        route,
-        "HEAD",
-        lambda answer: {"description": answer.description, "headers": _headers(answer)},
-    )
-    return {
-        **document,
-        "operationId": f"{described.operation_id}Head",
-        "summary": f"{described.summary}: the answer without its body",
-        "responses": bodiless,
-    }
+def _describe_responses(own: Mapping[int, ResponseSpec], access: Access) -> dict[str, Any]:
+    common = COMMON_CODES if access == "open" else COMMON_CODES | UNAUTHORIZED
+    described = {code: _describe_response(response) for code, response in own.items()}
+    return {str(code): response for code, response in sorted((common | described).items())}
 
 
-def _responses(
-    described: Operation,
-    route: Route,
-    method: str,
-    describe: Callable[[Answer], dict[str, Any]],
-) -> dict[str, object]:
-    problems: dict[int, Answer] = {
-        int(STATUS[code]): problem_answer(STATUS[code], STATUS[code].phrase + ".", detail)
-        for code, detail in described.problems.items()
-    }
-    own = {code: describe(answer) for code, answer in {**problems, **described.answers}.items()}
-    is_open = access_to(method, route.path_format) == "open"
-    common = COMMON_CODES if is_open else COMMON_CODES | UNAUTHORIZED
-    return {str(code): answer for code, answer in sorted((common | own).items())}
+def _describe_response(response: ResponseSpec) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": response.description}
+    if response.headers:
+        described["headers"] = {
+            name: {"description": text, "schema": {"type": "string"}}
+            for name, text in response.headers.items()
+        }
+    if response.schema is not None:
+        content: dict[str, Any] = {"schema": response.schema}
+        if response.examples:
+            content["examples"] = _describe_examples(response.examples)
+        described["content"] = {response.media_type: content}
+    return described
 
 
-def _response(answer: Answer) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": answer.description}
-    if answer.headers:
-        response["headers"] = _headers(answer)
-    if answer.schema is not None:
-        content: dict[str, Any] = {"schema": answer.schema}
-        if answer.examples:
-            content["examples"] = {
-                name: {"value": value} for name, value in answer.examples.items()
-            }
-        response["content"] = {answer.media_type: content}
-    return response
-
-
-def _headers(answer: Answer) -> dict[str, Any]:
-    return {
-        name: {"description": text, "schema": {"type": "string"}}
-        for name, text in answer.headers.items()
-    }
+def _describe_examples(examples: Mapping[str, object]) -> dict[str, Any]:
+    return {name: {"value": value} for name, value in examples.items()}
 
 
 def _schema_name(schema: type[Schema] | Schema) -> str:

@@ -1,4 +1,4 @@
-"""Lists: their JSON is put together by PostgreSQL, page by page, each leading to the next."""
+"""Lists in pages, each with a link to the next. PostgreSQL makes their JSON."""
 
 from __future__ import annotations
 
@@ -9,54 +9,68 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from service.web.bodies import invalid, json_response
-from service.web.openapi import query_parameter
+from service.web.operation import ResponseSpec, parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from marshmallow import Schema
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from service.database import Row
+    from service.database import Database, Row
 
 MAX_LIMIT: Final = 1000
 
-PAGE_PARAMETERS = (
-    query_parameter(
-        "limit",
-        "How many at most.",
-        {"type": "integer", "minimum": 1, "maximum": 1000},
-    ),
-    query_parameter(
-        "cursor",
-        "Where to go on: from the `Link` header of the page before.",
-        {"type": "string"},
-    ),
-)
-PAGE_HEADERS = {"Link": 'Leads to the next page, `rel="next"`, if there is one.'}
+LIMIT_RANGE: Final = f"must be a number from 1 to {MAX_LIMIT}."
 
-# Where the first page begins: before whatever there is. Not null, for then a plan that is made for
-# all pages would read a list from its beginning to find a page near its end.
+PAGE_PARAMETERS: Final = (
+    parameter(
+        "limit",
+        "query",
+        "How many at most.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+    ),
+    parameter("cursor", "query", "Where to go on: from the `Link` header of the page before."),
+)
+
+# The first page begins before every row. Null instead would need a condition, for which a generic
+# plan reads a list from its beginning to find a page near its end.
 NEWEST: Final = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 
 class Page(NamedTuple):
-    """Which part of a list is asked for: `limit` items of those after a time and an id."""
+    """The requested part of a list: `limit` items after a time and an id."""
 
     after_time: datetime
     after_id: UUID
     limit: int
 
 
+def page_spec(
+    description: str, item: type[Schema], examples: Mapping[str, list[Any]]
+) -> ResponseSpec:
+    """Return the documentation of a page of items, and of the parameters that choose it."""
+    return ResponseSpec(
+        description=description,
+        schema={"type": "array", "items": item},
+        headers={"Link": 'Leads to the next page, `rel="next"`, if there is one.'},
+        examples=examples,
+        parameters=PAGE_PARAMETERS,
+    )
+
+
 def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
     """Return the page that `?limit=` and `?cursor=` ask for.
 
-    Raises the Problem `invalid` for a limit outside 1 to MAX_LIMIT and a cursor that is not one of
-    ours.
+    Raises the Problem `invalid` for a limit outside 1 to MAX_LIMIT, and for a cursor that no `Link`
+    header had.
     """
     text = request.query_params.get("limit", str(default_limit))
-    # Digits first: int() takes "+1", "1_0" and other scripts' digits as well.
+    # int() alone would also take "+1", "1_0" and the digits of other scripts.
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT))
     if not is_number or not 1 <= int(text) <= MAX_LIMIT:
-        raise invalid({"limit": [f"must be a number from 1 to {MAX_LIMIT}."]})
+        raise invalid({"limit": [LIMIT_RANGE]})
     cursor = request.query_params.get("cursor")
     if cursor is None:
         return Page(*NEWEST, int(text))
@@ -65,17 +79,17 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
         after = datetime.fromisoformat(time)
         if after.tzinfo is None:
             raise ValueError
-        # In UTC, which is how asyncpg sends it: not every time has one.
+        # asyncpg sends times in UTC. For some times near year 1 or 9999 that raises OverflowError.
         return Page(after.astimezone(UTC), UUID(found_id), int(text))
     except (ValueError, OverflowError):
         raise invalid({"cursor": ["is not one that a Link header gave."]}) from None
 
 
 def page_query(query: LiteralString) -> LiteralString:
-    """Return the query for one row: `items`, JSON of what `query` finds, and where that ends.
+    """Return a query for one row: `items`, the page as JSON, and `last`, its end if more follow.
 
-    `query` selects `id`, `created_at` and the rest of an item, in the order of both descending,
-    after ($1, $2), and at most $3 + 1 rows.
+    `query` selects at most $3 + 1 items after ($1, $2), by `created_at` and `id` descending; both
+    are among its columns.
     """
     return f"""
         select convert_to(
@@ -95,12 +109,34 @@ def page_query(query: LiteralString) -> LiteralString:
         """
 
 
+async def fetch_page_or_404(
+    database: Database,
+    query: LiteralString,
+    page: Page,
+    owner_id: UUID,
+    *,
+    owner: LiteralString,
+    missing: str,
+) -> Row:
+    """Return the row of a `page_query` for the items of one owner, whose id is $4.
+
+    Where the table `owner` has no such id, raises the Problem `not_found` with `missing` as detail.
+    """
+    row = await database.fetch_row(query, *page, owner_id)
+    assert row is not None
+    if row["items"] == b"[]":
+        await database.fetch_row_or_404(
+            f"select id from {owner} where id = $1", owner_id, missing=missing
+        )
+    return row
+
+
 def page_response(request: Request[Any], page: Page, row: Row) -> Response:
-    """Answer with a row of `page_query`, and with a link to the next page if there is one."""
+    """Return the response with the row of a `page_query`, and a link to the next page if any."""
     headers: dict[str, str] = {}
     if row["last"] is not None:
         cursor = base64.urlsafe_b64encode(row["last"].encode()).decode()
         query = urlencode({"limit": page.limit, "cursor": cursor})
-        # Relative to the request (RFC 8288, section 3), so that it is right behind any proxy.
+        # Relative to the request (RFC 8288, section 3), and so correct behind any proxy.
         headers["Link"] = f'<{request.scope["raw_path"].decode()}?{query}>; rel="next"'
     return json_response(row["items"], headers=headers)

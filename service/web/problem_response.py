@@ -18,6 +18,9 @@ from service.web.bodies import ExactSchema
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
+# The detail of every unexpected exception: its cause is for the log alone.
+FAULT: Final = "Something went wrong on our side. The request id finds it in the log."
+
 
 class ProblemSchema(ExactSchema):
     """A problem document (RFC 9457)."""
@@ -89,22 +92,23 @@ def problem_response(
 
 
 def _uri_reference(scope: Scope) -> str:
-    # As it was sent, with what may not stand in a URI escaped (RFC 3986, section 3.3).
+    # The path as the client sent it; characters that a URI may not have are escaped (RFC 3986,
+    # section 3.3).
     sent = re.sub(rb"%(?![0-9A-Fa-f]{2})", b"%25", scope["raw_path"])
     path = quote(sent, safe="/%:@!$&'()*+,;=")
-    # What begins with two slashes names a host (RFC 3986, section 4.2); with a dot it does not.
+    # Two slashes at the beginning would name a host (RFC 3986, section 4.2); `/.` prevents that.
     return f"/.{path}" if path.startswith("//") else path
 
 
 def response_to_problem(scope: Scope, error: Problem) -> Response:
-    """Return the answer to a Problem that a route raised."""
+    """Return the response to a Problem."""
     return problem_response(
         scope, error.status, error.detail, errors=error.errors, headers=error.headers
     )
 
 
 def response_to_http_exception(scope: Scope, error: HTTPException) -> Response:
-    """Return the answer to Starlette's own errors: no such path, or no such method there."""
+    """Return the response to an error of Starlette's router: an unknown path or method."""
     headers = dict(error.headers or {})
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
@@ -117,19 +121,12 @@ def response_to_http_exception(scope: Scope, error: HTTPException) -> Response:
 
 
 def response_to_fault(scope: Scope) -> Response:
-    """Return the one answer that any unexpected exception gets.
-
-    What it was is in the log, under the request id, and only there.
-    """
-    return problem_response(
-        scope,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Something went wrong on our side. The request id finds it in the log.",
-    )
+    """Return the response to any unexpected exception, of which it says nothing."""
+    return problem_response(scope, HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
 
 
 def _allowed_methods(scope: Scope) -> list[str]:
-    # Of several routes on one path, Starlette itself names the methods of the first alone.
+    # Starlette itself would name only the methods of the first of several routes on one path.
     methods: set[str] = set()
     for route in scope["app"].routes:
         if route.matches(scope)[0] is not Match.NONE:

@@ -13,7 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.app import ROUTES
-from service.web.openapi import UndocumentedRouteError, build_document
+from service.routes.shared import RESOURCES
+from service.web.openapi import build_document
+from service.web.operation import UndocumentedRouteError
 from tests.support.examples import add_examples
 from tests.support.service import run_command, serving
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from service.state import Request
 
-DOCUMENT = build_document(ROUTES)
+DOCUMENT = build_document(ROUTES, RESOURCES)
 
 
 def operations() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -66,7 +68,7 @@ def test_a_route_without_documentation_fails() -> None:
         return Response()
 
     with pytest.raises(UndocumentedRouteError, match="/api/silent"):
-        build_document([*ROUTES, Route("/api/silent", silent)])
+        build_document([*ROUTES, Route("/api/silent", silent)], RESOURCES)
 
 
 def test_every_operation_is_fully_described() -> None:

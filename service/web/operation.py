@@ -1,0 +1,162 @@
+"""What a route says of itself: by `@operation`, and by its name, its docstring and its path."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from marshmallow import Schema
+    from starlette.routing import Route
+
+    from service.problems import Code
+
+    Parameter: TypeAlias = Mapping[str, object]
+
+Endpoint = TypeVar("Endpoint", bound="Callable[..., object]")
+
+# The attribute of an endpoint that holds its OperationSpec.
+ATTRIBUTE: Final = "operation"
+
+
+class Resource(NamedTuple):
+    """What an id in a path names, and the detail of the 404 where it names nothing."""
+
+    description: str
+    example_id: str
+    missing: str
+
+
+class UndocumentedRouteError(Exception):
+    """A route lacks something that its documentation is made from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseSpec:
+    """One response of an operation.
+
+    Without `schema` it has no body. `parameters` are those that can lead to it.
+    """
+
+    description: str
+    schema: type[Schema] | Mapping[str, object] | None = None
+    media_type: str = "application/json"
+    examples: Mapping[str, object] = field(default_factory=dict[str, object])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodySpec:
+    """The body of a request.
+
+    With `is_partial` no field of the schema is required. A body of another media type than JSON is
+    refused with 415, except where `is_any_type`.
+    """
+
+    schema: type[Schema]
+    examples: Mapping[str, object]
+    is_partial: bool = False
+    is_any_type: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationSpec:
+    """What the documentation of a route has besides its name, its docstring and its path.
+
+    `problems` are the details of examples, by code: of those codes that follow neither from an id
+    in the path nor from a body, or that are to have another detail. `has_head` lists HEAD too,
+    where it is part of a contract.
+    """
+
+    tag: str
+    responses: Mapping[int, ResponseSpec]
+    parameters: tuple[Parameter, ...] = ()
+    body: BodySpec | None = None
+    problems: Mapping[Code, str] = field(default_factory=dict["Code", str])
+    has_head: bool = False
+
+    def __call__(self, endpoint: Endpoint) -> Endpoint:
+        """Attach this to a function, or to a class whose instance is the endpoint."""
+        setattr(endpoint, ATTRIBUTE, self)
+        return endpoint
+
+
+# Under this name it decorates a route.
+operation = OperationSpec
+
+
+def parameter(
+    name: str,
+    place: Literal["path", "query", "header"],
+    description: str,
+    schema: Mapping[str, object] = MappingProxyType({"type": "string"}),
+    *,
+    is_required: bool = False,
+    example: str | None = None,
+) -> Parameter:
+    """Return the documentation of a parameter."""
+    required = {"required": True} if is_required else {}
+    examples = {} if example is None else {"example": example}
+    return {
+        "name": name,
+        "in": place,
+        **required,
+        "description": description,
+        "schema": {**schema},
+        **examples,
+    }
+
+
+def find_spec(route: Route) -> OperationSpec:
+    """Return what `@operation` attached; raise UndocumentedRouteError where there is none."""
+    spec = getattr(route.endpoint, ATTRIBUTE, None)
+    if not isinstance(spec, OperationSpec):
+        raise UndocumentedRouteError(f"{route.path}: {route.name} has no @operation")
+    return spec
+
+
+def derive_operation_id(route: Route) -> str:
+    """Return the name of the endpoint, a function or a class, in the form `listProjects`."""
+    name: str = getattr(route.endpoint, "__name__", type(route.endpoint).__name__)
+    first, *others = name.split("_")
+    return first[0].lower() + first[1:] + "".join(word.capitalize() for word in others)
+
+
+def derive_texts(route: Route) -> tuple[str, str]:
+    """Return summary and description: the docstring's first line, and its other paragraphs.
+
+    Without other paragraphs the description is the first line, too. Raises UndocumentedRouteError
+    where there is no docstring, as under `python -OO`, which removes all of them.
+    """
+    docstring = inspect.cleandoc(route.endpoint.__doc__ or "")
+    if not docstring:
+        raise UndocumentedRouteError(
+            f"{route.path}: {route.name} has no docstring (python -OO removes docstrings)"
+        )
+    first, *others = (lines.replace("\n", " ") for lines in re.split(r"\n{2,}", docstring))
+    return first.removesuffix("."), "\n\n".join(others) or first
+
+
+def derive_ids(route: Route, resources: Mapping[str, Resource]) -> dict[str, Resource]:
+    """Return what the ids in the path name, by the names of the ids, in their order.
+
+    The segment before an id names its resource, as in `/projects/{project_id}`. A parameter that
+    `@operation` documents is not among them. Raises UndocumentedRouteError for an unknown resource.
+    """
+    documented = {parameter["name"] for parameter in find_spec(route).parameters}
+    found: dict[str, Resource] = {}
+    for before, segment in pairwise(route.path_format.split("/")):
+        name = segment.strip("{}")
+        if name == segment or name in documented:
+            continue
+        if before not in resources:
+            raise UndocumentedRouteError(f"{route.path}: {before!r}, before {name}, is no resource")
+        found[name] = resources[before]
+    return found

@@ -144,12 +144,12 @@ def run_openapi(_: argparse.Namespace) -> int:
 
 def run_sync(options: argparse.Namespace) -> int:
     """Register a git repository and bring its documents in."""
-    from service.commands.sync import SyncCommandError, Wanted, sync_repository
+    from service.commands.sync import SyncCommandError, WantedSource, sync_repository
     from service.logs import configure_logs
 
     settings = load_settings()
     configure_logs("ERROR", settings.log_format)  # the command itself prints the lesser events
-    wanted = Wanted(options.url, options.folder, options.branch, options.project)
+    wanted = WantedSource(options.url, options.folder, options.branch, options.project)
     with _running_database(settings) as running:
         try:
             sync_repository(running, wanted, _print_line)

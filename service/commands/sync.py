@@ -1,4 +1,4 @@
-"""`python -m service sync`: register a repository and bring its documents in, from a terminal."""
+"""`python -m service sync`: register a repository as a source, and sync it, from a terminal."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from service.database_errors import Reason
     from service.settings import Settings
 
-LOOK_SECONDS: Final = 0.1
+# How often the command reads the run's progress.
+PROGRESS_SECONDS: Final = 0.1
 CONNECTIONS: Final = 4
 SKIPPED_FILES_SHOWN: Final = 20
 
 NAME_LENGTH: Final = 255
 PROJECT_NAME: Final = Text(shortest=1, longest=NAME_LENGTH, is_line=True)
 
-AWAY: Final[dict[Reason, str]] = {
+UNAVAILABLE: Final[dict[Reason, str]] = {
     "unreachable": "the database cannot be reached: does it run, and is DATABASE_URL right?",
     "timeout": "the database does not answer in time: is DATABASE_URL right?",
     "pool_timeout": "the database is too slow",
@@ -44,11 +45,11 @@ AWAY: Final[dict[Reason, str]] = {
 
 
 class SyncCommandError(Exception):
-    """The sync could not be done; `str()` is one readable line."""
+    """The source could not be synced; `str()` is the reason, on one line."""
 
 
-class Wanted(NamedTuple):
-    """What is to be brought in, and where it belongs. Names are made up where there is none."""
+class WantedSource(NamedTuple):
+    """The source to sync; without the name of a project, the repository's name is used."""
 
     url: str
     folder: str | None
@@ -56,23 +57,25 @@ class Wanted(NamedTuple):
     project: str | None
 
 
-class Registered(NamedTuple):
-    """Where it belongs by now."""
+class RegisteredSource(NamedTuple):
+    """A source and its project, and which of the two this command has added."""
 
     project_id: UUID
     project_name: str
-    project_doc_id: UUID
+    source_id: UUID
     is_new_project: bool
-    is_new_project_doc: bool
+    is_new_source: bool
 
 
-def sync_repository(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> None:
-    """Register what is wanted, unless it is, sync it, and say how far that is and how it ended.
+def sync_repository(
+    settings: Settings, wanted: WantedSource, print_line: Callable[[str], None]
+) -> None:
+    """Register a source unless it exists, sync it, and print the result; raises SyncCommandError.
 
-    Raises SyncCommandError.
+    On a terminal, standard error shows the progress meanwhile.
     """
     try:
-        checked = Wanted(
+        checked = WantedSource(
             parse_repository_url(wanted.url, settings.git_hosts),
             parse_folder(wanted.folder or ""),
             parse_branch(wanted.branch) if wanted.branch else None,
@@ -84,10 +87,10 @@ def sync_repository(settings: Settings, wanted: Wanted, say: Callable[[str], Non
     except ValueError as error:
         raise SyncCommandError(str(error)) from None
     try:
-        asyncio.run(_stopping(_sync(settings, checked, say)))
+        asyncio.run(_cancel_on_signals(_register_and_sync(settings, checked, print_line)))
     except DatabaseUnavailable as error:
-        raise SyncCommandError(AWAY[error.reason]) from None
-    except Problem as error:  # the source was deleted just now
+        raise SyncCommandError(UNAVAILABLE[error.reason]) from None
+    except Problem as error:  # the source was deleted after it was registered
         raise SyncCommandError(error.detail) from None
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
         raise SyncCommandError("the schema is behind the code: run migrate first") from None
@@ -95,10 +98,11 @@ def sync_repository(settings: Settings, wanted: Wanted, say: Callable[[str], Non
         raise SyncCommandError(f"the database refuses: {error}") from None
 
 
-async def _stopping(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work`; SIGTERM and SIGHUP cancel it, as Ctrl-C does, so that its run is given back.
+async def _cancel_on_signals(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work`; SIGTERM and SIGHUP cancel it, as Ctrl-C does, so that its run is released.
 
-    Without this they raise SystemExit wherever the loop is, and all tasks end at once.
+    By default these signals raise SystemExit in the middle of the event loop, which ends all tasks
+    before they can clean up.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
@@ -124,8 +128,10 @@ async def _stopping(work: Coroutine[Any, Any, None]) -> None:
             signal.signal(sig, handler)
 
 
-async def _sync(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> None:
-    metrics = Metrics()  # nobody asks for them here
+async def _register_and_sync(
+    settings: Settings, wanted: WantedSource, print_line: Callable[[str], None]
+) -> None:
+    metrics = Metrics()  # required, but never read here
     async with (
         open_database(
             settings.database_url,
@@ -133,27 +139,29 @@ async def _sync(settings: Settings, wanted: Wanted, say: Callable[[str], None]) 
             metrics,
             use_prepared_statements=settings.database_prepared_statements,
         ) as database,
-        # Whoever comes first does it: this process, or a service on the same database.
+        # The run may also be claimed by a service on the same database.
         syncing(
             database, replace(settings, sync_concurrency=1, sync_every_minutes=0), metrics
-        ) as worker,
+        ) as syncer,
     ):
         async with database.transaction() as transaction:
             registered = await _register(transaction, wanted)
-        run_id = await request_sync(database, registered.project_doc_id)
-        worker.wake()
-        run = await _wait(database, run_id, f"asking {urlsplit(wanted.url).netloc}")
+        run_id = await request_sync(database, registered.source_id)
+        syncer.wake()
+        run = await _wait_for_run(database, run_id, f"asking {urlsplit(wanted.url).netloc}")
         if run["status"] == "failed":
-            # A slip in the command must not leave a source that never can be synced.
-            await _forget(database, registered)
+            # A typing error in the command must not leave a source that can never be synced.
+            await _undo_registration(database, registered)
             raise SyncCommandError(run["error"])
-        _tell(run, settings, registered, say)
+        _print_result(run, settings, registered, print_line)
 
 
-async def _register(transaction: Connection, wanted: Wanted) -> Registered:
-    name = name_of(wanted.url)
+async def _register(transaction: Connection, wanted: WantedSource) -> RegisteredSource:
+    """Return the wanted source and its project, and add each of them unless it exists."""
+    name = repository_name(wanted.url)
     project_name = wanted.project or name
-    # Of two commands at once one waits here for the other, and finds what that has registered.
+    # The update locks the project's row: a second command at the same time waits here, and then
+    # finds the source that the first one has added.
     project = await transaction.fetch_row(
         """
         insert into project (name)
@@ -165,8 +173,8 @@ async def _register(transaction: Connection, wanted: Wanted) -> Registered:
     )
     assert project is not None
     project_id = project["id"]
-    place = (project_id, wanted.url, wanted.folder, wanted.branch)
-    project_doc_id = await transaction.fetch_value(
+    columns = (project_id, wanted.url, wanted.folder, wanted.branch)
+    source_id = await transaction.fetch_value(
         """
         select id
         from project_doc
@@ -176,32 +184,32 @@ async def _register(transaction: Connection, wanted: Wanted) -> Registered:
         order by created_at
         limit 1
         """,
-        *place,
+        *columns,
     )
-    is_new = project_doc_id is None
+    is_new = source_id is None
     if is_new:
-        project_doc_id = await transaction.fetch_value(
+        source_id = await transaction.fetch_value(
             """
             insert into project_doc (project_id, github_url, github_folder_path, branch, name)
             values ($1, $2, $3, $4, $5)
             returning id
             """,
-            *place,
+            *columns,
             name,
         )
-    return Registered(project_id, project_name, project_doc_id, project["is_new"], is_new)
+    return RegisteredSource(project_id, project_name, source_id, project["is_new"], is_new)
 
 
-async def _forget(database: Database, registered: Registered) -> None:
-    """Take back what this command has registered, unless somebody has synced it since."""
-    if registered.is_new_project_doc:
+async def _undo_registration(database: Database, registered: RegisteredSource) -> None:
+    """Delete the source and the project that this command added, unless others use them by now."""
+    if registered.is_new_source:
         await database.execute(
             "delete from project_doc where id = $1 and last_synced_at is null",
-            registered.project_doc_id,
+            registered.source_id,
         )
     if registered.is_new_project:
         async with database.transaction() as transaction:
-            # Whoever adds a source just now is waited for, and is seen by the next statement.
+            # This waits for transactions that add a source, so that the next statement sees it.
             await transaction.execute(
                 "select from project where id = $1 for update", registered.project_id
             )
@@ -214,14 +222,17 @@ async def _forget(database: Database, registered: Registered) -> None:
             )
 
 
-def name_of(url: str) -> str:
-    """Return the name of a repository, as far as it fits a project."""
+def repository_name(url: str) -> str:
+    """Return the last segment of a repository's URL without .git, cut to NAME_LENGTH characters."""
     last = url.rpartition("/")[2]
     return (last.removesuffix(".git") or last)[:NAME_LENGTH]
 
 
-async def _wait(database: Database, run_id: UUID, begun: str) -> Row:
-    """Return the run when it has ended; show on a terminal how far it is until then."""
+async def _wait_for_run(database: Database, run_id: UUID, first_step: str) -> Row:
+    """Return the run when it has ended; until then, show its progress on a terminal.
+
+    `first_step` is shown until the number of documents is known.
+    """
     shown = ""
     is_terminal = sys.stderr.isatty()
     try:
@@ -229,14 +240,14 @@ async def _wait(database: Database, run_id: UUID, begun: str) -> Row:
             run = await _read_run(database, run_id)
             if run["status"] in ("completed", "failed"):
                 return run
-            text = _progress(run, begun)
+            text = _describe_progress(run, first_step)
             if is_terminal and text != shown:
                 sys.stderr.write(f"\r\x1b[K{text}")
                 sys.stderr.flush()
                 shown = text
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(PROGRESS_SECONDS)
     finally:
-        if shown:  # whatever comes now begins on a line of its own
+        if shown:  # clear the line for the output that follows
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
@@ -260,31 +271,36 @@ async def _read_run(database: Database, run_id: UUID) -> Row:
     return run
 
 
-def _progress(run: Row, begun: str) -> str:
+def _describe_progress(run: Row, first_step: str) -> str:
     if run["status"] == "queued":
         return "waiting for its turn"
     if run["files_total"] is None:
-        return begun
+        return first_step
     return f"{run['files_done']:,} of {run['files_total']:,} documents"
 
 
-def _tell(run: Row, settings: Settings, registered: Registered, say: Callable[[str], None]) -> None:
+def _print_result(
+    run: Row,
+    settings: Settings,
+    registered: RegisteredSource,
+    print_line: Callable[[str], None],
+) -> None:
     documents = "1 document" if run["files_done"] == 1 else f"{run['files_done']:,} documents"
-    say(
+    print_line(
         f"{registered.project_name}: {documents} synced in {run['seconds']:.1f} s, "
         f"{run['bytes']:,} bytes fetched: {run['added']:,} added, {run['changed']:,} changed, "
         f"{run['unchanged']:,} unchanged, {run['removed']:,} removed, {run['skipped']:,} skipped"
     )
     files = list(zip(run["skipped_paths"], run["skipped_reasons"], strict=True))
     for path, reason in files[:SKIPPED_FILES_SHOWN]:
-        say(f"skipped: {path!r} {reason}")
+        print_line(f"skipped: {path!r} {reason}")
     if run["skipped"] > SKIPPED_FILES_SHOWN:
-        say(
+        print_line(
             f"skipped: {run['skipped'] - SKIPPED_FILES_SHOWN:,} more, all at "
-            f"/api/project-docs/{registered.project_doc_id}/syncs/{run['id']}"
+            f"/api/project-docs/{registered.source_id}/syncs/{run['id']}"
         )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    say(
+    print_line(
         f"while the service runs: http://{host}:{settings.port}"
         f"/api/projects/{registered.project_id}/file-tree"
     )

@@ -1,4 +1,4 @@
-"""A sync's documents: which files of a tree are some, what they say, and their rows."""
+"""A run's documents on their way from git to the database: contents, metadata, rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import json
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from service.documents.metadata import read_metadata
-from service.documents.text import Unreadable, file_type_of, read_text
+from service.documents.text import Unreadable, read_text
 from service.git.errors import DISK_FULL, GitError
+from service.git.repository import MAX_FILE_BYTES
+from service.sync.plan import StoredFile
 from service.sync.queue import ClaimLostError, SkippedFile
 
 if TYPE_CHECKING:
@@ -16,161 +18,131 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from service.database import Connection, Database, Row
-    from service.git.objects import Blobs, Entry
+    from service.git.objects import Blobs
+    from service.sync.plan import WantedFile
     from service.sync.progress import Progress
 
-# A statement reads or writes so many documents, or so many bytes of them.
+# The most documents, and the most bytes of them, that one statement reads or writes.
 ROWS_PER_STATEMENT: Final = 500
 BYTES_PER_STATEMENT: Final = 4_000_000
 
-# In a thread, so many documents at a time: between them the claim's renewal tells how far it is.
+# Documents that one call of a thread reads; the run's progress is up to date after each of them.
 READ_AT_ONCE: Final = 50
-
-# In UTF-8: PostgreSQL's index of paths takes no more than 2,704 bytes.
-PATH_BYTES: Final = 1024
-# Whoever shows a tree goes down it folder by folder, we included.
-PATH_FOLDERS: Final = 100
-PATH_SHOWN: Final = 200
-REGULAR_FILES: Final = ("100644", "100755")
-SYMBOLIC_LINK: Final = "120000"
-SUBMODULE: Final = "160000"
 
 Item = TypeVar("Item")
 
 
-class WantedFile(NamedTuple):
-    """A document in git: where it is, what it is, git's id of its content."""
-
-    path: str
-    file_type: str
-    blob_id: str
-
-
-class StoredFile(NamedTuple):
-    """A document in the database: git's id of its content, and the content's bytes."""
-
-    blob_id: str
-    size: int
-
-
 class ReadFile(NamedTuple):
-    """A document that was read, without its content."""
+    """A document that was read: the size of its content in bytes, and its metadata as JSON."""
 
     file: WantedFile
     size: int
     metadata: str
 
 
-def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[SkippedFile]]:
-    """Return which files of a tree are documents, and which look like some and are none."""
-    wanted: list[WantedFile] = []
-    skipped: list[SkippedFile] = []
-    for entry in entries:
-        path = entry.path.decode(errors="backslashreplace")
-        shown = path if len(entry.path) <= PATH_BYTES else f"{path[:PATH_SHOWN]}…"
-        file_type = file_type_of(path)
-        if entry.mode == SUBMODULE:
-            skipped.append(SkippedFile(shown, "is a submodule", None))
-        elif file_type is None:
-            continue
-        elif entry.mode == SYMBOLIC_LINK:
-            skipped.append(SkippedFile(shown, "is a symbolic link", None))
-        elif entry.mode not in REGULAR_FILES:
-            skipped.append(SkippedFile(shown, f"has the unknown mode {entry.mode}", None))
-        elif path.encode() != entry.path:
-            skipped.append(SkippedFile(shown, "has a name that is not valid UTF-8", None))
-        elif len(entry.path) > PATH_BYTES:
-            reason = f"has a path of more than {PATH_BYTES:,} bytes"
-            skipped.append(SkippedFile(shown, reason, None))
-        elif entry.path.count(b"/") > PATH_FOLDERS:
-            reason = f"is more than {PATH_FOLDERS} folders deep"
-            skipped.append(SkippedFile(shown, reason, None))
-        else:
-            wanted.append(WantedFile(path, file_type, entry.id))
-    return wanted, skipped
-
-
-async def read_stored(database: Database, project_doc_id: UUID) -> dict[str, StoredFile]:
-    """Return what is stored of a source, by its path."""
+async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFile]:
+    """Return the stored documents of a source, by path."""
     rows = await database.fetch(
-        "select file_path, blob_id, file_size from document where project_doc_id = $1",
-        project_doc_id,
+        "select file_path, blob_id, file_size from document where project_doc_id = $1", source_id
     )
     return {path: StoredFile(blob_id, size) for path, blob_id, size in rows}
 
 
 class Contents:
-    """The bytes of documents: what git fetched, and what is stored already.
+    """The contents of a run's documents, by git's ids: too many bytes to hold in memory.
 
-    The latter are copied to a file: they may be all that a source has, when its folder was moved,
-    and to write one document may be to overwrite the one that another's content is from.
+    Contents that git fetched stay in its file. Stored ones are copied to `spool`, because writing
+    one document can overwrite the content that another one needs; if the source's folder was
+    renamed, they are all that it has. The spool also has the UTF-8 of texts in other encodings, so
+    that no content is decoded twice.
     """
 
-    def __init__(self, blobs: Blobs, copies: IO[bytes]) -> None:
-        """Begin with what git fetched; `copies` is an empty file for what is stored."""
+    def __init__(self, blobs: Blobs, spool: IO[bytes]) -> None:
         self._blobs = blobs
-        self._copies = copies
-        self._places: dict[str, tuple[int, int]] = {}
+        self._spool = spool
+        # Where the spool has a content or a text, as its start and its length.
+        self._copies: dict[str, tuple[int, int]] = {}
+        self._texts: dict[str, tuple[int, int]] = {}
 
     async def copy_stored(
-        self, database: Database, project_doc_id: UUID, stored: Mapping[str, StoredFile]
+        self, database: Database, source_id: UUID, stored: Mapping[str, StoredFile]
     ) -> None:
-        """Copy the contents of stored documents, given by their paths."""
-        sizes = [(path, file.size) for path, file in stored.items()]
-        for batch in _in_batches(sizes):
+        """Copy the contents of stored documents, by path, to the spool; raises ClaimLostError."""
+        for batch in _in_batches([(path, file.size) for path, file in stored.items()]):
             rows = await database.fetch(
                 """
                 select blob_id, coalesce(original, convert_to(content, 'UTF8'))
                 from document
                 where project_doc_id = $1 and file_path = any($2::text[])
                 """,
-                project_doc_id,
+                source_id,
                 batch,
             )
             await asyncio.to_thread(self._copy, rows)
-        if any(file.blob_id not in self._places for file in stored.values()):
-            raise ClaimLostError  # nobody else changes them
+        if any(file.blob_id not in self._copies for file in stored.values()):
+            raise ClaimLostError  # only another run of the source changes its documents
 
     def _copy(self, rows: Sequence[Row]) -> None:
-        try:
-            for blob_id, content in rows:
-                self._places[blob_id] = (self._copies.seek(0, 2), len(content))
-                self._copies.write(content)
-        except OSError as error:
-            raise GitError(DISK_FULL) from error
+        for blob_id, content in rows:
+            self._copies[blob_id] = self._append(content)
 
     def read(self, blob_id: str) -> bytes:
-        """Return a content; raise Unreadable where it is too large to be fetched."""
-        if blob_id in self._places:
-            start, size = self._places[blob_id]
-            self._copies.seek(start)
-            return self._copies.read(size)
+        """Return a content; raise Unreadable if it was too large to fetch."""
+        if blob_id in self._copies:
+            return self._read_spool(self._copies[blob_id])
         if blob_id in self._blobs.too_large:
-            raise Unreadable("is larger than 5 MB")
+            raise Unreadable(f"is larger than {MAX_FILE_BYTES / 1e6:g} MB")
         return self._blobs.read(blob_id)
+
+    def keep_text(self, blob_id: str, text: str) -> None:
+        """Keep the text of a content that is not itself the text's UTF-8."""
+        if blob_id not in self._texts:
+            self._texts[blob_id] = self._append(text.encode())
+
+    def read_text(self, blob_id: str) -> tuple[bytes, bytes | None]:
+        """Return the UTF-8 of a content's text, and the content if that is different, else None."""
+        content = self.read(blob_id)
+        if blob_id in self._texts:
+            return self._read_spool(self._texts[blob_id]), content
+        return content, None
+
+    def _append(self, content: bytes) -> tuple[int, int]:
+        try:
+            start = self._spool.seek(0, 2)
+            self._spool.write(content)
+        except OSError as error:
+            raise GitError(DISK_FULL) from error
+        return start, len(content)
+
+    def _read_spool(self, place: tuple[int, int]) -> bytes:
+        start, size = place
+        self._spool.seek(start)
+        return self._spool.read(size)
 
 
 async def read_files(
     files: Sequence[WantedFile], contents: Contents, max_bytes: int, progress: Progress
 ) -> tuple[list[ReadFile], list[SkippedFile]]:
-    """Return what the files say, and which cannot be shown.
+    """Return the documents with their metadata, and the files that cannot be shown.
 
-    Raises GitError where they and what is listed of them have more than `max_bytes` together: git
-    has counted each content once, but any number of files may have it.
+    Raises GitError if contents and metadata have more than `max_bytes` together. git has counted
+    each content once, but any number of files may have it.
     """
     read: list[ReadFile] = []
     skipped: list[SkippedFile] = []
 
-    def read_some(some: Sequence[WantedFile]) -> int:
+    def read_batch(batch: Sequence[WantedFile]) -> int:
         size = 0
-        for file in some:
+        for file in batch:
             try:
                 content = contents.read(file.blob_id)
                 size += len(content)
                 text = read_text(content)
+                if not text.is_exact:
+                    contents.keep_text(file.blob_id, text.text)
                 metadata = read_metadata(text.text, file.file_type, file.path)
                 if text.encoding != "utf-8":
-                    metadata["encoding"] = text.encoding  # it is not what is shown
+                    metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
                 read.append(ReadFile(file, len(content), json.dumps(metadata)))
                 size += len(read[-1].metadata)
             except Unreadable as error:
@@ -180,7 +152,7 @@ async def read_files(
 
     total = 0
     for start in range(0, len(files), READ_AT_ONCE):
-        total += await asyncio.to_thread(read_some, files[start : start + READ_AT_ONCE])
+        total += await asyncio.to_thread(read_batch, files[start : start + READ_AT_ONCE])
         if total > max_bytes:
             raise GitError(
                 f"The new documents and what is listed of them have more than {max_bytes:,} bytes "
@@ -190,28 +162,30 @@ async def read_files(
 
 
 async def write_files(
-    transaction: Connection, project_doc_id: UUID, files: Sequence[ReadFile], contents: Contents
+    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
 ) -> None:
-    """Write documents; those that are stored as they are keep their rows as they are."""
+    """Insert or update documents; a row that would stay the same is not written."""
     for batch in _in_batches([(file, file.size) for file in files]):
-        await _write_batch(transaction, project_doc_id, batch, contents)
+        await _write_batch(transaction, source_id, batch, contents)
 
 
 async def _write_batch(
-    transaction: Connection, project_doc_id: UUID, files: Sequence[ReadFile], contents: Contents
+    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
 ) -> None:
-    read = await asyncio.to_thread(lambda: [contents.read(file.file.blob_id) for file in files])
-    texts = [read_text(content) for content in read]
+    texts = await asyncio.to_thread(
+        lambda: [contents.read_text(file.file.blob_id) for file in files]
+    )
     await transaction.execute(
+        # The texts are sent as bytes, so that only PostgreSQL decodes them again, as it must.
         """
         insert into document
             (project_doc_id, file_path, file_type, file_size, blob_id, content, original,
              doc_metadata)
-        select $1, file_path, file_type, file_size, blob_id, content, original,
+        select $1, file_path, file_type, file_size, blob_id, convert_from(utf8, 'UTF8'), original,
                doc_metadata::jsonb
-        from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bytea[],
+        from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::bytea[],
                     $8::text[])
-            as new (file_path, file_type, file_size, blob_id, content, original, doc_metadata)
+            as new (file_path, file_type, file_size, blob_id, utf8, original, doc_metadata)
         on conflict (project_doc_id, file_path) do update
         set file_type = excluded.file_type,
             file_size = excluded.file_size,
@@ -225,29 +199,29 @@ async def _write_batch(
             is distinct from (excluded.blob_id, excluded.file_type, excluded.doc_metadata,
                               excluded.content, excluded.original)
         """,
-        project_doc_id,
+        source_id,
         [file.file.path for file in files],
         [file.file.file_type for file in files],
         [file.size for file in files],
         [file.file.blob_id for file in files],
-        [text.text for text in texts],
-        [None if text.is_exact else content for text, content in zip(texts, read, strict=True)],
+        [text for text, _ in texts],
+        [original for _, original in texts],
         [file.metadata for file in files],
     )
 
 
-async def remove_files(transaction: Connection, project_doc_id: UUID, paths: Sequence[str]) -> None:
+async def remove_files(transaction: Connection, source_id: UUID, paths: Sequence[str]) -> None:
     """Delete the documents at these paths."""
     for start in range(0, len(paths), ROWS_PER_STATEMENT):
         await transaction.execute(
             "delete from document where project_doc_id = $1 and file_path = any($2::text[])",
-            project_doc_id,
+            source_id,
             paths[start : start + ROWS_PER_STATEMENT],
         )
 
 
 def _in_batches(sized: Sequence[tuple[Item, int]]) -> Iterator[list[Item]]:
-    """Yield the items, which come with their bytes, in the parts that a statement takes."""
+    """Yield the items, each given with its size in bytes, in batches for one statement each."""
     batch: list[Item] = []
     total = 0
     for item, size in sized:

@@ -1,4 +1,4 @@
-"""How far a run is, and the transaction that ends it."""
+"""The progress of a run, and the transaction that ends the run."""
 
 from __future__ import annotations
 
@@ -14,43 +14,46 @@ if TYPE_CHECKING:
     from service.database import Connection, Database
     from service.sync.queue import Claim
 
-# Where a source is: its URL, branch and folder.
-Place: TypeAlias = tuple[str, str | None, str | None]
+# A source's URL, branch and folder.
+SourceLocation: TypeAlias = tuple[str, str | None, str | None]
 
 
-class SourceChangedError(Exception):
-    """The source was pointed elsewhere while it was synced."""
+class SourceMovedError(Exception):
+    """The source got another URL, branch or folder while a run read it."""
 
 
 class Progress:
-    """How far a sync is. Written in its thread, read where the claim is renewed."""
+    """The progress of a run, and of its claim.
+
+    The run's thread counts the files, and the task that renews the claim stores the numbers.
+    """
 
     def __init__(self, claimed_at: float) -> None:
         self.files_total: int | None = None
         self.files_done = 0
-        # By time.monotonic(), when it was last asked for successfully.
+        # By time.monotonic(): when the last successful claim or renewal was sent.
         self.claimed_at = claimed_at
-        # Who renews the claim and who finishes the run change one row, so the one waits for the
-        # other here and not in PostgreSQL, where both have a deadline.
-        self.turn = asyncio.Lock()
+        # Renewing the claim and ending the run update the same row. They wait for each other here,
+        # because statements that wait in PostgreSQL run into their deadlines.
+        self.lock = asyncio.Lock()
         self.is_finishing = False
         self.is_finished = False
 
     @asynccontextmanager
     async def finishing(
-        self, database: Database, claim: Claim, place: Place | None = None
+        self, database: Database, claim: Claim, location: SourceLocation | None = None
     ) -> AsyncGenerator[Connection]:
-        """Hold a transaction in which the run is ours, and its source as it was, to finish it.
+        """Hold the claim in a transaction that ends the run; commit it at the end of the block.
 
-        Raises ClaimLostError and SourceChangedError.
+        Raises ClaimLostError, and SourceMovedError if the source is not at `location` any more.
         """
-        async with self.turn:
+        async with self.lock:
             self.is_finishing = True
             try:
                 async with database.transaction() as transaction:
                     row = await hold_claim(transaction, claim)
-                    if place and tuple(row) != place:
-                        raise SourceChangedError
+                    if location and tuple(row) != location:
+                        raise SourceMovedError
                     yield transaction
                 self.is_finished = True
             finally:

@@ -1,10 +1,9 @@
-"""What is to be synced, and by whom: rows of `sync_run`, claimed for a few seconds at a time.
+"""The queue of runs: rows of `sync_run`, which workers claim for a few seconds at a time.
 
-A run is what the API shows and what the processes share out among them, in one table: nothing else
-is to be installed, watched or kept in step. Who claims a run says so again every few seconds; a
-process that is killed does not, and another takes the run over. Every claim has an id of its own,
-without which nothing can be written, so that of two who take a run for theirs one is wrong and
-harmless.
+The API shows the same rows that the workers share out, so there is no second system to install, to
+watch or to keep in step. A claim is a lease that its worker renews; when the worker is killed, the
+lease expires and another worker claims the run. `claim_id` is a fencing token: a worker that lost
+its claim can no longer write.
 """
 
 from __future__ import annotations
@@ -22,16 +21,17 @@ if TYPE_CHECKING:
 
     from service.database import Connection, Database, Queries, Row
 
-# How long a claim lasts without being renewed, and how often it is.
+# A claim expires so long after it was made or renewed; its worker renews it so often.
 CLAIM_SECONDS: Final = 10.0
 RENEW_SECONDS: Final = 2.0
 
-# A run that takes its process with it each time must not take down one after the other for ever.
+# Claims of one run: a run that kills its worker must not kill one worker after the other for ever.
 MAX_ATTEMPTS: Final = 3
 
-# Of each source; what is older goes.
+# Finished runs of each source; older ones are deleted.
 RUNS_KEPT: Final = 100
 
+# Skipped files that a run's row lists; their number is kept beside the list.
 SKIPPED_FILES_KEPT: Final = 1000
 
 MISSING_SOURCE: Final = "There is no such project doc."
@@ -41,9 +41,9 @@ DATABASE_AWAY: Final = (
     f"The database was away or too slow {MAX_ATTEMPTS} times while this ran; try later."
 )
 
-# Who finishes a run holds its row, which keeps others from claiming it. A process that is frozen or
-# cut off in the middle of that must not do so for long: PostgreSQL ends its transaction then. The
-# last one is of PostgreSQL 17, and for the moments that the others leave out.
+# The transaction that ends a run locks the run's row, so that no other worker can claim the run. If
+# the worker freezes or loses its connection meanwhile, PostgreSQL ends the transaction. PostgreSQL
+# 17 and newer have transaction_timeout, which also limits the moments that the other two leave out.
 HOLD_LIMITS: Final = {
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
@@ -52,40 +52,44 @@ HOLD_LIMITS: Final = {
 
 
 class Claim(NamedTuple):
-    """A run that is this process's to do, and what it is to bring in."""
+    """A worker's lease on a run, with `claim_id` as its fencing token."""
 
     run_id: UUID
     claim_id: UUID
-    project_doc_id: UUID
-    # How often the run has been claimed, this time included, and not given back undone.
+    source_id: UUID
+    # The claims of the run up to this one, without those that were released at a stop.
     attempts: int
 
 
 class ClaimLostError(Exception):
-    """The run is another's now, or gone with its source."""
+    """Another worker has claimed the run, or the run was deleted with its source."""
 
 
 class SkippedFile(NamedTuple):
-    """A file that is no document, and why; `blob_id` is null where its content does not matter."""
+    """A file that is not stored, and the reason.
+
+    `blob_id` is None unless the content is the reason. A later run skips the same content for the
+    same reason without reading it.
+    """
 
     path: str
     reason: str
     blob_id: str | None
 
 
-class Skipped(NamedTuple):
-    """What a run skipped: of very many files not all are known, but how many there are."""
+class SkippedFiles(NamedTuple):
+    """The files that a run skipped, or the first SKIPPED_FILES_KEPT of them, and their number."""
 
     files: Sequence[SkippedFile]
     total: int
 
     def reasons(self) -> dict[str, str]:
-        """Return why contents cannot be shown, by git's ids of them."""
+        """Return the reasons why contents were skipped, by git's ids of them."""
         return {file.blob_id: file.reason for file in self.files if file.blob_id}
 
 
 class Counts(NamedTuple):
-    """How many documents a run added and so on."""
+    """The numbers of documents that a run added, changed, left unchanged and removed."""
 
     added: int
     changed: int
@@ -93,7 +97,7 @@ class Counts(NamedTuple):
     removed: int
 
 
-async def request_sync(queries: Queries, project_doc_id: UUID, *, after_push: bool = False) -> UUID:
+async def request_sync(queries: Queries, source_id: UUID, *, after_push: bool = False) -> UUID:
     """Return the id of the source's unfinished run, or of a new one that is queued for it.
 
     With `after_push`, another run follows an unfinished one that has started: it may have read the
@@ -108,12 +112,12 @@ async def request_sync(queries: Queries, project_doc_id: UUID, *, after_push: bo
                 where project_doc_id = $1 and finished_at is null
                 returning id
                 """,
-                project_doc_id,
+                source_id,
             )
         else:
             run_id = await queries.fetch_value(
                 "select id from sync_run where project_doc_id = $1 and finished_at is null",
-                project_doc_id,
+                source_id,
             )
         if run_id is not None:
             return run_id
@@ -125,7 +129,7 @@ async def request_sync(queries: Queries, project_doc_id: UUID, *, after_push: bo
                 on conflict (project_doc_id) where finished_at is null do nothing
                 returning id
                 """,
-                project_doc_id,
+                source_id,
             )
         except asyncpg.ForeignKeyViolationError as error:
             if error.constraint_name == "sync_run_has_project_doc":
@@ -136,7 +140,7 @@ async def request_sync(queries: Queries, project_doc_id: UUID, *, after_push: bo
 
 
 async def request_due_syncs(database: Database, every_minutes: float) -> None:
-    """Request a run of each source for which none was requested in the last minutes."""
+    """Queue a run of each source that has no unfinished run and none from the last minutes."""
     await database.execute(
         """
         insert into sync_run (project_doc_id)
@@ -148,9 +152,9 @@ async def request_due_syncs(database: Database, every_minutes: float) -> None:
             where project_doc_id = project_doc.id
                 and (finished_at is null or created_at > now() - $1 * interval '1 minute')
         )
-        -- Two who do this at once wait for each other in one order.
+        -- In one order, so that two workers that do this at once cannot deadlock.
         order by id
-        -- One that is being deleted just now needs none, and all others would wait for its end.
+        -- Not waiting for sources that are being deleted: they need no run.
         for key share skip locked
         on conflict (project_doc_id) where finished_at is null do nothing
         """,
@@ -159,9 +163,9 @@ async def request_due_syncs(database: Database, every_minutes: float) -> None:
 
 
 async def claim_run(database: Database) -> Claim | None:
-    """Claim the run that has waited longest, if there is one that nobody has claimed.
+    """Claim the oldest run that has no valid claim; return None if there is no such run.
 
-    Also one that was claimed more than MAX_ATTEMPTS times: then it is to be given up.
+    The caller has to fail a run with more than MAX_ATTEMPTS attempts instead of starting it.
     """
     row = await database.fetch_row(
         """
@@ -192,7 +196,7 @@ async def claim_run(database: Database) -> Claim | None:
 async def renew_claim(
     queries: Queries, claim: Claim, files_total: int | None, files_done: int
 ) -> None:
-    """Keep the run for some more seconds, and tell how far it is; raise ClaimLostError."""
+    """Extend the claim by CLAIM_SECONDS from now, and store the progress; raises ClaimLostError."""
     status = await queries.execute(
         """
         update sync_run
@@ -212,9 +216,9 @@ async def renew_claim(
 
 
 async def release_run(database: Database, claim: Claim, *, is_attempt: bool) -> None:
-    """Give a run back undone, for whichever process comes first.
+    """Put a claimed run back into the queue, unless the claim is lost.
 
-    `is_attempt` says that it counts as one of MAX_ATTEMPTS.
+    `is_attempt` says that the claim counts as one of MAX_ATTEMPTS.
     """
     await database.execute(
         """
@@ -230,9 +234,9 @@ async def release_run(database: Database, claim: Claim, *, is_attempt: bool) -> 
 
 
 async def hold_claim(transaction: Connection, claim: Claim) -> Row:
-    """Make sure, until the transaction ends, that the run is ours, and its source as it is.
+    """Lock a claimed run and its source until the transaction ends; raises ClaimLostError.
 
-    Returns where the source is: github_url, branch, github_folder_path. Raises ClaimLostError.
+    Returns the source's github_url, branch and github_folder_path.
     """
     await transaction.execute(
         """
@@ -243,7 +247,7 @@ async def hold_claim(transaction: Connection, claim: Claim) -> Row:
         list(HOLD_LIMITS),
         list(HOLD_LIMITS.values()),
     )
-    # The source first: whoever deletes one takes the two in that order, too.
+    # The source first, as deleting a source locks them, so that the two cannot deadlock.
     source = await transaction.fetch_row(
         """
         select github_url, branch, github_folder_path
@@ -251,7 +255,7 @@ async def hold_claim(transaction: Connection, claim: Claim) -> Row:
         where id = $1
         for no key update
         """,
-        claim.project_doc_id,
+        claim.source_id,
     )
     held = await transaction.fetch_value(
         "select id from sync_run where id = $1 and claim_id = $2 for update",
@@ -268,14 +272,14 @@ async def complete_run(
     claim: Claim,
     *,
     counts: Counts,
-    skipped: Skipped,
+    skipped: SkippedFiles,
     fetched_bytes: int,
     commit_id: str | None,
 ) -> None:
-    """Note what a run did. In the transaction that holds the claim and wrote the documents."""
-    # The end is not now(), which is when the transaction began: writing takes a part of the time.
+    """Record the results of a run, in the transaction that holds the claim and wrote documents."""
+    # clock_timestamp(), because now() is the transaction's start: writing is a part of the run.
     kept = [file._asdict() for file in skipped.files[:SKIPPED_FILES_KEPT]]
-    await _finish(
+    await _end_run(
         transaction,
         claim,
         """
@@ -297,8 +301,8 @@ async def complete_run(
 
 
 async def fail_run(transaction: Connection, claim: Claim, error: str, fetched_bytes: int) -> None:
-    """Note why a run failed. In a transaction that holds the claim."""
-    await _finish(
+    """Record why a run failed, in a transaction that holds the claim."""
+    await _end_run(
         transaction,
         claim,
         """
@@ -313,13 +317,13 @@ async def fail_run(transaction: Connection, claim: Claim, error: str, fetched_by
     )
 
 
-async def _finish(
+async def _end_run(
     transaction: Connection, claim: Claim, update: LiteralString, *arguments: object
 ) -> None:
     is_wanted_again = await transaction.fetch_value(update, claim.run_id, *arguments)
     if is_wanted_again:
         await transaction.execute(
-            "insert into sync_run (project_doc_id) values ($1)", claim.project_doc_id
+            "insert into sync_run (project_doc_id) values ($1)", claim.source_id
         )
     await transaction.execute(
         """
@@ -334,7 +338,7 @@ async def _finish(
                 limit $2
             ) as kept
         )
-        -- It knows what was skipped, and a sync that finds nothing new asks it.
+        -- The next run reads the list of skipped files from the last completed one.
         and id is distinct from (
             select id
             from sync_run
@@ -343,13 +347,13 @@ async def _finish(
             limit 1
         )
         """,
-        claim.project_doc_id,
+        claim.source_id,
         RUNS_KEPT,
     )
 
 
-async def read_skipped_before(queries: Queries, project_doc_id: UUID) -> Skipped:
-    """Return what the last completed run of a source skipped."""
+async def read_skipped_files(queries: Queries, source_id: UUID) -> SkippedFiles:
+    """Return the files that the last completed run of a source skipped."""
     row = await queries.fetch_row(
         """
         select skipped_files::text as files, skipped
@@ -358,8 +362,8 @@ async def read_skipped_before(queries: Queries, project_doc_id: UUID) -> Skipped
         order by created_at desc, id desc
         limit 1
         """,
-        project_doc_id,
+        source_id,
     )
     if row is None:
-        return Skipped([], 0)
-    return Skipped([SkippedFile(**file) for file in json.loads(row["files"])], row["skipped"])
+        return SkippedFiles([], 0)
+    return SkippedFiles([SkippedFile(**file) for file in json.loads(row["files"])], row["skipped"])

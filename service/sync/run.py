@@ -1,7 +1,7 @@
-"""One sync: what git has of a source is compared with what is stored, and the difference written.
+"""One run: compare a source's folder in git with its stored documents, and write the difference.
 
-Everything is fetched and read first. Then one short transaction writes it, so that readers see the
-old state or the new one, and whatever fails before leaves the old state as it was.
+The run fetches and reads everything first, and then writes it in one short transaction. Readers see
+the old state or the new one, and a run that fails before changes nothing.
 """
 
 from __future__ import annotations
@@ -17,23 +17,16 @@ from service.git.errors import GitError
 from service.git.folder import remove_leftovers
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
-from service.sync.files import (
-    Contents,
-    choose_files,
-    read_files,
-    read_stored,
-    remove_files,
-    write_files,
-)
-from service.sync.progress import SourceChangedError
+from service.sync.files import Contents, read_files, read_stored, remove_files, write_files
+from service.sync.plan import choose_files, compare, list_changes
+from service.sync.progress import SourceMovedError
 from service.sync.queue import (
     ClaimLostError,
     Counts,
-    Skipped,
-    SkippedFile,
+    SkippedFiles,
     complete_run,
     fail_run,
-    read_skipped_before,
+    read_skipped_files,
 )
 
 if TYPE_CHECKING:
@@ -43,22 +36,21 @@ if TYPE_CHECKING:
     from service.database import Connection, Database
     from service.git.objects import Tree
     from service.settings import Settings
-    from service.sync.files import WantedFile
-    from service.sync.progress import Place, Progress
+    from service.sync.progress import Progress, SourceLocation
     from service.sync.queue import Claim
 
-# Files of all kinds in a folder, wanted or not, of which a list is held in memory.
+# Files of all kinds in a source's folder: a run holds the list of them in memory.
 ENTRIES_MAX: Final = 500_000
 
-# Of the contents that are stored already and needed again; the rest is copied to a file.
-COPIED_IN_MEMORY: Final = 4_000_000
+# Bytes that the spool of contents holds in memory before it becomes a file.
+SPOOLED_IN_MEMORY: Final = 4_000_000
 
-# When somebody points the source elsewhere in the middle of it.
-TRIES: Final = 3
+# Passes of one run over a source that is moved each time: from then on the run fails.
+MAX_PASSES: Final = 3
 
 
-class Version(NamedTuple):
-    """Which state of its repository a source shows, or is to: git's ids, and when that was made."""
+class Revision(NamedTuple):
+    """A state of a source's folder: git's ids of the commit and of the tree, and the date."""
 
     commit: str | None
     tree_id: str | None
@@ -66,28 +58,27 @@ class Version(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is to be brought in, what it shows now, and which code read that."""
+    """A source: its location, the revision that its documents show, and which code read them."""
 
     id: UUID
     url: str
     branch: str | None
     folder: str | None
-    shown: Version
+    shown: Revision
     reader_version: int | None
 
     @property
-    def place(self) -> Place:
-        """Where it is."""
+    def location(self) -> SourceLocation:
+        """The URL, the branch and the folder."""
         return self.url, self.branch, self.folder
 
     @property
     def is_outdated(self) -> bool:
-        """Whether what it shows was read by other code, so that all of it is to be read again."""
+        """Whether other code read the documents, so that this code has to read all of them."""
         return self.reader_version != READER_VERSION
 
 
 def _git_options(settings: Settings) -> GitOptions:
-    """Return how git is to be run, as the operator has set it."""
     return GitOptions(
         protocols=settings.git_protocols,
         private_networks=settings.git_private_networks,
@@ -100,25 +91,24 @@ def _git_options(settings: Settings) -> GitOptions:
     )
 
 
-async def sync(
+async def sync_source(
     database: Database, claim: Claim, settings: Settings, progress: Progress
 ) -> dict[str, Any]:
-    """Bring in what a claimed run asks for, and note how it ended.
+    """Do a claimed run, record how it ended, and return the fields of its log line.
 
-    Returns what to say of it in the log. Raises ClaimLostError where the run or its source is
-    another's by now, and DatabaseUnavailable: then nothing is written, and the run is still to be
-    done.
+    Raises ClaimLostError if another worker has the run or the source was deleted, and
+    DatabaseUnavailable; then nothing is written, and the run is still unfinished.
     """
-    with suppress(OSError):  # without a place for such directories, GitRepository says so
+    with suppress(OSError):  # if there is no temporary directory, GitRepository reports it
         await asyncio.to_thread(remove_leftovers)
     fetched = 0
     try:
         async with GitRepository(_git_options(settings)) as repository:
-            attempt = _Attempt(database, claim, repository, progress, settings)
+            source_pass = _Pass(database, claim, repository, progress, settings)
             try:
-                for _ in range(TRIES):
-                    with suppress(SourceChangedError):
-                        return await attempt.run()
+                for _ in range(MAX_PASSES):
+                    with suppress(SourceMovedError):
+                        return await source_pass.sync()
                 raise GitError("The source was changed again and again while it was synced.")
             finally:
                 fetched = repository.fetched_bytes()
@@ -129,8 +119,8 @@ async def sync(
 
 
 @dataclass(frozen=True)
-class _Attempt:
-    """One try of a run; another follows where the source is pointed elsewhere meanwhile."""
+class _Pass:
+    """One pass of a run over its source; another follows if the source is moved meanwhile."""
 
     database: Database
     claim: Claim
@@ -138,28 +128,32 @@ class _Attempt:
     progress: Progress
     settings: Settings
 
-    async def run(self) -> dict[str, Any]:
-        """Do the run, and return what to say of it in the log."""
+    async def sync(self) -> dict[str, Any]:
+        """Bring the documents up to date, and return the fields of the run's log line."""
         source = await self._read_source()
-        skipped_before = await read_skipped_before(self.database, source.id)
-        found = source.shown
+        skipped_before = await read_skipped_files(self.database, source.id)
+        shown = source.shown
         commit = await self.repository.read_head(source.url, source.branch)
-        if source.is_outdated or found.tree_id is None or commit != found.commit:
+        if source.is_outdated or shown.tree_id is None or commit != shown.commit:
             tree = await self.repository.fetch_tree(source.url, source.branch, source.folder)
-            if source.is_outdated or found.tree_id != tree.tree_id:
-                return await self._bring_in(source, tree, skipped_before)
-            is_dated = tree.is_date_exact or found.date is None
-            found = Version(tree.commit, tree.tree_id, tree.commit_date if is_dated else found.date)
-        async with self.progress.finishing(self.database, self.claim, source.place) as transaction:
+            if source.is_outdated or shown.tree_id != tree.tree_id:
+                return await self._write_difference(source, tree, skipped_before)
+            is_dated = tree.is_date_exact or shown.date is None
+            shown = Revision(
+                tree.commit, tree.tree_id, tree.commit_date if is_dated else shown.date
+            )
+        async with self.progress.finishing(
+            self.database, self.claim, source.location
+        ) as transaction:
             unchanged = await transaction.fetch_value(
                 "select count(*) from document where project_doc_id = $1", source.id
             )
             return await self._complete(
-                transaction, found, Counts(0, 0, unchanged, 0), skipped_before
+                transaction, shown, Counts(0, 0, unchanged, 0), skipped_before
             )
 
-    async def _bring_in(
-        self, source: Source, tree: Tree, skipped_before: Skipped
+    async def _write_difference(
+        self, source: Source, tree: Tree, skipped_before: SkippedFiles
     ) -> dict[str, Any]:
         wanted, skipped = await asyncio.to_thread(choose_files, tree.entries)
         max_files, max_bytes = self.settings.sync_max_files, self.settings.sync_max_bytes
@@ -170,48 +164,28 @@ class _Attempt:
             )
         self.progress.files_total = len(wanted)
         stored = await read_stored(self.database, source.id)
-        current = {} if source.is_outdated else stored
-        refused = {} if source.is_outdated else skipped_before.reasons()
-        new: list[WantedFile] = []
-        for file in wanted:
-            if file.blob_id in refused:
-                skipped.append(SkippedFile(file.path, refused[file.blob_id], file.blob_id))
-            elif file.path not in current or current[file.path].blob_id != file.blob_id:
-                new.append(file)
-        self.progress.files_done = len(wanted) - len(new)
+        plan = compare(wanted, stored, skipped_before.reasons(), read_all=source.is_outdated)
+        self.progress.files_done = len(wanted) - len(plan.to_read)
 
-        paths = {file.blob_id: path for path, file in stored.items()}
-        blobs = await self.repository.fetch_blobs(
-            source.url, [file.blob_id for file in new if file.blob_id not in paths]
-        )
-        with SpooledTemporaryFile(COPIED_IN_MEMORY) as copies:
-            contents = Contents(blobs, copies)
-            copied = [paths[file.blob_id] for file in new if file.blob_id in paths]
-            await contents.copy_stored(
-                self.database, source.id, {path: stored[path] for path in copied}
-            )
-            read, unreadable = await read_files(new, contents, max_bytes, self.progress)
-            skipped += unreadable
-            not_shown = {file.path for file in skipped if file.blob_id}
-            present = {file.path for file in wanted} - not_shown
-            removed = [path for path in stored if path not in present]
-            added = sum(path not in stored for path in present)
-            changed = sum(
-                file.path in stored and stored[file.path].blob_id != file.blob_id
-                for file, _, _ in read
-            )
-            # Contents first: those that do not fit into the run's list are fetched again each time.
-            skipped.sort(key=lambda file: file.blob_id is None)
+        blobs = await self.repository.fetch_blobs(source.url, plan.to_fetch)
+        with SpooledTemporaryFile(SPOOLED_IN_MEMORY) as spool:
+            contents = Contents(blobs, spool)
+            await contents.copy_stored(self.database, source.id, plan.to_copy)
+            read, unreadable = await read_files(plan.to_read, contents, max_bytes, self.progress)
+            # Contents first: the next run skips a content unread only if this run's list has it.
+            all_skipped = [*plan.skipped, *unreadable, *skipped]
+            hidden = {file.path for file in (*plan.skipped, *unreadable)}
+            counts, removed = list_changes(wanted, stored, hidden)
             async with self.progress.finishing(
-                self.database, self.claim, source.place
+                self.database, self.claim, source.location
             ) as transaction:
                 await write_files(transaction, source.id, read, contents)
                 await remove_files(transaction, source.id, removed)
                 return await self._complete(
                     transaction,
-                    Version(tree.commit, tree.tree_id, tree.commit_date),
-                    Counts(added, changed, len(present) - added - changed, len(removed)),
-                    Skipped(skipped, len(skipped)),
+                    Revision(tree.commit, tree.tree_id, tree.commit_date),
+                    counts,
+                    SkippedFiles(all_skipped, len(all_skipped)),
                 )
 
     async def _read_source(self) -> Source:
@@ -222,27 +196,27 @@ class _Attempt:
             from project_doc
             where id = $1
             """,
-            self.claim.project_doc_id,
+            self.claim.source_id,
         )
         if row is None:
             raise ClaimLostError
         id_, url, branch, folder, commit, tree_id, date, reader_version = row
-        return Source(id_, url, branch, folder, Version(commit, tree_id, date), reader_version)
+        return Source(id_, url, branch, folder, Revision(commit, tree_id, date), reader_version)
 
     async def _complete(
-        self, transaction: Connection, shown: Version, counts: Counts, skipped: Skipped
+        self, transaction: Connection, shown: Revision, counts: Counts, skipped: SkippedFiles
     ) -> dict[str, Any]:
-        """Note what the source shows now, and what the run did; return what to say of it."""
+        """Record the source's new revision and the run's results; return the log line's fields."""
         await transaction.execute(
             """
             update project_doc
-            -- Not now(), which is when the transaction began: a front end that asked for a sync
-            -- meanwhile, and was told of this one, waits for a time after that.
+            -- Not now(), the transaction's start: a front end that asked for a sync after that, and
+            -- got this run, waits for a later time.
             set last_synced_at = clock_timestamp(), last_commit = $2, tree_id = $3,
                 last_github_commit_date = $4, reader_version = $5
             where id = $1
             """,
-            self.claim.project_doc_id,
+            self.claim.source_id,
             *shown,
             READER_VERSION,
         )

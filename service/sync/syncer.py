@@ -1,4 +1,4 @@
-"""The part of each process that does the syncs: it claims runs, and keeps them while it works."""
+"""The syncer of a worker: it claims runs, does them, and renews their claims meanwhile."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-# How often a process looks for runs that others asked for, or had and lost.
+# How often a syncer looks for runs that other workers queued or lost.
 POLL_SECONDS: Final = 2.0
 
-# How often it looks whether one is due, which is more work.
+# How often it queues the runs that SYNC_EVERY_MINUTES makes due, which is a slower query.
 DUE_SECONDS: Final = 10.0
 
-# How long the end of the service may wait for what is under way to be given back.
+# At a stop, the time to release the runs, and then the time for tasks that the database held up.
 STOP_SECONDS: Final = 3.0
 END_SECONDS: Final = 1.0
 
-NOT_NOW: Final = (DatabaseUnavailable, asyncpg.PostgresError)
+DATABASE_ERRORS: Final = (DatabaseUnavailable, asyncpg.PostgresError)
 
 FAULT: Final = "Something went wrong on our side; the service's log says what."
 
 
 class Syncer:
-    """Does the runs that are to be done, several at a time, as long as it runs."""
+    """Claims queued runs and does several at a time, until it is stopped."""
 
     def __init__(self, database: Database, settings: Settings, metrics: Metrics) -> None:
         self._database = database
@@ -67,34 +67,35 @@ class Syncer:
         self._due_at = 0.0
 
     def wake(self) -> None:
-        """Look for runs now: one was asked for."""
+        """Look for queued runs now instead of at the next poll."""
         self._woken.set()
 
     def stop(self) -> None:
-        """Begin no more runs; those under way go on. May be called by a signal's handler."""
+        """Claim no more runs; those in progress go on. A signal handler may call this."""
         self._is_stopping = True
 
     async def run(self) -> None:
-        """Begin runs until it is told to stop."""
+        """Claim and start runs until the syncer is stopped."""
         while not self._is_stopping:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
             self._woken.clear()
             try:
-                await self._look()
+                await self._claim_runs()
             except Exception:
-                log.exception("syncer_fault")  # and look again, after a while
+                log.exception("syncer_fault")  # the next poll tries again
 
-    async def give_back(self) -> None:
-        """Give back what is under way, for others to do."""
+    async def release_runs(self) -> None:
+        """Cancel the runs in progress, and put them back into the queue."""
         running = list(self._running)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _claim_runs(self) -> None:
+        """Start runs until none is queued or as many as allowed are in progress."""
         try:
-            await self._request_due()
+            await self._request_due_syncs()
             while not self._is_stopping and len(self._running) < self._settings.sync_concurrency:
                 asked_at = time.monotonic()
                 claim = await claim_run(self._database)
@@ -104,18 +105,18 @@ class Syncer:
                 if self._is_stopping:
                     await release_run(self._database, claim, is_attempt=False)
                     break
-                task = asyncio.create_task(self._do(claim, asked_at))
+                task = asyncio.create_task(self._run_claim(claim, asked_at))
                 self._running.add(task)
                 self._metrics.syncs_running.inc()
-                task.add_done_callback(self._finish)
-        except NOT_NOW as error:
-            # Also where the schema is not there yet, or the server is a standby. Health has told
-            # what is wrong with the database; here once is enough.
+                task.add_done_callback(self._forget_task)
+        except DATABASE_ERRORS as error:
+            # Also if the schema is missing or the server is a standby. Logged once: the health
+            # check reports the state of the database.
             if not self._is_database_away:
                 log.warning("sync_waits_for_database", error=repr(error))
             self._is_database_away = True
 
-    async def _request_due(self) -> None:
+    async def _request_due_syncs(self) -> None:
         now = time.monotonic()
         if self._is_stopping or not self._settings.sync_every_minutes or now < self._due_at:
             return
@@ -123,24 +124,25 @@ class Syncer:
         await request_due_syncs(self._database, self._settings.sync_every_minutes)
         self._is_database_away = False
 
-    def _finish(self, task: asyncio.Task[None]) -> None:
+    def _forget_task(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._metrics.syncs_running.dec()
         self.wake()
 
-    async def _do(self, claim: Claim, asked_at: float) -> None:
-        # Here, not above: a service that never syncs is smaller and starts faster without.
-        from service.sync.run import sync
+    async def _run_claim(self, claim: Claim, asked_at: float) -> None:
+        """Do a claimed run to its end, or release it, and log how it ended."""
+        # Imported late: a service that never syncs starts faster and takes less memory.
+        from service.sync.run import sync_source
 
         started = time.perf_counter()
-        fields: dict[str, Any] = {"project_doc_id": str(claim.project_doc_id)}
+        fields: dict[str, Any] = {"source_id": str(claim.source_id)}
         if claim.attempts > MAX_ATTEMPTS:
             await self._fail(claim, INTERRUPTED, fields)
             return
         progress = Progress(asked_at)
-        work = asyncio.create_task(sync(self._database, claim, self._settings, progress))
-        renewals = asyncio.create_task(self._renew(claim, progress))
-        is_given_back = False
+        work = asyncio.create_task(sync_source(self._database, claim, self._settings, progress))
+        renewals = asyncio.create_task(self._keep_claim(claim, progress))
+        is_released = False
         try:
             while not (work.done() or renewals.done() or _is_overdue(progress)):
                 await asyncio.wait(
@@ -148,26 +150,26 @@ class Syncer:
                     timeout=RENEW_SECONDS / 4,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-        except asyncio.CancelledError:  # only give_back() does that, and waits for the end
-            is_given_back = True
-        await _stop(work)
-        await _stop(renewals)
+        except asyncio.CancelledError:  # only release_runs() cancels, and awaits this task
+            is_released = True
+        await _cancel(work)
+        await _cancel(renewals)
         try:
-            # It may have come to its end all the same, and what is done is told.
-            if work.cancelled() and not is_given_back:
+            # Cancelled work may have ended all the same; then its result counts.
+            if work.cancelled() and not is_released:
                 renewals.result()
             outcome = work.result()
         except ClaimLostError:
-            log.info("sync_left_to_others", **fields)
+            log.info("sync_claim_lost", **fields)
         except DatabaseUnavailable as error:
             log.warning("sync_interrupted", **fields, reason=error.reason)
-            await self._try_again(claim, fields)
+            await self._retry_or_fail(claim, fields)
         except asyncio.CancelledError:
-            if is_given_back:
+            if is_released:
                 await self._release(claim, is_attempt=False)
             else:
                 log.warning("sync_interrupted", **fields, reason="timeout")
-                await self._try_again(claim, fields)
+                await self._retry_or_fail(claim, fields)
         except Exception:
             log.exception("sync_fault", **fields)
             await self._fail(claim, FAULT, None)
@@ -176,73 +178,76 @@ class Syncer:
             self._metrics.observe_sync(outcome["status"], seconds)
             log.info("sync_finished", **fields, **outcome, duration_ms=round(seconds * 1000))
 
-    async def _renew(self, claim: Claim, progress: Progress) -> None:
+    async def _keep_claim(self, claim: Claim, progress: Progress) -> None:
+        """Renew the claim for ever; raises ClaimLostError."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            async with progress.turn:
+            async with progress.lock:
                 if progress.is_finished:
                     continue
                 asked_at = time.monotonic()
-                with suppress(*NOT_NOW):  # tried again soon; the claim lasts for a while
+                with suppress(*DATABASE_ERRORS):  # the claim outlasts several renewals
                     await renew_claim(
                         self._database, claim, progress.files_total, progress.files_done
                     )
                     progress.claimed_at = asked_at
 
-    async def _try_again(self, claim: Claim, fields: Mapping[str, Any]) -> None:
+    async def _retry_or_fail(self, claim: Claim, fields: Mapping[str, Any]) -> None:
         if claim.attempts < MAX_ATTEMPTS:
             await self._release(claim, is_attempt=True)
         else:
             await self._fail(claim, DATABASE_AWAY, fields)
 
     async def _release(self, claim: Claim, *, is_attempt: bool) -> None:
-        with suppress(*NOT_NOW):  # the claim runs out by itself
+        with suppress(*DATABASE_ERRORS):  # if this fails, the claim expires
             await release_run(self._database, claim, is_attempt=is_attempt)
 
     async def _fail(self, claim: Claim, error: str, fields: Mapping[str, Any] | None) -> None:
-        """Note a failure, and tell of it, if `fields` says of what it is to be told."""
+        """Record a failure, and log it with `fields`; without fields it has been logged already."""
         try:
             async with self._database.transaction() as transaction:
                 await hold_claim(transaction, claim)
                 await fail_run(transaction, claim, error, 0)
             self._metrics.count_sync_given_up()
-        except (ClaimLostError, *NOT_NOW):
-            log.warning("sync_failure_not_noted", project_doc_id=str(claim.project_doc_id))
+        except (ClaimLostError, *DATABASE_ERRORS):
+            log.warning("sync_failure_not_recorded", source_id=str(claim.source_id))
         else:
             if fields is not None:
                 log.info("sync_finished", **fields, status="failed", error=error)
 
 
 def _is_overdue(progress: Progress) -> bool:
-    """Return whether another may have claimed the run by now, without our knowing."""
+    """Return whether the claim may have expired, so that another worker may have the run."""
+    # From the last transaction on, the locked row keeps the claim.
     is_ours = progress.is_finishing or progress.is_finished
     return not is_ours and time.monotonic() > progress.claimed_at + CLAIM_SECONDS
 
 
-async def _stop(task: asyncio.Task[Any]) -> None:
+async def _cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():
-        task.exception()  # told before, or of no interest any more
+        task.exception()  # marks it as retrieved, so that asyncio does not log it
 
 
 @asynccontextmanager
 async def syncing(
     database: Database, settings: Settings, metrics: Metrics
 ) -> AsyncGenerator[Syncer]:
-    """Do syncs for as long as the block runs."""
-    worker = Syncer(database, settings, metrics)
-    # In a context of its own: its lines in the log belong to no request.
-    looking = asyncio.create_task(worker.run(), context=Context())
+    """Run a syncer for as long as the block runs, and release its runs afterwards."""
+    syncer = Syncer(database, settings, metrics)
+    # In an empty context, because its log lines belong to no request.
+    claiming = asyncio.create_task(syncer.run(), context=Context())
     try:
-        yield worker
+        yield syncer
     finally:
-        worker.stop()
-        worker.wake()
-        # Not cancelled: a run that it claims just now would be nobody's for a while.
-        ending = {looking, asyncio.create_task(worker.give_back())}
+        syncer.stop()
+        syncer.wake()
+        # Not cancelled: a run that was being claimed would stay claimed until the claim expires.
+        ending = {claiming, asyncio.create_task(syncer.release_runs())}
         _, late = await asyncio.wait(ending, timeout=STOP_SECONDS)
         if late:
-            # The database does not answer. Claims run out by themselves; here all else is to end.
+            # The database does not respond: claims expire, and closing its connections ends all
+            # tasks that wait for it.
             database.terminate()
             await asyncio.wait(late, timeout=END_SECONDS)

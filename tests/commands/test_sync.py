@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from service import PROJECT
-from service.commands.sync import name_of
+from service.commands.sync import repository_name
 from tests.support.git_server import GitServer, Link, git_server
 from tests.support.hub import hub_settings, hub_variables
 from tests.support.postgres import Postgres, run_sql
@@ -141,7 +141,7 @@ def test_a_name_that_is_no_project_s_is_cut_or_made_up(
     remote.commit({"a.md": b"1"})
     assert run_with(variables, "sync", remote.url).returncode == 0
     assert [row[0] for row in run_sql(database, REGISTERED)] == [".git"]
-    assert name_of(f"https://git.example/{'x' * 300}") == "x" * 255
+    assert repository_name(f"https://git.example/{'x' * 300}") == "x" * 255
 
 
 def test_of_many_files_that_are_skipped_some_are_named(

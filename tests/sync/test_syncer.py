@@ -424,7 +424,7 @@ def test_a_copy_that_was_frozen_writes_nothing_when_another_has_done_its_run(
         versions = run_sql(copies.database, "select file_path, xmin::text from document")
     finally:
         victim.process.send_signal(signal.SIGCONT)
-    eventually(lambda: victim.find("sync_left_to_others") or victim.find("sync_interrupted"))
+    eventually(lambda: victim.find("sync_claim_lost") or victim.find("sync_interrupted"))
     assert copies.holds(FILES)
     assert run_sql(copies.database, "select file_path, xmin::text from document") == versions
     assert copies.runs() == [("completed", 1), ("completed", 2)]
@@ -446,7 +446,7 @@ def test_who_has_lost_its_claim_at_the_last_moment_writes_nothing(copies: Copies
         copies.resume()
         eventually(lambda: run_sql(copies.database, waiting) == [(1,)])
         connection.execute("update sync_run set claim_id = gen_random_uuid()")
-    service.wait_for("sync_left_to_others")
+    service.wait_for("sync_claim_lost")
     assert run_sql(copies.database, DOCUMENTS) == []
     assert copies.runs() == [("running", 1)]
     copies.expire()
@@ -682,7 +682,7 @@ def test_a_sync_that_takes_long_to_write_is_told_of_as_finished(copies: Copies) 
     copies.finished(("completed", 1))
     [line] = eventually(lambda: service.find("sync_finished"))
     assert line["added"] == len(FILES)
-    assert not service.find("sync_left_to_others")
+    assert not service.find("sync_claim_lost")
 
 
 # Changes of the source meanwhile.
@@ -800,7 +800,7 @@ def test_each_sync_has_one_line_that_says_how_it_ended(copies: Copies) -> None:
     assert fault["error"] == FAULT
     eventually(lambda: len(service.find("sync_finished")) == 2)
     done, not_done = service.find("sync_finished")
-    assert done["project_doc_id"] == source
+    assert done["source_id"] == source
     counts = [done[name] for name in ("added", "changed", "unchanged", "removed", "skipped")]
     assert (done["status"], counts, done["commit"]) == ("completed", [1, 0, 0, 0, 1], commit)
     assert done["duration_ms"] > 0

@@ -1,0 +1,137 @@
+"""Which files of a tree are documents, and what a run has to do so that the stored ones match them.
+
+Pure functions. They compare git's ids of contents, so no content is fetched or read for them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from service.documents.text import file_type_of
+from service.sync.queue import Counts, SkippedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from service.git.objects import Entry
+
+# In UTF-8: a key of PostgreSQL's index of paths can have 2,704 bytes.
+PATH_BYTES: Final = 1024
+# Readers of the file tree, this service among them, recurse into each folder.
+PATH_FOLDERS: Final = 100
+# Characters of a longer path that a run's list of skipped files keeps.
+PATH_SHOWN: Final = 200
+
+# git's modes of entries.
+REGULAR_FILES: Final = ("100644", "100755")
+SYMBOLIC_LINK: Final = "120000"
+SUBMODULE: Final = "160000"
+
+
+class WantedFile(NamedTuple):
+    """A document in git: its path, its type, and git's id of its content."""
+
+    path: str
+    file_type: str
+    blob_id: str
+
+
+class StoredFile(NamedTuple):
+    """A document in the database: git's id of its content, and its size in bytes."""
+
+    blob_id: str
+    size: int
+
+
+class Plan(NamedTuple):
+    """What a run has to do; files in none of the lists are stored as they are in git."""
+
+    # Documents that are new or changed, or were read by an older version of this code.
+    to_read: list[WantedFile]
+    # git's ids of the contents that have to come from git.
+    to_fetch: list[str]
+    # Stored documents, by path, that have the other contents: those of moved files, for example.
+    to_copy: dict[str, StoredFile]
+    # Files that an earlier run skipped for the content that they still have.
+    skipped: list[SkippedFile]
+
+
+class Changes(NamedTuple):
+    """How a run changes the stored documents: the numbers, and the paths to delete."""
+
+    counts: Counts
+    removed: list[str]
+
+
+def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[SkippedFile]]:
+    """Return the documents among a tree's entries, and the skipped files.
+
+    A skipped file has a document's name, but cannot be one. Submodules are skipped files, too.
+    """
+    wanted: list[WantedFile] = []
+    skipped: list[SkippedFile] = []
+    for entry in entries:
+        path = entry.path.decode(errors="backslashreplace")
+        shown = path if len(entry.path) <= PATH_BYTES else f"{path[:PATH_SHOWN]}…"
+        file_type = file_type_of(path)
+        if entry.mode == SUBMODULE:
+            skipped.append(SkippedFile(shown, "is a submodule", None))
+        elif file_type is None:
+            continue
+        elif entry.mode == SYMBOLIC_LINK:
+            skipped.append(SkippedFile(shown, "is a symbolic link", None))
+        elif entry.mode not in REGULAR_FILES:
+            skipped.append(SkippedFile(shown, f"has the unknown mode {entry.mode}", None))
+        elif path.encode() != entry.path:
+            skipped.append(SkippedFile(shown, "has a name that is not valid UTF-8", None))
+        elif len(entry.path) > PATH_BYTES:
+            reason = f"has a path of more than {PATH_BYTES:,} bytes"
+            skipped.append(SkippedFile(shown, reason, None))
+        elif entry.path.count(b"/") > PATH_FOLDERS:
+            reason = f"is more than {PATH_FOLDERS} folders deep"
+            skipped.append(SkippedFile(shown, reason, None))
+        else:
+            wanted.append(WantedFile(path, file_type, entry.id))
+    return wanted, skipped
+
+
+def compare(
+    wanted: Sequence[WantedFile],
+    stored: Mapping[str, StoredFile],
+    refused: Mapping[str, str],
+    *,
+    read_all: bool,
+) -> Plan:
+    """Return how to get from the stored documents, by path, to the wanted ones.
+
+    `refused` has the reasons why contents were skipped before, by git's ids of them. With
+    `read_all`, every document is read again, stored or refused.
+    """
+    paths = {file.blob_id: path for path, file in stored.items()}
+    plan = Plan([], [], {}, [])
+    for file in wanted:
+        if not read_all and file.blob_id in refused:
+            plan.skipped.append(SkippedFile(file.path, refused[file.blob_id], file.blob_id))
+        elif read_all or file.path not in stored or stored[file.path].blob_id != file.blob_id:
+            plan.to_read.append(file)
+            if (path := paths.get(file.blob_id)) is None:
+                plan.to_fetch.append(file.blob_id)
+            else:
+                plan.to_copy[path] = stored[path]
+    return plan
+
+
+def list_changes(
+    wanted: Sequence[WantedFile], stored: Mapping[str, StoredFile], skipped: AbstractSet[str]
+) -> Changes:
+    """Return how the stored documents, by path, change into the wanted ones.
+
+    `skipped` are the paths of wanted files whose contents cannot be shown: those are not documents.
+    """
+    shown = {file.path: file.blob_id for file in wanted if file.path not in skipped}
+    kept = shown.keys() & stored.keys()
+    changed = sum(stored[path].blob_id != shown[path] for path in kept)
+    removed = [path for path in stored if path not in shown]
+    added = len(shown) - len(kept)
+    return Changes(Counts(added, changed, len(kept) - changed, len(removed)), removed)

@@ -1,7 +1,7 @@
-"""What could be reached at most: the same answer without any work behind it.
+"""Upper bounds: the health response as a constant.
 
-`static` is a Starlette route like the service's, but for the middleware and the database; `bare`
-is what remains without a framework: uvicorn and the bytes of the answer.
+`static` is a Starlette route without the service's middleware and database; `bare` has no
+framework, only uvicorn and the bytes of the response.
 """
 
 from __future__ import annotations

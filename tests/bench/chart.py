@@ -1,4 +1,4 @@
-"""results.svg: requests per second and the slowest answers, contender by contender."""
+"""results.svg: requests per second and p99 of each contender."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from results import LoadResult, LoadResults, Results
 
-# One strong colour for the service, one family for the peer, greys for what only bounds it. They
-# differ in brightness too, for those who do not see colours.
+# One strong colour for the service, two related ones for the peer, greys for the upper bounds. They
+# also differ in brightness, for colour-blind readers.
 COLOURS = {
     "service": "#0b62a8",
     "peer": "#d1590f",
@@ -37,12 +37,12 @@ STYLE = {
     "xtick.color": TEXT,
     "ytick.color": TEXT,
     "axes.edgecolor": "#d0d7de",
-    "svg.hashsalt": "bench",  # the same figures give the same file
+    "svg.hashsalt": "bench",  # makes the file reproducible
 }
 
 
 def draw(results: Results, path: Path) -> None:
-    """Write the chart, in the format that the path's suffix names."""
+    """Write the chart in the format of the path's suffix."""
     loads = results.loads[HEALTH]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=INCHES, dpi=100, facecolor="white", layout="constrained")
@@ -71,7 +71,7 @@ def _draw_panel(
     format_value: Callable[[float], str],
 ) -> None:
     for row, (name, by_connections) in enumerate(loads.items()):
-        # Downwards, in the order of the legend.
+        # From top to bottom, in the order of the legend.
         places = [group + (row - (len(loads) - 1) / 2) * BAR_HEIGHT for group in range(3)]
         values = [value_of(load) for load in by_connections.values()]
         bars = axes.barh(places, values, BAR_HEIGHT * 0.88, label=name, color=COLOURS[name])

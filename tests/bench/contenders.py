@@ -1,4 +1,4 @@
-"""Who is measured, and how each is started, found healthy and ended."""
+"""The measured servers, and how each is started, found healthy and stopped."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 
-# The service runs as it is deployed, with nothing beside it that it does not ask for: structlog,
-# for one, imports rich and greenlet where they are.
+# The service runs in an environment with its own dependencies only: structlog, for example, imports
+# rich and greenlet where they are installed.
 SERVICE_PYTHON = PROJECT / ".venv-bench/service/bin/python"
 
 HEALTH: Final = "/api/health"
@@ -36,17 +36,17 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.005
 
-# All that a server gets of this process's environment: what is set here must change no result.
+# The only variables that a server inherits: no other may change the results.
 INHERITED = {"PATH", "HOME", "LANG", "LD_LIBRARY_PATH"}
 
 
 class BenchmarkError(Exception):
-    """The benchmark cannot go on; `str()` is one readable line."""
+    """The benchmark cannot go on; `str()` is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """A server to measure: a Python with arguments and variables, and what it imports first."""
+    """A server to measure: its command, its environment, and the module that it imports first."""
 
     name: str
     arguments: tuple[str, ...]
@@ -69,14 +69,14 @@ SERVICE: Final = Contender(
     ALL_ROUTES,
 )
 
-# With uvicorn's defaults, as the story starts it.
+# With uvicorn's defaults, as in the story.
 UVICORN: Final = ("-m", "uvicorn")
 PEER: Final = Contender("peer", (*UVICORN, "peer:app"), "peer", routes=ALL_ROUTES)
 
-# So that nobody can say the service wins by what the peer writes into its log.
+# Without `echo=True`: the service must not be faster only because the peer logs every statement.
 PEER_ECHO_OFF: Final = replace(PEER, name="peer, echo off", variables={"PEER_ECHO": "false"})
 
-# How fast anything of that kind could be.
+# Upper bounds: the same response without any work for it.
 STATIC: Final = Contender(
     "static Starlette", (*UVICORN, "ceilings:static", "--no-access-log"), "ceilings"
 )
@@ -87,7 +87,7 @@ CONTENDERS: Final = (SERVICE, PEER, PEER_ECHO_OFF, STATIC, BARE)
 
 @dataclass(frozen=True)
 class Server:
-    """A contender that runs and is healthy."""
+    """A contender whose process runs and is healthy."""
 
     contender: Contender
     process: subprocess.Popen[bytes]
@@ -96,18 +96,18 @@ class Server:
 
 
 @contextmanager
-def running(contender: Contender, database_url: str, core: int) -> Generator[Server]:
-    """Run a contender on one core, healthy, for as long as the block runs.
+def running_contender(contender: Contender, database_url: str, core: int) -> Generator[Server]:
+    """Start a contender on one core, wait until it is healthy, and stop it after the block.
 
-    Raises BenchmarkError if it does not get healthy in START_SECONDS.
+    Raises BenchmarkError if it is not healthy within START_SECONDS.
     """
     port = _free_port()
     environment = environment_of(contender) | {
-        # The form that SQLAlchemy wants and the service takes as well.
+        # SQLAlchemy needs this scheme, and the service accepts it.
         "DATABASE_URL": database_url.replace("postgresql://", "postgresql+asyncpg://"),
         "BACKEND_HOST": HOST,
         "BACKEND_PORT": str(port),
-        "UVICORN_HOST": HOST,  # uvicorn reads its options from such variables, too
+        "UVICORN_HOST": HOST,  # uvicorn's own variables
         "UVICORN_PORT": str(port),
         "WEB_CONCURRENCY": "1",  # means the same to the service and to uvicorn
     }
@@ -119,18 +119,18 @@ def running(contender: Contender, database_url: str, core: int) -> Generator[Ser
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # a terminal's Ctrl-C is for the benchmark, which ends this
+        start_new_session=True,  # the benchmark handles Ctrl-C and stops this process
     )
     try:
         _wait_until_healthy(contender, process, port)
         seconds = time.perf_counter() - started
         yield Server(contender, process, f"http://{HOST}:{port}", seconds)
     finally:
-        _end(process)
+        _stop(process)
 
 
 def fetch(server: Server, route: str) -> bytes:
-    """Return a body. Raises BenchmarkError for an answer that is not 200."""
+    """Return the body of a response. Raises BenchmarkError if its status is not 200."""
     connection = HTTPConnection(HOST, int(server.url.rpartition(":")[2]), timeout=START_SECONDS)
     try:
         connection.request("GET", route)
@@ -138,7 +138,7 @@ def fetch(server: Server, route: str) -> bytes:
         body = response.read()
         if response.status != 200:
             raise BenchmarkError(
-                f"{server.contender.name} answered {response.status} to GET {route}"
+                f"{server.contender.name} responded with {response.status} to GET {route}"
             )
         return body
     finally:
@@ -146,12 +146,12 @@ def fetch(server: Server, route: str) -> bytes:
 
 
 def pinned(core: int, contender: Contender, *arguments: str) -> list[str]:
-    """Return the command that runs the contender's Python with these arguments on one core only."""
+    """Return the command that runs the contender's Python with `arguments` on one core."""
     return ["taskset", "--cpu-list", str(core), contender.python, *arguments]
 
 
 def environment_of(contender: Contender) -> dict[str, str]:
-    """Return the environment of a contender's process, without what differs between runs."""
+    """Return the environment of a contender's process, except for what differs between starts."""
     inherited = {name: os.environ[name] for name in INHERITED & os.environ.keys()}
     return inherited | contender.variables
 
@@ -167,19 +167,19 @@ def _wait_until_healthy(contender: Contender, process: subprocess.Popen[bytes], 
         command = f"python {' '.join(contender.arguments)}"
         if process.poll() is not None:
             raise BenchmarkError(
-                f"{contender.name} ended with code {process.returncode} before it answered; "
-                f"see what it says with: {command}"
+                f"{contender.name} exited with code {process.returncode} before it responded; "
+                f"see its output with: {command}"
             )
         if time.perf_counter() > deadline:
             raise BenchmarkError(
-                f"{contender.name} was not healthy in {START_SECONDS:.0f} s; "
-                f"see what it says with: {command}"
+                f"{contender.name} was not healthy within {START_SECONDS:.0f} s; "
+                f"see its output with: {command}"
             )
         time.sleep(POLL_SECONDS)
 
 
 def _is_healthy(port: int) -> bool:
-    # The peer answers 200 whatever its database does, so the body counts as well.
+    # The peer responds with 200 even if its database is down, so the body is checked, too.
     connection = HTTPConnection(HOST, port, timeout=START_SECONDS)
     try:
         connection.request("GET", HEALTH)
@@ -191,7 +191,7 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

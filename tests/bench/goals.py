@@ -1,4 +1,4 @@
-"""What the service is to reach: beside the peer and a static route, and when it syncs."""
+"""The goals: the service compared with the peer and with a static route, and its syncs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contenders import DOCUMENT, HEALTH, PEER, PEER_ECHO_OFF, PROJECTS, SERVICE,
 if TYPE_CHECKING:
     from results import Results, Syncs
 
-# One is a monitor; these are a fleet of load balancers, or a storm.
+# One connection is a monitor; these are many load balancers, or a storm of probes.
 MANY_CONNECTIONS = (32, 256)
 
-# Where a server has always something to do, and nobody waits for long.
+# Enough connections to keep a server busy without long queues.
 BUSY = 32
 
-# HEALTH_TIMEOUT_SECONDS, and the 0.2 s of the health contract.
+# HEALTH_TIMEOUT_SECONDS and the 0.2 s that a health response may take beyond it.
 HEALTH_MS = 1200
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What the service is to reach, and how far it got."""
+    """A limit for a figure, and the measured value."""
 
-    text: str  # reads on from the figure
+    text: str  # continues the sentence that the figure begins
     value: float
     limit: float
-    is_at_least: bool = True  # or at most
+    is_at_least: bool = True  # False: at most
 
     @property
     def is_held(self) -> bool:
@@ -36,7 +36,7 @@ class Goal:
 
 
 def judge(results: Results) -> list[Goal]:
-    """Return every goal with what was measured."""
+    """Return every goal with its measured value."""
     loads = results.loads[HEALTH]
     service, peer, static = (loads[contender.name] for contender in (SERVICE, PEER, STATIC))
     rates, peer_rates, static_rates = (
@@ -44,7 +44,7 @@ def judge(results: Results) -> list[Goal]:
         for by_connections in (service, peer, static)
     )
     start = results.start_seconds[PEER.name] / results.start_seconds[SERVICE.name]
-    # What `ps` shows: of the two the one that says less in the service's favour.
+    # RSS, as `ps` shows it: less favourable to the service than USS.
     memory = results.memory[PEER.name].rss_mb / results.memory[SERVICE.name].rss_mb
     return [
         Goal("times the peer's requests/s, at 1 connection", rates[1] / peer_rates[1], 2),
@@ -102,7 +102,7 @@ def judge(results: Results) -> list[Goal]:
 
 
 def _times_the_peer(results: Results, route: str) -> float:
-    """Return how many times as fast the service is as the peer, with or without its echo."""
+    """Return the service's requests/s divided by those of the faster peer: with or without echo."""
     loads = results.loads[route]
     peers = [loads[peer.name][BUSY].requests_per_second for peer in (PEER, PEER_ECHO_OFF)]
     return loads[SERVICE.name][BUSY].requests_per_second / max(peers)

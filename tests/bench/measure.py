@@ -1,4 +1,4 @@
-"""What is measured, and in which order: contenders take turns, so that noise hits all alike."""
+"""Runs all measurements. The contenders take turns, so that noise affects all alike."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from contenders import (
     environment_of,
     fetch,
     pinned,
-    running,
+    running_contender,
 )
 from postgres import running_postgres
 from results import LoadResult, Memory, Results
@@ -36,20 +36,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from contenders import Contender, Server
-    from postgres import Database, Postgres
+    from postgres import BenchPostgres, ContenderDatabase
     from results import LoadResults
-    from wrk import Load
+    from wrk import WrkFigures
 
-# A storm of 256 probes is one; as many lists at once are none, and only wait for each other.
+# 256 connections for health only: probes share queries, while as many requests for lists would only
+# queue.
 CONNECTIONS: Final = {HEALTH: (1, 32, 256), PROJECTS: (1, 32), DOCUMENT: (1, 32)}
 
 WARM_UP_SECONDS = 1
 IDLE_SECONDS = 3.0
 
-# Between two looks at what the database is doing.
+# Between two samples of the database's activity.
 WATCH_SECONDS = 0.001
 
-# The requests that wrk leaves unanswered keep a server busy for a while.
+# wrk ends with requests under way, which keep a server busy for a while.
 REST_SECONDS = 10.0
 REST_SAMPLE_SECONDS = 0.1
 REST_PERCENT = 15.0  # the kernel counts in steps of 10 ms, a tenth of the sample
@@ -60,97 +61,105 @@ IMPORT_SECONDS = 30.0
 
 
 class Cores(NamedTuple):
-    """The core of the server that is measured, and the one of wrk, PostgreSQL and this process."""
+    """The core of the measured server, and that of wrk, PostgreSQL and this process."""
 
     server: int
     load: int
 
 
 @dataclass(frozen=True)
-class Run:
-    """One load on one server."""
+class Measurement:
+    """One run of wrk against one server, and the statements that the database ran meanwhile."""
 
-    load: Load
+    figures: WrkFigures
     statements: int
 
 
-def measure(cores: Cores, rounds: int, seconds: int, say: Callable[[str], None]) -> Results:
-    """Measure everything; `say` gets a line for each step.
+def measure(
+    cores: Cores, rounds: int, seconds: int, report_progress: Callable[[str], None]
+) -> Results:
+    """Measure everything; call `report_progress` with a line before each step.
 
     Raises BenchmarkError, EmbeddedPostgresError and MigrationError.
     """
-    os.sched_setaffinity(0, {cores.load})  # whatever is started from here on inherits it
+    os.sched_setaffinity(0, {cores.load})  # inherited by all processes that start from here on
     with running_postgres(cores.server) as postgres:
-        loads, memory = _measure_under_load(postgres, cores.server, rounds, seconds, say)
-        say(f"starting the service and the peer {START_TRIES} times each")
+        loads, memory = _measure_under_load(
+            postgres, cores.server, rounds, seconds, report_progress
+        )
+        report_progress(f"starting the service and the peer {START_TRIES} times each")
         start_seconds = _measure_starts(postgres, cores.server)
-        syncs = measure_syncs(postgres, cores.server, say)
+        syncs = measure_syncs(postgres, cores.server, report_progress)
         version = postgres.version
-    say(f"importing the service and the peer {IMPORT_TRIES} times each")
+    report_progress(f"importing the service and the peer {IMPORT_TRIES} times each")
     import_seconds = _measure_imports(cores.server)
     return Results(loads, start_seconds, import_seconds, memory, syncs, version)
 
 
 def _measure_under_load(
-    postgres: Postgres, core: int, rounds: int, seconds: int, say: Callable[[str], None]
+    postgres: BenchPostgres,
+    core: int,
+    rounds: int,
+    seconds: int,
+    report_progress: Callable[[str], None],
 ) -> tuple[dict[str, dict[str, LoadResults]], dict[str, Memory]]:
     with ExitStack() as stack:
-        say(f"starting {len(CONTENDERS)} servers")
-        servers: list[tuple[Server, Database]] = []
+        report_progress(f"starting {len(CONTENDERS)} servers")
+        servers: list[tuple[Server, ContenderDatabase]] = []
         for contender in CONTENDERS:
             database = postgres.create_database()
-            server = stack.enter_context(running(contender, database.url, core))
+            server = stack.enter_context(running_contender(contender, database.url, core))
             servers.append((server, database))
         time.sleep(IDLE_SECONDS)
         memory = {server.contender.name: _measure_memory(server) for server, _ in servers}
 
         for route in (PROJECTS, DOCUMENT):
-            _check_answers(route, [server for server, _ in servers])
+            _check_same_responses(route, [server for server, _ in servers])
         cases = [
             (route, connections, server)
             for route, numbers in CONNECTIONS.items()
             for connections, server in product(numbers, servers)
             if route in server[0].contender.routes
         ]
-        say("warming up")
+        report_progress("warming up")
         most_active = [_warm_up(*case) for case in cases]
-        runs: list[list[Run]] = [[] for _ in cases]
+        measurements: list[list[Measurement]] = [[] for _ in cases]
         for number in range(rounds):
-            say(f"round {number + 1} of {rounds}")
-            for case, case_runs in zip(cases, runs, strict=True):
-                case_runs.append(_run(*case, seconds))
+            report_progress(f"round {number + 1} of {rounds}")
+            for case, measured in zip(cases, measurements, strict=True):
+                measured.append(_measure_load(*case, seconds))
 
     loads: dict[str, dict[str, LoadResults]] = {}
-    for case, active, case_runs in zip(cases, most_active, runs, strict=True):
+    for case, active, measured in zip(cases, most_active, measurements, strict=True):
         route, connections, (server, _) = case
         by_connections = loads.setdefault(route, {}).setdefault(server.contender.name, {})
-        by_connections[connections] = _sum_up(case_runs, connections, active)
+        by_connections[connections] = _summarize(measured, connections, active)
     return loads, memory
 
 
-def _check_answers(route: str, servers: list[Server]) -> None:
-    """Raise BenchmarkError where two contenders do not give the same."""
+def _check_same_responses(route: str, servers: list[Server]) -> None:
+    """Raise BenchmarkError if two contenders respond with different JSON."""
 
     def read_times(members: dict[str, Any]) -> dict[str, Any]:
-        # They are written with Z or with +00:00, with or without zeros at the end.
+        # The contenders write times with Z or +00:00, with or without trailing zeros.
         return {
             name: datetime.fromisoformat(value) if name.endswith("_at") else value
             for name, value in members.items()
         }
 
-    answers = [
+    bodies = [
         json.loads(fetch(server, route), object_hook=read_times)
         for server in servers
         if route in server.contender.routes
     ]
-    if any(answer != answers[0] for answer in answers):
-        raise BenchmarkError(f"the contenders differ in what they answer to GET {route}")
+    if any(body != bodies[0] for body in bodies):
+        raise BenchmarkError(f"the contenders respond differently to GET {route}")
 
 
-def _warm_up(route: str, connections: int, target: tuple[Server, Database]) -> int:
-    """Put a load on a server and return the most statements that were under way at once.
+def _warm_up(route: str, connections: int, target: tuple[Server, ContenderDatabase]) -> int:
+    """Put a load on a server and return the most statements that were active at once.
 
-    It is here that the database is watched, since that takes time away from it and from wrk.
+    The database is sampled only here, because sampling takes time from it and from wrk.
     """
     server, database = target
     most = 0
@@ -161,37 +170,40 @@ def _warm_up(route: str, connections: int, target: tuple[Server, Database]) -> i
         time.sleep(WATCH_SECONDS)
 
     put_load(f"{server.url}{route}", connections, WARM_UP_SECONDS, watch)
-    _let_rest(server)
+    _wait_until_idle(server)
     return most
 
 
-def _run(route: str, connections: int, target: tuple[Server, Database], seconds: int) -> Run:
+def _measure_load(
+    route: str, connections: int, target: tuple[Server, ContenderDatabase], seconds: int
+) -> Measurement:
     server, database = target
     before = database.count_statements()
-    load = put_load(f"{server.url}{route}", connections, seconds)
-    _let_rest(server)
-    return Run(load, database.count_statements() - before)
+    figures = put_load(f"{server.url}{route}", connections, seconds)
+    _wait_until_idle(server)
+    return Measurement(figures, database.count_statements() - before)
 
 
-def _let_rest(server: Server) -> None:
+def _wait_until_idle(server: Server) -> None:
     process = psutil.Process(server.process.pid)
     deadline = time.monotonic() + REST_SECONDS
     while process.cpu_percent(REST_SAMPLE_SECONDS) > REST_PERCENT:
         if time.monotonic() > deadline:
-            raise BenchmarkError(f"{server.contender.name} stays busy without any load")
+            raise BenchmarkError(f"{server.contender.name} stays busy without load")
 
 
-def _sum_up(runs: list[Run], connections: int, most_active: int) -> LoadResult:
-    loads = [run.load for run in runs]
+def _summarize(measurements: list[Measurement], connections: int, most_active: int) -> LoadResult:
+    loads = [measurement.figures for measurement in measurements]
     rates = [load.requests_per_second for load in loads]
-    # wrk ends with one request unanswered on each connection, and these reach the database, too.
+    # wrk ends with one request under way on each connection, which reaches the database, too.
     requests = sum(load.requests + connections for load in loads)
     return LoadResult(
         requests_per_second=median(rates),
         p50_ms=median(load.p50_ms for load in loads),
         p99_ms=median(load.p99_ms for load in loads),
         errors=sum(load.errors for load in loads),
-        statements_per_request=sum(run.statements for run in runs) / requests,
+        statements_per_request=sum(measurement.statements for measurement in measurements)
+        / requests,
         most_active_statements=most_active,
         rounds=rates,
     )
@@ -205,11 +217,11 @@ def _measure_memory(server: Server) -> Memory:
     )
 
 
-def _measure_starts(postgres: Postgres, core: int) -> dict[str, float]:
+def _measure_starts(postgres: BenchPostgres, core: int) -> dict[str, float]:
     databases = {contender: postgres.create_database() for contender in (SERVICE, PEER)}
 
     def start(contender: Contender) -> float:
-        with running(contender, databases[contender].url, core) as server:
+        with running_contender(contender, databases[contender].url, core) as server:
             return server.start_seconds
 
     return _take_turns(start, START_TRIES)
@@ -218,7 +230,7 @@ def _measure_starts(postgres: Postgres, core: int) -> dict[str, float]:
 def _measure_imports(core: int) -> dict[str, float]:
     def import_module(contender: Contender) -> float:
         command = pinned(core, contender, "-c", f"import {contender.module}")
-        # The peer makes its engine at import, which connects to nothing.
+        # The peer creates its engine when it is imported; that needs a URL but no server.
         environment = environment_of(contender) | {"DATABASE_URL": "postgresql+asyncpg:///none"}
         started = time.perf_counter()
         try:
@@ -238,7 +250,7 @@ def _measure_imports(core: int) -> dict[str, float]:
 
 
 def _take_turns(try_once: Callable[[Contender], float], tries: int) -> dict[str, float]:
-    """Return the median of each of the two, in seconds."""
+    """Return the median of the tries of the service and of the peer, in seconds."""
     seconds: dict[Contender, list[float]] = {SERVICE: [], PEER: []}
     for _ in range(tries):
         for contender, tried in seconds.items():

@@ -1,11 +1,10 @@
 """The peer: the stack and the health route that story 1.3 describes, in one file.
 
 FastAPI, Pydantic Settings, SQLAlchemy's async engine on asyncpg with its session as a dependency,
-and CORS. `echo=True` stands in the story, too; the benchmark turns it off with PEER_ECHO=false to
-see what it costs.
+and CORS. The story sets `echo=True`; the benchmark also measures the peer with PEER_ECHO=false.
 
-Lists and documents are what that stack leads to: ORM models of the same tables, and Pydantic models
-of the answers. The story's services and repositories, which only pass calls on, are left out.
+Lists and documents use ORM models of the same tables and Pydantic models of the responses. The
+story's services and repositories only pass calls on and are left out.
 """
 
 from collections.abc import AsyncGenerator

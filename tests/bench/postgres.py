@@ -1,4 +1,4 @@
-"""The PostgreSQL that all contenders use, and what it sees of each."""
+"""The PostgreSQL server of all contenders, and counters of each one's statements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
-from rows import fill
+from rows import insert_rows
 
 from service.embedded.postgres import EmbeddedPostgres
 from service.migrations.run import migrate
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 MIGRATED = "bmadflow"
 
-# Counts every statement when it ends; the counters of pg_stat_database come up to a second late.
+# Counts each statement when it ends; the counters of pg_stat_database are up to a second late.
 OPTIONS = {"shared_preload_libraries": "pg_stat_statements"}
 
 
 @dataclass(frozen=True)
-class Database:
-    """A contender's own database, so that what it does can be told from what others do."""
+class ContenderDatabase:
+    """A contender's own database, so that its statements are counted separately."""
 
     url: str
     name: str
-    observer: psycopg.Connection[Any]  # to another database, so that it does not see itself
+    observer: psycopg.Connection[Any]  # in another database, so that it does not count itself
 
     def count_statements(self) -> int:
-        """Return how many statements have run so far: `begin` and the like are some, too."""
+        """Return how many statements have ended so far, including `begin` and `commit`."""
         return self._fetch_number(
             """
             select coalesce(sum(calls), 0)
@@ -44,7 +44,7 @@ class Database:
         )
 
     def count_active(self) -> int:
-        """Return how many statements are under way now."""
+        """Return how many statements are active now."""
         return self._fetch_number(
             """
             select count(*)
@@ -62,8 +62,8 @@ class Database:
 
 
 @dataclass(frozen=True)
-class Postgres:
-    """A server with a database to copy: its schema is up to date, its rows are those of `rows`."""
+class BenchPostgres:
+    """A server with a template database that is migrated and has the rows of `rows`."""
 
     url: str
     observer: psycopg.Connection[Any]
@@ -73,19 +73,19 @@ class Postgres:
         """The server's version, as in 18.6."""
         return str(self.observer.info.parameter_status("server_version"))
 
-    def create_database(self) -> Database:
-        """Return a new database."""
+    def create_database(self) -> ContenderDatabase:
+        """Return a new copy of the template."""
         name = f"bench_{uuid.uuid4().hex}"
         self.observer.execute(f"create database {name} template {MIGRATED}".encode())
-        return Database(_url_of(self.url, name), name, self.observer)
+        return ContenderDatabase(_url_of(self.url, name), name, self.observer)
 
 
 @contextmanager
-def running_postgres(other_core: int) -> Generator[Postgres]:
+def running_postgres(other_core: int) -> Generator[BenchPostgres]:
     """Run a server in a temporary folder, on the core of this process, while the block runs.
 
-    Only the observer's connection is served from the other core: on the same one it would hardly
-    ever run while a statement is under way, and so never see any.
+    The observer's backend alone runs on the other core: on the same one it would seldom run while a
+    statement is active, and so count none.
 
     Raises EmbeddedPostgresError and MigrationError.
     """
@@ -94,11 +94,11 @@ def running_postgres(other_core: int) -> Generator[Postgres]:
         EmbeddedPostgres(Path(folder), database=MIGRATED, options=OPTIONS) as url,
     ):
         migrate(url, lambda _: None)
-        fill(url)
+        insert_rows(url)
         with psycopg.connect(_url_of(url, "postgres"), autocommit=True) as observer:
             observer.execute("create extension pg_stat_statements")
             os.sched_setaffinity(observer.info.backend_pid, {other_core})
-            yield Postgres(url, observer)
+            yield BenchPostgres(url, observer)
 
 
 def _url_of(url: str, database: str) -> str:

@@ -1,4 +1,4 @@
-"""results.json: all figures, and what they were measured with."""
+"""results.json: all figures, and the versions of what was measured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERSION_SECONDS = 10
 
 
 def write_record(results: Results, goals: list[Goal], command: str, path: Path) -> None:
-    """Write it. It says what kind of machine this is, but not which one or whose."""
+    """Write the figures, the goals and the kind of machine, but nothing that identifies it."""
     figures = asdict(results)
     postgresql = figures.pop("postgresql")
     record = {
@@ -44,7 +44,7 @@ def write_record(results: Results, goals: list[Goal], command: str, path: Path) 
         "goals": [asdict(goal) | {"is_held": goal.is_held} for goal in goals],
         **figures,
     }
-    # By way of JSON, which is the one place where all floats pass through one function.
+    # `parse_float` is called for every float of the record.
     rounded = json.loads(json.dumps(record), parse_float=_round)
     path.write_text(json.dumps(rounded, indent=2) + "\n")
 
@@ -54,13 +54,13 @@ def _round(number: str) -> float:
 
 
 def _cpu_model() -> str:
-    # x86 names the model; what other processors say there differs.
+    # Only x86 has this line.
     models = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return models[0] if models else platform.machine()
 
 
 def _version_of(program: str) -> str:
-    # wrk exits with 1 after its version, as it does after its help.
+    # wrk exits with 1 after printing its version.
     output = subprocess.run(
         [program, "--version"],
         capture_output=True,

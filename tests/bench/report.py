@@ -1,4 +1,4 @@
-"""The figures and the goals as text for a terminal."""
+"""The report for a terminal: all figures, and whether each goal was reached."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def format_report(results: Results, goals: list[Goal]) -> str:
-    """Return the figures and the goals as text for a terminal."""
+    """Return the report as text."""
     lines: list[str] = []
     for route, contenders in results.loads.items():
         for connections in contenders[PEER.name]:
             lines += _format_load(route, connections, contenders)
     lines.append(
-        f"\nerrors: answers of 400 and above, or after more than {TIMEOUT_SECONDS} s, and broken "
-        "connections; the slow ones are in no p50 or p99"
+        f"\nerrors: responses with status 400 and above, or later than {TIMEOUT_SECONDS} s, and "
+        "broken connections; late responses count for neither p50 nor p99"
     )
     lines += [f"\n{'':22}{'service':>12}{'peer':>12}{'peer/service':>14}"]
     for what, service, peer in _pairs(results):
@@ -79,7 +79,7 @@ def _format_syncs(syncs: Syncs) -> list[str]:
         "during the last one:",
         f"  RSS of the service at most {many.peak_rss_mb:.0f} MB",
         f"  with its gits RSS {many.processes_rss_mb:.0f} MB, USS {many.processes_uss_mb:.0f} MB",
-        f"  health p99 {many.health_p99_ms:.0f} ms, the slowest {many.health_max_ms:.0f} ms",
+        f"  health p99 {many.health_p99_ms:.0f} ms, slowest {many.health_max_ms:.0f} ms",
         f"  {many.health_failed} of {many.health_probes:,} probes failed",
         f"the tree of its documents: {many.file_tree_seconds * 1000:.0f} ms",
     ]

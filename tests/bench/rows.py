@@ -1,4 +1,4 @@
-"""What is in each contender's database before the load: 100 projects and a document of 50 KB."""
+"""The rows of each contender's database: 100 projects and a document of 50 KB."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PATH: Final = "docs/architecture.md"
 FIRST: Final = datetime(2026, 11, 1, 9, tzinfo=UTC)
 
 
-def fill(url: str) -> None:
-    """Write the rows into a database whose schema is up to date and that has none yet."""
+def insert_rows(url: str) -> None:
+    """Insert the rows into a migrated, empty database."""
     texts = Texts("rows")
     content = texts.markdown(DOCUMENT_BYTES)
     blob = b"blob %d\0%s" % (len(content), content)
@@ -62,5 +62,5 @@ def fill(url: str) -> None:
                     json.dumps(metadata),
                 ],
             )
-        # Now, rather than by autovacuum in the middle of a load.
+        # So that autovacuum does not start during a measurement.
         connection.execute("vacuum analyze")

@@ -1,7 +1,7 @@
-"""The benchmark: this service against the stack of the story, in one go on one machine.
+"""The benchmark: the service and the stack of the project's first story, on one machine.
 
-`just bench` runs it. It needs nothing but the standard library until it knows that all it needs
-is there.
+`just bench` runs it. It imports only the standard library until it has checked that its other
+dependencies are installed.
 """
 
 from __future__ import annotations
@@ -21,29 +21,28 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 
-# Each with the package of Debian and its kin that brings it.
+# Each program with the Debian package that contains it.
 PROGRAMS = {"wrk": "wrk", "taskset": "util-linux", "git": "git"}
 
-# What `just bench` installs besides the service's own dependencies, one module for each package.
+# A module of each package that `just bench` installs besides the service's dependencies.
 MODULES = ("fastapi", "sqlalchemy", "pydantic_settings", "matplotlib", "psutil")
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """Return 0 if every goal held, 1 if one failed or the benchmark could not be run."""
+    """Return 0 if every goal was reached, 1 if one was missed or the benchmark could not run."""
     options = _parse_arguments()
-    # The modules beside this one are found already; neither `service` nor what it shares with the
-    # tests is installed anywhere.
+    # `service` and `tests` are not installed; the modules beside this one are importable already.
     sys.path[:0] = [str(PROJECT)]
     if obstacle := _find_obstacle():
-        return _complain(obstacle, 1)
+        return _print_error(obstacle, 1)
     for stop_signal in STOP_SIGNALS:
         signal.signal(stop_signal, _interrupt)
     try:
         return _run(options.rounds, options.seconds)
     except KeyboardInterrupt as interrupt:
-        return _complain("interrupted", 128 + interrupt.args[0])
+        return _print_error("interrupted", 128 + interrupt.args[0])
 
 
 def _run(rounds: int, seconds: int) -> int:
@@ -57,12 +56,12 @@ def _run(rounds: int, seconds: int) -> int:
     from service.embedded.postgres import EmbeddedPostgresError
     from service.migrations.backend import MigrationError
 
-    # The first and the last: on a machine with hyper-threads these are never the same core's.
+    # The first and the last: with hyper-threading, neighbours may share a physical core.
     cores = sorted(os.sched_getaffinity(0))
     try:
-        results = measure(Cores(server=cores[0], load=cores[-1]), rounds, seconds, _say_progress)
+        results = measure(Cores(server=cores[0], load=cores[-1]), rounds, seconds, _print_progress)
     except (BenchmarkError, EmbeddedPostgresError, MigrationError) as error:
-        return _complain(str(error), 1)
+        return _print_error(str(error), 1)
     goals = judge(results)
     print(format_report(results, goals))
     command = f"python tests/bench/run.py --rounds {rounds} --seconds {seconds}"
@@ -95,7 +94,7 @@ def _at_least_one(text: str) -> int:
 
 
 def _find_obstacle() -> str | None:
-    """Return what keeps the benchmark from being run on this machine, if anything does."""
+    """Return why the benchmark cannot run on this machine, or None."""
     from contenders import SERVICE_PYTHON
 
     if sys.platform != "linux":
@@ -114,17 +113,17 @@ def _find_obstacle() -> str | None:
 
 
 def _interrupt(sig: int, _: FrameType | None) -> NoReturn:
-    # Once is enough: a second signal must not keep the servers from being ended.
+    # A second signal must not interrupt the stopping of the servers.
     for stop_signal in STOP_SIGNALS:
         signal.signal(stop_signal, signal.SIG_IGN)
     raise KeyboardInterrupt(sig)
 
 
-def _say_progress(line: str) -> None:
+def _print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _complain(line: str, code: int) -> int:
+def _print_error(line: str, code: int) -> int:
     print(f"error: {line}", file=sys.stderr)
     return code
 

@@ -1,4 +1,4 @@
-"""Markdown that reads and compresses about as what people write; the same in every run."""
+"""Random Markdown that compresses about as well as real documents; the same in every benchmark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SENTENCE_COUNT = 4000
 
 
 class Texts:
-    """Makes texts at random, by a seed."""
+    """Generates random texts from a seed."""
 
     def __init__(self, seed: str) -> None:
         self._random = random.Random(seed)
@@ -30,19 +30,19 @@ class Texts:
         return self._random.choice(self._sentences)
 
     def markdown(self, size: int) -> bytes:
-        """Return a document of so many bytes, or a few less, with a title, headings and a list."""
+        """Return a document of `size` bytes or a few less, with a title, headings and lists."""
         parts = ["---\nstatus: draft\nowner: team\n---\n", f"# {self.sentence()}\n"]
         length = sum(map(len, parts))
         while length < size:
             paragraph = " ".join(self._random.choices(self._sentences, k=5))
-            bullets = "".join(f"- {sentence}\n" for sentence in self.some(3))
+            bullets = "".join(f"- {sentence}\n" for sentence in self.sentences(3))
             parts.append(f"\n## {self.sentence()[:40]}\n\n{paragraph}\n\n{bullets}")
             length += len(parts[-1])
         cut = "".join(parts).encode()[: size - 1]
         return cut.decode(errors="ignore").encode() + b"\n"
 
-    def some(self, count: int) -> list[str]:
-        """Return so many sentences."""
+    def sentences(self, count: int) -> list[str]:
+        """Return `count` sentences."""
         return self._random.choices(self._sentences, k=count)
 
     def _make_sentence(self) -> str:

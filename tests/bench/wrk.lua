@@ -1,4 +1,4 @@
--- Prints a run's figures as JSON: those that wrk prints itself are rounded, with changing units.
+-- Prints the figures as JSON: wrk's own output is rounded, in varying units.
 function done(summary, latency)
     local errors = summary.errors
     io.write(string.format(

@@ -1,4 +1,4 @@
-"""Load, by wrk."""
+"""Runs wrk and reads its figures."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ SCRIPT = Path(__file__).resolve().with_name("wrk.lua")
 
 TIMEOUT_SECONDS = 2
 
-# How much longer than it was told to wrk may take.
+# How much longer than its duration wrk may take.
 GRACE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Load:
-    """What one run of wrk saw."""
+class WrkFigures:
+    """The figures of one run of wrk."""
 
     requests: int
     requests_per_second: float
     p50_ms: float
     p99_ms: float
-    # Answers of 400 and above, broken connections, and answers after more than TIMEOUT_SECONDS,
-    # which wrk leaves out of p50 and p99.
+    # Responses with status 400 and above, broken connections, and responses later than
+    # TIMEOUT_SECONDS, which count for neither p50 nor p99.
     errors: int
 
 
 def put_load(
     url: str, connections: int, seconds: int, watch: Callable[[], None] | None = None
-) -> Load:
-    """Send requests over this many connections at once, each after the answer to the last one.
+) -> WrkFigures:
+    """Send requests for some seconds on `connections` connections, one at a time on each.
 
-    `watch` is called over and over meanwhile. Raises BenchmarkError.
+    Calls `watch` repeatedly meanwhile. Raises BenchmarkError.
     """
     command = ["wrk", "--threads", "1", "--connections", str(connections)]
     command += ["--duration", f"{seconds}s", "--timeout", f"{TIMEOUT_SECONDS}s"]
@@ -64,14 +64,14 @@ def put_load(
     return _parse(output)
 
 
-def _parse(output: str) -> Load:
+def _parse(output: str) -> WrkFigures:
     last = "".join(output.splitlines()[-1:])
     if not last.startswith("{"):
-        raise BenchmarkError(f"wrk failed: {last or 'it says nothing'}")
+        raise BenchmarkError(f"wrk failed: {last or 'it printed nothing'}")
     figures = json.loads(last)
     if not figures["p99"]:
-        raise BenchmarkError(f"wrk got no answer in {TIMEOUT_SECONDS} s")
-    return Load(
+        raise BenchmarkError(f"wrk got no response within {TIMEOUT_SECONDS} s")
+    return WrkFigures(
         requests=figures["requests"],
         requests_per_second=figures["requests"] / figures["microseconds"] * 1e6,
         p50_ms=figures["p50"] / 1000,

@@ -1,3 +1,5 @@
+"""Which addresses count as public, and how a host is pinned to its addresses."""
+
 from __future__ import annotations
 
 import asyncio
@@ -28,11 +30,11 @@ NOT_PUBLIC = (
     "0.1.2.3",
     "10.0.0.1",
     "100.64.0.1",  # carrier-grade NAT
-    "100.100.100.200",  # Alibaba's metadata
+    "100.100.100.200",  # Alibaba's metadata service
     "127.0.0.1",
     "127.255.255.254",
-    "168.63.129.16",  # Azure's
-    "169.254.169.254",  # everybody else's
+    "168.63.129.16",  # Azure's metadata service
+    "169.254.169.254",  # most other clouds' metadata service
     "172.16.0.1",
     "172.31.255.255",
     "192.0.0.192",
@@ -71,12 +73,12 @@ NOT_PUBLIC = (
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_it_is_public(address: str) -> None:
+def test_a_public_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_it_is_not_public(address: str) -> None:
+def test_a_special_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
@@ -84,7 +86,7 @@ def test_it_is_not_public(address: str) -> None:
     "host",
     ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "0", "localhost", "::1", "10.1"],
 )
-async def test_a_host_that_leads_inside_is_refused(host: str) -> None:
+async def test_a_host_with_a_private_address_is_refused(host: str) -> None:
     with pytest.raises(GitError, match="is not on the public internet"):
         await resolve_public(host, 443)
 
@@ -93,7 +95,7 @@ async def test_a_host_that_leads_inside_is_refused(host: str) -> None:
     "host", ["nothing.invalid", "", "x" * 64 + ".example", "a..b", "a\x00b", "host name"]
 )
 async def test_a_host_without_an_address_is_unknown(host: str) -> None:
-    if host == "":  # getaddrinfo takes it for this machine
+    if host == "":  # getaddrinfo returns this machine's addresses
         with pytest.raises(GitError):
             await resolve_public(host, 443)
     else:
@@ -108,12 +110,12 @@ async def test_a_host_without_an_address_is_unknown(host: str) -> None:
         ("2606:4700:4700::1111", 8443, "*:8443:[2606:4700:4700::1111]"),
     ],
 )
-async def test_a_public_one_is_pinned_as_curl_wants_it(host: str, port: int, pin: str) -> None:
+async def test_a_public_address_is_pinned_in_curls_format(host: str, port: int, pin: str) -> None:
     assert await resolve_public(host, port) == pin
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, *addresses: str, seconds: float = 0) -> None:
-    """Let the look-up give these addresses: no name that every machine knows has such ones."""
+def set_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str, seconds: float = 0) -> None:
+    """Let the look-up return these addresses: no name has them on every machine."""
 
     async def look_up(_host: str, _port: int) -> list[str]:
         await asyncio.sleep(seconds)
@@ -123,23 +125,23 @@ def answer(monkeypatch: pytest.MonkeyPatch, *addresses: str, seconds: float = 0)
 
 
 async def test_all_addresses_of_a_host_are_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(monkeypatch, "8.8.8.8", "2606:4700::1", "8.8.4.4")
+    set_addresses(monkeypatch, "8.8.8.8", "2606:4700::1", "8.8.4.4")
     assert await resolve_public("x", 443) == "*:443:8.8.8.8,[2606:4700::1],8.8.4.4"
 
 
 @pytest.mark.parametrize("private", ["127.0.0.1", "::1", "169.254.169.254"])
-async def test_one_address_that_is_not_public_refuses_the_host(
+async def test_a_host_with_one_private_address_among_public_ones_is_refused(
     monkeypatch: pytest.MonkeyPatch, private: str
 ) -> None:
-    answer(monkeypatch, *["8.8.8.8"] * 20, private)
+    set_addresses(monkeypatch, *["8.8.8.8"] * 20, private)
     with pytest.raises(GitError, match="is not on the public internet"):
         await resolve_public("x", 443)
 
 
-async def test_a_name_server_that_does_not_answer_has_a_limited_time(
+async def test_a_look_up_has_a_time_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    answer(monkeypatch, "8.8.8.8", seconds=60)
+    set_addresses(monkeypatch, "8.8.8.8", seconds=60)
     monkeypatch.setattr(git_address, "RESOLVE_SECONDS", 0.05)
     start = time.monotonic()
     with pytest.raises(GitError, match="in time"):
@@ -152,9 +154,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="has no IPv6")
-def test_git_takes_the_pin_of_an_ipv6_address() -> None:
+def test_git_connects_to_a_pinned_ipv6_address() -> None:
     try:
-        server = _Server(("::1", 0), BaseHTTPRequestHandler)  # answers 501 to all
+        server = _Server(("::1", 0), BaseHTTPRequestHandler)  # responds with 501 to every request
     except OSError:
         pytest.skip("has no IPv6")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

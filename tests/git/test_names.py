@@ -1,3 +1,5 @@
+"""Which names of repositories, branches and folders are accepted."""
+
 from __future__ import annotations
 
 import re
@@ -109,7 +111,7 @@ def test_a_url_is_normalised(url: str, normalised: str) -> None:
         ("https://github.com/" + "a" * 2048, "2,048"),
     ],
 )
-def test_what_is_no_repository_is_refused_with_a_sentence(url: str, part: str) -> None:
+def test_a_url_that_names_no_repository_is_refused_with_a_reason(url: str, part: str) -> None:
     with pytest.raises(ValueError, match=re.escape(part)) as raised:
         parse_repository_url(url, HOSTS)
     assert str(raised.value).isprintable()
@@ -132,18 +134,18 @@ def test_what_is_no_repository_is_refused_with_a_sentence(url: str, part: str) -
         "https://bitbucket.org/bmad/docs/src/main/",
     ],
 )
-def test_the_address_of_a_page_is_refused_with_what_to_do(url: str) -> None:
+def test_the_url_of_a_page_is_refused_with_the_repositorys_url(url: str) -> None:
     with pytest.raises(ValueError, match="its branch and its folder apart") as raised:
         parse_repository_url(url, HOSTS)
     assert "/bmad/" in str(raised.value)
 
 
-def test_no_host_is_allowed_where_none_is_named() -> None:
+def test_without_allowed_hosts_every_url_is_refused() -> None:
     with pytest.raises(ValueError, match="not one"):
         parse_repository_url("https://github.com/a/b", ())
 
 
-# Whether git takes it as refs/heads/NAME, and as a branch's name.
+# Whether `git check-ref-format --branch` accepts the name.
 BRANCHES = {
     "main": True,
     "feature/one-two_3": True,
@@ -190,7 +192,7 @@ BRANCHES = {
 
 
 @pytest.mark.parametrize("name", BRANCHES)
-def test_a_branch_may_have_the_names_that_git_allows(name: str) -> None:
+def test_branch_names_follow_gits_rules(name: str) -> None:
     checked = subprocess.run(
         ["git", "check-ref-format", "--branch", name], capture_output=True, cwd="/", check=False
     )
@@ -203,7 +205,7 @@ def test_a_branch_may_have_the_names_that_git_allows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "a\x00b", "a\ud800", "a\x85"])
-def test_a_branch_that_git_never_gets_to_see_is_refused(name: str) -> None:
+def test_overlong_and_unprintable_branch_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="branch"):
         parse_branch(name)
 
@@ -233,6 +235,6 @@ def test_a_folder_is_normalised(path: str, parsed: str | None) -> None:
     "path",
     [".", "..", "../x", "a/../b", "a/./b", "a/..", "a\x00b", "a\nb", "a\x7f", "\ud800", "x" * 1025],
 )
-def test_a_folder_outside_or_of_no_text_is_refused(path: str) -> None:
+def test_relative_overlong_and_unprintable_folders_are_refused(path: str) -> None:
     with pytest.raises(ValueError, match="folder"):
         parse_folder(path)

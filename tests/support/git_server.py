@@ -1,4 +1,4 @@
-"""Real git repositories on a real smart-HTTP server, which can be told to misbehave.
+"""Real git repositories on a real smart-HTTP server, which misbehaves on demand.
 
     with git_server(tmp_path) as server:
         remote = server.create("team/docs")
@@ -7,8 +7,8 @@
         async with GitRepository(GitOptions(**settings)) as repository:
             tree = await repository.fetch_tree(remote.url, None, "docs")
 
-`remote.url` is `https://git.example/team/docs.git`, which `git_settings` leads to the server; it is
-what the service would be given. `remote.local_url` is the server's own, over http.
+`remote.url`, `https://git.example/team/docs.git`, is for the service: `git_settings` makes git use
+the server for it. `remote.local_url` is the server's own, over http.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 HOST = "git.example"
-# When commits are made, unless they say otherwise: each a minute after the one before.
+# The date of the commit before the first one: each is a minute after the one before by default.
 FIRST_COMMIT = 1_700_000_000
 MAIN = "main"
-# What is in the requests of a sync's three steps.
+# Each is part of the requests of one step of a sync.
 LIST = b"command=ls-refs"
 TREE = b"deepen 50"
 BLOBS = b"deepen 1"
@@ -47,7 +47,7 @@ class Link(NamedTuple):
 
 
 class Submodule(NamedTuple):
-    """A submodule, at some commit of another repository."""
+    """A submodule, at a commit of another repository."""
 
     commit: str
 
@@ -72,7 +72,7 @@ def git(*arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> 
 
 
 class Remote:
-    """A bare repository that the server serves. New, it is empty, and its HEAD is `main`."""
+    """A bare repository on the server. It begins empty, with the HEAD `main`."""
 
     def __init__(self, path: Path, url: str, local_url: str) -> None:
         self.path = path
@@ -81,7 +81,7 @@ class Remote:
         self._seconds = FIRST_COMMIT
         git("init", "-q", "--bare", "--template=", f"--initial-branch={MAIN}", path)
         with (path / "config").open("a") as config:
-            # Incompressible giants are made in no time without compression.
+            # Without compression, giants are committed fast.
             config.write("[uploadpack]\n\tallowFilter = true\n[core]\n\tcompression = 0\n")
             config.write("\tbigFileThreshold = 1m\n")
 
@@ -104,11 +104,12 @@ class Remote:
         """Commit files, links and submodules on a branch, None to delete one; return the id.
 
         20,000 files take about a second. `start_over` makes it the branch's only commit, as a
-        force-push does. `seconds` is when, since 1970.
+        force-push does. `seconds` is its date, since 1970.
         """
         self._seconds = seconds if seconds is not None else self._seconds + 60
-        who = f"Tester <tester@git.example> {self._seconds} +0000"
-        parts = [f"commit refs/heads/{branch}\ncommitter {who}\n".encode(), _data(message.encode())]
+        committer = f"Tester <tester@git.example> {self._seconds} +0000"
+        head = f"commit refs/heads/{branch}\ncommitter {committer}\n"
+        parts = [head.encode(), _data(message.encode())]
         if (self.path / "refs/heads" / branch).is_file() and not start_over:
             parts.append(f"from refs/heads/{branch}^0\n".encode())
         for old, new in (renames or {}).items():
@@ -126,6 +127,13 @@ class Remote:
         self.git("fast-import", "--quiet", "--force", stdin=b"".join(parts))
         return self.head(branch)
 
+    def commit_tree(self, tree: str) -> str:
+        """Commit a tree that `git mktree` wrote on `main`; return the commit's id."""
+        identity = ("-c", "user.name=x", "-c", "user.email=x@x")
+        commit = self.git(*identity, "commit-tree", "-m", "x", tree)
+        self.git("update-ref", f"refs/heads/{MAIN}", commit)
+        return commit
+
     def head(self, branch: str = MAIN) -> str:
         return (self.path / "refs/heads" / branch).read_text().strip()
 
@@ -133,14 +141,14 @@ class Remote:
         self.git("update-ref", "-d", f"refs/heads/{branch}")
 
     def set_head(self, branch: str) -> None:
-        """Make a branch the default one, whether it exists or not."""
+        """Make a branch, which need not exist, the default one."""
         self.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
 
     def detach_head(self, commit: str) -> None:
         self.git("update-ref", "--no-deref", "HEAD", commit)
 
     def pack(self) -> None:
-        """Put all into one compressed pack, as a real server's repository is."""
+        """Put all objects into one compressed pack, as hosts of git do."""
         self.git("-c", "core.compression=6", "repack", "-q", "-a", "-d", "-F")
 
 
@@ -161,7 +169,7 @@ def _data(content: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked. The headers' names are in lower case."""
+    """A request that the server received. The headers' names are in lower case."""
 
     method: str
     path: str
@@ -171,41 +179,41 @@ class Request:
 
 @dataclass
 class Behaviour:
-    """How the server misbehaves: all of it can be changed while it serves."""
+    """How the server misbehaves. Each field can be changed while it serves."""
 
-    # Send so many bytes of each pack and then nothing, until `resume` is set or the server ends.
+    # Send this many bytes of each pack and then nothing, until `resume` is set or the server ends.
     stall_after: int | None = None
-    # Only of the answers to requests that have this in their bodies: see LIST, TREE and BLOBS.
+    # Stall only requests with this in their bodies: see LIST, TREE and BLOBS.
     stall_only: bytes = b""
     resume: threading.Event = field(default_factory=threading.Event)
-    # Send so many bytes of each pack and then hang up.
+    # Send this many bytes of each pack, then close the connection.
     hang_up_after: int | None = None
     # Pause after each KiB of a pack.
     slow_seconds: float = 0.0
-    # Redirect there: a base URL without a slash at its end.
+    # Redirect to this base URL, which has no slash at its end.
     redirect_to: str | None = None
-    # Only paths that have this in them.
+    # Redirect only paths with this in them.
     redirect_paths: str = ""
-    # Demand exactly this Authorization header.
+    # Respond with 401 unless the Authorization header is this one.
     authorization: str | None = None
-    # Answer everything with this status, and this body.
+    # Respond to every request with this status and body.
     status: int | None = None
     body: bytes = b""
-    # Serve files only, as a server that knows nothing of git does.
+    # Serve the repository's files: git's dumb HTTP protocol.
     is_dumb: bool = False
 
 
 class GitServer:
-    """Serves the repositories that `create` makes; `requests` and `sent_bytes` say what it did."""
+    """Serves the repositories that `create` makes; counts requests and bytes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.behaviour = Behaviour()
         self.requests: list[Request] = []
         self.sent_bytes = 0
-        # Requests that are being answered, and how many have been at once.
+        # Requests to git under way: now, and the most at once.
         self.active = self.most_active = 0
-        # How many stall now.
+        # Requests that stall now.
         self.stalled = 0
         self._counting = threading.Lock()
         self._stopping = threading.Event()
@@ -227,7 +235,7 @@ class GitServer:
         return Remote(self.folder / path, f"https://{HOST}/{path}", f"{self.url}/{path}")
 
     @contextmanager
-    def answering(self) -> Generator[None]:
+    def counting_active(self) -> Generator[None]:
         with self._counting:
             self.active += 1
             self.most_active = max(self.most_active, self.active)
@@ -238,7 +246,7 @@ class GitServer:
                 self.active -= 1
 
     def forget(self) -> None:
-        """Count and record from here on."""
+        """Restart `requests` and `sent_bytes`."""
         self.requests.clear()
         self.sent_bytes = 0
 
@@ -253,7 +261,7 @@ class GitServer:
         self._thread.join()
 
     def wait(self) -> None:
-        """Send nothing until it is told to go on, or to end."""
+        """Block until `resume` is set or the server ends."""
         with self._counting:
             self.stalled += 1
         while not self.behaviour.resume.wait(0.02) and not self._stopping.is_set():
@@ -271,12 +279,12 @@ class _HTTPServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that hang up: git is killed here often enough."""
+        """Print nothing when a client disconnects: tests kill git on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     @property
     def git_server(self) -> GitServer:
@@ -284,12 +292,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.git_server
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_POST(self) -> None:
-        self._answer()
+        self._respond()
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         server = self.git_server
         behaviour = server.behaviour
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -304,7 +312,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif behaviour.is_dumb:
             self._serve_file()
         else:
-            with server.answering():
+            with server.counting_active():
                 self._serve_git(headers, body)
 
     def _read_body(self, headers: dict[str, str]) -> bytes:
@@ -337,7 +345,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b"")
 
     def _serve_git(self, headers: dict[str, str], body: bytes) -> None:
-        """Run git http-backend as CGI (RFC 3875) and pass its answer on."""
+        """Run git http-backend as CGI (RFC 3875) and pass its response on."""
         server = self.git_server
         parts = urlsplit(self.path)
         variables = {
@@ -395,7 +403,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert process.stdout is not None
         server = self.git_server
         behaviour = server.behaviour
-        # Only a pack: who asks for refs is answered.
+        # Only responses to POST are cut short: GET asks for the server's capabilities.
         stall_after = behaviour.stall_after if is_stalling else None
         limits = [stall_after, behaviour.hang_up_after]
         first, *_ = [limit for limit in limits if limit is not None] or [None]
@@ -417,7 +425,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def git_server(folder: Path) -> Generator[GitServer]:
-    """Serve the repositories in `folder`, on a free port of this machine alone."""
+    """Serve the repositories in `folder`, on a free port of 127.0.0.1."""
     server = GitServer(folder)
     server.start()
     try:
@@ -427,9 +435,9 @@ def git_server(folder: Path) -> Generator[GitServer]:
 
 
 def git_settings(folder: Path, server: GitServer, **changes: Any) -> dict[str, Any]:
-    """Return GitOptions' arguments with which https://git.example/… leads to the server.
+    """Return GitOptions' arguments that make git use the server for https://git.example/….
 
-    Writes the operator's file, as GIT_CONFIG_GLOBAL has it, into `folder`.
+    Writes a configuration file for GIT_CONFIG_GLOBAL into `folder`.
     """
     path = folder / f"gitconfig-{server.port}"
     path.write_text(f'[url "{server.url}/"]\n\tinsteadOf = https://{HOST}/\n')

@@ -1,4 +1,4 @@
-"""A TCP way to a PostgreSQL that listens on a Unix socket, which a test can turn into a hole."""
+"""A TCP proxy to a PostgreSQL on a Unix socket, which can drop everything like a firewall."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 class Proxy:
-    """Passes bytes on until `is_hole` is set; from then on it takes connections and bytes and
-    neither passes any on nor answers, as a firewall that drops packets does.
+    """Forwards bytes until `is_hole` is set; from then on it forwards and sends nothing.
+
+    Clients can still connect and send, as with a firewall that drops packets.
     """
 
     def __init__(self, url: str) -> None:
@@ -73,7 +74,7 @@ class Proxy:
                 other.sendall(data)
                 return
         except OSError:
-            pass  # either side may go away at any time; both are closed then
+            pass  # either side may disconnect at any time; both are closed then
         for end in (connection, other):
             self._selector.unregister(end)
             del self._peers[end]

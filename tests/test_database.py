@@ -37,7 +37,7 @@ async def things(database: str) -> AsyncIterator[Database]:
         yield opened
 
 
-async def test_it_fetches_rows_a_row_and_a_value(things: Database) -> None:
+async def test_fetches_rows_a_row_and_a_value(things: Database) -> None:
     rows = await things.fetch("select id, name from thing order by id")
     assert [tuple(row) for row in rows] == [(1, "one"), (2, "two")]
     row = await things.fetch_row("select name from thing where id = $1", 2)
@@ -47,7 +47,7 @@ async def test_it_fetches_rows_a_row_and_a_value(things: Database) -> None:
     assert await things.execute("delete from thing where id = $1", 1) == "DELETE 1"
 
 
-async def test_a_missing_row_is_none_or_a_not_found_as_asked(things: Database) -> None:
+async def test_a_missing_row_is_none_or_a_404(things: Database) -> None:
     query = "select name from thing where id = $1"
     assert await things.fetch_row(query, 3) is None
     assert await things.fetch_value(query, 3) is None
@@ -57,7 +57,7 @@ async def test_a_missing_row_is_none_or_a_not_found_as_asked(things: Database) -
     assert (await things.fetch_row_or_404(query, 2, missing=""))["name"] == "two"
 
 
-async def test_a_transaction_commits_or_rolls_back_as_one(things: Database) -> None:
+async def test_a_transaction_commits_or_rolls_back_as_a_whole(things: Database) -> None:
     async with things.transaction() as connection:
         await connection.execute("insert into thing values (3, 'three')")
         await connection.execute("insert into thing values (4, 'four')")
@@ -69,7 +69,7 @@ async def test_a_transaction_commits_or_rolls_back_as_one(things: Database) -> N
     assert await things.fetch_value("select array_agg(id order by id) from thing") == [1, 2, 3, 4]
 
 
-async def test_a_statement_has_a_deadline_and_is_cancelled_at_the_server(things: Database) -> None:
+async def test_a_statement_past_its_deadline_is_cancelled_on_the_server(things: Database) -> None:
     started = time.monotonic()
     with pytest.raises(DatabaseUnavailable) as raised:
         async with things.connection(statement_seconds=0.2) as connection:
@@ -91,7 +91,7 @@ async def test_waiting_for_a_connection_has_a_deadline(things: Database) -> None
     assert await things.fetch_value("select 1") == 1
 
 
-async def test_a_transaction_whose_statement_timed_out_leaves_a_usable_pool(
+async def test_the_pool_stays_usable_after_timeouts_in_transactions(
     things: Database,
 ) -> None:
     for _ in range(3):  # more often than there are connections
@@ -106,7 +106,7 @@ async def test_a_transaction_whose_statement_timed_out_leaves_a_usable_pool(
 
 
 @pytest.mark.parametrize("is_network", [False, True], ids=["frozen server", "black hole"])
-async def test_no_network_and_no_server_can_hold_a_caller_up(
+async def test_neither_a_frozen_server_nor_a_black_hole_delays_a_caller(
     is_network: bool, own_postgres: Postgres
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
@@ -133,7 +133,7 @@ async def test_no_network_and_no_server_can_hold_a_caller_up(
             assert await asyncio.gather(*(ask() for _ in range(2))) == ["answered"] * 2
 
 
-async def test_a_transaction_in_a_black_hole_ends_soon_and_with_its_own_error(
+async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
     own_postgres: Postgres,
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
@@ -153,7 +153,7 @@ async def test_a_transaction_in_a_black_hole_ends_soon_and_with_its_own_error(
             proxy.is_hole = False
 
 
-async def test_a_transaction_on_a_frozen_server_takes_one_deadline_and_no_second(
+async def test_a_transaction_on_a_frozen_server_takes_one_deadline(
     own_postgres: Postgres,
 ) -> None:
     async with open_database(own_postgres.url, 1, Metrics()) as database:
@@ -169,7 +169,7 @@ async def test_a_transaction_on_a_frozen_server_takes_one_deadline_and_no_second
         assert await database.fetch_value("select 1") == 1
 
 
-async def test_a_limit_of_the_server_is_a_timeout_too(things: Database) -> None:
+async def test_the_servers_statement_timeout_is_a_timeout(things: Database) -> None:
     async with things.connection() as connection:
         await connection.execute("set statement_timeout = '50ms'")
         with pytest.raises(DatabaseUnavailable) as raised:
@@ -177,14 +177,14 @@ async def test_a_limit_of_the_server_is_a_timeout_too(things: Database) -> None:
     assert raised.value.reason == "timeout"
 
 
-async def test_a_url_that_no_driver_can_use_is_unreachable() -> None:
+async def test_an_unusable_url_is_unreachable() -> None:
     async with open_database("postgresql://user@a..b/app", 1, Metrics()) as database:
         with pytest.raises(DatabaseUnavailable) as raised:
             await database.fetch_value("select 1")
     assert raised.value.reason == "unreachable"
 
 
-async def test_it_starts_before_the_database_and_survives_its_restart(
+async def test_the_pool_opens_before_the_database_and_survives_its_restart(
     own_postgres: Postgres,
 ) -> None:
     own_postgres.stop()
@@ -205,9 +205,7 @@ async def test_it_starts_before_the_database_and_survives_its_restart(
         assert await database.fetch_value("select 1") == 1
 
 
-async def test_a_connection_cut_in_a_transaction_loses_the_transaction_only(
-    things: Database, database: str
-) -> None:
+async def test_a_cut_connection_loses_only_its_transaction(things: Database, database: str) -> None:
     with pytest.raises(DatabaseUnavailable):
         async with things.transaction() as connection:
             await connection.execute("insert into thing values (3, 'three')")
@@ -217,12 +215,12 @@ async def test_a_connection_cut_in_a_transaction_loses_the_transaction_only(
     assert await things.fetch_value("select count(*) from thing") == 2
 
 
-async def test_a_mistake_in_sql_is_not_taken_for_an_outage(things: Database) -> None:
+async def test_a_syntax_error_is_no_outage(things: Database) -> None:
     with pytest.raises(asyncpg.PostgresSyntaxError):
         await things.fetch("selekt 1")
 
 
-async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(things: Database) -> None:
+async def test_one_of_two_deadlocked_transactions_may_be_retried(things: Database) -> None:
     both_hold_one = asyncio.Barrier(2)
 
     async def rename(first: int, second: int) -> None:

@@ -35,7 +35,7 @@ MARGIN = 0.2
 TRIES = 6
 
 
-def test_a_stopped_database_is_unreachable_and_its_return_is_noticed(
+def test_a_stopped_database_is_unreachable_until_it_returns(
     own_postgres: Postgres,
 ) -> None:
     own_postgres.stop()
@@ -50,7 +50,7 @@ def test_a_stopped_database_is_unreachable_and_its_return_is_noticed(
         eventually(lambda: client.get("/api/health").status_code == 200, 2)
 
 
-def test_a_database_that_is_starting_up_is_unreachable(own_postgres: Postgres) -> None:
+def test_a_starting_database_is_unreachable(own_postgres: Postgres) -> None:
     own_postgres.stop()
     data = own_postgres.folder / "data"
     # A standby that takes no connections before it is promoted: PostgreSQL, starting for long.
@@ -82,7 +82,7 @@ def promote(server: Postgres) -> bool:
     return False
 
 
-def test_no_schema_at_all_is_migrations_pending(empty_database: str) -> None:
+def test_an_empty_database_is_migrations_pending(empty_database: str) -> None:
     with serving(empty_database) as client:
         assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
 
@@ -94,13 +94,13 @@ def test_a_schema_behind_the_code_is_migrations_pending(database: str) -> None:
         assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
 
 
-def test_a_schema_behind_in_one_and_ahead_in_another_is_still_behind(database: str) -> None:
+def test_a_schema_both_behind_and_ahead_is_migrations_pending(database: str) -> None:
     run_sql(database, "update _yoyo_migration set migration_id = '9999_of_newer_code'")
     with serving(database) as client:
         assert_unhealthy(client.get("/api/health"), "connected", "migrations_pending")
 
 
-def test_a_schema_ahead_of_the_code_is_healthy_and_warned_of_once(
+def test_a_schema_ahead_of_the_code_is_healthy_and_logs_one_warning(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     run_sql(
@@ -114,7 +114,7 @@ def test_a_schema_ahead_of_the_code_is_healthy_and_warned_of_once(
     assert [warning["level"] for warning in warnings] == ["warning"]
 
 
-def test_a_table_that_may_not_be_read_is_unhealthy(database: str) -> None:
+def test_a_role_that_may_not_read_the_table_is_unhealthy(database: str) -> None:
     run_sql(database, "create role cannot_read_health login")
     try:
         with serving(database.replace("postgres@", "cannot_read_health@")) as client:
@@ -161,7 +161,7 @@ def test_a_full_pool_is_a_pool_timeout(database: str) -> None:
         eventually(lambda: client.get("/api/health").status_code == 200, 1)
 
 
-def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> None:
+def test_a_pool_full_for_less_than_the_timeout_only_delays(database: str) -> None:
     with (
         serving(database, Route("/hold", hold), database_pool_max=1) as client,
         holding(client, database, connections=1, seconds=0.5),
@@ -169,7 +169,7 @@ def test_a_pool_that_is_full_for_a_shorter_time_only_delays(database: str) -> No
         assert client.get("/api/health").status_code == 200
 
 
-def test_a_probe_that_joins_a_failing_query_gets_a_query_of_its_own(database: str) -> None:
+def test_a_probe_that_joined_a_failed_query_gets_another(database: str) -> None:
     with (
         serving(database, Route("/hold", hold), database_pool_max=1, health_timeout=3.0) as client,
         holding(client, database, connections=1, seconds=4),
@@ -246,7 +246,7 @@ async def assert_all_well(probes: Probes) -> None:
     assert {status for status, _, _ in await probes.ask()} == {200}
 
 
-def test_a_hundred_probes_of_a_frozen_database_all_answer_in_time(
+def test_a_hundred_probes_of_a_frozen_database_get_responses_in_time(
     own_postgres: Postgres, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=own_postgres.url, HEALTH_TIMEOUT_SECONDS="1")
@@ -258,7 +258,7 @@ def test_a_hundred_probes_of_a_frozen_database_all_answer_in_time(
     asyncio.run(probe())
 
 
-def test_a_network_that_swallows_everything_is_a_timeout_too(
+def test_a_network_black_hole_is_a_timeout(
     own_postgres: Postgres, start_service: Callable[..., Service]
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
@@ -277,7 +277,7 @@ def test_a_network_that_swallows_everything_is_a_timeout_too(
         asyncio.run(probe())
 
 
-def test_many_probes_make_one_query_at_a_time_on_one_connection(
+def test_many_probes_share_one_query_and_one_connection(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database)
@@ -301,7 +301,7 @@ def test_many_probes_make_one_query_at_a_time_on_one_connection(
         assert {status for status, _, _ in asyncio.run(probe())} == {200}
 
 
-def test_what_was_found_out_is_told_again_for_two_milliseconds_and_no_longer(
+def test_a_result_is_shared_for_two_milliseconds_and_no_longer(
     database: str,
 ) -> None:
     asked = "select calls from asked_here"
@@ -331,7 +331,7 @@ def test_what_was_found_out_is_told_again_for_two_milliseconds_and_no_longer(
         assert calls < before + 5 + burst / 2
 
 
-def test_an_outage_is_logged_once_and_so_is_its_end(
+def test_an_outage_and_its_end_are_logged_once_each(
     own_postgres: Postgres, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=own_postgres.url)

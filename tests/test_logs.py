@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_on_a_terminal_the_log_is_for_people(database: str, tmp_path: Path) -> None:
+def test_a_terminal_gets_readable_log_lines(database: str, tmp_path: Path) -> None:
     ours, terminal = pty.openpty()
     environment = service_environment(DATABASE_URL=database, LOG_FORMAT="auto")
     process = subprocess.Popen(

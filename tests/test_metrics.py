@@ -64,7 +64,7 @@ def test_requests_are_counted_by_route_method_and_status(client: httpx.Client) -
     assert count(client, "_OTHER", "", 404) == 1
 
 
-def test_how_long_requests_took_is_measured(database: str) -> None:
+def test_durations_of_requests_are_measured(database: str) -> None:
     async def wait(request: Request) -> PlainTextResponse:
         await request.state["database"].execute("select pg_sleep(0.3)")
         return PlainTextResponse("done")
@@ -86,14 +86,14 @@ def test_how_long_requests_took_is_measured(database: str) -> None:
         assert value("_bucket", le="+Inf") == 1
 
 
-def test_what_is_not_http_is_counted_apart(client: httpx.Client) -> None:
+def test_refused_requests_are_counted_apart(client: httpx.Client) -> None:
     with httpx.Client(base_url=client.base_url) as other:
         other.get("/api/health/live", headers={"x": "a" * 70_000})
     refused = read(client, "bmadflow_requests_refused_total", http_response_status_code="431")
     assert refused == 1
 
 
-def test_the_pool_is_seen_in_use_waited_for_and_idle(database: str) -> None:
+def test_used_idle_and_awaited_connections_are_counted(database: str) -> None:
     async def hold(request: Request) -> PlainTextResponse:
         await request.state["database"].execute("select pg_sleep(1.5)")
         return PlainTextResponse("held")
@@ -124,7 +124,7 @@ def test_the_pool_is_seen_in_use_waited_for_and_idle(database: str) -> None:
         assert wait > 1
 
 
-def test_a_database_that_is_down_is_seen_and_its_return_too(own_postgres: Postgres) -> None:
+def test_database_up_follows_an_outage(own_postgres: Postgres) -> None:
     with serving(own_postgres.url) as client:
         assert read(client, "bmadflow_database_up") == 1
         own_postgres.stop()
@@ -133,7 +133,7 @@ def test_a_database_that_is_down_is_seen_and_its_return_too(own_postgres: Postgr
         eventually(lambda: read(client, "bmadflow_database_up") == 1)
 
 
-def test_pending_migrations_are_seen(database: str, empty_database: str) -> None:
+def test_pending_migrations_are_counted(database: str, empty_database: str) -> None:
     with serving(database) as client:
         assert read(client, "bmadflow_migrations_pending") == 0
         run_sql(database, "delete from _yoyo_migration")
@@ -143,12 +143,12 @@ def test_pending_migrations_are_seen(database: str, empty_database: str) -> None
         assert read(client, "bmadflow_database_up") == 1
 
 
-def test_the_version_is_told(client: httpx.Client) -> None:
+def test_the_version_is_a_label(client: httpx.Client) -> None:
     labels = {"service_name": "bmadflow-api", "service_version": __version__}
     assert read(client, "target_info", **labels) == 1
 
 
-def test_of_several_workers_any_tells_what_all_have_done(
+def test_any_worker_renders_the_metrics_of_all(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2", DATABASE_POOL_MAX="3")

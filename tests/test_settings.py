@@ -23,7 +23,7 @@ def no_file(tmp_path: Path) -> Path:
     return tmp_path / "missing.env"
 
 
-def test_the_committed_file_gives_a_developer_everything() -> None:
+def test_the_committed_file_sets_a_developers_defaults() -> None:
     assert load_settings() == Settings(
         database_url=f"embedded:{PROJECT}/.postgres",
         migrations_database_url=f"embedded:{PROJECT}/.postgres",
@@ -56,7 +56,7 @@ def test_the_committed_file_gives_a_developer_everything() -> None:
     )
 
 
-def test_an_operator_needs_no_file(no_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_env_file_is_needed(no_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://app:secret@db/app")
     settings = load_settings(no_file)
     assert settings.database_url == "postgresql://app:secret@db/app"
@@ -64,12 +64,12 @@ def test_an_operator_needs_no_file(no_file: Path, monkeypatch: pytest.MonkeyPatc
     assert settings.port == 8000
 
 
-def test_the_real_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKEND_PORT", "8001")
     assert load_settings().port == 8001
 
 
-def test_every_bad_variable_is_named_at_once_and_no_value_shown(
+def test_every_bad_variable_is_named_without_its_value(
     no_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = {
@@ -136,7 +136,7 @@ def test_every_bad_variable_is_named_at_once_and_no_value_shown(
         "postgresql://user@db/app\n",
     ],
 )
-def test_a_bad_database_url_is_refused_without_being_shown(
+def test_a_bad_database_url_is_refused_and_not_shown(
     url: str, no_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
@@ -158,7 +158,7 @@ def test_a_bad_database_url_is_refused_without_being_shown(
         ("embedded:data", f"embedded:{PROJECT}/data"),
     ],
 )
-def test_a_database_url_is_brought_to_one_form(
+def test_database_urls_are_normalised(
     url: str, normalised: str | None, no_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
@@ -166,9 +166,7 @@ def test_a_database_url_is_brought_to_one_form(
     assert load_settings(no_file).database_url == expected
 
 
-def test_the_passwords_do_not_show_in_a_settings_object(
-    no_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repr_shows_no_password(no_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://app:hunter2@db/app")
     assert "hunter2" not in repr(load_settings(no_file))
 
@@ -210,7 +208,7 @@ def test_an_origin_that_no_browser_sends_is_refused(
         load_settings(no_file)
 
 
-def test_a_file_that_is_not_text_is_one_line(tmp_path: Path) -> None:
+def test_a_binary_env_file_is_one_error_line(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_bytes(b"DATABASE_URL=\xff")
     with pytest.raises(SettingsError, match=r"^\.env: cannot be read as UTF-8 text$"):
@@ -232,7 +230,7 @@ def test_a_file_that_is_not_text_is_one_line(tmp_path: Path) -> None:
         ({"GIT_CONFIG_GLOBAL": "/" + "x" * 300}, "GIT_CONFIG_GLOBAL: cannot be read as a file"),
     ],
 )
-def test_what_would_not_hold_is_refused(
+def test_invalid_git_and_token_settings_are_refused(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
 ) -> None:
     for name, value in variables.items():
@@ -243,7 +241,7 @@ def test_what_would_not_hold_is_refused(
 
 
 @pytest.mark.parametrize("hosts", ["Git.example", "git.example:443", " git.example , x.example"])
-def test_hosts_are_kept_as_urls_have_them(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+def test_git_hosts_are_normalised(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
     monkeypatch.setenv("GIT_HOSTS", hosts)
     monkeypatch.setenv("GIT_TOKEN_HOST", "GIT.example:443")
     settings = load_settings()

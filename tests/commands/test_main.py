@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SOON = 10
 
 
-def test_a_bad_setting_stops_the_start_with_code_2_and_a_line_each() -> None:
+def test_bad_settings_print_a_line_each_and_exit_with_2() -> None:
     result = run_command("serve", DATABASE_URL="", CORS_ORIGINS="*", BACKEND_PORT="hunter2")
     assert result.returncode == 2
     lines = result.stderr.splitlines()
@@ -47,9 +47,7 @@ def test_a_bad_setting_stops_the_start_with_code_2_and_a_line_each() -> None:
     assert result.stdout == ""
 
 
-def test_ctrl_c_leaves_no_process_of_an_embedded_database(
-    tmp_path: Path, start_service: Start
-) -> None:
+def test_ctrl_c_stops_the_embedded_database(tmp_path: Path, start_service: Start) -> None:
     service = start_service("--migrate", DATABASE_URL=f"embedded:{tmp_path / 'a b'}")
     assert httpx.get(f"{service.url}/api/health").status_code == 200
     postmaster = int((tmp_path / "a b/data/postmaster.pid").read_text().split("\n")[0])
@@ -61,7 +59,7 @@ def test_ctrl_c_leaves_no_process_of_an_embedded_database(
     assert "Traceback" not in service.log.read_text()
 
 
-def test_a_bad_migration_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
+def test_a_bad_migration_file_prevents_serving_with_one_error_line(tmp_path: Path) -> None:
     for folder in ("service", "sql"):
         shutil.copytree(PROJECT / folder, tmp_path / folder)
     (tmp_path / "sql/bad.sql").write_text("select 1;")
@@ -71,7 +69,7 @@ def test_a_bad_migration_file_stops_the_start_with_one_line(tmp_path: Path) -> N
     assert result.stderr.startswith("error: bad.sql: the name is not")
 
 
-def test_psql_gets_the_password_out_of_sight(database: str) -> None:
+def test_psql_gets_the_password_from_its_environment(database: str) -> None:
     # The URL names a server; the server does not ask for the password.
     url = database.replace("postgres@", "postgres:hunter2@")
     path = f"{find_binaries()}{os.pathsep}{os.environ['PATH']}"
@@ -82,7 +80,7 @@ def test_psql_gets_the_password_out_of_sight(database: str) -> None:
     assert password == "hunter2"
 
 
-def test_a_port_that_is_taken_is_one_readable_line(database: str) -> None:
+def test_a_port_in_use_is_one_error_line(database: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = run_command("serve", "--migrate", DATABASE_URL=database, BACKEND_PORT=str(port))
@@ -94,19 +92,19 @@ def test_a_port_that_is_taken_is_one_readable_line(database: str) -> None:
     )
 
 
-def test_migrating_first_fails_before_anything_is_served(empty_database: str) -> None:
+def test_a_failed_migration_prevents_serving(empty_database: str) -> None:
     run_sql(empty_database, "create table migration_checksum (oops int)")
     result = run_command("serve", "--migrate", DATABASE_URL=empty_database)
     assert result.returncode == 1
     assert result.stderr == 'error: column "migration_id" does not exist\n'
 
 
-def test_serving_does_not_migrate_unasked(empty_database: str, start_service: Start) -> None:
+def test_serve_migrates_only_when_asked(empty_database: str, start_service: Start) -> None:
     service = start_service(DATABASE_URL=empty_database)
     assert httpx.get(f"{service.url}/api/health").json()["reason"] == "migrations_pending"
 
 
-def test_after_kill_9_the_next_start_just_works(tmp_path: Path, start_service: Start) -> None:
+def test_serve_starts_again_after_a_kill_9(tmp_path: Path, start_service: Start) -> None:
     url = f"embedded:{tmp_path / 'data'}"
     first = start_service("--migrate", DATABASE_URL=url)
     assert httpx.get(f"{first.url}/api/health").status_code == 200
@@ -131,7 +129,7 @@ def test_other_commands_share_the_embedded_database_of_a_running_service(
     assert httpx.get(f"{service.url}/api/health").status_code == 200
 
 
-def test_a_terminated_migrate_stops_its_embedded_database(tmp_path: Path) -> None:
+def test_a_terminated_command_stops_its_embedded_database(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "service", "psql", "-c", "select pg_sleep(30)"]
     environment = service_environment(DATABASE_URL=f"embedded:{tmp_path / 'data'}")
     process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL)
@@ -164,7 +162,7 @@ def test_status_exits_with_a_code_for_each_state(empty_database: str) -> None:
     assert "0009_gone: applied, and its file is gone\n" in status()[1]
 
 
-def test_a_failure_is_one_line_and_code_1(postgres: Postgres) -> None:
+def test_a_failed_command_prints_one_line_and_exits_with_1(postgres: Postgres) -> None:
     missing = postgres.url_of("nowhere")
     result = run_command("migrate", DATABASE_URL=missing)
     assert result.returncode == 1
@@ -173,7 +171,7 @@ def test_a_failure_is_one_line_and_code_1(postgres: Postgres) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_migrations_go_to_their_own_database(empty_database: str, postgres: Postgres) -> None:
+def test_migrate_uses_migrations_database_url(empty_database: str, postgres: Postgres) -> None:
     nowhere = postgres.url_of("nowhere")
     result = run_command("migrate", DATABASE_URL=nowhere, MIGRATIONS_DATABASE_URL=empty_database)
     assert result.returncode == 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
 
-def test_a_failing_migration_names_file_line_and_message_and_leaves_the_schema_as_it_was(
+def test_a_failed_migration_names_file_and_line_and_changes_nothing(
     empty_database: str, folder: Path
 ) -> None:
     add(
@@ -35,13 +35,13 @@ def test_a_failing_migration_names_file_line_and_message_and_leaves_the_schema_a
     assert read_status(empty_database, folder).pending == ["0002_break"]
 
 
-def test_a_syntax_error_is_placed_on_its_own_line(empty_database: str, folder: Path) -> None:
+def test_a_syntax_error_is_reported_with_its_own_line(empty_database: str, folder: Path) -> None:
     add(folder, "0002_break", "create table one (\n    id bigint,\n    oops oops oops\n);\n")
     with pytest.raises(MigrationError, match=r"^0002_break.sql, line 3: syntax error at or near"):
         apply(empty_database, folder)
 
 
-def test_a_broken_rollback_leaves_the_migration_applied(empty_database: str, folder: Path) -> None:
+def test_a_failed_rollback_leaves_the_migration_applied(empty_database: str, folder: Path) -> None:
     add(folder, "0002_add", "create table one (id bigint);", "drop table one;\ndrop table two;")
     apply(empty_database, folder)
     with pytest.raises(MigrationError, match=r"^0002_add.rollback.sql, line 2: table \"two\""):
@@ -60,7 +60,7 @@ def test_a_migration_may_not_end_its_transaction(
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
 
 
-def test_a_deferred_constraint_that_fails_at_commit_fails_readably(
+def test_a_violated_deferred_constraint_is_a_readable_error(
     empty_database: str, folder: Path
 ) -> None:
     add(
@@ -74,9 +74,7 @@ def test_a_deferred_constraint_that_fails_at_commit_fails_readably(
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
 
 
-def test_what_cannot_run_in_a_transaction_runs_without_one(
-    empty_database: str, folder: Path
-) -> None:
+def test_a_migration_can_run_without_a_transaction(empty_database: str, folder: Path) -> None:
     added = second(folder)
     add(
         folder,
@@ -90,7 +88,7 @@ def test_what_cannot_run_in_a_transaction_runs_without_one(
     assert read_status(empty_database, folder).applied == [FIRST, added]
 
 
-def test_a_connection_that_is_cut_is_one_readable_line(empty_database: str, folder: Path) -> None:
+def test_a_cut_connection_is_a_readable_error(empty_database: str, folder: Path) -> None:
     add(folder, "0002_long", "select 1;\nselect pg_terminate_backend(pg_backend_pid());")
     with pytest.raises(MigrationError) as raised:
         apply(empty_database, folder)
@@ -101,7 +99,7 @@ def test_a_connection_that_is_cut_is_one_readable_line(empty_database: str, fold
     assert len(apply(empty_database, folder)) == 1
 
 
-def test_a_migration_does_not_queue_for_long_behind_the_live_service(
+def test_a_migration_waits_only_briefly_for_the_live_services_locks(
     empty_database: str, folder: Path
 ) -> None:
     apply(empty_database, folder)
@@ -127,7 +125,7 @@ def test_a_uid_without_a_name_can_migrate(
 
 
 @pytest.mark.parametrize("limit", ["statement_timeout", "transaction_timeout"])
-def test_a_limit_for_requests_is_not_one_for_migrations(
+def test_time_limits_for_requests_do_not_hold_for_migrations(
     limit: str, empty_database: str, folder: Path
 ) -> None:
     name = run_sql(empty_database, "select current_database()")[0][0]
@@ -136,7 +134,7 @@ def test_a_limit_for_requests_is_not_one_for_migrations(
     assert len(apply(empty_database, folder)) == 2
 
 
-def test_no_limit_but_that_on_locks_holds_for_migrations(empty_database: str, folder: Path) -> None:
+def test_only_the_lock_timeout_holds_for_migrations(empty_database: str, folder: Path) -> None:
     name = run_sql(empty_database, "select current_database()")[0][0]
     limits = {
         "statement_timeout": "0",
@@ -153,7 +151,7 @@ def test_no_limit_but_that_on_locks_holds_for_migrations(empty_database: str, fo
     assert {limit: seen[limit] for limit in limits} == limits
 
 
-def test_everything_is_made_as_the_role_that_the_login_role_takes(
+def test_tables_belong_to_the_role_that_the_login_role_sets(
     postgres: Postgres, folder: Path
 ) -> None:
     url = postgres.create_database()
@@ -171,7 +169,7 @@ def test_everything_is_made_as_the_role_that_the_login_role_takes(
     assert run_sql(url, owners) == [(owner,)]
 
 
-def test_a_transaction_of_a_files_own_is_closed_by_it(empty_database: str, folder: Path) -> None:
+def test_a_file_must_close_the_transaction_that_it_opens(empty_database: str, folder: Path) -> None:
     plain = "-- transactional: false\nbegin;\ncreate table one (id int);\n{}"
     add(folder, "0002_open", plain.format(""))
     with pytest.raises(MigrationError, match=r"^0002_open.sql: leaves a transaction open"):
@@ -183,7 +181,7 @@ def test_a_transaction_of_a_files_own_is_closed_by_it(empty_database: str, folde
     assert len(apply(empty_database, folder)) == 1
 
 
-def test_a_failing_rollback_without_a_transaction_is_no_drift(
+def test_a_failed_rollback_without_a_transaction_is_no_drift(
     empty_database: str, folder: Path
 ) -> None:
     add(folder, "0002_plain", "-- transactional: false\nselect 1;", "drop table nope;")
@@ -195,7 +193,7 @@ def test_a_failing_rollback_without_a_transaction_is_no_drift(
     assert read_status(empty_database, folder).pending == []
 
 
-def test_what_a_file_sets_for_its_session_ends_with_it(empty_database: str, folder: Path) -> None:
+def test_session_settings_of_a_file_are_reset_after_it(empty_database: str, folder: Path) -> None:
     apply(empty_database, folder)
     # As the first lines of a dump; and a role that may not do the bookkeeping.
     left = (
@@ -216,16 +214,14 @@ def test_what_a_file_sets_for_its_session_ends_with_it(empty_database: str, fold
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
 
 
-def test_what_sqlparse_hides_cannot_end_the_transaction_unnoticed(
-    empty_database: str, folder: Path
-) -> None:
+def test_a_commit_that_sqlparse_misses_is_detected(empty_database: str, folder: Path) -> None:
     hidden = "create table one (t text);\ninsert into one values ('c:\\'); commit; select '';"
     add(folder, "0002_hidden", hidden)
     with pytest.raises(MigrationError, match="ends the migration's transaction"):
         apply(empty_database, folder)
 
 
-def test_copy_from_a_client_that_is_not_there_is_refused(empty_database: str, folder: Path) -> None:
+def test_copy_from_stdin_is_refused(empty_database: str, folder: Path) -> None:
     add(folder, "0002_copy", "create table one (id int);\n-- data\ncopy one from stdin;")
     with pytest.raises(MigrationError, match=r"^0002_copy.sql, line 3: there is no client"):
         apply(empty_database, folder)

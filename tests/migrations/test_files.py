@@ -23,11 +23,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_files_of_this_project_are_in_order() -> None:
+def test_the_projects_files_are_valid() -> None:
     assert read_migration_files()[0].id == "0001_create_migration_checksum"
 
 
-def test_line_ends_do_not_change_the_checksum(folder: Path) -> None:
+def test_line_endings_do_not_change_the_checksum(folder: Path) -> None:
     before = read_migration_files(folder)
     (folder / "0001_first.sql").write_bytes(TABLE.replace("\n", "\r\n").encode())
     assert read_migration_files(folder) == before
@@ -51,7 +51,7 @@ def test_line_ends_do_not_change_the_checksum(folder: Path) -> None:
         ("0001_first.sql", f"-- depends: 0000_zero\n{TABLE}", "does nothing"),
     ],
 )
-def test_what_yoyo_would_pass_over_is_refused(
+def test_mistakes_that_yoyo_ignores_are_refused(
     name: str, content: str, complaint: str, folder: Path
 ) -> None:
     (folder / name).write_text(content)
@@ -65,7 +65,7 @@ def test_a_file_that_is_not_utf8_is_refused(folder: Path) -> None:
         read_migration_files(folder)
 
 
-def test_a_byte_order_mark_is_named(folder: Path) -> None:
+def test_a_byte_order_mark_is_refused(folder: Path) -> None:
     (folder / "0001_first.sql").write_bytes(b"\xef\xbb\xbfselect 1;")
     with pytest.raises(MigrationFileError, match=r"^0001_first.sql: begins with a byte order mark"):
         read_migration_files(folder)
@@ -78,13 +78,13 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
         read_migration_files(tmp_path / "sql")
 
 
-def test_a_comment_that_speaks_of_transactions_is_no_directive(folder: Path) -> None:
+def test_a_comment_about_transactions_is_no_directive(folder: Path) -> None:
     text = f"-- transactional code depends on this table\n{TABLE}"
     (folder / "0001_first.sql").write_text(text)
     assert read_migration_files(folder)[0].is_transactional
 
 
-def test_the_directive_is_understood(folder: Path) -> None:
+def test_the_transactional_directive_is_read(folder: Path) -> None:
     (folder / "0001_first.sql").write_text(f"-- transactional: false\n{TABLE}")
     assert not read_migration_files(folder)[0].is_transactional
 
@@ -101,7 +101,7 @@ def test_a_new_migration_gets_the_next_number_and_a_rollback(folder: Path) -> No
 
 
 @pytest.mark.parametrize("title", ["", " ", "../..", "émigré"])
-def test_a_title_cannot_leave_the_folder(title: str, folder: Path) -> None:
+def test_a_title_cannot_name_a_file_outside_the_folder(title: str, folder: Path) -> None:
     before = set(folder.parent.iterdir())
     try:
         paths = create_migration_files(title, folder)

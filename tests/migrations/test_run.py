@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_migrate_applies_what_is_pending_once(empty_database: str, folder: Path) -> None:
+def test_migrate_applies_each_pending_migration_once(empty_database: str, folder: Path) -> None:
     added = second(folder)
     lines = apply(empty_database, folder)
     assert [line.split()[:2] for line in lines] == [
@@ -38,7 +38,7 @@ def test_migrate_applies_what_is_pending_once(empty_database: str, folder: Path)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",), ("thing",)]
 
 
-def test_rollback_undoes_the_last_one_only(empty_database: str, folder: Path) -> None:
+def test_rollback_undoes_only_the_last_migration(empty_database: str, folder: Path) -> None:
     added = second(folder)
     apply(empty_database, folder)
     lines: list[str] = []
@@ -48,7 +48,7 @@ def test_rollback_undoes_the_last_one_only(empty_database: str, folder: Path) ->
     assert read_status(empty_database, folder).pending == [added]
 
 
-def test_every_migration_of_the_project_can_be_undone_and_done_again(empty_database: str) -> None:
+def test_the_projects_migrations_can_be_rolled_back_and_reapplied(empty_database: str) -> None:
     assert apply(empty_database, SQL_FOLDER)
     there = schema_of(empty_database)
     lines: list[str] = []
@@ -67,7 +67,7 @@ def schema_of(url: str) -> list[tuple[object, ...]]:
     return run_sql(url, query)
 
 
-def test_status_sees_an_edited_and_a_missing_file(empty_database: str, folder: Path) -> None:
+def test_status_reports_edited_and_missing_files(empty_database: str, folder: Path) -> None:
     added = second(folder)
     apply(empty_database, folder)
     (folder / f"{added}.sql").write_text("create table other (id bigint);")
@@ -87,7 +87,7 @@ def test_migrate_refuses_when_an_applied_file_was_edited(empty_database: str, fo
         apply(empty_database, folder)
 
 
-def test_older_code_neither_fails_on_a_newer_schema_nor_rolls_it_back(
+def test_older_code_accepts_a_newer_schema_and_does_not_roll_it_back(
     empty_database: str, folder: Path
 ) -> None:
     older = shutil.copytree(folder, folder.with_name("older"))
@@ -107,7 +107,7 @@ def test_status_writes_nothing(empty_database: str, folder: Path) -> None:
     assert run_sql(empty_database, everything) == [(0,)]
 
 
-def test_twenty_at_once_on_an_empty_database_all_succeed(empty_database: str) -> None:
+def test_twenty_concurrent_migrates_of_an_empty_database_succeed(empty_database: str) -> None:
     command = [sys.executable, "-m", "service", "migrate"]
     environment = service_environment(DATABASE_URL=empty_database)
     processes = [
@@ -139,9 +139,7 @@ def kill_while_migrating(url: str, folder: Path) -> None:
     process.wait()
 
 
-def test_after_a_kill_in_the_middle_the_next_migrate_just_works(
-    empty_database: str, folder: Path
-) -> None:
+def test_migrate_succeeds_after_another_was_killed(empty_database: str, folder: Path) -> None:
     text = "create table one (id bigint);\nselect pg_sleep({});\ncreate table two (id bigint);"
     add(folder, "0002_long", text.format(60))
     kill_while_migrating(empty_database, folder)
@@ -165,7 +163,7 @@ def test_a_second_migrate_waits_for_the_first(empty_database: str, folder: Path)
         assert len(first.result()) == 2
 
 
-def test_it_waits_for_a_database_that_is_still_starting(own_postgres: Postgres) -> None:
+def test_migrate_waits_for_a_starting_database(own_postgres: Postgres) -> None:
     url = own_postgres.url
     own_postgres.server.stop()
     lines: list[str] = []
@@ -186,7 +184,7 @@ def test_it_waits_for_a_database_that_is_still_starting(own_postgres: Postgres) 
     ]
 
 
-def test_a_role_that_may_not_create_tables_gets_told_so(postgres: Postgres) -> None:
+def test_a_role_that_may_not_create_tables_is_named_in_the_error(postgres: Postgres) -> None:
     url = postgres.create_database()
     role = f"role_{os.urandom(4).hex()}"
     run_sql(url, f"create role {role} login")
@@ -194,14 +192,12 @@ def test_a_role_that_may_not_create_tables_gets_told_so(postgres: Postgres) -> N
         migrate(url.replace("postgres@", f"{role}@"), print)
 
 
-def test_a_password_that_a_driver_quotes_is_blotted_out() -> None:
+def test_a_password_in_a_drivers_error_is_masked() -> None:
     with pytest.raises(MigrationError, match=r"\*\*\*"):
         read_status("postgresql://app:hunter2@127.0.0.1/app?port=hunter2")
 
 
-def test_the_work_of_a_process_that_is_gone_is_waited_for(
-    empty_database: str, folder: Path
-) -> None:
+def test_migrate_waits_for_the_work_of_a_killed_process(empty_database: str, folder: Path) -> None:
     with ThreadPoolExecutor() as executor:
         with open_backend(empty_database):  # without the lock that ends with the process
             assert read_status(empty_database, folder).is_locked
@@ -213,7 +209,7 @@ def test_the_work_of_a_process_that_is_gone_is_waited_for(
         assert lines[1].startswith(f"applied {FIRST}.sql")
 
 
-def test_no_file_can_give_the_lock_away(empty_database: str, folder: Path) -> None:
+def test_no_migration_can_release_the_lock(empty_database: str, folder: Path) -> None:
     add(folder, "0002_long", "-- transactional: false\ndiscard all;\nselect pg_sleep(1);")
     with ThreadPoolExecutor() as executor:
         first = executor.submit(apply, empty_database, folder)
@@ -225,7 +221,7 @@ def test_no_file_can_give_the_lock_away(empty_database: str, folder: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["migrate", "status", "rollback"])
-def test_no_password_is_ever_printed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_do_not_contain_the_password(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # A database that does not exist on a server that does: refused at once, and not for starting.
     url = "postgresql://app:hunter%402@127.0.0.1:1/app"
     monkeypatch.setattr(migrations, "START_WAIT_SECONDS", 0.0)

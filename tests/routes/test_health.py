@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
 
-def test_healthy_says_so_and_nothing_more(client: httpx.Client) -> None:
+def test_a_healthy_response_has_only_the_contracts_fields(client: httpx.Client) -> None:
     response = client.get("/api/health")
     assert response.status_code == 200
     body = response.json()
@@ -22,7 +22,7 @@ def test_healthy_says_so_and_nothing_more(client: httpx.Client) -> None:
     assert "retry-after" not in response.headers
 
 
-def test_head_answers_as_get_without_a_body(client: httpx.Client) -> None:
+def test_head_gets_the_headers_of_get(client: httpx.Client) -> None:
     get, head = client.get("/api/health"), client.head("/api/health")
     assert head.status_code == 200
     assert head.content == b""
@@ -30,7 +30,7 @@ def test_head_answers_as_get_without_a_body(client: httpx.Client) -> None:
         assert head.headers[name] == get.headers[name]
 
 
-def test_live_answers_without_a_database(own_postgres: Postgres) -> None:
+def test_live_needs_no_database(own_postgres: Postgres) -> None:
     own_postgres.stop()
     with serving(own_postgres.url) as client:
         response = client.get("/api/health/live")

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
 
-def test_a_scrape_is_answered_in_time_when_the_database_is_frozen(own_postgres: Postgres) -> None:
+def test_a_frozen_database_does_not_delay_a_scrape(own_postgres: Postgres) -> None:
     with serving(own_postgres.url, health_timeout=0.3) as client:
         own_postgres.freeze()
         response = client.get("/metrics")

@@ -115,27 +115,27 @@ def assert_timeout(answers: list[WireResponse]) -> WireResponse:
     return answers[0]
 
 
-def test_a_head_that_comes_byte_by_byte_is_a_timeout(service: Service) -> None:
+def test_a_head_sent_byte_by_byte_times_out(service: Service) -> None:
     with unharmed(service), lasting(HEAD), connect(service.url) as connection:
         send(connection, b"GET / HTTP/1.1\r\nx: ")
         assert_timeout(drip(connection, b"a"))
 
 
-def test_a_second_head_that_comes_byte_by_byte_is_a_timeout(service: Service) -> None:
+def test_a_second_head_sent_byte_by_byte_times_out(service: Service) -> None:
     with unharmed(service), lasting(HEAD), connect(service.url) as connection:
         send(connection, GET + b"\r\n")
         assert receive_response(connection).status == 200
         assert_timeout(drip(connection, b"\r\n"))
 
 
-def test_a_head_that_begins_behind_another_is_a_timeout(service: Service) -> None:
+def test_a_half_sent_pipelined_head_times_out(service: Service) -> None:
     with unharmed(service), lasting(HEAD), connect(service.url) as connection:
         send(connection, GET + b"\r\n" + b"GET /x HTT")
         assert receive_response(connection).status == 200
         assert_timeout(parse_responses(receive_all(connection)))
 
 
-def test_a_body_without_end_that_nobody_reads_is_cut(patient: Service) -> None:
+def test_an_endless_unread_body_is_cut_off(patient: Service) -> None:
     piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     sent = 0
     with unharmed(patient), connect(patient.url) as connection:
@@ -149,13 +149,13 @@ def test_a_body_without_end_that_nobody_reads_is_cut(patient: Service) -> None:
     assert MAX_UNREAD_BYTES < sent < 3 * MAX_UNREAD_BYTES
 
 
-def test_a_connection_on_which_nothing_is_sent_is_closed(service: Service) -> None:
+def test_a_connection_without_a_request_is_closed(service: Service) -> None:
     with unharmed(service), lasting(HEAD), connect(service.url) as connection:
         assert receive_all(connection) == b""
 
 
 @pytest.mark.parametrize("begun", [LENGTH, LENGTH + b"half", CHUNKED, CHUNKED + b"5\r\nhalf"])
-def test_a_body_that_stalls_is_a_timeout(begun: bytes, service: Service) -> None:
+def test_a_stalled_body_times_out(begun: bytes, service: Service) -> None:
     with unharmed(service), lasting(READ_BODY), connect(service.url) as connection:
         send(connection, POST + begun)
         answer = assert_timeout(parse_responses(receive_all(connection)))
@@ -172,9 +172,7 @@ def test_a_body_that_stalls_is_a_timeout(begun: bytes, service: Service) -> None
     ],
     ids=["length", "chunks", "extension", "trailer"],
 )
-def test_a_body_that_comes_byte_by_byte_is_a_timeout(
-    begun: bytes, byte: bytes, service: Service
-) -> None:
+def test_a_body_sent_byte_by_byte_times_out(begun: bytes, byte: bytes, service: Service) -> None:
     with unharmed(service), lasting(READ_BODY), connect(service.url) as connection:
         send(connection, POST + begun)
         answer = assert_timeout(drip(connection, byte))
@@ -182,9 +180,7 @@ def test_a_body_that_comes_byte_by_byte_is_a_timeout(
 
 
 @pytest.mark.parametrize("byte", [b"", b"a"], ids=["stalls", "comes byte by byte"])
-def test_a_body_that_nobody_reads_does_not_keep_its_connection(
-    byte: bytes, service: Service
-) -> None:
+def test_an_unread_body_does_not_keep_its_connection_open(byte: bytes, service: Service) -> None:
     with unharmed(service), lasting(UNREAD_BODY), connect(service.url) as connection:
         send(connection, GET + LENGTH)
         assert receive_response(connection).status == 200
@@ -192,7 +188,9 @@ def test_a_body_that_nobody_reads_does_not_keep_its_connection(
 
 
 @pytest.mark.parametrize("last", [b"\r\n", b"content-length: 4\r\n\r\n"], ids=["head", "body"])
-def test_an_idle_connection_is_closed_in_time_and_not_before(last: bytes, service: Service) -> None:
+def test_an_idle_connection_is_closed_at_its_limit_and_not_before(
+    last: bytes, service: Service
+) -> None:
     def ask_and_idle(connection: socket.socket) -> None:
         send(connection, GET + last)
         assert receive_response(connection).status == 200
@@ -239,7 +237,7 @@ def watching_memory(service: Service) -> Generator[list[int]]:
             is_over.set()
 
 
-def test_a_client_that_does_not_read_its_answers_is_cut_and_its_memory_freed(
+def test_a_client_that_reads_nothing_is_disconnected_and_its_memory_freed(
     service: Service,
 ) -> None:
     path = "/docs/assets/redoc.js"
@@ -263,7 +261,7 @@ def test_a_client_that_does_not_read_its_answers_is_cut_and_its_memory_freed(
 LARGE = b"GET /large HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
 
 
-def test_a_client_that_does_not_read_its_last_answer_is_cut_too(service: Service) -> None:
+def test_a_client_that_does_not_read_its_last_response_is_disconnected(service: Service) -> None:
     with unharmed(service):
         eventually(lambda: connections(service) == 0)
         before = memory(service)
@@ -278,7 +276,7 @@ def test_a_client_that_does_not_read_its_last_answer_is_cut_too(service: Service
     eventually(lambda: memory(service) < before + 30 * MEGABYTE)
 
 
-def test_a_client_that_reads_slowly_gets_its_whole_answer(service: Service) -> None:
+def test_a_slow_reader_gets_its_whole_response(service: Service) -> None:
     with unharmed(service), lasting(2 * STALL), connect(service.url, 65536) as connection:
         send(connection, LARGE)
         data = bytearray()
@@ -288,7 +286,7 @@ def test_a_client_that_reads_slowly_gets_its_whole_answer(service: Service) -> N
         assert [len(answer.body) for answer in parse_responses(bytes(data))] == [16 * MEGABYTE]
 
 
-def test_many_slow_clients_do_not_keep_others_from_being_served(patient: Service) -> None:
+def test_many_slow_clients_do_not_delay_others(patient: Service) -> None:
     slow = [
         b"",
         b"GET / HT",
@@ -311,7 +309,7 @@ def test_many_slow_clients_do_not_keep_others_from_being_served(patient: Service
             connection.close()
 
 
-def test_many_requests_that_wait_on_their_connections_take_little_memory(patient: Service) -> None:
+def test_many_pipelined_requests_take_little_memory(patient: Service) -> None:
     with unharmed(patient), watching_memory(patient) as noted:
         clients = [connect(patient.url) for _ in range(20)]
         for client in clients:
@@ -327,7 +325,7 @@ def test_many_requests_that_wait_on_their_connections_take_little_memory(patient
 
 @pytest.mark.parametrize("route", [b"POST /echo", b"GET /api/health/live"])
 @pytest.mark.parametrize("trailer", [b"a: b\r\n" * 10_000, b"a" * 60_000], ids=["many", "large"])
-def test_trailers_without_end_take_little_memory(
+def test_endless_trailers_take_little_memory(
     route: bytes, trailer: bytes, patient: Service
 ) -> None:
     with (
@@ -391,7 +389,7 @@ def hang_up(service: Service, number: int, *, together: int = 200) -> None:
             client.close()
 
 
-def test_clients_that_hang_up_leave_nothing_behind(patient: Service, database: str) -> None:
+def test_clients_that_hang_up_leak_nothing(patient: Service, database: str) -> None:
     hang_up(patient, 600)
     eventually(lambda: figures(patient, *BUSY) == [0, 0, 1], TIMEOUT_SECONDS)
     hold_all(patient, database)
@@ -450,7 +448,7 @@ def client(database: str) -> Iterator[httpx.Client]:
         b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: -1\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_a_problem_document(request_: bytes, client: httpx.Client) -> None:
+def test_malformed_http_gets_a_problem_document(request_: bytes, client: httpx.Client) -> None:
     head, _, body = raw(client, request_).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"Content-Type: application/problem+json" in head
@@ -458,12 +456,12 @@ def test_what_is_not_http_is_a_problem_document(request_: bytes, client: httpx.C
     assert json.loads(body)["status"] == 400
 
 
-def test_a_chunk_that_is_not_one_is_a_problem_document(client: httpx.Client) -> None:
+def test_a_malformed_chunk_gets_a_problem_document(client: httpx.Client) -> None:
     request = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
     assert raw(client, request).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
-def test_headers_without_end_are_refused(client: httpx.Client) -> None:
+def test_endless_headers_are_refused(client: httpx.Client) -> None:
     endless = b"x: " + b"a" * 8000 + b"\r\n"
     answer = raw(client, b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n", *[endless] * 9)
     assert answer.startswith(b"HTTP/1.1 431 ")
@@ -471,7 +469,7 @@ def test_headers_without_end_are_refused(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("large", [b"GET /%b HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nx: %b\r\n"])
-def test_a_large_head_that_comes_whole_is_refused_too(large: bytes, client: httpx.Client) -> None:
+def test_a_complete_head_that_is_too_large_is_refused(large: bytes, client: httpx.Client) -> None:
     request = large % (b"a" * 65_537) + b"content-length: 4\r\n\r\nbody"
     head, _, body = raw(client, request).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 431 ")
@@ -483,7 +481,9 @@ def test_a_large_head_that_comes_whole_is_refused_too(large: bytes, client: http
 @pytest.mark.parametrize(
     "bad", [b"not http\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"a" * 65_537 + b"\r\n\r\n"]
 )
-def test_whole_requests_before_a_bad_one_are_answered(bad: bytes, client: httpx.Client) -> None:
+def test_complete_requests_before_a_malformed_one_get_responses(
+    bad: bytes, client: httpx.Client
+) -> None:
     body = b"content-length: 4\r\n\r\nbody"
     good = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
     request = good + body + b"POST /echo HTTP/1.1\r\nhost: test\r\n" + body + good + b"\r\n" + bad
@@ -495,13 +495,13 @@ def test_whole_requests_before_a_bad_one_are_answered(bad: bytes, client: httpx.
     assert answers.count(b"connection: close") == 1
 
 
-def test_a_bad_one_is_not_answered_in_the_place_of_the_one_before(client: httpx.Client) -> None:
+def test_a_refusal_is_not_sent_in_place_of_an_earlier_response(client: httpx.Client) -> None:
     before = b"POST /database HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n"
     bad = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
     assert not raw(client, before + bad).startswith(b"HTTP/1.1 400 ")
 
 
-def test_many_requests_on_one_connection_are_not_taken_for_one_large_head(
+def test_many_pipelined_requests_are_not_taken_for_a_large_head(
     client: httpx.Client,
 ) -> None:
     for _ in range(200):
@@ -509,7 +509,7 @@ def test_many_requests_on_one_connection_are_not_taken_for_one_large_head(
         assert response.status_code == 200
 
 
-def test_what_is_not_http_is_one_line_in_the_log(
+def test_malformed_http_is_one_log_line(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Start: TypeAlias = Callable[..., Service]
 
 
-def test_several_workers_share_the_port_and_one_that_dies_is_replaced(
+def test_workers_share_the_port_and_a_killed_worker_is_replaced(
     database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
@@ -37,7 +37,7 @@ def test_several_workers_share_the_port_and_one_that_dies_is_replaced(
     assert not any(worker.is_running() for worker in workers)
 
 
-def test_workers_that_cannot_start_end_the_service(tmp_path: Path) -> None:
+def test_workers_that_fail_to_start_end_the_service(tmp_path: Path) -> None:
     # No setting that is let through stops a worker, so this goes past their check.
     script = tmp_path / "start.py"
     script.write_text(
@@ -60,7 +60,7 @@ def test_workers_that_cannot_start_end_the_service(tmp_path: Path) -> None:
     assert result.returncode == 3
 
 
-def test_workers_do_not_outlive_a_supervisor_that_was_killed(
+def test_workers_stop_after_their_supervisor_was_killed(
     database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")

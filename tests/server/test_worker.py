@@ -32,7 +32,7 @@ SOON = 10
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_it_cleanly_and_soon(
+def test_a_signal_stops_the_service_cleanly_and_soon(
     stop_signal: signal.Signals, database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database)
@@ -46,7 +46,7 @@ def test_a_signal_stops_it_cleanly_and_soon(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_nohup_keeps_it_from_ending_with_its_terminal(
+def test_under_nohup_the_service_outlives_its_terminal(
     workers: str, database: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -73,7 +73,7 @@ def test_nohup_keeps_it_from_ending_with_its_terminal(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_while_it_drains_health_says_so_and_the_rest_is_served(
+def test_while_draining_health_reports_it_and_other_routes_are_served(
     workers: str, database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database, DRAIN_SECONDS="4", WEB_CONCURRENCY=workers)
@@ -97,7 +97,7 @@ def shutting_down(url: str) -> httpx.Response | None:
     return response if response.status_code == 503 else None
 
 
-def test_while_it_drains_no_connection_is_kept(database: str, start_service: Start) -> None:
+def test_while_draining_no_connection_is_kept_alive(database: str, start_service: Start) -> None:
     service = start_service(DATABASE_URL=database, DRAIN_SECONDS="60")
     with httpx.Client(base_url=service.url) as client:
         assert "connection" not in client.get("/docs").headers
@@ -110,7 +110,7 @@ def test_while_it_drains_no_connection_is_kept(database: str, start_service: Sta
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_request_that_takes_too_long_to_stop_for_is_answered_all_the_same(
+def test_a_request_cut_off_by_the_shutdown_gets_a_503(
     workers: str, own_postgres: Postgres, start_service: Start
 ) -> None:
     service = start_service(
@@ -139,7 +139,7 @@ def test_a_request_that_takes_too_long_to_stop_for_is_answered_all_the_same(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_second_signal_stops_it_at_once(
+def test_a_second_signal_stops_the_service_at_once(
     workers: str, database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database, DRAIN_SECONDS="60", WEB_CONCURRENCY=workers)
@@ -154,7 +154,9 @@ def test_a_second_signal_stops_it_at_once(
     assert "Traceback" not in service.log.read_text()
 
 
-def test_a_request_under_way_is_finished(database: str, start_service: Start) -> None:
+def test_a_half_sent_body_does_not_prevent_a_clean_stop(
+    database: str, start_service: Start
+) -> None:
     service = start_service(DATABASE_URL=database)
     parts = urlsplit(service.url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:

@@ -65,7 +65,7 @@ class RoomsContract(Contract):
         allowed = self._allowed(room)
         package = f"{ROOT}.{room}"
         return [
-            f"{importer}:{_line(graph, importer, imported)} imports {imported}"
+            f"{importer}:{_line_number(graph, importer, imported)} imports {imported}"
             for importer in {package} | graph.find_descendants(package)
             for imported in graph.find_modules_directly_imported_by(importer)
             if imported != ROOT and not _is_in(imported, allowed)
@@ -106,6 +106,6 @@ def _is_in(module: str, packages: list[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-def _line(graph: ImportGraph, importer: str, imported: str) -> int:
+def _line_number(graph: ImportGraph, importer: str, imported: str) -> int:
     details = graph.get_import_details(importer=importer, imported=imported)
     return min(detail["line_number"] for detail in details)

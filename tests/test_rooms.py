@@ -79,7 +79,7 @@ WRONG_IMPORTS = [
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project_copy(tmp_path: Path) -> Path:
     """A copy of what lint-imports reads."""
     shutil.copytree(PROJECT / "service", tmp_path / "service")
     (tmp_path / "tests").mkdir()
@@ -88,10 +88,10 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def lint_imports(project: Path) -> subprocess.CompletedProcess[str]:
+def lint_imports(project_copy: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [LINT_IMPORTS, "--no-logo", "--no-cache"],
-        cwd=project,
+        cwd=project_copy,
         env=os.environ | {"COLUMNS": "500"},  # one line for each rule
         capture_output=True,
         text=True,
@@ -99,8 +99,8 @@ def lint_imports(project: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_imports_of_the_service_keep_the_rules(project: Path) -> None:
-    result = lint_imports(project)
+def test_the_imports_of_the_service_keep_the_rules(project_copy: Path) -> None:
+    result = lint_imports(project_copy)
     assert result.returncode == 0, result.stdout
     assert "BROKEN" not in result.stdout
 
@@ -111,24 +111,24 @@ def test_the_imports_of_the_service_keep_the_rules(project: Path) -> None:
     ids=[f"{module}: {wrong_import}" for module, wrong_import, _, _ in WRONG_IMPORTS],
 )
 def test_a_wrong_import_fails_and_the_output_names_the_rule_and_the_line(
-    project: Path, module: str, wrong_import: str, rule: str, breach: str
+    project_copy: Path, module: str, wrong_import: str, rule: str, breach: str
 ) -> None:
-    path = project / "service" / module
+    path = project_copy / "service" / module
     before = path.read_text() if path.exists() else ""
     path.write_text(f"{before}\n{wrong_import}\n")
-    result = lint_imports(project)
+    result = lint_imports(project_copy)
     assert result.returncode == 1
     printed = result.stdout.partition("Broken contracts")[2]
     assert rule in printed
     assert breach.format(line=before.count("\n") + 2) in printed
 
 
-def test_a_rule_that_names_a_missing_module_fails(project: Path) -> None:
-    path = project / "pyproject.toml"
+def test_a_rule_that_names_a_missing_module_fails(project_copy: Path) -> None:
+    path = project_copy / "pyproject.toml"
     text = path.read_text()
     assert '"git.names"' in text
     path.write_text(text.replace('"git.names"', '"git.name"'))
-    result = lint_imports(project)
+    result = lint_imports(project_copy)
     assert result.returncode == 1
     assert "service.git.name does not exist" in result.stdout
 

@@ -49,7 +49,7 @@ def draw(results: Results, path: Path) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
         _draw_panel(left, loads, lambda load: load.requests_per_second, "{:,.0f}".format)
         left.set_title("requests/s: more is better", loc="left", fontsize=10)
-        _draw_panel(right, loads, lambda load: load.p99_ms, _milliseconds)
+        _draw_panel(right, loads, lambda load: load.p99_ms, _format_milliseconds)
         right.set_title("99 % are answered within: less is better", loc="left", fontsize=10)
         left.xaxis.set_major_formatter("{x:,.0f}")
         right.set_xscale("log")
@@ -87,6 +87,6 @@ def _draw_panel(
     axes.set_axisbelow(True)
 
 
-def _milliseconds(value: float) -> str:
+def _format_milliseconds(value: float) -> str:
     decimals = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{decimals}f} ms"

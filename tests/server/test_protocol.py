@@ -21,7 +21,6 @@ from starlette.routing import Route
 
 from service.server.protocol import MAX_UNREAD_BYTES
 from tests.support.postgres import run_sql
-from tests.support.raw_http import raw
 from tests.support.service import run_service, serving
 from tests.support.waiting import eventually
 from tests.support.wire import (
@@ -35,6 +34,7 @@ from tests.support.wire import (
     receive_all,
     receive_response,
     send,
+    send_raw,
     unharmed,
 )
 
@@ -449,7 +449,7 @@ def client(database: str) -> Iterator[httpx.Client]:
     ],
 )
 def test_malformed_http_gets_a_problem_document(request_: bytes, client: httpx.Client) -> None:
-    head, _, body = raw(client, request_).partition(b"\r\n\r\n")
+    head, _, body = send_raw(client, request_).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"Content-Type: application/problem+json" in head
     assert b"Connection: close" in head
@@ -458,12 +458,12 @@ def test_malformed_http_gets_a_problem_document(request_: bytes, client: httpx.C
 
 def test_a_malformed_chunk_gets_a_problem_document(client: httpx.Client) -> None:
     request = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
-    assert raw(client, request).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert send_raw(client, request).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 def test_endless_headers_are_refused(client: httpx.Client) -> None:
     endless = b"x: " + b"a" * 8000 + b"\r\n"
-    answer = raw(client, b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n", *[endless] * 9)
+    answer = send_raw(client, b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n", *[endless] * 9)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert client.get("/api/health/live").status_code == 200
 
@@ -471,11 +471,11 @@ def test_endless_headers_are_refused(client: httpx.Client) -> None:
 @pytest.mark.parametrize("large", [b"GET /%b HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nx: %b\r\n"])
 def test_a_complete_head_that_is_too_large_is_refused(large: bytes, client: httpx.Client) -> None:
     request = large % (b"a" * 65_537) + b"content-length: 4\r\n\r\nbody"
-    head, _, body = raw(client, request).partition(b"\r\n\r\n")
+    head, _, body = send_raw(client, request).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 431 ")
     assert json.loads(body)["status"] == 431
     request = large % (b"a" * 65_000) + b"content-length: 4\r\n\r\nbody"
-    assert not raw(client, request).startswith(b"HTTP/1.1 431 ")
+    assert not send_raw(client, request).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize(
@@ -498,7 +498,7 @@ def test_complete_requests_before_a_malformed_one_get_responses(
 def test_a_refusal_is_not_sent_in_place_of_an_earlier_response(client: httpx.Client) -> None:
     before = b"POST /database HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n"
     bad = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
-    assert not raw(client, before + bad).startswith(b"HTTP/1.1 400 ")
+    assert not send_raw(client, before + bad).startswith(b"HTTP/1.1 400 ")
 
 
 def test_many_pipelined_requests_are_not_taken_for_a_large_head(
@@ -528,6 +528,8 @@ def test_malformed_http_is_one_log_line(
     "path", ["/%00", "/%ff", "/api/health%2f..", "/" + "a" * 20_000, "//", "/api//health", "/%"]
 )
 def test_a_strange_path_is_a_client_error(path: str, client: httpx.Client) -> None:
-    answer = raw(client, f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode())
+    answer = send_raw(
+        client, f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode()
+    )
     assert answer.split()[1] in {b"400", b"404", b"307"}
     assert client.get("/api/health").status_code == 200

@@ -38,7 +38,7 @@ async def store(request: Request) -> JSONResponse:
     return JSONResponse(await request.state["database"].fetch_value("select $1::int", size))
 
 
-async def hold(request: Request) -> PlainTextResponse:
+async def hold_connection(request: Request) -> PlainTextResponse:
     """Hold a database connection for `seconds`."""
     seconds = request.query_params.get("seconds", "0")
     if not re.fullmatch(r"[01](\.[0-9]{1,3})?", seconds):
@@ -66,7 +66,7 @@ async def large(request: Request) -> PlainTextResponse:
 ROUTES = [
     Route("/echo", echo, methods=["POST"]),
     Route("/store", store, methods=["POST"]),
-    Route("/hold", hold),
+    Route("/hold", hold_connection),
     Route("/stream", stream),
     Route("/large", large),
 ]

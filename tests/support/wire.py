@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import httpx
+
     from tests.support.service import Service
 
 # RFC 9112, sections 4 and 5, without the leniency that the RFC allows.
@@ -119,6 +121,16 @@ def exchange(url: str, *pieces: bytes) -> bytes:
                 assert is_readable(connection, TIMEOUT_SECONDS)
             send(connection, piece)
         return receive_all(connection)
+
+
+def send_raw(client: httpx.Client, *pieces: bytes) -> bytes:
+    """Send the pieces to the service of `client` until it responds; return its first bytes."""
+    with connect(str(client.base_url)) as connection:
+        for piece in pieces:
+            if is_readable(connection, 0):
+                break
+            connection.sendall(piece)
+        return connection.recv(65536)
 
 
 def parse_responses(data: bytes, *, may_be_head: bool = False) -> list[WireResponse]:

@@ -27,18 +27,18 @@ LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 1
 POOL_MAX = 5
 
 
-async def query(request: Request) -> PlainTextResponse:
+async def run_query(request: Request) -> PlainTextResponse:
     return PlainTextResponse(await request.state["database"].fetch_value("select 'read'"))
 
 
-async def change(request: Request) -> PlainTextResponse:
+async def run_transaction(request: Request) -> PlainTextResponse:
     async with request.state["database"].transaction() as connection:
         await connection.execute("select txid_current()")
         text = await connection.fetch_value("select 'changed'")
     return PlainTextResponse(text)
 
 
-ROUTES = [Route("/query", query), Route("/change", change, methods=["POST"])]
+ROUTES = [Route("/query", run_query), Route("/change", run_transaction, methods=["POST"])]
 
 
 @dataclass(frozen=True)

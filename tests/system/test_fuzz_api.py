@@ -110,7 +110,7 @@ def target(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Target(service, connection, url)
 
 
-def build(
+def format_request(
     method: bytes, target: bytes, headers: list[bytes], body: bytes, version: bytes = b"1.1"
 ) -> bytes:
     lines = [b"%b %b HTTP/%b" % (method, target, version), b"host: test", *headers]
@@ -167,7 +167,7 @@ CONTENTS = {
 def test_a_rejected_body_changes_no_row(name: str, target: Target) -> None:
     with unharmed(target.service):
         for method, path in WITH_BODY:
-            request = build(method, example_path(path), [JSON, AUTHORIZED], CONTENTS[name])
+            request = format_request(method, example_path(path), [JSON, AUTHORIZED], CONTENTS[name])
             target.send(request, may_be_head=False)
 
 
@@ -179,7 +179,7 @@ def test_a_body_of_another_media_type_changes_no_row(media_type: bytes, target: 
     for method, path in WITH_BODY:
         headers = [b"content-type: " + media_type, AUTHORIZED]
         before = target.state()
-        request = build(method, example_path(path), headers, dump(GOOD))
+        request = format_request(method, example_path(path), headers, dump(GOOD))
         [response] = parse_responses(exchange(target.url, request))
         if path.endswith("/sync"):  # which reads no body
             assert response.status == 202
@@ -295,7 +295,7 @@ def test_a_rejected_random_request_changes_no_row(
 ) -> None:
     method, path = operation
     url = example_path(path, ids) + (b"?" + query if query else b"")
-    request = build(method, url, [*lines, *usual], body, version)
+    request = format_request(method, url, [*lines, *usual], body, version)
     target.send(request, may_be_head=method == b"HEAD")
 
 
@@ -314,4 +314,4 @@ def test_random_cursors_cause_no_server_error(
     target: Target, path: str, cursor: bytes, limit: bytes
 ) -> None:
     url = b"%b?limit=%b&cursor=%b" % (example_path(path), limit, cursor)
-    target.send(build(b"GET", url, [], b""), may_be_head=False)
+    target.send(format_request(b"GET", url, [], b""), may_be_head=False)

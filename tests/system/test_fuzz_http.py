@@ -177,7 +177,7 @@ bodies = st.one_of(
 versions = st.sampled_from([b"HTTP/1.1"] * 8 + [b"HTTP/1.0", b"HTTP/2.0", b"HTTP/1", b""])
 
 
-def build(
+def format_raw_request(
     method: bytes, target: bytes, version: bytes, lines: list[bytes], body: tuple[bytes, bytes]
 ) -> bytes:
     framing, content = body
@@ -185,7 +185,7 @@ def build(
     return head + b"".join(line + b"\r\n" for line in lines) + framing + b"\r\n" + content
 
 
-requests = st.builds(build, methods, targets, versions, headers, bodies)
+requests = st.builds(format_raw_request, methods, targets, versions, headers, bodies)
 request_pieces = st.builds(
     cut, st.lists(requests, min_size=1, max_size=3).map(b"".join), st.lists(places, max_size=2)
 )

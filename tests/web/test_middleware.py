@@ -12,9 +12,9 @@ from starlette.routing import Route
 from service.problems import Problem
 from service.web.middleware import MAX_BODY_BYTES
 from tests.support.problems import assert_problem
-from tests.support.raw_http import raw
 from tests.support.service import Service, json_log, serving
 from tests.support.waiting import eventually
+from tests.support.wire import send_raw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -111,7 +111,7 @@ def test_a_body_that_passes_the_limit_with_its_last_piece_is_refused_at_once(
 
 def test_an_absurd_content_length_is_refused(client: httpx.Client) -> None:
     head = f"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: {'9' * 18}\r\n\r\n"
-    assert raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
+    assert send_raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_client_that_hangs_up_in_the_middle_is_no_fault(

@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from service.problems import Problem
 from tests.support.problems import assert_problem
-from tests.support.raw_http import raw
 from tests.support.service import serving
+from tests.support.wire import send_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,6 @@ def test_the_instance_is_a_reference_to_what_was_asked_for(
     path: str, instance: str, client: httpx.Client
 ) -> None:
     request = f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
-    _, _, body = raw(client, request.encode()).partition(b"\r\n\r\n")
+    _, _, body = send_raw(client, request.encode()).partition(b"\r\n\r\n")
     assert json.loads(body)["instance"] == instance
     assert urlsplit(instance).netloc == ""

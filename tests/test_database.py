@@ -94,7 +94,7 @@ async def test_waiting_for_a_connection_has_a_deadline(things: Database) -> None
 async def test_the_pool_stays_usable_after_timeouts_in_transactions(
     things: Database,
 ) -> None:
-    for _ in range(3):  # more often than there are connections
+    for _ in range(3):  # one more than the pool has connections
         with pytest.raises(DatabaseUnavailable):
             async with (
                 things.connection(statement_seconds=0.1) as connection,
@@ -116,21 +116,21 @@ async def test_neither_a_frozen_server_nor_a_black_hole_delays_a_caller(
             async def ask() -> str:
                 async with database.connection(0.3, 0.3) as connection:
                     await connection.fetch_value("select 1")
-                return "answered"
+                return "responded"
 
-            assert await ask() == "answered"
+            assert await ask() == "responded"
             if is_network:
                 proxy.is_hole = True
             else:
                 own_postgres.freeze()
             started = time.monotonic()
-            # One has the open connection, one opens another, the rest wait for these two.
+            # One caller has the open connection, one opens the second, the others wait for these.
             results = await asyncio.gather(*(ask() for _ in range(6)), return_exceptions=True)
             assert {type(result) for result in results} == {DatabaseUnavailable}
             assert time.monotonic() - started < 3
             proxy.is_hole = False
             own_postgres.thaw()
-            assert await asyncio.gather(*(ask() for _ in range(2))) == ["answered"] * 2
+            assert await asyncio.gather(*(ask() for _ in range(2))) == ["responded"] * 2
 
 
 async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
@@ -164,7 +164,7 @@ async def test_a_transaction_on_a_frozen_server_takes_one_deadline(
                 own_postgres.freeze()
                 await connection.execute("select 1")
         assert raised.value.reason == "timeout"
-        assert time.monotonic() - started < 4  # rolling back would take another 2.5 s
+        assert time.monotonic() - started < 4  # a rollback would take another 2.5 s
         own_postgres.thaw()
         assert await database.fetch_value("select 1") == 1
 
@@ -196,7 +196,7 @@ async def test_the_pool_opens_before_the_database_and_survives_its_restart(
         assert await database.fetch_value("select 1") == 1
         own_postgres.stop()
         own_postgres.start()
-        # A connection that died unnoticed costs the first to use it one failure, no more.
+        # A connection that was cut unnoticed fails once, for the first caller that uses it.
         for _ in range(2):
             try:
                 await database.fetch_value("select 1")

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from service.state import Request
 
-# What the contract allows an answer to take beyond HEALTH_TIMEOUT_SECONDS.
+# Seconds that a response may take beyond HEALTH_TIMEOUT_SECONDS, by the contract.
 MARGIN = 0.2
 
-# A machine that is busy with other tests delays some answers, whatever the service does. A service
-# that is late by itself is late each time; so one try of these in time is the proof.
+# A machine that is busy with other tests delays some responses. A service that is late through a
+# fault of its own is late on every try, so one try in time proves that it is not.
 TRIES = 6
 
 
@@ -53,7 +53,7 @@ def test_a_stopped_database_is_unreachable_until_it_returns(
 def test_a_starting_database_is_unreachable(own_postgres: Postgres) -> None:
     own_postgres.stop()
     data = own_postgres.folder / "data"
-    # A standby that takes no connections before it is promoted: PostgreSQL, starting for long.
+    # A standby that accepts no connections until it is promoted: PostgreSQL starts for long.
     (data / "standby.signal").touch()
     starting = Postgres(own_postgres.folder, {"hot_standby": "off"})
     with serving(own_postgres.url) as client, ThreadPoolExecutor() as executor:
@@ -134,7 +134,7 @@ async def hold(request: Request) -> PlainTextResponse:
 def holding(
     client: httpx.Client, database: str, connections: int, seconds: float
 ) -> Generator[None]:
-    """Have requests hold so many connections for so long, beginning with the block."""
+    """Have requests hold `connections` for `seconds`, from the beginning of the block."""
     query = """
         select count(*) from pg_stat_activity
         where query ~ 'pg_sleep[(][$]' and datname = current_database() and state = 'active'
@@ -177,7 +177,7 @@ def test_a_probe_that_joined_a_failed_query_gets_another(database: str) -> None:
     ):
         first = executor.submit(client.get, "/api/health")
         time.sleep(2)
-        # The first one's query gives up after 3 s; by then this one still has 2 s.
+        # The first probe's query times out after 3 s; this probe has 2 s left then.
         assert client.get("/api/health").status_code == 200
         assert_unhealthy(first.result(), "unknown", "pool_timeout")
 
@@ -189,7 +189,7 @@ def get(url: str) -> tuple[int, str, str | None]:
 
 
 class Probes:
-    """Many connections to the service, opened beforehand, that ask for its health together."""
+    """Connections to the service, opened beforehand, that request its health at the same time."""
 
     def __init__(self, url: str, number: int) -> None:
         parts = urlsplit(url)
@@ -224,19 +224,19 @@ class Probes:
 async def assert_all_time_out(
     probes: Probes, freeze: Callable[[], None], thaw: Callable[[], None]
 ) -> None:
-    """Freeze the database and have every answer say so in time, and be well when it thaws."""
+    """Freeze the database: all probes time out in time, and are well when it thaws."""
     slowest: list[float] = []
     while len(slowest) < TRIES and not any(seconds < 1 + MARGIN for seconds in slowest):
         await assert_all_well(probes)
         freeze()
-        await asyncio.sleep(5 * FRESH_SECONDS)  # what was found out before may still be told
-        # The first round has an open connection to use, the later ones have none.
-        answers = [answer for _ in range(3) for answer in await probes.ask()]
+        await asyncio.sleep(5 * FRESH_SECONDS)  # a result from before may still be shared
+        # The first round uses an open connection; the later rounds have none.
+        responses = [response for _ in range(3) for response in await probes.ask()]
         thaw()
-        assert {status for status, _, _ in answers} == {503}
-        assert {body["reason"] for _, body, _ in answers} == {"timeout"}
-        assert {body["database"] for _, body, _ in answers} == {"disconnected"}
-        slowest.append(max(seconds for _, _, seconds in answers))
+        assert {status for status, _, _ in responses} == {503}
+        assert {body["reason"] for _, body, _ in responses} == {"timeout"}
+        assert {body["database"] for _, body, _ in responses} == {"disconnected"}
+        slowest.append(max(seconds for _, _, seconds in responses))
     assert min(slowest) < 1 + MARGIN, slowest
     assert max(slowest) < 3, slowest
     await assert_all_well(probes)
@@ -285,7 +285,7 @@ def test_many_probes_share_one_query_and_one_connection(
         select count(*), count(*) filter (where state = 'active') from pg_stat_activity
         where application_name = 'bmadflow-api' and datname = current_database()
     """
-    # The health query waits for this lock, so that all probes are under way together.
+    # The health query waits for this lock, so that all probes wait for the query together.
     with psycopg.connect(database) as blocking:
         blocking.execute("lock table _yoyo_migration in access exclusive mode")
 
@@ -307,7 +307,7 @@ def test_a_result_is_shared_for_two_milliseconds_and_no_longer(
     asked = "select calls from asked_here"
     run_sql(
         database,
-        # Each look at the schema draws a number.
+        # Each health query increments the sequence.
         "create sequence asked",
         "alter table _yoyo_migration rename to real",
         "create view _yoyo_migration as select real.* from real, nextval('asked')",
@@ -324,9 +324,9 @@ def test_a_result_is_shared_for_two_milliseconds_and_no_longer(
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
             connection.sendall(b"GET /api/health HTTP/1.1\r\nhost: test\r\n\r\n" * burst)
-            answers = b""
-            while answers.count(b"HTTP/1.1 200 OK") < burst:
-                answers += connection.recv(65536)
+            responses = b""
+            while responses.count(b"HTTP/1.1 200 OK") < burst:
+                responses += connection.recv(65536)
         ((calls,),) = run_sql(database, asked)
         assert calls < before + 5 + burst / 2
 
@@ -344,6 +344,6 @@ def test_an_outage_and_its_end_are_logged_once_each(
     lost = service.find("health_lost")
     assert [(entry["level"], entry["reason"]) for entry in lost] == [("error", "unreachable")]
     assert lost[0]["error"]
-    # Each failing probe has its line, too; those that are answered with 200 have none.
+    # Each failed probe has a log line; a probe with a 200 has none.
     assert [entry["status"] for entry in service.find("request")] == [503] * 5
     assert len(service.find("health_recovered")) == 1

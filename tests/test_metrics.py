@@ -25,7 +25,7 @@ POOL = {"db_client_connection_pool_name": "main"}
 
 
 def scrape(client: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Return each sample's value by its name and its labels."""
+    """Return the value of each sample, by its name and labels."""
     response = client.get("/metrics")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -113,7 +113,7 @@ def test_used_idle_and_awaited_connections_are_counted(database: str) -> None:
         eventually(lambda: read(client, "db_client_connection_pending_requests", **POOL))
         assert state("used") == 2
         assert state("idle") == 0
-        # The three, and the scrape itself.
+        # The three requests, and the scrape itself.
         assert read(client, "http_server_active_requests") == 4
         assert [response.result().text for response in held] == ["held"] * 3
         assert state("used") == 0
@@ -155,7 +155,7 @@ def test_any_worker_renders_the_metrics_of_all(
     url = service.url
     supervisor = psutil.Process(service.process.pid)
 
-    def ask(path: str) -> None:  # by a connection of its own, which either worker may take
+    def ask(path: str) -> None:  # by a new connection, which either worker may accept
         assert httpx.get(url + path).status_code == 200
 
     with httpx.Client(base_url=url, timeout=30) as client:
@@ -170,6 +170,6 @@ def test_any_worker_renders_the_metrics_of_all(
     victim.kill()
     eventually(lambda: len(service.find("worker_started")) == 3)
     with httpx.Client(base_url=url, timeout=30) as client:
-        # What the dead one has done was done; the connections that it might have are gone.
+        # The counters of the killed worker stay; its connections are no longer counted.
         eventually(lambda: count(client, "GET", "/docs", 200) == 40)
         eventually(lambda: read(client, "db_client_connection_max", **POOL) == 6)

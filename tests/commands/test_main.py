@@ -16,7 +16,7 @@ from service import PROJECT
 from service.embedded.postgres import find_binaries
 from service.migrations.backend import PROCESS_LOCK
 from service.migrations.files import SQL_FOLDER
-from tests.support.migrations import APPLIED, FIRST, NAMES, apply
+from tests.support.migrations import APPLIED, FIRST, NAMES, apply_all
 from tests.support.postgres import run_sql
 from tests.support.processes import has_ended
 from tests.support.service import run_command, service_environment
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     Start: TypeAlias = Callable[..., Service]
 
-# What the end of a service must not wait for takes 30 s or more, and a busy machine less than this.
+# Seconds. Stopping takes less than this on a busy machine, and 30 s or more if it waits for what it
+# must not wait for.
 SOON = 10
 
 
@@ -70,7 +71,7 @@ def test_a_bad_migration_file_prevents_serving_with_one_error_line(tmp_path: Pat
 
 
 def test_psql_gets_the_password_from_its_environment(database: str) -> None:
-    # The URL names a server; the server does not ask for the password.
+    # The server itself needs no password.
     url = database.replace("postgres@", "postgres:hunter2@")
     path = f"{find_binaries()}{os.pathsep}{os.environ['PATH']}"
     command = ["psql", "-At", "-c", r"\! tr '\0' ' ' < /proc/$PPID/cmdline; echo; echo $PGPASSWORD"]
@@ -148,7 +149,7 @@ def test_status_exits_with_a_code_for_each_state(empty_database: str) -> None:
         return result.returncode, result.stdout
 
     assert status() == (2, "".join(f"{name}: pending\n" for name in NAMES))
-    apply(empty_database, SQL_FOLDER)
+    apply_all(empty_database, SQL_FOLDER)
     assert status() == (0, f"the schema is up to date ({len(NAMES)} applied)\n")
     with psycopg.connect(empty_database, autocommit=True) as other:
         other.execute("select pg_advisory_lock(%s)", (PROCESS_LOCK,))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The first of the project's migrations, for a test to add to."""
+    """A folder with the project's first migration, to which a test can add others."""
     folder = tmp_path / "sql"
     folder.mkdir()
     for path in SQL_FOLDER.glob("0001_*"):

@@ -9,7 +9,14 @@ import pytest
 from service.migrations.backend import MigrationError
 from service.migrations.files import SQL_FOLDER
 from service.migrations.run import read_status, rollback
-from tests.support.migrations import FIRST, NAMES, TABLES, add, apply, second
+from tests.support.migrations import (
+    FIRST,
+    NAMES,
+    TABLES,
+    add_migration,
+    add_table_migration,
+    apply_all,
+)
 from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
 def test_a_failed_migration_names_file_and_line_and_changes_nothing(
     empty_database: str, folder: Path
 ) -> None:
-    add(
+    add_migration(
         folder,
         "0002_break",
         "-- Two good ones, then:\ncreate table one (id bigint);\n\n"
@@ -29,21 +36,25 @@ def test_a_failed_migration_names_file_and_line_and_changes_nothing(
         "/* what\n   fails */\ncreate table one (id bigint);\n",
     )
     with pytest.raises(MigrationError) as raised:
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
     assert str(raised.value) == '0002_break.sql, line 10: relation "one" already exists'
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
     assert read_status(empty_database, folder).pending == ["0002_break"]
 
 
 def test_a_syntax_error_is_reported_with_its_own_line(empty_database: str, folder: Path) -> None:
-    add(folder, "0002_break", "create table one (\n    id bigint,\n    oops oops oops\n);\n")
+    add_migration(
+        folder, "0002_break", "create table one (\n    id bigint,\n    oops oops oops\n);\n"
+    )
     with pytest.raises(MigrationError, match=r"^0002_break.sql, line 3: syntax error at or near"):
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
 
 
 def test_a_failed_rollback_leaves_the_migration_applied(empty_database: str, folder: Path) -> None:
-    add(folder, "0002_add", "create table one (id bigint);", "drop table one;\ndrop table two;")
-    apply(empty_database, folder)
+    add_migration(
+        folder, "0002_add", "create table one (id bigint);", "drop table one;\ndrop table two;"
+    )
+    apply_all(empty_database, folder)
     with pytest.raises(MigrationError, match=r"^0002_add.rollback.sql, line 2: table \"two\""):
         rollback(empty_database, print, folder)
     assert ("one",) in run_sql(empty_database, TABLES)
@@ -54,63 +65,63 @@ def test_a_failed_rollback_leaves_the_migration_applied(empty_database: str, fol
 def test_a_migration_may_not_end_its_transaction(
     statement: str, empty_database: str, folder: Path
 ) -> None:
-    add(folder, "0002_break", f"create table one (id bigint);\n{statement}\nselect 1;")
+    add_migration(folder, "0002_break", f"create table one (id bigint);\n{statement}\nselect 1;")
     with pytest.raises(MigrationError, match="line 2: a migration runs in a transaction"):
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
 
 
 def test_a_violated_deferred_constraint_is_a_readable_error(
     empty_database: str, folder: Path
 ) -> None:
-    add(
+    add_migration(
         folder,
         "0002_defer",
         "create table one (id bigint unique deferrable initially deferred);\n"
         "insert into one values (1), (1);",
     )
     with pytest.raises(MigrationError, match=r"^0002_defer.sql: duplicate key value"):
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
 
 
 def test_a_migration_can_run_without_a_transaction(empty_database: str, folder: Path) -> None:
-    added = second(folder)
-    add(
+    added = add_table_migration(folder)
+    add_migration(
         folder,
         "0003_index",
         "-- transactional: false\ncreate index concurrently if not exists thing_id on thing (id);",
         "drop index concurrently if exists thing_id;",
     )
-    apply(empty_database, folder)
+    apply_all(empty_database, folder)
     assert run_sql(empty_database, "select to_regclass('thing_id') is not null") == [(True,)]
     rollback(empty_database, print, folder)
     assert read_status(empty_database, folder).applied == [FIRST, added]
 
 
 def test_a_cut_connection_is_a_readable_error(empty_database: str, folder: Path) -> None:
-    add(folder, "0002_long", "select 1;\nselect pg_terminate_backend(pg_backend_pid());")
+    add_migration(folder, "0002_long", "select 1;\nselect pg_terminate_backend(pg_backend_pid());")
     with pytest.raises(MigrationError) as raised:
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
     assert str(raised.value) == (
         "0002_long.sql, line 2: terminating connection due to administrator command"
     )
-    add(folder, "0002_long", "select 1;")
-    assert len(apply(empty_database, folder)) == 1
+    add_migration(folder, "0002_long", "select 1;")
+    assert len(apply_all(empty_database, folder)) == 1
 
 
 def test_a_migration_waits_only_briefly_for_the_live_services_locks(
     empty_database: str, folder: Path
 ) -> None:
-    apply(empty_database, folder)
-    second(folder)
-    apply(empty_database, folder)
-    add(folder, "0003_change", "alter table thing add column name text;")
+    apply_all(empty_database, folder)
+    add_table_migration(folder)
+    apply_all(empty_database, folder)
+    add_migration(folder, "0003_change", "alter table thing add column name text;")
     with psycopg.connect(empty_database) as live:
         live.execute("select count(*) from thing")
         with pytest.raises(MigrationError, match=r"0003_change.sql, line 1: .*lock timeout.*again"):
-            apply(empty_database, folder)
-    assert len(apply(empty_database, folder)) == 1
+            apply_all(empty_database, folder)
+    assert len(apply_all(empty_database, folder)) == 1
 
 
 def test_a_uid_without_a_name_can_migrate(
@@ -119,7 +130,7 @@ def test_a_uid_without_a_name_can_migrate(
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 54321)
-    assert len(apply(empty_database, SQL_FOLDER)) == len(NAMES)
+    assert len(apply_all(empty_database, SQL_FOLDER)) == len(NAMES)
     names = run_sql(empty_database, "select distinct username from _yoyo_log")
     assert names == [("uid 54321",)]
 
@@ -130,8 +141,8 @@ def test_time_limits_for_requests_do_not_hold_for_migrations(
 ) -> None:
     name = run_sql(empty_database, "select current_database()")[0][0]
     run_sql(empty_database, f"alter database {name} set {limit} = '500ms'")
-    add(folder, "0002_long", "select pg_sleep(0.7);")
-    assert len(apply(empty_database, folder)) == 2
+    add_migration(folder, "0002_long", "select pg_sleep(0.7);")
+    assert len(apply_all(empty_database, folder)) == 2
 
 
 def test_only_the_lock_timeout_holds_for_migrations(empty_database: str, folder: Path) -> None:
@@ -145,8 +156,10 @@ def test_only_the_lock_timeout_holds_for_migrations(empty_database: str, folder:
     }
     for limit in limits:
         run_sql(empty_database, f"alter database {name} set {limit} = '30s'")
-    add(folder, "0002_seen", "create table seen as select name, setting from pg_settings;")
-    apply(empty_database, folder)
+    add_migration(
+        folder, "0002_seen", "create table seen as select name, setting from pg_settings;"
+    )
+    apply_all(empty_database, folder)
     seen = dict(run_sql(empty_database, "select name, setting from seen"))
     assert {limit: seen[limit] for limit in limits} == limits
 
@@ -163,30 +176,30 @@ def test_tables_belong_to_the_role_that_the_login_role_sets(
         f"alter role {login} set role = {owner}",
         f"grant create on schema public to {owner}",
     )
-    add(folder, "0002_one", "create table one (id int);")
-    assert len(apply(url.replace("postgres@", f"{login}@"), folder)) == 2
+    add_migration(folder, "0002_one", "create table one (id int);")
+    assert len(apply_all(url.replace("postgres@", f"{login}@"), folder)) == 2
     owners = "select distinct tableowner from pg_tables where schemaname = 'public'"
     assert run_sql(url, owners) == [(owner,)]
 
 
 def test_a_file_must_close_the_transaction_that_it_opens(empty_database: str, folder: Path) -> None:
     plain = "-- transactional: false\nbegin;\ncreate table one (id int);\n{}"
-    add(folder, "0002_open", plain.format(""))
+    add_migration(folder, "0002_open", plain.format(""))
     with pytest.raises(MigrationError, match=r"^0002_open.sql: leaves a transaction open"):
-        apply(empty_database, folder)
-    add(folder, "0002_open", plain.format("select nope;\ncommit;"))
+        apply_all(empty_database, folder)
+    add_migration(folder, "0002_open", plain.format("select nope;\ncommit;"))
     with pytest.raises(MigrationError, match=r'^0002_open.sql, line 4: column "nope" does not'):
-        apply(empty_database, folder)
-    add(folder, "0002_open", plain.format("commit;"))
-    assert len(apply(empty_database, folder)) == 1
+        apply_all(empty_database, folder)
+    add_migration(folder, "0002_open", plain.format("commit;"))
+    assert len(apply_all(empty_database, folder)) == 1
 
 
 def test_a_failed_rollback_without_a_transaction_is_no_drift(
     empty_database: str, folder: Path
 ) -> None:
-    add(folder, "0002_plain", "-- transactional: false\nselect 1;", "drop table nope;")
+    add_migration(folder, "0002_plain", "-- transactional: false\nselect 1;", "drop table nope;")
     (folder / "0002_plain.rollback.sql").write_text("-- transactional: false\ndrop table nope;")
-    apply(empty_database, folder)
+    apply_all(empty_database, folder)
     with pytest.raises(MigrationError, match="nope"):
         rollback(empty_database, print, folder)
     assert read_status(empty_database, folder).edited == []
@@ -194,21 +207,25 @@ def test_a_failed_rollback_without_a_transaction_is_no_drift(
 
 
 def test_session_settings_of_a_file_are_reset_after_it(empty_database: str, folder: Path) -> None:
-    apply(empty_database, folder)
-    # As the first lines of a dump; and a role that may not do the bookkeeping.
+    apply_all(empty_database, folder)
+    # Like a dump's first lines; and a role that may not write yoyo's tables.
     left = (
         "select pg_catalog.set_config('search_path', '', false);\n"
         "set statement_timeout = '1s';\n"
         "grant create on schema public to pg_monitor;\nset role pg_monitor;\n"
     )
-    add(folder, "0002_dump", f"{left}create table public.one (id int);", "drop table one;")
-    add(folder, "0003_plain", f"-- transactional: false\n{left}", f"{left}select 1;")
+    add_migration(
+        folder, "0002_dump", f"{left}create table public.one (id int);", "drop table one;"
+    )
+    add_migration(folder, "0003_plain", f"-- transactional: false\n{left}", f"{left}select 1;")
     (folder / "0003_plain.rollback.sql").write_text(f"-- transactional: false\n{left}")
-    add(folder, "0004_next", "create table two (id int); select pg_sleep(1.1);", "drop table two;")
-    assert len(apply(empty_database, folder)) == 3
-    add(folder, "0005_fail", f"-- transactional: false\n{left}drop table nope;")
+    add_migration(
+        folder, "0004_next", "create table two (id int); select pg_sleep(1.1);", "drop table two;"
+    )
+    assert len(apply_all(empty_database, folder)) == 3
+    add_migration(folder, "0005_fail", f"-- transactional: false\n{left}drop table nope;")
     with pytest.raises(MigrationError, match=r"^0005_fail.sql, line 6: table \"nope\""):
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
     for _ in range(3):
         rollback(empty_database, print, folder)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
@@ -216,12 +233,12 @@ def test_session_settings_of_a_file_are_reset_after_it(empty_database: str, fold
 
 def test_a_commit_that_sqlparse_misses_is_detected(empty_database: str, folder: Path) -> None:
     hidden = "create table one (t text);\ninsert into one values ('c:\\'); commit; select '';"
-    add(folder, "0002_hidden", hidden)
+    add_migration(folder, "0002_hidden", hidden)
     with pytest.raises(MigrationError, match="ends the migration's transaction"):
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
 
 
 def test_copy_from_stdin_is_refused(empty_database: str, folder: Path) -> None:
-    add(folder, "0002_copy", "create table one (id int);\n-- data\ncopy one from stdin;")
+    add_migration(folder, "0002_copy", "create table one (id int);\n-- data\ncopy one from stdin;")
     with pytest.raises(MigrationError, match=r"^0002_copy.sql, line 3: there is no client"):
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)

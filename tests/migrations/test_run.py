@@ -17,7 +17,15 @@ from service.migrations import run as migrations
 from service.migrations.backend import MigrationError, open_backend
 from service.migrations.files import SQL_FOLDER
 from service.migrations.run import Status, migrate, read_status, rollback
-from tests.support.migrations import APPLIED, FIRST, NAMES, TABLES, add, apply, second
+from tests.support.migrations import (
+    APPLIED,
+    FIRST,
+    NAMES,
+    TABLES,
+    add_migration,
+    add_table_migration,
+    apply_all,
+)
 from tests.support.postgres import Postgres, run_sql
 from tests.support.service import service_environment
 from tests.support.waiting import eventually
@@ -27,20 +35,20 @@ if TYPE_CHECKING:
 
 
 def test_migrate_applies_each_pending_migration_once(empty_database: str, folder: Path) -> None:
-    added = second(folder)
-    lines = apply(empty_database, folder)
+    added = add_table_migration(folder)
+    lines = apply_all(empty_database, folder)
     assert [line.split()[:2] for line in lines] == [
         ["applied", f"{FIRST}.sql"],
         ["applied", f"{added}.sql"],
     ]
     assert all(line.endswith(" ms") for line in lines)
-    assert apply(empty_database, folder) == ["the schema is up to date (2 migrations)"]
+    assert apply_all(empty_database, folder) == ["the schema is up to date (2 migrations)"]
     assert run_sql(empty_database, TABLES) == [("migration_checksum",), ("thing",)]
 
 
 def test_rollback_undoes_only_the_last_migration(empty_database: str, folder: Path) -> None:
-    added = second(folder)
-    apply(empty_database, folder)
+    added = add_table_migration(folder)
+    apply_all(empty_database, folder)
     lines: list[str] = []
     rollback(empty_database, lines.append, folder)
     assert lines[0].startswith(f"rolled back {added}.sql in ")
@@ -49,13 +57,13 @@ def test_rollback_undoes_only_the_last_migration(empty_database: str, folder: Pa
 
 
 def test_the_projects_migrations_can_be_rolled_back_and_reapplied(empty_database: str) -> None:
-    assert apply(empty_database, SQL_FOLDER)
+    assert apply_all(empty_database, SQL_FOLDER)
     there = schema_of(empty_database)
     lines: list[str] = []
     while lines[-1:] != ["there is nothing to roll back"]:
         rollback(empty_database, lines.append)
     assert run_sql(empty_database, TABLES) == []
-    assert apply(empty_database, SQL_FOLDER)
+    assert apply_all(empty_database, SQL_FOLDER)
     assert schema_of(empty_database) == there
 
 
@@ -68,8 +76,8 @@ def schema_of(url: str) -> list[tuple[object, ...]]:
 
 
 def test_status_reports_edited_and_missing_files(empty_database: str, folder: Path) -> None:
-    added = second(folder)
-    apply(empty_database, folder)
+    added = add_table_migration(folder)
+    apply_all(empty_database, folder)
     (folder / f"{added}.sql").write_text("create table other (id bigint);")
     assert read_status(empty_database, folder).edited == [added]
     for path in folder.glob(f"{added}.*"):
@@ -80,20 +88,20 @@ def test_status_reports_edited_and_missing_files(empty_database: str, folder: Pa
 
 
 def test_migrate_refuses_when_an_applied_file_was_edited(empty_database: str, folder: Path) -> None:
-    added = second(folder)
-    apply(empty_database, folder)
+    added = add_table_migration(folder)
+    apply_all(empty_database, folder)
     (folder / f"{added}.sql").write_text("create table other (id bigint);")
     with pytest.raises(MigrationError, match=f"{added}.sql was edited after it was applied"):
-        apply(empty_database, folder)
+        apply_all(empty_database, folder)
 
 
 def test_older_code_accepts_a_newer_schema_and_does_not_roll_it_back(
     empty_database: str, folder: Path
 ) -> None:
     older = shutil.copytree(folder, folder.with_name("older"))
-    added = second(folder)
-    apply(empty_database, folder)
-    assert apply(empty_database, older) == [
+    added = add_table_migration(folder)
+    apply_all(empty_database, folder)
+    assert apply_all(empty_database, older) == [
         f"{added} is applied and has no file here: newer code brought it",
         "the schema is up to date (1 migration)",
     ]
@@ -141,23 +149,23 @@ def kill_while_migrating(url: str, folder: Path) -> None:
 
 def test_migrate_succeeds_after_another_was_killed(empty_database: str, folder: Path) -> None:
     text = "create table one (id bigint);\nselect pg_sleep({});\ncreate table two (id bigint);"
-    add(folder, "0002_long", text.format(60))
+    add_migration(folder, "0002_long", text.format(60))
     kill_while_migrating(empty_database, folder)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
-    add(folder, "0002_long", text.format(0))
-    # It may have to wait until PostgreSQL notices that the first one is gone, not until it wakes.
+    add_migration(folder, "0002_long", text.format(0))
+    # PostgreSQL first has to notice that the killed client is gone; pg_sleep lasts longer.
     started = time.monotonic()
-    assert apply(empty_database, folder)[-1].startswith("applied 0002_long.sql")
+    assert apply_all(empty_database, folder)[-1].startswith("applied 0002_long.sql")
     assert time.monotonic() - started < 30
     assert run_sql(empty_database, TABLES) == [("migration_checksum",), ("one",), ("two",)]
 
 
 def test_a_second_migrate_waits_for_the_first(empty_database: str, folder: Path) -> None:
-    add(folder, "0002_long", "select pg_sleep(1);")
+    add_migration(folder, "0002_long", "select pg_sleep(1);")
     with ThreadPoolExecutor() as executor:
-        first = executor.submit(apply, empty_database, folder)
+        first = executor.submit(apply_all, empty_database, folder)
         eventually(lambda: read_status(empty_database, folder).is_locked)
-        lines = apply(empty_database, folder)
+        lines = apply_all(empty_database, folder)
         assert lines[0] == "waiting for another process that is migrating"
         assert lines[-1] == "the schema is up to date (2 migrations)"
         assert len(first.result()) == 2
@@ -199,7 +207,7 @@ def test_a_password_in_a_drivers_error_is_masked() -> None:
 
 def test_migrate_waits_for_the_work_of_a_killed_process(empty_database: str, folder: Path) -> None:
     with ThreadPoolExecutor() as executor:
-        with open_backend(empty_database):  # without the lock that ends with the process
+        with open_backend(empty_database):  # without PROCESS_LOCK, as after a kill
             assert read_status(empty_database, folder).is_locked
             lines: list[str] = []
             second = executor.submit(migrate, empty_database, lines.append, folder)
@@ -210,19 +218,19 @@ def test_migrate_waits_for_the_work_of_a_killed_process(empty_database: str, fol
 
 
 def test_no_migration_can_release_the_lock(empty_database: str, folder: Path) -> None:
-    add(folder, "0002_long", "-- transactional: false\ndiscard all;\nselect pg_sleep(1);")
+    add_migration(folder, "0002_long", "-- transactional: false\ndiscard all;\nselect pg_sleep(1);")
     with ThreadPoolExecutor() as executor:
-        first = executor.submit(apply, empty_database, folder)
+        first = executor.submit(apply_all, empty_database, folder)
         eventually(lambda: run_sql(empty_database, SLEEPING))
         assert read_status(empty_database, folder).is_locked
-        lines = apply(empty_database, folder)
+        lines = apply_all(empty_database, folder)
         assert lines[0] == "waiting for another process that is migrating"
         assert len(first.result()) == 2
 
 
 @pytest.mark.parametrize("command", ["migrate", "status", "rollback"])
 def test_errors_do_not_contain_the_password(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A database that does not exist on a server that does: refused at once, and not for starting.
+    # No server listens on port 1.
     url = "postgresql://app:hunter%402@127.0.0.1:1/app"
     monkeypatch.setattr(migrations, "START_WAIT_SECONDS", 0.0)
     with pytest.raises(MigrationError) as raised:

@@ -11,7 +11,7 @@ from tests.support.service import start_process
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Serves under the usual limit of a login shell.
+# Serves with the usual limit of a login shell.
 LIMITED = """
 import os, resource, sys
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

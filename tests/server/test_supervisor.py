@@ -38,7 +38,7 @@ def test_workers_share_the_port_and_a_killed_worker_is_replaced(
 
 
 def test_workers_that_fail_to_start_end_the_service(tmp_path: Path) -> None:
-    # No setting that is let through stops a worker, so this goes past their check.
+    # No valid setting makes a worker fail, so this bypasses the validation.
     script = tmp_path / "start.py"
     script.write_text(
         "import sys\n"

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     Start: TypeAlias = Callable[..., Service]
 
-# What the end of a service must not wait for takes 30 s or more, and a busy machine less than this.
+# Seconds. Stopping takes less than this on a busy machine, and 30 s or more if it waits for what it
+# must not wait for.
 SOON = 10
 
 
@@ -36,7 +37,7 @@ def test_a_signal_stops_the_service_cleanly_and_soon(
     stop_signal: signal.Signals, database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database)
-    with httpx.Client() as client:  # its connection stays open and idle
+    with httpx.Client() as client:  # a client whose idle connection stays open
         assert client.get(f"{service.url}/api/health").status_code == 200
         started = time.monotonic()
         service.process.send_signal(stop_signal)
@@ -79,7 +80,7 @@ def test_while_draining_health_reports_it_and_other_routes_are_served(
     service = start_service(DATABASE_URL=database, DRAIN_SECONDS="4", WEB_CONCURRENCY=workers)
     url = service.url
     eventually(lambda: is_served(f"{url}/api/health"))
-    # To all of its processes, as Ctrl-C in a terminal.
+    # To all processes of the group, as Ctrl-C in a terminal.
     os.killpg(service.process.pid, signal.SIGINT)
     response = eventually(lambda: shutting_down(url), 2)
     body = response.json()
@@ -103,7 +104,7 @@ def test_while_draining_no_connection_is_kept_alive(database: str, start_service
         assert "connection" not in client.get("/docs").headers
         service.process.terminate()
         eventually(lambda: shutting_down(service.url))
-        # Whoever sends several requests on one connection turns elsewhere before the port closes.
+        # Clients with a connection must move to another copy before the port closes.
         assert client.get("/docs").headers["connection"] == "close"
     service.process.terminate()
     assert service.wait() == 0
@@ -133,7 +134,7 @@ def test_a_request_cut_off_by_the_shutdown_gets_a_503(
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["retry-after"] == "5"
-    # All that was logged, uvicorn's own lines too, has the one form.
+    # Every line is JSON, uvicorn's own lines included.
     assert len(service.entries()) == len(service.log.read_text().splitlines())
     assert "Traceback" not in service.log.read_text()
 
@@ -160,7 +161,7 @@ def test_a_half_sent_body_does_not_prevent_a_clean_stop(
     service = start_service(DATABASE_URL=database)
     parts = urlsplit(service.url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:
-        # Half of a request that is still being sent when the signal comes.
+        # The body is still missing when the signal comes.
         connection.sendall(
             b"GET /api/health/live HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\n"
         )

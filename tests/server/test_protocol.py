@@ -531,7 +531,7 @@ def test_malformed_http_is_one_log_line(
     "path", ["/%00", "/%ff", "/api/health%2f..", "/" + "a" * 20_000, "//", "/api//health", "/%"]
 )
 def test_a_strange_path_is_a_client_error(path: str, client: httpx.Client) -> None:
-    response = raw(
+    response = send_raw(
         client, f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode()
     )
     assert response.split()[1] in {b"400", b"404", b"307"}

@@ -57,10 +57,10 @@ class Account(NamedTuple):
 def choose_account(folder: Path, binaries: Path) -> Account:
     """Return the account that runs the programs in `binaries` for the server in `folder`.
 
-    It is this process's own, unless that is root. Root takes the folder's owner. In a folder of its
-    own, root stays root, mapped to nobody in a user namespace; where namespaces are forbidden, as
-    in Docker, it takes nobody. No user is added. Raises AccountError if the account cannot reach
-    the folder or the programs.
+    It is this process's own account, unless that is root: then it is the folder's owner. If that is
+    root, too, it is root under nobody's ids in a user namespace; where namespaces are forbidden, as
+    in Docker, it is nobody. No user is added. Raises AccountError if the account cannot reach the
+    folder or the programs.
     """
     if os.geteuid() != 0:
         return Account()

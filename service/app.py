@@ -146,7 +146,7 @@ def create_app(settings: Settings) -> Application:
                 expose_headers=["X-Request-ID", "Retry-After", "Location", "Link", "ETag"],
             ),
             Middleware(ErrorBoundary),
-            *_authorization(settings),
+            *_authorization_middleware(settings),
             Middleware(BodyLimit),
         ],
     )
@@ -154,7 +154,7 @@ def create_app(settings: Settings) -> Application:
     return app
 
 
-def _authorization(settings: Settings) -> list[Middleware]:
+def _authorization_middleware(settings: Settings) -> list[Middleware]:
     if settings.api_token is None:
         return []
     return [

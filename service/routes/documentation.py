@@ -1,4 +1,4 @@
-"""The API's documentation: the OpenAPI document, Swagger UI and ReDoc, all from this machine."""
+"""The API's documentation: the OpenAPI document, Swagger UI and ReDoc, without other hosts."""
 
 import importlib.util
 import json
@@ -51,7 +51,7 @@ ASSET_NAME: Final = parameter(
     is_required=True,
     example="page.css",
 )
-NO_SUCH_ASSET = "There is no file of this name."
+MISSING_ASSET = "There is no file of this name."
 
 
 def _html_response(name: str) -> Response:
@@ -65,34 +65,36 @@ def _html_response(name: str) -> Response:
     )
 
 
-ROOT: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`/docs`"})
-OPENAPI: Final = ResponseSpec(
+ROOT_RESPONSE: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`/docs`"})
+OPENAPI_RESPONSE: Final = ResponseSpec(
     description="The OpenAPI 3.1 document of the API.",
     schema={"type": "object"},
     examples={"beginning": {"openapi": "3.1.1", "info": {}, "paths": {}}},
 )
-PAGE: Final = ResponseSpec(
+PAGE_RESPONSE: Final = ResponseSpec(
     description="A page that needs nothing from any other host.",
     schema={"type": "string"},
     media_type="text/html",
     examples={"beginning": "<!doctype html>"},
 )
-ASSET: Final = ResponseSpec(
+ASSET_RESPONSE: Final = ResponseSpec(
     description="The file, as `text/javascript` or `text/css`.",
     schema={"type": "string"},
     media_type="text/*",
     examples={"a style": "body {}"},
 )
-MISSING_ASSET: Final = problem_spec("not_found", "The pages have no such file.", NO_SUCH_ASSET)
+MISSING_ASSET_RESPONSE: Final = problem_spec(
+    "not_found", "The pages have no such file.", MISSING_ASSET
+)
 
 
-@operation(tag="documentation", responses={307: ROOT})
+@operation(tag="documentation", responses={307: ROOT_RESPONSE})
 async def get_root(request: Request) -> Response:
     """Lead to the documentation."""
     return RedirectResponse("/docs")
 
 
-@operation(tag="documentation", responses={200: OPENAPI})
+@operation(tag="documentation", responses={200: OPENAPI_RESPONSE})
 async def get_open_api_document(request: Request) -> Response:
     """Get this document."""
     # In a thread: the first request renders the document, which would hold up a health check.
@@ -100,26 +102,28 @@ async def get_open_api_document(request: Request) -> Response:
     return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
-@operation(tag="documentation", responses={200: PAGE})
+@operation(tag="documentation", responses={200: PAGE_RESPONSE})
 async def get_swagger_ui(request: Request) -> Response:
     """Read the API and try it out, with Swagger UI."""
     return _html_response("docs.html")
 
 
-@operation(tag="documentation", responses={200: PAGE})
+@operation(tag="documentation", responses={200: PAGE_RESPONSE})
 async def get_re_doc(request: Request) -> Response:
     """Read the API, with ReDoc."""
     return _html_response("redoc.html")
 
 
 @operation(
-    tag="documentation", parameters=(ASSET_NAME,), responses={200: ASSET, 404: MISSING_ASSET}
+    tag="documentation",
+    parameters=(ASSET_NAME,),
+    responses={200: ASSET_RESPONSE, 404: MISSING_ASSET_RESPONSE},
 )
 async def get_documentation_asset(request: Request) -> Response:
     """Get a script or a style of the two pages."""
     path = _assets().get(request.path_params["name"])
     if path is None:
-        raise Problem("not_found", NO_SUCH_ASSET)
+        raise Problem("not_found", MISSING_ASSET)
     content = await run_in_threadpool(_read_asset, path)
     return Response(
         content,

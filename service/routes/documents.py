@@ -37,7 +37,7 @@ ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 # A document comes from outside. Opened in a browser it may run no script and load nothing.
 SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-NOT_MODIFIED: Final = ResponseSpec(
+NOT_MODIFIED_RESPONSE: Final = ResponseSpec(
     description="It is the one that `If-None-Match` names.",
     parameters=(
         parameter("If-None-Match", "header", "The `ETag` of the content that the client has."),
@@ -100,7 +100,7 @@ class DocumentSchema(ExactSchema):
     updated_at = fields.DateTime(required=True)
 
 
-FILE_NODE: Final[dict[str, Any]] = {
+EXAMPLE_FILE: Final = {
     "type": "file",
     "id": EXAMPLE_DOCUMENT_ID,
     "name": "prd.md",
@@ -108,12 +108,12 @@ FILE_NODE: Final[dict[str, Any]] = {
     "file_type": "md",
     "size": 1204,
 }
-EXAMPLE_TREE: Final[dict[str, Any]] = {
+EXAMPLE_TREE: Final = {
     "project_id": EXAMPLE_PROJECT_ID,
-    "tree": [{"type": "folder", "name": "docs", "path": "docs", "children": [FILE_NODE]}],
+    "tree": [{"type": "folder", "name": "docs", "path": "docs", "children": [EXAMPLE_FILE]}],
 }
-EXAMPLE: Final[dict[str, Any]] = {
-    "id": FILE_NODE["id"],
+EXAMPLE: Final = {
+    "id": EXAMPLE_DOCUMENT_ID,
     "project_doc_id": EXAMPLE_SOURCE_ID,
     "file_path": "docs/prd.md",
     "file_type": "md",
@@ -154,16 +154,16 @@ class FileTreeSchema(ExactSchema):
     tree: fields.List[Any] = fields.List(fields.Nested(NodeSchema), required=True)
 
 
-TREE: Final = ResponseSpec(
+TREE_RESPONSE: Final = ResponseSpec(
     description="The tree.", schema=FileTreeSchema, examples={"tree": EXAMPLE_TREE}
 )
-DOCUMENT: Final = ResponseSpec(
+DOCUMENT_RESPONSE: Final = ResponseSpec(
     description="The document.",
     schema=DocumentSchema,
     headers=DOCUMENT_HEADERS,
     examples={"document": EXAMPLE},
 )
-RAW_DOCUMENT: Final = ResponseSpec(
+RAW_RESPONSE: Final = ResponseSpec(
     description="The document's bytes. JSON, YAML and CSV come with their own media types.",
     schema={"type": "string"},
     media_type="text/markdown",
@@ -172,7 +172,7 @@ RAW_DOCUMENT: Final = ResponseSpec(
 )
 
 
-@operation(tag="documents", responses={200: TREE})
+@operation(tag="documents", responses={200: TREE_RESPONSE})
 async def get_file_tree(request: Request) -> Response:
     """Get the tree of a project's documents.
 
@@ -180,7 +180,7 @@ async def get_file_tree(request: Request) -> Response:
     folder at the top.
     """
     project_id = read_id(request, "project_id")
-    # One statement, so that the tree is from before or after the end of a sync, never from between.
+    # One statement: a sync that ends meanwhile is in the tree wholly or not at all.
     rows = await request.state["database"].fetch(
         """
         select project_doc.id as source_id, project_doc.name as source_name,
@@ -206,7 +206,7 @@ async def get_file_tree(request: Request) -> Response:
     return json_response(await run_in_threadpool(build))
 
 
-@operation(tag="documents", responses={200: DOCUMENT, 304: NOT_MODIFIED})
+@operation(tag="documents", responses={200: DOCUMENT_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_document(request: Request) -> Response:
     """Get a document."""
     return await _respond_if_modified(
@@ -227,7 +227,7 @@ async def get_document(request: Request) -> Response:
     )
 
 
-@operation(tag="documents", responses={200: RAW_DOCUMENT, 304: NOT_MODIFIED})
+@operation(tag="documents", responses={200: RAW_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_raw_document(request: Request) -> Response:
     """Get a document as it is in the repository.
 

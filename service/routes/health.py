@@ -71,7 +71,7 @@ UNHEALTHY_RESPONSE: Final = ResponseSpec(
     headers={**NO_STORE_DOCUMENTED, "Retry-After": "Seconds to wait before asking again."},
     examples={str(health.reason): health_body(health, EXAMPLE_TIME) for health in UNHEALTHY},
 )
-LIVE: Final = ResponseSpec(
+LIVE_RESPONSE: Final = ResponseSpec(
     description="It runs.",
     schema=LiveSchema,
     headers=NO_STORE_DOCUMENTED,
@@ -112,7 +112,7 @@ def _health_response(finding: Finding) -> JSONResponse:
     )
 
 
-@operation(tag="health", responses={200: LIVE}, has_head=True)
+@operation(tag="health", responses={200: LIVE_RESPONSE}, has_head=True)
 async def get_liveness(request: Request) -> JSONResponse:
     """Tell that the process runs.
 

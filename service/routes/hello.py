@@ -24,14 +24,14 @@ def hello_body(time: datetime) -> dict[str, str]:
     return {"message": "Hello BMADFlow", "status": "ok", "timestamp": time.isoformat()}
 
 
-GREETING: Final = ResponseSpec(
+HELLO_RESPONSE: Final = ResponseSpec(
     description="A greeting.",
     schema=HelloSchema,
     examples={"hello": hello_body(datetime(2026, 11, 25, 3, 0, 0, 123456, tzinfo=UTC))},
 )
 
 
-@operation(tag="health", responses={200: GREETING})
+@operation(tag="health", responses={200: HELLO_RESPONSE})
 async def get_hello(request: Request) -> JSONResponse:
     """Greet.
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from service.state import Request
 from service.web.operation import ResponseSpec, operation
 
-METRICS: Final = ResponseSpec(
+METRICS_RESPONSE: Final = ResponseSpec(
     description="Metrics, by OpenTelemetry's names where they exist.",
     schema={"type": "string"},
     media_type="text/plain",
@@ -18,7 +18,7 @@ METRICS: Final = ResponseSpec(
 )
 
 
-@operation(tag="health", responses={200: METRICS})
+@operation(tag="health", responses={200: METRICS_RESPONSE})
 async def get_metrics(request: Request) -> Response:
     """Get the figures that Prometheus scrapes.
 

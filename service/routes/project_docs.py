@@ -109,7 +109,7 @@ EXAMPLE_INPUT: Final = {
     "github_folder_path": "docs",
     "branch": None,
 }
-EXAMPLE: Final[dict[str, Any]] = {
+EXAMPLE: Final = {
     "id": EXAMPLE_SOURCE_ID,
     "project_id": EXAMPLE_PROJECT_ID,
     **EXAMPLE_INPUT,
@@ -119,13 +119,13 @@ EXAMPLE: Final[dict[str, Any]] = {
     "created_at": "2026-11-25T03:00:00.123456+00:00",
     "updated_at": "2026-11-25T03:00:00.123456+00:00",
 }
-SOURCE: Final = ResponseSpec(
+SOURCE_RESPONSE: Final = ResponseSpec(
     description="The project doc.", schema=ProjectDocSchema, examples={"project_doc": EXAMPLE}
 )
-CREATED: Final = replace(
-    SOURCE, description="The new project doc.", headers={"Location": "Where it is."}
+CREATED_RESPONSE: Final = replace(
+    SOURCE_RESPONSE, description="The new project doc.", headers={"Location": "Where it is."}
 )
-CHANGES: Final = BodySpec(
+CHANGES_BODY: Final = BodySpec(
     schema=ProjectDocInputSchema, is_partial=True, examples={"branch": {"branch": "main"}}
 )
 BAD_URL: Final = "github_url: must be an https URL of a repository on one of the allowed hosts."
@@ -165,7 +165,7 @@ async def list_project_docs(request: Request) -> Response:
 @operation(
     tag="project docs",
     body=BodySpec(schema=ProjectDocInputSchema, examples={"project_doc": EXAMPLE_INPUT}),
-    responses={201: CREATED},
+    responses={201: CREATED_RESPONSE},
     problems={"invalid": BAD_URL},
 )
 async def create_project_doc(request: Request) -> Response:
@@ -200,7 +200,7 @@ async def create_project_doc(request: Request) -> Response:
     )
 
 
-@operation(tag="project docs", responses={200: SOURCE})
+@operation(tag="project docs", responses={200: SOURCE_RESPONSE})
 async def get_project_doc(request: Request) -> Response:
     """Get a documentation source."""
     row = await request.state["database"].fetch_row_or_404(
@@ -214,7 +214,12 @@ async def get_project_doc(request: Request) -> Response:
     return json_response(row["project_doc"])
 
 
-@operation(tag="project docs", body=CHANGES, responses={200: SOURCE}, problems={"invalid": BAD_URL})
+@operation(
+    tag="project docs",
+    body=CHANGES_BODY,
+    responses={200: SOURCE_RESPONSE},
+    problems={"invalid": BAD_URL},
+)
 async def update_project_doc(request: Request) -> Response:
     """Change a documentation source.
 
@@ -253,7 +258,7 @@ async def update_project_doc(request: Request) -> Response:
     return json_response(row["project_doc"])
 
 
-@operation(tag="project docs", responses={200: SOURCE})
+@operation(tag="project docs", responses={200: SOURCE_RESPONSE})
 async def delete_project_doc(request: Request) -> Response:
     """Delete a documentation source.
 

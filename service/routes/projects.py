@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, LiteralString
+from typing import TYPE_CHECKING, Final, LiteralString
 
 import asyncpg
 from marshmallow import fields
@@ -41,19 +41,19 @@ class ProjectSchema(ExactSchema):
 
 
 EXAMPLE_INPUT: Final = {"name": "Payments", "description": "Everything about paying."}
-EXAMPLE: Final[dict[str, Any]] = {
+EXAMPLE: Final = {
     "id": EXAMPLE_PROJECT_ID,
     **EXAMPLE_INPUT,
     "created_at": "2026-11-25T03:00:00.123456+00:00",
     "updated_at": "2026-11-25T03:00:00.123456+00:00",
 }
-PROJECT: Final = ResponseSpec(
+PROJECT_RESPONSE: Final = ResponseSpec(
     description="The project.", schema=ProjectSchema, examples={"project": EXAMPLE}
 )
-CREATED: Final = replace(
-    PROJECT, description="The new project.", headers={"Location": "Where it is."}
+CREATED_RESPONSE: Final = replace(
+    PROJECT_RESPONSE, description="The new project.", headers={"Location": "Where it is."}
 )
-CHANGES: Final = BodySpec(
+CHANGES_BODY: Final = BodySpec(
     schema=ProjectInputSchema, is_partial=True, examples={"name": {"name": "Payments 2"}}
 )
 BAD_NAME: Final = "name: must have 1 to 255 characters."
@@ -90,7 +90,7 @@ async def list_projects(request: Request) -> Response:
 @operation(
     tag="projects",
     body=BodySpec(schema=ProjectInputSchema, examples={"project": EXAMPLE_INPUT}),
-    responses={201: CREATED},
+    responses={201: CREATED_RESPONSE},
     problems={"invalid": BAD_NAME, "conflict": NAME_TAKEN},
 )
 async def create_project(request: Request) -> Response:
@@ -118,7 +118,7 @@ async def create_project(request: Request) -> Response:
     )
 
 
-@operation(tag="projects", responses={200: PROJECT})
+@operation(tag="projects", responses={200: PROJECT_RESPONSE})
 async def get_project(request: Request) -> Response:
     """Get a project."""
     row = await request.state["database"].fetch_row_or_404(
@@ -134,8 +134,8 @@ async def get_project(request: Request) -> Response:
 
 @operation(
     tag="projects",
-    body=CHANGES,
-    responses={200: PROJECT},
+    body=CHANGES_BODY,
+    responses={200: PROJECT_RESPONSE},
     problems={"invalid": BAD_NAME, "conflict": NAME_TAKEN},
 )
 async def update_project(request: Request) -> Response:
@@ -168,7 +168,7 @@ async def update_project(request: Request) -> Response:
     return json_response(row["project"])
 
 
-@operation(tag="projects", responses={200: PROJECT})
+@operation(tag="projects", responses={200: PROJECT_RESPONSE})
 async def delete_project(request: Request) -> Response:
     """Delete a project.
 

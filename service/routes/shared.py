@@ -72,7 +72,7 @@ EXAMPLE_STARTED: Final = {
     "project_doc_id": EXAMPLE_SOURCE_ID,
     "status": "processing",
 }
-SYNC_STARTED: Final = ResponseSpec(
+STARTED_RESPONSE: Final = ResponseSpec(
     description="It was asked for, or was under way already.",
     schema=SyncStartedSchema,
     headers={"Location": "The sync."},

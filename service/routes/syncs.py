@@ -12,10 +12,11 @@ from service.routes.shared import (
     EXAMPLE_SOURCE_ID,
     MISSING_RUN,
     MISSING_SOURCE,
-    SYNC_STARTED,
+    STARTED_RESPONSE,
     read_id,
     start_sync,
 )
+from service.sync.queue import SKIPPED_FILES_KEPT
 from service.web.bodies import ExactSchema, json_response
 from service.web.operation import ResponseSpec, operation
 from service.web.paging import (
@@ -46,6 +47,11 @@ COLUMNS: Final[LiteralString] = """
     """
 
 
+def _count(description: str | None = None) -> fields.Integer:
+    metadata = {"description": description} if description else {}
+    return fields.Integer(required=True, allow_none=True, strict=True, metadata=metadata)
+
+
 class SyncStatusSchema(ExactSchema):
     """The status of a source's latest run."""
 
@@ -55,12 +61,7 @@ class SyncStatusSchema(ExactSchema):
     message = fields.String(required=True, metadata={"description": "The status, for people."})
     last_synced_at = fields.DateTime(required=True, allow_none=True)
     last_github_commit_date = fields.DateTime(required=True, allow_none=True)
-    files_total = fields.Integer(
-        required=True,
-        allow_none=True,
-        strict=True,
-        metadata={"description": "How many documents there are; null until that is known."},
-    )
+    files_total = _count("How many documents there are; null until that is known.")
     files_done = fields.Integer(required=True, strict=True)
     error = fields.String(
         required=True, allow_none=True, metadata={"description": "Why the sync failed."}
@@ -86,29 +87,24 @@ class SyncRunSchema(ExactSchema):
     started_at = fields.DateTime(required=True, allow_none=True)
     finished_at = fields.DateTime(required=True, allow_none=True)
     duration_seconds = fields.Float(required=True, allow_none=True)
-    files_total = fields.Integer(required=True, allow_none=True, strict=True)
+    files_total = _count()
     files_done = fields.Integer(required=True, strict=True)
-    added = fields.Integer(required=True, allow_none=True, strict=True)
-    changed = fields.Integer(required=True, allow_none=True, strict=True)
-    unchanged = fields.Integer(required=True, allow_none=True, strict=True)
-    removed = fields.Integer(required=True, allow_none=True, strict=True)
-    skipped = fields.Integer(required=True, allow_none=True, strict=True)
-    bytes = fields.Integer(
-        required=True,
-        allow_none=True,
-        strict=True,
-        metadata={"description": "What git fetched."},
-    )
+    added = _count()
+    changed = _count()
+    unchanged = _count()
+    removed = _count()
+    skipped = _count()
+    bytes = _count("What git fetched.")
     commit_id = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     skipped_files: fields.List[Any] = fields.List(
         fields.Nested(SkippedFileSchema),
         required=True,
-        metadata={"description": "The first 1,000 of them."},
+        metadata={"description": f"The first {SKIPPED_FILES_KEPT:,} of them."},
     )
 
 
-EXAMPLE_STATUS: Final[dict[str, Any]] = {
+EXAMPLE_STATUS: Final = {
     "status": "completed",
     "message": "Sync completed successfully. 41 files synced.",
     "last_synced_at": "2026-11-25T03:01:00.123456+00:00",
@@ -117,7 +113,7 @@ EXAMPLE_STATUS: Final[dict[str, Any]] = {
     "files_done": 41,
     "error": None,
 }
-EXAMPLE_RUN: Final[dict[str, Any]] = {
+EXAMPLE_RUN: Final = {
     "id": EXAMPLE_RUN_ID,
     "project_doc_id": EXAMPLE_SOURCE_ID,
     "status": "completed",
@@ -139,15 +135,15 @@ EXAMPLE_RUN: Final[dict[str, Any]] = {
 }
 
 
-STATUS: Final = ResponseSpec(
+STATUS_RESPONSE: Final = ResponseSpec(
     description="How it stands.", schema=SyncStatusSchema, examples={"completed": EXAMPLE_STATUS}
 )
-RUN: Final = ResponseSpec(
+RUN_RESPONSE: Final = ResponseSpec(
     description="The sync.", schema=SyncRunSchema, examples={"sync": EXAMPLE_RUN}
 )
 
 
-@operation(tag="syncs", responses={202: SYNC_STARTED})
+@operation(tag="syncs", responses={202: STARTED_RESPONSE})
 async def sync_project_doc(request: Request) -> Response:
     """Sync a documentation source.
 
@@ -157,7 +153,7 @@ async def sync_project_doc(request: Request) -> Response:
     return await start_sync(request, read_id(request, "id"), after_push=False)
 
 
-@operation(tag="syncs", responses={200: STATUS})
+@operation(tag="syncs", responses={200: STATUS_RESPONSE})
 async def get_sync_status(request: Request) -> Response:
     """Tell how the latest sync of a source stands."""
     row = await request.state["database"].fetch_row_or_404(
@@ -243,7 +239,7 @@ async def list_syncs(request: Request) -> Response:
     return page_response(request, page, row)
 
 
-@operation(tag="syncs", responses={200: RUN})
+@operation(tag="syncs", responses={200: RUN_RESPONSE})
 async def get_sync(request: Request) -> Response:
     """Get a sync."""
     row = await request.state["database"].fetch_row_or_404(

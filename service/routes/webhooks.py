@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from marshmallow import fields
 
 from service.problems import Problem
-from service.routes.shared import MISSING_SOURCE, SYNC_STARTED, read_id, start_sync
+from service.routes.shared import MISSING_SOURCE, STARTED_RESPONSE, read_id, start_sync
 from service.web.bodies import ExactSchema, json_response, parse_object
 from service.web.middleware import MAX_BODY_BYTES
 from service.web.operation import BodySpec, ResponseSpec, operation, parameter
@@ -32,7 +32,7 @@ class PushSchema(ExactSchema):
     repository = fields.Dict()
 
 
-HEADERS: Final = (
+WEBHOOK_HEADERS: Final = (
     parameter("X-GitHub-Event", "header", "Which event it is.", is_required=True),
     parameter(
         "X-Hub-Signature-256",
@@ -41,12 +41,12 @@ HEADERS: Final = (
         is_required=True,
     ),
 )
-PUSH: Final = BodySpec(
+PUSH_BODY: Final = BodySpec(
     schema=PushSchema,
     examples={"push": {"ref": "refs/heads/main", "repository": {"default_branch": "main"}}},
     is_any_type=True,
 )
-IGNORED: Final = ResponseSpec(
+IGNORED_RESPONSE: Final = ResponseSpec(
     description="Nothing is to be done.",
     schema={"type": "object", "properties": {"message": {"type": "string"}}},
     examples={"other": {"message": "Nothing to do for this event."}},
@@ -56,9 +56,9 @@ WRONG_SIGNATURE: Final = "The signature does not fit the body."
 
 @operation(
     tag="syncs",
-    parameters=HEADERS,
-    body=PUSH,
-    responses={200: IGNORED, 202: SYNC_STARTED},
+    parameters=WEBHOOK_HEADERS,
+    body=PUSH_BODY,
+    responses={200: IGNORED_RESPONSE, 202: STARTED_RESPONSE},
     problems={"invalid": "The body is not JSON.", "forbidden": WRONG_SIGNATURE},
 )
 async def receive_webhook(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what each route says of itself, put together by apispec."""
+"""The OpenAPI document: the documentation of all routes, put together by apispec."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def problem_spec(
     )
 
 
-# The responses of every route besides its own.
+# The responses that every route may give.
 COMMON_RESPONSES: Final = {
     "Unauthorized": problem_spec(
         "unauthorized",
@@ -120,12 +120,12 @@ SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
 def build_document(
     routes: Iterable[BaseRoute], resources: Mapping[str, Resource]
 ) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the routes; `resources` are those with ids in paths.
+    """Return the OpenAPI 3.1 document of the routes, whose paths have ids of the `resources`.
 
-    Raises UndocumentedRouteError for a route without an `@operation` or a docstring, or with an id
-    in its path of none of the resources.
+    Raises UndocumentedRouteError for a route without an `@operation` or a docstring, and for an id
+    of an unknown resource.
     """
-    # Here, not above: the service starts faster without apispec, and few requests need it.
+    # Imported here, because the service starts faster without apispec, and few requests need it.
     from apispec import APISpec
     from apispec.ext.marshmallow import MarshmallowPlugin
 
@@ -144,10 +144,10 @@ def build_document(
         document.components.response(name, _describe_response(response))
     for route in routes:
         assert isinstance(route, Route)
-        # `{name:convertor}` is Starlette's; the document has `{name}`.
+        # path_format has `{name}` for Starlette's `{name:convertor}`.
         document.path(path=route.path_format, operations=_describe_route(route, resources))
     fields = document.to_dict()
-    # First, as people and tools that look at the beginning of a file expect it.
+    # The version comes first: people and tools look for it at the beginning of a file.
     return {"openapi": fields.pop("openapi"), **fields}
 
 
@@ -196,7 +196,7 @@ def _id_parameter(name: str, resource: Resource) -> Parameter:
 
 
 def _problem_specs(spec: OperationSpec, ids: Mapping[str, Resource]) -> dict[int, ResponseSpec]:
-    """Return the problems of a route by status: those that its path, body and `problems` say."""
+    """Return the problems of a route by status, from its ids, its body and its `problems`."""
     details: dict[Code, str] = {}
     if ids:
         name, resource = list(ids.items())[-1]

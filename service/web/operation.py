@@ -1,4 +1,4 @@
-"""What a route says of itself: by `@operation`, and by its name, its docstring and its path."""
+"""The documentation of one route: by `@operation`, and by its name, docstring and path."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ATTRIBUTE: Final = "operation"
 
 
 class Resource(NamedTuple):
-    """What an id in a path names, and the detail of the 404 where it names nothing."""
+    """What an id in a path names; `missing` is the detail of the 404 for an unknown id."""
 
     description: str
     example_id: str
@@ -34,14 +34,14 @@ class Resource(NamedTuple):
 
 
 class UndocumentedRouteError(Exception):
-    """A route lacks something that its documentation is made from."""
+    """A route lacks a part of its documentation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseSpec:
     """One response of an operation.
 
-    Without `schema` it has no body. `parameters` are those that can lead to it.
+    Without `schema` it has no body. `parameters` are those of the request that it depends on.
     """
 
     description: str
@@ -68,11 +68,11 @@ class BodySpec:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationSpec:
-    """What the documentation of a route has besides its name, its docstring and its path.
+    """The documentation of a route, as far as its name, its docstring and its path do not have it.
 
-    `problems` are the details of examples, by code: of those codes that follow neither from an id
-    in the path nor from a body, or that are to have another detail. `has_head` lists HEAD too,
-    where it is part of a contract.
+    `problems` has the example's detail for each code that follows neither from an id in the path
+    nor from a body; for a code that does, it replaces the detail. With `has_head` the document
+    lists HEAD, too, as part of a contract.
     """
 
     tag: str
@@ -88,7 +88,7 @@ class OperationSpec:
         return endpoint
 
 
-# Under this name it decorates a route.
+# The decorator of a route.
 operation = OperationSpec
 
 
@@ -101,7 +101,7 @@ def parameter(
     is_required: bool = False,
     example: str | None = None,
 ) -> Parameter:
-    """Return the documentation of a parameter."""
+    """Return the documentation of a parameter in the path, the query or a header."""
     required = {"required": True} if is_required else {}
     examples = {} if example is None else {"example": example}
     return {
@@ -115,7 +115,7 @@ def parameter(
 
 
 def find_spec(route: Route) -> OperationSpec:
-    """Return what `@operation` attached; raise UndocumentedRouteError where there is none."""
+    """Return what `@operation` attached; raise UndocumentedRouteError without one."""
     spec = getattr(route.endpoint, ATTRIBUTE, None)
     if not isinstance(spec, OperationSpec):
         raise UndocumentedRouteError(f"{route.path}: {route.name} has no @operation")
@@ -130,10 +130,10 @@ def derive_operation_id(route: Route) -> str:
 
 
 def derive_texts(route: Route) -> tuple[str, str]:
-    """Return summary and description: the docstring's first line, and its other paragraphs.
+    """Return summary and description: the docstring's first paragraph, and the others.
 
-    Without other paragraphs the description is the first line, too. Raises UndocumentedRouteError
-    where there is no docstring, as under `python -OO`, which removes all of them.
+    Where there is only one, it is the description, too. Raises UndocumentedRouteError without a
+    docstring, so always under `python -OO`, which removes them.
     """
     docstring = inspect.cleandoc(route.endpoint.__doc__ or "")
     if not docstring:
@@ -145,12 +145,13 @@ def derive_texts(route: Route) -> tuple[str, str]:
 
 
 def derive_ids(route: Route, resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """Return what the ids in the path name, by the names of the ids, in their order.
+    """Return the resources of the ids in the path, by the names of the ids, in their order.
 
     The segment before an id names its resource, as in `/projects/{project_id}`. A parameter that
-    `@operation` documents is not among them. Raises UndocumentedRouteError for an unknown resource.
+    `@operation` documents itself is left out. Raises UndocumentedRouteError for an unknown
+    resource.
     """
-    documented = {parameter["name"] for parameter in find_spec(route).parameters}
+    documented = {own["name"] for own in find_spec(route).parameters}
     found: dict[str, Resource] = {}
     for before, segment in pairwise(route.path_format.split("/")):
         name = segment.strip("{}")

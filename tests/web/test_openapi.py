@@ -13,9 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.app import ROUTES
+from service.git.repository import HISTORY_COMMITS
 from service.routes.shared import RESOURCES
-from service.web.openapi import build_document
+from service.routes.syncs import RUNS_PER_PAGE
+from service.sync.queue import RUNS_KEPT
+from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
+from service.web.openapi import MIB, build_document
 from service.web.operation import UndocumentedRouteError
+from service.web.paging import MAX_LIMIT
 from tests.support.examples import add_examples
 from tests.support.service import run_command, serving
 
@@ -173,3 +178,16 @@ def test_the_running_service_keeps_to_its_document(database: str, tmp_path: Path
     assert result.returncode == 0, result.stdout
     others = len(list(operations())) - 1  # it does not test the document that it came from
     assert f"Tested: {others}\n" in result.stdout
+
+
+def test_the_limits_that_its_texts_name_are_those_of_the_code() -> None:
+    texts = {operation["operationId"]: operation["description"] for _, operation in operations()}
+    for name in ("listProjects", "listProjectDocs"):
+        assert f"`limit`, which is {MAX_LIMIT:,} if" in texts[name]
+    assert f"`limit` of them, which is {RUNS_PER_PAGE} if" in texts["listSyncs"]
+    assert f"{RUNS_KEPT} are kept" in texts["listSyncs"]
+    assert f"A body may have {MAX_WEBHOOK_BYTES // MIB} MiB" in texts["receiveWebhook"]
+    assert f"more than {MAX_BODY_BYTES // MIB} MiB" in texts["receiveWebhook"]
+    source = DOCUMENT["components"]["schemas"]["ProjectDoc"]["properties"]
+    commits = f"the newest {HISTORY_COMMITS} commits"
+    assert commits in source["last_github_commit_date"]["description"]

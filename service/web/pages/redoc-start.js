@@ -1,4 +1,4 @@
 import { init } from "/docs/assets/redoc.js";
 
-// Without the option ReDoc reports its use to its maker's host.
+// Without this option ReDoc reports its use to the host of its maker.
 init("/openapi.json", { disableTelemetry: true }, document.getElementById("redoc"));

@@ -4,6 +4,6 @@ SwaggerUIBundle({
   deepLinking: true,
   displayRequestDuration: true,
   tryItOutEnabled: false,
-  // Its badge would ask a validator on another host.
+  // A URL would show a badge that another host makes.
   validatorUrl: null,
 });

@@ -6,6 +6,7 @@ import re
 import tomllib
 
 from service import PROJECT
+from service.server.protocol import HttpProtocol
 from tests.docs.markdown import read_rows
 
 TOUR = PROJECT / "docs/tour.md"
@@ -45,3 +46,14 @@ def test_every_module_has_the_tests_of_its_own_name_or_others() -> None:
         own = "/".join(filter(None, ["tests", room, f"test_{name}"]))
         if (PROJECT / own).exists():
             assert named[0] == own, module
+
+
+def test_every_field_of_a_connection_is_listed_once() -> None:
+    rows = read_rows(TOUR, "A connection's states")
+    named = [field for row in rows for field in re.findall(r"`([^`]+)`", row[0])]
+    there = [
+        name
+        for name, value in vars(HttpProtocol).items()
+        if not (callable(value) or name[:2] == "__")
+    ]
+    assert sorted(named) == sorted(there)

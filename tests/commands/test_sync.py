@@ -1,4 +1,4 @@
-"""`python -m service sync`, as people and scripts run it."""
+"""`python -m service sync`, from scripts and on a terminal."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from service.commands.sync import repository_name
 from tests.support.git_server import GitServer, Link, git_server
 from tests.support.hub import hub_settings, hub_variables
 from tests.support.postgres import Postgres, run_sql
+from tests.support.processes import has_ended
 from tests.support.service import Service, run_command, service_environment, serving
 from tests.support.waiting import eventually
 from tests.support.wire import TIMEOUT_SECONDS
@@ -49,7 +50,7 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 @pytest.fixture
 def variables(database: str, server: GitServer, tmp_path: Path) -> dict[str, str]:
-    """The environment of the command: its database, its git server, its temporary directory."""
+    """The command's environment: database, git server and temporary directory."""
     (tmp_path / "temporary").mkdir()
     found = {"DATABASE_URL": database, "TMPDIR": str(tmp_path / "temporary"), "LOG_FORMAT": "auto"}
     return found | hub_variables(tmp_path, server)
@@ -72,7 +73,7 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *said: str) -> Non
     assert len(line) < 400
 
 
-def test_it_registers_a_repository_and_brings_its_documents_in(
+def test_a_new_repository_is_registered_and_synced(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create("team/payments")
@@ -98,7 +99,7 @@ def test_it_registers_a_repository_and_brings_its_documents_in(
     assert not left_behind(variables)
 
 
-def test_the_second_time_it_syncs_what_is_registered(
+def test_a_second_command_syncs_the_registered_source(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create("team/payments")
@@ -122,7 +123,7 @@ def test_the_second_time_it_syncs_what_is_registered(
     ]
 
 
-def test_of_two_at_once_one_registers_it(
+def test_two_commands_at_once_register_one_source(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create()
@@ -134,7 +135,7 @@ def test_of_two_at_once_one_registers_it(
     assert run_sql(database, REGISTERED) == [("docs", "docs", remote.url, None, None)]
 
 
-def test_a_name_that_is_no_project_s_is_cut_or_made_up(
+def test_the_project_is_named_after_the_repository_within_255_characters(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create("team/")
@@ -144,7 +145,7 @@ def test_a_name_that_is_no_project_s_is_cut_or_made_up(
     assert repository_name(f"https://git.example/{'x' * 300}") == "x" * 255
 
 
-def test_of_many_files_that_are_skipped_some_are_named(
+def test_the_first_20_skipped_files_are_listed(
     server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create()
@@ -173,14 +174,14 @@ def test_of_many_files_that_are_skipped_some_are_named(
         (["https://git.example/a/b", "--project", "a\udcffb"], "--project: must not hold"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused_before_anything_is_registered(
+def test_invalid_arguments_register_nothing(
     database: str, variables: dict[str, str], arguments: list[str], said: str
 ) -> None:
     assert_one_line(run_with(variables, "sync", *arguments), said)
     assert run_sql(database, REGISTERED) == []
 
 
-def test_a_repository_that_is_gone_is_said(
+def test_a_missing_repository_is_reported_and_not_registered(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     result = run_with(variables, "sync", "https://git.example/not/there")
@@ -191,7 +192,7 @@ def test_a_repository_that_is_gone_is_said(
     assert run_sql(database, "select name from project") == []
 
 
-def test_what_was_registered_before_stays_when_a_sync_fails(
+def test_a_failed_sync_keeps_what_was_registered_before(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create()
@@ -206,7 +207,7 @@ def test_what_was_registered_before_stays_when_a_sync_fails(
     assert run_sql(database, RUNS)[-1] == ("failed", True, 1)
 
 
-def test_what_somebody_adds_while_a_failed_sync_is_taken_back_stays(
+def test_undoing_a_registration_keeps_sources_that_others_add_meanwhile(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create("team/docs")
@@ -229,7 +230,7 @@ def test_what_somebody_adds_while_a_failed_sync_is_taken_back_stays(
     assert [row[:2] for row in run_sql(database, REGISTERED)] == [("docs", "Mine")]
 
 
-def test_a_schema_that_is_not_there_is_said(
+def test_a_missing_schema_is_reported(
     empty_database: str, server: GitServer, variables: dict[str, str]
 ) -> None:
     variables["DATABASE_URL"] = empty_database
@@ -237,7 +238,7 @@ def test_a_schema_that_is_not_there_is_said(
     assert_one_line(result, "the schema is behind the code", "migrate")
 
 
-def test_a_database_that_refuses_is_said(
+def test_a_read_only_database_is_reported(
     postgres: Postgres, database: str, variables: dict[str, str]
 ) -> None:
     name = re.search(r"/(test_\w+)", database)
@@ -247,7 +248,7 @@ def test_a_database_that_refuses_is_said(
     assert_one_line(result, "the database refuses", "25006")
 
 
-def test_a_database_that_is_away_is_said_in_time(variables: dict[str, str]) -> None:
+def test_an_unreachable_database_is_reported_in_time(variables: dict[str, str]) -> None:
     variables["DATABASE_URL"] = "postgresql://user:secret-word@127.0.0.1:1/none"
     started = time.monotonic()
     result = run_with(variables, "sync", "https://git.example/a")
@@ -256,7 +257,7 @@ def test_a_database_that_is_away_is_said_in_time(variables: dict[str, str]) -> N
     assert time.monotonic() - started < 20
 
 
-def test_a_database_that_is_frozen_is_said_in_time(
+def test_a_frozen_database_is_reported_in_time(
     own_postgres: Postgres, variables: dict[str, str]
 ) -> None:
     variables["DATABASE_URL"] = own_postgres.url
@@ -268,7 +269,7 @@ def test_a_database_that_is_frozen_is_said_in_time(
     assert time.monotonic() - started < 20
 
 
-def test_it_works_on_an_embedded_database_beside_the_service(
+def test_the_command_works_on_an_embedded_database_beside_the_service(
     server: GitServer,
     variables: dict[str, str],
     tmp_path: Path,
@@ -291,7 +292,7 @@ def test_it_works_on_an_embedded_database_beside_the_service(
     assert [node["path"] for node in tree] == ["a.md", "b.md"]
 
 
-def test_it_tells_of_the_sync_that_a_service_does(
+def test_a_run_in_progress_at_a_service_is_awaited_and_reported(
     database: str, server: GitServer, variables: dict[str, str], tmp_path: Path
 ) -> None:
     remote = server.create()
@@ -317,7 +318,7 @@ def test_it_tells_of_the_sync_that_a_service_does(
 
 @contextmanager
 def on_terminal(variables: dict[str, str], *arguments: str) -> Generator[Terminal]:
-    """Run the command with all three of its files on a terminal of its own."""
+    """Run the command with a terminal of its own as standard input, output and error."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "sync", *arguments],
@@ -357,18 +358,18 @@ class Terminal:
 
     def _read(self) -> str:
         assert select.select([self._descriptor], [], [], TIMEOUT_SECONDS)[0], self.text
-        with suppress(OSError):  # EIO, when the last process has closed it
+        with suppress(OSError):  # EIO, once no process has the terminal open
             return os.read(self._descriptor, 4096).decode()
         return ""
 
 
 def shown(text: str) -> list[str]:
-    """What stands on a terminal's lines at the end."""
+    """The lines that the terminal shows at the end."""
     lines = [line.rpartition("\x1b[K")[2] for line in text.replace("\r\n", "\n").split("\n")]
     return [line for line in lines if line]
 
 
-def test_a_terminal_shows_how_far_it_is_and_then_only_the_summary(
+def test_a_terminal_shows_progress_and_then_only_the_summary(
     server: GitServer, variables: dict[str, str]
 ) -> None:
     remote = server.create()
@@ -384,7 +385,7 @@ def test_a_terminal_shows_how_far_it_is_and_then_only_the_summary(
     assert where.startswith("while the service runs: http")
 
 
-def test_a_terminal_tells_of_the_documents_that_are_read(
+def test_a_terminal_shows_the_number_of_documents_read(
     database: str, server: GitServer, variables: dict[str, str], tmp_path: Path
 ) -> None:
     remote = server.create()
@@ -410,17 +411,10 @@ def test_a_terminal_tells_of_the_documents_that_are_read(
         assert terminal.process.wait(20) == 1
 
 
-def is_alive(process: psutil.Process) -> bool:
-    # Killed, but not buried yet by whoever does that on this machine, is not alive.
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
 @pytest.mark.parametrize(
     ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_in_the_middle_leaves_nothing_behind(
+def test_a_signal_ends_the_command_and_releases_its_run(
     database: str, server: GitServer, variables: dict[str, str], sent: int, code: int
 ) -> None:
     remote = server.create()
@@ -434,15 +428,15 @@ def test_a_signal_in_the_middle_leaves_nothing_behind(
         assert helpers
         assert left_behind(variables)
         started = time.monotonic()
-        os.killpg(terminal.process.pid, sent)  # as a terminal does
+        os.killpg(terminal.process.pid, sent)  # to the whole group, as a terminal does
         assert terminal.process.wait(20) == code
-        assert time.monotonic() - started < 15  # reading may take 300 s
+        assert time.monotonic() - started < 15  # and not the 300 s that git may take
         lines = shown(terminal.read_to_end())
     assert lines in (["error: interrupted"], [])
     assert lines or sent != signal.SIGINT
-    assert not any(map(is_alive, helpers))
+    assert all(has_ended(helper.pid) for helper in helpers)
     assert not left_behind(variables)
-    # Given back: whoever comes next does it, from the beginning.
+    # Released: the next command starts the run anew.
     assert run_sql(database, RUNS) == [("queued", True, 0)]
     server.behaviour.resume.set()
     result = run_with(variables, "sync", remote.url)

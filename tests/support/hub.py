@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support.git_server import GitServer, Remote, git_server, git_settings
+from tests.support.postgres import run_sql
 from tests.support.service import serving
 from tests.support.waiting import eventually
 
@@ -110,3 +111,15 @@ def running_hub(database: str, folder: Path, **changes: Any) -> Generator[Hub]:
         serving(database, **hub_settings(folder, server) | changes) as client,
     ):
         yield Hub(client, server, database)
+
+
+def counts(run: dict[str, Any]) -> tuple[int, ...]:
+    """The numbers of documents added, changed, unchanged and removed, and of skipped files."""
+    names = ("added", "changed", "unchanged", "removed", "skipped")
+    return tuple(run[name] for name in names)
+
+
+def row_versions(hub: Hub) -> dict[str, object]:
+    """A value for each document, by path, that changes whenever the row is written."""
+    query = "select file_path, xmin::text || ctid::text from document"
+    return dict(run_sql(hub.database, query))

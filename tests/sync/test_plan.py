@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.sync.plan import StoredFile, WantedFile, compare, list_changes
+from tests.support.git_server import LFS_POINTER, Link, Submodule
+from tests.support.hub import Hub, counts
+from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DOCUMENTS = "select file_path, content from document order by 1"
 PATHS = [f"{letter}.md" for letter in "abcdef"]
 BLOBS = [f"blob {number}" for number in range(5)]  # fewer, so that contents move and repeat
 
@@ -89,3 +94,118 @@ def test_a_run_leaves_the_wanted_files_that_can_be_shown(
     known = dict.fromkeys(unreadable, "is not valid UTF-16") | ({} if read_all else refused)
     again = compare(wanted, after, known, read_all=False)
     assert again.to_read == again.to_fetch == []
+
+
+def test_skipped_files_are_listed_with_reasons(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit(
+        {
+            b"ok.md": b"fine",
+            b"passwd.md": Link(b"/etc/passwd"),
+            b"latest": Link(b"docs"),
+            b"nul.md": b"a\0b",
+            b"latin.md": b"caf\xe9",
+            b"lfs.md": LFS_POINTER,
+            b"module": Submodule("1" * 40),
+            b"large.json": b"[" + b"1," * 2_500_001 + b"1]",
+            b"bad-\xff.md": b"x",
+            b"bad-\\xff.md": b"the one of which this is the name",
+            b"x" * 200 + (b"/" + b"y" * 200) * 5 + b".md": b"x",
+            # Fewer than 1,024 characters, but more bytes than PostgreSQL's index takes.
+            ("\u65e5" * 80 + "/").encode() * 12 + b"x.md": b"x",
+            b"a/" * 400 + b"x.md": b"x",
+        }
+    )
+    project = hub.create_project()
+    run = hub.sync(hub.create_source(project, remote))
+    assert run["status"] == "completed", run
+    assert set(hub.files(project)) == {"ok.md", "bad-\\xff.md"}
+    reasons = {file["path"]: file["reason"] for file in run["skipped_files"]}
+    assert {path: reasons[path] for path in reasons if len(path) < 100} == {
+        "passwd.md": "is a symbolic link",
+        "module": "is a submodule",
+        "nul.md": reasons["nul.md"],
+        "latin.md": reasons["latin.md"],
+        "lfs.md": reasons["lfs.md"],
+        "large.json": "is larger than 5 MB",
+        "bad-\\xff.md": "has a name that is not valid UTF-8",
+    }
+    assert "NUL" in reasons["nul.md"]
+    assert "UTF-8" in reasons["latin.md"]
+    assert "LFS" in reasons["lfs.md"]
+    assert sorted(reasons[path] for path in reasons if len(path) > 100) == [
+        "has a path of more than 1,024 bytes",
+        "has a path of more than 1,024 bytes",
+        "is more than 100 folders deep",
+    ]
+    assert run["skipped"] == len(run["skipped_files"]) == 10
+    assert run["added"] == 2
+    assert "root:" not in json.dumps(run_sql(hub.database, DOCUMENTS))
+
+
+def test_long_paths_of_skipped_files_are_cut(hub: Hub) -> None:
+    remote = hub.server.create()
+    long = (b"d" * 200 + b"/") * 20
+    others = {long + b"a.md": Link(b"x"), long + b"b": Submodule("1" * 40)}
+    remote.commit({**others, long + b"\xff.md": b"x", long + b"c.md": b"x"})
+    run = hub.sync(hub.create_source(hub.create_project(), remote))
+    assert {file["path"] for file in run["skipped_files"]} == {"d" * 200 + "…"}
+    assert {file["reason"] for file in run["skipped_files"]} == {
+        "is a symbolic link",
+        "is a submodule",
+        "has a name that is not valid UTF-8",
+        "has a path of more than 1,024 bytes",
+    }
+
+
+def test_skipped_contents_are_not_fetched_again(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"nul.md": b"\0" + bytes(range(1, 256)) * 1000, "ok.md": b"1"})
+    source = hub.create_source(hub.create_project(), remote)
+    assert counts(hub.sync(source)) == (1, 0, 0, 0, 1)
+    remote.commit({"ok.md": b"2"})
+    run = hub.sync(source)
+    assert counts(run) == (0, 1, 0, 0, 1)
+    assert run["bytes"] < 10_000
+
+
+def test_skipped_contents_come_before_links_in_a_list_that_is_cut(hub: Hub) -> None:
+    remote = hub.server.create()
+    links = {f"{number}.md": Link(b"a") for number in range(1000)}
+    remote.commit(links | {"nul.md": b"\0" + bytes(range(1, 256)) * 1000, "ok.md": b"1"})
+    source = hub.create_source(hub.create_project(), remote)
+    assert counts(hub.sync(source)) == (1, 0, 0, 0, 1001)
+    remote.commit({"ok.md": b"2"})
+    run = hub.sync(source)
+    assert counts(run) == (0, 1, 0, 0, 1001)
+    assert run["bytes"] < 50_000
+
+
+def test_the_deepest_allowed_path_is_in_the_file_tree(hub: Hub) -> None:
+    remote = hub.server.create()
+    path = "a/" * 100 + "x.md"
+    remote.commit({path: b"x"})
+    project = hub.create_project()
+    for _ in range(2):  # with a second source, below that source's folder
+        assert counts(hub.sync(hub.create_source(project, remote))) == (1, 0, 0, 0, 0)
+        assert [name for name in hub.files(project) if name.endswith(path)]
+
+
+def test_unusual_file_names_are_kept(hub: Hub) -> None:
+    remote = hub.server.create()
+    names = [
+        "new\nline.md",
+        "quote\"'.md",
+        "back\\slash.md",
+        "Case.md",
+        "case.md",
+        "ü/日本.md",
+        "-x.md",
+    ]
+    remote.commit({name: name.encode() for name in names})
+    project = hub.create_project()
+    run = hub.sync(hub.create_source(project, remote))
+    assert counts(run) == (len(names), 0, 0, 0, 0)
+    assert set(hub.files(project)) == set(names)
+    for name in names:
+        assert hub.document(project, name)["content"] == name

@@ -1,0 +1,131 @@
+"""Contents that a run fetches, copies, decodes and writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.sync.files import ROWS_PER_STATEMENT
+from tests.support.hub import Hub, counts, row_versions, running_hub
+from tests.support.postgres import run_sql
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCUMENTS = "select file_path, content from document order by 1"
+
+
+def test_only_different_contents_are_fetched_and_written(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({f"{name}.md": name.encode() * 10_000 for name in "abcdef"})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    assert counts(hub.sync(source)) == (6, 0, 0, 0, 0)
+    files = hub.files(project)
+    kept = hub.document(project, "c.md")
+    before = row_versions(hub)
+    remote.commit({"a.md": b"changed", "b.md": None, "g.md": b"new"})
+    run = hub.sync(source)
+    assert counts(run) == (1, 1, 4, 1, 0)
+    assert run["bytes"] < 10_000
+    after = row_versions(hub)
+    assert set(after) == {"a.md", "c.md", "d.md", "e.md", "f.md", "g.md"}
+    assert {path for path in after if after[path] != before.get(path)} == {"a.md", "g.md"}
+    assert hub.files(project)["a.md"]["id"] == files["a.md"]["id"]
+    assert hub.document(project, "a.md")["content"] == "changed"
+    assert hub.document(project, "a.md")["updated_at"] > kept["updated_at"]
+    assert hub.document(project, "c.md") == kept
+
+
+def test_contents_of_moved_files_are_not_fetched_again(hub: Hub) -> None:
+    remote = hub.server.create()
+    content = b"# Large\n" + bytes(range(32, 127)) * 4000
+    utf16 = "\ufeffmoved".encode("utf-16-le")
+    remote.commit({"old/a.md": content, "old/b.txt": utf16})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    hub.sync(source)
+    remote.commit(renames={"old": "new"})
+    run = hub.sync(source)
+    assert counts(run) == (2, 0, 0, 2, 0)
+    assert run["bytes"] < 10_000
+    assert hub.document(project, "new/a.md")["content"].encode() == content
+    raw = hub.client.get(f"/api/documents/{hub.files(project)['new/b.txt']['id']}/raw")
+    assert raw.content == utf16
+
+
+def test_contents_that_move_between_stored_files_are_not_lost(hub: Hub) -> None:
+    count = (
+        ROWS_PER_STATEMENT + 10
+    )  # so that a statement overwrites contents that the next one needs
+    remote = hub.server.create()
+    remote.commit({f"{number:04}.md": b"# %d\n" % number for number in range(count)})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    hub.sync(source)
+    remote.commit({f"{number:04}.md": b"# %d\n" % (number + 1) for number in range(count - 1)})
+    remote.commit({f"{count - 1:04}.md": b"# 0\n"})
+    assert counts(hub.sync(source)) == (0, count, 0, 0, 0)
+    rows = run_sql(
+        hub.database, "select content, doc_metadata ->> 'title' from document order by file_path"
+    )
+    expected = [str(number) for number in [*range(1, count), 0]]
+    assert [title for _, title in rows] == expected
+    assert [content for content, _ in rows] == [f"# {title}\n" for title in expected]
+
+
+def test_a_document_that_becomes_unreadable_is_deleted(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"text"})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    hub.sync(source)
+    remote.commit({"a.md": b"\0"})
+    assert counts(hub.sync(source)) == (0, 0, 0, 1, 1)
+    assert hub.files(project) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "encoding"),
+    [
+        (b"\xef\xbb\xbf# A\r\n", "# A\r\n", "utf-8-sig"),
+        ("\ufeff# \u00c4\n".encode("utf-16-le"), "# \u00c4\n", "utf-16-le"),
+        ("\ufeff# \u00c4\n".encode("utf-16-be"), "# \u00c4\n", "utf-16-be"),
+        (b"", "", None),
+        ("\U0001f600".encode(), "\U0001f600", None),
+    ],
+)
+def test_utf_16_and_byte_order_marks_are_decoded_and_the_raw_bytes_kept(
+    hub: Hub, content: bytes, text: str, encoding: str | None
+) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": content})
+    project = hub.create_project()
+    hub.sync(hub.create_source(project, remote))
+    document = hub.document(project, "a.md")
+    assert document["content"] == text
+    assert document["doc_metadata"].get("encoding") == encoding
+    assert document["file_size"] == len(content)
+    raw = hub.client.get(f"/api/documents/{document['id']}/raw")
+    assert raw.content == content
+    assert raw.text.removeprefix("\ufeff") == text
+
+
+@pytest.mark.parametrize(
+    "content",
+    # The headings take more bytes than the text; an unreadable content counts as well.
+    [b"x" * 90_000, b"# a\n" * 2000, b"\0" * 90_000],
+    ids=["text", "headings", "unreadable"],
+)
+def test_sync_max_bytes_counts_a_content_once_for_each_file(
+    database: str, tmp_path: Path, content: bytes
+) -> None:
+    with running_hub(database, tmp_path, sync_max_bytes=4_000_000) as hub:
+        remote = hub.server.create()
+        remote.commit({f"{number}.md": content for number in range(120)})
+        source = hub.create_source(hub.create_project(), remote)
+        assert "more than 4,000,000 bytes together" in hub.sync(source)["error"]
+        assert run_sql(database, DOCUMENTS) == []
+        remote.commit({f"{number}.md": content for number in range(3)}, start_over=True)
+        assert hub.sync(source)["status"] == "completed"

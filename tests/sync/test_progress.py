@@ -1,0 +1,166 @@
+"""The transaction that ends a run: lost claims, and sources that are changed meanwhile."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.copies import (
+    DOCUMENTS,
+    WAITING_WRITES,
+    Copies,
+    assert_no_fault,
+    is_idle,
+    locked_documents,
+    make_files,
+)
+from tests.support.git_server import BLOBS
+from tests.support.postgres import run_sql
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.support.hub import Hub
+
+FILES = make_files()
+
+
+def test_a_run_reads_a_source_again_that_is_moved_meanwhile(hub: Hub) -> None:
+    one, two = hub.server.create("one"), hub.server.create("two")
+    one.commit({"a.md": b"one" * 1000})
+    two.commit({"a.md": b"two" * 1000})
+    project = hub.create_project()
+    source = hub.create_source(project, one)
+    hub.server.behaviour.stall_after = 100
+    response = hub.client.post(f"/api/project-docs/{source}/sync")
+    eventually(lambda: len(hub.server.requests) >= 2)
+    hub.client.put(f"/api/project-docs/{source}", json={"github_url": two.url})
+    hub.server.behaviour.resume.set()
+    assert hub.wait(response.headers["location"])["status"] == "completed"
+    assert hub.document(project, "a.md")["content"].startswith("two")
+
+
+@pytest.mark.parametrize("what", ["project", "source"])
+def test_a_source_deleted_during_its_run_stays_deleted(hub: Hub, what: str) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"x" * 1000})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    hub.server.behaviour.stall_after = 100
+    hub.client.post(f"/api/project-docs/{source}/sync")
+    eventually(lambda: len(hub.server.requests) >= 2)
+    path = f"/api/projects/{project}" if what == "project" else f"/api/project-docs/{source}"
+    assert hub.client.delete(path).status_code == 200
+    hub.server.behaviour.resume.set()
+    other = hub.create_source(hub.create_project("Other"), remote)
+    assert hub.sync(other)["status"] == "completed"  # the syncer still works
+    assert len(run_sql(hub.database, DOCUMENTS)) == 1
+
+
+def test_a_claim_lost_just_before_writing_prevents_the_write(copies: Copies) -> None:
+    service = copies.start()
+    copies.stall(BLOBS)
+    source = copies.create_source(FILES)
+    copies.request(source)
+    copies.wait_for_stalled()
+    waiting = WAITING_WRITES.replace("insert into document", "for no key update")
+    with psycopg.connect(copies.database) as connection:
+        connection.execute("select from project_doc for update")
+        copies.resume()
+        eventually(lambda: run_sql(copies.database, waiting) == [(1,)])
+        connection.execute("update sync_run set claim_id = gen_random_uuid()")
+    service.wait_for("sync_claim_lost")
+    assert run_sql(copies.database, DOCUMENTS) == []
+    assert copies.runs() == [("running", 1)]
+    copies.expire_claims()
+    copies.wait_for_runs(("completed", 2))
+
+
+def test_a_run_that_writes_for_long_is_logged_as_finished(copies: Copies) -> None:
+    service = copies.start()
+    source = copies.create_source(FILES)
+    with locked_documents(copies.database):
+        copies.request(source)
+        eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
+        time.sleep(5)  # two renewals of the claim are due meanwhile
+    copies.wait_for_runs(("completed", 1))
+    [line] = eventually(lambda: service.find("sync_finished"))
+    assert line["added"] == len(FILES)
+    assert not service.find("sync_claim_lost")
+
+
+@pytest.mark.parametrize("what", ["project", "source"])
+def test_changing_and_deleting_a_source_wait_while_its_run_writes(
+    copies: Copies, what: str
+) -> None:
+    service = copies.start()
+    source = copies.create_source(FILES)
+    [[project]] = run_sql(copies.database, "select id::text from project")
+    path = f"/api/projects/{project}" if what == "project" else f"/api/project-docs/{source}"
+    statuses: dict[str, int] = {}
+
+    def send(method: str, path: str) -> None:
+        body = {"name": "Other", "branch": "main"} if method == "PUT" else None
+        response = httpx.request(method, f"{service.url}{path}", json=body, timeout=30)
+        statuses[method] = response.status_code
+
+    senders = [
+        threading.Thread(target=send, args=("PUT", f"/api/project-docs/{source}")),
+        threading.Thread(target=send, args=("DELETE", path)),
+    ]
+    with locked_documents(copies.database):
+        copies.request(source)
+        eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
+        for sender in senders:
+            sender.start()
+            time.sleep(0.3)
+        assert statuses == {}
+    for sender in senders:
+        sender.join()
+    assert statuses in ({"DELETE": 200, "PUT": 200}, {"DELETE": 200, "PUT": 404})
+    for table in ("document", "sync_run", "project_doc"):
+        assert run_sql(copies.database, f"select * from {table}") == []
+    assert_no_fault(copies)
+
+
+def test_changing_and_deleting_sources_during_runs_causes_no_deadlock(copies: Copies) -> None:
+    hubs = [copies.hub(copies.start()) for _ in range(2)]
+    remotes = [copies.git.create(f"remote/{number}") for number in range(2)]
+    for remote in remotes:
+        remote.commit(make_files(300))
+    statuses: Counter[int] = Counter()
+
+    def attack(number: int) -> None:
+        hub, other = hubs[number % 2], hubs[(number + 1) % 2]
+        for round_ in range(6):
+            project = hub.create_project(f"Project {number} {round_}")
+            sources = [hub.create_source(project, remote) for remote in remotes]
+            for source in sources:
+                hub.client.post(f"/api/project-docs/{source}/sync")
+            time.sleep(random.uniform(0, 0.8))
+            for source in sources:
+                url = remotes[random.randrange(2)].url
+                changed = other.client.put(
+                    f"/api/project-docs/{source}", json={"github_url": url, "branch": "main"}
+                )
+                statuses[changed.status_code] += 1
+            gone = [f"/api/project-docs/{sources[1]}", f"/api/projects/{project}"]
+            for path in gone if round_ % 2 else gone[1:]:
+                statuses[other.client.delete(path).status_code] += 1
+
+    attackers = [threading.Thread(target=attack, args=(number,)) for number in range(4)]
+    for attacker in attackers:
+        attacker.start()
+    for attacker in attackers:
+        attacker.join()
+    assert set(statuses) == {200}
+    eventually(lambda: all(is_idle(service) for service in copies.services))
+    for table in ("document", "sync_run", "project_doc"):
+        assert run_sql(copies.database, f"select * from {table}") == []
+    assert_no_fault(copies)

@@ -1,0 +1,133 @@
+"""The queue: requested, claimed, due and deleted runs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import psycopg
+
+from service.database import open_database
+from service.metrics import Metrics
+from service.sync.queue import request_due_syncs
+from tests.support.copies import Copies, create_source, git_processes, make_files
+from tests.support.git_server import TREE, GitServer, Link
+from tests.support.hub import Hub, counts, running_hub
+from tests.support.postgres import run_sql
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILES = make_files()
+
+
+def test_the_last_completed_run_outlives_any_number_of_failed_ones(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"x", "link.md": Link(b"a.md")})
+    source = hub.create_source(hub.create_project(), remote)
+    completed = hub.sync(source)
+    run_sql(
+        hub.database,
+        "insert into sync_run (project_doc_id, status, created_at, finished_at) "
+        f"select '{source}', 'failed', now(), now() from generate_series(1, 150) n",
+    )
+    hub.server.behaviour.status = 500
+    assert hub.sync(source)["status"] == "failed"
+    path = f"/api/project-docs/{source}/syncs"
+    assert hub.client.get(f"{path}?limit=1000").json()[-1] == completed
+    hub.server.behaviour.status = None
+    assert counts(hub.sync(source)) == (0, 0, 1, 0, 1)
+
+
+def test_a_source_is_due_when_its_last_run_is_old(database: str, tmp_path: Path) -> None:
+    with running_hub(database, tmp_path, sync_every_minutes=5.0) as hub:
+        remote = hub.server.create()
+        remote.commit({"a.md": b"x"})
+        project = hub.create_project()
+        never, lately, long_ago = (hub.create_source(project, remote) for _ in range(3))
+        for source in (lately, long_ago):
+            hub.sync(source)
+        run_sql(
+            database,
+            "update sync_run set created_at = now() - interval '6 minutes' "
+            f"where project_doc_id = '{long_ago}'",
+        )
+        runs = "select project_doc_id::text, count(*) from sync_run group by 1"
+        expected = {never: 1, lately: 1, long_ago: 2}
+        eventually(lambda: dict(run_sql(database, runs)) == expected, seconds=20)
+
+
+def test_fifty_requests_at_three_copies_at_once_share_one_run(
+    copies: Copies, together: Callable[..., list[httpx.Response]]
+) -> None:
+    urls = itertools.cycle([copies.start().url for _ in range(3)])
+    source = copies.create_source(FILES)
+    copies.stall(TREE)
+    responses = together(
+        50, lambda: httpx.post(f"{next(urls)}/api/project-docs/{source}/sync", timeout=30)
+    )
+    assert {response.status_code for response in responses} == {202}
+    assert len({response.headers["location"] for response in responses}) == 1
+    copies.wait_for_stalled()
+    time.sleep(3)  # each copy polls the queue meanwhile
+    assert [bool(git_processes(service)) for service in copies.services].count(True) == 1
+    assert copies.runs() == [("running", 1)]
+    copies.resume()
+    copies.wait_for_runs(("completed", 1))
+    assert copies.git.most_active == 1
+    assert copies.holds(FILES)
+    eventually(lambda: copies.log().count('"sync_finished"') == 1)
+
+
+def test_copies_share_the_runs_oldest_first(copies: Copies) -> None:
+    for _ in range(3):
+        copies.start(SYNC_CONCURRENCY="1")
+    urls = [service.url for service in copies.services]
+    copies.git.behaviour.slow_seconds = 0.1
+    for number in range(12):
+        source = copies.create_source({"a.md": random.randbytes(3000).hex().encode()})
+        httpx.post(f"{urls[number % 3]}/api/project-docs/{source}/sync")
+    copies.wait_for_runs(*[("completed", 1)] * 12)
+    eventually(lambda: copies.log().count('"sync_finished"') == 12)
+    did = [len(service.find("sync_finished")) for service in copies.services]
+    assert all(did), did
+    rows = run_sql(copies.database, "select started_at from sync_run order by created_at")
+    started = [row[0] for row in rows]
+    # Of two claims at the same moment the later one may have the earlier time; a run takes 0.6 s.
+    latest = itertools.accumulate(started, max)
+    early = [so_far - at for so_far, at in zip(latest, started, strict=True)]
+    assert max(early) < timedelta(seconds=0.5), early
+
+
+def test_a_push_during_a_run_that_is_given_up_starts_another_run(copies: Copies) -> None:
+    source = copies.create_source(FILES)
+    run_sql(
+        copies.database,
+        "insert into sync_run (project_doc_id, status, attempts, started_at, claim_id, "
+        "claimed_until, is_wanted_again) "
+        f"values ('{source}', 'running', 3, now(), gen_random_uuid(), now(), true)",
+    )
+    copies.start()
+    copies.wait_for_runs(("failed", 4), ("completed", 1))
+    assert copies.holds(FILES)
+
+
+def test_due_syncs_do_not_wait_for_a_source_that_is_being_deleted(
+    database: str, git: GitServer
+) -> None:
+    async def request() -> None:
+        async with open_database(database, 1, Metrics()) as pool:
+            await request_due_syncs(pool, 1)
+
+    deleted, other = (create_source(database, git.create(name)) for name in "ab")
+    with psycopg.connect(database) as connection:
+        connection.execute("delete from project_doc where id = %s", [deleted])
+        asyncio.run(request())
+        assert run_sql(database, "select project_doc_id::text from sync_run") == [(other,)]

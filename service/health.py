@@ -46,7 +46,6 @@ UNAVAILABLE: Final = {
     "pool_timeout": POOL_TIMEOUT,
 }
 
-
 # Probes that arrive this soon after a healthy result share it. The way back to the client takes
 # longer, and a storm of probes does not wait for queries.
 FRESH_SECONDS: Final = 0.002

@@ -63,7 +63,7 @@ def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) 
             report(f"{migration_id} is applied and has no file here: newer code brought it")
         pending = [file for file in files if file.id in status.pending]
         if not pending:
-            report(f"the schema is up to date ({_count(len(files))})")
+            report(f"the schema is up to date ({_count_migrations(len(files))})")
             return
         _check_may_create(connection)
         with open_backend(url) as backend:
@@ -229,5 +229,5 @@ def _milliseconds(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-def _count(number: int) -> str:
+def _count_migrations(number: int) -> str:
     return f"{number} migration" if number == 1 else f"{number} migrations"

@@ -2,14 +2,18 @@
 
 A connection is in one of these states, and its client may keep it there for a limited time:
 
-    head     the request line and headers of the next request have not ended: HEAD_SECONDS. Before
-             the first request that holds even if nothing was sent
+    head     a request line or headers have begun and not ended, or the connection is new and has
+             had no request: HEAD_SECONDS, MAX_HEAD_BYTES
     body     the headers have ended, the body has not: BODY_SECONDS. A body that goes on after its
-             response is unread: it is dropped, up to MAX_UNREAD_BYTES
-    running  the client waits for a response: no limit here. Requests that come meanwhile wait in
-             uvicorn's pipeline, up to MAX_WAITING
-    stalled  the client reads nothing of what the service sent: STALL_SECONDS
-    idle     every response is sent: KEEP_ALIVE_SECONDS, until the next head begins
+             response is unread, and dropped: MAX_UNREAD_BYTES
+    running  the request is complete, its response is not: no limit here. More requests may wait
+             in uvicorn's pipeline: MAX_WAITING
+    stalled  the client does not read what the service sent: STALL_SECONDS
+    idle     every response is sent: KEEP_ALIVE_SECONDS
+
+A new connection is in head. A request takes it through head, body and running to idle, and the
+next request's first byte back to head. While bytes of a response wait for the client to read them,
+the connection is stalled, whatever it was in.
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ class HeadTooLargeError(Exception):
 
 
 class TooManyWaitingError(Exception):
-    """More than MAX_WAITING requests wait for the first one's response."""
+    """More than MAX_WAITING requests wait for the response before theirs."""
 
 
 class Parser(httptools.HttpRequestParser):
@@ -147,7 +151,7 @@ class HttpProtocol(HttpToolsProtocol):
             size = sum(len(name) + len(value) + separators for name, value in self.headers)
             if len(self.url) + size > MAX_HEAD_BYTES:
                 self._refuse_head()
-                raise HeadTooLargeError  # ends the parser, then calls send_400_response
+                raise HeadTooLargeError  # ends the parser; uvicorn calls send_400_response
         if len(self.pipeline) >= MAX_WAITING:
             raise TooManyWaitingError  # likewise; the waiting requests get their responses
         super().on_headers_complete()

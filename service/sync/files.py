@@ -99,7 +99,7 @@ class Contents:
         if blob_id not in self._texts:
             self._texts[blob_id] = self._append(text.encode())
 
-    def read_text(self, blob_id: str) -> tuple[bytes, bytes | None]:
+    def read_utf8(self, blob_id: str) -> tuple[bytes, bytes | None]:
         """Return the UTF-8 of a content's text, and the content if that is different, else None."""
         content = self.read(blob_id)
         if blob_id in self._texts:
@@ -173,7 +173,7 @@ async def _write_batch(
     transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
 ) -> None:
     texts = await asyncio.to_thread(
-        lambda: [contents.read_text(file.file.blob_id) for file in files]
+        lambda: [contents.read_utf8(file.file.blob_id) for file in files]
     )
     await transaction.execute(
         # The texts are sent as bytes, so that only PostgreSQL decodes them again, as it must.

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from service.database import Connection, Database, Queries, Row
 
-# A claim expires so long after it was made or renewed; its worker renews it so often.
+# A claim expires after CLAIM_SECONDS unless its worker renews it, every RENEW_SECONDS.
 CLAIM_SECONDS: Final = 10.0
 RENEW_SECONDS: Final = 2.0
 
-# Claims of one run: a run that kills its worker must not kill one worker after the other for ever.
+# The most claims of one run: a run that kills its worker must not kill every other worker, too.
 MAX_ATTEMPTS: Final = 3
 
 # Finished runs of each source; older ones are deleted.
 RUNS_KEPT: Final = 100
 
-# Skipped files that a run's row lists; their number is kept beside the list.
+# The most skipped files that a run's row lists; the row also has their number.
 SKIPPED_FILES_KEPT: Final = 1000
 
 MISSING_SOURCE: Final = "There is no such project doc."

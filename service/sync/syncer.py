@@ -74,7 +74,7 @@ class Syncer:
         """Claim no more runs; those in progress go on. A signal handler may call this."""
         self._is_stopping = True
 
-    async def run(self) -> None:
+    async def poll_queue(self) -> None:
         """Claim and start runs until the syncer is stopped."""
         while not self._is_stopping:
             with suppress(TimeoutError):
@@ -166,7 +166,7 @@ class Syncer:
             await self._retry_or_fail(claim, fields)
         except asyncio.CancelledError:
             if is_released:
-                await self._release(claim, is_attempt=False)
+                await self._requeue(claim, is_attempt=False)
             else:
                 log.warning("sync_interrupted", **fields, reason="timeout")
                 await self._retry_or_fail(claim, fields)
@@ -194,11 +194,11 @@ class Syncer:
 
     async def _retry_or_fail(self, claim: Claim, fields: Mapping[str, Any]) -> None:
         if claim.attempts < MAX_ATTEMPTS:
-            await self._release(claim, is_attempt=True)
+            await self._requeue(claim, is_attempt=True)
         else:
             await self._fail(claim, DATABASE_AWAY, fields)
 
-    async def _release(self, claim: Claim, *, is_attempt: bool) -> None:
+    async def _requeue(self, claim: Claim, *, is_attempt: bool) -> None:
         with suppress(*DATABASE_ERRORS):  # if this fails, the claim expires
             await release_run(self._database, claim, is_attempt=is_attempt)
 
@@ -237,7 +237,7 @@ async def syncing(
     """Run a syncer for as long as the block runs, and release its runs afterwards."""
     syncer = Syncer(database, settings, metrics)
     # In an empty context, because its log lines belong to no request.
-    claiming = asyncio.create_task(syncer.run(), context=Context())
+    claiming = asyncio.create_task(syncer.poll_queue(), context=Context())
     try:
         yield syncer
     finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.sync.files import ROWS_PER_STATEMENT
+from service.sync.run import SPOOLED_IN_MEMORY
 from tests.support.hub import Hub, counts, row_versions, running_hub
 from tests.support.postgres import run_sql
 
@@ -110,6 +111,24 @@ def test_utf_16_and_byte_order_marks_are_decoded_and_the_raw_bytes_kept(
     raw = hub.client.get(f"/api/documents/{document['id']}/raw")
     assert raw.content == content
     assert raw.text.removeprefix("\ufeff") == text
+
+
+def test_texts_in_other_encodings_fill_the_spool_beyond_memory(hub: Hub) -> None:
+    texts = [f"{number}\u4e00" * 800_000 for number in range(3)]  # 3.2 MB of UTF-8 each
+    assert sum(len(text.encode()) for text in texts) > SPOOLED_IN_MEMORY
+    remote = hub.server.create()
+    utf16 = {
+        f"{number}.txt": f"\ufeff{text}".encode("utf-16-le") for number, text in enumerate(texts)
+    }
+    remote.commit({**utf16, "again.txt": utf16["0.txt"], "plain.txt": texts[0].encode()})
+    project = hub.create_project()
+    assert counts(hub.sync(hub.create_source(project, remote))) == (5, 0, 0, 0, 0)
+    for name, content in utf16.items():
+        assert hub.document(project, name)["content"] == texts[int(name[0])]
+        raw = hub.client.get(f"/api/documents/{hub.files(project)[name]['id']}/raw")
+        assert raw.content == content
+    assert hub.document(project, "again.txt")["content"] == texts[0]
+    assert hub.document(project, "plain.txt")["content"] == texts[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Both pages in a real Chromium, in which any request to another host fails the test."""
+"""The two pages in a real Chromium, where a request to another host fails the test."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def page(client: httpx.Client) -> Iterator[Page]:
-    """A page of a browser; the test fails for foreign requests, script errors and the like."""
-    complaints: list[str] = []
+    """A page of a browser, in which requests to other hosts and errors fail the test."""
+    errors: list[str] = []
 
     def note_foreign(request: Request) -> None:
         url = urlsplit(request.url)
@@ -29,20 +29,20 @@ def page(client: httpx.Client) -> Iterator[Page]:
             url.scheme not in {"data", "blob"}
             and url.netloc != urlsplit(str(client.base_url)).netloc
         ):
-            complaints.append(f"request to {request.url}")
+            errors.append(f"request to {request.url}")
 
     def note_error(message: ConsoleMessage) -> None:
-        # Refused by the Content-Security-Policy, not found, or what a script complains of.
+        # A refusal by the Content-Security-Policy, a 404, or an error that a script logs.
         if message.type == "error":
-            complaints.append(message.text)
+            errors.append(message.text)
 
     with browser_page(client.base_url) as page:
         page.on("request", note_foreign)
-        page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
+        page.on("pageerror", lambda error: errors.append(f"script error: {error}"))
         page.on("console", note_error)
         yield page
         page.wait_for_load_state("networkidle")
-    assert complaints == []
+    assert errors == []
 
 
 @needs_chromium
@@ -53,10 +53,10 @@ def test_swagger_ui_shows_the_api_and_tries_it_out(page: Page) -> None:
     health.click()
     health.get_by_role("button", name="Try it out").click()
     health.get_by_role("button", name="Execute").click()
-    answer = health.locator(".live-responses-table .response")
-    answer.wait_for()
-    assert answer.locator(".response-col_status").inner_text().split()[0] == "200"
-    assert '"database": "connected"' in answer.inner_text()
+    response = health.locator(".live-responses-table .response")
+    response.wait_for()
+    assert response.locator(".response-col_status").inner_text().split()[0] == "200"
+    assert '"database": "connected"' in response.inner_text()
 
 
 TOKEN = "the-token-of-the-api"
@@ -71,14 +71,14 @@ def test_swagger_ui_sends_the_token_that_is_entered(database: str) -> None:
         page.goto("/docs")
 
         def execute(operation: str) -> str:
-            """Try it out with the values of the example; return the status."""
+            """Click "Execute" with the values of the example, and return the status."""
             block = page.locator(f"#operations-projects-{operation}")
             if not block.get_by_role("button", name="Execute").count():
                 block.click()
                 block.get_by_role("button", name="Try it out").click()
-            with page.expect_response(re.compile("/api/projects$")) as answered:
+            with page.expect_response(re.compile("/api/projects$")) as received:
                 block.get_by_role("button", name="Execute").click()
-            return str(answered.value.status)
+            return str(received.value.status)
 
         assert execute("createProject") == "401"
         assert execute("listProjects") == "401"
@@ -94,7 +94,7 @@ def test_swagger_ui_sends_the_token_that_is_entered(database: str) -> None:
 
 
 @needs_chromium
-def test_the_root_leads_to_swagger_ui(page: Page) -> None:
+def test_the_root_opens_swagger_ui(page: Page) -> None:
     page.goto("/")
     page.wait_for_selector("#operations-health-getHealth")
     assert urlsplit(page.url).path == "/docs"
@@ -127,7 +127,7 @@ def test_a_page_names_no_other_host_and_has_a_strict_policy(
     assert "http" not in policy
 
 
-def test_assets_have_their_types_and_may_be_kept(client: httpx.Client) -> None:
+def test_assets_have_media_types_and_may_be_cached(client: httpx.Client) -> None:
     for name, media_type in (("redoc.js", "text/javascript"), ("page.css", "text/css")):
         response = client.get(f"/docs/assets/{name}")
         assert response.status_code == 200
@@ -136,5 +136,5 @@ def test_assets_have_their_types_and_may_be_kept(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["scalar.js", "__init__.py", "..%2fapp.py", "%2e%2e", "docs.html"])
-def test_nothing_but_the_listed_assets_is_served(name: str, client: httpx.Client) -> None:
+def test_only_the_listed_assets_are_served(name: str, client: httpx.Client) -> None:
     assert client.get(f"/docs/assets/{name}").status_code == 404

@@ -43,7 +43,7 @@ def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
 
 
 class Synced:
-    """A project with one source, of which the files are those that were last given."""
+    """A project with one source, whose repository has the files of the last change, synced."""
 
     def __init__(self, hub: Hub, files: dict[str, bytes]) -> None:
         self.hub = hub
@@ -60,10 +60,10 @@ class Synced:
         return f"/api/documents/{self.hub.files(self.project)[file_path]['id']}"
 
 
-# --- a document
+# --- a document as JSON
 
 
-def test_a_document_has_these_fields_and_no_others(hub: Hub) -> None:
+def test_a_document_has_exactly_these_fields(hub: Hub) -> None:
     content = b"\xef\xbb\xbf# \xc3\x84\r\n"
     synced = Synced(hub, {"docs/a.md": content, "docs/b.md": b"# B\n"})
     response = hub.client.get(synced.path("docs/a.md"))
@@ -84,7 +84,7 @@ def test_a_document_has_these_fields_and_no_others(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_another_content_has_another_tag_and_the_same_content_the_same(hub: Hub, page: str) -> None:
+def test_the_etag_depends_on_the_content_alone(hub: Hub, page: str) -> None:
     synced = Synced(hub, {"a.md": b"one", "b.md": b"one"})
     path = synced.path("a.md") + page
     tag = hub.client.get(path).headers["etag"]
@@ -100,7 +100,7 @@ def test_another_content_has_another_tag_and_the_same_content_the_same(hub: Hub,
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_the_client_has_is_not_sent_again(hub: Hub, method: str, page: str) -> None:
+def test_content_that_the_client_has_is_a_304(hub: Hub, method: str, page: str) -> None:
     path = Synced(hub, {"a.md": b"text"}).path("a.md") + page
     tag = hub.client.get(path).headers["etag"]
     other = '"0000000000000000000000000000000000000000"'
@@ -146,7 +146,7 @@ def test_what_the_client_has_is_not_sent_again(hub: Hub, method: str, page: str)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_head_is_get_without_the_body(hub: Hub, page: str) -> None:
+def test_head_has_the_headers_of_get_and_no_body(hub: Hub, page: str) -> None:
     path = Synced(hub, {"a.md": b"text"}).path("a.md") + page
     got, head = hub.client.get(path), hub.client.head(path)
     assert head.status_code == 200
@@ -160,9 +160,9 @@ def test_head_is_get_without_the_body(hub: Hub, page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_an_id_that_is_not_there_or_is_none(client: httpx.Client, page: str) -> None:
+def test_an_unknown_id_is_a_404_and_a_malformed_one_a_400(client: httpx.Client, page: str) -> None:
     for path, status in ((UNKNOWN, 404), (UNKNOWN.upper(), 404), ("1", 400), ("x" * 5000, 400)):
-        headers = {"If-None-Match": "*"}  # which does not make it exist
+        headers = {"If-None-Match": "*"}  # no 304 for an unknown id
         response = client.get(f"/api/documents/{path}{page}", headers=headers)
         problem = assert_problem(response, status)
         if status == 404:
@@ -171,7 +171,7 @@ def test_an_id_that_is_not_there_or_is_none(client: httpx.Client, page: str) -> 
             assert problem["errors"] == {"id": ["is not a UUID."]}
 
 
-def test_times_are_in_utc_whatever_the_database_s_time_zone(hub: Hub) -> None:
+def test_times_are_in_utc_in_any_time_zone_of_the_database(hub: Hub) -> None:
     name = urlsplit(hub.database).path.lstrip("/")
     run_sql(hub.database, f"alter database {name} set timezone to 'Asia/Kolkata'")
     with serving(hub.database) as client:
@@ -180,7 +180,7 @@ def test_times_are_in_utc_whatever_the_database_s_time_zone(hub: Hub) -> None:
         assert found["created_at"].endswith("+00:00")
 
 
-# --- its very bytes
+# --- a document as its file
 
 RAW = {
     "a.md": (b"# \xc3\x84\r\n", "text/markdown; charset=utf-8"),
@@ -196,7 +196,7 @@ RAW = {
 }
 
 
-def test_the_raw_document_is_the_file_with_its_type_and_nothing_else(hub: Hub) -> None:
+def test_the_raw_document_is_the_file_with_its_media_type_in_a_sandbox(hub: Hub) -> None:
     synced = Synced(hub, {name: content for name, (content, _) in RAW.items()})
     for name, (content, media_type) in RAW.items():
         response = hub.client.get(f"{synced.path(name)}/raw")
@@ -206,7 +206,7 @@ def test_the_raw_document_is_the_file_with_its_type_and_nothing_else(hub: Hub) -
         assert response.headers.get_list("x-content-type-options") == ["nosniff"]
         [policy] = response.headers.get_list("content-security-policy", split_commas=False)
         directives = [directive.strip() for directive in policy.split(";")]
-        assert "sandbox" in directives  # with nothing that it allows
+        assert "sandbox" in directives  # without exceptions
         assert "default-src 'none'" in directives
         assert "script" not in policy
         assert response.headers["x-frame-options"] == "DENY"
@@ -231,7 +231,7 @@ ODD_NAMES = [
 ]
 
 
-def test_no_name_of_a_file_gets_out_of_its_header(hub: Hub) -> None:
+def test_a_file_name_cannot_break_out_of_its_header(hub: Hub) -> None:
     synced = Synced(hub, {f"docs/{name}": b"x" for name in ODD_NAMES})
     for name in ODD_NAMES:
         response = hub.client.get(f"{synced.path(f'docs/{name}')}/raw")
@@ -248,7 +248,7 @@ def test_no_name_of_a_file_gets_out_of_its_header(hub: Hub) -> None:
         assert unquote(encoded[1]) == name
 
 
-# --- what is hard to store
+# --- unusual content
 
 BOMB = (
     "a: &a ["
@@ -273,7 +273,7 @@ HARD = {
 }
 
 
-def test_what_is_hard_to_store_comes_back_as_it_was(hub: Hub) -> None:
+def test_unusual_content_is_returned_unchanged(hub: Hub) -> None:
     synced = Synced(hub, {name: text.encode() for name, text in HARD.items()})
     assert set(hub.files(synced.project)) == set(HARD)
     for name, text in HARD.items():
@@ -307,14 +307,14 @@ HOSTILE = {
 
 
 @needs_chromium
-def test_a_hostile_document_runs_nothing_and_reaches_nothing_in_a_browser(hub: Hub) -> None:
+def test_a_hostile_document_runs_and_loads_nothing_in_a_browser(hub: Hub) -> None:
     synced = Synced(hub, HOSTILE)
     paths = {name: f"{synced.path(name)}/raw" for name in HOSTILE}
     with browser_page(hub.client.base_url) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         for name, path in paths.items():
-            # The name of a file, or a query, is no reason to take it for a page.
+            # Neither its name nor a query makes the browser treat it as HTML.
             for url in (path, f"{path}?x=page.html"):
                 asked.clear()
                 response = page.goto(url)
@@ -351,7 +351,7 @@ async ([url, method, body, headers]) => {
 
 
 @needs_chromium
-def test_a_page_of_the_front_end_can_do_all_of_it(database: str, tmp_path: Path) -> None:
+def test_a_page_of_the_front_end_can_use_every_resource(database: str, tmp_path: Path) -> None:
     with (
         front_end_server() as origin,
         running_hub(database, tmp_path, cors_origins=("http://localhost:3000", origin)) as hub,
@@ -395,7 +395,7 @@ def work_as_the_front_end(hub: Hub, call: Callable[..., dict[str, Any]]) -> None
     found = call("GET", document)
     assert found["body"]["content"] == "# A\n"
     tag = {"If-None-Match": found["headers"]["etag"]}
-    # A cache of the browser's own would answer 200 where it asked by itself.
+    # The request has the header itself: for its own, the browser would turn a 304 into a 200.
     assert call("GET", document, headers=tag)["status"] == 304
     assert call("DELETE", source["headers"]["location"])["status"] == 200
     assert call("DELETE", project)["status"] == 200
@@ -413,7 +413,7 @@ def _files(nodes: list[dict[str, Any]]) -> dict[str, str]:
 
 
 @needs_chromium
-def test_a_page_of_another_origin_can_read_nothing(hub: Hub) -> None:
+def test_a_page_of_another_origin_can_neither_read_nor_write(hub: Hub) -> None:
     with front_end_server() as origin, browser_page(origin) as page:
         page.goto("/")
         url = str(hub.client.base_url.join("/api/projects"))
@@ -428,14 +428,14 @@ def test_a_page_of_another_origin_can_read_nothing(hub: Hub) -> None:
         assert hub.client.get("/api/projects").json() == []
 
 
-# --- as a tree
+# --- the tree
 
 
 def names(nodes: list[dict[str, Any]]) -> list[str]:
     return [node["name"] for node in nodes]
 
 
-def test_the_tree_has_folders_first_then_names_in_the_order_of_people(hub: Hub) -> None:
+def test_the_tree_has_folders_first_then_names_in_any_case(hub: Hub) -> None:
     files = ["b.md", "A.md", "a.md", "z/x.md", "B/y.md", "B/c/d.txt", "\u00e9.md", "10.md", "9.md"]
     synced = Synced(hub, {name: name.encode() for name in files})
     tree = hub.tree(synced.project)
@@ -456,7 +456,7 @@ def test_the_tree_has_folders_first_then_names_in_the_order_of_people(hub: Hub) 
     assert hub.client.get(f"/api/documents/{file['id']}").json()["file_path"] == "B/y.md"
 
 
-def test_several_sources_are_folders_of_their_own_and_no_other_project_s(hub: Hub) -> None:
+def test_each_of_several_sources_is_a_folder_of_its_project(hub: Hub) -> None:
     remote = hub.server.create()
     remote.commit({"docs/a.md": b"a"})
     project, other = hub.create_project(), hub.create_project("Other")
@@ -486,14 +486,14 @@ def test_a_project_without_documents_has_an_empty_tree(hub: Hub) -> None:
     assert hub.tree(project) == []
 
 
-def test_a_source_without_documents_changes_no_path(hub: Hub) -> None:
+def test_a_source_without_documents_gets_no_folder(hub: Hub) -> None:
     project = Synced(hub, {"docs/a.md": b"x"}).project
     assert list(hub.files(project)) == ["docs/a.md"]
     hub.create_source(project, hub.server.create("two"), name="Two")
     assert list(hub.files(project)) == ["docs/a.md"]
 
 
-def test_a_project_that_is_not_there_has_no_tree(client: httpx.Client) -> None:
+def test_the_tree_of_an_unknown_project_is_a_404(client: httpx.Client) -> None:
     problem = assert_problem(client.get(f"/api/projects/{UNKNOWN}/file-tree"), 404)
     assert problem["detail"] == "There is no such project."
     assert_problem(client.get("/api/projects/x/file-tree"), 400)

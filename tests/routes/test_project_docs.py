@@ -17,7 +17,7 @@ SOURCE = {"name": "Planning", "github_url": "https://git.example/team/payments"}
 
 @pytest.fixture
 def project(client: httpx.Client) -> str:
-    """The id of a project."""
+    """Create a project, and return its id."""
     return client.post("/api/projects", json={"name": "Payments"}).json()["id"]
 
 
@@ -27,7 +27,7 @@ def create(client: httpx.Client, project: str, **fields: Any) -> dict[str, Any]:
     return response.json()
 
 
-def test_a_new_source_has_all_its_fields_and_an_address(client: httpx.Client, project: str) -> None:
+def test_a_new_source_has_all_fields_and_a_location(client: httpx.Client, project: str) -> None:
     response = client.post(f"/api/projects/{project}/docs", json=SOURCE)
     assert response.status_code == 201
     source = response.json()
@@ -64,7 +64,7 @@ def test_a_new_source_has_all_its_fields_and_an_address(client: httpx.Client, pr
         ({"last_synced_at": "2020-01-01T00:00:00Z"}, {"last_synced_at": None}),
     ],
 )
-def test_where_it_is_is_kept_in_one_form(
+def test_url_folder_and_branch_are_stored_in_one_form(
     client: httpx.Client, project: str, sent: dict[str, Any], kept: dict[str, Any]
 ) -> None:
     source = create(client, project, **sent)
@@ -115,7 +115,7 @@ def test_where_it_is_is_kept_in_one_form(
         ("branch", 1),
     ],
 )
-def test_what_git_may_not_be_told_is_refused(
+def test_a_wrong_field_is_refused_by_post_and_put(
     client: httpx.Client, project: str, field: str, value: object
 ) -> None:
     path = f"/api/projects/{project}/docs"
@@ -130,13 +130,13 @@ def test_what_git_may_not_be_told_is_refused(
         assert list(problem["errors"]) == [field]
 
 
-def test_everything_that_is_wrong_is_said_at_once(client: httpx.Client, project: str) -> None:
+def test_a_400_names_all_wrong_fields(client: httpx.Client, project: str) -> None:
     body = {"name": "x", "github_url": "ftp://x", "github_folder_path": "..", "branch": "-x"}
     problem = assert_problem(client.post(f"/api/projects/{project}/docs", json=body), 400)
     assert set(problem["errors"]) == {"github_url", "github_folder_path", "branch"}
 
 
-def test_a_project_that_is_not_there_has_no_sources(client: httpx.Client) -> None:
+def test_sources_of_an_unknown_project_are_a_404(client: httpx.Client) -> None:
     assert_problem(client.get(f"/api/projects/{UNKNOWN}/docs"), 404)
     assert_problem(client.post(f"/api/projects/{UNKNOWN}/docs", json=SOURCE), 404)
     assert_problem(client.get("/api/projects/x/docs"), 400)
@@ -154,13 +154,15 @@ def test_a_project_that_is_not_there_has_no_sources(client: httpx.Client) -> Non
         ("GET", f"/syncs/{UNKNOWN}"),
     ],
 )
-def test_a_source_that_is_not_there_is_a_404(client: httpx.Client, method: str, path: str) -> None:
+def test_an_unknown_source_is_a_404_and_a_malformed_id_a_400(
+    client: httpx.Client, method: str, path: str
+) -> None:
     body = {"name": "x"} if method == "PUT" else None
     assert_problem(client.request(method, f"/api/project-docs/{UNKNOWN}{path}", json=body), 404)
     assert_problem(client.request(method, f"/api/project-docs/x{path}", json=body), 400)
 
 
-def test_a_list_holds_one_project_s_sources_newest_first(
+def test_a_list_has_the_sources_of_one_project_newest_first(
     client: httpx.Client, project: str
 ) -> None:
     other = client.post("/api/projects", json={"name": "Other"}).json()["id"]
@@ -176,7 +178,7 @@ def test_a_list_holds_one_project_s_sources_newest_first(
     assert client.get(following).json() == sources[:1]
 
 
-def test_put_changes_what_it_names_and_nothing_else(client: httpx.Client, project: str) -> None:
+def test_put_changes_only_the_sent_fields(client: httpx.Client, project: str) -> None:
     bystander = create(client, project)
     source = create(client, project, description="d", github_folder_path="docs", branch="main")
     path = f"/api/project-docs/{source['id']}"
@@ -211,7 +213,7 @@ def test_put_changes_what_it_names_and_nothing_else(client: httpx.Client, projec
         ({"branch": None}, True),
     ],
 )
-def test_a_source_that_is_pointed_elsewhere_is_looked_at_afresh(
+def test_a_source_that_moved_loses_its_tree_id(
     client: httpx.Client,
     database: str,
     project: str,
@@ -225,9 +227,7 @@ def test_a_source_that_is_pointed_elsewhere_is_looked_at_afresh(
     assert run_sql(database, "select tree_id from project_doc") == [(expected,)]
 
 
-def test_delete_answers_what_it_deleted_and_nothing_else_goes(
-    client: httpx.Client, project: str
-) -> None:
+def test_delete_returns_the_source_and_deletes_no_other(client: httpx.Client, project: str) -> None:
     kept, gone = create(client, project), create(client, project)
     response = client.delete(f"/api/project-docs/{gone['id']}")
     assert response.status_code == 200

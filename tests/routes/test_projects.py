@@ -22,7 +22,7 @@ def create(client: httpx.Client, name: str = "Payments", **fields: Any) -> dict[
     return response.json()
 
 
-def test_a_new_project_has_all_its_fields_and_an_address(client: httpx.Client) -> None:
+def test_a_new_project_has_all_fields_and_a_location(client: httpx.Client) -> None:
     response = client.post("/api/projects", json={"name": "Payments", "description": "Why\nnot"})
     assert response.status_code == 201
     project = response.json()
@@ -36,7 +36,7 @@ def test_a_new_project_has_all_its_fields_and_an_address(client: httpx.Client) -
     assert client.get(response.headers["location"]).json() == project
 
 
-def test_a_description_is_null_where_there_is_none(client: httpx.Client) -> None:
+def test_a_missing_description_is_null(client: httpx.Client) -> None:
     assert create(client)["description"] is None
     assert create(client, "Other", description=None)["description"] is None
 
@@ -51,12 +51,14 @@ def test_a_description_is_null_where_there_is_none(client: httpx.Client) -> None
         {"name": "' or 1=1 --", "description": ""},
     ],
 )
-def test_what_is_just_right_is_kept_as_it_is(client: httpx.Client, project: dict[str, str]) -> None:
+def test_values_at_the_limits_are_stored_unchanged(
+    client: httpx.Client, project: dict[str, str]
+) -> None:
     created = create(client, **project)
     assert {name: created[name] for name in project} == project
 
 
-def test_a_name_is_there_once(client: httpx.Client) -> None:
+def test_a_name_that_is_taken_is_a_409(client: httpx.Client) -> None:
     create(client)
     other = create(client, "Other")
     problem = assert_problem(client.post("/api/projects", json={"name": "Payments"}), 409)
@@ -66,7 +68,7 @@ def test_a_name_is_there_once(client: httpx.Client) -> None:
     assert client.get(f"/api/projects/{other['id']}").json() == other
 
 
-def test_put_changes_what_it_names_and_nothing_else(client: httpx.Client) -> None:
+def test_put_changes_only_the_sent_fields(client: httpx.Client) -> None:
     bystander = create(client, "Other", description="stays")
     project = create(client, description="first")
     path = f"/api/projects/{project['id']}"
@@ -90,7 +92,7 @@ def test_put_refuses_what_post_refuses(client: httpx.Client) -> None:
     assert client.get(path).json() == project
 
 
-def test_delete_answers_what_it_deleted_and_takes_what_is_beneath(
+def test_delete_returns_the_project_and_deletes_its_sources(
     client: httpx.Client, database: str
 ) -> None:
     kept, gone = create(client, "Kept"), create(client, "Gone")
@@ -123,7 +125,7 @@ def test_the_list_is_newest_first(client: httpx.Client) -> None:
     assert "link" not in response.headers
 
 
-def test_of_two_at_once_with_one_name_one_is_created(
+def test_of_concurrent_posts_of_one_name_one_succeeds(
     client: httpx.Client, together: Callable[..., list[httpx.Response]]
 ) -> None:
     responses = together(
@@ -132,7 +134,7 @@ def test_of_two_at_once_with_one_name_one_is_created(
     assert sorted(response.status_code for response in responses) == [201] + [409] * 19
 
 
-def test_a_sabotaged_schema_is_a_500_and_nothing_more(client: httpx.Client, database: str) -> None:
+def test_a_broken_schema_is_a_500_until_it_is_mended(client: httpx.Client, database: str) -> None:
     run_sql(database, "alter table project rename to elsewhere")
     assert_problem(client.get("/api/projects"), 500)
     run_sql(database, "alter table elsewhere rename to project")

@@ -25,7 +25,7 @@ UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
         ("9" * 5000, 400),
     ],
 )
-def test_an_id_that_is_not_there_or_is_none(
+def test_an_unknown_id_is_a_404_and_a_malformed_one_a_400(
     client: httpx.Client, method: str, project_id: str, status: int
 ) -> None:
     body = {"name": "x"} if method == "PUT" else None

@@ -21,7 +21,7 @@ def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
         yield hub
 
 
-def test_while_one_is_under_way_the_same_one_is_told_of(
+def test_concurrent_requests_get_the_run_under_way(
     hub: Hub, together: Callable[..., list[httpx.Response]]
 ) -> None:
     remote = hub.server.create()
@@ -39,7 +39,7 @@ def test_while_one_is_under_way_the_same_one_is_told_of(
     assert hub.wait(locations.pop())["status"] == "completed"
 
 
-def test_the_history_is_newest_first_and_only_so_long(hub: Hub) -> None:
+def test_the_history_is_newest_first_and_limited(hub: Hub) -> None:
     remote = hub.server.create()
     remote.commit({"a.md": b"x"})
     project = hub.create_project()

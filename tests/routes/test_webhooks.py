@@ -29,7 +29,7 @@ def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
 
 @pytest.fixture
 def hooked(database: str, tmp_path: Path) -> Iterator[Hub]:
-    """The hub with a secret for webhooks, and with a token, which webhooks do not have."""
+    """The hub with a secret for webhooks, and with a token, which webhooks need not send."""
     with running_hub(
         database, tmp_path, github_webhook_secret=SECRET, api_token="token-of-the-api"
     ) as hub:
@@ -89,7 +89,7 @@ def test_a_push_syncs_at_once(hooked: Hub, is_form: bool) -> None:
         (None, push(), "issues"),
     ],
 )
-def test_what_is_no_push_to_its_branch_is_taken_and_does_nothing(
+def test_other_events_and_pushes_to_other_branches_do_nothing(
     hooked: Hub, branch: str | None, payload: object, event: str
 ) -> None:
     source = hooked.create_source(hooked.create_project(), hooked.server.create(), branch=branch)
@@ -98,7 +98,7 @@ def test_what_is_no_push_to_its_branch_is_taken_and_does_nothing(
     assert hooked.status(source)["status"] == "idle"
 
 
-def test_a_webhook_that_is_not_signed_is_refused(hooked: Hub) -> None:
+def test_a_webhook_without_a_valid_signature_is_refused(hooked: Hub) -> None:
     source = hooked.create_source(hooked.create_project(), hooked.server.create())
     assert_problem(send_webhook(hooked, source, push(), secret="another"), 403)
     origin = {"Origin": "http://localhost:3000"}
@@ -115,20 +115,22 @@ def test_a_webhook_that_is_not_signed_is_refused(hooked: Hub) -> None:
     assert hooked.status(source)["status"] == "idle"
 
 
-def test_without_a_secret_there_are_no_webhooks(hub: Hub) -> None:
+def test_without_a_secret_every_webhook_is_refused(hub: Hub) -> None:
     source = hub.create_source(hub.create_project(), hub.server.create())
     assert_problem(send_webhook(hub, source, push(), secret=""), 403)
 
 
 @pytest.mark.parametrize("payload", [[], "x", None])
-def test_a_signed_webhook_of_something_else_is_refused(hooked: Hub, payload: object) -> None:
+def test_a_signed_webhook_with_a_wrong_payload_or_source_is_refused(
+    hooked: Hub, payload: object
+) -> None:
     source = hooked.create_source(hooked.create_project(), hooked.server.create())
     assert_problem(send_webhook(hooked, source, payload), 400)
     unknown = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
     assert_problem(send_webhook(hooked, unknown, push()), 404)
 
 
-def test_a_push_of_more_commits_than_are_looked_at_syncs(hooked: Hub) -> None:
+def test_a_push_above_the_limit_of_other_bodies_syncs(hooked: Hub) -> None:
     remote = hooked.server.create()
     remote.commit({"a.md": b"x"})
     source = hooked.create_source(hooked.create_project(), remote)
@@ -140,14 +142,14 @@ def test_a_push_of_more_commits_than_are_looked_at_syncs(hooked: Hub) -> None:
     assert hooked.wait(response.headers["location"])["added"] == 1
 
 
-def test_a_webhook_of_the_largest_size_is_taken_and_no_larger_one(hooked: Hub) -> None:
+def test_a_webhook_may_have_25_mib_and_no_more(hooked: Hub) -> None:
     source = hooked.create_source(hooked.create_project(), hooked.server.create())
     fitting = "x" * (MAX_WEBHOOK_BYTES - len(json.dumps("")))
     assert send_webhook(hooked, source, fitting, event="other").status_code == 200
     assert_problem(send_webhook(hooked, source, f"{fitting}x", event="other"), 413)
 
 
-def test_a_push_while_a_sync_is_under_way_is_not_missed(hooked: Hub) -> None:
+def test_a_push_during_a_run_starts_another_run(hooked: Hub) -> None:
     remote = hooked.server.create()
     remote.commit({"a.md": b"old" * 1000})
     project = hooked.create_project()

@@ -45,14 +45,14 @@ CHANGES = [
 
 @pytest.fixture
 def guarded(database: str) -> Iterator[httpx.Client]:
-    """The service with a token that changes need."""
+    """A service that needs the token for changes."""
     with serving(database, api_token=TOKEN) as client:
         yield client
 
 
 @pytest.fixture
 def closed(database: str) -> Iterator[httpx.Client]:
-    """The service with a token that reading needs as well."""
+    """A service that needs the token for changes and for reading."""
     with serving(database, api_token=TOKEN, api_token_for_reads=True) as client:
         yield client
 
@@ -69,27 +69,25 @@ def test_a_change_needs_the_token(guarded: httpx.Client, method: str, path: str)
     assert guarded.request(method, path, headers=bearer(TOKEN)).status_code != 401
 
 
-def test_every_route_that_changes_something_is_guarded() -> None:
+def test_every_changing_route_needs_the_token() -> None:
     open_changes = {
         (method, route.path_format)
         for route in ROUTES
         for method in route.methods or ()
         if method not in {"GET", "HEAD"} and access_to(method, route.path_format) != "change"
     }
-    assert open_changes == {("POST", "/api/project-docs/{id}/webhook")}  # which is signed
+    assert open_changes == {
+        ("POST", "/api/project-docs/{id}/webhook")
+    }  # it has a signature instead
 
 
 @pytest.mark.parametrize("path", READS)
-def test_reading_needs_no_token_unless_the_operator_says_so(
-    guarded: httpx.Client, path: str
-) -> None:
+def test_reading_needs_no_token_by_default(guarded: httpx.Client, path: str) -> None:
     assert guarded.get(path).status_code != 401
 
 
 @pytest.mark.parametrize("path", READS)
-def test_reading_needs_the_token_where_the_operator_says_so(
-    closed: httpx.Client, path: str
-) -> None:
+def test_reading_needs_the_token_with_api_token_for_reads(closed: httpx.Client, path: str) -> None:
     assert_problem(closed.get(path), 401)
     assert closed.head(path).status_code == 401
     assert closed.get(path, headers=bearer(TOKEN)).status_code != 401
@@ -103,7 +101,7 @@ def test_health_metrics_and_the_documentation_stay_open(closed: httpx.Client, pa
 @pytest.mark.parametrize(
     "path", ["/api/health/../projects", "/api/projects/", "/api/projects//", "/api/health/x"]
 )
-def test_no_spelling_of_a_path_gets_round_it(closed: httpx.Client, path: str) -> None:
+def test_no_spelling_of_a_path_bypasses_the_token(closed: httpx.Client, path: str) -> None:
     assert closed.get(path).status_code in (401, 404)
     assert closed.post(path).status_code in (401, 404, 405)
 
@@ -122,17 +120,17 @@ def test_no_spelling_of_a_path_gets_round_it(closed: httpx.Client, path: str) ->
         "Bearer \xff",
     ],
 )
-def test_what_is_not_quite_the_token_is_refused(guarded: httpx.Client, header: str) -> None:
+def test_a_wrong_or_malformed_token_is_refused(guarded: httpx.Client, header: str) -> None:
     response = guarded.post("/api/projects", headers=[(b"Authorization", header.encode("latin-1"))])
     assert_problem(response, 401)
 
 
-def test_the_scheme_may_be_in_any_case(guarded: httpx.Client) -> None:
+def test_the_scheme_is_case_insensitive(guarded: httpx.Client) -> None:
     response = guarded.post("/api/projects", headers={"Authorization": f"bearer {TOKEN}"})
     assert response.status_code == 415
 
 
-def test_a_refusal_reads_no_body_and_tells_the_page_that_asked(guarded: httpx.Client) -> None:
+def test_a_refusal_reads_no_body_and_has_cors_headers(guarded: httpx.Client) -> None:
     headers = {"Origin": "http://localhost:3000"}
     response = guarded.post("/api/projects", content=b"{" * 100_000, headers=headers)
     assert_problem(response, 401)

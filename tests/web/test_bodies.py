@@ -30,7 +30,7 @@ def create(client: httpx.Client, name: str = "Payments", **fields: Any) -> dict[
         ({"name": "a\0b"}, "must not hold NUL or half a character."),
     ],
 )
-def test_what_is_wrong_is_said_in_one_tone(
+def test_errors_of_a_field_are_worded_alike(
     client: httpx.Client, body: dict[str, Any], said: str
 ) -> None:
     problem = assert_problem(client.post("/api/projects", json=body), 400)
@@ -38,7 +38,7 @@ def test_what_is_wrong_is_said_in_one_tone(
     assert problem["detail"] == f"name: {said}"
 
 
-def test_white_space_round_a_name_is_dropped_and_unknown_fields_are_let_be(
+def test_names_are_trimmed_and_unknown_fields_ignored(
     client: httpx.Client,
 ) -> None:
     assert create(client, "  Payments\n", id=1, color="red")["name"] == "Payments"
@@ -62,10 +62,10 @@ def test_white_space_round_a_name_is_dropped_and_unknown_fields_are_let_be(
         ({"name": "x", "description": {}}, "description"),
     ],
 )
-def test_what_is_wrong_is_said_by_field(
+def test_a_400_names_the_wrong_field(
     client: httpx.Client, body: dict[str, Any], field: str
 ) -> None:
-    # With everything escaped, as httpx does not do: half a character cannot be sent otherwise.
+    # httpx would not escape the lone surrogate, and so could not encode it.
     headers = {"Content-Type": "application/json"}
     response = client.post("/api/projects", content=json.dumps(body), headers=headers)
     problem = assert_problem(response, 400)
@@ -91,12 +91,12 @@ def test_what_is_wrong_is_said_by_field(
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_a_body_that_is_no_json_object_is_refused(client: httpx.Client, body: bytes) -> None:
+def test_a_body_other_than_a_json_object_is_refused(client: httpx.Client, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     assert_problem(client.post("/api/projects", content=body, headers=headers), 400)
 
 
-def test_a_body_of_many_names_is_read(client: httpx.Client) -> None:
+def test_a_body_of_40_000_fields_is_read(client: httpx.Client) -> None:
     body = {f"field_{number}": None for number in range(40_000)} | {"name": "Payments"}
     response = client.post("/api/projects", json=body)
     assert response.json()["name"] == "Payments"
@@ -106,7 +106,9 @@ def test_a_body_of_many_names_is_read(client: httpx.Client) -> None:
     "media_type",
     [None, "text/plain", "application/x-www-form-urlencoded", "json", "application/jsonx"],
 )
-def test_only_json_is_taken(client: httpx.Client, media_type: str | None) -> None:
+def test_a_media_type_other_than_json_is_a_415(
+    client: httpx.Client, media_type: str | None
+) -> None:
     headers = {"Content-Type": media_type} if media_type else {}
     response = client.post("/api/projects", content=b'{"name":"x"}', headers=headers)
     assert "application/json" in assert_problem(response, 415)["detail"]
@@ -115,7 +117,9 @@ def test_only_json_is_taken(client: httpx.Client, media_type: str | None) -> Non
 @pytest.mark.parametrize(
     "media_type", ["Application/JSON; charset=utf-8", "application/merge-patch+json"]
 )
-def test_every_name_of_json_is_taken(client: httpx.Client, media_type: str) -> None:
+def test_json_media_types_with_a_parameter_or_suffix_are_accepted(
+    client: httpx.Client, media_type: str
+) -> None:
     headers = {"Content-Type": media_type}
     response = client.post("/api/projects", content=b'{"name":"x"}', headers=headers)
     assert response.status_code == 201

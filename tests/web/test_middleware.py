@@ -58,7 +58,7 @@ def client(database: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_fault_is_a_problem_document_that_tells_nothing(client: httpx.Client) -> None:
+def test_a_fault_is_a_500_without_its_cause(client: httpx.Client) -> None:
     response = client.get("/fail", headers={"origin": ORIGIN})
     body = assert_problem(response, 500)
     assert "hunter2" not in response.text
@@ -67,7 +67,7 @@ def test_a_fault_is_a_problem_document_that_tells_nothing(client: httpx.Client) 
     assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_after_a_fault_half_way_the_client_sees_that_the_body_is_not_whole(
+def test_a_fault_within_a_response_closes_the_connection(
     client: httpx.Client,
 ) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
@@ -75,20 +75,20 @@ def test_after_a_fault_half_way_the_client_sees_that_the_body_is_not_whole(
     assert client.get("/api/health/live").status_code == 200
 
 
-def test_a_body_of_just_the_limit_is_read(client: httpx.Client) -> None:
+def test_a_body_of_exactly_the_limit_is_read(client: httpx.Client) -> None:
     response = client.post("/echo", content=bytes(MAX_BODY_BYTES))
     assert response.json() == {"bytes": MAX_BODY_BYTES}
 
 
 @pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 10_000_000])
-def test_a_larger_body_is_refused_by_its_announced_length(size: int, client: httpx.Client) -> None:
+def test_a_larger_body_is_refused_by_its_content_length(size: int, client: httpx.Client) -> None:
     response = client.post("/echo", content=bytes(size), headers={"origin": ORIGIN})
     assert_problem(response, 413)
     assert response.headers["connection"] == "close"
     assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_a_larger_body_is_refused_while_it_comes_in_chunks(client: httpx.Client) -> None:
+def test_a_larger_chunked_body_is_refused(client: httpx.Client) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 65536 + 1):
             yield bytes(65536)
@@ -96,7 +96,7 @@ def test_a_larger_body_is_refused_while_it_comes_in_chunks(client: httpx.Client)
     assert_problem(client.post("/echo", content=chunks()), 413)
 
 
-def test_a_body_that_passes_the_limit_with_its_last_piece_is_refused_at_once(
+def test_a_body_whose_last_chunk_exceeds_the_limit_is_refused_at_once(
     client: httpx.Client,
 ) -> None:
     def chunks() -> Iterator[bytes]:
@@ -105,16 +105,16 @@ def test_a_body_that_passes_the_limit_with_its_last_piece_is_refused_at_once(
 
     response = client.post("/echo", content=chunks())
     assert_problem(response, 413)
-    # Not after waiting for more of it, which is done for 2 s.
+    # Without the 2 s in which the rest of a body is discarded: there is no rest.
     assert response.elapsed.total_seconds() < 1.5
 
 
-def test_an_absurd_content_length_is_refused(client: httpx.Client) -> None:
+def test_a_content_length_of_18_digits_is_refused(client: httpx.Client) -> None:
     head = f"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: {'9' * 18}\r\n\r\n"
     assert send_raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_client_that_hangs_up_in_the_middle_is_no_fault(
+def test_a_disconnect_before_the_body_is_no_fault(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database)
@@ -129,7 +129,7 @@ def test_a_client_that_hangs_up_in_the_middle_is_no_fault(
     assert not [entry for entry in service.entries() if entry["level"] == "error"]
 
 
-def test_a_client_that_hangs_up_in_its_body_is_no_fault(database: str) -> None:
+def test_a_disconnect_within_the_body_is_no_fault(database: str) -> None:
     with json_log() as read_log, serving(database, *ROUTES) as client:
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -140,12 +140,12 @@ def test_a_client_that_hangs_up_in_its_body_is_no_fault(database: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics%0a", "/api/health/live%0A", "/%0a"])
-def test_a_newline_at_the_end_is_another_path(path: str, client: httpx.Client) -> None:
+def test_a_path_that_ends_with_a_newline_is_a_404(path: str, client: httpx.Client) -> None:
     assert_problem(client.get(path), 404)
 
 
 @pytest.mark.parametrize("path", ["/api/health", "/api/nothing", "/fail", "/refuse"])
-def test_an_allowed_origin_may_read_answers_and_errors(path: str, client: httpx.Client) -> None:
+def test_an_allowed_origin_may_read_responses_and_errors(path: str, client: httpx.Client) -> None:
     headers = client.get(path, headers={"origin": ORIGIN}).headers
     assert headers["access-control-allow-origin"] == ORIGIN
     assert headers["access-control-allow-credentials"] == "true"
@@ -153,7 +153,7 @@ def test_an_allowed_origin_may_read_answers_and_errors(path: str, client: httpx.
     assert "Origin" in headers["vary"]
 
 
-def test_another_origin_may_not(client: httpx.Client) -> None:
+def test_another_origin_gets_no_cors_headers(client: httpx.Client) -> None:
     response = client.get("/api/health", headers={"origin": "http://evil.example"})
     assert "access-control-allow-origin" not in response.headers
 
@@ -167,7 +167,7 @@ def preflight(client: httpx.Client, origin: str) -> httpx.Response:
     return client.options("/api/health", headers=headers)
 
 
-def test_a_preflight_of_an_allowed_origin_is_answered(client: httpx.Client) -> None:
+def test_a_preflight_of_an_allowed_origin_is_accepted(client: httpx.Client) -> None:
     response = preflight(client, ORIGIN)
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == ORIGIN
@@ -190,7 +190,7 @@ def test_a_preflight_of_another_origin_is_a_problem_document(client: httpx.Clien
         (415, {"Content-Type": "text/plain"}, b"{}"),
     ],
 )
-def test_the_page_that_asked_may_read_why_it_was_refused(
+def test_an_allowed_origin_may_read_a_refusal(
     client: httpx.Client, status: int, headers: dict[str, str], body: bytes
 ) -> None:
     assert client.post("/api/projects", json={"name": "Payments"}).status_code == 201

@@ -54,7 +54,7 @@ def test_the_document_is_valid_openapi_3_1() -> None:
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
-def test_it_says_what_it_is_and_where() -> None:
+def test_it_has_title_version_description_servers_and_tags() -> None:
     assert DOCUMENT["info"]["title"] == "BMADFlow API"
     assert DOCUMENT["info"]["version"]
     assert DOCUMENT["info"]["description"]
@@ -63,12 +63,12 @@ def test_it_says_what_it_is_and_where() -> None:
     assert {tag["name"] for tag in DOCUMENT["tags"]} == names
 
 
-def test_every_route_is_in_it() -> None:
+def test_it_has_every_route() -> None:
     assert set(DOCUMENT["paths"]) == {route.path_format for route in ROUTES}
     assert {"get", "head"} <= DOCUMENT["paths"]["/api/health"].keys()
 
 
-def test_a_route_without_documentation_fails() -> None:
+def test_a_route_without_operation_fails() -> None:
     async def silent(request: Request) -> Response:
         return Response()
 
@@ -130,7 +130,7 @@ def test_every_request_has_a_schema_and_examples_that_fit_it() -> None:
     }
 
 
-def test_it_says_which_operations_need_the_token() -> None:
+def test_it_marks_the_operations_that_need_the_token() -> None:
     assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     for name, operation in operations():
         method, path = name.split()
@@ -153,11 +153,11 @@ def test_it_is_printed_without_a_database_and_without_settings() -> None:
     assert json.loads(result.stdout) == DOCUMENT
 
 
-def test_the_running_service_keeps_to_its_document(database: str, tmp_path: Path) -> None:
-    # As a command: schemathesis 4's pytest plugin does not run under pytest 9.2.
+def test_the_running_service_conforms_to_its_document(database: str, tmp_path: Path) -> None:
+    # A command, because schemathesis 4's pytest plugin does not run under pytest 9.2.
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color"]
     bounds = ["--max-examples=20", "--seed=1", "--checks=all"]
-    # Which hosts, branches and cursors are good no schema can say.
+    # No schema can describe which hosts, branches and cursors are valid.
     bounds.append("--exclude-checks=positive_data_acceptance")
     token = "the-token-of-the-api"
     add_examples(database)
@@ -169,18 +169,18 @@ def test_the_running_service_keeps_to_its_document(database: str, tmp_path: Path
                 f"--header=Authorization: Bearer {token}",
                 f"{client.base_url}/openapi.json",
             ],
-            cwd=tmp_path,  # where it leaves its notes
+            cwd=tmp_path,  # schemathesis writes files there
             capture_output=True,
             text=True,
             timeout=240,
             check=False,
         )
     assert result.returncode == 0, result.stdout
-    others = len(list(operations())) - 1  # it does not test the document that it came from
+    others = len(list(operations())) - 1  # all but GET /openapi.json, which it skips
     assert f"Tested: {others}\n" in result.stdout
 
 
-def test_the_limits_that_its_texts_name_are_those_of_the_code() -> None:
+def test_the_limits_in_its_texts_are_those_of_the_code() -> None:
     texts = {operation["operationId"]: operation["description"] for _, operation in operations()}
     for name in ("listProjects", "listProjectDocs"):
         assert f"`limit`, which is {MAX_LIMIT:,} if" in texts[name]

@@ -130,11 +130,6 @@ def test_a_route_without_docstring_is_undocumented() -> None:
         describe("/x", OperationSpec(tag="health", responses={200: FOUND}), get_nothing)
 
 
-def test_a_route_without_operation_is_undocumented() -> None:
-    with pytest.raises(UndocumentedRouteError, match="/x: list_team_members has no @operation"):
-        build_document([Route("/x", list_team_members)], RESOURCES)
-
-
 @pytest.mark.parametrize("path", ["/clubs/{id}", "/teams/{id}/{other}", "/{id}"])
 def test_an_id_of_an_unknown_resource_is_undocumented(path: str) -> None:
     with pytest.raises(UndocumentedRouteError, match="is no resource"):

@@ -34,10 +34,10 @@ def next_page(response: httpx.Response) -> str | None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6, 1000])
-def test_every_project_is_on_one_page_whatever_the_limit(
+def test_every_item_is_on_exactly_one_page_with_any_limit(
     client: httpx.Client, database: str, limit: int
 ) -> None:
-    # At one time, as one transaction writes them: their order hangs on the ids alone.
+    # One transaction gives all rows the same time, so their order depends on the ids alone.
     run_sql(database, "insert into project (name) select 'p' || n from generate_series(1, 5) n")
     everything = client.get("/api/projects").json()
     pages: list[Any] = []
@@ -52,7 +52,7 @@ def test_every_project_is_on_one_page_whatever_the_limit(
     assert len(everything) == 5
 
 
-def test_a_page_is_not_disturbed_by_what_comes_meanwhile(client: httpx.Client) -> None:
+def test_new_items_do_not_shift_the_following_pages(client: httpx.Client) -> None:
     projects = [create(client, name) for name in ("a", "b", "c")]
     first = client.get("/api/projects?limit=1")
     create(client, "new")
@@ -61,7 +61,7 @@ def test_a_page_is_not_disturbed_by_what_comes_meanwhile(client: httpx.Client) -
     assert client.get(path.replace("limit=1", "limit=9")).json() == [projects[1], projects[0]]
 
 
-def test_more_than_a_thousand_are_not_sent_at_once(client: httpx.Client, database: str) -> None:
+def test_a_page_has_at_most_1000_items(client: httpx.Client, database: str) -> None:
     run_sql(database, "insert into project (name) select 'p' || n from generate_series(1, 1001) n")
     response = client.get("/api/projects")
     assert len(response.json()) == 1000
@@ -77,14 +77,14 @@ def test_a_page_near_the_end_is_found_by_the_index(database: str) -> None:
         "insert into project (name, created_at) "
         "select 'p' || n, now() - n * interval '1 day' from generate_series(1, 2000) n",
         "analyze project",
-        # What PostgreSQL may do of itself after a few pages: one plan for all of them.
+        # PostgreSQL may choose a generic plan by itself after a few pages.
         f"alter database {name} set plan_cache_mode to force_generic_plan",
     )
     [(last,)] = run_sql(database, "select min(created_at) + interval '60 hours' from project")
     with serving(database) as client:
         assert len(client.get(f"/api/projects?{page_cursor(last.isoformat())}").json()) == 3
     read = "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'project_by_age'"
-    # Told when the service's connections have ended.
+    # The statistics arrive when the service's connections have closed.
     [(rows,)] = eventually(lambda: [row for row in run_sql(database, read) if row[0]])
     assert rows < 100
 
@@ -111,14 +111,14 @@ def page_cursor(time: str, found_id: str = UNKNOWN) -> str:
         "cursor=%FF",
         "cursor=MjAyNi0xMS0yNSAxMjM=",
         "cursor=IA==",
-        # A time that is before the year 1, or after 9999, in UTC.
+        # Times that are before year 1, or after year 9999, in UTC.
         page_cursor("0001-01-01T00:00:00+14:00"),
         page_cursor("9999-12-31T23:59:59-14:00"),
         page_cursor("2026-11-25T00:00:00"),
         page_cursor("2026-11-25T00:00:00+00:00", "1"),
     ],
 )
-def test_a_bad_page_is_refused(client: httpx.Client, query: str) -> None:
+def test_a_wrong_limit_or_cursor_is_refused(client: httpx.Client, query: str) -> None:
     response = client.get(f"/api/projects?{query}")
     problem = assert_problem(response, 400)
     assert list(problem["errors"]) == [query.partition("=")[0]]

@@ -29,7 +29,7 @@ async def refuse(request: Request) -> JSONResponse:
     raise Problem("invalid", "Two fields are wrong.", errors={"name": ["is missing"]})
 
 
-async def take_down(request: Request) -> JSONResponse:
+async def ask_database(request: Request) -> JSONResponse:
     return JSONResponse(await request.state["database"].fetch_value("select pg_sleep(0)"))
 
 
@@ -37,7 +37,7 @@ ROUTES = [
     Route("/echo", echo, methods=["POST"]),
     Route("/echo", refuse, methods=["PUT"]),
     Route("/refuse", refuse),
-    Route("/database", take_down),
+    Route("/database", ask_database),
 ]
 
 
@@ -51,7 +51,7 @@ def test_an_unknown_path_is_a_problem_document(client: httpx.Client) -> None:
     assert_problem(client.get("/api/nothing"), 404)
 
 
-def test_a_method_that_the_path_has_not_is_a_problem_document(client: httpx.Client) -> None:
+def test_an_unknown_method_of_a_path_is_a_problem_document(client: httpx.Client) -> None:
     response = client.delete("/api/health")
     assert_problem(response, 405)
     assert response.headers["allow"] == "GET, HEAD"
@@ -69,7 +69,7 @@ def test_a_validation_error_names_the_fields(client: httpx.Client) -> None:
     assert body["errors"] == {"name": ["is missing"]}
 
 
-def test_a_database_that_is_gone_is_a_503_to_try_again(database: str) -> None:
+def test_an_unreachable_database_is_a_503_with_retry_after(database: str) -> None:
     with serving(database.replace("host=", "host=/nowhere"), *ROUTES) as client:
         response = client.get("/database")
         assert_problem(response, 503)
@@ -87,7 +87,7 @@ def test_a_database_that_is_gone_is_a_503_to_try_again(database: str) -> None:
         ("//evil.example/x", "/.//evil.example/x"),
     ],
 )
-def test_the_instance_is_a_reference_to_what_was_asked_for(
+def test_the_instance_is_the_path_as_a_uri_reference(
     path: str, instance: str, client: httpx.Client
 ) -> None:
     request = f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"

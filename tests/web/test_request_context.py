@@ -30,7 +30,7 @@ async def fail(request: Request) -> JSONResponse:
 
 
 async def insert(request: Request) -> JSONResponse:
-    """Put the value into the table `secret` as the type asked for."""
+    """Pass the value to a statement as the given type."""
     database, value = request.state["database"], request.query_params["value"]
     match request.query_params["as"]:
         case "text":
@@ -79,18 +79,18 @@ def test_security_headers_are_on_every_response(path: str, client: httpx.Client)
     assert "server" not in headers
 
 
-def test_a_request_id_is_made_and_differs(client: httpx.Client) -> None:
+def test_each_request_gets_an_id_of_its_own(client: httpx.Client) -> None:
     ids = {client.get("/api/health/live").headers["x-request-id"] for _ in range(3)}
     assert len(ids) == 3
 
 
-def test_a_well_formed_request_id_is_taken(client: httpx.Client) -> None:
+def test_a_well_formed_request_id_is_kept(client: httpx.Client) -> None:
     response = client.get("/api/nothing", headers={"x-request-id": "trace-42/a.b:c"})
     assert assert_problem(response, 404)["request_id"] == "trace-42/a.b:c"
 
 
 @pytest.mark.parametrize("proposed", ["", "a b", "a" * 129, 'a"b', "a\tb", "caf\xe9"])
-def test_a_request_id_that_could_forge_a_log_is_not_taken(
+def test_a_request_id_that_could_forge_a_log_is_replaced(
     proposed: str, client: httpx.Client
 ) -> None:
     headers = {b"x-request-id": proposed.encode("latin-1")}
@@ -99,12 +99,12 @@ def test_a_request_id_that_could_forge_a_log_is_not_taken(
     assert len(response.headers["x-request-id"]) == 32
 
 
-def test_a_slash_at_the_end_makes_no_difference(client: httpx.Client) -> None:
+def test_a_slash_at_the_end_is_ignored(client: httpx.Client) -> None:
     assert client.get("/api/health/").json()["status"] == "ok"
     assert client.get("/docs/").status_code == 200
 
 
-def test_the_log_has_a_line_for_each_request_but_healthy_probes(
+def test_every_request_but_a_healthy_probe_is_logged(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database)
@@ -126,7 +126,7 @@ def test_the_log_has_a_line_for_each_request_but_healthy_probes(
     assert "hunter2" not in service.log.read_text()
 
 
-def test_a_debug_log_has_the_probes_too(
+def test_healthy_probes_are_logged_at_debug(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database, LOG_LEVEL="DEBUG")
@@ -139,7 +139,7 @@ def lines_of(log: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.splitlines()]
 
 
-def test_a_fault_is_logged_once_with_its_traceback_its_request_and_its_trace(database: str) -> None:
+def test_a_fault_is_logged_once_with_traceback_request_id_and_trace(database: str) -> None:
     headers = {"x-request-id": "find-me", "traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
     with json_log() as read_log, serving(database, *ROUTES) as client:
         client.get("/fail", headers=headers)
@@ -171,7 +171,7 @@ def test_a_fault_is_logged_once_with_its_traceback_its_request_and_its_trace(dat
         ("", False),
     ],
 )
-def test_a_trace_is_taken_if_it_is_well_formed(
+def test_only_a_well_formed_trace_is_logged(
     traceparent: str, *, is_taken: bool, database: str
 ) -> None:
     with json_log() as read_log, serving(database) as client:
@@ -189,7 +189,7 @@ def test_a_trace_is_taken_if_it_is_well_formed(
         ("argument", "DataError"),
     ],
 )
-def test_no_value_of_a_statement_gets_into_the_log(kind: str, name: str, database: str) -> None:
+def test_the_log_has_no_value_of_a_statement(kind: str, name: str, database: str) -> None:
     run_sql(
         database,
         "create table secret (value text constraint secret_is_unique unique)",
@@ -204,13 +204,13 @@ def test_no_value_of_a_statement_gets_into_the_log(kind: str, name: str, databas
     assert "hunter2" not in read_log()
 
 
-def test_why_a_request_was_unavailable_is_in_the_log_and_not_in_the_answer(database: str) -> None:
+def test_the_cause_of_a_503_is_logged_but_not_sent(database: str) -> None:
     gone = database.replace("host=", "host=/nowhere")
     with json_log() as read_log, serving(gone, *ROUTES) as client:
         response = client.get("/insert", params={"as": "text", "value": "hunter2"})
         body = assert_problem(response, 503)
     lines = lines_of(read_log())
-    assert lines[0]["message"] == "health_lost"  # at the start, before anybody asks
+    assert lines[0]["message"] == "health_lost"  # at the start, before any probe
     assert "request_id" not in lines[0]
     warning, request = (line for line in lines if "request_id" in line)
     assert warning["message"] == "database_unavailable"
@@ -221,7 +221,7 @@ def test_why_a_request_was_unavailable_is_in_the_log_and_not_in_the_answer(datab
     assert UUID(body["request_id"])
 
 
-def test_a_client_that_goes_away_unanswered_is_a_499(database: str) -> None:
+def test_a_disconnect_within_the_body_is_logged_as_499(database: str) -> None:
     with json_log() as read_log, serving(database, *ROUTES) as client:
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -233,7 +233,7 @@ def test_a_client_that_goes_away_unanswered_is_a_499(database: str) -> None:
     ]
 
 
-def test_a_client_that_goes_away_while_its_answer_is_made_is_a_499(database: str) -> None:
+def test_a_disconnect_before_the_response_is_logged_as_499(database: str) -> None:
     with json_log() as read_log, serving(database, *ROUTES) as client:
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -243,17 +243,17 @@ def test_a_client_that_goes_away_while_its_answer_is_made_is_a_499(database: str
 
 
 @pytest.mark.parametrize(("trusted", "client_"), [("127.0.0.0/8", "203.0.113.9"), ("::1", None)])
-def test_a_proxy_names_the_client_if_it_is_trusted(
+def test_only_a_trusted_proxy_names_the_client(
     trusted: str, client_: str | None, database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database, FORWARDED_ALLOW_IPS=trusted)
-    forged = "198.51.100.1, 203.0.113.9"  # the last one is what the proxy itself saw
+    forged = "198.51.100.1, 203.0.113.9"  # the proxy itself appends the last
     httpx.get(f"{service.url}/docs", headers={"x-forwarded-for": forged})
     assert service.wait_for("request")["client"] == (client_ or "127.0.0.1")
 
 
 @pytest.mark.parametrize("forwarded", ["x" * 50_000, "evil value,x y", "", "1.2.3"])
-def test_what_a_proxy_says_of_the_client_is_an_address_or_not_taken(
+def test_a_forwarded_client_that_is_no_address_is_ignored(
     forwarded: str, database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database)

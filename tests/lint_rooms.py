@@ -38,12 +38,12 @@ class RoomsContract(Contract):
 
     type_name = "rooms"
 
-    # import-linter puts what it read in place of the fields.
+    # import-linter replaces both fields by the tables that it read.
     may_import = cast("Rules", RulesField())
     siblings = cast("Rules", RulesField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        """Return whether all rules are kept, and in `broken` what breaks each broken rule."""
+        """Return whether all rules are kept, and in `broken` the breaches of each broken rule."""
         rules = self.may_import
         rooms = {child.removeprefix(f"{ROOT}.") for child in graph.find_children(ROOT)}
         wrong = {
@@ -53,7 +53,7 @@ class RoomsContract(Contract):
             f"{ROOT}.{room} has no rule" for room in rooms - rules.keys()
         ]
         modules = {f"{ROOT}.{name}" for name in self._named()}
-        wrong["rules name only what exists"] = [
+        wrong["rules name only modules that exist"] = [
             f"{module} does not exist" for module in modules - graph.modules
         ]
         broken = {rule: sorted(lines) for rule, lines in sorted(wrong.items()) if lines}
@@ -72,7 +72,7 @@ class RoomsContract(Contract):
         ]
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print each broken rule and what breaks it."""
+        """Print each broken rule and its breaches."""
         for rule, lines in check.metadata["broken"].items():
             output.print_error(f"{rule}:")
             for line in lines:
@@ -86,7 +86,7 @@ class RoomsContract(Contract):
         return allowed | siblings | self.may_import.keys() | self.siblings.keys()
 
     def _allowed(self, room: str) -> list[str]:
-        """Return the full names of what a room's modules may import."""
+        """Return the full names of the modules that a room may import."""
         own = self.siblings.get(room)
         inside = [room] if own is None else [f"{room}.{name}" for name in own]
         return [f"{ROOT}.{name}" for name in [*self.may_import[room], *inside]]

@@ -1,4 +1,4 @@
-"""import-linter holds what each room may import; each door (`__init__.py`) says the same."""
+"""The import rules of pyproject.toml: wrong imports break them, and docstrings repeat them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 FILL_WORDS = {"and", "of", "its", "own", "modules", "nothing", "ours"}
 PACKAGES = sorted(path.parent.name for path in PROJECT.glob("service/*/__init__.py"))
 
-# A module, a line that is added to it, and what lint-imports prints: a rule, and what breaks it.
+# A module, a line to add to it, and the two lines that lint-imports prints: the rule, the breach.
 WRONG_IMPORTS = [
     (
         "web/paging.py",
@@ -80,7 +80,7 @@ WRONG_IMPORTS = [
 
 @pytest.fixture
 def project_copy(tmp_path: Path) -> Path:
-    """A copy of what lint-imports reads."""
+    """A copy of all files that lint-imports reads."""
     shutil.copytree(PROJECT / "service", tmp_path / "service")
     (tmp_path / "tests").mkdir()
     shutil.copy(PROJECT / "tests/lint_rooms.py", tmp_path / "tests")
@@ -142,7 +142,7 @@ def test_the_docstring_of_a_package_names_the_imports_of_its_rule(package: str) 
 
     source = (PROJECT / "service" / package / "__init__.py").read_text()
     docstring = ast.get_docstring(ast.parse(source)) or ""
-    # What follows a semicolon is a reason, or a module that may not be imported.
+    # After a semicolon the sentence names modules that are not allowed.
     [allowed] = re.findall(r"\bMay import ([^;]+?)(?:;|\.\s|\.$)", docstring)
     named = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)*", allowed)) - FILL_WORDS
     assert named == ({"everything"} if rule == ["*"] else set(rule))

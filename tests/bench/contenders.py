@@ -92,7 +92,7 @@ class Server:
     contender: Contender
     process: subprocess.Popen[bytes]
     url: str
-    start_seconds: float  # from the start of its process to its first healthy answer
+    start_seconds: float  # from the start of its process to its first healthy response
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def running_postgres(other_core: int) -> Generator[BenchPostgres]:
     """Run a server in a temporary folder, on the core of this process, while the block runs.
 
     The observer's backend alone runs on the other core: on the same one it would seldom run while a
-    statement is active, and so count none.
+    statement is active, and count none.
 
     Raises EmbeddedPostgresError and MigrationError.
     """

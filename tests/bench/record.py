@@ -1,4 +1,4 @@
-"""results.json: all figures, and the versions of what was measured."""
+"""results.json: all figures, with the versions of all programs."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _format_syncs(syncs: Syncs) -> list[str]:
     lines += [
         "during the last one:",
         f"  RSS of the service at most {many.peak_rss_mb:.0f} MB",
-        f"  with its gits RSS {many.processes_rss_mb:.0f} MB, USS {many.processes_uss_mb:.0f} MB",
+        f"  git included: RSS {many.processes_rss_mb:.0f} MB, USS {many.processes_uss_mb:.0f} MB",
         f"  health p99 {many.health_p99_ms:.0f} ms, slowest {many.health_max_ms:.0f} ms",
         f"  {many.health_failed} of {many.health_probes:,} probes failed",
         f"the tree of its documents: {many.file_tree_seconds * 1000:.0f} ms",

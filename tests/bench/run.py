@@ -79,10 +79,10 @@ def _parse_arguments() -> argparse.Namespace:
         "--rounds",
         type=_at_least_one,
         default=4,
-        help="how often each load is put on each server (%(default)s)",
+        help="rounds of all loads on all servers (%(default)s)",
     )
     parser.add_argument(
-        "--seconds", type=_at_least_one, default=3, help="how long each time (%(default)s)"
+        "--seconds", type=_at_least_one, default=3, help="seconds of each load (%(default)s)"
     )
     return parser.parse_args()
 
@@ -108,7 +108,7 @@ def _find_obstacle() -> str | None:
     if not SERVICE_PYTHON.exists():
         missing.append("the service's own environment")
     if missing:
-        return f"{', '.join(missing)} is missing; `just bench` installs what is needed"
+        return f"{', '.join(missing)} is missing; `just bench` installs it"
     return None
 
 

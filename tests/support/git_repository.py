@@ -1,4 +1,4 @@
-"""Fetching with GitRepository, and looking for what it leaves behind."""
+"""Fetching with GitRepository, and finding the files and processes that it leaves behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from service.git.objects import Entry, Tree
 
 TOKEN = "github_pat_0123456789secret"
-
 
 both_loops = pytest.mark.parametrize("anyio_backend", ["uvloop", "asyncio"], indirect=True)
 

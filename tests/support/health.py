@@ -1,4 +1,4 @@
-"""The bodies of /api/health."""
+"""Checks of the responses of /api/health."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failing test prints: the end of each long output, and the file that has all of it."""
+"""The report of a failing test: the end of each long output, and the path of the whole one."""
 
 from __future__ import annotations
 

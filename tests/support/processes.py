@@ -1,4 +1,4 @@
-"""The processes of a service, as the machine sees them."""
+"""The processes of a service, and whether it responds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import psutil
 
 
 def has_ended(pid: int) -> bool:
-    """Return whether there is no such process, or only a zombie."""
+    """Return whether the process has ended; a zombie has."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -15,13 +15,13 @@ def has_ended(pid: int) -> bool:
 
 
 def workers_of(supervisor: psutil.Process) -> list[psutil.Process]:
-    """Return the worker processes that run."""
+    """Return the running worker processes."""
     children = [child for child in supervisor.children() if not has_ended(child.pid)]
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def is_served(url: str) -> bool:
-    """Return whether a GET gets a 200; a connection that fails counts as no."""
+    """Return whether a GET gets a 200; False if the connection fails."""
     try:
         return httpx.get(url).status_code == 200
     except httpx.TransportError:

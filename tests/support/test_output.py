@@ -1,4 +1,4 @@
-"""A failing test prints the end of what it and its processes wrote, and where to find the rest."""
+"""A failing test prints the end of each long output, and the path of the whole one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_failure_prints_the_end_of_long_outputs_and_their_files(tmp_path: Path
         check=False,
     )
     assert run.returncode == 1
-    # The message, what is captured, and the log.
+    # The assertion's message, the captured output, and the log.
     assert run.stdout.count("\n") < 3 * SHOWN_LINES + 30
     printed, log = re.findall(r"^(/.+), the last 20 of (\d+) lines:$", run.stdout, re.MULTILINE)
     assert Path(printed[0]).read_text().count("a line of a log\n") == LINES

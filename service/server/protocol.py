@@ -120,7 +120,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
             if not self._running.response_started:
-                cast("dict[str, Any]", self._running.scope)["state"]["is_gone"] = True
+                cast("dict[str, Any]", self._running.scope)["state"]["is_client_gone"] = True
         super().connection_lost(exc)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:

@@ -1,4 +1,4 @@
-"""Access: a bearer token for every change, and for reading where the operator wants that."""
+"""Authorization: changes need the bearer token API_TOKEN; reads, too, with API_TOKEN_FOR_READS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Access: TypeAlias = Literal["open", "read", "change"]
 
-READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+READ_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 WEBHOOK: Final = re.compile(r"/api/project-docs/[^/]+/webhook")
 
@@ -29,7 +29,7 @@ def access_to(method: str, path: str) -> Access:
     """Return the kind of access that a request asks for, whether or not its path exists."""
     if not path.startswith("/api/") or OPEN.fullmatch(path):
         return "open"
-    return "read" if method in READING else "change"
+    return "read" if method in READ_METHODS else "change"
 
 
 class Authorization:
@@ -53,7 +53,7 @@ class Authorization:
                 UNAUTHENTICATED,
                 headers={"WWW-Authenticate": CHALLENGE},
             )
-        # Compared in constant time.
+        # In constant time, so that the response time does not reveal the token.
         if not hmac.compare_digest(token.strip(), self._expected):
             raise Problem(
                 "unauthorized",

@@ -1,4 +1,4 @@
-"""JSON bodies: read strictly in requests, described exactly in responses."""
+"""JSON bodies: base schemas, strict parsing of requests, and responses that PostgreSQL wrote."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Text(fields.String):
     Where `is_line`, control characters and line ends are refused.
     """
 
-    # Worded as the other errors of fields.
+    # The problem's detail puts the field's name before each: see invalid().
     default_error_messages: ClassVar[dict[str, str]] = {
         "required": "is required.",
         "null": "must not be null.",
@@ -61,7 +61,7 @@ class Text(fields.String):
         if shortest:
             metadata.setdefault("pattern", r"\S")
         super().__init__(
-            validate=validate.Length(shortest, longest, error=_length(shortest, longest)),
+            validate=validate.Length(shortest, longest, error=_length_error(shortest, longest)),
             metadata=metadata,
             **options,
         )
@@ -78,7 +78,7 @@ class Text(fields.String):
         return text
 
 
-def _length(shortest: int, longest: int) -> str:
+def _length_error(shortest: int, longest: int) -> str:
     if shortest:
         return f"must have {shortest} to {longest} characters."
     return f"must have at most {longest} characters."
@@ -104,8 +104,8 @@ async def read_json(request: Request[Any], schema: Schema) -> dict[str, Any]:
 def parse_object(body: bytes) -> dict[str, Any]:
     """Return the body, a JSON object; raise the Problem `invalid` for anything else."""
     try:
-        found = json.loads(
-            body.decode(), object_pairs_hook=_to_unique, parse_constant=_refuse_constant
+        parsed = json.loads(
+            body.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
         )
     except UnicodeDecodeError:
         raise Problem("invalid", "The body is not valid UTF-8.") from None
@@ -116,9 +116,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise Problem("invalid", "The body is nested too deeply.") from None
     except ValueError:  # a number of thousands of digits
         raise Problem("invalid", "A number in the body is too long.") from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise Problem("invalid", "The body must be a JSON object.")
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", parsed)
 
 
 def invalid(errors: Mapping[str, list[str]]) -> Problem:
@@ -127,12 +127,12 @@ def invalid(errors: Mapping[str, list[str]]) -> Problem:
     return Problem("invalid", detail, errors=errors)
 
 
-def _to_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Parsers disagree on which of two equal names counts (RFC 8259, section 4).
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise Problem("invalid", "The body has a name twice in one object.")
-    return found
+    return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -142,10 +142,10 @@ def _refuse_constant(name: str) -> NoReturn:
 def json_response(
     body: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a response whose body is JSON already.
+    """Return a response with `body`, which is already JSON.
 
-    Pass bytes where it may be large: with text, asyncpg decodes and Starlette encodes again, which
-    is a sixth of the work for a document of 50 KB.
+    Pass bytes where it may be large: asyncpg decodes text and Starlette encodes it again, which is
+    a sixth of the work for a document of 50 KB.
     """
     return Response(
         body,

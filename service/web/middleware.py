@@ -1,4 +1,4 @@
-"""Middleware: CORS, faults, the limits of bodies. Pure ASGI, for speed."""
+"""Middleware: CORS, exceptions as problems, the limits of bodies. Pure ASGI, for speed."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ DISCARD_SECONDS: Final = 2.0
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS; a refused preflight gets a problem document."""
+    """Starlette's CORS; a refused preflight gets a problem."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # On every request: Starlette's Headers take several times as long as a dict. Without an
-        # Origin no page of a browser asks, and RequestContext adds the Vary.
+        # Runs on every request, and Starlette's Headers take several times as long as a dict. A
+        # request without an Origin needs no CORS headers; RequestContext adds its Vary.
         if scope["type"] != "http" or b"origin" not in dict(scope["headers"]):
             await self.app(scope, receive, send)
             return
@@ -77,7 +77,7 @@ class Cors(CORSMiddleware):
 
 
 class ErrorBoundary:
-    """Turn every exception into a problem document; log the cause once, and send nothing of it.
+    """Turn every exception into a problem; log its cause once, and never send the cause.
 
     Replaces Starlette's two middlewares for exceptions: see Application.
     """
@@ -135,7 +135,8 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         limit = MAX_WEBHOOK_BYTES if WEBHOOK.fullmatch(scope["path"]) else MAX_BODY_BYTES
-        # uvicorn lets only digits through. int() limits their number, also of leading zeros.
+        # uvicorn refuses anything but digits. int() raises ValueError for thousands of them, and
+        # leading zeros count.
         if int(headers.get("content-length", "").strip().lstrip("0") or 0) > limit:
             # A client that sent `Expect: 100-continue` has not begun the body.
             if "expect" not in headers:
@@ -143,21 +144,21 @@ class BodyLimit:
             raise too_large(limit)
         deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         received = 0
-        is_whole = False
+        is_complete = False
 
         async def receive_within_limits() -> Message:
-            nonlocal received, is_whole
-            if is_whole:  # the next message is the disconnect, which has no deadline
+            nonlocal received, is_complete
+            if is_complete:  # the next message is the disconnect, which has no deadline
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
                 raise too_slow() from None
-            is_whole = not message.get("more_body", False)
+            is_complete = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > limit:
-                if not is_whole:
+                if not is_complete:
                     await _discard(receive)
                 raise too_large(limit)
             return message
@@ -183,11 +184,11 @@ CLOSE: Final = {"Connection": "close"}
 
 
 def too_large(limit: int) -> Problem:
-    """Return the Problem of a body of more than `limit` bytes."""
+    """Return the Problem for a body of more than `limit` bytes."""
     return Problem("too_large", f"The body is larger than {limit} bytes.", headers=CLOSE)
 
 
 def too_slow() -> Problem:
-    """Return the Problem of a body that is incomplete after BODY_SECONDS."""
+    """Return the Problem for a body that is incomplete after BODY_SECONDS."""
     detail = f"The body did not come whole within {BODY_SECONDS:g} s."
     return Problem("timeout", detail, headers=CLOSE)

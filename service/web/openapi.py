@@ -1,4 +1,4 @@
-"""The OpenAPI document: the documentation of all routes, put together by apispec."""
+"""The OpenAPI document, which apispec builds from the documentation of all routes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ MIB: Final = 1024 * 1024
 def problem_spec(
     code: Code, description: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> ResponseSpec:
-    """Return the documentation of a problem document."""
+    """Return the documentation of a response that is a problem."""
     example = problem_bytes(
         STATUS[code], detail, "/api/example", "0b6f1b8e6f0c4f0e9d6a3c1d2e4f5a6b"
     )
@@ -74,7 +74,7 @@ def problem_spec(
     )
 
 
-# The responses that every route may give.
+# The problems that routes share, by their names in the document.
 COMMON_RESPONSES: Final = {
     "Unauthorized": problem_spec(
         "unauthorized",
@@ -109,7 +109,7 @@ COMMON_CODES: Final = {
     503: "Unavailable",
 }
 
-# Only the operator knows whether reading needs the token.
+# The token is optional for reads: API_TOKEN_FOR_READS decides.
 SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
     "open": [],
     "read": [{}, {"token": []}],
@@ -120,10 +120,11 @@ SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
 def build_document(
     routes: Iterable[BaseRoute], resources: Mapping[str, Resource]
 ) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of the routes, whose paths have ids of the `resources`.
+    """Return the OpenAPI 3.1 document of the routes.
 
-    Raises UndocumentedRouteError for a route without an `@operation` or a docstring, and for an id
-    of an unknown resource.
+    `resources` maps the path segment before an id to the resource that the id names. Raises
+    UndocumentedRouteError for a route without an `@operation` or a docstring, and for an id of an
+    unknown resource.
     """
     # Imported here, because the service starts faster without apispec, and few requests need it.
     from apispec import APISpec
@@ -165,7 +166,7 @@ def _describe_route(route: Route, resources: Mapping[str, Resource]) -> dict[str
         "parameters": [
             *(_id_parameter(name, resource) for name, resource in ids.items()),
             *spec.parameters,
-            *(found for response in responses.values() for found in response.parameters),
+            *(needed for response in responses.values() for needed in response.parameters),
         ],
     }
     if spec.body is not None:

@@ -1,4 +1,4 @@
-"""The documentation of one route: by `@operation`, and by its name, docstring and path."""
+"""The documentation of one route, from its `@operation`, name, docstring and path."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ATTRIBUTE: Final = "operation"
 
 
 class Resource(NamedTuple):
-    """What an id in a path names; `missing` is the detail of the 404 for an unknown id."""
+    """The resource that an id in a path names; `missing` is the detail of the 404."""
 
     description: str
     example_id: str
@@ -41,7 +41,7 @@ class UndocumentedRouteError(Exception):
 class ResponseSpec:
     """One response of an operation.
 
-    Without `schema` it has no body. `parameters` are those of the request that it depends on.
+    Without `schema` it has no body. `parameters` are the request parameters that lead to it.
     """
 
     description: str
@@ -68,11 +68,11 @@ class BodySpec:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationSpec:
-    """The documentation of a route, as far as its name, its docstring and its path do not have it.
+    """The part of a route's documentation that its name, docstring and path do not give.
 
-    `problems` has the example's detail for each code that follows neither from an id in the path
-    nor from a body; for a code that does, it replaces the detail. With `has_head` the document
-    lists HEAD, too, as part of a contract.
+    `problems` maps a code to the detail of its example. Ids in the path and a body add their codes
+    by themselves; `problems` can replace the details of those. With `has_head` the document lists
+    HEAD, too.
     """
 
     tag: str
@@ -83,7 +83,7 @@ class OperationSpec:
     has_head: bool = False
 
     def __call__(self, endpoint: Endpoint) -> Endpoint:
-        """Attach this to a function, or to a class whose instance is the endpoint."""
+        """Attach this OperationSpec to a function, or to a class whose instance is the endpoint."""
         setattr(endpoint, ATTRIBUTE, self)
         return endpoint
 
@@ -115,7 +115,7 @@ def parameter(
 
 
 def find_spec(route: Route) -> OperationSpec:
-    """Return what `@operation` attached; raise UndocumentedRouteError without one."""
+    """Return the OperationSpec of a route; raise UndocumentedRouteError if it has none."""
     spec = getattr(route.endpoint, ATTRIBUTE, None)
     if not isinstance(spec, OperationSpec):
         raise UndocumentedRouteError(f"{route.path}: {route.name} has no @operation")
@@ -132,8 +132,8 @@ def derive_operation_id(route: Route) -> str:
 def derive_texts(route: Route) -> tuple[str, str]:
     """Return summary and description: the docstring's first paragraph, and the others.
 
-    Where there is only one, it is the description, too. Raises UndocumentedRouteError without a
-    docstring, so always under `python -OO`, which removes them.
+    The only paragraph of a docstring is the description, too. Raises UndocumentedRouteError for a
+    route without a docstring, as under `python -OO`, which removes docstrings.
     """
     docstring = inspect.cleandoc(route.endpoint.__doc__ or "")
     if not docstring:
@@ -145,7 +145,7 @@ def derive_texts(route: Route) -> tuple[str, str]:
 
 
 def derive_ids(route: Route, resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """Return the resources of the ids in the path, by the names of the ids, in their order.
+    """Return the resource of each id in the path, by the id's name, in path order.
 
     The segment before an id names its resource, as in `/projects/{project_id}`. A parameter that
     `@operation` documents itself is left out. Raises UndocumentedRouteError for an unknown

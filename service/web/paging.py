@@ -34,9 +34,9 @@ PAGE_PARAMETERS: Final = (
     parameter("cursor", "query", "Where to go on: from the `Link` header of the page before."),
 )
 
-# The first page begins before every row. Null instead would need a condition, for which a generic
-# plan reads a list from its beginning to find a page near its end.
-NEWEST: Final = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+# The first page's cursor, which sorts before every row. Null would need an `or` in the SQL, with
+# which a generic plan scans from the first row even for a page near the end.
+BEFORE_FIRST_ROW: Final = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 
 class Page(NamedTuple):
@@ -73,7 +73,7 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
         raise invalid({"limit": [LIMIT_RANGE]})
     cursor = request.query_params.get("cursor")
     if cursor is None:
-        return Page(*NEWEST, int(text))
+        return Page(*BEFORE_FIRST_ROW, int(text))
     try:
         time, _, found_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition(" ")
         after = datetime.fromisoformat(time)
@@ -86,10 +86,10 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
 
 
 def page_query(query: LiteralString) -> LiteralString:
-    """Return a query for one row: `items`, the page as JSON, and `last`, its end if more follow.
+    """Return a query for one row: `items`, the page as JSON, and `last`.
 
-    `query` selects at most $3 + 1 items after ($1, $2), by `created_at` and `id` descending; both
-    are among its columns.
+    `last` is the next page's cursor; on the last page it is null. `query` selects at most
+    $3 + 1 items after ($1, $2), by `created_at` and `id` descending; both are among its columns.
     """
     return f"""
         select convert_to(

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one JSON shape of every error."""
+"""Problems (RFC 9457): the JSON body of every error response."""
 
 import json
 import re
@@ -18,12 +18,12 @@ from service.web.bodies import ExactSchema
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
-# The detail of every unexpected exception: its cause is for the log alone.
+# The detail for every unexpected exception, whose cause only the log shows.
 FAULT: Final = "Something went wrong on our side. The request id finds it in the log."
 
 
 class ProblemSchema(ExactSchema):
-    """A problem document (RFC 9457)."""
+    """A problem (RFC 9457)."""
 
     type = fields.String(
         required=True,
@@ -53,7 +53,7 @@ def problem_bytes(
     request_id: str,
     errors: Mapping[str, list[str]] | None = None,
 ) -> bytes:
-    """Return a problem document as JSON, in ASCII.
+    """Return a problem as JSON, in ASCII.
 
     `type` is always `about:blank`: the status code is the whole meaning (RFC 9457, section 4.2.1).
     `instance` is a URI reference, `request_id` the id in the log.
@@ -79,7 +79,7 @@ def problem_response(
     errors: Mapping[str, list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a problem document for the request in `scope`, whose path is its `instance`."""
+    """Return the response with a problem; its `instance` is the path of the request in `scope`."""
     body = problem_bytes(
         status, detail, _uri_reference(scope), scope["state"]["request_id"], errors
     )
@@ -101,7 +101,7 @@ def _uri_reference(scope: Scope) -> str:
 
 
 def response_to_problem(scope: Scope, error: Problem) -> Response:
-    """Return the response to a Problem."""
+    """Return the response that a Problem describes."""
     return problem_response(
         scope, error.status, error.detail, errors=error.errors, headers=error.headers
     )
@@ -121,7 +121,7 @@ def response_to_http_exception(scope: Scope, error: HTTPException) -> Response:
 
 
 def response_to_fault(scope: Scope) -> Response:
-    """Return the response to any unexpected exception, of which it says nothing."""
+    """Return the 500 for an unexpected exception, with nothing of the exception in it."""
     return problem_response(scope, HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
 
 

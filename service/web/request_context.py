@@ -1,4 +1,4 @@
-"""The context of a request: its id and trace, its line in the log, its part in the metrics."""
+"""The outermost middleware: a request's id, trace, client, security headers, log line, metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 log = structlog.stdlib.get_logger(__name__)
-level = logging.getLogger(__name__)  # its isEnabledFor is faster than structlog's
+stdlib_log = logging.getLogger(__name__)  # its isEnabledFor is faster than structlog's
 
 # The request ids that a client may choose: none can forge a line or a field of the log.
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
@@ -47,10 +47,10 @@ SECURITY_HEADERS: Final = {
 RAW_SECURITY_HEADERS: Final = [
     (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
 ]
-# For caches: the CORS headers of a response depend on the origin of the page that asks.
+# Tells caches that a response's CORS headers depend on the request's Origin.
 VARY: Final = (b"vary", b"Origin")
 
-# Monitors ask for these every few seconds: a 200 is logged at the level debug.
+# Monitors request these every few seconds, so a 200 is logged at level debug.
 QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live", "/metrics"})
 
 # nginx's code for a client that disconnected before the response. No client receives it.
@@ -76,12 +76,12 @@ class RequestContext:
         headers = dict(scope["headers"])
         if b"x-forwarded-for" in headers or b"x-forwarded-proto" in headers:
             peer = scope["client"]
-            # Sets the client in the scope, where the peer is a trusted proxy.
+            # Sets the scope's client and scheme if the peer is a trusted proxy.
             await self._read_forwarded(scope, receive, send)
             if not _is_address(scope["client"]):
                 scope["client"] = peer
         fields = _log_fields(headers)
-        # Each request runs in a task with a context of its own, so nothing has to be reset.
+        # Never reset: each request runs in a task with its own context.
         REQUEST_FIELDS.set(fields)
         request_id = fields["request_id"]
         state = scope["state"]
@@ -97,7 +97,7 @@ class RequestContext:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
-                message["headers"] = _join(message["headers"], own_headers)
+                message["headers"] = _add_own_headers(message["headers"], own_headers)
             await send(message)
 
         self._metrics.requests_in_flight += 1
@@ -112,11 +112,11 @@ class RequestContext:
         template = route.path if route is not None else None
         state = scope["state"]
         # uvicorn silently drops a response to a client that has disconnected.
-        status = CLIENT_CLOSED_REQUEST if "is_gone" in state else state["status"]
+        status = CLIENT_CLOSED_REQUEST if "is_client_gone" in state else state["status"]
         status = status or CLIENT_CLOSED_REQUEST
         self._metrics.observe_request(scope["method"], template or "", status, seconds)
         is_quiet = status == 200 and template in QUIET_ROUTES
-        if is_quiet and not level.isEnabledFor(logging.DEBUG):
+        if is_quiet and not stdlib_log.isEnabledFor(logging.DEBUG):
             return
         client = scope.get("client")
         (log.debug if is_quiet else log.info)(
@@ -141,7 +141,7 @@ async def _do_nothing(scope: Scope, receive: Receive, send: Send) -> None:
     pass
 
 
-def _join(headers: RawHeaders, own: RawHeaders) -> RawHeaders:
+def _add_own_headers(headers: RawHeaders, own: RawHeaders) -> RawHeaders:
     # Returns a new list: a route may send the same response again.
     for name, _ in headers:
         if name == b"content-security-policy":

@@ -44,7 +44,7 @@ def split_front_matter(text: str) -> tuple[str | None, str]:
     begin = FRONT_MATTER_BEGIN.match(text)
     if not begin:
         return None, text
-    # From one back: empty front matter ends with the line break that ends the first marker.
+    # One back: the line break after the first marker may be the one before the second.
     end = FRONT_MATTER_END.search(text, begin.end() - 1)
     if not end:
         return None, text

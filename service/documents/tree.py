@@ -32,8 +32,8 @@ def build_file_tree(sources: Sequence[TreeSource], files: Iterable[TreeFile]) ->
 
     Of several sources, each is a folder at the top, so that every document stands once, under its
     source. A node's path is unique in the tree, because front ends use it as a folder's id. All
-    documents of a source have the same prefix to their paths in the repository, so that relative
-    links between them can be followed.
+    documents of a source have the same prefix before their paths in the repository, so that
+    relative links between them can be followed.
     """
     tops = _name_sources(sources) if len(sources) > 1 else {}
     # Each folder's children, by the folder's path.

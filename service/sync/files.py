@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROWS_PER_STATEMENT: Final = 500
 BYTES_PER_STATEMENT: Final = 4_000_000
 
-# Documents that one call of a thread reads; the run's progress is up to date after each of them.
+# Documents that a thread reads in one call, which goes on to its end when the run is cancelled.
 READ_AT_ONCE: Final = 50
 
 Item = TypeVar("Item")

@@ -47,13 +47,13 @@ class StoredFile(NamedTuple):
 class Plan(NamedTuple):
     """What a run has to do; files in none of the lists are stored as they are in git."""
 
-    # Documents that are new or changed, or were read by an older version of this code.
+    # Documents that are new or changed, or that another READER_VERSION read.
     to_read: list[WantedFile]
     # git's ids of the contents that have to come from git.
     to_fetch: list[str]
-    # Stored documents, by path, that have the other contents: those of moved files, for example.
+    # Stored documents, by path, that have the other contents, such as those of moved files.
     to_copy: dict[str, StoredFile]
-    # Files that an earlier run skipped for the content that they still have.
+    # Files that are skipped unread, because an earlier run skipped their contents.
     skipped: list[SkippedFile]
 
 
@@ -103,7 +103,7 @@ def compare(
     *,
     read_all: bool,
 ) -> Plan:
-    """Return how to get from the stored documents, by path, to the wanted ones.
+    """Return the plan that turns the stored documents, by path, into the wanted ones.
 
     `refused` has the reasons why contents were skipped before, by git's ids of them. With
     `read_all`, every document is read again, stored or refused.

@@ -45,7 +45,7 @@ ENTRIES_MAX: Final = 500_000
 # Bytes that the spool of contents holds in memory before it becomes a file.
 SPOOLED_IN_MEMORY: Final = 4_000_000
 
-# Passes of one run over a source that is moved each time: from then on the run fails.
+# A run reads a source that is moved meanwhile again, and fails after so many passes.
 MAX_PASSES: Final = 3
 
 
@@ -74,7 +74,7 @@ class Source(NamedTuple):
 
     @property
     def is_outdated(self) -> bool:
-        """Whether other code read the documents, so that this code has to read all of them."""
+        """Whether another READER_VERSION read the documents, so that all have to be read again."""
         return self.reader_version != READER_VERSION
 
 

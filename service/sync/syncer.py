@@ -218,7 +218,7 @@ class Syncer:
 
 def _is_overdue(progress: Progress) -> bool:
     """Return whether the claim may have expired, so that another worker may have the run."""
-    # From the last transaction on, the locked row keeps the claim.
+    # The transaction that ends a run locks its row, so that no other worker can claim it.
     is_ours = progress.is_finishing or progress.is_finished
     return not is_ours and time.monotonic() > progress.claimed_at + CLAIM_SECONDS
 

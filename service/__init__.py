@@ -1,4 +1,4 @@
-"""BMADFlow API: the backend of a documentation hub for teams that work by the BMAD Method."""
+"""BMADFlow API: the backend of a documentation hub for teams that use the BMAD Method."""
 
 from pathlib import Path
 

@@ -154,4 +154,4 @@ def test_the_seconds_of_a_claim_are_those_of_the_code() -> None:
     assert f"{CLAIM_SECONDS:g} s, renewed every {RENEW_SECONDS:g} s" in claim
     assert f"A claim lasts {CLAIM_SECONDS:g} s" in SYNCING.read_text()
     assert MAX_ATTEMPTS == 3
-    assert "began three times without ending fails" in SYNCING.read_text()
+    assert "claimed three times and never ended fails" in SYNCING.read_text()

@@ -1,10 +1,11 @@
-# `just` alone lists the recipes. Each sets up what it needs, and says so only when it does.
+# `just` alone lists the recipes. Each recipe first installs the dependencies that are missing.
 
 set positional-arguments := true
 
 export UV_PYTHON_DOWNLOADS := "never"
 
-# The README's first command installs uv and just into .tools. Last on the path, so that a machine's own come first.
+# The README's first command installs uv and just into .tools. It is last in PATH, so that
+# a uv and a just that are installed elsewhere come first.
 export PATH := env("PATH") + ":" + justfile_directory() + "/.tools/bin"
 
 python := ".venv/bin/python"
@@ -17,7 +18,7 @@ _list:
 run: _runtime
     @exec {{ python }} -m service serve --migrate
 
-# The same, and again after every change of the code, the SQL or the settings
+# Bring the schema up to date and serve, again after every change of the code, the SQL or .env
 [no-exit-message]
 dev: _development
     @exec {{ python }} -m watchfiles --filter default --target-type command '{{ python }} -m service serve --migrate' service sql .env
@@ -32,7 +33,7 @@ migrate: _runtime
 rollback: _runtime
     @exec {{ python }} -m service rollback
 
-# Compare schema and files; exits with 0 current, 2 pending, 3 locked by another, 4 drift
+# Compare the schema with sql/; exits with 0 current, 2 pending, 3 locked by another process, 4 drift
 [no-exit-message]
 status: _runtime
     @exec {{ python }} -m service status
@@ -42,12 +43,12 @@ status: _runtime
 new title: _runtime
     @exec {{ python }} -m service new "$1"
 
-# Bring in the documents of a git repository: just sync https://github.com/owner/repository --folder docs
+# Sync the documents of a git repository: just sync https://github.com/owner/repository --folder docs
 [no-exit-message]
 sync *arguments: _runtime
     @exec {{ python }} -m service sync "$@"
 
-# Bring in the documentation of the BMAD Method itself, to have something to look at
+# Sync the documentation of the BMAD Method, as an example
 [no-exit-message]
 demo: _runtime
     @{{ python }} -m service migrate
@@ -63,13 +64,13 @@ psql *arguments: _runtime
 openapi: _runtime
     @exec {{ python }} -m service openapi
 
-# Four at once, on two cores too: half of their time they wait.
+# Four processes, even on two cores: the tests wait for half of their time.
 # Run the tests: all, or some, as in: just test -k health
 [no-exit-message]
 test *arguments: _development
     @exec {{ python }} -m pytest --numprocesses 4 "$@"
 
-# Every tool runs, so that one look shows all that is wrong.
+# Every tool runs, even after a failure, so that one run reports all failures.
 # Check format, lint, types, imports, migrations and the OpenAPI document
 [no-exit-message]
 check: _development
@@ -85,17 +86,17 @@ check: _development
     run OpenAPI lint_openapi; \
     if [ "$failed" ]; then echo "error: failed: $failed" >&2; exit 1; fi
 
-# Measure the service against the story's own stack, 8 minutes; shorter: just bench --rounds 1
+# Measure the service and its peer, in 8 minutes; shorter: just bench --rounds 1
 [no-exit-message]
 bench *arguments: _bench
     @exec .venv-bench/bin/python tests/bench/run.py "$@"
 
-# Change the code's form to the one that check wants
+# Format the code and apply ruff's automatic fixes
 [no-exit-message]
 format: _development
     @status=0; .venv/bin/ruff check --fix . || status=$?; .venv/bin/ruff format . || status=$?; exit $status
 
-# Lock the dependencies that pyproject.toml asks for; newer versions of them: just lock --upgrade
+# Lock the dependencies of pyproject.toml; for newer versions: just lock --upgrade
 [no-exit-message]
 lock *options:
     @uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --group dev --no-header "$@" \
@@ -108,8 +109,8 @@ _development: (_install ".venv" "development" "--extra embedded --group dev" "35
 # The service in an environment as it is deployed, its peer in another: see tests/bench/contenders.py.
 _bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "260 MB") (_install ".venv-bench/service" "service" "" "60 MB")
 
-# The first of `sets` is wanted, and each of the others has all that it has. What a set was installed
-# from is kept beside it, so that nothing is done when nothing changed.
+# Installs the first of `sets`, unless it or one of the others, which contain it, is installed. The file
+# SET.installed holds the requirements that SET was installed from: if they are unchanged, this does nothing.
 [no-exit-message]
 _install folder sets options size:
     @set -eu; \

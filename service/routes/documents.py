@@ -1,4 +1,4 @@
-"""Documents: the tree of a project's, and each by itself, as JSON or as its file."""
+"""Documents: the tree of a project's documents, and one document as JSON or as its bytes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ from service.web.operation import ResponseSpec, operation, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from service.database import Row
     from service.state import Request
 
 
-# Without the `W/` of a weak tag: If-None-Match compares tags weakly (RFC 9110, section 13.1.2).
+# The group leaves out the `W/` of a weak tag, because If-None-Match compares weakly (RFC 9110,
+# section 13.1.2).
 ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 # A document comes from outside. Opened in a browser it may run no script and load nothing.
@@ -130,7 +132,7 @@ EXAMPLE: Final = {
 
 
 class NodeSchema(ExactSchema):
-    """A folder, with `children`, or a file, with the rest."""
+    """A folder, which has `children`, or a file, which has `id`, `file_type` and `size`."""
 
     type = fields.String(required=True, validate=validate.OneOf(["folder", "file"]))
     id = fields.UUID(metadata={"description": "The document's."})
@@ -180,7 +182,7 @@ async def get_file_tree(request: Request) -> Response:
     folder at the top.
     """
     project_id = read_id(request, "project_id")
-    # One statement: a sync that ends meanwhile is in the tree wholly or not at all.
+    # One statement, so that the tree has all changes of a run that ends meanwhile, or none.
     rows = await request.state["database"].fetch(
         """
         select project_doc.id as source_id, project_doc.name as source_name,
@@ -197,9 +199,13 @@ async def get_file_tree(request: Request) -> Response:
         raise Problem("not_found", MISSING_PROJECT)
 
     def build() -> str:
-        sources = {row[0]: TreeSource(row[0], row[1]) for row in rows if row[2]}
-        files = (TreeFile(row[0], row[2], row[3], row[4], row[5]) for row in rows if row[2])
-        tree = build_file_tree(list(sources.values()), files)
+        names: dict[UUID, str] = {}
+        files: list[TreeFile] = []
+        for source_id, source_name, document_id, path, file_type, size in rows:
+            if document_id is not None:  # null for a project or a source without documents
+                names[source_id] = source_name
+                files.append(TreeFile(source_id, document_id, path, file_type, size))
+        tree = build_file_tree([TreeSource(*source) for source in names.items()], files)
         return json.dumps({"project_id": str(project_id), "tree": tree})
 
     # In a thread: a tree of thousands of documents would hold up other requests.
@@ -209,7 +215,7 @@ async def get_file_tree(request: Request) -> Response:
 @operation(tag="documents", responses={200: DOCUMENT_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_document(request: Request) -> Response:
     """Get a document."""
-    return await _respond_if_modified(
+    return await _respond_conditionally(
         request,
         """
         select blob_id,
@@ -233,7 +239,7 @@ async def get_raw_document(request: Request) -> Response:
 
     The very bytes, with their media type; a browser may show them, and no more.
     """
-    return await _respond_if_modified(
+    return await _respond_conditionally(
         request,
         """
         select blob_id, file_path, file_type,
@@ -261,15 +267,15 @@ def _charset(content: bytes) -> str:
     return "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
 
 
-async def _respond_if_modified(
+async def _respond_conditionally(
     request: Request,
     query: LiteralString,
     respond: Callable[[Row, dict[str, str]], Response],
 ) -> Response:
-    """Return a 304 if the client has the document's content, else what `respond` makes of its row.
+    """Return a 304 if the client has the document's content, else `respond(row, headers)`.
 
-    `query` finds the row by the id $1, with `blob_id`, which is the tag of the content. The content
-    may be null where that is among the client's tags, $2. `respond` gets the row and the headers.
+    `query` selects the document with the id $1. Its `blob_id` is the entity tag of its content; if
+    $2, the client's tags, has it, the row need not have the content.
     """
     tags = ENTITY_TAG.findall(",".join(request.headers.getlist("if-none-match")))
     row = await request.state["database"].fetch_row_or_404(

@@ -1,4 +1,4 @@
-"""The API's documentation: the OpenAPI document, Swagger UI and ReDoc, without other hosts."""
+"""The API's documentation: the OpenAPI document, Swagger UI and ReDoc, loading no other host."""
 
 import importlib.util
 import json
@@ -121,7 +121,7 @@ async def get_re_doc(request: Request) -> Response:
 )
 async def get_documentation_asset(request: Request) -> Response:
     """Get a script or a style of the two pages."""
-    path = _assets().get(request.path_params["name"])
+    path = _asset_paths().get(request.path_params["name"])
     if path is None:
         raise Problem("not_found", MISSING_ASSET)
     content = await run_in_threadpool(_read_asset, path)
@@ -139,13 +139,13 @@ def _render_document(app: Starlette) -> bytes:
 
 @cache
 def _read_asset(path: Path) -> bytes:
-    # Cached, 4 MB in all: otherwise each client that reads slowly would hold a copy.
+    # Cached, 4 MB in all: otherwise the response to each slow client would hold a copy.
     # ReDoc loads its maker's logo from another host. Given an empty image, ReDoc omits the logo.
     return REDOC_LOGO.sub(b"data:,", path.read_bytes())
 
 
 @cache
-def _assets() -> dict[str, Path]:
+def _asset_paths() -> dict[str, Path]:
     # Located without an import, which would read and copy 9 MB of files.
     spec = importlib.util.find_spec("offapi")
     assert spec is not None

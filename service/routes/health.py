@@ -1,4 +1,4 @@
-"""Health, for monitors, load balancers and orchestrators."""
+"""The health routes, for monitors, load balancers and orchestrators."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old answer says nothing.
 
 
 def health_body(health: Health, time: datetime) -> dict[str, str]:
-    """Return the body of the health contract, which has a fixed vocabulary and no error text."""
+    """Return the body of `/api/health`: fixed words only, never the text of an error."""
     body = {"status": "error" if health.reason else "ok", "database": health.database}
     if health.reason:
         body["reason"] = health.reason
@@ -79,7 +79,7 @@ LIVE_RESPONSE: Final = ResponseSpec(
 )
 
 
-# An ASGI application, which takes half as long as a function of a request: many monitors ask.
+# Monitors poll this route, and an ASGI application takes half as long as a function of a request.
 @operation(tag="health", responses={200: HEALTHY_RESPONSE, 503: UNHEALTHY_RESPONSE}, has_head=True)
 class GetHealth:
     """Tell whether the service can do its work.

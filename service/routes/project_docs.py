@@ -1,4 +1,4 @@
-"""Sources, which the API calls project docs: a folder in a branch of a git repository each."""
+"""Sources, which the API calls project docs: list, create, get, change and delete them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from service.routes.shared import (
     EXAMPLE_SOURCE_ID,
     MISSING_PROJECT,
     MISSING_SOURCE,
+    change_arguments,
     read_id,
-    sent_values,
 )
 from service.web.bodies import (
     ExactSchema,
@@ -49,7 +49,7 @@ COLUMNS: Final[LiteralString] = """
     """
 
 
-# In the order of the arguments of the statements that write them.
+# In the order of their arguments in the statements below.
 INPUT_FIELDS: Final = ("name", "description", "github_url", "github_folder_path", "branch")
 
 
@@ -252,7 +252,7 @@ async def update_project_doc(request: Request) -> Response:
         from changed
         """,
         source_id,
-        *sent_values(data, INPUT_FIELDS),
+        *change_arguments(data, INPUT_FIELDS),
         missing=MISSING_SOURCE,
     )
     return json_response(row["project_doc"])

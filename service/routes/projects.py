@@ -1,4 +1,4 @@
-"""Projects: each joins the documents of several repositories."""
+"""Projects: list, create, get, change and delete them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 from marshmallow import fields
 
 from service.problems import Problem
-from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, read_id, sent_values
+from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, change_arguments, read_id
 from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import LIMIT_RANGE, page_query, page_response, page_spec, read_page
@@ -111,7 +111,7 @@ async def create_project(request: Request) -> Response:
             data["description"],
         )
     except asyncpg.UniqueViolationError as error:
-        raise _name_taken(error) from None
+        raise _conflict_or_error(error) from None
     assert row is not None
     return json_response(
         row["project"], status=201, headers={"Location": f"/api/projects/{row['id']}"}
@@ -160,11 +160,11 @@ async def update_project(request: Request) -> Response:
             from changed
             """,
             project_id,
-            *sent_values(data, ("name", "description")),
+            *change_arguments(data, ("name", "description")),
             missing=MISSING_PROJECT,
         )
     except asyncpg.UniqueViolationError as error:
-        raise _name_taken(error) from None
+        raise _conflict_or_error(error) from None
     return json_response(row["project"])
 
 
@@ -190,7 +190,8 @@ async def delete_project(request: Request) -> Response:
     return json_response(row["project"])
 
 
-def _name_taken(error: asyncpg.UniqueViolationError) -> Exception:
+def _conflict_or_error(error: asyncpg.UniqueViolationError) -> Exception:
+    """Return the Problem of a name that is taken, or `error` itself for another constraint."""
     if error.constraint_name == "project_name_is_unique":
         return Problem("conflict", NAME_TAKEN)
     return error

@@ -1,4 +1,4 @@
-"""What several routes share: the ids in their paths, and the response that a sync has begun."""
+"""Helpers of several routes: ids in paths and examples, 404 details, the 202 of a sync."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from service.state import Request
 
-# Of the one project, source, document and run that all examples have.
+# The ids of the project, source, document and run in every example.
 EXAMPLE_PROJECT_ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
 EXAMPLE_SOURCE_ID = "0d4b1b8e-2a52-4c8f-8f0e-6a5a3a1f7c22"
 EXAMPLE_DOCUMENT_ID = "b5b7b3a2-3f3b-4a9f-8a3e-0f4b9a3c5d33"
@@ -29,7 +29,7 @@ MISSING_PROJECT: Final = "There is no such project."
 MISSING_DOCUMENT: Final = "There is no such document."
 MISSING_RUN: Final = "There is no such sync of this project doc."
 
-# By the segment of a path that stands before the id.
+# By the segment before the id in a path.
 RESOURCES: Final = {
     "projects": Resource("The project.", EXAMPLE_PROJECT_ID, MISSING_PROJECT),
     "project-docs": Resource("The project doc.", EXAMPLE_SOURCE_ID, MISSING_SOURCE),
@@ -42,17 +42,17 @@ def read_id(request: Request, name: str) -> UUID:
     """Return an id of the path; raise the Problem `invalid` where it is not a UUID."""
     text = request.path_params[name]
     try:
-        found = UUID(text)
+        parsed = UUID(text)
     except ValueError:
-        found = None
+        parsed = None
     # UUID() also takes braces, prefixes and missing dashes.
-    if found is None or str(found) != text.lower():
+    if parsed is None or str(parsed) != text.lower():
         raise invalid({name: [NOT_A_UUID]})
-    return found
+    return parsed
 
 
-def sent_values(data: Mapping[str, object], names: Sequence[str]) -> list[object]:
-    """Return two arguments for each name: whether `data` has it, and its value.
+def change_arguments(data: Mapping[str, object], names: Sequence[str]) -> list[object]:
+    """Return two arguments of an update for each name: whether `data` has it, and its value.
 
     A statement uses them as in `name = case when $2 then $3 else name end`.
     """
@@ -60,37 +60,35 @@ def sent_values(data: Mapping[str, object], names: Sequence[str]) -> list[object
 
 
 class SyncStartedSchema(ExactSchema):
-    """A sync was asked for."""
+    """The response to a request for a run."""
 
     message = fields.String(required=True)
     project_doc_id = fields.UUID(required=True)
     status = fields.String(required=True, validate=validate.Equal("processing"))
 
 
-EXAMPLE_STARTED: Final = {
-    "message": "Sync started",
-    "project_doc_id": EXAMPLE_SOURCE_ID,
-    "status": "processing",
-}
-STARTED_RESPONSE: Final = ResponseSpec(
-    description="It was asked for, or was under way already.",
-    schema=SyncStartedSchema,
-    headers={"Location": "The sync."},
-    examples={"started": EXAMPLE_STARTED},
-)
-
-
-async def start_sync(request: Request, source_id: UUID, *, after_push: bool) -> Response:
-    """Request a run of a source, and return the response that names the run."""
-    run_id = await request_sync(request.state["database"], source_id, after_push=after_push)
-    request.state["syncer"].wake()
-    body = {
+def _started_body(source_id: object) -> dict[str, str]:
+    return {
         "message": "Sync started",
         "project_doc_id": str(source_id),
         "status": "processing",
     }
+
+
+STARTED_RESPONSE: Final = ResponseSpec(
+    description="It was asked for, or was under way already.",
+    schema=SyncStartedSchema,
+    headers={"Location": "The sync."},
+    examples={"started": _started_body(EXAMPLE_SOURCE_ID)},
+)
+
+
+async def start_sync(request: Request, source_id: UUID, *, after_push: bool) -> Response:
+    """Queue a run of a source, unless it has one, and return the 202 with the run's Location."""
+    run_id = await request_sync(request.state["database"], source_id, after_push=after_push)
+    request.state["syncer"].wake()
     return json_response(
-        json.dumps(body),
+        json.dumps(_started_body(source_id)),
         status=202,
         headers={"Location": f"/api/project-docs/{source_id}/syncs/{run_id}"},
     )

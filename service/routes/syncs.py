@@ -1,4 +1,4 @@
-"""Sync runs, which the API calls syncs: begin one, follow it, list those of a source."""
+"""Runs, which the API calls syncs: queue one, follow it, list those of a source."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COLUMNS: Final[LiteralString] = """
     """
 
 
-def _count(description: str | None = None) -> fields.Integer:
+def _count_field(description: str | None = None) -> fields.Integer:
     metadata = {"description": description} if description else {}
     return fields.Integer(required=True, allow_none=True, strict=True, metadata=metadata)
 
@@ -61,7 +61,7 @@ class SyncStatusSchema(ExactSchema):
     message = fields.String(required=True, metadata={"description": "The status, for people."})
     last_synced_at = fields.DateTime(required=True, allow_none=True)
     last_github_commit_date = fields.DateTime(required=True, allow_none=True)
-    files_total = _count("How many documents there are; null until that is known.")
+    files_total = _count_field("How many documents there are; null until that is known.")
     files_done = fields.Integer(required=True, strict=True)
     error = fields.String(
         required=True, allow_none=True, metadata={"description": "Why the sync failed."}
@@ -87,14 +87,14 @@ class SyncRunSchema(ExactSchema):
     started_at = fields.DateTime(required=True, allow_none=True)
     finished_at = fields.DateTime(required=True, allow_none=True)
     duration_seconds = fields.Float(required=True, allow_none=True)
-    files_total = _count()
+    files_total = _count_field()
     files_done = fields.Integer(required=True, strict=True)
-    added = _count()
-    changed = _count()
-    unchanged = _count()
-    removed = _count()
-    skipped = _count()
-    bytes = _count("What git fetched.")
+    added = _count_field()
+    changed = _count_field()
+    unchanged = _count_field()
+    removed = _count_field()
+    skipped = _count_field()
+    bytes = _count_field("What git fetched.")
     commit_id = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     skipped_files: fields.List[Any] = fields.List(

@@ -4,5 +4,5 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-PROJECT = Path(__file__).resolve().parent.parent
-"""The folder that holds `service` and `sql`. Relative paths in settings start here."""
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds `service` and `sql`, to which paths in settings are relative."""

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
 
-from service import PROJECT
+from service import ROOT
 from service.git.names import HOST
 
 EMBEDDED = "embedded:"
@@ -39,7 +39,7 @@ SYNC_EVERY_MINUTES_MIN = 0.1
 
 
 class SettingsError(Exception):
-    """Variables are missing or bad.
+    """Settings are missing or invalid.
 
     `str()` has a line for each: the variable's name and what is wrong, never the value.
     """
@@ -47,7 +47,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the operator has set. Durations are in seconds.
+    """The operator's settings, with defaults filled in. Durations are in seconds.
 
     `repr()` leaves out the settings that may hold a secret.
     """
@@ -87,14 +87,14 @@ class Settings:
 
 
 class _Environment(Env):
-    """environs' reader of variables, which returns None for a bad one until `seal()` raises."""
+    """environs' reader: for an invalid variable it returns None, and `seal()` raises at the end."""
 
     def text(self, name: str, default: str, validate: Callable[[str], None] | None = None) -> str:
-        """Return a variable, or "" for a bad one, so that the caller can split or convert it."""
+        """Return a variable, or "" for an invalid one, which the caller can split or convert."""
         return self.str(name, default, validate=validate) or ""
 
 
-def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
+def load_settings(env_file: Path = ROOT / ".env") -> Settings:
     """Return the settings; a variable of the real environment overrides `env_file`.
 
     Raises SettingsError, which names every bad variable.
@@ -164,10 +164,10 @@ def load_settings(env_file: Path = PROJECT / ".env") -> Settings:
 def _describe(error: EnvValidationError) -> str:
     messages = error.error_messages
     assert isinstance(messages, dict)
-    return "\n".join(f"{name}: {_sentence(texts)}" for name, texts in messages.items())
+    return "\n".join(f"{name}: {_join_messages(texts)}" for name, texts in messages.items())
 
 
-def _sentence(texts: list[str]) -> str:
+def _join_messages(texts: list[str]) -> str:
     if "Environment variable not set." in texts:
         return "is required and is not set"
     return "; ".join(text.rstrip(".") for text in texts)
@@ -232,7 +232,7 @@ def _is_well_formed(url: str, parts: SplitResult) -> bool:
 
 def _normalise_database_url(url: str) -> str:
     if url.startswith(EMBEDDED):
-        return f"{EMBEDDED}{PROJECT / url.removeprefix(EMBEDDED)}"
+        return f"{EMBEDDED}{ROOT / url.removeprefix(EMBEDDED)}"
     return f"postgresql://{url.partition('://')[2]}"
 
 

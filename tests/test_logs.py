@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from service import PROJECT
+from service import ROOT
 from tests.support.service import service_environment
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def test_a_terminal_gets_readable_log_lines(database: str, tmp_path: Path) -> No
     environment = service_environment(DATABASE_URL=database, LOG_FORMAT="auto")
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "serve"],
-        cwd=PROJECT,
+        cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
         stderr=terminal,

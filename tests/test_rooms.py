@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from service import PROJECT
+from service import ROOT
 
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 FILL_WORDS = {"and", "of", "its", "own", "modules", "nothing", "ours"}
-PACKAGES = sorted(path.parent.name for path in PROJECT.glob("service/*/__init__.py"))
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("service/*/__init__.py"))
 
 # A module, a line to add to it, and the two lines that lint-imports prints: the rule, the breach.
 WRONG_IMPORTS = [
@@ -81,10 +81,10 @@ WRONG_IMPORTS = [
 @pytest.fixture
 def project_copy(tmp_path: Path) -> Path:
     """A copy of all files that lint-imports reads."""
-    shutil.copytree(PROJECT / "service", tmp_path / "service")
+    shutil.copytree(ROOT / "service", tmp_path / "service")
     (tmp_path / "tests").mkdir()
-    shutil.copy(PROJECT / "tests/lint_rooms.py", tmp_path / "tests")
-    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    shutil.copy(ROOT / "tests/lint_rooms.py", tmp_path / "tests")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
@@ -135,12 +135,12 @@ def test_a_rule_that_names_a_missing_module_fails(project_copy: Path) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_docstring_of_a_package_names_the_imports_of_its_rule(package: str) -> None:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     contracts = project["tool"]["importlinter"]["contracts"]
     [rooms] = [contract for contract in contracts if contract["type"] == "rooms"]
     rule = rooms["may_import"][package] + rooms["siblings"].get(package, [])
 
-    source = (PROJECT / "service" / package / "__init__.py").read_text()
+    source = (ROOT / "service" / package / "__init__.py").read_text()
     docstring = ast.get_docstring(ast.parse(source)) or ""
     # After a semicolon the sentence names modules that are not allowed.
     [allowed] = re.findall(r"\bMay import ([^;]+?)(?:;|\.\s|\.$)", docstring)

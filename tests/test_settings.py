@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from service.settings import Settings, SettingsError, load_settings
 from tests.support.service import SETTING_NAMES
 
@@ -25,8 +25,8 @@ def no_file(tmp_path: Path) -> Path:
 
 def test_the_committed_file_sets_a_developers_defaults() -> None:
     assert load_settings() == Settings(
-        database_url=f"embedded:{PROJECT}/.postgres",
-        migrations_database_url=f"embedded:{PROJECT}/.postgres",
+        database_url=f"embedded:{ROOT}/.postgres",
+        migrations_database_url=f"embedded:{ROOT}/.postgres",
         host="127.0.0.1",
         port=8000,
         cors_origins=("http://localhost:3000",),
@@ -155,7 +155,7 @@ def test_a_bad_database_url_is_refused_and_not_shown(
         ("postgresql://u@[::1]:5432/app", "postgresql://u@[::1]:5432/app"),
         ("postgresql://u@/app?host=/run/postgresql", None),
         ("embedded:/var/lib/a b", "embedded:/var/lib/a b"),
-        ("embedded:data", f"embedded:{PROJECT}/data"),
+        ("embedded:data", f"embedded:{ROOT}/data"),
     ],
 )
 def test_database_urls_are_normalised(

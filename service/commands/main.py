@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from service import PROJECT, __version__
+from service import ROOT, __version__
 from service.migrations.files import (
     MigrationFileError,
     create_migration_files,
@@ -128,7 +128,7 @@ def run_status(_: argparse.Namespace) -> int:
 def run_new(options: argparse.Namespace) -> int:
     """Create a numbered migration and its rollback."""
     for path in create_migration_files(options.title):
-        _print_line(f"created {path.relative_to(PROJECT)}")
+        _print_line(f"created {path.relative_to(ROOT)}")
     return 0
 
 

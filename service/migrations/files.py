@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from service import PROJECT
+from service import ROOT
 
-SQL_FOLDER = PROJECT / "sql"
+SQL_FOLDER = ROOT / "sql"
 
 FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+(?P<rollback>\.rollback)?\.sql")
 

@@ -11,14 +11,14 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from service import PROJECT
+from service import ROOT
 from service.problems import Problem
 from service.routes.shared import RESOURCES
 from service.state import Request
 from service.web.openapi import build_document, problem_spec
 from service.web.operation import ResponseSpec, operation, parameter
 
-PAGES = PROJECT / "service/web/pages"
+PAGES = ROOT / "service/web/pages"
 
 # The hash is that of the empty string: ReDoc adds empty style elements and fills them by script,
 # which the policy allows.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from rows import DOCUMENT_ID
 
-from service import PROJECT
+from service import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 
 # The service runs in an environment with its own dependencies only: structlog, for example, imports
 # rich and greenlet where they are installed.
-SERVICE_PYTHON = PROJECT / ".venv-bench/service/bin/python"
+SERVICE_PYTHON = ROOT / ".venv-bench/service/bin/python"
 
 HEALTH: Final = "/api/health"
 PROJECTS: Final = "/api/projects"
@@ -63,7 +63,7 @@ SERVICE: Final = Contender(
     "service",
     ("-m", "service", "serve"),
     "service.server.serve",
-    PROJECT,
+    ROOT,
     {"LOG_FORMAT": "json"},
     str(SERVICE_PYTHON),
     ALL_ROUTES,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psycopg
 
-from service import PROJECT
+from service import ROOT
 from service.embedded.postgres import find_binaries
 from service.migrations.backend import PROCESS_LOCK
 from service.migrations.files import SQL_FOLDER
@@ -62,7 +62,7 @@ def test_ctrl_c_stops_the_embedded_database(tmp_path: Path, start_service: Start
 
 def test_a_bad_migration_file_prevents_serving_with_one_error_line(tmp_path: Path) -> None:
     for folder in ("service", "sql"):
-        shutil.copytree(PROJECT / folder, tmp_path / folder)
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "sql/bad.sql").write_text("select 1;")
     result = run_command("serve", cwd=tmp_path, DATABASE_URL="postgresql://db/app")
     assert result.returncode == 1
@@ -133,7 +133,7 @@ def test_other_commands_share_the_embedded_database_of_a_running_service(
 def test_a_terminated_command_stops_its_embedded_database(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "service", "psql", "-c", "select pg_sleep(30)"]
     environment = service_environment(DATABASE_URL=f"embedded:{tmp_path / 'data'}")
-    process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
     pid_file = tmp_path / "data/data/postmaster.pid"
     eventually(lambda: pid_file.exists() and "ready" in pid_file.read_text())
     postmaster = int(pid_file.read_text().split("\n")[0])

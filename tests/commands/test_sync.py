@@ -20,7 +20,7 @@ import psutil
 import psycopg
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from service.commands.sync import repository_name
 from tests.support.git_server import GitServer, Link, git_server
 from tests.support.hub import hub_settings, hub_variables
@@ -57,7 +57,7 @@ def variables(database: str, server: GitServer, tmp_path: Path) -> dict[str, str
 
 
 def run_with(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_command(*arguments, cwd=PROJECT, **variables)
+    return run_command(*arguments, cwd=ROOT, **variables)
 
 
 def left_behind(variables: dict[str, str]) -> list[Path]:
@@ -322,7 +322,7 @@ def on_terminal(variables: dict[str, str], *arguments: str) -> Generator[Termina
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "sync", *arguments],
-        cwd=PROJECT,
+        cwd=ROOT,
         env=service_environment(**variables),
         stdin=theirs,
         stdout=theirs,

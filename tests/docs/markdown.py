@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from service import PROJECT
+from service import ROOT
 from service.documents.metadata import read_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-README = PROJECT / "README.md"
-PAGES = [*sorted(PROJECT.glob("*.md")), *sorted(PROJECT.glob("docs/*.md"))]
+README = ROOT / "README.md"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 
 
 def name_of(page: Path) -> str:
-    return str(page.relative_to(PROJECT))
+    return str(page.relative_to(ROOT))
 
 
 def read_section(page: Path, heading: str) -> str:

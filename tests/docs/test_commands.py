@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from tests.support.fleet import free_ports
 from tests.support.service import service_environment
 from tests.support.waiting import eventually
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "a clone"
-    subprocess.run(["git", "clone", "--quiet", PROJECT, folder], check=True)
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
     yield folder
     shutil.rmtree(folder)  # half a gigabyte
 

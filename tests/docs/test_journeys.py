@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from tests.docs.markdown import read_section
 from tests.support.hub import running_hub
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-TOUR = PROJECT / "docs/tour.md"
+TOUR = ROOT / "docs/tour.md"
 LIST = "GET a list"
 SYNC = "POST a sync, from socket to rows"
-SERVICE = f"{PROJECT}/service/"
+SERVICE = f"{ROOT}/service/"
 
 # A file below the project's folder, and the qualified name of a function in it.
 Hop: TypeAlias = tuple[str, str]
@@ -48,7 +48,7 @@ def functions_of(path: str) -> set[str]:
             elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 names.add(f"{prefix}{child.name}")
 
-    walk(ast.parse((PROJECT / path).read_text()), "")
+    walk(ast.parse((ROOT / path).read_text()), "")
     return names
 
 
@@ -60,7 +60,7 @@ def traced() -> Generator[list[Hop]]:
     def record(frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
         if event == "call" and code.co_filename.startswith(SERVICE):
-            calls.append((code.co_filename.removeprefix(f"{PROJECT}/"), code.co_qualname))
+            calls.append((code.co_filename.removeprefix(f"{ROOT}/"), code.co_qualname))
 
     threading.setprofile(record)
     try:

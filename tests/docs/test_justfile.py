@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service import PROJECT
+from service import ROOT
 
 # An undefined name, which ruff cannot mend, in a layout that ruff can mend; a type error; and an
 # import that is forbidden to `service/logs.py`.
@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Path:
     """
     (tmp_path / "tests").mkdir()
     for name in ["justfile", "pyproject.toml", "requirements.lock", "tests/lint_rooms.py"]:
-        (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     environment = tmp_path / ".venv"
     environment.mkdir()
     for entry in Path(sys.prefix).iterdir():
@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Path:
             (environment / entry.name).symlink_to(entry)
     # Or else `just` would install everything again.
     installed = "".join(
-        (PROJECT / name).read_text() for name in ["pyproject.toml", "requirements.lock"]
+        (ROOT / name).read_text() for name in ["pyproject.toml", "requirements.lock"]
     )
     (environment / "development.installed").write_text(installed)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from tests.docs.markdown import PAGES, README, name_of, read_anchors, read_links
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_every_path_that_is_named_is_there(page: Path) -> None:
     named = {path for path in PATH.findall(page.read_text()) if path not in PLACEHOLDERS}
     # A link is relative to its page: the test above follows it.
     named -= {target.partition("#")[0] for target in read_links(page)}
-    assert [path for path in sorted(named) if not (PROJECT / path).exists()] == []
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
 def test_the_readme_leads_to_every_page() -> None:
@@ -51,7 +51,7 @@ def test_the_readme_leads_to_every_page() -> None:
     assert {page for page in PAGES if page != README} <= linked
 
 
-@pytest.mark.parametrize("page", sorted(PROJECT.glob("docs/*.md")), ids=name_of)
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=name_of)
 def test_the_list_at_the_top_of_a_page_names_its_sections(page: Path) -> None:
     text = page.read_text()
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)

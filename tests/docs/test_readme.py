@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from service import PROJECT, __version__
+from service import ROOT, __version__
 from service.app import ROUTES
 from tests.docs.markdown import README, read_rows, read_section, without_code
 
 LINES_MAX = 250
 TEXT = README.read_text()
-REFERENCE = PROJECT / "docs/reference.md"
+REFERENCE = ROOT / "docs/reference.md"
 
 
 def test_it_has_at_most_250_lines() -> None:
@@ -70,7 +70,7 @@ def test_its_settings_and_recipes_read_as_in_the_reference(number: int, heading:
 
 def test_the_rooms_are_the_packages_of_the_service() -> None:
     named = [row[0].strip("`") for row in read_rows(README, "The code")]
-    there = {f"service/{path.parent.name}/" for path in PROJECT.glob("service/*/__init__.py")}
+    there = {f"service/{path.parent.name}/" for path in ROOT.glob("service/*/__init__.py")}
     assert set(named) == there
     assert len(named) == len(there)
 
@@ -86,7 +86,7 @@ def test_the_lists_that_a_new_resource_extends_are_there() -> None:
         names = re.findall(r"`(\w+)`", text)
         assert names, path
         for name in names:
-            assert re.search(rf"\b{name}\b", (PROJECT / path).read_text()), (path, name)
+            assert re.search(rf"\b{name}\b", (ROOT / path).read_text()), (path, name)
 
 
 TOOLS = "python3 -m venv .tools && .tools/bin/pip install -qq uv rust-just"
@@ -99,23 +99,23 @@ def test_the_two_commands_are_there_alone_on_a_line(command: str) -> None:
 
 def test_the_picture_is_there() -> None:
     for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", TEXT):
-        assert (PROJECT / target).is_file()
+        assert (ROOT / target).is_file()
     assert "![" in TEXT
 
 
 def test_ci_runs_the_tests_as_the_readme_says() -> None:
-    script = (PROJECT / ".ci/run").read_text()
+    script = (ROOT / ".ci/run").read_text()
     assert f"\n{TOOLS} && .tools/bin/just test\n" in script
 
 
 def test_the_version_is_one() -> None:
-    assert f'\nversion = "{__version__}"\n' in (PROJECT / "pyproject.toml").read_text()
+    assert f'\nversion = "{__version__}"\n' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_no_file_names_a_package_registry() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, check=True)
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, check=True)
     hosts = re.compile("py" + r"pi\.org|python" + r"hosted|registry\.np" + "mjs")
     for name in listed.stdout.decode().splitlines():
-        path = Path(PROJECT, name)
+        path = Path(ROOT, name)
         if path.suffix != ".png" and path.is_file():
             assert not hosts.search(path.read_text()), name

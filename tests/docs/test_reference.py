@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import PROJECT
+from service import ROOT
 from service.documents.text import FILE_TYPES
 from service.git.repository import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
@@ -24,10 +24,10 @@ from tests.support.service import SETTING_NAMES, json_log, serving
 if TYPE_CHECKING:
     import httpx
 
-REFERENCE = PROJECT / "docs/reference.md"
-OPERATING = PROJECT / "docs/operating.md"
-SYNCING = PROJECT / "docs/syncing.md"
-SETTINGS_SOURCE = (PROJECT / "service/settings.py").read_text()
+REFERENCE = ROOT / "docs/reference.md"
+OPERATING = ROOT / "docs/operating.md"
+SYNCING = ROOT / "docs/syncing.md"
+SETTINGS_SOURCE = (ROOT / "service/settings.py").read_text()
 MIB = 1024 * 1024
 
 
@@ -38,7 +38,7 @@ def test_the_settings_are_those_of_the_code() -> None:
 
 
 def test_the_defaults_are_those_of_the_committed_file() -> None:
-    lines = (PROJECT / ".env").read_text().splitlines()
+    lines = (ROOT / ".env").read_text().splitlines()
     defaults = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     named = {row[0].strip("`"): row[1].strip("`") for row in read_rows(REFERENCE, "Settings")}
     assert named == defaults | {"MIGRATIONS_DATABASE_URL": "that of DATABASE_URL"}
@@ -58,7 +58,7 @@ def test_the_ranges_of_settings_are_those_of_the_code() -> None:
 
 def test_the_recipes_are_those_of_the_justfile() -> None:
     dumped = subprocess.run(
-        ["just", "--dump", "--dump-format", "json"], cwd=PROJECT, capture_output=True, check=True
+        ["just", "--dump", "--dump-format", "json"], cwd=ROOT, capture_output=True, check=True
     )
     recipes = json.loads(dumped.stdout)["recipes"]
     public = {name for name, recipe in recipes.items() if not recipe["private"]}
@@ -115,7 +115,7 @@ def test_every_alert_is_on_a_metric_of_the_service() -> None:
 
 
 def test_the_reasons_of_health_are_those_of_the_code() -> None:
-    source = (PROJECT / "service/health.py").read_text()
+    source = (ROOT / "service/health.py").read_text()
     found = re.findall(r'Health\("(\w+)", "(\w+)"\)', source)
     named = [(row[1].strip("`"), row[2].strip("`")) for row in read_rows(OPERATING, "Health")]
     assert sorted(named) == sorted(found)
@@ -139,7 +139,7 @@ def test_the_example_of_a_log_line_has_the_fields_of_a_real_one(database: str) -
 def test_the_events_that_the_pages_name_are_logged(event: str) -> None:
     assert re.search(rf'[`"]{event}[`"]', OPERATING.read_text())
     call = re.compile(rf'log\.\w+\(\s*"{event}"')
-    assert any(call.search(path.read_text()) for path in PROJECT.glob("service/**/*.py"))
+    assert any(call.search(path.read_text()) for path in ROOT.glob("service/**/*.py"))
 
 
 def test_the_documents_are_the_files_that_the_code_takes() -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 import tomllib
 
-from service import PROJECT
+from service import ROOT
 from service.server.protocol import HttpProtocol
 from tests.docs.markdown import read_rows
 
-TOUR = PROJECT / "docs/tour.md"
+TOUR = ROOT / "docs/tour.md"
 
 
 def test_every_room_is_listed_once() -> None:
     named = sorted(row[0].strip("`") for row in read_rows(TOUR, "Rooms"))
-    assert named == sorted(path.parent.name for path in PROJECT.glob("service/*/__init__.py"))
+    assert named == sorted(path.parent.name for path in ROOT.glob("service/*/__init__.py"))
 
 
 def test_the_rules_of_imports_are_those_that_are_checked() -> None:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     contracts = project["tool"]["importlinter"]["contracts"]
     [checked] = [contract["may_import"] for contract in contracts if contract["type"] == "rooms"]
     rows = [*read_rows(TOUR, "Rooms"), *read_rows(TOUR, "Rooms", 1)]
@@ -32,8 +32,8 @@ def test_the_rules_of_imports_are_those_that_are_checked() -> None:
 
 def test_every_module_is_listed_once() -> None:
     named = sorted(row[0].strip("`") for row in read_rows(TOUR, "Modules and their tests"))
-    there = [path for path in PROJECT.glob("service/**/*.py") if path.name != "__init__.py"]
-    assert named == sorted(str(path.relative_to(PROJECT)) for path in there)
+    there = [path for path in ROOT.glob("service/**/*.py") if path.name != "__init__.py"]
+    assert named == sorted(str(path.relative_to(ROOT)) for path in there)
 
 
 def test_every_module_has_the_tests_of_its_own_name_or_others() -> None:
@@ -41,10 +41,10 @@ def test_every_module_has_the_tests_of_its_own_name_or_others() -> None:
         named = re.findall(r"`([^`]+)`", tests)
         assert named, module
         for path in named:
-            assert (PROJECT / path).exists(), (module, path)
+            assert (ROOT / path).exists(), (module, path)
         room, _, name = module.strip("`").removeprefix("service/").rpartition("/")
         own = "/".join(filter(None, ["tests", room, f"test_{name}"]))
-        if (PROJECT / own).exists():
+        if (ROOT / own).exists():
             assert named[0] == own, module
 
 

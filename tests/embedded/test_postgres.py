@@ -21,7 +21,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from service.embedded import postgres as embedded
 from service.embedded.postgres import EmbeddedPostgresError, find_binaries
 from tests.support.embedded import FAST, one_line, postmaster, query, server
@@ -49,7 +49,7 @@ def start_user() -> Iterator[Callable[..., UserProcess]]:
         command = [sys.executable, *python, "-c", USER_PROGRAM, str(folder)]
         pipe = subprocess.PIPE
         users.append(
-            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=PROJECT)
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
         )
         return users[-1]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from service.git.folder import TemporaryFolder, remove_leftovers
 from service.git.process import git_command
 from service.git.repository import GitRepository
@@ -56,7 +56,7 @@ def test_the_directory_of_a_killed_process_is_removed_later_and_its_git_ends(
     remote.commit({"a.md": b""})
     server.behaviour.stall_after = 200
     program = CHILD.format(
-        path=[str(PROJECT)],
+        path=[str(ROOT)],
         temporary=str(temporary),
         settings=git_settings(tmp_path, server),
         url=remote.url,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from service.migrations import run as migrations
 from service.migrations.backend import MigrationError, open_backend
 from service.migrations.files import SQL_FOLDER
@@ -120,7 +120,7 @@ def test_twenty_concurrent_migrates_of_an_empty_database_succeed(empty_database:
     environment = service_environment(DATABASE_URL=empty_database)
     processes = [
         subprocess.Popen(
-            command, env=environment, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         for _ in range(20)
     ]
@@ -141,7 +141,7 @@ def kill_while_migrating(url: str, folder: Path) -> None:
         "import sys; from pathlib import Path; from service.migrations.run import migrate;"
         "migrate(sys.argv[1], print, Path(sys.argv[2]))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, url, str(folder)], cwd=PROJECT)
+    process = subprocess.Popen([sys.executable, "-c", code, url, str(folder)], cwd=ROOT)
     eventually(lambda: run_sql(url, SLEEPING))
     process.send_signal(signal.SIGKILL)
     process.wait()

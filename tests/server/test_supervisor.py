@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from service import PROJECT
+from service import ROOT
 from tests.support.processes import has_ended, is_served, workers_of
 from tests.support.service import service_environment
 from tests.support.waiting import eventually
@@ -52,7 +52,7 @@ def test_workers_that_fail_to_start_end_the_service(tmp_path: Path) -> None:
     )
     result = subprocess.run(
         [sys.executable, str(script)],
-        env=service_environment(DATABASE_URL="postgresql://db/app", PYTHONPATH=str(PROJECT)),
+        env=service_environment(DATABASE_URL="postgresql://db/app", PYTHONPATH=str(ROOT)),
         capture_output=True,
         timeout=30,
         check=False,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service import PROJECT
+from service import ROOT
 from tests.support.processes import is_served
 from tests.support.service import Service, service_environment
 from tests.support.waiting import eventually
@@ -54,7 +54,7 @@ def test_under_nohup_the_service_outlives_its_terminal(
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["nohup", sys.executable, "-m", "service", "serve"],
-            cwd=PROJECT,
+            cwd=ROOT,
             env=service_environment(DATABASE_URL=database, WEB_CONCURRENCY=workers),
             stdin=subprocess.DEVNULL,
             stdout=output,

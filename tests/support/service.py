@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import uvicorn
 
-from service import PROJECT
+from service import ROOT
 from service.app import create_app
 from service.logs import configure_logs
 from service.server.sockets import listen
@@ -37,7 +37,7 @@ HEALTH_TIMEOUT = 10.0
 
 SETTING_NAMES = {
     line.partition("=")[0]
-    for line in (PROJECT / ".env").read_text().splitlines()
+    for line in (ROOT / ".env").read_text().splitlines()
     if line and not line.startswith("#")
 } | {"MIGRATIONS_DATABASE_URL"}
 
@@ -187,8 +187,8 @@ def start_process(log: Path, *arguments: str, **variables: str) -> Service:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=PROJECT,
-            env=service_environment(PYTHONPATH=str(PROJECT), **variables),
+            cwd=ROOT,
+            env=service_environment(PYTHONPATH=str(ROOT), **variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -209,7 +209,7 @@ def run_service(log: Path, *command: str, **variables: str) -> Generator[Service
 
 
 def run_command(
-    *arguments: str, cwd: Path = PROJECT, **variables: str
+    *arguments: str, cwd: Path = ROOT, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m service …` to its end; return its exit code and output."""
     return subprocess.run(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service import PROJECT
+from service import ROOT
 from tests.support.output import SHOWN_LINES
 
 LINES = 1000
@@ -27,7 +27,7 @@ def test_a_failure_prints_the_end_of_long_outputs_and_their_files(tmp_path: Path
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "tests.conftest"]
     run = subprocess.run(
         [*command, f"--basetemp={tmp_path / 'temporary'}", str(tmp_path)],
-        cwd=PROJECT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         timeout=60,

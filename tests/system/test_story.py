@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from service import PROJECT
+from service import ROOT
 from service.migrations.files import SQL_FOLDER, read_migration_files
 from tests.support.service import Service, run_command, service_environment
 from tests.support.waiting import eventually
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def test_ac_1_application_structure(start_service: Callable[..., Service], database: str) -> None:
     """The application, settings and database modules exist; CORS and the API docs work."""
     for part in ("app.py", "settings.py", "database.py"):
-        assert (PROJECT / "service" / part).is_file()
+        assert (ROOT / "service" / part).is_file()
     url = start_service(DATABASE_URL=database).url
     response = httpx.get(f"{url}/api/health", headers={"origin": "http://localhost:3000"})
     assert response.headers["access-control-allow-origin"] == "http://localhost:3000"
@@ -35,7 +35,7 @@ def test_ac_1_application_structure(start_service: Callable[..., Service], datab
 
 def test_ac_2_migrations(empty_database: str) -> None:
     """One command applies the first migration."""
-    assert SQL_FOLDER == PROJECT / "sql"
+    assert SQL_FOLDER == ROOT / "sql"
     first = read_migration_files()[0]
     result = run_command("migrate", DATABASE_URL=empty_database)
     assert result.returncode == 0
@@ -67,10 +67,10 @@ def test_ac_4_startup(start_service: Callable[..., Service], tmp_path: Path) -> 
 def test_ac_4_reload(tmp_path: Path) -> None:
     """The story's `--reload`: the command of `just dev` restarts the service after a change."""
     for folder in ("service", "sql"):
-        shutil.copytree(PROJECT / folder, tmp_path / folder)
-    shutil.copy(PROJECT / ".env", tmp_path)
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / ".env", tmp_path)
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    recipe = (PROJECT / "justfile").read_text().partition("\ndev:")[2].splitlines()[1]
+    recipe = (ROOT / "justfile").read_text().partition("\ndev:")[2].splitlines()[1]
     log = tmp_path / "dev.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -94,7 +94,7 @@ def test_ac_4_reload(tmp_path: Path) -> None:
 
 def test_ac_5_configuration(database: str) -> None:
     """Settings come from `.env` and the environment, and are checked when the service starts."""
-    example = (PROJECT / ".env").read_text()
+    example = (ROOT / ".env").read_text()
     for name in ("DATABASE_URL", "CORS_ORIGINS", "BACKEND_PORT", "LOG_LEVEL"):
         assert f"\n{name}=" in example
     result = run_command("serve", DATABASE_URL=database, CORS_ORIGINS="*", LOG_LEVEL="LOUD")

@@ -9,7 +9,7 @@ from marshmallow import Schema
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service import PROJECT
+from service import ROOT
 from service.web.openapi import build_document
 from service.web.operation import (
     BodySpec,
@@ -138,7 +138,7 @@ def test_an_id_of_an_unknown_resource_is_undocumented(path: str) -> None:
 
 def test_without_docstrings_the_document_is_refused() -> None:
     command = [sys.executable, "-OO", "-m", "service", "openapi"]
-    result = run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    result = run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stdout == ""
     assert "has no docstring (python -OO removes docstrings)" in result.stderr

@@ -92,8 +92,8 @@ ROUTES: Final = [
 class Application(Starlette):
     """Starlette without its middlewares for exceptions, whose work ErrorBoundary does.
 
-    Starlette puts them outside all other middleware and next to the routes, so that their responses
-    would lack our headers and log lines; and each takes as long as all of ours together.
+    Starlette puts them outside all other middleware and next to the routes. Their responses would
+    lack our headers and log lines, and each takes as long as all of ours together.
     """
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -118,7 +118,7 @@ def create_app(settings: Settings) -> Application:
             use_prepared_statements=settings.database_prepared_statements,
         ) as database:
             health = HealthCheck(database, migrations, settings.health_timeout, metrics)
-            health.begin()
+            health.start_query()
             async with (
                 refreshing(metrics, database.read_use),
                 syncing(database, settings, metrics) as syncer,

@@ -1,4 +1,4 @@
-"""Characters that text from outside may not contain, and functions that take them out."""
+"""Characters that text from outside may not contain, and functions that replace or squeeze them."""
 
 import re
 from typing import Final
@@ -27,6 +27,6 @@ def replace_unstorable(text: str) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Return the text with single spaces for all white space, cut after `limit` characters."""
+    """Return at most `limit` characters of the text, each run of white space as one space."""
     # Cut first: the text may have megabytes.
     return " ".join(text[: 10 * limit].split())[:limit].rstrip()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 import asyncpg
 import structlog
 
-from service.database_errors import GONE, DatabaseUnavailable, forget_values
+from service.database_errors import GONE, DatabaseUnavailable, redact_values
 from service.database_hosts import TRY_AGAIN, Connector
 from service.metrics import PoolUse
 from service.problems import Problem
@@ -86,7 +86,7 @@ class Queries(ABC):
 
 
 class Connection(Queries):
-    """One connection, held for a while; each statement on it has `seconds` to finish."""
+    """One connection of the pool, held for several statements; each has `seconds` to finish."""
 
     def __init__(self, connection: RawConnection, seconds: float) -> None:
         self._connection = connection
@@ -101,8 +101,8 @@ class Connection(Queries):
         try:
             yield
         except BaseException as error:
-            # In every case the block's own error is raised: if the rollback fails, the connection
-            # is cut, and that ends the transaction, too.
+            # The block's own error is raised even if the rollback fails: the connection is cut
+            # then, which also ends the transaction.
             if _is_closed(self._connection):
                 raise
             if isinstance(error, DatabaseUnavailable):
@@ -117,7 +117,7 @@ class Connection(Queries):
 
     @asynccontextmanager
     async def statement(self) -> AsyncGenerator[tuple[RawConnection, float]]:
-        """Yield asyncpg's connection and the seconds of a statement, and enforce these."""
+        """Yield asyncpg's connection and the seconds that the statement may take; enforce them."""
         # Cancelling a task or a statement waits for a response of the server; terminating waits
         # for nothing.
         terminate = asyncio.get_running_loop().call_later(
@@ -134,11 +134,11 @@ class Connection(Queries):
             self._connection.terminate()
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.PostgresError as error:
-            forget_values(error)
+            redact_values(error)
             raise
         except asyncpg.InterfaceError as error:
             if not _is_closed(self._connection):
-                forget_values(error)
+                redact_values(error)
                 raise
             raise DatabaseUnavailable("unreachable") from error
         finally:
@@ -215,7 +215,7 @@ class Database(Queries):
             yield connection
 
     def terminate(self) -> None:
-        """Cut all connections at once and open no more, when the service ends."""
+        """Cut all connections at once and open no more: the pool cannot be used after this."""
         self._pool.terminate()
 
     def read_use(self) -> PoolUse:
@@ -286,6 +286,6 @@ async def open_database(
 
 
 async def _keep_session(_: object) -> None:
-    # Instead of asyncpg's own reset, which costs a round trip each time a connection is released.
+    # Replaces asyncpg's reset, which costs a round trip each time a connection is released.
     # asyncpg still rolls back an open transaction.
     pass

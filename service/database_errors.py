@@ -1,4 +1,4 @@
-"""What callers and logs see of the database's errors."""
+"""The database's errors: DatabaseUnavailable for callers, and no values in what the log shows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DatabaseUnavailable(Problem):
         self.reason: Reason = reason
 
 
-def forget_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None:
+def redact_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None:
     """Reduce an error to its SQLSTATE and the names of tables, columns and constraints.
 
     The error may be logged. PostgreSQL's messages and details quote the statement's values, and so

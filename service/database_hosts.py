@@ -1,4 +1,4 @@
-"""Connecting to the first host of DATABASE_URL that is reachable and is what the URL asks for."""
+"""Connecting to the first host of DATABASE_URL that is reachable and has the role asked for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import asyncpg
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-# Errors after which another host may do, or the same one later: the host is unreachable, starts or
-# stops, or is not what the URL asks for (a standby, with target_session_attrs=primary).
+# Errors after which another host may work, or the same one later: the host is unreachable, starts,
+# stops, or has another role than the URL asks for (a standby, with target_session_attrs=primary).
 TRY_AGAIN = (
     OSError,  # a TimeoutError is one
     asyncpg.PostgresConnectionError,

@@ -1,4 +1,4 @@
-"""Whether this process can serve: one query for any number of probes, always in time."""
+"""The health check: one query for any number of probes, each with a result within its timeout."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ UNAVAILABLE: Final = {
     "pool_timeout": POOL_TIMEOUT,
 }
 
-# Probes that arrive this soon after a healthy result share it. The way back to the client takes
-# longer, and a storm of probes does not wait for queries.
+# Probes that arrive this soon after a healthy result share it, so that a storm of probes does not
+# wait for queries. The result is hardly older then: sending a response takes longer.
 FRESH_SECONDS: Final = 0.002
 
-# Before a query that timed out is repeated for the probes with time left: a timeout that the server
-# itself sets may be much shorter than theirs.
+# The pause before a query that timed out is repeated for probes with time left. The server's own
+# statement_timeout may be much shorter than the probes'.
 PAUSE_SECONDS: Final = 0.05
 
 
@@ -62,7 +62,7 @@ class Finding(NamedTuple):
     time: datetime
 
 
-def _found_now(health: Health) -> Finding:
+def _new_finding(health: Health) -> Finding:
     return Finding(health, datetime.now(UTC))
 
 
@@ -79,23 +79,23 @@ class HealthCheck:
         self._migrations = list(migrations)
         self._timeout = timeout
         self._metrics = metrics
-        # The waiting probes and their deadlines. All have the same timeout, so that the first is
-        # the first to expire, and one timer is enough.
+        # The waiting probes and their deadlines. All have the same timeout, so that the oldest
+        # expires first, and one timer is enough.
         self._probes: deque[tuple[float, asyncio.Future[Finding]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._query: asyncio.Task[Health] | None = None
-        self._fresh: Finding | None = None  # only a healthy one: trouble may be over already
+        self._fresh: Finding | None = None  # never an unhealthy one: it may be healthy by now
         self._fresh_until = 0.0
         self._is_acquiring = False
         self.is_shutting_down = False
         self._last = HEALTHY
         self._is_ahead = False
 
-    def begin(self) -> None:
+    def start_query(self) -> None:
         """Start a query.
 
-        Called once before the first probe, so that the log shows what is wrong with the database,
-        and the first request finds an open connection.
+        The lifespan calls this once before the first probe, so that the log shows what is wrong
+        with the database, and the first request finds an open connection.
         """
         # The query is never cancelled, since asyncpg's cancelling waits for the server. It ends by
         # the deadlines of its connection.
@@ -110,7 +110,7 @@ class HealthCheck:
     async def check(self) -> Finding:
         """Return the health within the timeout, whatever the database and the network do."""
         if self.is_shutting_down:
-            return _found_now(SHUTTING_DOWN)
+            return _new_finding(SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
         if self._fresh is not None and loop.time() < self._fresh_until:
             return self._fresh
@@ -120,7 +120,7 @@ class HealthCheck:
         if self._timer is None:
             self._timer = loop.call_at(deadline, self._expire)
         if self._query is None:
-            self.begin()
+            self.start_query()
         return await probe
 
     def _expire(self) -> None:
@@ -133,7 +133,7 @@ class HealthCheck:
             health = POOL_TIMEOUT if is_pool_full else TIMEOUT
             self._record(health, None)
             for probe in expired:
-                _resolve(probe, _found_now(health))
+                _resolve(probe, _new_finding(health))
         self._timer = loop.call_at(self._probes[0][0], self._expire) if self._probes else None
 
     async def _query_for_probes(self) -> Health:
@@ -149,7 +149,7 @@ class HealthCheck:
         if query.cancelled():  # the loop ends
             return
         error = query.exception()
-        finding = None if error else _found_now(query.result())
+        finding = None if error else _new_finding(query.result())
         self._fresh = finding if finding and finding.health == HEALTHY else None
         self._fresh_until = query.get_loop().time() + FRESH_SECONDS
         while self._probes:

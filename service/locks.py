@@ -12,8 +12,8 @@ POLL_SECONDS = 0.01
 def lock(path: Path, *, shared: bool = False, seconds: float = 0) -> int | None:
     """Return a descriptor that holds the lock until it, and each inherited copy of it, is closed.
 
-    Returns None if other processes hold the lock for all these seconds. Creates the file if it is
-    missing. Raises OSError.
+    Returns None if other processes hold the lock for `seconds`. Creates the file if it is
+    missing. Raises OSError if the file cannot be opened or is a symbolic link.
     """
     operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

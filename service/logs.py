@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, Processor
 
-# Beginnings of uvicorn's messages that say nothing new. Our own line about a malformed request has
-# the request id, too. A request that offers WebSocket is served over HTTP, as the protocol allows.
+# Prefixes of uvicorn's messages that repeat ours or report no error. HttpProtocol logs a malformed
+# request with its id. A request that offers WebSocket is served over HTTP, as the protocol allows.
 DROPPED_MESSAGES = (
     "Invalid HTTP request",
     "Unsupported upgrade request",

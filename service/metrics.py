@@ -25,7 +25,7 @@ from service import __version__
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    # How prometheus-client makes one figure of those of several workers.
+    # How prometheus-client aggregates a gauge over several workers.
     _Aggregation: TypeAlias = Literal["livesum", "livemax", "livemostrecent"]
 
 # The environment variable with the folder into which each worker writes its metrics, so that any
@@ -49,7 +49,7 @@ OTHER_METHOD: Final = "_OTHER"
 
 REFRESH_SECONDS: Final = 1.0
 
-# A second time series for each, of when it was created, which no dashboard needs.
+# Otherwise each counter and histogram has a second time series: when it was created.
 disable_created_metrics()
 
 POOL: Final = {"db_client_connection_pool_name": "main"}
@@ -151,22 +151,22 @@ class Metrics:
         key = (method, route, status)
         duration = self._durations.get(key)
         if duration is None:
-            known = method if method in KNOWN_METHODS else OTHER_METHOD
-            duration = self._request_duration.labels(known, route, status)
-            if known == method:
+            label = method if method in KNOWN_METHODS else OTHER_METHOD
+            duration = self._request_duration.labels(label, route, status)
+            if label == method:
                 self._durations[key] = duration
         duration.observe(seconds)
 
     def observe_sync(self, status: str, seconds: float) -> None:
-        """Count a run that ended by itself: `completed`, or `failed` for a reason in its error."""
+        """Count a run that ended as `completed` or `failed`, unless the service gave it up."""
         self._sync_duration.labels(status).observe(seconds)
 
     def count_sync_given_up(self) -> None:
-        """Count a run that failed through a fault of ours, or was interrupted too often."""
+        """Count a run that failed through a fault of the service or was interrupted too often."""
         self._syncs_given_up.inc()
 
     def count_refused(self, status: int) -> None:
-        """Count a refusal by the HTTP protocol, which never became a request of the app."""
+        """Count a request that HttpProtocol refused, so that the application never got it."""
         self._refused.labels(status).inc()
 
     def refresh(self, pool: PoolUse) -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 INFO: Final = {
     "summary": "One place for the documents of many BMAD repositories",
     "description": (
-        "The backend of a documentation hub for teams that use the BMAD Method.\n\n"
+        "The backend of a documentation hub for teams that work by the BMAD Method.\n\n"
         "Every error is a problem document (RFC 9457, `application/problem+json`). Its "
         "`request_id`, also sent as `X-Request-ID`, finds the request in the service's log.\n\n"
         "Where the operator has set API_TOKEN, every change needs `Authorization: Bearer` with "

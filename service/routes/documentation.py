@@ -90,7 +90,7 @@ MISSING_ASSET_RESPONSE: Final = problem_spec(
 
 @operation(tag="documentation", responses={307: ROOT_RESPONSE})
 async def get_root(request: Request) -> Response:
-    """Lead to the documentation."""
+    """Redirect to the documentation."""
     return RedirectResponse("/docs")
 
 

@@ -40,14 +40,14 @@ ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 # A document comes from outside. Opened in a browser it may run no script and load nothing.
 SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 NOT_MODIFIED_RESPONSE: Final = ResponseSpec(
-    description="It is the one that `If-None-Match` names.",
+    description="The content is still the one that `If-None-Match` names.",
     parameters=(
         parameter("If-None-Match", "header", "The `ETag` of the content that the client has."),
     ),
 )
 DOCUMENT_HEADERS: Final = {
-    "ETag": "Of the content: another content, another tag.",
-    "Cache-Control": "`no-cache`: keep it, and ask each time whether it is still the same.",
+    "ETag": "Identifies the content: it changes whenever the content does.",
+    "Cache-Control": "`no-cache`: a cache may keep the response, and must revalidate it each time.",
 }
 
 
@@ -66,19 +66,20 @@ class DocumentMetadataSchema(ExactSchema):
 
     title = fields.String(required=True)
     front_matter = fields.Dict(
-        allow_none=True, metadata={"description": "Of Markdown: the YAML before the text."}
+        allow_none=True,
+        metadata={"description": "Of a Markdown document: the YAML before its text."},
     )
     front_matter_error = fields.String(
-        metadata={"description": "Why what looks like front matter is not read."}
+        metadata={"description": "Why the front matter cannot be read."}
     )
     encoding = fields.String(
         metadata={
-            "description": "The file's own, where that is not UTF-8 without a byte order mark: "
+            "description": "The file's encoding, unless that is UTF-8 without a byte order mark: "
             "`utf-8-sig`, `utf-16-le` or `utf-16-be`."
         }
     )
     headings: fields.List[Any] = fields.List(
-        fields.Nested(HeadingSchema), metadata={"description": "Of Markdown only."}
+        fields.Nested(HeadingSchema), metadata={"description": "Of Markdown documents only."}
     )
 
 
@@ -237,7 +238,7 @@ async def get_document(request: Request) -> Response:
 async def get_raw_document(request: Request) -> Response:
     """Get a document as it is in the repository.
 
-    The very bytes, with their media type; a browser may show them, and no more.
+    The exact bytes, with their media type. A browser may display them, but runs and loads nothing.
     """
     return await _respond_conditionally(
         request,

@@ -15,7 +15,7 @@ from service.web.bodies import ExactSchema
 from service.web.operation import ResponseSpec, operation
 
 NO_STORE = {"Cache-Control": "no-store"}
-NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old answer says nothing."}
+NO_STORE_DOCUMENTED = {"Cache-Control": "`no-store`: an old result says nothing about the present."}
 
 
 def health_body(health: Health, time: datetime) -> dict[str, str]:
@@ -28,7 +28,7 @@ def health_body(health: Health, time: datetime) -> dict[str, str]:
 
 
 EXAMPLE_TIME = datetime(2026, 11, 22, 3, 0, 0, 123456, tzinfo=UTC)
-TIMESTAMP = {"description": "When this was found out: ISO 8601, UTC, with its offset."}
+TIMESTAMP = {"description": "When the health was determined: ISO 8601, UTC, with its offset."}
 
 
 class HealthySchema(ExactSchema):
@@ -84,9 +84,9 @@ LIVE_RESPONSE: Final = ResponseSpec(
 class GetHealth:
     """Tell whether the service can do its work.
 
-    Asks the database, over the connections that requests use, whether it answers and has the schema
-    that this code needs. Answers within HEALTH_TIMEOUT_SECONDS. A schema that is ahead of the code,
-    as in a rolling deployment, is healthy.
+    Queries the database, over the connections that requests use, and compares its schema with the
+    one that this code needs. Responds within HEALTH_TIMEOUT_SECONDS. A schema that is ahead of the
+    code, as in a rolling deployment, is healthy.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +116,6 @@ def _health_response(finding: Finding) -> JSONResponse:
 async def get_liveness(request: Request) -> JSONResponse:
     """Tell that the process runs.
 
-    Always the same answer, and nothing is asked of the database.
+    Always the same response, without a query to the database.
     """
     return JSONResponse({"status": "ok"}, headers=NO_STORE)

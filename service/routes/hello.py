@@ -35,6 +35,6 @@ HELLO_RESPONSE: Final = ResponseSpec(
 async def get_hello(request: Request) -> JSONResponse:
     """Greet.
 
-    Asks nothing of the database: whether the service can do its work, health tells.
+    Does not query the database: `/api/health` tells whether the service can do its work.
     """
     return JSONResponse(hello_body(datetime.now(UTC)))

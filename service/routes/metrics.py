@@ -14,17 +14,17 @@ METRICS_RESPONSE: Final = ResponseSpec(
     schema={"type": "string"},
     media_type="text/plain",
     examples={"one of them": "bmadflow_database_up 1.0\n"},
-    headers={"Cache-Control": "`no-store`: old figures say nothing."},
+    headers={"Cache-Control": "`no-store`: old metrics say nothing about the present."},
 )
 
 
 @operation(tag="health", responses={200: METRICS_RESPONSE})
 async def get_metrics(request: Request) -> Response:
-    """Get the figures that Prometheus scrapes.
+    """Get the metrics for Prometheus.
 
-    Requests, connections to the database, and how it is, in Prometheus' text format; with several
-    worker processes, of all of them together. Asks the database as `/api/health` does, so this
-    answers within HEALTH_TIMEOUT_SECONDS, too.
+    Requests, database connections and the health of the database, in Prometheus' text format; with
+    several workers, those of all of them. Checks the database as `/api/health` does, and so
+    responds within HEALTH_TIMEOUT_SECONDS, too.
     """
     await request.state["health"].check()
     metrics = request.state["metrics"]

@@ -93,8 +93,8 @@ class ProjectDocSchema(ExactSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "When the folder was last changed. Where that was before the newest 50 "
-            "commits, the time of the oldest of these."
+            "description": "The date of the last commit that changed the folder. If none of the "
+            "newest 50 commits did, the date of the oldest of these."
         },
     )
     last_commit = fields.String(required=True, allow_none=True)
@@ -171,7 +171,7 @@ async def list_project_docs(request: Request) -> Response:
 async def create_project_doc(request: Request) -> Response:
     """Add a documentation source to a project.
 
-    Nothing is brought in until it is synced.
+    The source has no documents until it is synced.
     """
     project_id = read_id(request, "project_id")
     data = parse_source(request, await read_json(request, ProjectDocInputSchema()))
@@ -223,8 +223,8 @@ async def get_project_doc(request: Request) -> Response:
 async def update_project_doc(request: Request) -> Response:
     """Change a documentation source.
 
-    Only the fields that are sent are changed. The documents stay as they are until it is synced
-    again.
+    Only the fields that are sent are changed. The documents stay as they are until the source is
+    synced again.
     """
     source_id = read_id(request, "id")
     data = parse_source(request, await read_json(request, ProjectDocInputSchema(partial=True)))
@@ -262,7 +262,7 @@ async def update_project_doc(request: Request) -> Response:
 async def delete_project_doc(request: Request) -> Response:
     """Delete a documentation source.
 
-    With all of its documents. Answers what was deleted.
+    Deletes its documents, too. Returns the deleted source.
     """
     row = await request.state["database"].fetch_row_or_404(
         f"""

@@ -172,7 +172,7 @@ async def update_project(request: Request) -> Response:
 async def delete_project(request: Request) -> Response:
     """Delete a project.
 
-    With all of its documentation sources and documents. Answers what was deleted.
+    Deletes its documentation sources and documents, too. Returns the deleted project.
     """
     row = await request.state["database"].fetch_row_or_404(
         f"""

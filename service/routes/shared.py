@@ -76,7 +76,7 @@ def _started_body(source_id: object) -> dict[str, str]:
 
 
 STARTED_RESPONSE: Final = ResponseSpec(
-    description="It was asked for, or was under way already.",
+    description="The sync is requested, or was unfinished already.",
     schema=SyncStartedSchema,
     headers={"Location": "The sync."},
     examples={"started": _started_body(EXAMPLE_SOURCE_ID)},

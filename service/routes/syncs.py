@@ -83,7 +83,9 @@ class SyncRunSchema(ExactSchema):
     status = fields.String(
         required=True, validate=validate.OneOf(["queued", "running", "completed", "failed"])
     )
-    created_at = fields.DateTime(required=True, metadata={"description": "When it was asked for."})
+    created_at = fields.DateTime(
+        required=True, metadata={"description": "When the sync was requested."}
+    )
     started_at = fields.DateTime(required=True, allow_none=True)
     finished_at = fields.DateTime(required=True, allow_none=True)
     duration_seconds = fields.Float(required=True, allow_none=True)
@@ -94,7 +96,7 @@ class SyncRunSchema(ExactSchema):
     unchanged = _count_field()
     removed = _count_field()
     skipped = _count_field()
-    bytes = _count_field("What git fetched.")
+    bytes = _count_field("The bytes that git fetched.")
     commit_id = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     skipped_files: fields.List[Any] = fields.List(
@@ -136,7 +138,7 @@ EXAMPLE_RUN: Final = {
 
 
 STATUS_RESPONSE: Final = ResponseSpec(
-    description="How it stands.", schema=SyncStatusSchema, examples={"completed": EXAMPLE_STATUS}
+    description="The status.", schema=SyncStatusSchema, examples={"completed": EXAMPLE_STATUS}
 )
 RUN_RESPONSE: Final = ResponseSpec(
     description="The sync.", schema=SyncRunSchema, examples={"sync": EXAMPLE_RUN}
@@ -147,15 +149,14 @@ RUN_RESPONSE: Final = ResponseSpec(
 async def sync_project_doc(request: Request) -> Response:
     """Sync a documentation source.
 
-    Brings in what is new in its repository. Returns at once. While a sync of the source is under
-    way, it is that one that is told of.
+    Requests a sync and returns at once. If the source has an unfinished sync, returns that one.
     """
     return await start_sync(request, read_id(request, "id"), after_push=False)
 
 
 @operation(tag="syncs", responses={200: STATUS_RESPONSE})
 async def get_sync_status(request: Request) -> Response:
-    """Tell how the latest sync of a source stands."""
+    """Get the status of a source's latest sync."""
     row = await request.state["database"].fetch_row_or_404(
         """
         select project_doc.last_synced_at, project_doc.last_github_commit_date,
@@ -215,7 +216,8 @@ def describe_status(
 async def list_syncs(request: Request) -> Response:
     """List the syncs of a source.
 
-    Newest first, `limit` of them, which is 20 if it is not given. 100 are kept.
+    Newest first, up to `limit`, which is 20 if it is not given. The service keeps 100 of each
+    source.
     """
     source_id = read_id(request, "id")
     page = read_page(request, default_limit=RUNS_PER_PAGE)

@@ -33,7 +33,7 @@ class PushSchema(ExactSchema):
 
 
 WEBHOOK_HEADERS: Final = (
-    parameter("X-GitHub-Event", "header", "Which event it is.", is_required=True),
+    parameter("X-GitHub-Event", "header", "The event's name.", is_required=True),
     parameter(
         "X-Hub-Signature-256",
         "header",
@@ -47,7 +47,7 @@ PUSH_BODY: Final = BodySpec(
     is_any_type=True,
 )
 IGNORED_RESPONSE: Final = ResponseSpec(
-    description="Nothing is to be done.",
+    description="There is nothing to do for this event.",
     schema={"type": "object", "properties": {"message": {"type": "string"}}},
     examples={"other": {"message": "Nothing to do for this event."}},
 )
@@ -62,13 +62,12 @@ WRONG_SIGNATURE: Final = "The signature does not fit the body."
     problems={"invalid": "The body is not JSON.", "forbidden": WRONG_SIGNATURE},
 )
 async def receive_webhook(request: Request) -> Response:
-    """Take a webhook of GitHub's.
+    """Receive a webhook from GitHub.
 
-    A push to the source's branch syncs it at once. Needs GITHUB_WEBHOOK_SECRET, the secret that the
-    webhook was given at GitHub; other events, and pushes to other branches, are answered with 200
-    and do nothing. A body may have 25 MiB here, as GitHub's do; of one of more than 1 MiB the
-    branch is not looked at. GitHub sends JSON, or a form whose field `payload` has it: both are
-    taken.
+    Syncs the source at once after a push to its branch. Other events, and pushes to other branches,
+    get 200 and change nothing. GITHUB_WEBHOOK_SECRET has to be the secret that the webhook has at
+    GitHub. A body may have 25 MiB; if it has more than 1 MiB, its branch is not checked. The body
+    is JSON, or a form whose field `payload` holds the JSON.
     """
     source_id = read_id(request, "id")
     body = await _read_signed_body(request)

@@ -48,10 +48,10 @@ INFO: Final = {
     "license": {"name": "MIT", "identifier": "MIT"},
 }
 TAGS: Final = {
-    "projects": "What the documents of several repositories belong to.",
+    "projects": "A project gathers the documents of several repositories.",
     "project docs": "Documentation sources: a folder in a branch of a git repository.",
-    "syncs": "Bringing a source's documents in.",
-    "documents": "What was brought in.",
+    "syncs": "Runs that bring a source's documents up to date.",
+    "documents": "The sources' documents, as of the last sync.",
     "health": "For monitors, load balancers and orchestrators.",
     "documentation": "This documentation, for people and for programs.",
 }
@@ -184,7 +184,7 @@ def _describe_route(route: Route, resources: Mapping[str, Resource]) -> dict[str
         operations["head"] = {
             **operations["get"],
             "operationId": f"{operation['operationId']}Head",
-            "summary": f"{summary}: the answer without its body",
+            "summary": f"{summary}: the response without its body",
             "responses": _describe_responses(bodiless, access_to("HEAD", route.path_format)),
         }
     return operations

@@ -31,7 +31,9 @@ PAGE_PARAMETERS: Final = (
         "How many at most.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
     ),
-    parameter("cursor", "query", "Where to go on: from the `Link` header of the page before."),
+    parameter(
+        "cursor", "query", "Where the page begins: from the `Link` header of the page before."
+    ),
 )
 
 # The first page's cursor, which sorts before every row. Null would need an `or` in the SQL, with

@@ -184,8 +184,8 @@ def test_the_limits_in_its_texts_are_those_of_the_code() -> None:
     texts = {operation["operationId"]: operation["description"] for _, operation in operations()}
     for name in ("listProjects", "listProjectDocs"):
         assert f"`limit`, which is {MAX_LIMIT:,} if" in texts[name]
-    assert f"`limit` of them, which is {RUNS_PER_PAGE} if" in texts["listSyncs"]
-    assert f"{RUNS_KEPT} are kept" in texts["listSyncs"]
+    assert f"up to `limit`, which is {RUNS_PER_PAGE} if" in texts["listSyncs"]
+    assert f"keeps {RUNS_KEPT} of each source" in texts["listSyncs"]
     assert f"A body may have {MAX_WEBHOOK_BYTES // MIB} MiB" in texts["receiveWebhook"]
     assert f"more than {MAX_BODY_BYTES // MIB} MiB" in texts["receiveWebhook"]
     source = DOCUMENT["components"]["schemas"]["ProjectDoc"]["properties"]

@@ -1,4 +1,4 @@
-"""Processes and sockets: uvicorn, its workers, and clients that are slow or do not speak HTTP.
+"""Processes and sockets: uvicorn, workers, draining, slow clients and malformed requests.
 
 May import app, health, logs, metrics, settings, sync.syncer and web. Begin with serve.py.
 """

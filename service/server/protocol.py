@@ -1,11 +1,11 @@
-"""uvicorn's HTTP protocol, with limits on slow clients, and problem documents for what is not HTTP.
+"""uvicorn's HTTP protocol, with limits on slow clients, and with problems for malformed requests.
 
 A connection is in one of these states, and its client may keep it there for a limited time:
 
     head     a request line or headers have begun and not ended, or the connection is new and has
              had no request: HEAD_SECONDS, MAX_HEAD_BYTES
-    body     the headers have ended, the body has not: BODY_SECONDS. A body that goes on after its
-             response is unread, and dropped: MAX_UNREAD_BYTES
+    body     the headers have ended, the body has not: UNREAD_BODY_SECONDS. The part of a body
+             that comes after its response is dropped: MAX_UNREAD_BYTES
     running  the request is complete, its response is not: no limit here. More requests may wait
              in uvicorn's pipeline: MAX_WAITING
     stalled  the client does not read what the service sent: STALL_SECONDS
@@ -13,7 +13,7 @@ A connection is in one of these states, and its client may keep it there for a l
 
 A new connection is in head. A request takes it through head, body and running to idle, and the
 next request's first byte back to head. While bytes of a response wait for the client to read them,
-the connection is stalled, whatever it was in.
+the connection is stalled, whichever state it was in.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MAX_WAITING: Final = 100  # requests on one connection; each takes some kB
 # here they would send requests into connections that the service just closed.
 KEEP_ALIVE_SECONDS: Final = 75
 HEAD_SECONDS: Final = 10.0
-BODY_SECONDS: Final = 90.0  # of a body that no route reads; BodyLimit has a shorter limit
+UNREAD_BODY_SECONDS: Final = 90.0  # for a body that no route reads; BodyLimit has a shorter limit
 STALL_SECONDS: Final = 30.0
 
 
@@ -60,11 +60,10 @@ class TooManyWaitingError(Exception):
 
 
 class Parser(httptools.HttpRequestParser):
-    """httptools' parser, made to ignore offers to upgrade to another protocol, as a server may.
+    """httptools' parser, made to ignore an Upgrade header, as a server may (RFC 9110, section 7.8).
 
-    After such an offer httptools takes the rest, the body included, for the other protocol.
-    uvicorn would lose the part that came with the head, and parse what comes later as the next
-    request.
+    After such a head httptools takes all that follows, the body included, for the other protocol.
+    uvicorn would drop the bytes that came with the head, and parse later ones as the next request.
     """
 
     def __init__(self, protocol: HttpProtocol) -> None:
@@ -72,13 +71,13 @@ class Parser(httptools.HttpRequestParser):
         self._protocol = protocol
 
     def feed_data(self, data: bytes | bytearray | memoryview | array[int]) -> None:
-        """Parse `data`. Parse a head with an offer a second time, without the offer."""
+        """Parse `data`. Parse a head with an Upgrade header a second time, without the header."""
         rest = data
         while True:
             try:
                 super().feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
-                super().feed_data(self._protocol.take_head_without_offer())
+                super().feed_data(self._protocol.head_without_upgrade())
                 rest = memoryview(rest)[upgrade.args[0] :]
             else:
                 return
@@ -89,11 +88,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Parsing. From the end of a message to the end of the next head:
     _is_in_head = True
-    # From a head with an offer to upgrade until the same head was parsed without it:
-    _is_offer = False
-    # Bytes since the parser last progressed, which are those of a head or trailers without an end:
+    # From a head with an Upgrade header until that head is parsed again without the header:
+    _is_upgrade = False
+    # Bytes since the parser last progressed: those of an unfinished head or unfinished trailers:
     _head_bytes = 0
-    # Whether the last data ended a head or a message, or had a piece of a body:
+    # Whether the last data ended a head or a message, or had a part of a body:
     _has_progressed = False
     # Bytes of the last request's body that came after its response:
     _unread_bytes = 0
@@ -102,19 +101,20 @@ class HttpProtocol(HttpToolsProtocol):
     # is the last one that came, which may still wait:
     _running: RequestResponseCycle | None = None
 
-    # Time. The state with a limit that end_if_late last saw, the request that it was about and the
-    # bytes that were unsent; and since when it has been so:
+    # Time. The state that end_if_late last saw, with its request and the number of unsent bytes
+    # (None in running, which has no limit), and the time since which these have been the same:
     _seen: tuple[str, RequestResponseCycle | None, int] | None = None
     _seen_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Replace uvicorn's parser by ours."""
+        """Replace uvicorn's parser with Parser."""
         super().connection_made(transport)
         self.parser = Parser(self)
+        # As uvicorn does: data after a request with `Connection: close` is no error.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the running request of the disconnect; uvicorn tells only the last that came."""
+        """Tell the running request of the disconnect: uvicorn tells only the last one received."""
         self.pipeline.clear()
         if self._running and not self._running.response_complete:
             self._running.disconnected = True
@@ -139,12 +139,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse_head()
 
     def on_headers_complete(self) -> None:
-        """Begin the request; refuse a head that came complete and is too large."""
+        """Begin the request; refuse a complete head that is too large."""
         self._has_progressed = True
         is_connect = self.parser.get_method() == b"CONNECT"
-        self._is_offer = self.parser.should_upgrade() and not is_connect
-        if self._is_offer:
-            return  # Parser parses this head again
+        self._is_upgrade = self.parser.should_upgrade() and not is_connect
+        if self._is_upgrade:
+            return  # Parser parses this head again, without the Upgrade header
         self._is_in_head = False
         if self._head_bytes > MAX_HEAD_BYTES:  # the bytes may include a body: measure the head
             separators = len(": \r\n")
@@ -153,18 +153,18 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse_head()
                 raise HeadTooLargeError  # ends the parser; uvicorn calls send_400_response
         if len(self.pipeline) >= MAX_WAITING:
-            raise TooManyWaitingError  # likewise; the waiting requests get their responses
+            raise TooManyWaitingError  # as above; the waiting requests get their responses
         super().on_headers_complete()
         self._unread_bytes = 0
         self.headers = []  # for trailers, which are no headers of the request (RFC 9110, 6.5.1)
-        # What follows a CONNECT is no HTTP; and while the service drains, clients must move to
+        # The bytes after a CONNECT are not HTTP. While the service drains, clients must move to
         # another copy.
         if is_connect or self.app_state["health"].is_shutting_down:
             self.cycle.keep_alive = False
 
-    def take_head_without_offer(self) -> bytes:
-        """Return the head that offers to upgrade, without the offer."""
-        if not self._is_offer:
+    def head_without_upgrade(self) -> bytes:
+        """Return the head as bytes, without its Upgrade header."""
+        if not self._is_upgrade:
             return b""
         version = self.parser.get_http_version().encode()
         line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
@@ -172,7 +172,7 @@ class HttpProtocol(HttpToolsProtocol):
         return b"".join([line, *kept, b"\r\n"])
 
     def on_body(self, body: bytes) -> None:
-        """Pass on a piece of a body, or count it as unread after the response."""
+        """Pass on a part of a body; count it as unread if its response was sent already."""
         self._has_progressed = True
         if self.cycle.response_complete:
             self._unread_bytes += len(body)
@@ -181,8 +181,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request's message: the next head may begin."""
-        if self._is_offer:
+        """End the request: the next head may begin."""
+        if self._is_upgrade:
             return
         self._has_progressed = True
         super().on_message_complete()
@@ -198,7 +198,7 @@ class HttpProtocol(HttpToolsProtocol):
         if unsent:
             state, allowed = "stalled", STALL_SECONDS
         elif not self._is_in_head:
-            state, allowed = "body", BODY_SECONDS
+            state, allowed = "body", UNREAD_BODY_SECONDS
         elif cycle is None or self._is_head_begun():
             state, allowed = "head", HEAD_SECONDS
         elif cycle.response_complete:
@@ -225,13 +225,13 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _is_head_begun(self) -> bool:
-        # If the data that came last ended with the beginning of a head, no bytes are counted yet,
-        # but uvicorn has made a scope, as it does at the first byte of each request.
+        # A head may begin in the data that ended the message before it. Those bytes are not
+        # counted, but uvicorn makes a scope at the first byte of each request.
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return self._head_bytes > 0 or self.scope is not (cycle.scope if cycle else None)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be parsed, unless it was refused already."""
+        """Refuse a request that cannot be parsed, unless it was refused already."""
         if not self.transport.is_closing():
             self._refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
 
@@ -262,7 +262,7 @@ class HttpProtocol(HttpToolsProtocol):
             client=self._client_host(),
         )
         self.app_state["metrics"].count_refused(int(status))
-        # The path is not known: `instance` is the id.
+        # The path is unknown, so `instance` is the request id.
         body = problem_bytes(status, detail, request_id.urn, request_id.hex)
         headers = SECURITY_HEADERS | {
             "Content-Type": PROBLEM_TYPE,

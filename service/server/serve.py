@@ -1,4 +1,4 @@
-"""Serves in this process or, with several workers, under a supervisor."""
+"""Serve in this process or, with several workers, under a supervisor."""
 
 from __future__ import annotations
 

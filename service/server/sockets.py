@@ -10,8 +10,8 @@ from service.settings import SettingsError
 BACKLOG = 2048
 
 # The machine lacks the address family, or the address is another machine's. A name such as
-# `localhost` may have several addresses: those with such an error are skipped.
-NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+# `localhost` may have several addresses, of which those with such an error are skipped.
+UNUSABLE_ADDRESS = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 class ListenError(Exception):
@@ -42,7 +42,7 @@ def listen(host: str, port: int, *, only_loopback: bool = False) -> list[socket.
                 listener = unless_all_listen.enter_context(socket.socket(family))
                 _listen(listener, address)
             except OSError as error:
-                if error.errno in NOT_HERE:
+                if error.errno in UNUSABLE_ADDRESS:
                     continue
                 raise ListenError(
                     f"cannot listen on {host} port {port}: {error.strerror}. "
@@ -60,6 +60,6 @@ def _listen(listener: socket.socket, address: tuple[object, ...]) -> None:
     if listener.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind(address)
-    # Now rather than later: with SO_REUSEADDR two services could bind the same port, and only the
-    # second one's listen fails.
+    # Now, not in uvicorn: with SO_REUSEADDR a second service can bind the same port, and fails only
+    # when it listens.
     listener.listen(BACKLOG)

@@ -1,4 +1,4 @@
-"""Starts, replaces and stops several workers that serve the same sockets."""
+"""Start, replace and stop several workers that serve the same sockets."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-# A worker that exits with an error sooner than this failed to start, as its successor would, too.
+# A worker that exits with an error sooner than this failed to start, and so would its successor.
 START_SECONDS: Final = 5.0
 
 RESPAWN_SECONDS: Final = 1.0
 
-# A worker that outlives its time to drain and stop by this is killed.
+# A worker that runs this much longer than the time to drain and stop is killed.
 STOP_MARGIN_SECONDS: Final = 5.0
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,14 +56,14 @@ def _run_worker(
     settings: Settings, sockets: list[socket.socket], supervisor: connection.Connection
 ) -> None:
     configure_logs(settings.log_level, settings.log_format)
-    threading.Thread(target=_stop_after, args=(supervisor,), daemon=True).start()
+    threading.Thread(target=_stop_with_supervisor, args=(supervisor,), daemon=True).start()
     code = run_server(settings, sockets, url=None)
     if supervisor.poll():  # the supervisor was killed before it could remove its folder
         shutil.rmtree(os.environ[SHARED_FOLDER], ignore_errors=True)
     sys.exit(code)
 
 
-def _stop_after(supervisor: connection.Connection) -> None:
+def _stop_with_supervisor(supervisor: connection.Connection) -> None:
     supervisor.poll(None)  # nothing is ever sent: returns when the supervisor ends, even if killed
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -109,8 +109,8 @@ class _Supervisor:
         worker = self._spawn.Process(
             target=_run_worker, args=(self._settings, self._sockets, self._workers_end)
         )
-        # A worker inherits what is ignored here. A terminal sends Ctrl-C to every process of its
-        # group: workers leave it to the supervisor, or they would get two signals.
+        # A worker inherits the ignored SIGINT. A terminal sends Ctrl-C to every process of its
+        # group, and the supervisor signals the workers: they would get two signals.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.start()
         signal.signal(signal.SIGINT, self._count_signal)
@@ -137,11 +137,11 @@ class _Supervisor:
         now = time.monotonic()
         is_young = now - started < START_SECONDS
         is_fault = (worker.exitcode or 0) > 0  # it exited by itself; a signal gives a negative code
-        others_are_well = any(now - began > START_SECONDS for began in self._workers.values())
+        others_are_well = any(now - start > START_SECONDS for start in self._workers.values())
         if is_young and is_fault and not others_are_well:
             self._is_failed = True
             self._stop_workers(now=False)
             return
-        if is_young:  # killed for lack of memory, say: its successor may end as soon
+        if is_young:  # such as killed for lack of memory: its successor may end as soon
             time.sleep(RESPAWN_SECONDS)
         self._start_worker()

@@ -1,4 +1,4 @@
-"""Serves in this process: uvicorn, and how it drains and stops."""
+"""Serve in this process with uvicorn; drain and stop at a signal."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ log = structlog.stdlib.get_logger()
 
 STARTUP_FAILED: Final = 3  # uvicorn's own code
 
-# Python's own first threshold is 700 objects. A hundred concurrent requests have as many, and the
-# collector would scan them again and again, in vain.
+# Python's default for the first threshold is 700 objects. A hundred concurrent requests have as
+# many, and the collector would scan them again and again without freeing any.
 GARBAGE_THRESHOLDS: Final = (10_000, 10, 10)
 
 TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
@@ -46,7 +46,7 @@ def run_server(settings: Settings, sockets: list[socket.socket], url: str | None
 
 
 def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    """Return uvicorn's configuration."""
+    """Return uvicorn's configuration: its own logs, headers and proxies off, HttpProtocol on."""
     return uvicorn.Config(
         app,
         http=HttpProtocol,
@@ -78,7 +78,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # The objects that exist now stay: exempt them from garbage collection.
+        # Objects that exist after the startup are never garbage: exempt them from collection.
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
@@ -88,7 +88,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         if self.force_exit:
-            # uvicorn skips the lifespan then, whose task would be cancelled with a traceback.
+            # uvicorn skips the end of the lifespan then, and cancels its task with a traceback.
             await self.lifespan.shutdown()
 
     async def on_tick(self, counter: int) -> bool:

@@ -78,7 +78,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         "an idle connection, before its first request": f"{protocol.HEAD_SECONDS:g} s",
         "a client that reads nothing of a response": f"{protocol.STALL_SECONDS:g} s",
         "a body that no route reads": (
-            f"{protocol.MAX_UNREAD_BYTES // MIB} MiB, and {protocol.BODY_SECONDS:g} s to send it"
+            f"{protocol.MAX_UNREAD_BYTES // MIB} MiB, "
+            f"and {protocol.UNREAD_BODY_SECONDS:g} s to send it"
         ),
         "requests sent on one connection before the first response": f"{protocol.MAX_WAITING}",
     }

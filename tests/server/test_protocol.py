@@ -55,7 +55,7 @@ LIMITS = {
     "service.server.worker.TICKS_PER_SECOND": 2,  # so that end_if_late runs five times a second
     "service.server.protocol.HEAD_SECONDS": HEAD,
     "service.web.middleware.BODY_SECONDS": READ_BODY,
-    "service.server.protocol.BODY_SECONDS": UNREAD_BODY,
+    "service.server.protocol.UNREAD_BODY_SECONDS": UNREAD_BODY,
     "service.server.protocol.STALL_SECONDS": STALL,
     "service.server.protocol.KEEP_ALIVE_SECONDS": KEEP_ALIVE,
     "service.server.worker.KEEP_ALIVE_SECONDS": KEEP_ALIVE,

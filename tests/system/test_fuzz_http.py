@@ -36,7 +36,7 @@ CONNECTIONS = 50
 LIMITS = {
     "service.server.worker.TICKS_PER_SECOND": 1,  # checks the limits at each tick
     "service.server.protocol.HEAD_SECONDS": 0.3,
-    "service.server.protocol.BODY_SECONDS": 0.3,
+    "service.server.protocol.UNREAD_BODY_SECONDS": 0.3,
     "service.server.protocol.STALL_SECONDS": 5,
     "service.server.protocol.KEEP_ALIVE_SECONDS": 0.3,
     "service.server.worker.KEEP_ALIVE_SECONDS": 0.3,

@@ -1,4 +1,4 @@
-"""A run's documents on their way from git to the database: contents, metadata, rows."""
+"""A run's documents, from git to the database: keep and read contents, write and remove rows."""
 
 from __future__ import annotations
 
@@ -49,25 +49,28 @@ async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFi
 
 
 class Contents:
-    """The contents of a run's documents, by git's ids: too many bytes to hold in memory.
+    """The contents of a run's documents, by git's ids, in files: they may not fit into memory.
 
-    Contents that git fetched stay in its file. Stored ones are copied to `spool`, because writing
-    one document can overwrite the content that another one needs; if the source's folder was
-    renamed, they are all that it has. The spool also has the UTF-8 of texts in other encodings, so
-    that no content is decoded twice.
+    Fetched contents stay in git's file. Stored contents are copied to `spool`, because writing one
+    document can overwrite the content that another one needs; after a rename of the source's
+    folder every content is a stored one. The spool also has the UTF-8 of texts in other encodings,
+    so that no content is decoded twice.
     """
 
     def __init__(self, blobs: Blobs, spool: IO[bytes]) -> None:
         self._blobs = blobs
         self._spool = spool
-        # Where the spool has a content or a text, as its start and its length.
+        # The place of each content or text in the spool: its start and its length, in bytes.
         self._copies: dict[str, tuple[int, int]] = {}
         self._texts: dict[str, tuple[int, int]] = {}
 
     async def copy_stored(
         self, database: Database, source_id: UUID, stored: Mapping[str, StoredFile]
     ) -> None:
-        """Copy the contents of stored documents, by path, to the spool; raises ClaimLostError."""
+        """Copy the contents of stored documents, given by path, to the spool.
+
+        Raises ClaimLostError if one is gone: only another run of the source changes its documents.
+        """
         for batch in _in_batches([(path, file.size) for path, file in stored.items()]):
             rows = await database.fetch(
                 """
@@ -80,7 +83,7 @@ class Contents:
             )
             await asyncio.to_thread(self._copy, rows)
         if any(file.blob_id not in self._copies for file in stored.values()):
-            raise ClaimLostError  # only another run of the source changes its documents
+            raise ClaimLostError
 
     def _copy(self, rows: Sequence[Row]) -> None:
         for blob_id, content in rows:
@@ -95,12 +98,12 @@ class Contents:
         return self._blobs.read(blob_id)
 
     def keep_text(self, blob_id: str, text: str) -> None:
-        """Keep the text of a content that is not itself the text's UTF-8."""
+        """Put the text of a content that is not UTF-8, or has a byte order mark, into the spool."""
         if blob_id not in self._texts:
             self._texts[blob_id] = self._append(text.encode())
 
     def read_utf8(self, blob_id: str) -> tuple[bytes, bytes | None]:
-        """Return the UTF-8 of a content's text, and the content if that is different, else None."""
+        """Return the UTF-8 of a content's text, and the content itself if it differs from that."""
         content = self.read(blob_id)
         if blob_id in self._texts:
             return self._read_spool(self._texts[blob_id]), content
@@ -123,10 +126,10 @@ class Contents:
 async def read_files(
     files: Sequence[WantedFile], contents: Contents, max_bytes: int, progress: Progress
 ) -> tuple[list[ReadFile], list[SkippedFile]]:
-    """Return the documents with their metadata, and the files that cannot be shown.
+    """Return the documents with their metadata, and the files without a readable text.
 
-    Raises GitError if contents and metadata have more than `max_bytes` together. git has counted
-    each content once, but any number of files may have it.
+    Raises GitError if contents and metadata have more than `max_bytes` together. GitRepository's
+    own limit counts a content once, even if many files have it.
     """
     read: list[ReadFile] = []
     skipped: list[SkippedFile] = []
@@ -176,7 +179,7 @@ async def _write_batch(
         lambda: [contents.read_utf8(file.file.blob_id) for file in files]
     )
     await transaction.execute(
-        # The texts are sent as bytes, so that only PostgreSQL decodes them again, as it must.
+        # Sent as bytes: asyncpg would take text only decoded, and encode it again.
         """
         insert into document
             (project_doc_id, file_path, file_type, file_size, blob_id, content, original,

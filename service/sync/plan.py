@@ -1,6 +1,6 @@
-"""Which files of a tree are documents, and what a run has to do so that the stored ones match them.
+"""Choose a tree's documents, and plan what a run does to make the stored documents match them.
 
-Pure functions. They compare git's ids of contents, so no content is fetched or read for them.
+Pure functions. They compare git's ids of contents, and need no content.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from service.git.objects import Entry
 
-# In UTF-8: a key of PostgreSQL's index of paths can have 2,704 bytes.
-PATH_BYTES: Final = 1024
-# Readers of the file tree, this service among them, recurse into each folder.
-PATH_FOLDERS: Final = 100
-# Characters of a longer path that a run's list of skipped files keeps.
+# Bytes of UTF-8: a key of PostgreSQL's index of paths can have 2,704.
+MAX_PATH_BYTES: Final = 1024
+# Limits the depth of the file tree, because its readers recurse, this service among them.
+MAX_PATH_FOLDERS: Final = 100
+# Characters of a path above MAX_PATH_BYTES that the list of skipped files shows.
 PATH_SHOWN: Final = 200
 
 # git's modes of entries.
@@ -45,11 +45,11 @@ class StoredFile(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a run has to do; files in none of the lists are stored as they are in git."""
+    """The work of a run. The documents in none of the lists are stored as they are in git."""
 
     # Documents that are new or changed, or that another READER_VERSION read.
     to_read: list[WantedFile]
-    # git's ids of the contents that have to come from git.
+    # git's ids of the contents to fetch.
     to_fetch: list[str]
     # Stored documents, by path, that have the other contents, such as those of moved files.
     to_copy: dict[str, StoredFile]
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """How a run changes the stored documents: the numbers, and the paths to delete."""
+    """A run's changes of the stored documents: how many, and the paths to delete."""
 
     counts: Counts
     removed: list[str]
@@ -73,7 +73,7 @@ def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[Skipp
     skipped: list[SkippedFile] = []
     for entry in entries:
         path = entry.path.decode(errors="backslashreplace")
-        shown = path if len(entry.path) <= PATH_BYTES else f"{path[:PATH_SHOWN]}…"
+        shown = path if len(entry.path) <= MAX_PATH_BYTES else f"{path[:PATH_SHOWN]}…"
         file_type = file_type_of(path)
         if entry.mode == SUBMODULE:
             skipped.append(SkippedFile(shown, "is a submodule", None))
@@ -85,11 +85,11 @@ def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[Skipp
             skipped.append(SkippedFile(shown, f"has the unknown mode {entry.mode}", None))
         elif path.encode() != entry.path:
             skipped.append(SkippedFile(shown, "has a name that is not valid UTF-8", None))
-        elif len(entry.path) > PATH_BYTES:
-            reason = f"has a path of more than {PATH_BYTES:,} bytes"
+        elif len(entry.path) > MAX_PATH_BYTES:
+            reason = f"has a path of more than {MAX_PATH_BYTES:,} bytes"
             skipped.append(SkippedFile(shown, reason, None))
-        elif entry.path.count(b"/") > PATH_FOLDERS:
-            reason = f"is more than {PATH_FOLDERS} folders deep"
+        elif entry.path.count(b"/") > MAX_PATH_FOLDERS:
+            reason = f"is more than {MAX_PATH_FOLDERS} folders deep"
             skipped.append(SkippedFile(shown, reason, None))
         else:
             wanted.append(WantedFile(path, file_type, entry.id))
@@ -105,7 +105,7 @@ def compare(
 ) -> Plan:
     """Return the plan that turns the stored documents, by path, into the wanted ones.
 
-    `refused` has the reasons why contents were skipped before, by git's ids of them. With
+    `refused` maps git's ids of contents that an earlier run skipped to the reasons. With
     `read_all`, every document is read again, stored or refused.
     """
     paths = {file.blob_id: path for path, file in stored.items()}
@@ -125,9 +125,9 @@ def compare(
 def list_changes(
     wanted: Sequence[WantedFile], stored: Mapping[str, StoredFile], skipped: AbstractSet[str]
 ) -> Changes:
-    """Return how the stored documents, by path, change into the wanted ones.
+    """Return the changes that make the stored documents, given by path, match the wanted ones.
 
-    `skipped` are the paths of wanted files whose contents cannot be shown: those are not documents.
+    `skipped` has the paths of wanted files whose contents are skipped: they are not documents.
     """
     shown = {file.path: file.blob_id for file in wanted if file.path not in skipped}
     kept = shown.keys() & stored.keys()

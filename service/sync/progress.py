@@ -25,13 +25,13 @@ class SourceMovedError(Exception):
 class Progress:
     """The progress of a run, and of its claim.
 
-    The run's thread counts the files, and the task that renews the claim stores the numbers.
+    The thread that reads files counts them; the task that renews the claim stores the counts.
     """
 
     def __init__(self, claimed_at: float) -> None:
         self.files_total: int | None = None
         self.files_done = 0
-        # By time.monotonic(): when the last successful claim or renewal was sent.
+        # The time.monotonic() at which the last successful claim or renewal was sent.
         self.claimed_at = claimed_at
         # Renewing the claim and ending the run update the same row. They wait for each other here,
         # because statements that wait in PostgreSQL run into their deadlines.

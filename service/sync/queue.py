@@ -1,7 +1,7 @@
 """The queue of runs: rows of `sync_run`, which workers claim for a few seconds at a time.
 
-The API shows the same rows that the workers share out, so there is no second system to install, to
-watch or to keep in step. A claim is a lease that its worker renews; when the worker is killed, the
+The rows are both the queue and what the API shows, so there is no second system to install, watch
+or keep in step. A claim is a lease that its worker renews; when the worker is killed, the
 lease expires and another worker claims the run. `claim_id` is a fencing token: a worker that lost
 its claim can no longer write.
 """
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 CLAIM_SECONDS: Final = 10.0
 RENEW_SECONDS: Final = 2.0
 
-# The most claims of one run: a run that kills its worker must not kill every other worker, too.
+# The most claims of one run: a run that crashes its worker must not crash every other worker.
 MAX_ATTEMPTS: Final = 3
 
-# Finished runs of each source; older ones are deleted.
+# The runs kept of each source; older finished ones are deleted.
 RUNS_KEPT: Final = 100
 
 # The most skipped files that a run's row lists; the row also has their number.
@@ -43,7 +43,7 @@ DATABASE_AWAY: Final = (
 
 # The transaction that ends a run locks the run's row, so that no other worker can claim the run. If
 # the worker freezes or loses its connection meanwhile, PostgreSQL ends the transaction. PostgreSQL
-# 17 and newer have transaction_timeout, which also limits the moments that the other two leave out.
+# 17 and newer have transaction_timeout, which also limits a transaction of many short statements.
 HOLD_LIMITS: Final = {
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
@@ -84,7 +84,7 @@ class SkippedFiles(NamedTuple):
     total: int
 
     def reasons(self) -> dict[str, str]:
-        """Return the reasons why contents were skipped, by git's ids of them."""
+        """Return the reason of each content that was skipped, by git's id of the content."""
         return {file.blob_id: file.reason for file in self.files if file.blob_id}
 
 
@@ -98,7 +98,7 @@ class Counts(NamedTuple):
 
 
 async def request_sync(queries: Queries, source_id: UUID, *, after_push: bool = False) -> UUID:
-    """Return the id of the source's unfinished run, or of a new one that is queued for it.
+    """Return the id of the source's unfinished run; queue a run if there is none.
 
     With `after_push`, another run follows an unfinished one that has started: it may have read the
     repository before the push. Raises the Problem `not_found` where the source does not exist.
@@ -140,7 +140,7 @@ async def request_sync(queries: Queries, source_id: UUID, *, after_push: bool = 
 
 
 async def request_due_syncs(database: Database, every_minutes: float) -> None:
-    """Queue a run of each source that has no unfinished run and none from the last minutes."""
+    """Queue a run of each source without an unfinished run or one of the last `every_minutes`."""
     await database.execute(
         """
         insert into sync_run (project_doc_id)
@@ -218,7 +218,7 @@ async def renew_claim(
 async def release_run(database: Database, claim: Claim, *, is_attempt: bool) -> None:
     """Put a claimed run back into the queue, unless the claim is lost.
 
-    `is_attempt` says that the claim counts as one of MAX_ATTEMPTS.
+    The claim counts as one of MAX_ATTEMPTS if `is_attempt`.
     """
     await database.execute(
         """
@@ -247,7 +247,7 @@ async def hold_claim(transaction: Connection, claim: Claim) -> Row:
         list(HOLD_LIMITS),
         list(HOLD_LIMITS.values()),
     )
-    # The source first, as deleting a source locks them, so that the two cannot deadlock.
+    # The source first, in the order of a deletion of the source, so that the two cannot deadlock.
     source = await transaction.fetch_row(
         """
         select github_url, branch, github_folder_path
@@ -277,7 +277,7 @@ async def complete_run(
     commit_id: str | None,
 ) -> None:
     """Record the results of a run, in the transaction that holds the claim and wrote documents."""
-    # clock_timestamp(), because now() is the transaction's start: writing is a part of the run.
+    # clock_timestamp(), since now() is the transaction's start, before the documents were written.
     kept = [file._asdict() for file in skipped.files[:SKIPPED_FILES_KEPT]]
     await _end_run(
         transaction,

@@ -1,7 +1,7 @@
 """One run: compare a source's folder in git with its stored documents, and write the difference.
 
 The run fetches and reads everything first, and then writes it in one short transaction. Readers see
-the old state or the new one, and a run that fails before changes nothing.
+the old state or the new one, and a run that fails before that changes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from service.sync.progress import Progress, SourceLocation
     from service.sync.queue import Claim
 
-# Files of all kinds in a source's folder: a run holds the list of them in memory.
+# The most files, documents or not, in a source's folder: a run holds their list in memory.
 ENTRIES_MAX: Final = 500_000
 
 # Bytes that the spool of contents holds in memory before it becomes a file.
@@ -50,7 +50,7 @@ MAX_PASSES: Final = 3
 
 
 class Revision(NamedTuple):
-    """A state of a source's folder: git's ids of the commit and of the tree, and the date."""
+    """A state of a source's folder: git's ids of commit and tree, the date of the last change."""
 
     commit: str | None
     tree_id: str | None
@@ -58,7 +58,7 @@ class Revision(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A source: its location, the revision that its documents show, and which code read them."""
+    """A source: its location, and its documents' revision and READER_VERSION."""
 
     id: UUID
     url: str
@@ -94,10 +94,10 @@ def _git_options(settings: Settings) -> GitOptions:
 async def sync_source(
     database: Database, claim: Claim, settings: Settings, progress: Progress
 ) -> dict[str, Any]:
-    """Do a claimed run, record how it ended, and return the fields of its log line.
+    """Do a claimed run, record its result, and return the fields of its log line.
 
     Raises ClaimLostError if another worker has the run or the source was deleted, and
-    DatabaseUnavailable; then nothing is written, and the run is still unfinished.
+    DatabaseUnavailable. In both cases nothing is written, and the run stays unfinished.
     """
     with suppress(OSError):  # if there is no temporary directory, GitRepository reports it
         await asyncio.to_thread(remove_leftovers)
@@ -172,7 +172,8 @@ class _Pass:
             contents = Contents(blobs, spool)
             await contents.copy_stored(self.database, source.id, plan.to_copy)
             read, unreadable = await read_files(plan.to_read, contents, max_bytes, self.progress)
-            # Contents first: the next run skips a content unread only if this run's list has it.
+            # Files skipped for their contents come first: the row lists only SKIPPED_FILES_KEPT,
+            # and the next run reads each content again that is not in the list.
             all_skipped = [*plan.skipped, *unreadable, *skipped]
             hidden = {file.path for file in (*plan.skipped, *unreadable)}
             counts, removed = list_changes(wanted, stored, hidden)

@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger()
 
-# How often a syncer looks for runs that other workers queued or lost.
+# How often a syncer looks for runs that other workers queued, or whose claims expired.
 POLL_SECONDS: Final = 2.0
 
-# How often it queues the runs that SYNC_EVERY_MINUTES makes due, which is a slower query.
+# How often a syncer queues the runs that SYNC_EVERY_MINUTES makes due, with a slower query.
 DUE_SECONDS: Final = 10.0
 
-# At a stop, the time to release the runs, and then the time for tasks that the database held up.
+# At a stop, the time to release the runs, then the time for tasks that wait for the database.
 STOP_SECONDS: Final = 3.0
 END_SECONDS: Final = 1.0
 
@@ -93,11 +93,11 @@ class Syncer:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _claim_runs(self) -> None:
-        """Start runs until none is queued or as many as allowed are in progress."""
+        """Claim and start runs until none is queued or SYNC_CONCURRENCY of them are in progress."""
         try:
             await self._request_due_syncs()
             while not self._is_stopping and len(self._running) < self._settings.sync_concurrency:
-                asked_at = time.monotonic()
+                sent_at = time.monotonic()
                 claim = await claim_run(self._database)
                 self._is_database_away = False
                 if claim is None:
@@ -105,13 +105,13 @@ class Syncer:
                 if self._is_stopping:
                     await release_run(self._database, claim, is_attempt=False)
                     break
-                task = asyncio.create_task(self._run_claim(claim, asked_at))
+                task = asyncio.create_task(self._run_claim(claim, sent_at))
                 self._running.add(task)
                 self._metrics.syncs_running.inc()
                 task.add_done_callback(self._forget_task)
         except DATABASE_ERRORS as error:
-            # Also if the schema is missing or the server is a standby. Logged once: the health
-            # check reports the state of the database.
+            # Such as an outage, a missing schema, or a standby. Logged once: the health check
+            # reports the state of the database.
             if not self._is_database_away:
                 log.warning("sync_waits_for_database", error=repr(error))
             self._is_database_away = True
@@ -129,8 +129,8 @@ class Syncer:
         self._metrics.syncs_running.dec()
         self.wake()
 
-    async def _run_claim(self, claim: Claim, asked_at: float) -> None:
-        """Do a claimed run to its end, or release it, and log how it ended."""
+    async def _run_claim(self, claim: Claim, sent_at: float) -> None:
+        """Do a claimed run to its end or release it; log the result."""
         # Imported late: a service that never syncs starts faster and takes less memory.
         from service.sync.run import sync_source
 
@@ -139,7 +139,7 @@ class Syncer:
         if claim.attempts > MAX_ATTEMPTS:
             await self._fail(claim, INTERRUPTED, fields)
             return
-        progress = Progress(asked_at)
+        progress = Progress(sent_at)
         work = asyncio.create_task(sync_source(self._database, claim, self._settings, progress))
         renewals = asyncio.create_task(self._keep_claim(claim, progress))
         is_released = False
@@ -155,7 +155,7 @@ class Syncer:
         await _cancel(work)
         await _cancel(renewals)
         try:
-            # Cancelled work may have ended all the same; then its result counts.
+            # Work may end before its cancellation arrives: then its result counts.
             if work.cancelled() and not is_released:
                 renewals.result()
             outcome = work.result()
@@ -179,18 +179,18 @@ class Syncer:
             log.info("sync_finished", **fields, **outcome, duration_ms=round(seconds * 1000))
 
     async def _keep_claim(self, claim: Claim, progress: Progress) -> None:
-        """Renew the claim for ever; raises ClaimLostError."""
+        """Renew the claim every RENEW_SECONDS, until cancelled; raises ClaimLostError."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             async with progress.lock:
                 if progress.is_finished:
                     continue
-                asked_at = time.monotonic()
+                sent_at = time.monotonic()
                 with suppress(*DATABASE_ERRORS):  # the claim outlasts several renewals
                     await renew_claim(
                         self._database, claim, progress.files_total, progress.files_done
                     )
-                    progress.claimed_at = asked_at
+                    progress.claimed_at = sent_at
 
     async def _retry_or_fail(self, claim: Claim, fields: Mapping[str, Any]) -> None:
         if claim.attempts < MAX_ATTEMPTS:
@@ -203,7 +203,7 @@ class Syncer:
             await release_run(self._database, claim, is_attempt=is_attempt)
 
     async def _fail(self, claim: Claim, error: str, fields: Mapping[str, Any] | None) -> None:
-        """Record a failure, and log it with `fields`; without fields it has been logged already."""
+        """Record a failure; log it with `fields`. Without `fields` the caller has logged it."""
         try:
             async with self._database.transaction() as transaction:
                 await hold_claim(transaction, claim)
@@ -217,7 +217,7 @@ class Syncer:
 
 
 def _is_overdue(progress: Progress) -> bool:
-    """Return whether the claim may have expired, so that another worker may have the run."""
+    """Return whether the claim may have expired, and another worker may have claimed the run."""
     # The transaction that ends a run locks its row, so that no other worker can claim it.
     is_ours = progress.is_finishing or progress.is_finished
     return not is_ours and time.monotonic() > progress.claimed_at + CLAIM_SECONDS
@@ -247,7 +247,7 @@ async def syncing(
         ending = {claiming, asyncio.create_task(syncer.release_runs())}
         _, late = await asyncio.wait(ending, timeout=STOP_SECONDS)
         if late:
-            # The database does not respond: claims expire, and closing its connections ends all
-            # tasks that wait for it.
+            # The database does not respond. The claims will expire; closing the connections ends
+            # all tasks that wait for the database.
             database.terminate()
             await asyncio.wait(late, timeout=END_SECONDS)

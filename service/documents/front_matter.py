@@ -25,11 +25,11 @@ CONSTANTS: Final[Mapping[str, bool | None]] = {
 }
 # The numbers of JSON. Those that only YAML has (.inf, 0x1F) stay strings.
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-MAX_DIGITS = 15  # a JSON reader in any language holds so many exactly
+MAX_DIGITS = 15  # those that a double, JSON's number in most languages, holds exactly
 
 
 class FrontMatterError(Exception):
-    """The front matter cannot be read; `line` is that of the YAML, from 1."""
+    """The front matter cannot be read; `line` counts the lines of the YAML, from 1."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -60,7 +60,7 @@ def read_front_matter(source: str) -> dict[str, Any]:
     if len(source) > MAX_FRONT_MATTER:
         raise FrontMatterError(1, f"is longer than {MAX_FRONT_MATTER // 1024} KiB")
     try:
-        return _build(parse_yaml(source))
+        return _build_mapping(parse_yaml(source))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -79,8 +79,8 @@ def parse_yaml(source: str) -> Iterator[yaml.Event]:
 def scalar_value(event: yaml.NodeEvent) -> str | int | float | bool | None:
     """Return a YAML scalar as a JSON value; raises FrontMatterError for an unsupported tag.
 
-    By the rules of YAML 1.2, which the front end's parsers follow. PyYAML has those of 1.1, in
-    which `no` is false, 10:30 is 630 and 010 is 8.
+    Follows YAML 1.2, as the front end's parsers do. PyYAML follows 1.1, in which `no` is false,
+    10:30 is 630 and 010 is 8.
     """
     assert isinstance(event, yaml.ScalarEvent)
     _check_tag(event, "str", "int", "float", "bool", "null", "timestamp", "binary")
@@ -103,19 +103,19 @@ def is_mapping(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-class _Open(NamedTuple):
-    """A mapping or sequence under construction: `keys` has the key that waits for its value."""
+class _OpenCollection(NamedTuple):
+    """An unfinished mapping or sequence; `keys` has a mapping's key whose value comes next."""
 
     container: dict[str, Any] | list[Any]
     keys: list[str]
 
 
-def _build(events: Iterator[yaml.Event]) -> dict[str, Any]:
+def _build_mapping(events: Iterator[yaml.Event]) -> dict[str, Any]:
     # Not yaml.load(): its loader recurses in C for each level, constructs Python's own types, and
     # copies a merged mapping once for each `<<`.
     document: Any = None
     is_empty = True
-    stack: list[_Open] = []
+    stack: list[_OpenCollection] = []
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
@@ -125,10 +125,10 @@ def _build(events: Iterator[yaml.Event]) -> dict[str, Any]:
             if not is_empty:
                 raise FrontMatterError(_line(event), "a second document begins")
         elif isinstance(event, yaml.NodeEvent):
-            opened = _open(event)
+            opened = _open_collection(event)
             value = opened.container if opened else scalar_value(event)
             if stack:
-                _put(stack[-1], event, value)
+                _add_to_parent(stack[-1], event, value)
             else:
                 document, is_empty = value, False
             if opened:
@@ -142,17 +142,17 @@ def _build(events: Iterator[yaml.Event]) -> dict[str, Any]:
     return document
 
 
-def _open(event: yaml.NodeEvent) -> _Open | None:
+def _open_collection(event: yaml.NodeEvent) -> _OpenCollection | None:
     if isinstance(event, yaml.MappingStartEvent):
         _check_tag(event, "map", "set")
-        return _Open({}, [])
+        return _OpenCollection({}, [])
     if isinstance(event, yaml.SequenceStartEvent):
         _check_tag(event, "seq", "omap", "pairs")
-        return _Open([], [])
+        return _OpenCollection([], [])
     return None
 
 
-def _put(parent: _Open, event: yaml.NodeEvent, value: Any) -> None:
+def _add_to_parent(parent: _OpenCollection, event: yaml.NodeEvent, value: Any) -> None:
     if isinstance(parent.container, list):
         parent.container.append(value)
     elif parent.keys:

@@ -19,8 +19,8 @@ MAX_HEADING_TEXT = 300  # characters
 MAX_ANCHOR = 1_000  # GitHub has no limit; a longer anchor is cut, and links to it lead nowhere
 MAX_HEADING_HTML = 4_000
 
-# GitHub's additions to CommonMark, those that change which lines are headings or what they say.
-GITHUB = (
+# GitHub's extensions of CommonMark, as far as they change which lines are headings, or their text.
+GITHUB_SYNTAX = (
     pyromark.Options.ENABLE_TABLES
     | pyromark.Options.ENABLE_STRIKETHROUGH
     | pyromark.Options.ENABLE_TASKLISTS
@@ -28,7 +28,7 @@ GITHUB = (
     | pyromark.Options.ENABLE_GFM
 )
 
-# None of these looks past the next `<` or `>`, so that no text takes quadratic time.
+# None of these patterns matches beyond the next `<` or `>`, so that no text takes quadratic time.
 COMMENT_OR_HEADING = re.compile(r"<(?:!--|(/?)[hH]([1-6])(?=[\s/>]))")
 TAG = re.compile(r"<[^<>]*>")
 LINE_BREAK = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
@@ -57,12 +57,12 @@ class Heading(NamedTuple):
 def read_headings(body: str) -> list[dict[str, Any]]:
     """Return the headings of a Markdown text in order, each with `level`, `text` and `anchor`.
 
-    A heading with neither text nor an image's alternative text is left out, but its anchor counts
-    for the numbers of later ones.
+    A heading with neither text nor an image's alternative text is left out, but its anchor still
+    numbers later equal anchors.
     """
     headings: list[dict[str, Any]] = []
     taken: dict[str, int] = {}
-    for heading in islice(_find_headings(pyromark.html(body, options=GITHUB)), MAX_HEADINGS):
+    for heading in islice(_find_headings(pyromark.html(body, options=GITHUB_SYNTAX)), MAX_HEADINGS):
         plain = _plain_text(heading.html)
         anchor = unique_anchor(anchor_of(plain), taken)
         if "<" in heading.html:
@@ -114,7 +114,7 @@ def anchor_of(text: str) -> str:
 def unique_anchor(anchor: str, taken: dict[str, int]) -> str:
     """Return the anchor, followed by -1, -2, … if it is `taken`, and add the result to `taken`.
 
-    A number that another heading has in its own text is passed over: the headings "a", "a-1", "a"
+    A number is skipped if the result is taken, too: the headings "a", "a-1", "a"
     get the anchors a, a-1, a-2.
     """
     unique = anchor

@@ -1,8 +1,8 @@
 """A document's metadata, read from its text: title, front matter, headings.
 
-The texts come from strangers, so every limit in this room bounds what a hostile text can cost, such
-as five megabytes of `[`. The result can be stored as jsonb: no NUL, no lone surrogate, no NaN, and
-neither deep nor large.
+The texts are untrusted, so every limit in this room bounds the time and memory that a hostile text
+can cost, such as five megabytes of `[`. PostgreSQL can store the result as jsonb: it has no NUL, no
+lone surrogate and no NaN, and is neither deep nor large.
 """
 
 import json
@@ -23,7 +23,7 @@ from service.documents.front_matter import (
 )
 from service.documents.headings import read_headings
 
-# Raise it with every change of which files are documents (service/sync/plan.py) or of what this
+# Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one: the next run of each source then reads all of its documents again.
 READER_VERSION: Final = 1
 
@@ -35,7 +35,7 @@ MAX_YAML_FOR_TITLE = 64 * 1024
 def read_metadata(text: str, file_type: str, path: str) -> dict[str, Any]:
     """Return the metadata of a document; never raises, whatever the text is.
 
-    `title` is always there, on one line. Markdown also has `front_matter` (a mapping or None),
+    `title` is always present, on one line. Markdown also has `front_matter` (a mapping or None),
     `front_matter_error` if the front matter cannot be read, and `headings` in order, each with
     `level`, `text` and GitHub's `anchor`.
     """

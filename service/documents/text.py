@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-# By suffix. The front end knows the types by these words.
+# By suffix. The front end uses the same names of types.
 FILE_TYPES: Final[Mapping[str, str]] = {
     ".md": "md",
     ".markdown": "md",
@@ -27,7 +27,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "json": "application/json",
 }
 
-# The first line of a pointer, and the size that none reaches, by the specification of Git LFS.
+# The first line of a Git LFS pointer, and its size limit in bytes, by the specification of Git LFS.
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 LFS_POINTER_SIZE = 1024
 
@@ -62,7 +62,7 @@ def read_text(content: bytes) -> DocumentText:
     Raises Unreadable for any other encoding, for NUL, which PostgreSQL's text cannot store, and for
     a Git LFS pointer, which would be shown in place of the document.
     """
-    # First, because the little-endian mark of UTF-32 begins with that of UTF-16.
+    # UTF-32 first, because its little-endian byte order mark begins with that of UTF-16.
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise Unreadable("is UTF-32, not UTF-8")
     if content.startswith(codecs.BOM_UTF16_LE):
@@ -78,7 +78,7 @@ def read_text(content: bytes) -> DocumentText:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        # `error.object`, not `content`: utf-8-sig counts from after the mark.
+        # `error.object`, not `content`: utf-8-sig counts bytes from after the byte order mark.
         line = error.object.count(b"\n", 0, error.start) + 1
         raise Unreadable(f"is not valid UTF-8 (line {line})") from error
     return DocumentText(text, not has_mark, encoding)

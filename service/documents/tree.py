@@ -28,14 +28,14 @@ class TreeFile(NamedTuple):
 
 
 def build_file_tree(sources: Sequence[TreeSource], files: Iterable[TreeFile]) -> list[Node]:
-    """Return the top nodes of the tree, in each folder the folders first, then by name.
+    """Return the top nodes of the tree. In each folder, folders come before files, then by name.
 
     Of several sources, each is a folder at the top, so that every document stands once, under its
     source. A node's path is unique in the tree, because front ends use it as a folder's id. All
     documents of a source have the same prefix before their paths in the repository, so that
     relative links between them can be followed.
     """
-    tops = _name_sources(sources) if len(sources) > 1 else {}
+    tops = _top_folders(sources) if len(sources) > 1 else {}
     # Each folder's children, by the folder's path.
     children: dict[str, list[Node]] = {}
     root = [_folder(*tops[source.id], children) for source in sources if tops]
@@ -55,7 +55,7 @@ def build_file_tree(sources: Sequence[TreeSource], files: Iterable[TreeFile]) ->
             }
         )
     for nodes in (root, *children.values()):
-        nodes.sort(key=_order)
+        nodes.sort(key=_sort_key)
     return root
 
 
@@ -66,7 +66,7 @@ class TopFolder(NamedTuple):
     path: str
 
 
-def _name_sources(sources: Sequence[TreeSource]) -> dict[object, TopFolder]:
+def _top_folders(sources: Sequence[TreeSource]) -> dict[object, TopFolder]:
     tops: dict[object, TopFolder] = {}
     taken: set[str] = set()
     for source in sources:
@@ -98,6 +98,6 @@ def _folder(name: str, path: str, children: dict[str, list[Node]]) -> Node:
     return {"type": "folder", "name": name, "path": path, "children": children[path]}
 
 
-def _order(node: Node) -> tuple[bool, str, str]:
+def _sort_key(node: Node) -> tuple[bool, str, str]:
     # Case-insensitively; the name itself keeps names that differ in case in a stable order.
     return node["type"] == "file", node["name"].casefold(), node["name"]

@@ -1,4 +1,4 @@
-"""Which addresses git may connect to: public ones, checked first and pinned for the connection."""
+"""Resolve a host to the addresses that git may connect to: public ones, which are pinned."""
 
 import asyncio
 import socket
@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from service.git.errors import UNKNOWN_HOST, GitError, clean
 
 RESOLVE_SECONDS = 10.0
-# All of them go into an environment variable; curl tries one after the other.
+# An environment variable holds all of them; curl tries one after the other.
 ADDRESSES_MAX = 16
 
-# Networks that `is_global` of some Python versions takes for public.
+# Networks that are not public, although `is_global` of some Python versions is true for them.
 NOT_PUBLIC = tuple(
     ip_network(network)
     for network in (

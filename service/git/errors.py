@@ -8,14 +8,14 @@ from service.characters import UNPRINTABLE
 
 TEXT_MAX = 300
 
-# Sequences that move a terminal's cursor or set its title (ECMA-48): a server chooses some of what
-# git prints.
+# Escape sequences that move a terminal's cursor or set its title (ECMA-48). git prints text that
+# the server chooses.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CREDENTIALS = re.compile(r"//[^/\s@']*@")
 
 
 class GitError(Exception):
-    """A repository cannot be read. `str()` is a sentence for users, without secrets and paths."""
+    """A repository cannot be read. `str()` is a sentence for users, without secrets or paths."""
 
 
 class GitTooLargeError(GitError):
@@ -89,8 +89,8 @@ _KNOWN = {
 _PATTERNS = {
     sentence: re.compile("|".join(patterns), re.MULTILINE) for sentence, patterns in _KNOWN.items()
 }
-# The server's own lines, and URLs: their text must not match a pattern, since strangers choose it.
-_CHOSEN_BY_STRANGERS = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
+# The server's own lines, and URLs. Their text is untrusted, so no pattern may match in it.
+_UNTRUSTED = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
 # A helper that exceeds the size of a file is killed by SIGXFSZ; where that signal is ignored, its
 # write fails with EFBIG.
 _FILE_TOO_LARGE = re.compile(rf"died of signal {int(signal.SIGXFSZ)}\b|File too large")
@@ -109,7 +109,7 @@ def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) 
 
     Its sentence shows none of the texts in `hidden`: secrets and local paths.
     """
-    text = _CHOSEN_BY_STRANGERS.sub("", errors.decode(errors="replace"))
+    text = _UNTRUSTED.sub("", errors.decode(errors="replace"))
     if code == -signal.SIGXFSZ or _FILE_TOO_LARGE.search(text):
         return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
     if "couldn't find remote ref" in text:

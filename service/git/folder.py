@@ -41,7 +41,7 @@ class TemporaryFolder:
 
 
 def remove_leftovers() -> int:
-    """Remove the directories of killed owners, and return how many there were.
+    """Remove the directories of killed owners; return their number.
 
     Directories in use, in this process or another one, and those of other users stay. A git helper
     outlives its killed owner for as long as a server keeps it busy: it is killed first.
@@ -97,7 +97,7 @@ def _lock_directory(path: Path) -> int | None:
 
 
 def _remove(path: Path) -> None:
-    # Several times: a process that is just ending may still create a file.
+    # Retried, because a process that is just ending may still create a file.
     for _ in range(REMOVE_TRIES):
         # The lock file goes last: until then, no other process removes the same directory.
         with suppress(OSError):

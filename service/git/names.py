@@ -10,7 +10,7 @@ URL_MAX = 2048
 BRANCH_MAX = 255
 FOLDER_MAX = 1024
 
-# On these hosts a repository's path is always `owner/name`; a longer path is that of a page.
+# On these hosts a repository's path is always `owner/name`; a longer path is a page's.
 OWNER_AND_NAME_HOSTS = ("github.com", "codeberg.org", "bitbucket.org")
 # The paths of a repository's pages on GitHub, GitLab and Gitea.
 PAGE_PATH = re.compile(r"/[^/]+/[^/]+/(.*/)?(-/|(tree|blob|raw|src/(branch|commit|tag))/[^/])")

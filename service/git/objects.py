@@ -31,21 +31,21 @@ class Tree:
     """A folder as it is in a commit."""
 
     commit: str
-    # When the last commit that changed the folder was made; None if its date is not a valid time.
+    # The date of the last commit that changed the folder; None if it is not a valid time.
     commit_date: datetime | None
     # False where the fetched history is too short: commit_date is that of the oldest fetched
     # commit, and the folder last changed then or earlier.
     is_date_exact: bool
-    # Two folders with equal contents have the same id, and only those.
+    # Folders have the same tree id if, and only if, their contents are equal.
     tree_id: str
     entries: list[Entry]
 
 
 class Blobs:
-    """The wanted contents, in one open file: readable from any thread, after GitRepository's end.
+    """The wanted contents, in one open file: readable from any thread, also after GitRepository.
 
-    `sizes` has the bytes of each content that can be read, by its id. `too_large` has the other
-    wanted ones, with None for a size that is not known.
+    `sizes` has the size in bytes of each readable content, by its id. `too_large` has the sizes of
+    the other wanted contents, or None for an unknown size.
     """
 
     def __init__(self, path: Path, sizes: dict[str, int], too_large: dict[str, int | None]) -> None:
@@ -64,7 +64,7 @@ class Blobs:
             raise GitError("git gave other contents than those that were asked for.")
 
     def read(self, blob: str) -> bytes:
-        """Return a content. Raises KeyError if it was not asked for or is too large."""
+        """Return a content. Raises KeyError if it was not wanted or is too large."""
         header = _batch_header(blob, self.sizes[blob])
         length = len(header) + self.sizes[blob]
         read = os.pread(self._file, length, self._offsets[blob])
@@ -79,7 +79,7 @@ def _batch_header(blob: str, size: int) -> bytes:
 
 def find_ref(path: Path, name: str) -> str | None:
     """Return the id of exactly this ref in the output of `git ls-remote`."""
-    # Line by line: the names of a million refs may end with this one.
+    # Line by line, because git lists each ref whose name ends with this one: maybe a million.
     with path.open("rb") as file:
         for line in file:
             commit, _, found = line.rstrip(b"\n").partition(b"\t")
@@ -95,7 +95,7 @@ def read_entries(path: Path, prefix: bytes, max_files: int) -> list[Entry]:
     """
     entries: list[Entry] = []
     with path.open("rb") as file:
-        # Part by part: a few trees that contain each other print millions of lines.
+        # Part by part, because a few trees that contain each other print millions of lines.
         rest = b""
         while part := file.read(READ_BYTES):
             *records, rest = (rest + part).split(b"\0")

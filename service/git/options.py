@@ -1,4 +1,4 @@
-"""What git may do for one repository, and for how long."""
+"""The options of a GitRepository: protocols, networks, credentials and limits."""
 
 from dataclasses import dataclass, field
 
@@ -19,10 +19,10 @@ class GitOptions:
     # Sent to `token_host` alone, which is `host` or `host:port`.
     token: str | None = field(default=None, repr=False)
     token_host: str = GITHUB
-    # For everything that one GitRepository does, from its `async with` on.
+    # The time limit of one GitRepository, from the start of its `async with`.
     seconds: float = 300.0
-    # A limit of its own for each of these: one fetch, all fetches of one GitRepository together,
-    # and the wanted contents together, unpacked.
+    # Limits each of these separately: one fetch, all fetches of one GitRepository together, and
+    # the wanted contents together, unpacked.
     max_bytes: int = 268_435_456
     # Files, links and submodules in the folder, wanted or not.
     max_files: int = 100_000

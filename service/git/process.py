@@ -1,4 +1,4 @@
-"""One git process: its environment, its limits, and its certain end."""
+"""One git process: its environment, its limits, and killing its process group."""
 
 import asyncio
 import os
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from service.git.errors import GitError
 
-# Of address space: this ends a git whose server sends refs without end.
+# The limit of address space: it stops a git whose server sends refs without end.
 MEMORY_BYTES = 1024 * 1024 * 1024
 # A transfer that stays below SLOW_BYTES per second for STALL_SECONDS is aborted.
 SLOW_BYTES = 1000
 STALL_SECONDS = 20
-# How long a killed process group may take to end.
+# The longest wait for a killed process group to end.
 KILL_SECONDS = 2.0
 
 # The whole configuration of each git process: the machine's files are not read.
@@ -43,9 +43,10 @@ CONFIGURATION = {
 def git_environment(
     *, protocols: Sequence[str], config_global: str | None, configuration: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the whole environment of a git process: only PATH is inherited.
+    """Return the whole environment of a git process, which inherits only PATH.
 
-    `configuration` is added to CONFIGURATION. It is passed here, since `ps` shows arguments.
+    `configuration` is added to CONFIGURATION. Both go into the environment, since `ps` shows
+    arguments.
     """
     pairs = {
         **CONFIGURATION,
@@ -105,8 +106,8 @@ async def run_git(
 ) -> int:
     """Run a command to its end, and return its exit code, negative for a signal.
 
-    Its input, output and errors are files. When this is cancelled, or the command fails, its whole
-    process group is killed: helpers outlive a git that is killed alone. Raises OSError if the
+    Its input, output and errors are files. If the call is cancelled or the command fails, the
+    whole process group is killed: helpers outlive a git that is killed alone. Raises OSError if the
     command cannot be started.
     """
     with (

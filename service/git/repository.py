@@ -33,9 +33,9 @@ HISTORY_COMMITS = 50
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance")
-NO_BLOBS = "--filter=blob:none"  # blobs that are asked for by id come all the same
+NO_BLOBS = "--filter=blob:none"  # git still fetches blobs that are wanted by id
 NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
-NEWEST = ("rev-list", "--max-count=1", "--no-commit-header")
+NEWEST_COMMIT = ("rev-list", "--max-count=1", "--no-commit-header")
 
 
 class GitRepository:
@@ -45,12 +45,12 @@ class GitRepository:
     """
 
     def __init__(self, options: GitOptions) -> None:
-        """Only store the options: entering the context makes the directory."""
+        """Store the options; entering the context creates the directory."""
         self._options = options
         self._tree_id: str | None = None
 
     async def __aenter__(self) -> Self:
-        """Make the directory."""
+        """Create the directory."""
         deadline = asyncio.get_running_loop().time() + self._options.seconds
         try:
             self._folder = TemporaryFolder()
@@ -116,7 +116,7 @@ class GitRepository:
         )
 
     async def fetch_blobs(self, url: str, ids: Collection[str]) -> Blobs:
-        """Fetch contents by the ids of a Tree's entries, as few bytes as the server allows."""
+        """Fetch contents by the ids of a Tree's entries, in as few bytes as the server allows."""
         wanted = list(dict.fromkeys(ids))
         if not all(OBJECT_ID.fullmatch(blob) for blob in wanted):
             raise GitError("An id is not that of a git object.")
@@ -144,12 +144,12 @@ class GitRepository:
         return await asyncio.to_thread(Blobs, output, sizes, too_large)
 
     def fetched_bytes(self) -> int:
-        """Return the bytes of the packs so far: about what was transferred."""
+        """Return the size of all packs in bytes: about as many as were transferred."""
         packs = self._git.git_dir.glob("objects/pack/*.pack")
         return sum(pack.stat().st_size for pack in packs)
 
     async def _list_refs(self, url: str, *arguments: str) -> Path:
-        """Return the file of ids and names: git lists each ref whose name ends with a given one."""
+        """Return the file with ids and names of the refs whose names end with a given one."""
         return await self._git.run_remote(url, "ls-remote", *arguments, git_dir=os.devnull)
 
     async def _initialise(self) -> None:
@@ -158,7 +158,7 @@ class GitRepository:
 
     async def _read_fetched_head(self) -> str:
         """Return the fetched commit's id, its tree's id and its date in seconds since 1970."""
-        output = await self._git.run(*NEWEST, "--format=%H %T %ct", "FETCH_HEAD", "--")
+        output = await self._git.run(*NEWEST_COMMIT, "--format=%H %T %ct", "FETCH_HEAD", "--")
         return output.read_text()
 
     async def _find_folder(self, commit: str, folder: str) -> str:
@@ -175,10 +175,10 @@ class GitRepository:
     async def _date_folder(self, commit: str, folder: str) -> tuple[str, bool]:
         """Return the date of the last commit that changed the folder, and whether that is certain.
 
-        The date is in seconds since 1970. It is not certain for the oldest fetched commits: their
-        parents are missing, so that git takes them for the ones that added every file.
+        The date is in seconds since 1970. It is not certain for the oldest fetched commits: without
+        their parents, each seems to git to have added every file.
         """
-        output = await self._git.run(*NEWEST, "--format=%H %ct", commit, "--", folder)
+        output = await self._git.run(*NEWEST_COMMIT, "--format=%H %ct", commit, "--", folder)
         newest, seconds = output.read_text().split()
         shallow = self._git.git_dir / "shallow"
         is_oldest = shallow.exists() and newest in shallow.read_text().split()
@@ -190,8 +190,8 @@ class GitRepository:
         return await asyncio.to_thread(read_sizes, output)
 
     async def _cat_file(self, *arguments: str, stdin: Path | None = None) -> Path:
-        # Twice, since each object comes with a line of its own. Contents are read only when their
-        # sizes are known to be within the limit.
+        # Twice the limit, since git prints a line before each object. The contents themselves are
+        # within the limit: fetch_blobs has checked their sizes.
         file_bytes = 2 * self._options.max_bytes
         return await self._git.run("cat-file", *arguments, stdin=stdin, file_bytes=file_bytes)
 
@@ -203,7 +203,7 @@ class GitRepository:
             raise GitTooLargeError(TOO_LARGE.format(bytes=self._options.max_bytes))
 
     async def _fetch_without_giants(self, url: str) -> None:
-        """Fetch the whole folder but its giants: a server does not tell sizes before it sends."""
+        """Fetch all blobs of the folder but giants: a server tells no sizes before it sends."""
         for pack in self._git.unfinished_packs():
             pack.unlink()
         if self._tree_id is None:

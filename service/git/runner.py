@@ -1,4 +1,4 @@
-"""Git commands on one bare repository: limited, timed, and with errors that users may read."""
+"""Git commands on one bare repository, with limits, a deadline, and errors for users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from service.git.options import GitOptions
 
 GIT_VERSION_MIN = (2, 37)  # the first with http.curloptResolve, which older ones ignore silently
-# Read from the end of what git printed on standard error.
+# The most bytes read from the end of git's standard error.
 ERROR_BYTES = 16_384
 
 
@@ -88,7 +88,7 @@ class GitRunner:
         return await self._run([directory, *arguments], stdin, file_bytes, configuration or {})
 
     def unfinished_packs(self) -> list[Path]:
-        """Return the packs of fetches that did not reach their end."""
+        """Return the packs of unfinished fetches."""
         return list(self.git_dir.glob("objects/pack/tmp_*"))
 
     def new_path(self, name: str) -> Path:

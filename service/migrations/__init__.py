@@ -1,4 +1,4 @@
-"""Brings the schema up to date with the files of sql/, by yoyo.
+"""Migrate the schema with the files of sql/, roll back and compare, by yoyo.
 
-May import nothing of ours. Begin with run.py.
+May import no other room. Begin with run.py.
 """

@@ -1,4 +1,4 @@
-"""yoyo's PostgreSQL backend, made safe: each migration and its bookkeeping in one transaction."""
+"""yoyo's PostgreSQL backend, with each migration and its bookkeeping in one transaction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Advisory locks. PROCESS_LOCK is on a connection of its own, so that no migration can release it,
 # and lasts as long as the process. WORK_LOCK is on the connection that migrates and lasts as long
-# as its work, which the server continues for a while after the process was killed.
+# as the server executes its statements, which it does for a while after the process was killed.
 # The numbers must be unused by other programs on this database: "BMADFLOW" in ASCII, and the next.
 PROCESS_LOCK: Final = 0x424D4144_464C4F57
 WORK_LOCK: Final = PROCESS_LOCK + 1
@@ -49,8 +49,8 @@ SESSION: Final = {
     "tcp_keepalives_count": "3",
 }
 
-# The server continues the statement of a killed process, and that keeps the locks that the next
-# migrate needs, unless the server checks during the statement whether the client is still there.
+# The server continues the statement of a killed process, whose locks the next migrate needs, unless
+# it checks during the statement that the client is still connected.
 CLIENT_CHECK_INTERVAL: Final = "500ms"
 
 # A file that ended its transaction would stay half applied if a later statement failed.
@@ -107,10 +107,10 @@ class MigrationBackend(PostgresqlPsycopgBackend):
         }
 
     def apply_file(self, file: MigrationFile) -> None:
-        """Apply a migration and record that.
+        """Apply a migration and record it as applied.
 
-        Raises MigrationError. Then nothing has changed or, with a file that is not transactional,
-        only what the statements before the failed one did.
+        Raises MigrationError. The migration has then changed nothing, unless the file is not
+        transactional: the statements before the failed one stay done.
         """
         migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
@@ -125,7 +125,7 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                 )
 
     def roll_back_file(self, file: MigrationFile) -> None:
-        """Undo a migration and record that. Raises MigrationError as apply_file does."""
+        """Undo a migration and delete its record. Raises MigrationError as apply_file does."""
         migration = Migration(file.id, str(file.path), str(file.path.parent))
         with self._transaction(file):
             self._run_statements(file.rollback_path, file.is_transactional)
@@ -177,8 +177,8 @@ class MigrationBackend(PostgresqlPsycopgBackend):
             raise MigrationError(f"{path.name}: leaves a transaction open; commit it")
 
     def _reset_session(self) -> None:
-        # A file may set a search_path or a role, as the first lines of a dump do. The bookkeeping
-        # would not find its tables then.
+        # A file may set a search_path or a role, as the first lines of a dump do, with which the
+        # bookkeeping would not find its tables.
         self.connection.execute("reset session authorization")  # which resets the role, too
         self.connection.execute("reset all")
         set_up_session(self.connection)

@@ -1,4 +1,4 @@
-"""Migrate, roll back and compare: with yoyo, under an advisory lock, and with checksums."""
+"""Migrate, roll back, and compare the schema with the files, under an advisory lock."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) 
         if not pending:
             report(f"the schema is up to date ({_count_migrations(len(files))})")
             return
-        _check_may_create(connection)
+        _check_create_privilege(connection)
         with open_backend(url) as backend:
             for file in pending:
                 started = time.monotonic()
@@ -125,7 +125,7 @@ def _locked(url: str, report: Callable[[str], None]) -> Generator[psycopg.Connec
 
 def _take_lock(connection: psycopg.Connection[Any]) -> bool:
     is_ours = _fetch_value(connection, "select pg_try_advisory_lock(%s)", PROCESS_LOCK)
-    # The server may still be doing the work of a killed process.
+    # The server may still execute the statement of a killed process.
     return is_ours and not _is_locked(connection, WORK_LOCK)
 
 
@@ -193,7 +193,7 @@ def _is_locked(connection: psycopg.Connection[Any], *locks: int) -> bool:
     return bool(_fetch_value(connection, query, list(locks)))
 
 
-def _check_may_create(connection: psycopg.Connection[Any]) -> None:
+def _check_create_privilege(connection: psycopg.Connection[Any]) -> None:
     # yoyo itself would retry for ten seconds, and then report a missing table.
     query = "select has_schema_privilege(current_schema(), 'create')"
     if not _fetch_value(connection, query):

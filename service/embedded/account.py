@@ -16,7 +16,7 @@ class AccountError(Exception):
 
 
 class Account(NamedTuple):
-    """The account that a program runs under: without these fields, this process's own.
+    """The account that runs a program: by default, this process's own.
 
     `prefix` is a command that runs the program under another account, such as unshare.
     """
@@ -86,9 +86,10 @@ def choose_account(folder: Path, binaries: Path) -> Account:
 
 
 def hand_over(folder: Path, account: Account) -> None:
-    """Change the owner of the folder and of everything in it, if the account has ids of its own.
+    """Give the folder and everything in it to the account, unless it owns the folder already.
 
-    Raises OSError.
+    Does nothing for an account without ids, which is this process's own. Raises
+    OSError.
     """
     if account.uid is None or account.gid is None or folder.stat().st_uid == account.uid:
         return

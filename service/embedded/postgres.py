@@ -33,6 +33,9 @@ START_SECONDS = 60.0
 STOP_STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 6.0), (signal.SIGKILL, 5.0))
 SOCKET_FOLDER_PREFIX = "bmadflow-postgres-"
 SOCKET_PATH_BYTES = 103  # macOS; Linux has 107, see sun_path in unix(7)
+# Lines of postmaster.pid, from 1, by src/include/utils/pidfile.h in PostgreSQL's source.
+PID_LINE = 1
+SOCKET_FOLDER_LINE = 5
 LOCKS = {"start.lock", "users.lock", "server.lock", f"{probe.SOCKET}.lock"}
 OUR_FILES = {*LOCKS, "data", "server.log", "server.log.old", probe.SOCKET}
 REMEDY = "or set DATABASE_URL to a server"
@@ -61,7 +64,7 @@ def find_binaries() -> Path:
 
 
 class EmbeddedPostgres:
-    """A use of the server in a private folder, which listens on a Unix socket only."""
+    """One process's use of the server in a private folder, which listens on a Unix socket only."""
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class EmbeddedPostgres:
         """Start the server or join it, and return a DSN for asyncpg, psycopg and psql.
 
         Creates the folder, the cluster and the database if they are missing. If an exception
-        interrupts it, a server that no process uses is ended. Raises EmbeddedPostgresError.
+        interrupts this, a server that no process uses is stopped. Raises EmbeddedPostgresError.
         """
         with self._readable_errors():
             binaries = find_binaries()
@@ -103,20 +106,20 @@ class EmbeddedPostgres:
                     folder = quote(str(self._ensure_running(binaries, major, start)), safe="")
                 except BaseException:
                     self._release_users_lock()
-                    self._end_unused_server()
+                    self._stop_unused_server()
                     raise
         name = quote(self._database, safe="")
         return f"postgresql://{probe.SUPERUSER}@/{name}?host={folder}&port={probe.PORT}"
 
     def stop(self) -> None:
-        """Stop using the server, and end it if no process uses it. A second call does nothing.
+        """Stop using the server, and stop it if no process uses it. A second call does nothing.
 
-        Ending even a stuck server takes 21 s at most. Raises EmbeddedPostgresError.
+        Stopping takes 21 s at most, even for a stuck server. Raises EmbeddedPostgresError.
         """
         # A server whose folder was deleted ends without a signal.
         if self._release_users_lock() and self._directory.exists():
             with self._readable_errors(), self._start_lock():
-                self._end_unused_server()
+                self._stop_unused_server()
 
     def _error(self, text: str) -> EmbeddedPostgresError:
         return EmbeddedPostgresError(f"embedded PostgreSQL in {self._directory}: {text}, {REMEDY}")
@@ -166,8 +169,7 @@ class EmbeddedPostgres:
     def _is_running(self) -> bool:
         return not is_free(self._server_lock)
 
-    def _pid_file(self, line: int) -> str:
-        # The lines are listed in PostgreSQL's source, src/include/utils/pidfile.h.
+    def _pid_file_line(self, line: int) -> str:
         return "".join(_read_or_empty(self._data / "postmaster.pid").split("\n")[line - 1 : line])
 
     def _ensure_running(self, binaries: Path, major: int, start: int) -> Path:
@@ -180,7 +182,7 @@ class EmbeddedPostgres:
                     raise self._error(f"it did not start: {reason}; see {self._log}")
                 self._launch(binaries, major, start)
                 launched, deadline = True, time.monotonic() + START_SECONDS
-            folder = Path(self._pid_file(5))
+            folder = Path(self._pid_file_line(SOCKET_FOLDER_LINE))
             code, message = probe.ask(folder, self._database)
             if code == probe.UNKNOWN_DATABASE:
                 name = self._database.replace('"', '""')
@@ -190,7 +192,7 @@ class EmbeddedPostgres:
             if code not in {probe.NO_REPLY, probe.STARTING_OR_STOPPING}:
                 raise self._error(f"it refuses with {message} ({code}); see {self._log}")
             time.sleep(POLL_SECONDS)
-        process = self._pid_file(1) or "unknown"
+        process = self._pid_file_line(PID_LINE) or "unknown"
         raise self._error(f"its process {process} does not answer; end it and try again")
 
     def _launch(self, binaries: Path, major: int, start: int) -> None:
@@ -258,10 +260,10 @@ class EmbeddedPostgres:
             os.close(use)
         return use is not None
 
-    def _end_unused_server(self) -> None:
+    def _stop_unused_server(self) -> None:
         if not is_free(self._users_lock):
             return
-        folder = Path(self._pid_file(5))
+        folder = Path(self._pid_file_line(SOCKET_FOLDER_LINE))
         for number, seconds in STOP_STEPS:
             signalled, deadline = False, time.monotonic() + seconds
             while self._is_running() and time.monotonic() < deadline:
@@ -274,7 +276,7 @@ class EmbeddedPostgres:
 
     def _signal(self, number: int) -> bool:
         """Signal the postmaster; return False if its pid is not known yet."""
-        process = self._pid_file(1)
+        process = self._pid_file_line(PID_LINE)
         if not process.isdigit():
             return False
         # A dead postmaster's pid may be another process's by now. macOS has no /proc to check that.

@@ -1,7 +1,7 @@
 """A minimal PostgreSQL client, to find out whether the embedded server is ready.
 
 It speaks PostgreSQL's protocol ("Message Flow" in the manual), since importing a driver or starting
-psql would take longer than all the rest of joining a running server.
+psql would take longer than all other steps of joining a running server.
 """
 
 import socket

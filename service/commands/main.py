@@ -1,4 +1,4 @@
-"""The commands of `python -m service`."""
+"""The commands of `python -m service`: one function for each, and what several of them use."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from types import FrameType
 
-# Each command imports its own libraries when it runs: without the others' it starts faster, and
-# the service takes less memory.
+# Each command imports its own libraries when it runs. Without those of the other commands it starts
+# faster, and the service takes less memory.
 
 FAILED = 1
 BAD_SETTINGS = 2
@@ -75,7 +75,7 @@ def run_serve(options: argparse.Namespace) -> int:
         sockets = listen(settings.host, settings.port, only_loopback=settings.api_token is None)
     except ListenError as error:
         raise CommandError(str(error)) from error
-    with _running_database(settings) as running:
+    with _running_embedded(settings) as running:
         code = _import_server_while_migrating() if options.migrate else 0
         if code:
             return code
@@ -109,9 +109,9 @@ def run_status(_: argparse.Namespace) -> int:
             "edited after it was applied": status.edited,
             "applied, and its file is gone": status.gone,
         }
-        for what, ids in differences.items():
+        for difference, ids in differences.items():
             for migration_id in ids:
-                _print_line(f"{migration_id}: {what}")
+                _print_line(f"{migration_id}: {difference}")
         if status.is_locked:
             _print_line("another process is migrating now")
             return 3
@@ -150,7 +150,7 @@ def run_sync(options: argparse.Namespace) -> int:
     settings = load_settings()
     configure_logs("ERROR", settings.log_format)  # the command itself prints the lesser events
     wanted = WantedSource(options.url, options.folder, options.branch, options.project)
-    with _running_database(settings) as running:
+    with _running_embedded(settings) as running:
         try:
             sync_repository(running, wanted, _print_line)
         except SyncCommandError as error:
@@ -161,7 +161,7 @@ def run_sync(options: argparse.Namespace) -> int:
 def run_psql(options: argparse.Namespace) -> int:
     """Open psql on the database; arguments are passed on."""
     settings = load_settings()
-    with _running_database(settings) as running:
+    with _running_embedded(settings) as running:
         program = _find_psql(settings)
         url = urlsplit(running.migrations_database_url)
         environment = dict(os.environ)
@@ -203,8 +203,8 @@ def _import_server_while_migrating() -> int:
 
 
 @contextmanager
-def _running_database(settings: Settings) -> Generator[Settings]:
-    """Run the embedded databases of the settings; yield settings with the URLs of these."""
+def _running_embedded(settings: Settings) -> Generator[Settings]:
+    """Run the embedded PostgreSQLs of the settings; yield the settings with the servers' URLs."""
     addresses = (settings.database_url, settings.migrations_database_url)
     folders = dict.fromkeys(url for url in addresses if url.startswith(EMBEDDED))
     if not folders:
@@ -229,10 +229,10 @@ def _running_database(settings: Settings) -> Generator[Settings]:
 
 
 def _run_on_database(work: Callable[[str], int | None]) -> int:
-    """Return the exit code of `work` on the URL for migrations; None from it means 0."""
+    """Call `work` with the URL for migrations; return its result as exit code, 0 for None."""
     from service.migrations.backend import MigrationError
 
-    with _running_database(load_settings()) as settings:
+    with _running_embedded(load_settings()) as settings:
         try:
             return work(settings.migrations_database_url) or 0
         except MigrationError as error:

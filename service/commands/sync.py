@@ -49,7 +49,7 @@ class SyncCommandError(Exception):
 
 
 class WantedSource(NamedTuple):
-    """The source to sync; without the name of a project, the repository's name is used."""
+    """The source to sync. Without `project`, the project gets the repository's name."""
 
     url: str
     folder: str | None
@@ -58,7 +58,7 @@ class WantedSource(NamedTuple):
 
 
 class RegisteredSource(NamedTuple):
-    """A source and its project, and which of the two this command has added."""
+    """A source and its project, and whether this command added each of them."""
 
     project_id: UUID
     project_name: str

@@ -137,8 +137,13 @@ def run_openapi(_: argparse.Namespace) -> int:
     from service.app import ROUTES
     from service.routes.shared import RESOURCES
     from service.web.openapi import build_document
+    from service.web.operation import UndocumentedRouteError
 
-    _print_line(json.dumps(build_document(ROUTES, RESOURCES), indent=2))
+    try:
+        document = build_document(ROUTES, RESOURCES)
+    except UndocumentedRouteError as error:
+        raise CommandError(str(error)) from error
+    _print_line(json.dumps(document, indent=2))
     return 0
 
 

@@ -135,7 +135,8 @@ class Syncer:
         from service.sync.run import sync_source
 
         started = time.perf_counter()
-        fields: dict[str, Any] = {"source_id": str(claim.source_id)}
+        # In the log the source has the name that the API gives it.
+        fields: dict[str, Any] = {"project_doc_id": str(claim.source_id)}
         if claim.attempts > MAX_ATTEMPTS:
             await self._fail(claim, INTERRUPTED, fields)
             return
@@ -210,7 +211,7 @@ class Syncer:
                 await fail_run(transaction, claim, error, 0)
             self._metrics.count_sync_given_up()
         except (ClaimLostError, *DATABASE_ERRORS):
-            log.warning("sync_failure_not_recorded", source_id=str(claim.source_id))
+            log.warning("sync_failure_not_recorded", project_doc_id=str(claim.source_id))
         else:
             if fields is not None:
                 log.info("sync_finished", **fields, status="failed", error=error)

@@ -447,7 +447,7 @@ def test_each_run_has_one_log_line_with_its_result(copies: Copies) -> None:
     assert fault["error"] == FAULT
     eventually(lambda: len(service.find("sync_finished")) == 2)
     done, not_done = service.find("sync_finished")
-    assert done["source_id"] == source
+    assert done["project_doc_id"] == source
     counts = [done[name] for name in ("added", "changed", "unchanged", "removed", "skipped")]
     assert (done["status"], counts, done["commit"]) == ("completed", [1, 0, 0, 0, 1], commit)
     assert done["duration_ms"] > 0

@@ -27,7 +27,7 @@ from service.embedded.account import choose_account, hand_over
 from service.embedded.postgres import find_binaries
 from service.server.sockets import ListenError, listen
 from tests.support.output import tail
-from tests.support.postgres import FAST, Postgres, run_sql
+from tests.support.postgres import FAST, Postgres, freeze, run_sql
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -319,10 +319,7 @@ class TcpPostgres:
 
     def freeze(self) -> None:
         """Stop all its processes, so that it neither responds nor refuses, like a lost machine."""
-        # The postmaster first: it would replace the others.
-        for process in [self._process, *self._process.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()
+        freeze(self._process)
 
 
 class SteadyLoad:

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 
 from service.embedded.postgres import EmbeddedPostgres
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,16 @@ def join_hosts(*urls: str) -> str:
     return first._replace(netloc=",".join([first.netloc, *others])).geturl()
 
 
+def freeze(postmaster: psutil.Process) -> None:
+    """Stop all processes of a server, so that it neither responds nor refuses."""
+    # A list of its processes lacks the one that the postmaster is just starting.
+    postmaster.suspend()
+    eventually(lambda: postmaster.status() == psutil.STATUS_STOPPED)
+    for process in postmaster.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            process.suspend()
+
+
 class Postgres:
     """A server that a test may stop, freeze and start again."""
 
@@ -54,8 +65,7 @@ class Postgres:
         self.server.stop()
 
     def freeze(self) -> None:
-        for process in self.processes():
-            process.send_signal(signal.SIGSTOP)
+        freeze(self.processes()[0])
 
     def thaw(self) -> None:
         for process in self.processes():

@@ -64,11 +64,12 @@ psql *arguments: _runtime
 openapi: _runtime
     @exec {{ python }} -m service openapi
 
-# Four processes, even on two cores: the tests wait for half of their time.
+# Four processes, even on two cores: the tests wait for half of their time. Each gets one test after
+# another: xdist's own portions give all slow tests of a folder to one process, which ends last.
 # Run the tests: all, or some, as in: just test -k health
 [no-exit-message]
 test *arguments: _development
-    @exec {{ python }} -m pytest --numprocesses 4 "$@"
+    @exec {{ python }} -m pytest --numprocesses 4 --maxschedchunk 1 "$@"
 
 # Every tool runs, even after a failure, so that one run reports all failures.
 # Check format, lint, types, imports, migrations and the OpenAPI document

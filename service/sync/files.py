@@ -10,8 +10,9 @@ from service.documents.metadata import read_metadata
 from service.documents.text import Unreadable, read_text
 from service.git.errors import DISK_FULL, GitError
 from service.git.repository import MAX_FILE_BYTES
+from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
-from service.sync.queue import ClaimLostError, SkippedFile
+from service.sync.queue import SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,13 +6,13 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from service.sync.queue import hold_claim
+from service.sync.claims import hold_claim
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from service.database import Connection, Database
-    from service.sync.queue import Claim
+    from service.sync.claims import Claim
 
 # A source's URL, branch and folder.
 SourceLocation: TypeAlias = tuple[str, str | None, str | None]

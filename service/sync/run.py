@@ -17,11 +17,11 @@ from service.git.errors import GitError
 from service.git.folder import remove_leftovers
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
+from service.sync.claims import ClaimLostError
 from service.sync.files import Contents, read_files, read_stored, remove_files, write_files
 from service.sync.plan import choose_files, compare, list_changes
 from service.sync.progress import SourceMovedError
 from service.sync.queue import (
-    ClaimLostError,
     Counts,
     SkippedFiles,
     complete_run,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from service.database import Connection, Database
     from service.git.objects import Tree
     from service.settings import Settings
+    from service.sync.claims import Claim
     from service.sync.progress import Progress, SourceLocation
-    from service.sync.queue import Claim
 
 # The most files, documents or not, in a source's folder: a run holds their list in memory.
 ENTRIES_MAX: Final = 500_000

@@ -12,8 +12,7 @@ import asyncpg
 import structlog
 
 from service.database_errors import DatabaseUnavailable
-from service.sync.progress import Progress
-from service.sync.queue import (
+from service.sync.claims import (
     CLAIM_SECONDS,
     DATABASE_AWAY,
     INTERRUPTED,
@@ -21,12 +20,12 @@ from service.sync.queue import (
     RENEW_SECONDS,
     ClaimLostError,
     claim_run,
-    fail_run,
     hold_claim,
     release_run,
     renew_claim,
-    request_due_syncs,
 )
+from service.sync.progress import Progress
+from service.sync.queue import fail_run, request_due_syncs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from service.database import Database
     from service.metrics import Metrics
     from service.settings import Settings
-    from service.sync.queue import Claim
+    from service.sync.claims import Claim
 
 log = structlog.stdlib.get_logger()
 

@@ -15,7 +15,7 @@ from service.documents.text import FILE_TYPES
 from service.git.repository import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
-from service.sync.queue import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
+from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.paging import MAX_LIMIT
 from tests.docs.markdown import README, read_rows, read_section

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from service.migrations.run import migrate
 from service.sync import syncer
-from service.sync.queue import DATABASE_AWAY, INTERRUPTED
+from service.sync.claims import DATABASE_AWAY, INTERRUPTED
 from service.sync.syncer import FAULT
 from tests.support.copies import (
     DOCUMENTS,
@@ -50,6 +50,13 @@ FILES = make_files()
 STEPS = pytest.mark.parametrize("step", [LIST, TREE, BLOBS], ids=["list", "tree", "blobs"])
 
 TOKEN = "token-nobody-may-see"
+
+
+def check_finished_once(copies: Copies, service: Service) -> None:
+    assert copies.holds(FILES)
+    assert "Traceback" not in copies.log()
+    eventually(lambda: is_idle(service))
+    eventually(lambda: len(service.find("sync_finished")) == 1)
 
 
 def test_runs_are_counted_by_status(hub: Hub) -> None:
@@ -321,10 +328,7 @@ def test_a_run_survives_a_database_restart_while_git_works(
     own_postgres.start()
     own_copies.resume()
     own_copies.wait_for_runs(("completed", 1))
-    assert own_copies.holds(FILES)
-    assert "Traceback" not in own_copies.log()
-    eventually(lambda: is_idle(service))
-    eventually(lambda: len(service.find("sync_finished")) == 1)
+    check_finished_once(own_copies, service)
 
 
 def test_a_run_is_repeated_if_the_database_restarts_while_it_writes(
@@ -337,13 +341,9 @@ def test_a_run_is_repeated_if_the_database_restarts_while_it_writes(
         eventually(lambda: run_sql(own_copies.database, WAITING_WRITES) == [(1,)])
         own_postgres.stop()
         own_postgres.start()
-    own_copies.wait_for_runs(
-        ("completed", 2), seconds=8
-    )  # sooner than the claim expires: it was released
-    assert own_copies.holds(FILES)
-    assert "Traceback" not in own_copies.log()
-    eventually(lambda: is_idle(service))
-    eventually(lambda: len(service.find("sync_finished")) == 1)
+    # Sooner than the claim expires: it was released.
+    own_copies.wait_for_runs(("completed", 2), seconds=8)
+    check_finished_once(own_copies, service)
 
 
 @pytest.mark.parametrize("seconds", [4, 13])
@@ -360,10 +360,7 @@ def test_a_run_completes_though_the_database_freezes_while_it_writes(
         own_postgres.thaw()
         holder.rollback()
     eventually(lambda: [status for status, _ in own_copies.runs()] == ["completed"], TAKEN_OVER)
-    assert own_copies.holds(FILES)
-    assert "Traceback" not in own_copies.log()
-    eventually(lambda: is_idle(service))
-    eventually(lambda: len(service.find("sync_finished")) == 1)
+    check_finished_once(own_copies, service)
 
 
 def test_git_is_stopped_when_the_claim_cannot_be_renewed(

@@ -1,0 +1,155 @@
+"""Claims on runs: which worker may work on a run, and until when.
+
+A claim is a lease that its worker renews; when the worker is killed, the lease expires and another
+worker claims the run. `claim_id` is a fencing token: a worker that lost its claim can no longer
+write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from service.database import Connection, Database, Queries, Row
+
+# A claim expires after CLAIM_SECONDS unless its worker renews it, every RENEW_SECONDS.
+CLAIM_SECONDS: Final = 10.0
+RENEW_SECONDS: Final = 2.0
+
+# The most claims of one run: a run that crashes its worker must not crash every other worker.
+MAX_ATTEMPTS: Final = 3
+
+INTERRUPTED: Final = f"The service was stopped {MAX_ATTEMPTS} times while this ran."
+DATABASE_AWAY: Final = (
+    f"The database was away or too slow {MAX_ATTEMPTS} times while this ran; try later."
+)
+
+# The transaction that ends a run locks the run's row, so that no other worker can claim the run. If
+# the worker freezes or loses its connection meanwhile, PostgreSQL ends the transaction. PostgreSQL
+# 17 and newer have transaction_timeout, which also limits a transaction of many short statements.
+HOLD_LIMITS: Final = {
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "10s",
+    "transaction_timeout": "300s",
+}
+
+
+class Claim(NamedTuple):
+    """A worker's lease on a run, with `claim_id` as its fencing token."""
+
+    run_id: UUID
+    claim_id: UUID
+    source_id: UUID
+    # The claims of the run up to this one, without those that were released at a stop.
+    attempts: int
+
+
+class ClaimLostError(Exception):
+    """Another worker has claimed the run, or the run was deleted with its source."""
+
+
+async def claim_run(database: Database) -> Claim | None:
+    """Claim the oldest run that has no valid claim; return None if there is no such run.
+
+    The caller has to fail a run with more than MAX_ATTEMPTS attempts instead of starting it.
+    """
+    row = await database.fetch_row(
+        """
+        update sync_run
+        set status = 'running',
+            claim_id = gen_random_uuid(),
+            claimed_until = now() + $1 * interval '1 second',
+            attempts = attempts + 1,
+            started_at = now(),
+            files_total = null,
+            files_done = 0
+        where id = (
+            select id
+            from sync_run
+            where finished_at is null
+                and (claimed_until is null or claimed_until < now())
+            order by created_at
+            limit 1
+            for update skip locked
+        )
+        returning id, claim_id, project_doc_id, attempts
+        """,
+        CLAIM_SECONDS,
+    )
+    return Claim(*row) if row else None
+
+
+async def renew_claim(
+    queries: Queries, claim: Claim, files_total: int | None, files_done: int
+) -> None:
+    """Extend the claim by CLAIM_SECONDS from now, and store the progress; raises ClaimLostError."""
+    status = await queries.execute(
+        """
+        update sync_run
+        set claimed_until = now() + $3 * interval '1 second',
+            files_total = $4,
+            files_done = $5
+        where id = $1 and claim_id = $2 and finished_at is null
+        """,
+        claim.run_id,
+        claim.claim_id,
+        CLAIM_SECONDS,
+        files_total,
+        files_done,
+    )
+    if status != "UPDATE 1":
+        raise ClaimLostError
+
+
+async def release_run(database: Database, claim: Claim, *, is_attempt: bool) -> None:
+    """Put a claimed run back into the queue, unless the claim is lost.
+
+    The claim counts as one of MAX_ATTEMPTS if `is_attempt`.
+    """
+    await database.execute(
+        """
+        update sync_run
+        set status = 'queued', claim_id = null, claimed_until = null,
+            attempts = attempts - case when $3 then 0 else 1 end
+        where id = $1 and claim_id = $2 and finished_at is null
+        """,
+        claim.run_id,
+        claim.claim_id,
+        is_attempt,
+    )
+
+
+async def hold_claim(transaction: Connection, claim: Claim) -> Row:
+    """Lock a claimed run and its source until the transaction ends; raises ClaimLostError.
+
+    Returns the source's github_url, branch and github_folder_path.
+    """
+    await transaction.execute(
+        """
+        select set_config(name, value, true)
+        from unnest($1::text[], $2::text[]) as wanted (name, value)
+        join pg_settings using (name)
+        """,
+        list(HOLD_LIMITS),
+        list(HOLD_LIMITS.values()),
+    )
+    # The source first, in the order of a deletion of the source, so that the two cannot deadlock.
+    source = await transaction.fetch_row(
+        """
+        select github_url, branch, github_folder_path
+        from project_doc
+        where id = $1
+        for no key update
+        """,
+        claim.source_id,
+    )
+    held = await transaction.fetch_value(
+        "select id from sync_run where id = $1 and claim_id = $2 for update",
+        claim.run_id,
+        claim.claim_id,
+    )
+    if source is None or held is None:
+        raise ClaimLostError
+    return source

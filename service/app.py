@@ -105,7 +105,7 @@ class Application(Starlette):
 
 
 def create_app(settings: Settings) -> Application:
-    """Return the ASGI application. Its lifespan opens the pool, without connecting yet."""
+    """Return the ASGI application. Its lifespan needs no database to begin."""
     metrics = Metrics()
 
     @asynccontextmanager

@@ -24,7 +24,8 @@ from service.documents.front_matter import (
 from service.documents.headings import read_headings
 
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
-# room reads from one: the next run of each source then reads all of its documents again.
+# room reads from one, also by the functions of service/characters.py: the next run of each source
+# then reads all of its documents again.
 READER_VERSION: Final = 1
 
 MAX_TITLE = 300  # characters

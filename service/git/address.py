@@ -16,13 +16,14 @@ NOT_PUBLIC = tuple(
     for network in (
         "192.0.0.0/24",  # protocols' own; 192.0.0.192 is Oracle's metadata service
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
-        "168.63.129.16/32",  # Azure's metadata service
+        "168.63.129.16/32",  # Azure's platform service
         "2002::/16",  # 6to4: contains an IPv4 address
         "2001::/23",  # Teredo and other protocols' own
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
-# Global unicast (RFC 4291). Outside of it: ::127.0.0.1, ::ffff:127.0.0.1, 64:ff9b::127.0.0.1.
+# The block that IANA assigns to networks (RFC 3587). Outside of it: ::127.0.0.1,
+# ::ffff:127.0.0.1, 64:ff9b::127.0.0.1.
 IPV6_UNICAST = ip_network("2000::/3")
 
 

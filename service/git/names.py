@@ -20,7 +20,7 @@ HOST = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([0-9]{1,5
 # RFC 3986, section 3.3, without percent-escapes.
 SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# What git check-ref-format refuses below refs/heads/, besides control characters.
+# What `git check-ref-format --branch` refuses, besides control characters.
 BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/|$)|^HEAD$")
 
 
@@ -85,7 +85,7 @@ def _check_path(host: str, path: str) -> None:
 
 
 def parse_branch(name: str) -> str:
-    """Return the branch's name, if git allows refs/heads/NAME.
+    """Return the branch's name, if git allows it.
 
     Raises ValueError; its `str()` is a sentence for the user who gave the name.
     """

@@ -9,7 +9,7 @@ GITHUB = "github.com"
 class GitOptions:
     """The limits and the credentials of one GitRepository."""
 
-    # URL schemes that git may use. Only tests use others than https.
+    # URL schemes that git may use: GIT_PROTOCOLS.
     protocols: tuple[str, ...] = ("https",)
     # Allow hosts to have any address, and let git look it up itself: for a server inside the
     # network, or where `config_global` sends URLs elsewhere.

@@ -20,7 +20,7 @@ STALL_SECONDS = 20
 # The longest wait for a killed process group to end.
 KILL_SECONDS = 2.0
 
-# The whole configuration of each git process: the machine's files are not read.
+# The configuration of each git process. Of files git reads GIT_CONFIG_GLOBAL alone.
 CONFIGURATION = {
     "core.hooksPath": "/dev/null",
     "core.bigFileThreshold": "1m",  # larger blobs are streamed, not held in memory

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.git.names import parse_branch, parse_folder, parse_repository_url
+from service.git.names import (
+    BRANCH_MAX,
+    FOLDER_MAX,
+    URL_MAX,
+    parse_branch,
+    parse_folder,
+    parse_repository_url,
+)
 from service.problems import Problem
 from service.routes.shared import (
     EXAMPLE_PROJECT_ID,
@@ -60,18 +67,18 @@ class ProjectDocInputSchema(InputSchema):
     description = Text(longest=2000, allow_none=True, load_default=None)
     github_url = Text(
         shortest=1,
-        longest=2048,
+        longest=URL_MAX,
         required=True,
         metadata={"description": "The https URL of a git repository on one of GIT_HOSTS."},
     )
     github_folder_path = Text(
-        longest=1024,
+        longest=FOLDER_MAX,
         allow_none=True,
         load_default=None,
         metadata={"description": "Where the documents are; null is the whole repository."},
     )
     branch = Text(
-        longest=255,
+        longest=BRANCH_MAX,
         allow_none=True,
         load_default=None,
         metadata={"description": "Null is the repository's default branch."},

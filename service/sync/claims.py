@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CLAIM_SECONDS: Final = 10.0
 RENEW_SECONDS: Final = 2.0
 
-# The most claims of one run: a run that crashes its worker must not crash every other worker.
+# The most starts of a run: one that crashes its worker must not crash every other worker.
 MAX_ATTEMPTS: Final = 3
 
 INTERRUPTED: Final = f"The service was stopped {MAX_ATTEMPTS} times while this ran."

@@ -55,7 +55,7 @@ class Contents:
     Fetched contents stay in git's file. Stored contents are copied to `spool`, because writing one
     document can overwrite the content that another one needs; after a rename of the source's
     folder every content is a stored one. The spool also has the UTF-8 of texts in other encodings,
-    so that no content is decoded twice.
+    so that writing them decodes nothing again.
     """
 
     def __init__(self, blobs: Blobs, spool: IO[bytes]) -> None:

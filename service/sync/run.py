@@ -97,7 +97,8 @@ async def sync_source(
     """Do a claimed run, record its result, and return the fields of its log line.
 
     Raises ClaimLostError if another worker has the run or the source was deleted, and
-    DatabaseUnavailable. In both cases nothing is written, and the run stays unfinished.
+    DatabaseUnavailable. In both cases nothing is written, and the run stays unfinished, unless only
+    the response to the commit was lost.
     """
     with suppress(OSError):  # if there is no temporary directory, GitRepository reports it
         await asyncio.to_thread(remove_leftovers)
@@ -120,7 +121,7 @@ async def sync_source(
 
 @dataclass(frozen=True)
 class _Pass:
-    """One pass of a run over its source; another follows if the source is moved meanwhile."""
+    """A run's work on its source, which is done again if the source is moved meanwhile."""
 
     database: Database
     claim: Claim

@@ -33,7 +33,7 @@ NOT_PUBLIC = (
     "100.100.100.200",  # Alibaba's metadata service
     "127.0.0.1",
     "127.255.255.254",
-    "168.63.129.16",  # Azure's metadata service
+    "168.63.129.16",  # Azure's platform service
     "169.254.169.254",  # most other clouds' metadata service
     "172.16.0.1",
     "172.31.255.255",

@@ -48,6 +48,7 @@ def front_matter_error(source: str) -> str:
         ('a: "x\\0y"\n"\\0": b', {"a": "x\ufffdy", "\ufffd": "b"}),
         ("a: {b: [{c: d}]}", {"a": {"b": [{"c": "d"}]}}),
         ("a: |\n  one\n  two", {"a": "one\ntwo"}),
+        ("a: " + "b" * 65533, {"a": "b" * 65533}),
     ],
 )
 def test_front_matter_becomes_json_values(source: str, expected: dict[str, Any]) -> None:
@@ -72,7 +73,7 @@ def test_front_matter_becomes_json_values(source: str, expected: dict[str, Any])
         ("ü: 1\na: \x07", "line 3: has a character that YAML does not allow"),
         ("a: " + "[" * 1000, "line 2: more than 32 levels deep"),
         ("a: b\n--- !!map\nc: d", "line 3: a second document begins"),
-        ("a: " + "b" * 65536, "line 2: is longer than 64 KiB"),
+        ("a: " + "b" * 65534, "line 2: is longer than 64 KiB"),
     ],
 )
 def test_unreadable_front_matter_is_reported_with_its_line_and_reason(

@@ -43,6 +43,8 @@ file_types = st.sampled_from(["md", "txt", "csv", "yaml", "json"])
         ("a: {title: no}\nb: [title, no]\ntitle: Yes\n", "yaml", "Yes"),
         ("? {a: b}\n: c\ntitle: Yes", "yaml", "Yes"),
         ("a: &b c\nd: *b\ntitle: Yes", "yaml", "Yes"),
+        ("a: " + "[" * 31 + "]" * 31 + "\ntitle: Yes", "yaml", "Yes"),
+        ("a: " + "[" * 32 + "]" * 32 + "\ntitle: No", "yaml", "epic-1.2"),
         ("b: title\nc: d", "yaml", "epic-1.2"),
         ("title: [a]", "yaml", "epic-1.2"),
         ("- title: a", "yaml", "epic-1.2"),

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from service.git import address as git_address
-from service.git.address import is_public, resolve_public
+from service.git.address import ADDRESSES_MAX, is_public, resolve_public
 from service.git.errors import GitError
 
 pytestmark = pytest.mark.anyio
@@ -127,6 +127,15 @@ def set_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str, seconds: flo
 async def test_all_addresses_of_a_host_are_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     set_addresses(monkeypatch, "8.8.8.8", "2606:4700::1", "8.8.4.4")
     assert await resolve_public("x", 443) == "*:443:8.8.8.8,[2606:4700::1],8.8.4.4"
+
+
+async def test_only_the_first_addresses_of_many_are_pinned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    addresses = [f"8.8.8.{number}" for number in range(ADDRESSES_MAX + 3)]
+    set_addresses(monkeypatch, *addresses)
+    pin = await resolve_public("x", 443)
+    assert pin == f"*:443:{','.join(addresses[:ADDRESSES_MAX])}"
 
 
 @pytest.mark.parametrize("private", ["127.0.0.1", "::1", "169.254.169.254"])

@@ -28,6 +28,7 @@ HOSTS = ("github.com", "gitlab.com", "codeberg.org", "bitbucket.org", "Git.Examp
         ("https://git.one/~team/a+b_c", "https://git.one/~team/a+b_c"),
         ("https://git.one/a%2Bb", "https://git.one/a%2Bb"),
         ("https://codeberg.org/a/...", "https://codeberg.org/a/..."),
+        ("https://git.one/".ljust(2048, "a"), "https://git.one/".ljust(2048, "a")),
     ],
 )
 def test_a_url_is_normalised(url: str, normalised: str) -> None:
@@ -108,7 +109,7 @@ def test_a_url_is_normalised(url: str, normalised: str) -> None:
         ('https://git.one/a"b', "character"),
         ("https://github.com/a", "https://github.com/owner/name"),
         ("https://bitbucket.org/a", "https://bitbucket.org/owner/name"),
-        ("https://github.com/" + "a" * 2048, "2,048"),
+        ("https://git.one/".ljust(2049, "a"), "2,048"),
     ],
 )
 def test_a_url_that_names_no_repository_is_refused_with_a_reason(url: str, part: str) -> None:

@@ -232,24 +232,51 @@ async def test_errors_hide_the_path_of_the_operators_configuration(
     assert str(tmp_path) not in str(raised.value)
 
 
+def install_failing_git(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *, version: str, failure: str
+) -> None:
+    """Put a git on PATH that knows its version, and runs these shell commands for all else."""
+    folder.mkdir()
+    git = folder / "git"
+    git.write_text(
+        f'#!/bin/sh\ncase "$*" in *version) echo git version {version}; exit;; esac\n'
+        f"{failure}; exit 1\n"
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
 async def test_only_the_end_of_gits_errors_is_read(
     tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = git_options(tmp_path, server)
-    fake = tmp_path / "bin/git"
-    fake.parent.mkdir()
-    fake.write_text(
-        '#!/bin/sh\ncase "$*" in *version) echo git version 2.39.5; exit;; esac\n'
-        "head -c 50000000 /dev/zero >&2; echo >&2; echo fatal: the end >&2; exit 1\n"
-    )
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    failure = "head -c 50000000 /dev/zero >&2; echo >&2; echo fatal: the end >&2"
+    install_failing_git(monkeypatch, tmp_path / "bin", version="2.39.5", failure=failure)
     tracemalloc.start()
     try:
         assert "the end" in await fetch_error(options, "https://git.example/team/docs.git")
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("version", "part"),
+    [
+        ("2.34.1", "git 2.37 or newer"),
+        ("2.36.9", "git 2.37 or newer"),
+        ("2.37.0", "git says: it ran"),
+        ("3.0", "git says: it ran"),
+    ],
+)
+async def test_a_git_older_than_2_37_is_refused(
+    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch, version: str, part: str
+) -> None:
+    options = git_options(tmp_path, server)
+    url = server.create().url
+    failure = "echo fatal: it ran >&2"
+    install_failing_git(monkeypatch, tmp_path / "bin", version=version, failure=failure)
+    assert part in await fetch_error(options, url)
 
 
 async def test_a_machine_without_a_usable_git_is_explained(
@@ -260,11 +287,9 @@ async def test_a_machine_without_a_usable_git_is_explained(
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert "git is not installed" in await fetch_error(options, url)
-    old = tmp_path / "bin/git"
-    old.write_text("#!/bin/sh\necho git version 2.34.1\n")
-    old.chmod(0o755)
-    assert "git 2.37 or newer" in await fetch_error(options, url)
-    old.write_text("#!/nowhere\n")
+    unusable = tmp_path / "bin/git"
+    unusable.write_text("#!/nowhere\n")
+    unusable.chmod(0o755)
     assert "cannot be started" in await fetch_error(options, url)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     assert "temporary directory" in await fetch_error(options, url)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,10 +111,10 @@ def test_skipped_files_are_listed_with_reasons(hub: Hub) -> None:
             b"large.json": b"[" + b"1," * 2_500_001 + b"1]",
             b"bad-\xff.md": b"x",
             b"bad-\\xff.md": b"the one of which this is the name",
-            b"x" * 200 + (b"/" + b"y" * 200) * 5 + b".md": b"x",
+            b"x" * 17 + (b"/" + b"y" * 200) * 5 + b".md": b"x",
             # Fewer than 1,024 characters, but more bytes than PostgreSQL's index takes.
             ("\u65e5" * 80 + "/").encode() * 12 + b"x.md": b"x",
-            b"a/" * 400 + b"x.md": b"x",
+            b"a/" * 101 + b"x.md": b"x",
         }
     )
     project = hub.create_project()
@@ -181,9 +182,13 @@ def test_skipped_contents_come_before_links_in_a_list_that_is_cut(hub: Hub) -> N
     assert run["bytes"] < 50_000
 
 
-def test_the_deepest_allowed_path_is_in_the_file_tree(hub: Hub) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["a/" * 100 + "x.md", ("d" * 200 + "/") * 5 + "x" * 16 + ".md"],
+    ids=["100 folders", "1,024 bytes"],
+)
+def test_the_deepest_and_the_longest_allowed_path_are_in_the_file_tree(hub: Hub, path: str) -> None:
     remote = hub.server.create()
-    path = "a/" * 100 + "x.md"
     remote.commit({path: b"x"})
     project = hub.create_project()
     for _ in range(2):  # with a second source, below that source's folder

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from service.embedded.account import Account, hand_over
 from service.embedded.postgres import EmbeddedPostgresError
 from tests.support.embedded import end_processes, one_line, postmaster, query, server
 from tests.support.postgres import run_sql
@@ -95,6 +96,43 @@ def test_in_a_users_folder_root_runs_the_server_as_that_user(open_folder: Path) 
     with server(open_folder):
         assert Path("/proc", str(postmaster(open_folder))).stat().st_uid == user.pw_uid
     assert {path.lstat().st_uid for path in open_folder.rglob("*")} == {user.pw_uid}
+
+
+@as_root
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_an_interrupted_hand_over_is_completed_by_the_next_one(
+    new_folder: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    (new_folder / "data").mkdir(parents=True)
+    (new_folder / "data/file").touch()
+    (new_folder / "file").touch()
+    chown = os.chown
+    handed: list[Path] = []
+
+    def chown_some(path: Path, uid: int, gid: int, *, follow_symlinks: bool) -> None:
+        if len(handed) == done:
+            raise KeyboardInterrupt
+        handed.append(path)
+        chown(path, uid, gid, follow_symlinks=follow_symlinks)
+
+    account = Account(uid=nobody(), gid=nobody())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "chown", chown_some)
+        with pytest.raises(KeyboardInterrupt):
+            hand_over(new_folder, account)
+    hand_over(new_folder, account)
+    assert {path.stat().st_uid for path in (new_folder, *new_folder.rglob("*"))} == {nobody()}
+
+
+@as_root
+def test_a_link_is_handed_over_without_its_target(tmp_path: Path, new_folder: Path) -> None:
+    target = tmp_path / "target"
+    target.touch()
+    new_folder.mkdir()
+    (new_folder / "link").symlink_to(target)
+    hand_over(new_folder, Account(uid=nobody(), gid=nobody()))
+    assert (new_folder / "link").lstat().st_uid == nobody()
+    assert target.stat().st_uid == os.geteuid()
 
 
 def nobody() -> int:

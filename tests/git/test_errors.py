@@ -97,6 +97,7 @@ async def test_a_missing_object_is_explained(tmp_path: Path, server: GitServer) 
         ("fatal: transport 'file' not allowed", "kind"),
         ("prlimit: failed to set the AS resource limit: Operation not permitted", "started"),
         ("remote: SSL\nfatal: \x1b[31mnew\x1b]0;t\x07\u202e \x00thing\n", "git says: new thing"),
+        ("error: first\nfatal: second\nhint: third", "git says: second"),
         ("fatal: bad https://user:pass@h/x", "git says: bad https://h/x"),
         (f"fatal: {TOKEN} in /tmp/here", "git says: … in …"),
         ("", "git ended unexpectedly (128)"),

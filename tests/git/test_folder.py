@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -15,7 +17,12 @@ from service import ROOT
 from service.git.folder import TemporaryFolder, remove_leftovers
 from service.git.process import git_command
 from service.git.repository import GitRepository
-from tests.support.git_repository import assert_nothing_is_left, git_options, names_in
+from tests.support.git_repository import (
+    assert_nothing_is_left,
+    git_options,
+    names_in,
+    wait_until,
+)
 from tests.support.git_server import GitServer, git_settings
 from tests.support.waiting import eventually
 
@@ -31,6 +38,30 @@ async def test_the_directory_is_private_and_removed_after_the_callers_error(
             assert name.startswith("bmadflow-sync-")
             assert (temporary / name).stat().st_mode & 0o777 == 0o700
             assert 1 / 0
+    assert_nothing_is_left(temporary)
+
+
+async def test_a_task_cancelled_during_the_removal_ends_after_it(
+    tmp_path: Path, server: GitServer, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_removing = threading.Event()
+    remove = TemporaryFolder.remove
+
+    def remove_late(folder: TemporaryFolder) -> None:
+        is_removing.set()
+        time.sleep(0.3)
+        remove(folder)
+
+    async def use_repository() -> None:
+        async with GitRepository(git_options(tmp_path, server)):
+            pass
+
+    monkeypatch.setattr(TemporaryFolder, "remove", remove_late)
+    task = asyncio.create_task(use_repository())
+    await wait_until(is_removing.is_set)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert_nothing_is_left(temporary)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ from tests.support.git_repository import (
     processes_of,
     wait_until,
 )
+from tests.support.processes import has_ended
 
 if TYPE_CHECKING:
     from tests.support.git_server import GitServer
@@ -146,6 +149,21 @@ async def test_a_failed_start_leaves_no_descriptor_open(tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             await git_process.run_git(["true"], {}, stdin=stdin, stdout=stdout, stderr=source)
     assert psutil.Process().num_fds() == before
+
+
+async def test_the_helpers_of_a_failed_command_are_killed(tmp_path: Path) -> None:
+    (source, output, errors) = (tmp_path / name for name in ("in", "out", "errors"))
+    source.touch()
+    command = ["/bin/sh", "-c", "sleep 60 & echo $!; exit 3"]
+    variables = {"PATH": os.environ["PATH"]}
+    code = await git_process.run_git(command, variables, stdin=source, stdout=output, stderr=errors)
+    helper = int(output.read_text())
+    try:
+        assert code == 3
+        await wait_until(lambda: has_ended(helper))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(helper, signal.SIGKILL)
 
 
 async def test_a_stalled_transfer_is_aborted(

@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
@@ -21,12 +20,10 @@ from tests.support.copies import (
     locked_documents,
     make_files,
 )
-from tests.support.git_server import BLOBS
+from tests.support.git_server import BLOBS, LIST
+from tests.support.hub import Hub, counts
 from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
-
-if TYPE_CHECKING:
-    from tests.support.hub import Hub
 
 FILES = make_files()
 
@@ -44,6 +41,22 @@ def test_a_run_reads_a_source_again_that_is_moved_meanwhile(hub: Hub) -> None:
     hub.server.behaviour.resume.set()
     assert hub.wait(response.headers["location"])["status"] == "completed"
     assert hub.document(project, "a.md")["content"].startswith("two")
+
+
+def test_a_run_without_new_commits_reads_a_source_again_that_is_moved_meanwhile(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"a", "docs/b.md": b"b"})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    hub.sync(source)
+    hub.server.behaviour.stall_after = 0
+    hub.server.behaviour.stall_only = LIST
+    response = hub.client.post(f"/api/project-docs/{source}/sync")
+    eventually(lambda: hub.server.stalled)
+    hub.client.put(f"/api/project-docs/{source}", json={"github_folder_path": "docs"})
+    hub.server.behaviour.resume.set()
+    assert counts(hub.wait(response.headers["location"])) == (0, 0, 1, 1, 0)
+    assert set(hub.files(project)) == {"docs/b.md"}
 
 
 @pytest.mark.parametrize("what", ["project", "source"])

@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import time
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import httpx
 import psycopg
 
 from service.database import open_database
 from service.metrics import Metrics
-from service.sync.queue import request_due_syncs
+from service.sync.queue import request_due_syncs, request_sync
 from tests.support.copies import Copies, create_source, git_processes, make_files
 from tests.support.git_server import TREE, GitServer, Link
 from tests.support.hub import Hub, counts, running_hub
@@ -82,6 +83,20 @@ def test_fifty_requests_at_three_copies_at_once_share_one_run(
     assert copies.git.most_active == 1
     assert copies.holds(FILES)
     eventually(lambda: copies.log().count('"sync_finished"') == 1)
+
+
+def test_a_push_before_a_run_has_started_requests_no_run_after_it(
+    database: str, git: GitServer
+) -> None:
+    async def push_twice() -> None:
+        async with open_database(database, 1, Metrics()) as pool:
+            for _ in range(2):
+                await request_sync(pool, UUID(source), after_push=True)
+
+    source = create_source(database, git.create())
+    asyncio.run(push_twice())
+    runs = run_sql(database, "select status, is_wanted_again from sync_run")
+    assert runs == [("queued", False)]
 
 
 def test_a_push_during_a_run_that_is_given_up_starts_another_run(copies: Copies) -> None:

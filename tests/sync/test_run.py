@@ -244,10 +244,10 @@ def redirect(hub: Hub, _: str) -> None:
     [
         (delete_branch, "gone"),
         (point_at_a_file, "folder"),
-        (point_at_nothing, "not"),
+        (point_at_nothing, "The repository was not found, or it is private"),
         (stop_answering, "500"),
-        (hang_up, ""),
-        (demand_a_password, ""),
+        (hang_up, "The server broke off in the middle of its answer."),
+        (demand_a_password, "The repository was not found, or it is private"),
         (redirect, "moved"),
     ],
 )
@@ -302,10 +302,13 @@ def test_a_run_of_more_than_sync_max_files_fails(database: str, tmp_path: Path) 
     with running_hub(database, tmp_path, sync_max_files=2) as hub:
         remote = hub.server.create()
         remote.commit({f"{name}.md": b"x" for name in "abc"} | {"x.png": b""})
-        run = hub.sync(hub.create_source(hub.create_project(), remote))
+        source = hub.create_source(hub.create_project(), remote)
+        run = hub.sync(source)
         assert run["error"].startswith("There are 3 documents, and 2 are the most")
-        remote.commit({"a.md": None})
+        assert run["bytes"] > 0
         assert run_sql(database, DOCUMENTS) == []
+        remote.commit({"a.md": None})
+        assert counts(hub.sync(source)) == (2, 0, 0, 0, 0)
 
 
 def test_a_run_of_a_stalled_server_fails_after_sync_timeout(

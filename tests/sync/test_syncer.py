@@ -308,6 +308,8 @@ def test_a_run_that_kills_every_process_is_given_up(copies: Copies) -> None:
     assert hub.status(source)["message"] == f"Sync failed. {INTERRUPTED}"
     [line] = eventually(lambda: last.find("sync_finished"))
     assert (line["status"], line["error"]) == ("failed", INTERRUPTED)
+    metrics = hub.client.get("/metrics").text.splitlines()
+    assert "bmadflow_syncs_given_up_total 1.0" in metrics
     copies.resume()
     assert hub.sync(source)["status"] == "completed"
     assert copies.holds(FILES)

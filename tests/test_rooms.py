@@ -133,6 +133,11 @@ def test_a_rule_that_names_a_missing_module_fails(project_copy: Path) -> None:
     assert "service.git.name does not exist" in result.stdout
 
 
+def read_docstring(package: str) -> str:
+    source = (ROOT / "service" / package / "__init__.py").read_text()
+    return ast.get_docstring(ast.parse(source)) or ""
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_docstring_of_a_package_names_the_imports_of_its_rule(package: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -140,9 +145,14 @@ def test_the_docstring_of_a_package_names_the_imports_of_its_rule(package: str) 
     [rooms] = [contract for contract in contracts if contract["type"] == "rooms"]
     rule = rooms["may_import"][package] + rooms["siblings"].get(package, [])
 
-    source = (ROOT / "service" / package / "__init__.py").read_text()
-    docstring = ast.get_docstring(ast.parse(source)) or ""
     # After a semicolon the sentence names modules that are not allowed.
-    [allowed] = re.findall(r"\bMay import ([^;]+?)(?:;|\.\s|\.$)", docstring)
+    [allowed] = re.findall(r"\bMay import ([^;]+?)(?:;|\.\s|\.$)", read_docstring(package))
     named = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)*", allowed)) - FILL_WORDS
     assert named == ({"everything"} if rule == ["*"] else set(rule))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_docstring_of_a_package_names_those_of_its_modules_to_begin_with(package: str) -> None:
+    named = re.findall(r"\w+\.py", read_docstring(package).partition("Begin with ")[2])
+    assert named
+    assert [name for name in named if not (ROOT / "service" / package / name).exists()] == []

@@ -17,7 +17,7 @@ from tests.support.hub import running_hub
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-    from types import FrameType
+    from types import CodeType, FrameType
 
 TOUR = ROOT / "docs/tour.md"
 LIST = "GET a list"
@@ -56,10 +56,15 @@ def functions_of(path: str) -> set[str]:
 def traced() -> Generator[list[Hop]]:
     """Yield a list that grows by each call into the service, in threads that start meanwhile."""
     calls: list[Hop] = []
+    starts: dict[CodeType, int] = {}
 
     def record(frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(SERVICE):
+        if event != "call" or not code.co_filename.startswith(SERVICE):
+            return
+        # A coroutine that continues after an await is reported as a call, too, but at a later
+        # instruction than its start.
+        if frame.f_lasti == starts.setdefault(code, frame.f_lasti):
             calls.append((code.co_filename.removeprefix(f"{ROOT}/"), code.co_qualname))
 
     threading.setprofile(record)

@@ -57,4 +57,5 @@ def test_the_list_at_the_top_of_a_page_names_its_sections(page: Path) -> None:
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     top = text.partition("\n## ")[0]
     listed = re.findall(r"^- \[([^]]+)\]\(#", top, re.MULTILINE)
-    assert listed in ([], headings)
+    assert listed
+    assert listed == headings

@@ -7,7 +7,7 @@ import tomllib
 
 from service import ROOT
 from service.server.protocol import HttpProtocol
-from tests.docs.markdown import read_rows
+from tests.docs.markdown import README, read_rows
 
 TOUR = ROOT / "docs/tour.md"
 
@@ -15,6 +15,13 @@ TOUR = ROOT / "docs/tour.md"
 def test_every_room_is_listed_once() -> None:
     named = sorted(row[0].strip("`") for row in read_rows(TOUR, "Rooms"))
     assert named == sorted(path.parent.name for path in ROOT.glob("service/*/__init__.py"))
+
+
+def test_what_is_in_a_room_begins_as_in_the_readme() -> None:
+    texts = {row[0].strip("`"): row[1] for row in read_rows(TOUR, "Rooms")}
+    for folder, text in read_rows(README, "The code"):
+        room = folder.strip("`").removeprefix("service/").rstrip("/")
+        assert texts[room].startswith(text), room
 
 
 def test_the_rules_of_imports_are_those_that_are_checked() -> None:

@@ -69,6 +69,14 @@ def test_the_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     assert load_settings().port == 8001
 
 
+def test_the_largest_port_is_65535(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_PORT", "65535")
+    assert load_settings().port == 65535
+    monkeypatch.setenv("BACKEND_PORT", "65536")
+    with pytest.raises(SettingsError, match=r"^BACKEND_PORT: "):
+        load_settings()
+
+
 def test_every_bad_variable_is_named_without_its_value(
     no_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,20 @@ def test_concurrent_requests_get_the_run_under_way(
     assert hub.wait(locations.pop())["status"] == "completed"
 
 
+def test_the_status_is_that_of_an_unfinished_run_even_where_another_is_newer(
+    database: str, tmp_path: Path
+) -> None:
+    with running_hub(database, tmp_path, sync_concurrency=0) as hub:
+        source = hub.create_source(hub.create_project(), hub.server.create())
+        assert hub.client.post(f"/api/project-docs/{source}/sync").status_code == 202
+        run_sql(
+            database,
+            "insert into sync_run (project_doc_id, status, created_at, finished_at) "
+            f"values ('{source}', 'failed', now() + interval '1 minute', now())",
+        )
+        assert hub.status(source)["status"] == "syncing"
+
+
 def test_the_history_is_newest_first_and_limited(hub: Hub) -> None:
     remote = hub.server.create()
     remote.commit({"a.md": b"x"})

@@ -68,12 +68,16 @@ def push(ref: str = "refs/heads/main", default: str = "main") -> dict[str, Any]:
     return {"ref": ref, "repository": {"default_branch": default}, "commits": []}
 
 
-@pytest.mark.parametrize("is_form", [False, True])
-def test_a_push_syncs_at_once(hooked: Hub, is_form: bool) -> None:
+@pytest.mark.parametrize(
+    ("payload", "is_form"),
+    [(push(), False), (push(), True), ({"ref": "refs/heads/main"}, False)],
+    ids=["as JSON", "as a form", "without the default branch"],
+)
+def test_a_push_syncs_at_once(hooked: Hub, payload: object, is_form: bool) -> None:
     remote = hooked.server.create()
     remote.commit({"a.md": b"x"})
     source = hooked.create_source(hooked.create_project(), remote)
-    response = send_webhook(hooked, source, push(), is_form=is_form)
+    response = send_webhook(hooked, source, payload, is_form=is_form)
     assert response.status_code == 202
     assert hooked.wait(response.headers["location"])["added"] == 1
 

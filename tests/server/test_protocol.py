@@ -29,6 +29,7 @@ from tests.support.wire import (
     assert_no_logged_error,
     assert_no_server_error,
     connect,
+    exchange,
     is_readable,
     parse_responses,
     receive_all,
@@ -431,7 +432,16 @@ async def take_down(request: Request) -> JSONResponse:
     return JSONResponse(await request.state["database"].fetch_value("select pg_sleep(0)"))
 
 
-ROUTES = [Route("/echo", echo, methods=["POST"]), Route("/database", take_down)]
+async def list_headers(request: Request) -> JSONResponse:
+    await request.body()
+    return JSONResponse(request.headers.keys())
+
+
+ROUTES = [
+    Route("/echo", echo, methods=["POST"]),
+    Route("/database", take_down),
+    Route("/headers", list_headers, methods=["POST"]),
+]
 LIFECYCLE = {"listening", "stopping", "stopped"}
 
 
@@ -462,6 +472,13 @@ def test_malformed_http_gets_a_problem_document(request_: bytes, client: httpx.C
 def test_a_malformed_chunk_gets_a_problem_document(client: httpx.Client) -> None:
     request = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
     assert send_raw(client, request).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_trailers_are_no_headers_of_the_request(client: httpx.Client) -> None:
+    head = b"POST /headers HTTP/1.1\r\nhost: test\r\nconnection: close\r\n" + CHUNKED
+    received = exchange(str(client.base_url), head + b"0\r\nx-trailer: 1\r\n\r\n")
+    (response,) = parse_responses(received)
+    assert json.loads(response.body) == ["host", "connection", "transfer-encoding"]
 
 
 def test_endless_headers_are_refused(client: httpx.Client) -> None:

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+
 import pytest
 
 from service.server.sockets import ListenError, listen
 from service.settings import SettingsError
+
+
+def has_ipv6() -> bool:
+    with suppress(OSError), socket.socket(socket.AF_INET6) as unbound:
+        unbound.bind(("::", 0))
+        return True
+    return False
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", "x" * 300])
@@ -27,3 +37,23 @@ def test_a_name_is_listened_on_at_its_addresses() -> None:
     for listening in sockets:
         listening.close()
     assert "127.0.0.1" in addresses
+
+
+def test_a_name_with_a_public_address_is_public_despite_a_loopback_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look_up(*_: object, **_options: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        addresses = [("127.0.0.1", 0), ("192.0.2.1", 0)]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(SettingsError, match=r"^API_TOKEN: "):
+        listen("two.example", 0, only_loopback=True)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="has no IPv6")
+def test_an_ipv6_socket_accepts_no_ipv4() -> None:
+    # Linux sets the option itself where the address is another than ::.
+    (listening,) = listen("::", 0)
+    with listening:
+        assert listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1

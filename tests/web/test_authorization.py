@@ -107,6 +107,14 @@ def test_no_spelling_of_a_path_bypasses_the_token(closed: httpx.Client, path: st
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [("DELETE", "/api/healthy"), ("POST", f"/api/project-docs/{ID}/webhook/x")],
+)
+def test_a_path_that_only_begins_as_an_open_one_needs_the_token(method: str, path: str) -> None:
+    assert access_to(method, path) == "change"
+
+
+@pytest.mark.parametrize(
     "header",
     [
         "",

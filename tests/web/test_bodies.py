@@ -96,6 +96,12 @@ def test_a_body_other_than_a_json_object_is_refused(client: httpx.Client, body: 
     assert_problem(client.post("/api/projects", content=body, headers=headers), 400)
 
 
+def test_a_400_gives_the_position_of_a_syntax_error(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = client.post("/api/projects", content=b'{"a" 1}', headers=headers)
+    assert assert_problem(response, 400)["detail"].endswith(", at character 6.")
+
+
 def test_a_body_of_40_000_fields_is_read(client: httpx.Client) -> None:
     body = {f"field_{number}": None for number in range(40_000)} | {"name": "Payments"}
     response = client.post("/api/projects", json=body)

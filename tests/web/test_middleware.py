@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -10,11 +13,12 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from service.problems import Problem
+from service.web import middleware
 from service.web.middleware import MAX_BODY_BYTES
 from tests.support.problems import assert_problem
 from tests.support.service import Service, json_log, serving
 from tests.support.waiting import eventually
-from tests.support.wire import send_raw
+from tests.support.wire import exchange, parse_responses, send_raw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from service.state import Request
 
 ORIGIN = "http://localhost:3000"
+POST = b"POST /echo HTTP/1.1\r\nhost: test\r\n"
 
 
 async def echo(request: Request) -> JSONResponse:
@@ -75,6 +80,18 @@ def test_a_fault_within_a_response_closes_the_connection(
     assert client.get("/api/health/live").status_code == 200
 
 
+def test_a_fault_within_a_response_is_logged_once(database: str) -> None:
+    with (
+        json_log() as read_log,
+        serving(database, *ROUTES) as client,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        client.get("/half")
+    entries = [json.loads(line) for line in read_log().splitlines()]
+    # uvicorn, too, would log an exception if the service began a second response.
+    assert [entry["message"] for entry in entries if "exception" in entry] == ["unhandled_error"]
+
+
 def test_a_body_of_exactly_the_limit_is_read(client: httpx.Client) -> None:
     response = client.post("/echo", content=bytes(MAX_BODY_BYTES))
     assert response.json() == {"bytes": MAX_BODY_BYTES}
@@ -112,6 +129,42 @@ def test_a_body_whose_last_chunk_exceeds_the_limit_is_refused_at_once(
 def test_a_content_length_of_18_digits_is_refused(client: httpx.Client) -> None:
     head = f"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: {'9' * 18}\r\n\r\n"
     assert send_raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
+
+
+def test_thousands_of_leading_zeros_of_a_content_length_are_ignored(client: httpx.Client) -> None:
+    head = POST + b"connection: close\r\ncontent-length: %b4\r\n\r\n" % (b"0" * 5000)
+    received = exchange(str(client.base_url), head + b"body")
+    assert [response.body for response in parse_responses(received)] == [b'{"bytes":4}']
+
+
+def test_a_larger_body_that_waits_for_100_continue_is_refused_at_once(
+    client: httpx.Client,
+) -> None:
+    length = MAX_BODY_BYTES + 1
+    head = POST + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % length
+    started = time.monotonic()
+    assert send_raw(client, head).startswith(b"HTTP/1.1 413 ")
+    # Without the 2 s in which a body is discarded: the client has not begun it.
+    assert time.monotonic() - started < 1.5
+
+
+def test_the_deadline_of_a_body_does_not_end_a_longer_response(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.5)
+
+    async def stream(request: Request) -> StreamingResponse:
+        await request.body()
+
+        async def parts() -> AsyncIterator[bytes]:
+            for _ in range(4):
+                await asyncio.sleep(0.2)
+                yield b"part"
+
+        return StreamingResponse(parts())
+
+    with serving(database, Route("/stream", stream, methods=["POST"])) as client:
+        assert client.post("/stream", content=b"body").text == "part" * 4
 
 
 def test_a_disconnect_before_the_body_is_no_fault(

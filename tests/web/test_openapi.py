@@ -104,6 +104,11 @@ def test_every_response_has_a_schema_and_an_example_that_fits_it() -> None:
     assert checked > 20
 
 
+def test_a_response_of_a_route_replaces_the_common_one_of_its_status() -> None:
+    unhealthy = DOCUMENT["paths"]["/api/health"]["get"]["responses"]["503"]
+    assert list(resolve(unhealthy)["content"]) == ["application/json"]
+
+
 def test_every_request_has_a_schema_and_examples_that_fit_it() -> None:
     with_body: set[str] = set()
     for name, operation in operations():

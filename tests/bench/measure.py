@@ -69,10 +69,11 @@ class Cores(NamedTuple):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One run of wrk against one server, and the statements that the database ran meanwhile."""
+    """One run of wrk against one server, and what PostgreSQL did meanwhile."""
 
     figures: WrkFigures
     statements: int
+    postgres_cpu_seconds: float
 
 
 def measure(
@@ -178,10 +179,14 @@ def _measure_load(
     route: str, connections: int, target: tuple[Server, ContenderDatabase], seconds: int
 ) -> Measurement:
     server, database = target
-    before = database.count_statements()
+    statements, cpu_seconds = database.count_statements(), database.read_cpu_seconds()
     figures = put_load(f"{server.url}{route}", connections, seconds)
     _wait_until_idle(server)
-    return Measurement(figures, database.count_statements() - before)
+    return Measurement(
+        figures,
+        database.count_statements() - statements,
+        database.read_cpu_seconds() - cpu_seconds,
+    )
 
 
 def _wait_until_idle(server: Server) -> None:
@@ -203,6 +208,10 @@ def _summarize(measurements: list[Measurement], connections: int, most_active: i
         p99_ms=median(load.p99_ms for load in loads),
         errors=sum(load.errors for load in loads),
         statements_per_request=sum(measurement.statements for measurement in measurements)
+        / requests,
+        postgres_cpu_seconds_per_request=sum(
+            measurement.postgres_cpu_seconds for measurement in measurements
+        )
         / requests,
         most_active_statements=most_active,
         rounds=rates,

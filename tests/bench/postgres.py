@@ -1,15 +1,16 @@
-"""The PostgreSQL server of all contenders, and counters of each one's statements."""
+"""The PostgreSQL server of all contenders, its CPU time, and counters of each one's statements."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 
+import psutil
 import psycopg
 from rows import insert_rows
 
@@ -54,6 +55,26 @@ class ContenderDatabase:
               and backend_type = 'client backend'
             """
         )
+
+    def read_cpu_seconds(self) -> float:
+        """Return the CPU seconds of PostgreSQL so far, in user and kernel mode.
+
+        Counts all processes of the server except the observer's backend, so the difference of two
+        readings is the work for the contenders that were under load between them. Processes that
+        have ended are included, because some contenders close connections. The kernel counts in
+        steps of 10 ms.
+        """
+        observer = psutil.Process(self.observer.info.backend_pid)
+        server = observer.parent()
+        assert server is not None
+        times = server.cpu_times()
+        seconds = times.user + times.system + times.children_user + times.children_system
+        for process in server.children():
+            if process != observer:
+                with suppress(psutil.NoSuchProcess):
+                    times = process.cpu_times()
+                    seconds += times.user + times.system
+        return seconds
 
     def _fetch_number(self, query: LiteralString) -> int:
         row = self.observer.execute(query, [self.name]).fetchone()

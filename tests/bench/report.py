@@ -18,8 +18,9 @@ def format_report(results: Results, goals: list[Goal]) -> str:
     for route, contenders in results.loads.items():
         for connections in contenders[PEER.name]:
             lines += _format_load(route, connections, contenders)
+    lines.append("\nPG µs: CPU time of PostgreSQL for each request")
     lines.append(
-        f"\nerrors: responses with status 400 and above, or later than {TIMEOUT_SECONDS} s, and "
+        f"errors: responses with status 400 and above, or later than {TIMEOUT_SECONDS} s, and "
         "broken connections; late responses count for neither p50 nor p99"
     )
     lines += [f"\n{'':22}{'service':>12}{'peer':>12}{'peer/service':>14}"]
@@ -37,7 +38,7 @@ def _format_load(route: str, connections: int, contenders: dict[str, LoadResults
     columns = ("requests/s", "/ peer's", "p50 ms", "p99 ms", "/ peer's", "statements", "at once")
     lines = [
         f"\nGET {route}, connections: {connections}",
-        f"{'':18}" + "".join(f"{column:>11}" for column in (*columns, "errors")),
+        f"{'':18}" + "".join(f"{column:>11}" for column in (*columns, "PG µs", "errors")),
     ]
     peer = contenders[PEER.name][connections]
     for name, by_connections in contenders.items():
@@ -51,6 +52,7 @@ def _format_load(route: str, connections: int, contenders: dict[str, LoadResults
             f"{result.p99_ms / peer.p99_ms:11.3f}"
             f"{result.statements_per_request:11.4f}"
             f"{result.most_active_statements:11}"
+            f"{result.postgres_cpu_seconds_per_request * 1e6:11.1f}"
             f"{result.errors:11}"
         )
     return lines

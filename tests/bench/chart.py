@@ -1,90 +1,114 @@
-"""results.svg: requests per second and p99 of each contender."""
+"""results.svg: requests per second and p99 of each contender, by route and connections."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
-from contenders import HEALTH
+from contenders import CONNECTIONS, RESPONSES, SERVICE
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from results import LoadResult, LoadResults, Results
+    from results import LoadResults, Results
 
-# One strong colour for the service, two related ones for the peer, greys for the upper bounds. They
-# also differ in brightness, for colour-blind readers.
+# One strong colour for the service, pale ones for its peers, greys for the upper bounds. Nobody has
+# to tell colours apart: each bar stands beside its contender's name.
 COLOURS = {
     "service": "#0b62a8",
-    "peer": "#d1590f",
-    "peer, echo off": "#f0a46a",
-    "static Starlette": "#8a8f98",
+    "Fastify + postgres.js": "#7fb8a4",
+    "Go + pgx": "#8fbfdc",
+    "peer": "#e08a4f",
+    "peer, echo off": "#f3bd93",
+    "static Starlette": "#a4a9b1",
     "bare uvicorn": "#c9ccd1",
 }
+LABELS = {"peer": "FastAPI + SQLAlchemy", "peer, echo off": "the same, echo off"}
 
-INCHES = (9.0, 5.0)  # at 100 pixels each
-BAR_HEIGHT = 0.17
+CAPTION = (
+    "Bars: requests/s, more is better. p99: 99 % of the responses took at most this long, less is "
+    "better. One core for the server."
+)
+
+WIDTH_INCHES = 9.4  # at 100 pixels each
+BAR_INCHES = 0.2
+HEADING_INCHES = 0.75
+CAPTION_INCHES = 0.25
+
+# The longest bar's part of a panel's width; its number follows, and the p99 is at the right edge.
+BAR_PART = 0.55
+
 TEXT = "#24292f"
+FAINT = "#656d76"
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 8.5,
     "text.color": TEXT,
-    "axes.labelcolor": TEXT,
-    "xtick.color": TEXT,
     "ytick.color": TEXT,
-    "axes.edgecolor": "#d0d7de",
     "svg.hashsalt": "bench",  # makes the file reproducible
 }
 
 
 def draw(results: Results, path: Path) -> None:
     """Write the chart in the format of the path's suffix."""
-    loads = results.loads[HEALTH]
+    heights = [HEADING_INCHES + BAR_INCHES * len(results.loads[route]) for route in RESPONSES]
+    heights[-1] += CAPTION_INCHES
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=INCHES, dpi=100, facecolor="white", layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        _draw_panel(left, loads, lambda load: load.requests_per_second, "{:,.0f}".format)
-        left.set_title("requests/s: more is better", loc="left", fontsize=10)
-        _draw_panel(right, loads, lambda load: load.p99_ms, _format_milliseconds)
-        right.set_title("99 % are answered within: less is better", loc="left", fontsize=10)
-        left.xaxis.set_major_formatter("{x:,.0f}")
-        right.set_xscale("log")
-        right.xaxis.set_major_formatter("{x:,g}")
-        right.minorticks_off()
-        left.set_xlim(right=left.get_xlim()[1] * 1.12)  # room for the numbers
-        right.set_xlim(right=right.get_xlim()[1] * 6)
-        handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-        figure.supxlabel("GET /api/health, one core for the server, wrk on another", fontsize=8.5)
+        figure = Figure(
+            figsize=(WIDTH_INCHES, sum(heights)),
+            dpi=100,
+            facecolor="white",
+            layout=ConstrainedLayoutEngine(h_pad=0.06, wspace=0.06),
+        )
+        parts = figure.subfigures(len(RESPONSES), 1, height_ratios=heights)
+        for part, (route, response) in zip(parts, RESPONSES.items(), strict=True):
+            title = response[0].upper() + response[1:]
+            part.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+            panels = part.subplots(1, len(CONNECTIONS), sharex=True, sharey=True)
+            for panel, connections in zip(panels, CONNECTIONS, strict=True):
+                _draw_panel(panel, results.loads[route], connections)
+        parts[-1].supxlabel(CAPTION, x=0.01, ha="left", fontsize=8.5, color=FAINT)
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(path, metadata=metadata)
 
 
-def _draw_panel(
-    axes: Axes,
-    loads: dict[str, LoadResults],
-    value_of: Callable[[LoadResult], float],
-    format_value: Callable[[float], str],
-) -> None:
+def _draw_panel(panel: Axes, loads: dict[str, LoadResults], connections: int) -> None:
     for row, (name, by_connections) in enumerate(loads.items()):
-        # From top to bottom, in the order of the legend.
-        places = [group + (row - (len(loads) - 1) / 2) * BAR_HEIGHT for group in range(3)]
-        values = [value_of(load) for load in by_connections.values()]
-        bars = axes.barh(places, values, BAR_HEIGHT * 0.88, label=name, color=COLOURS[name])
-        weight = "bold" if name == "service" else "normal"
-        axes.bar_label(bars, [format_value(value) for value in values], padding=3, weight=weight)
-    connections = next(iter(loads.values()))
-    names = [f"{number} connection{'s' if number > 1 else ''}" for number in connections]
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.45, -0.55)
-    axes.tick_params(left=False)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="x", color="#eaeef2")
-    axes.set_axisbelow(True)
+        weight = "bold" if name == SERVICE.name else "normal"
+        if not (load := by_connections.get(connections)):
+            panel.bar_label(panel.barh(row, 0), ["not measured"], padding=3, color=FAINT)
+            continue
+        rate = load.requests_per_second
+        bars = panel.barh(row, rate, 0.78, color=COLOURS[name])
+        panel.bar_label(bars, [f"{rate:,.0f}"], padding=3, weight=weight)
+        panel.annotate(
+            _format_milliseconds(load.p99_ms),
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            ha="right",
+            color=FAINT,
+            weight=weight,
+        )
+    longest = max(
+        load.requests_per_second
+        for by_connections in loads.values()
+        for load in by_connections.values()
+    )
+    panel.set_xlim(0, longest / BAR_PART)
+    panel.set_ylim(len(loads) - 0.5, -0.5)
+    panel.set_yticks(range(len(loads)), [LABELS.get(name, name) for name in loads])
+    panel.set_xticks([])
+    panel.tick_params(left=False)
+    panel.spines[["top", "right", "bottom"]].set_visible(False)
+    panel.spines["left"].set_color("#d0d7de")
+    plural = "s" if connections > 1 else ""
+    panel.set_title(f"{connections} connection{plural}", loc="left", fontsize=8.5, color=FAINT)
+    panel.set_title("p99", loc="right", fontsize=8.5, color=FAINT)
 
 
 def _format_milliseconds(value: float) -> str:

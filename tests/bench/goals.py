@@ -1,13 +1,27 @@
-"""The goals: the service compared with the peer and with a static route, and its syncs."""
+"""The goals: the service compared with its peers and with a static route, and its syncs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contenders import DOCUMENT, HEALTH, PEER, PEER_ECHO_OFF, PROJECTS, SERVICE, STATIC
+from contenders import (
+    DOCUMENT,
+    FASTIFY,
+    GO,
+    HEALTH,
+    PEER,
+    PEER_ECHO_OFF,
+    PROJECTS,
+    RESPONSES,
+    SERVICE,
+    STATIC,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contenders import Contender
     from results import Results, Syncs
 
 # One connection is a monitor; these are many load balancers, or a storm of probes.
@@ -15,6 +29,12 @@ MANY_CONNECTIONS = (32, 256)
 
 # Enough connections to keep a server busy without long queues.
 BUSY = 32
+
+# The least requests/s of the service as a multiple of these peers', at any number of connections.
+MULTIPLES = {
+    FASTIFY: {HEALTH: 1.1, PROJECTS: 1.1, DOCUMENT: 1.1},
+    GO: {HEALTH: 0.8, PROJECTS: 0.8, DOCUMENT: 0.9},
+}
 
 # HEALTH_TIMEOUT_SECONDS and the 0.2 s that a health response may take beyond it.
 HEALTH_MS = 1200
@@ -97,8 +117,26 @@ def judge(results: Results) -> list[Goal]:
             0,
             is_at_least=False,
         ),
+        *(
+            goal
+            for other, multiples in MULTIPLES.items()
+            if other.name in results.loads[HEALTH]
+            for route, multiple in multiples.items()
+            for goal in _judge_loads(results, route, other, multiple)
+        ),
         *_judge_syncs(results.syncs),
     ]
+
+
+def _judge_loads(results: Results, route: str, other: Contender, multiple: float) -> Iterator[Goal]:
+    """Compare the service with another contender, at each number of connections."""
+    loads = results.loads[route]
+    for number, theirs in loads[other.name].items():
+        ours = loads[SERVICE.name][number]
+        what = f"of {other.name}: {RESPONSES[route]}, at {number}"
+        rates = ours.requests_per_second / theirs.requests_per_second
+        yield Goal(f"times the requests/s {what}", rates, multiple)
+        yield Goal(f"times the p99 {what}", ours.p99_ms / theirs.p99_ms, 1, is_at_least=False)
 
 
 def _times_the_peer(results: Results, route: str) -> float:

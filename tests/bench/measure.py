@@ -14,12 +14,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psutil
+from build import PGX_DEBIAN_PACKAGE, build_go, can_build_go
 from contenders import (
+    CONNECTIONS,
     CONTENDERS,
-    DOCUMENT,
-    HEALTH,
+    GO,
     PEER,
-    PROJECTS,
+    RESPONSES,
     SERVICE,
     BenchmarkError,
     environment_of,
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
     from results import LoadResults
     from wrk import WrkFigures
 
-# 256 connections for health only: probes share queries, while as many requests for lists would only
-# queue.
-CONNECTIONS: Final = {HEALTH: (1, 32, 256), PROJECTS: (1, 32), DOCUMENT: (1, 32)}
-
 WARM_UP_SECONDS = 1
 IDLE_SECONDS = 3.0
 
@@ -56,6 +53,8 @@ REST_SAMPLE_SECONDS = 0.1
 REST_PERCENT = 15.0  # the kernel counts in steps of 10 ms, a tenth of the sample
 
 START_TRIES = 10
+# The module that each imports first.
+IMPORTS: Final = {SERVICE: "service.server.serve", PEER: "peer"}
 IMPORT_TRIES = 5
 IMPORT_SECONDS = 30.0
 
@@ -83,10 +82,11 @@ def measure(
 
     Raises BenchmarkError, EmbeddedPostgresError and MigrationError.
     """
+    contenders = _prepare_contenders(report_progress)
     os.sched_setaffinity(0, {cores.load})  # inherited by all processes that start from here on
     with running_postgres(cores.server) as postgres:
         loads, memory = _measure_under_load(
-            postgres, cores.server, rounds, seconds, report_progress
+            contenders, postgres, cores.server, rounds, seconds, report_progress
         )
         report_progress(f"starting the service and the peer {START_TRIES} times each")
         start_seconds = _measure_starts(postgres, cores.server)
@@ -97,7 +97,20 @@ def measure(
     return Results(loads, start_seconds, import_seconds, memory, syncs, version)
 
 
+def _prepare_contenders(report_progress: Callable[[str], None]) -> list[Contender]:
+    """Return all contenders, but without GO if it cannot be built here."""
+    if can_build_go():
+        report_progress(f"building {GO.name}")
+        build_go()
+        return list(CONTENDERS)
+    report_progress(
+        f"leaving out {GO.name}; to measure it: apt-get install golang-go {PGX_DEBIAN_PACKAGE}"
+    )
+    return [contender for contender in CONTENDERS if contender is not GO]
+
+
 def _measure_under_load(
+    contenders: list[Contender],
     postgres: BenchPostgres,
     core: int,
     rounds: int,
@@ -105,22 +118,21 @@ def _measure_under_load(
     report_progress: Callable[[str], None],
 ) -> tuple[dict[str, dict[str, LoadResults]], dict[str, Memory]]:
     with ExitStack() as stack:
-        report_progress(f"starting {len(CONTENDERS)} servers")
+        report_progress(f"starting {len(contenders)} servers")
         servers: list[tuple[Server, ContenderDatabase]] = []
-        for contender in CONTENDERS:
+        for contender in contenders:
             database = postgres.create_database()
             server = stack.enter_context(running_contender(contender, database.url, core))
             servers.append((server, database))
         time.sleep(IDLE_SECONDS)
         memory = {server.contender.name: _measure_memory(server) for server, _ in servers}
 
-        for route in (PROJECTS, DOCUMENT):
+        for route in RESPONSES:
             _check_same_responses(route, [server for server, _ in servers])
         cases = [
             (route, connections, server)
-            for route, numbers in CONNECTIONS.items()
-            for connections, server in product(numbers, servers)
-            if route in server[0].contender.routes
+            for route, connections, server in product(RESPONSES, CONNECTIONS, servers)
+            if connections in server[0].contender.loads.get(route, ())
         ]
         report_progress("warming up")
         most_active = [_warm_up(*case) for case in cases]
@@ -141,17 +153,19 @@ def _measure_under_load(
 def _check_same_responses(route: str, servers: list[Server]) -> None:
     """Raise BenchmarkError if two contenders respond with different JSON."""
 
-    def read_times(members: dict[str, Any]) -> dict[str, Any]:
+    def read_time(name: str, value: Any) -> Any:
+        if name == "timestamp":
+            return None  # when the health was determined, which differs
         # The contenders write times with Z or +00:00, with or without trailing zeros.
-        return {
-            name: datetime.fromisoformat(value) if name.endswith("_at") else value
-            for name, value in members.items()
-        }
+        return datetime.fromisoformat(value) if name.endswith("_at") else value
+
+    def read_times(members: dict[str, Any]) -> dict[str, Any]:
+        return {name: read_time(name, value) for name, value in members.items()}
 
     bodies = [
         json.loads(fetch(server, route), object_hook=read_times)
         for server in servers
-        if route in server.contender.routes
+        if route in server.contender.loads
     ]
     if any(body != bodies[0] for body in bodies):
         raise BenchmarkError(f"the contenders respond differently to GET {route}")
@@ -238,7 +252,8 @@ def _measure_starts(postgres: BenchPostgres, core: int) -> dict[str, float]:
 
 def _measure_imports(core: int) -> dict[str, float]:
     def import_module(contender: Contender) -> float:
-        command = pinned(core, contender, "-c", f"import {contender.module}")
+        module = IMPORTS[contender]
+        command = pinned(core, contender.command[0], "-c", f"import {module}")
         # The peer creates its engine when it is imported; that needs a URL but no server.
         environment = environment_of(contender) | {"DATABASE_URL": "postgresql+asyncpg:///none"}
         started = time.perf_counter()
@@ -252,7 +267,7 @@ def _measure_imports(core: int) -> dict[str, float]:
                 timeout=IMPORT_SECONDS,
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            raise BenchmarkError(f"importing {contender.module} failed: {error}") from error
+            raise BenchmarkError(f"importing {module} failed: {error}") from error
         return time.perf_counter() - started
 
     return _take_turns(import_module, IMPORT_TRIES)

@@ -13,11 +13,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from build import PGX_DEBIAN_PACKAGE
+from contenders import FASTIFY_PACKAGES, GO, HEALTH, NODE
+
 if TYPE_CHECKING:
     from goals import Goal
     from results import Results
 
 PACKAGES = ("starlette", "uvicorn", "asyncpg", "fastapi", "sqlalchemy", "pydantic")
+
+NODE_PACKAGES = {"fastify": "fastify", "postgres.js": "postgres"}
 
 VERSION_SECONDS = 10
 
@@ -37,9 +42,12 @@ def write_record(results: Results, goals: list[Goal], command: str, path: Path) 
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
+            **{name: _node_package_version(package) for name, package in NODE_PACKAGES.items()},
+            "node": _version_of(str(NODE), "--version"),
+            **(_go_versions() if GO.name in results.loads[HEALTH] else {}),
             "postgresql": postgresql,
-            "wrk": _version_of("wrk"),
-            "git": _version_of("git"),
+            "wrk": _version_of("wrk", "--version"),
+            "git": _version_of("git", "--version"),
         },
         "goals": [asdict(goal) | {"is_held": goal.is_held} for goal in goals],
         **figures,
@@ -59,10 +67,19 @@ def _cpu_model() -> str:
     return models[0] if models else platform.machine()
 
 
-def _version_of(program: str) -> str:
+def _node_package_version(package: str) -> str:
+    return json.loads((FASTIFY_PACKAGES / package / "package.json").read_text())["version"]
+
+
+def _go_versions() -> dict[str, str]:
+    pgx = _version_of("dpkg-query", "--show", "--showformat=${Version}", PGX_DEBIAN_PACKAGE)
+    return {"go": _version_of("go", "version"), "pgx": pgx}
+
+
+def _version_of(*command: str) -> str:
     # wrk exits with 1 after printing its version.
     output = subprocess.run(
-        [program, "--version"],
+        command,
         capture_output=True,
         text=True,
         timeout=VERSION_SECONDS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contenders import PEER, SERVICE
+from contenders import CONNECTIONS, PEER, SERVICE
 from wrk import TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -16,13 +16,19 @@ def format_report(results: Results, goals: list[Goal]) -> str:
     """Return the report as text."""
     lines: list[str] = []
     for route, contenders in results.loads.items():
-        for connections in contenders[PEER.name]:
+        for connections in CONNECTIONS:
             lines += _format_load(route, connections, contenders)
-    lines.append("\nPG µs: CPU time of PostgreSQL for each request")
-    lines.append(
-        f"errors: responses with status 400 and above, or later than {TIMEOUT_SECONDS} s, and "
-        "broken connections; late responses count for neither p50 nor p99"
-    )
+    lines += [
+        "\nservice /: the figure of the service divided by that of the row",
+        "PG µs: CPU time of PostgreSQL for each request",
+        f"errors: broken connections, status 400 and above, responses after {TIMEOUT_SECONDS} s;",
+        "such late responses count for neither p50 nor p99",
+        f"\n{'idle memory':22}{'RSS, MB':>12}{'USS, MB':>12}",
+        *(
+            f"{name:22}{memory.rss_mb:12.1f}{memory.uss_mb:12.1f}"
+            for name, memory in results.memory.items()
+        ),
+    ]
     lines += [f"\n{'':22}{'service':>12}{'peer':>12}{'peer/service':>14}"]
     for what, service, peer in _pairs(results):
         lines.append(f"{what:22}{service:12.3g}{peer:12.3g}{peer / service:14.2f}")
@@ -35,21 +41,23 @@ def format_report(results: Results, goals: list[Goal]) -> str:
 
 
 def _format_load(route: str, connections: int, contenders: dict[str, LoadResults]) -> list[str]:
-    columns = ("requests/s", "/ peer's", "p50 ms", "p99 ms", "/ peer's", "statements", "at once")
+    columns = ("requests/s", "service /", "p50 ms", "p99 ms", "service /", "statements", "at once")
     lines = [
         f"\nGET {route}, connections: {connections}",
-        f"{'':18}" + "".join(f"{column:>11}" for column in (*columns, "PG µs", "errors")),
+        f"{'':22}" + "".join(f"{column:>11}" for column in (*columns, "PG µs", "errors")),
     ]
-    peer = contenders[PEER.name][connections]
+    service = contenders[SERVICE.name][connections]
     for name, by_connections in contenders.items():
+        if connections not in by_connections:
+            continue
         result = by_connections[connections]
         lines.append(
-            f"{name:18}"
+            f"{name:22}"
             f"{result.requests_per_second:11,.0f}"
-            f"{result.requests_per_second / peer.requests_per_second:11.2f}"
+            f"{service.requests_per_second / result.requests_per_second:11.2f}"
             f"{result.p50_ms:11.2f}"
             f"{result.p99_ms:11.2f}"
-            f"{result.p99_ms / peer.p99_ms:11.3f}"
+            f"{service.p99_ms / result.p99_ms:11.3f}"
             f"{result.statements_per_request:11.4f}"
             f"{result.most_active_statements:11}"
             f"{result.postgres_cpu_seconds_per_request * 1e6:11.1f}"
@@ -90,10 +98,8 @@ def _format_syncs(syncs: Syncs) -> list[str]:
 
 def _pairs(results: Results) -> list[tuple[str, float, float]]:
     ours, theirs = SERVICE.name, PEER.name
-    starts, imports, memory = results.start_seconds, results.import_seconds, results.memory
+    starts, imports = results.start_seconds, results.import_seconds
     return [
         ("start to first 200, s", starts[ours], starts[theirs]),
         ("import, s", imports[ours], imports[theirs]),
-        ("idle memory RSS, MB", memory[ours].rss_mb, memory[theirs].rss_mb),
-        ("idle memory USS, MB", memory[ours].uss_mb, memory[theirs].uss_mb),
     ]

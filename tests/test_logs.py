@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import httpx
+import structlog
 
 from service import ROOT
-from tests.support.service import service_environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.fleet import free_ports
+from tests.support.service import json_log, service_environment
+from tests.support.waiting import eventually
 
 
 def test_a_terminal_gets_readable_log_lines(database: str, tmp_path: Path) -> None:
@@ -34,3 +37,42 @@ def test_a_terminal_gets_readable_log_lines(database: str, tmp_path: Path) -> No
         os.close(ours)
     assert "{" not in text
     assert "/docs" in text
+
+
+def test_a_log_that_cannot_be_written_harms_no_request(database: str) -> None:
+    (port,) = free_ports(1)
+    environment = service_environment(DATABASE_URL=database, BACKEND_PORT=str(port))
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stderr=full,
+        )
+
+    def status(path: str) -> int | None:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+        except httpx.TransportError:
+            return None
+
+    try:
+        eventually(lambda: status("/api/health") == 200)
+        # Together these lines are longer than any buffer between the service and its log.
+        assert [status("/api/hello") for _ in range(100)] == [200] * 100
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_line_is_one_line_of_ascii() -> None:
+    path = "/api/\N{LINE SEPARATOR}\N{RIGHT-TO-LEFT OVERRIDE}\x85"
+    with json_log() as read_log:
+        structlog.get_logger().warning("odd", path=path, half="\ud800", value=b"\xff")
+    assert read_log().isascii()
+    (line,) = read_log().splitlines()
+    entry = json.loads(line)
+    assert (entry["path"], entry["half"], entry["value"]) == (path, "\ud800", repr(b"\xff"))

@@ -15,6 +15,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import structlog
 import uvicorn
 
 from service import ROOT
@@ -111,6 +112,7 @@ def json_log() -> Generator[Callable[[], str]]:
     handlers, level = root.handlers, root.level
     with redirect_stderr(StringIO()) as log:
         configure_logs("INFO", "json")
+    structlog.configure(cache_logger_on_first_use=False)  # the next test has another log
     try:
         yield log.getvalue
     finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -17,7 +17,7 @@ from service.metrics import PoolUse
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     # Generic for the type checker only: at run time asyncpg's classes are not.
     RawConnection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+
+T = TypeVar("T")
 
 log = structlog.stdlib.get_logger()
 
@@ -54,18 +56,20 @@ class Queries(ABC):
     """
 
     @abstractmethod
-    def statement(self) -> AbstractAsyncContextManager[tuple[RawConnection, float]]:
-        """Yield a connection for one statement, and the seconds that the statement may take."""
+    async def run(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        """Return the result of `statement`, called with a connection and its time in seconds."""
 
     async def fetch(self, query: LiteralString, *arguments: object) -> list[Row]:
         """Return all rows."""
-        async with self.statement() as (connection, seconds):
-            return await connection.fetch(query, *arguments, timeout=seconds)
+        return await self.run(
+            lambda connection, seconds: connection.fetch(query, *arguments, timeout=seconds)
+        )
 
     async def fetch_row(self, query: LiteralString, *arguments: object) -> Row | None:
         """Return the first row, or None without rows."""
-        async with self.statement() as (connection, seconds):
-            return await connection.fetchrow(query, *arguments, timeout=seconds)
+        return await self.run(
+            lambda connection, seconds: connection.fetchrow(query, *arguments, timeout=seconds)
+        )
 
     async def fetch_row_or_404(self, query: LiteralString, *arguments: object, missing: str) -> Row:
         """Return the first row; without rows raise a 404 Problem with `missing` as its detail."""
@@ -76,13 +80,15 @@ class Queries(ABC):
 
     async def fetch_value(self, query: LiteralString, *arguments: object) -> Any:
         """Return the first column of the first row, or None without rows."""
-        async with self.statement() as (connection, seconds):
-            return await connection.fetchval(query, *arguments, timeout=seconds)
+        return await self.run(
+            lambda connection, seconds: connection.fetchval(query, *arguments, timeout=seconds)
+        )
 
     async def execute(self, query: LiteralString, *arguments: object) -> str:
         """Run a statement and return its command tag, such as `UPDATE 1`."""
-        async with self.statement() as (connection, seconds):
-            return await connection.execute(query, *arguments, timeout=seconds)
+        return await self.run(
+            lambda connection, seconds: connection.execute(query, *arguments, timeout=seconds)
+        )
 
 
 class Connection(Queries):
@@ -96,8 +102,7 @@ class Connection(Queries):
     async def transaction(self) -> AsyncGenerator[None]:
         """Commit at the end of the block, or roll back if the block raises."""
         transaction = self._connection.transaction()
-        async with self.statement():
-            await transaction.start()
+        await self.run(lambda _, __: transaction.start())
         try:
             yield
         except BaseException as error:
@@ -109,22 +114,18 @@ class Connection(Queries):
                 self._connection.terminate()  # a rollback would time out, too
             else:
                 with suppress(DatabaseUnavailable):
-                    async with self.statement():
-                        await transaction.rollback()
+                    await self.run(lambda _, __: transaction.rollback())
             raise
-        async with self.statement():
-            await transaction.commit()
+        await self.run(lambda _, __: transaction.commit())
 
-    @asynccontextmanager
-    async def statement(self) -> AsyncGenerator[tuple[RawConnection, float]]:
-        """Yield asyncpg's connection and the seconds that the statement may take; enforce them."""
+    async def run(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
         # Cancelling a task or a statement waits for a response of the server; terminating waits
         # for nothing.
         terminate = asyncio.get_running_loop().call_later(
             self.seconds + CANCEL_SECONDS, self._connection.terminate
         )
         try:
-            yield self._connection, self.seconds
+            return await statement(self._connection, self.seconds)
         except (TimeoutError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError) as error:
             raise DatabaseUnavailable("timeout") from error
         except GONE as error:
@@ -156,6 +157,9 @@ class Database(Queries):
         self._pool = pool
         self._metrics = metrics
         self._waiting = 0
+        # Callers get connections in the order in which they ask. In asyncpg's own queue a newcomer
+        # can take the connection for which another caller was just woken.
+        self._turns = asyncio.Semaphore(pool.get_max_size())
 
     @asynccontextmanager
     async def connection(
@@ -171,10 +175,26 @@ class Database(Queries):
         is_patient=False, as soon as the server refuses one. A restarting server refuses for a
         while, so a patient caller retries.
         """
+        connection = await self._acquire(acquire_seconds, is_patient=is_patient)
+        try:
+            yield Connection(connection, statement_seconds)
+        finally:
+            await self._release(connection)
+
+    async def run(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        connection = await self._acquire(ACQUIRE_SECONDS, is_patient=True)
+        try:
+            return await Connection(connection, STATEMENT_SECONDS).run(statement)
+        finally:
+            await self._release(connection)
+
+    async def _acquire(self, seconds: float, *, is_patient: bool) -> RawConnection:
         started = time.perf_counter()
         self._waiting += 1
         try:
-            connection = await self._acquire(acquire_seconds, is_patient=is_patient)
+            # Not asyncpg's own timeout, for which Python 3.11 starts a task.
+            async with asyncio.timeout(seconds):
+                return await self._acquire_or_retry(started + seconds, is_patient=is_patient)
         except TimeoutError as error:
             raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
         except (
@@ -189,24 +209,27 @@ class Database(Queries):
         finally:
             self._waiting -= 1
             self._metrics.connection_wait.observe(time.perf_counter() - started)
-        try:
-            yield Connection(connection, statement_seconds)
-        finally:
-            await self._release(connection)
 
-    async def _acquire(self, seconds: float, *, is_patient: bool) -> RawConnection:
-        loop = asyncio.get_running_loop()
-        deadline, delay = loop.time() + seconds, RETRY_SECONDS
+    async def _acquire_or_retry(self, deadline: float, *, is_patient: bool) -> RawConnection:
+        delay = RETRY_SECONDS
         while True:
             try:
-                return await self._pool.acquire(timeout=deadline - loop.time())
+                return await self._acquire_in_turn()
             except TimeoutError:
                 raise
             except TRY_AGAIN:
-                if not is_patient or loop.time() + delay >= deadline:
+                if not is_patient or time.perf_counter() + delay >= deadline:
                     raise
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, LONGEST_RETRY_SECONDS)
+
+    async def _acquire_in_turn(self) -> RawConnection:
+        await self._turns.acquire()
+        try:
+            return await self._pool.acquire()
+        except BaseException:
+            self._turns.release()
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
@@ -234,18 +257,17 @@ class Database(Queries):
         pool = self._pool
         return pool.get_size() == pool.get_max_size() and pool.get_idle_size() == 0
 
-    @asynccontextmanager
-    async def statement(self) -> AsyncGenerator[tuple[RawConnection, float]]:
-        """Yield a free connection for one statement, and the seconds that it may take."""
-        async with self.connection() as connection, connection.statement() as statement:
-            yield statement
-
     async def _release(self, connection: RawConnection) -> None:
         try:
-            await self._pool.release(connection, timeout=CANCEL_SECONDS)
+            if connection._con is not None:  # a connection that was cut is released already
+                # The pool's own method runs this in a task, which no cancellation reaches. Here a
+                # cancellation cuts the connection, and the pool replaces it.
+                await connection._holder.release(CANCEL_SECONDS)
         except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
             # The pool dropped the connection and will open another. The caller has its result.
             log.warning("database_connection_dropped", error=repr(error))
+        finally:
+            self._turns.release()
 
 
 def _is_closed(connection: RawConnection) -> bool:

@@ -91,6 +91,31 @@ async def test_waiting_for_a_connection_has_a_deadline(things: Database) -> None
     assert await things.fetch_value("select 1") == 1
 
 
+async def test_a_newcomer_gets_no_connection_before_those_who_wait(things: Database) -> None:
+    # Each asks again as soon as it is served, as clients under load do.
+    served = dict.fromkeys(range(20), 0)
+
+    async def ask_again_and_again(caller: int) -> None:
+        while sum(served.values()) < 400:
+            await things.fetch_value("select 1")
+            served[caller] += 1
+
+    await asyncio.gather(*map(ask_again_and_again, served))
+    assert max(served.values()) - min(served.values()) <= 2
+
+
+async def test_a_cancelled_caller_leaves_its_connection_to_the_next(things: Database) -> None:
+    holders = [asyncio.create_task(things.execute("select pg_sleep(30)")) for _ in range(2)]
+    waiting = asyncio.create_task(things.fetch_value("select 1"))
+    await asyncio.sleep(0.2)
+    waiting.cancel()
+    for holder in holders:
+        holder.cancel()
+    await asyncio.gather(waiting, *holders, return_exceptions=True)
+    values = await asyncio.gather(*(things.fetch_value("select 2") for _ in range(10)))
+    assert values == [2] * 10
+
+
 async def test_the_pool_stays_usable_after_timeouts_in_transactions(
     things: Database,
 ) -> None:

@@ -50,6 +50,7 @@ from service.sync.syncer import syncing
 from service.web.authorization import Authorization
 from service.web.middleware import BodyLimit, Cors, ErrorBoundary
 from service.web.request_context import RequestContext
+from service.web.router import SegmentRouter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -90,7 +91,7 @@ ROUTES: Final = [
 
 
 class Application(Starlette):
-    """Starlette without its middlewares for exceptions, whose work ErrorBoundary does.
+    """Starlette without its middlewares for exceptions: ErrorBoundary does their work.
 
     Starlette puts them outside all other middleware and next to the routes. Their responses would
     lack our headers and log lines, and each takes as long as all of ours together.
@@ -98,7 +99,7 @@ class Application(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the routes inside the given middleware."""
-        app: ASGIApp = self.router
+        app: ASGIApp = self.router.app
         for cls, arguments, options in reversed(self.user_middleware):
             app = cls(app, *arguments, **options)
         return app
@@ -132,8 +133,6 @@ def create_app(settings: Settings) -> Application:
                 )
 
     app = Application(
-        routes=ROUTES,
-        lifespan=lifespan,
         # From the outside in, so that every error gets its id, its CORS headers and its log line.
         middleware=[
             Middleware(RequestContext, metrics=metrics, trusted_proxies=settings.trusted_proxies),
@@ -150,7 +149,7 @@ def create_app(settings: Settings) -> Application:
             Middleware(BodyLimit),
         ],
     )
-    app.router.redirect_slashes = False
+    app.router = SegmentRouter(ROUTES, lifespan=lifespan)
     return app
 
 

@@ -42,7 +42,7 @@ class Authorization:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and access_to(scope["method"], scope["path"]) in self._guarded:
-            self._check(dict(scope["headers"]).get(b"authorization", b""))
+            self._check(scope["state"]["headers"].get(b"authorization", b""))
         await self.app(scope, receive, send)
 
     def _check(self, header: bytes) -> None:

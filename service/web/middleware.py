@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
@@ -19,7 +17,6 @@ from service.web.authorization import WEBHOOK
 from service.web.problem_response import (
     problem_response,
     response_to_fault,
-    response_to_http_exception,
     response_to_problem,
 )
 
@@ -48,9 +45,8 @@ class Cors(CORSMiddleware):
     """Starlette's CORS; a refused preflight gets a problem."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Runs on every request, and Starlette's Headers take several times as long as a dict. A
-        # request without an Origin needs no CORS headers; RequestContext adds its Vary.
-        if scope["type"] != "http" or b"origin" not in dict(scope["headers"]):
+        # A request without an Origin needs no CORS headers; RequestContext adds its Vary.
+        if scope["type"] != "http" or b"origin" not in scope["state"]["headers"]:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -87,9 +83,6 @@ class ErrorBoundary:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if scope["type"] == "http" and scope["path"][-1:] == "\n":
-                # Starlette's path patterns end with `$`, which allows a newline after it.
-                raise HTTPException(HTTPStatus.NOT_FOUND)
             await self.app(scope, receive, send)
         except ClientDisconnect:
             log.info("client_disconnected")
@@ -110,8 +103,6 @@ def _log_and_respond(scope: Scope, error: BaseException) -> Response:
             return response_to_problem(scope, error)
         case Problem():
             return response_to_problem(scope, error)
-        case HTTPException():
-            return response_to_http_exception(scope, error)
         case asyncio.CancelledError():
             # The service stops, and this request took too long. The cancellation ends here: uvicorn
             # would log it as a fault, and send a 500 in plain text.
@@ -130,7 +121,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Without one of these headers a request has no body (RFC 9112, section 6.3).
-        if scope["type"] != "http" or not BODY_HEADERS.intersection(dict(scope["headers"])):
+        if scope["type"] != "http" or BODY_HEADERS.isdisjoint(scope["state"]["headers"]):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)

@@ -8,9 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from marshmallow import fields
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import Scope
 
 from service.problems import Problem
@@ -107,28 +105,6 @@ def response_to_problem(scope: Scope, error: Problem) -> Response:
     )
 
 
-def response_to_http_exception(scope: Scope, error: HTTPException) -> Response:
-    """Return the response to an error of Starlette's router: an unknown path or method."""
-    headers = dict(error.headers or {})
-    detail = error.detail
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "There is nothing at this path."
-    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(_allowed_methods(scope))
-        headers["Allow"] = allowed
-        detail = f"This path has no {scope['method'][:20]}; it has {allowed}."
-    return problem_response(scope, error.status_code, detail, headers=headers)
-
-
 def response_to_fault(scope: Scope) -> Response:
     """Return the 500 for an unexpected exception, with nothing of the exception in it."""
     return problem_response(scope, HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
-
-
-def _allowed_methods(scope: Scope) -> list[str]:
-    # Starlette itself would name only the methods of the first of several routes on one path.
-    methods: set[str] = set()
-    for route in scope["app"].routes:
-        if route.matches(scope)[0] is not Match.NONE:
-            methods |= route.methods
-    return sorted(methods)

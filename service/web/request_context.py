@@ -84,6 +84,7 @@ class RequestContext:
         REQUEST_FIELDS.set(fields)
         request_id = fields["request_id"]
         state = scope["state"]
+        state["headers"] = headers
         state["request_id"] = request_id
         state["status"] = None
         path = scope["path"]

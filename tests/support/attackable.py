@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
-from starlette.routing import Route, Router
+from starlette.routing import Route
 
 from service.app import create_app
 from service.problems import Problem
@@ -75,7 +75,7 @@ ROUTES = [
 def create_attackable_app(settings: Settings) -> Starlette:
     app = create_app(settings)
     # Not in the routes of the service: every one of those must be in the OpenAPI document.
-    app.router.default = Router(ROUTES)
+    app.router.routes.extend(ROUTES)
     return app
 
 

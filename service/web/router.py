@@ -1,0 +1,84 @@
+"""The router: finds a route by the segments of the path, however many routes there are."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from starlette.requests import Request
+from starlette.routing import Route, Router
+
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+
+class _Node:
+    """What can follow some segments: the end of the path, literal segments, or a parameter."""
+
+    def __init__(self) -> None:
+        self.routes: dict[str, Route] = {}  # of the path that ends here, by method
+        self.literals: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+
+
+class SegmentRouter(Router):
+    """Starlette's router without its regular expressions, which it tries one after another.
+
+    Every route is a Route. A parameter is one whole segment, and a literal segment in its place
+    comes first.
+    """
+
+    @cached_property
+    def _root(self) -> _Node:
+        root = _Node()
+        for route in cast("list[Route]", self.routes):
+            node = root
+            for segment in route.path[1:].split("/"):
+                if segment.startswith("{"):
+                    node.parameter = node = node.parameter or _Node()
+                else:
+                    node = node.literals.setdefault(segment, _Node())
+            node.routes.update(dict.fromkeys(route.methods or (), route))
+        return root
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the endpoint of the path and the method.
+
+        Raises the Problem `not_found` for an unknown path, and `method_not_allowed` for a method
+        that the path does not have.
+        """
+        if scope["type"] != "http":
+            await super().app(scope, receive, send)
+            return
+        routes, values = self._find(scope["path"])
+        if not routes:
+            raise Problem("not_found", "There is nothing at this path.")
+        method = scope["method"]
+        # Metrics and log lines have the route's path, whatever the method.
+        scope["route"] = route = routes.get(method) or next(iter(routes.values()))
+        if method not in routes:
+            allowed = ", ".join(sorted(routes))
+            detail = f"This path has no {method[:20]}; it has {allowed}."
+            raise Problem("method_not_allowed", detail, headers={"Allow": allowed})
+        scope["path_params"] = dict(zip(route.param_convertors, values, strict=True))
+        if inspect.isfunction(route.endpoint):
+            response = await route.endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
+        else:
+            await route.endpoint(scope, receive, send)
+
+    def _find(self, path: str) -> tuple[dict[str, Route], list[str]]:
+        """Return the routes of a path by method, none for an unknown path; and its parameters."""
+        node, values = self._root, list[str]()
+        for segment in path[1:].split("/"):
+            found = node.literals.get(segment)
+            if found is None and segment:
+                found = node.parameter
+                values.append(segment)
+            if found is None:
+                return {}, []
+            node = found
+        return node.routes, values

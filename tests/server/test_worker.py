@@ -7,20 +7,23 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
 from service import ROOT
+from tests.support.postgres import run_sql
 from tests.support.processes import is_served
 from tests.support.service import Service, service_environment
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import TypeAlias
 
     from tests.support.postgres import Postgres
@@ -168,3 +171,49 @@ def test_a_half_sent_body_does_not_prevent_a_clean_stop(
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
         service.process.terminate()
         assert service.wait() == 0
+
+
+def test_a_response_reuses_the_memory_of_the_one_before(
+    database: str, start_service: Start
+) -> None:
+    run_sql(
+        database,
+        """
+        with new_project as (insert into project (name) values ('P') returning id),
+             source as (
+                 insert into project_doc (project_id, name, github_url)
+                 select id, 'S', 'https://git.example/p' from new_project returning id
+             )
+        insert into document
+            (id, project_doc_id, file_path, file_type, file_size, blob_id, content, doc_metadata)
+        select '6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11', id, 'a.md', 'md', 50000, 'blob',
+               string_agg(md5(number::text), E' \\u2014\\n'), '{"title": "A"}'
+        from source, generate_series(1, 1500) as number
+        group by id
+        """,
+    )
+    service = start_service(DATABASE_URL=database)
+    process = psutil.Process(service.process.pid)
+    url = urlsplit(service.url)
+    connections = [HTTPConnection(url.hostname or "", url.port) for _ in range(32)]
+
+    def get_documents(times: int) -> None:
+        for _ in range(times):
+            for connection in connections:
+                connection.request("GET", "/api/documents/6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11")
+            for connection in connections:
+                assert len(connection.getresponse().read()) > 50_000
+
+    get_documents(5)
+    before = minor_faults(process)
+    get_documents(20)
+    after = minor_faults(process)
+    for connection in connections:
+        connection.close()
+    assert after - before < 20 * len(connections)
+
+
+def minor_faults(process: psutil.Process) -> int:
+    """Return how often the process touched memory that the system had to provide first."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[7])

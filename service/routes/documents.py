@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 from urllib.parse import quote
 
+import orjson
 from marshmallow import fields, validate
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -199,7 +199,7 @@ async def get_file_tree(request: Request) -> Response:
     if not rows:
         raise Problem("not_found", MISSING_PROJECT)
 
-    def build() -> str:
+    def build() -> bytes:
         names: dict[UUID, str] = {}
         files: list[TreeFile] = []
         for source_id, source_name, document_id, path, file_type, size in rows:
@@ -207,7 +207,7 @@ async def get_file_tree(request: Request) -> Response:
                 names[source_id] = source_name
                 files.append(TreeFile(source_id, document_id, path, file_type, size))
         tree = build_file_tree([TreeSource(*source) for source in names.items()], files)
-        return json.dumps({"project_id": str(project_id), "tree": tree})
+        return orjson.dumps({"project_id": str(project_id), "tree": tree})
 
     # In a thread: a tree of thousands of documents would hold up other requests.
     return json_response(await run_in_threadpool(build))
@@ -219,19 +219,22 @@ async def get_document(request: Request) -> Response:
     return await _respond_conditionally(
         request,
         """
-        select blob_id,
-               case when blob_id = any($2::text[]) then null else (
-                   select convert_to(row_to_json(found)::text, 'UTF8')
-                   from (
-                       select id, project_doc_id, file_path, file_type, file_size, content,
-                              doc_metadata, created_at, updated_at
-                   ) as found
-               ) end as document
+        select blob_id, id::text, project_doc_id::text, file_path, file_type, file_size,
+               case when blob_id <> all($2::text[]) then content end as content,
+               case when blob_id <> all($2::text[]) then doc_metadata end as doc_metadata,
+               created_at, updated_at
         from document
         where id = $1
         """,
-        lambda row, headers: json_response(row["document"], headers=headers),
+        _document_response,
     )
+
+
+def _document_response(row: Row, headers: dict[str, str]) -> Response:
+    document = dict(row)
+    del document["blob_id"]
+    document["doc_metadata"] = orjson.Fragment(row["doc_metadata"])  # PostgreSQL's JSON
+    return json_response(orjson.dumps(document), headers=headers)
 
 
 @operation(tag="documents", responses={200: RAW_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
@@ -244,7 +247,7 @@ async def get_raw_document(request: Request) -> Response:
         request,
         """
         select blob_id, file_path, file_type,
-               case when not blob_id = any($2::text[])
+               case when blob_id <> all($2::text[])
                    then coalesce(original, convert_to(content, 'UTF8'))
                end as bytes
         from document
@@ -278,12 +281,12 @@ async def _respond_conditionally(
     `query` selects the document with the id $1. Its `blob_id` is the entity tag of its content; if
     $2, the client's tags, has it, the row need not have the content.
     """
-    tags = ENTITY_TAG.findall(",".join(request.headers.getlist("if-none-match")))
+    sent = request.headers.getlist("if-none-match")
+    tags = ENTITY_TAG.findall(",".join(sent))
     row = await request.state["database"].fetch_row_or_404(
         query, read_id(request, "id"), tags, missing=MISSING_DOCUMENT
     )
     headers = {"ETag": f'"{row["blob_id"]}"', "Cache-Control": "no-cache"}
-    is_any = request.headers.get("if-none-match", "").strip() == "*"
-    if is_any or row["blob_id"] in tags:
+    if row["blob_id"] in tags or [value.strip() for value in sent] == ["*"]:
         return Response(status_code=304, headers=headers)
     return respond(row, headers)

@@ -36,7 +36,6 @@ from service.web.bodies import (
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import (
     fetch_page_or_404,
-    page_query,
     page_response,
     page_spec,
     read_page,
@@ -149,24 +148,25 @@ async def list_project_docs(request: Request) -> Response:
     """
     project_id = read_id(request, "project_id")
     page = read_page(request)
-    row = await fetch_page_or_404(
+    items = await fetch_page_or_404(
         request.state["database"],
-        page_query(
-            f"""
+        f"""
+        select array_agg(convert_to(row_to_json(page)::text, 'UTF8'))
+        from (
             select {COLUMNS}
             from project_doc
             where project_id = $4
                 and (created_at, id) < ($1, $2::uuid)
             order by created_at desc, id desc
             limit $3::bigint + 1
-            """
-        ),
+        ) as page
+        """,
         page,
         project_id,
         owner="project",
         missing=MISSING_PROJECT,
     )
-    return page_response(request, page, row)
+    return page_response(request, page, items)
 
 
 @operation(

@@ -12,7 +12,7 @@ from service.problems import Problem
 from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, change_arguments, read_id
 from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
-from service.web.paging import LIMIT_RANGE, page_query, page_response, page_spec, read_page
+from service.web.paging import LIMIT_RANGE, page_response, page_spec, read_page
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -71,20 +71,20 @@ async def list_projects(request: Request) -> Response:
     Newest first: all of them, up to `limit`, which is 1,000 if it is not given.
     """
     page = read_page(request)
-    row = await request.state["database"].fetch_row(
-        page_query(
-            f"""
+    items = await request.state["database"].fetch_value(
+        f"""
+        select array_agg(convert_to(row_to_json(page)::text, 'UTF8'))
+        from (
             select {COLUMNS}
             from project
             where (created_at, id) < ($1, $2::uuid)
             order by created_at desc, id desc
             limit $3::bigint + 1
-            """
-        ),
+        ) as page
+        """,
         *page,
     )
-    assert row is not None
-    return page_response(request, page, row)
+    return page_response(request, page, items)
 
 
 @operation(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
+import orjson
 from marshmallow import fields, validate
 
 from service.routes.shared import (
@@ -22,7 +22,6 @@ from service.web.operation import ResponseSpec, operation
 from service.web.paging import (
     LIMIT_RANGE,
     fetch_page_or_404,
-    page_query,
     page_response,
     page_spec,
     read_page,
@@ -178,17 +177,16 @@ async def get_sync_status(request: Request) -> Response:
     status, message = describe_status(
         row["status"], row["files_total"], row["files_done"], row["error"]
     )
-    synced, committed = row["last_synced_at"], row["last_github_commit_date"]
     body = {
         "status": status,
         "message": message,
-        "last_synced_at": synced and synced.isoformat(),
-        "last_github_commit_date": committed and committed.isoformat(),
+        "last_synced_at": row["last_synced_at"],
+        "last_github_commit_date": row["last_github_commit_date"],
         "files_total": row["files_total"],
         "files_done": row["files_done"],
         "error": row["error"],
     }
-    return json_response(json.dumps(body))
+    return json_response(orjson.dumps(body))
 
 
 def describe_status(
@@ -221,24 +219,25 @@ async def list_syncs(request: Request) -> Response:
     """
     source_id = read_id(request, "id")
     page = read_page(request, default_limit=RUNS_PER_PAGE)
-    row = await fetch_page_or_404(
+    items = await fetch_page_or_404(
         request.state["database"],
-        page_query(
-            f"""
+        f"""
+        select array_agg(convert_to(row_to_json(page)::text, 'UTF8'))
+        from (
             select {COLUMNS}
             from sync_run
             where project_doc_id = $4
                 and (created_at, id) < ($1, $2::uuid)
             order by created_at desc, id desc
             limit $3::bigint + 1
-            """
-        ),
+        ) as page
+        """,
         page,
         source_id,
         owner="project_doc",
         missing=MISSING_SOURCE,
     )
-    return page_response(request, page, row)
+    return page_response(request, page, items)
 
 
 @operation(tag="syncs", responses={200: RUN_RESPONSE})

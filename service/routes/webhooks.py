@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+import orjson
 from marshmallow import fields
 
 from service.problems import Problem
@@ -75,9 +75,9 @@ async def receive_webhook(request: Request) -> Response:
         "select branch from project_doc where id = $1", source_id, missing=MISSING_SOURCE
     )
     if request.headers.get("x-github-event") != "push":
-        return json_response(json.dumps({"message": "Nothing to do for this event."}))
+        return json_response(orjson.dumps({"message": "Nothing to do for this event."}))
     if body is not None and not _is_push_to(row["branch"], _read_payload(request, body)):
-        return json_response(json.dumps({"message": "Nothing to do for this branch."}))
+        return json_response(orjson.dumps({"message": "Nothing to do for this branch."}))
     return await start_sync(request, source_id, after_push=True)
 
 

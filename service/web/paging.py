@@ -1,4 +1,4 @@
-"""Lists in pages, each with a link to the next. PostgreSQL makes their JSON."""
+"""Lists in pages, each with a link to the next."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
+
+import orjson
 
 from service.web.bodies import invalid, json_response
 from service.web.operation import ResponseSpec, parameter
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from service.database import Database, Row
+    from service.database import Database
 
 MAX_LIMIT: Final = 1000
 
@@ -68,6 +70,8 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
     Raises the Problem `invalid` for a limit outside 1 to MAX_LIMIT, and for a cursor that no `Link`
     header had.
     """
+    if not request.scope["query_string"]:
+        return Page(*BEFORE_FIRST_ROW, default_limit)
     text = request.query_params.get("limit", str(default_limit))
     # int() alone would also take "+1", "1_0" and the digits of other scripts.
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT))
@@ -87,30 +91,6 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
         raise invalid({"cursor": ["is not one that a Link header gave."]}) from None
 
 
-def page_query(query: LiteralString) -> LiteralString:
-    """Return a query for one row: `items`, the page as JSON, and `last`.
-
-    `last` is the next page's cursor; on the last page it is null. `query` selects at most
-    $3 + 1 items after ($1, $2), by `created_at` and `id` descending; both are among its columns.
-    """
-    return f"""
-        select convert_to(
-                   coalesce(json_agg(item order by place) filter (where place <= $3), '[]')::text,
-                   'UTF8'
-               ) as items,
-               max(concat(to_json(created_at) #>> '{{}}', ' ', id))
-                   filter (where place = $3 and has_more) as last
-        from (
-            select row_number() over () as place,
-                   count(*) over () > $3 as has_more,
-                   row_to_json(page) as item,
-                   created_at,
-                   id
-            from ({query}) as page
-        ) as numbered
-        """
-
-
 async def fetch_page_or_404(
     database: Database,
     query: LiteralString,
@@ -119,26 +99,32 @@ async def fetch_page_or_404(
     *,
     owner: LiteralString,
     missing: str,
-) -> Row:
-    """Return the row of a `page_query` for the items of one owner, whose id is $4.
+) -> list[bytes] | None:
+    """Return the items of one owner, whose id is $4 in `query`; None without items.
 
     Where the table `owner` has no such id, raises the Problem `not_found` with `missing` as detail.
     """
-    row = await database.fetch_row(query, *page, owner_id)
-    assert row is not None
-    if row["items"] == b"[]":
+    items = await database.fetch_value(query, *page, owner_id)
+    if items is None:
         await database.fetch_row_or_404(
             f"select id from {owner} where id = $1", owner_id, missing=missing
         )
-    return row
+    return items
 
 
-def page_response(request: Request[Any], page: Page, row: Row) -> Response:
-    """Return the response with the row of a `page_query`, and a link to the next page if any."""
+def page_response(request: Request[Any], page: Page, items: list[bytes] | None) -> Response:
+    """Return the response with a page, and a link to the next page if any.
+
+    `items` are JSON objects with an `id` and a `created_at`, by these descending, and at most one
+    more than the page has: that one tells that there is a next page.
+    """
+    items = items or []
     headers: dict[str, str] = {}
-    if row["last"] is not None:
-        cursor = base64.urlsafe_b64encode(row["last"].encode()).decode()
+    if len(items) > page.limit:
+        items = items[: page.limit]
+        last = orjson.loads(items[-1])
+        cursor = base64.urlsafe_b64encode(f"{last['created_at']} {last['id']}".encode()).decode()
         query = urlencode({"limit": page.limit, "cursor": cursor})
         # Relative to the request (RFC 8288, section 3), and so correct behind any proxy.
         headers["Link"] = f'<{request.scope["raw_path"].decode()}?{query}>; rel="next"'
-    return json_response(row["items"], headers=headers)
+    return json_response(b"[%b]" % b",".join(items), headers=headers)

@@ -1,4 +1,4 @@
-"""The base of every route: middleware, authorization, bodies, paging, problems, OpenAPI.
+"""The base of every route: middleware, router, authorization, bodies, paging, problems, OpenAPI.
 
 May import characters, database, database_errors, logs, metrics and problems; never state, so
 that it can serve any routes. Begin with middleware.py, which every request passes, then

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 log = structlog.stdlib.get_logger()
+stdlib_log = logging.getLogger(__name__)  # its isEnabledFor is faster than structlog's
 
 # The request ids that a client may choose: none can forge a line or a field of the log.
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
@@ -116,7 +117,7 @@ class RequestContext:
         status = status or CLIENT_CLOSED_REQUEST
         self._metrics.observe_request(scope["method"], template or "", status, seconds)
         is_quiet = status == 200 and template in QUIET_ROUTES
-        if is_quiet and not log.is_enabled_for(logging.DEBUG):
+        if is_quiet and not stdlib_log.isEnabledFor(logging.DEBUG):
             return
         client = scope.get("client")
         (log.debug if is_quiet else log.info)(

@@ -91,15 +91,15 @@ ROUTES: Final = [
 
 
 class Application(Starlette):
-    """Starlette without its middlewares for exceptions: ErrorBoundary does their work.
+    """Starlette with SegmentRouter, and without its middlewares for exceptions.
 
     Starlette puts them outside all other middleware and next to the routes. Their responses would
     lack our headers and log lines, and each takes as long as all of ours together.
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return the routes inside the given middleware."""
-        app: ASGIApp = self.router.app
+        """Return the router inside the given middleware."""
+        app: ASGIApp = self.router.app  # the router itself would only call this
         for cls, arguments, options in reversed(self.user_middleware):
             app = cls(app, *arguments, **options)
         return app

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 Row: TypeAlias = asyncpg.Record
 
@@ -56,18 +56,18 @@ class Queries(ABC):
     """
 
     @abstractmethod
-    async def run(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
-        """Return the result of `statement`, called with a connection and its time in seconds."""
+    async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        """Return the result of `statement(connection, seconds)`, which may take so many seconds."""
 
     async def fetch(self, query: LiteralString, *arguments: object) -> list[Row]:
         """Return all rows."""
-        return await self.run(
+        return await self.run_statement(
             lambda connection, seconds: connection.fetch(query, *arguments, timeout=seconds)
         )
 
     async def fetch_row(self, query: LiteralString, *arguments: object) -> Row | None:
         """Return the first row, or None without rows."""
-        return await self.run(
+        return await self.run_statement(
             lambda connection, seconds: connection.fetchrow(query, *arguments, timeout=seconds)
         )
 
@@ -80,13 +80,13 @@ class Queries(ABC):
 
     async def fetch_value(self, query: LiteralString, *arguments: object) -> Any:
         """Return the first column of the first row, or None without rows."""
-        return await self.run(
+        return await self.run_statement(
             lambda connection, seconds: connection.fetchval(query, *arguments, timeout=seconds)
         )
 
     async def execute(self, query: LiteralString, *arguments: object) -> str:
         """Run a statement and return its command tag, such as `UPDATE 1`."""
-        return await self.run(
+        return await self.run_statement(
             lambda connection, seconds: connection.execute(query, *arguments, timeout=seconds)
         )
 
@@ -102,7 +102,7 @@ class Connection(Queries):
     async def transaction(self) -> AsyncGenerator[None]:
         """Commit at the end of the block, or roll back if the block raises."""
         transaction = self._connection.transaction()
-        await self.run(lambda _, __: transaction.start())
+        await self.run_statement(lambda _, __: transaction.start())
         try:
             yield
         except BaseException as error:
@@ -114,11 +114,11 @@ class Connection(Queries):
                 self._connection.terminate()  # a rollback would time out, too
             else:
                 with suppress(DatabaseUnavailable):
-                    await self.run(lambda _, __: transaction.rollback())
+                    await self.run_statement(lambda _, __: transaction.rollback())
             raise
-        await self.run(lambda _, __: transaction.commit())
+        await self.run_statement(lambda _, __: transaction.commit())
 
-    async def run(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+    async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
         # Cancelling a task or a statement waits for a response of the server; terminating waits
         # for nothing.
         terminate = asyncio.get_running_loop().call_later(
@@ -181,10 +181,11 @@ class Database(Queries):
         finally:
             await self._release(connection)
 
-    async def run(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+    async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        # Without `connection()`, whose generator costs as much as acquiring the connection.
         connection = await self._acquire(ACQUIRE_SECONDS, is_patient=True)
         try:
-            return await Connection(connection, STATEMENT_SECONDS).run(statement)
+            return await Connection(connection, STATEMENT_SECONDS).run_statement(statement)
         finally:
             await self._release(connection)
 
@@ -260,8 +261,9 @@ class Database(Queries):
     async def _release(self, connection: RawConnection) -> None:
         try:
             if connection._con is not None:  # a connection that was cut is released already
-                # The pool's own method runs this in a task, which no cancellation reaches. Here a
-                # cancellation cuts the connection, and the pool replaces it.
+                # As the pool's own method does, but not in a task, which no cancellation would
+                # reach. Here a cancellation cuts the connection, and the pool replaces it.
+                connection._con._on_release()
                 await connection._holder.release(CANCEL_SECONDS)
         except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
             # The pool dropped the connection and will open another. The caller has its result.

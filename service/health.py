@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from service.database import Database
     from service.metrics import Metrics
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Health(NamedTuple):

@@ -91,7 +91,7 @@ async def test_waiting_for_a_connection_has_a_deadline(things: Database) -> None
     assert await things.fetch_value("select 1") == 1
 
 
-async def test_a_newcomer_gets_no_connection_before_those_who_wait(things: Database) -> None:
+async def test_callers_get_connections_in_the_order_in_which_they_ask(things: Database) -> None:
     # Each asks again as soon as it is served, as clients under load do.
     served = dict.fromkeys(range(20), 0)
 
@@ -102,6 +102,16 @@ async def test_a_newcomer_gets_no_connection_before_those_who_wait(things: Datab
 
     await asyncio.gather(*map(ask_again_and_again, served))
     assert max(served.values()) - min(served.values()) <= 2
+
+
+async def test_a_refused_connection_takes_no_place_in_the_pool() -> None:
+    url = "postgresql://postgres@127.0.0.1:1/none"
+    async with open_database(url, 2, Metrics()) as refused:
+        for _ in range(5):
+            with pytest.raises(DatabaseUnavailable) as raised:
+                async with refused.connection(is_patient=False):
+                    pass
+            assert raised.value.reason == "unreachable"
 
 
 async def test_a_cancelled_caller_leaves_its_connection_to_the_next(things: Database) -> None:

@@ -216,6 +216,7 @@ async def get_file_tree(request: Request) -> Response:
 @operation(tag="documents", responses={200: DOCUMENT_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_document(request: Request) -> Response:
     """Get a document."""
+    # The ids as text: orjson does not write subclasses of UUID, such as asyncpg's.
     return await _respond_conditionally(
         request,
         """
@@ -287,6 +288,6 @@ async def _respond_conditionally(
         query, read_id(request, "id"), tags, missing=MISSING_DOCUMENT
     )
     headers = {"ETag": f'"{row["blob_id"]}"', "Cache-Control": "no-cache"}
-    if row["blob_id"] in tags or [value.strip() for value in sent] == ["*"]:
+    if row["blob_id"] in tags or "*" in {value.strip() for value in sent}:
         return Response(status_code=304, headers=headers)
     return respond(row, headers)

@@ -31,7 +31,7 @@ MISSING_DOCUMENT: Final = "There is no such document."
 MISSING_RUN: Final = "There is no such sync of this project doc."
 
 # RFC 9562, section 4. UUID() also takes braces, prefixes and missing dashes.
-UUID_TEXT: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+UUID_TEXT: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 # By the segment before the id in a path.
 RESOURCES: Final = {

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from service.settings import Settings
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # Each connection is an open file, and the usual limit of a process is 1,024.
 OPEN_FILES: Final = 65_536

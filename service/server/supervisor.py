@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from service.settings import Settings
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # A worker that exits with an error sooner than this failed to start, and so would its successor.
 START_SECONDS: Final = 5.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
     from service.sync.syncer import Syncer
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 STARTUP_FAILED: Final = 3  # uvicorn's own code
 
@@ -31,10 +31,7 @@ STARTUP_FAILED: Final = 3  # uvicorn's own code
 # many, and the collector would scan them again and again without freeing any.
 GARBAGE_THRESHOLDS: Final = (10_000, 10, 10)
 
-# glibc returns free memory at the end of its heap to the system when that is more than 128 KiB, so
-# that each response of 50 KB would cost twenty page faults. Freeing one larger block raises this
-# limit to twice the block: see M_TRIM_THRESHOLD in mallopt(3).
-HEAP_KEPT: Final = 2 * 1024 * 1024
+HEAP_KEPT: Final = 2 * 1024 * 1024  # bytes of free memory
 
 TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
 
@@ -87,7 +84,7 @@ class _Server(uvicorn.Server):
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
-        bytes(HEAP_KEPT // 2)
+        _keep_free_memory()
         if self.started and self._url:
             log.info("listening", url=self._url, docs=f"{self._url}/docs")
 
@@ -121,3 +118,11 @@ class _Server(uvicorn.Server):
             self._stop_at = time.monotonic() + self._drain
         else:
             self.should_exit = self.force_exit = True
+
+
+def _keep_free_memory() -> None:
+    # glibc returns free memory at the end of its heap to the system when it has more than 128 KiB
+    # there: with many requests at once, each document of 50 KB would cost twenty page faults.
+    # Freeing one larger block raises this limit to twice the block: see M_TRIM_THRESHOLD in
+    # mallopt(3). Elsewhere this does nothing.
+    bytes(HEAP_KEPT // 2)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
     from service.sync.claims import Claim
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # How often a syncer looks for runs that other workers queued, or whose claims expired.
 POLL_SECONDS: Final = 2.0

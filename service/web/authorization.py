@@ -27,7 +27,8 @@ UNAUTHENTICATED: Final = "This needs the API's token, as in: Authorization: Bear
 
 def access_to(method: str, path: str) -> Access:
     """Return the kind of access that a request asks for, whether or not its path exists."""
-    if not path.startswith("/api/") or OPEN.fullmatch(path):
+    # A target that does not begin with a slash, such as `*api/hello`, is no path, and never open.
+    if (path.startswith("/") and not path.startswith("/api/")) or OPEN.fullmatch(path):
         return "open"
     return "read" if method in READ_METHODS else "change"
 

@@ -70,7 +70,7 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
     Raises the Problem `invalid` for a limit outside 1 to MAX_LIMIT, and for a cursor that no `Link`
     header had.
     """
-    if not request.scope["query_string"]:
+    if not request.scope["query_string"]:  # most requests: parsing it would take longer
         return Page(*BEFORE_FIRST_ROW, default_limit)
     text = request.query_params.get("limit", str(default_limit))
     # int() alone would also take "+1", "1_0" and the digits of other scripts.
@@ -115,8 +115,9 @@ async def fetch_page_or_404(
 def page_response(request: Request[Any], page: Page, items: list[bytes] | None) -> Response:
     """Return the response with a page, and a link to the next page if any.
 
-    `items` are JSON objects with an `id` and a `created_at`, by these descending, and at most one
-    more than the page has: that one tells that there is a next page.
+    `items` are JSON objects with an `id` and a `created_at`, newest first. One item more than
+    `page.limit` means that there is a next page. PostgreSQL writes each item: with 100 rows of
+    columns the service would have five times the work. They are bytes, which nothing decodes.
     """
     items = items or []
     headers: dict[str, str] = {}

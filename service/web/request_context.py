@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
-log = structlog.stdlib.get_logger()
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 stdlib_log = logging.getLogger(__name__)  # its isEnabledFor is faster than structlog's
 
 # The request ids that a client may choose: none can forge a line or a field of the log.

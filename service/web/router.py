@@ -27,8 +27,9 @@ class _Node:
 class SegmentRouter(Router):
     """Starlette's router without its regular expressions, which it tries one after another.
 
-    Every route is a Route. A parameter is one whole segment, and a literal segment in its place
-    comes first.
+    Every route is a Route whose endpoint is an async function or an ASGI application. A parameter
+    is one whole segment, without a converter. A literal segment beside it comes first, and is
+    final: with `/a/b` and `/a/{x}/c` nothing is at `/a/b/c`. The first request fixes the routes.
     """
 
     @cached_property
@@ -41,21 +42,26 @@ class SegmentRouter(Router):
                     node.parameter = node = node.parameter or _Node()
                 else:
                     node = node.literals.setdefault(segment, _Node())
-            node.routes.update(dict.fromkeys(route.methods or (), route))
+            for method in route.methods or ():
+                node.routes.setdefault(method, route)
         return root
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the endpoint of the path and the method.
+    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raise the Problem `not_found`. This is Starlette's `default`."""
+        raise Problem("not_found", "There is nothing at this path.")
 
-        Raises the Problem `not_found` for an unknown path, and `method_not_allowed` for a method
-        that the path does not have.
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the endpoint of the path and the method; for an unknown path call `default`.
+
+        Raises the Problem `method_not_allowed` for a method that the path does not have.
         """
         if scope["type"] != "http":
             await super().app(scope, receive, send)
             return
         routes, values = self._find(scope["path"])
         if not routes:
-            raise Problem("not_found", "There is nothing at this path.")
+            await self.default(scope, receive, send)
+            return
         method = scope["method"]
         # Metrics and log lines have the route's path, whatever the method.
         scope["route"] = route = routes.get(method) or next(iter(routes.values()))
@@ -72,8 +78,11 @@ class SegmentRouter(Router):
 
     def _find(self, path: str) -> tuple[dict[str, Route], list[str]]:
         """Return the routes of a path by method, none for an unknown path; and its parameters."""
+        first, *segments = path.split("/")
+        if first:  # such as `*` and `*api`: only what begins with a slash is a path
+            return {}, []
         node, values = self._root, list[str]()
-        for segment in path[1:].split("/"):
+        for segment in segments:
             found = node.literals.get(segment)
             if found is None and segment:
                 found = node.parameter

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
-import psutil
 import pytest
 
 from service import ROOT
@@ -193,7 +192,6 @@ def test_a_response_reuses_the_memory_of_the_one_before(
         """,
     )
     service = start_service(DATABASE_URL=database)
-    process = psutil.Process(service.process.pid)
     url = urlsplit(service.url)
     connections = [HTTPConnection(url.hostname or "", url.port) for _ in range(32)]
 
@@ -205,15 +203,15 @@ def test_a_response_reuses_the_memory_of_the_one_before(
                 assert len(connection.getresponse().read()) > 50_000
 
     get_documents(5)
-    before = minor_faults(process)
+    before = minor_faults(service.process.pid)
     get_documents(20)
-    after = minor_faults(process)
+    after = minor_faults(service.process.pid)
     for connection in connections:
         connection.close()
     assert after - before < 20 * len(connections)
 
 
-def minor_faults(process: psutil.Process) -> int:
+def minor_faults(pid: int) -> int:
     """Return how often the process touched memory that the system had to provide first."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[7])

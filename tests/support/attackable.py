@@ -19,6 +19,7 @@ from service.server import worker
 from service.server.serve import serve
 from service.server.sockets import listen
 from service.settings import Settings, load_settings
+from service.web.router import SegmentRouter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,7 +76,7 @@ ROUTES = [
 def create_attackable_app(settings: Settings) -> Starlette:
     app = create_app(settings)
     # Not in the routes of the service: every one of those must be in the OpenAPI document.
-    app.router.routes.extend(ROUTES)
+    app.router.default = SegmentRouter(ROUTES)
     return app
 
 

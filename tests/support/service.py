@@ -110,13 +110,15 @@ def json_log() -> Generator[Callable[[], str]]:
     """
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
+    old = structlog.get_config()
     with redirect_stderr(StringIO()) as log:
         configure_logs("INFO", "json")
-    structlog.configure(cache_logger_on_first_use=False)  # the next test has another log
+    structlog.configure(cache_logger_on_first_use=False)  # or the loggers would keep this log
     try:
         yield log.getvalue
     finally:
         root.handlers, root.level = handlers, level
+        structlog.configure(**old)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,6 +113,20 @@ def test_no_spelling_of_a_path_bypasses_the_token(closed: httpx.Client, path: st
 )
 def test_a_path_that_only_begins_as_an_open_one_needs_the_token(method: str, path: str) -> None:
     assert access_to(method, path) == "change"
+
+
+@pytest.mark.parametrize("target", ["*", "*api/hello", "api/hello", "?/api/hello", "x/api/hello"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_target_that_is_no_path_bypasses_no_token(
+    closed: httpx.Client, method: str, target: str
+) -> None:
+    url = closed.base_url
+    connection = HTTPConnection(url.host, url.port, timeout=30)
+    try:
+        connection.request(method, target)
+        assert connection.getresponse().status in (400, 401)
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize(

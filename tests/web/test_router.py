@@ -87,6 +87,15 @@ def test_a_literal_segment_comes_before_a_parameter() -> None:
     assert parameter.called_with == {"x": "c"}
 
 
+@pytest.mark.parametrize("path", ["*", "*/", "*api/hello", "api/hello", "x/api/hello"])
+def test_a_target_without_a_slash_at_its_beginning_has_no_route(path: str) -> None:
+    router = SegmentRouter(ROUTES)
+    for method in ("GET", "OPTIONS", "DELETE"):
+        with pytest.raises(Problem) as raised:
+            call(router, method, path)
+        assert raised.value.status == 404
+
+
 @pytest.fixture
 def client(database: str) -> Any:
     with serving(database) as client:

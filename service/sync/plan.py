@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Bytes of UTF-8: a key of PostgreSQL's index of paths can have 2,704.
 MAX_PATH_BYTES: Final = 1024
-# Limits the depth of the file tree, because its readers recurse. orjson, which writes it here, allows
-# 254 levels: two for each folder.
+# Limits the depth of the file tree, because its readers recurse. orjson, which writes it here,
+# allows 254 levels: two for each folder.
 MAX_PATH_FOLDERS: Final = 100
 # Characters of a path above MAX_PATH_BYTES that the list of skipped files shows.
 PATH_SHOWN: Final = 200

@@ -21,12 +21,11 @@ COLOURS = {
     "service": "#0b62a8",
     "Fastify + postgres.js": "#7fb8a4",
     "Go + pgx": "#8fbfdc",
-    "peer": "#e08a4f",
-    "peer, echo off": "#f3bd93",
+    "FastAPI + SQLAlchemy": "#e08a4f",
+    "FastAPI, echo off": "#f3bd93",
     "static Starlette": "#a4a9b1",
     "bare uvicorn": "#c9ccd1",
 }
-LABELS = {"peer": "FastAPI + SQLAlchemy", "peer, echo off": "the same, echo off"}
 
 CAPTION = (
     "Bars: requests/s, more is better. p99: 99 % of the responses took at most this long, less is "
@@ -101,7 +100,7 @@ def _draw_panel(panel: Axes, loads: dict[str, LoadResults], connections: int) ->
     )
     panel.set_xlim(0, longest / BAR_PART)
     panel.set_ylim(len(loads) - 0.5, -0.5)
-    panel.set_yticks(range(len(loads)), [LABELS.get(name, name) for name in loads])
+    panel.set_yticks(range(len(loads)), list(loads))
     panel.set_xticks([])
     panel.tick_params(left=False)
     panel.spines[["top", "right", "bottom"]].set_visible(False)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from contenders import (
     DOCUMENT,
+    FASTAPI,
+    FASTAPI_ECHO_OFF,
     FASTIFY,
     GO,
     HEALTH,
-    PEER,
-    PEER_ECHO_OFF,
     PROJECTS,
     RESPONSES,
     SERVICE,
@@ -58,24 +58,24 @@ class Goal:
 def judge(results: Results) -> list[Goal]:
     """Return every goal with its measured value."""
     loads = results.loads[HEALTH]
-    service, peer, static = (loads[contender.name] for contender in (SERVICE, PEER, STATIC))
-    rates, peer_rates, static_rates = (
+    service, fastapi, static = (loads[contender.name] for contender in (SERVICE, FASTAPI, STATIC))
+    rates, fastapi_rates, static_rates = (
         {number: load.requests_per_second for number, load in by_connections.items()}
-        for by_connections in (service, peer, static)
+        for by_connections in (service, fastapi, static)
     )
-    start = results.start_seconds[PEER.name] / results.start_seconds[SERVICE.name]
+    start = results.start_seconds[FASTAPI.name] / results.start_seconds[SERVICE.name]
     # RSS, as `ps` shows it: less favourable to the service than USS.
-    memory = results.memory[PEER.name].rss_mb / results.memory[SERVICE.name].rss_mb
+    memory = results.memory[FASTAPI.name].rss_mb / results.memory[SERVICE.name].rss_mb
     return [
-        Goal("times the peer's requests/s, at 1 connection", rates[1] / peer_rates[1], 2),
+        Goal("times FastAPI's requests/s, at 1 connection", rates[1] / fastapi_rates[1], 2),
         *(
-            Goal(f"times the peer's requests/s, at {many}", rates[many] / peer_rates[many], 12)
+            Goal(f"times FastAPI's requests/s, at {many}", rates[many] / fastapi_rates[many], 12)
             for many in MANY_CONNECTIONS
         ),
         *(
             Goal(
-                f"times shorter than the peer's p99, at {many}",
-                peer[many].p99_ms / service[many].p99_ms,
+                f"times shorter than FastAPI's p99, at {many}",
+                fastapi[many].p99_ms / service[many].p99_ms,
                 15,
             )
             for many in MANY_CONNECTIONS
@@ -101,12 +101,12 @@ def judge(results: Results) -> list[Goal]:
             is_at_least=False,
         ),
         Goal("probes failed", sum(load.errors for load in service.values()), 0, is_at_least=False),
-        Goal("times shorter than the peer's start to its first 200", start, 3),
-        Goal("times smaller than the peer's idle memory", memory, 2),
+        Goal("times shorter than FastAPI's start to its first 200", start, 3),
+        Goal("times smaller than FastAPI's idle memory", memory, 2),
         Goal(
-            "times the peer's lists of 100 projects/s, at 32", _times_the_peer(results, PROJECTS), 5
+            "times FastAPI's lists of 100 projects/s, at 32", _times_fastapi(results, PROJECTS), 5
         ),
-        Goal("times the peer's documents of 50 KB/s, at 32", _times_the_peer(results, DOCUMENT), 3),
+        Goal("times FastAPI's documents of 50 KB/s, at 32", _times_fastapi(results, DOCUMENT), 3),
         Goal(
             "lists and documents failed",
             sum(
@@ -139,11 +139,11 @@ def _judge_loads(results: Results, route: str, other: Contender, multiple: float
         yield Goal(f"times the p99 {what}", ours.p99_ms / theirs.p99_ms, 1, is_at_least=False)
 
 
-def _times_the_peer(results: Results, route: str) -> float:
-    """Return the service's requests/s divided by those of the faster peer: with or without echo."""
+def _times_fastapi(results: Results, route: str) -> float:
+    """Return the service's requests/s divided by FastAPI's, with or without echo: the faster."""
     loads = results.loads[route]
-    peers = [loads[peer.name][BUSY].requests_per_second for peer in (PEER, PEER_ECHO_OFF)]
-    return loads[SERVICE.name][BUSY].requests_per_second / max(peers)
+    theirs = (loads[peer.name][BUSY].requests_per_second for peer in (FASTAPI, FASTAPI_ECHO_OFF))
+    return loads[SERVICE.name][BUSY].requests_per_second / max(theirs)
 
 
 def _judge_syncs(syncs: Syncs) -> list[Goal]:

@@ -18,8 +18,8 @@ from build import PGX_DEBIAN_PACKAGE, build_go, can_build_go
 from contenders import (
     CONNECTIONS,
     CONTENDERS,
+    FASTAPI,
     GO,
-    PEER,
     RESPONSES,
     SERVICE,
     BenchmarkError,
@@ -54,7 +54,7 @@ REST_PERCENT = 15.0  # the kernel counts in steps of 10 ms, a tenth of the sampl
 
 START_TRIES = 10
 # The module that each imports first.
-IMPORTS: Final = {SERVICE: "service.server.serve", PEER: "peer"}
+IMPORTS: Final = {SERVICE: "service.server.serve", FASTAPI: "peer"}
 IMPORT_TRIES = 5
 IMPORT_SECONDS = 30.0
 
@@ -88,11 +88,11 @@ def measure(
         loads, memory = _measure_under_load(
             contenders, postgres, cores.server, rounds, seconds, report_progress
         )
-        report_progress(f"starting the service and the peer {START_TRIES} times each")
+        report_progress(f"starting the service and FastAPI {START_TRIES} times each")
         start_seconds = _measure_starts(postgres, cores.server)
         syncs = measure_syncs(postgres, cores.server, report_progress)
         version = postgres.version
-    report_progress(f"importing the service and the peer {IMPORT_TRIES} times each")
+    report_progress(f"importing the service and FastAPI {IMPORT_TRIES} times each")
     import_seconds = _measure_imports(cores.server)
     return Results(loads, start_seconds, import_seconds, memory, syncs, version)
 
@@ -241,7 +241,7 @@ def _measure_memory(server: Server) -> Memory:
 
 
 def _measure_starts(postgres: BenchPostgres, core: int) -> dict[str, float]:
-    databases = {contender: postgres.create_database() for contender in (SERVICE, PEER)}
+    databases = {contender: postgres.create_database() for contender in (SERVICE, FASTAPI)}
 
     def start(contender: Contender) -> float:
         with running_contender(contender, databases[contender].url, core) as server:
@@ -254,7 +254,7 @@ def _measure_imports(core: int) -> dict[str, float]:
     def import_module(contender: Contender) -> float:
         module = IMPORTS[contender]
         command = pinned(core, contender.command[0], "-c", f"import {module}")
-        # The peer creates its engine when it is imported; that needs a URL but no server.
+        # FastAPI's module creates its engine when it is imported; that needs a URL but no server.
         environment = environment_of(contender) | {"DATABASE_URL": "postgresql+asyncpg:///none"}
         started = time.perf_counter()
         try:
@@ -274,8 +274,8 @@ def _measure_imports(core: int) -> dict[str, float]:
 
 
 def _take_turns(try_once: Callable[[Contender], float], tries: int) -> dict[str, float]:
-    """Return the median of the tries of the service and of the peer, in seconds."""
-    seconds: dict[Contender, list[float]] = {SERVICE: [], PEER: []}
+    """Return the median of the tries of the service and of FastAPI, in seconds."""
+    seconds: dict[Contender, list[float]] = {SERVICE: [], FASTAPI: []}
     for _ in range(tries):
         for contender, tried in seconds.items():
             tried.append(try_once(contender))

@@ -60,7 +60,8 @@ class ContenderDatabase:
         """Return the CPU seconds of PostgreSQL so far, in user and kernel mode.
 
         Counts all processes of the server except the observer's backend, so the difference of two
-        readings is the work for the contenders that were under load between them. Processes that
+        readings is the work for the contenders that were under load between them, and what
+        PostgreSQL does in the background, such as autovacuum and checkpoints. Processes that
         have ended are included, because some contenders close connections. The kernel counts in
         steps of 10 ms.
         """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from goals import Goal
     from results import Results
 
-PACKAGES = ("starlette", "uvicorn", "asyncpg", "fastapi", "sqlalchemy", "pydantic")
+PACKAGES = ("starlette", "uvicorn", "asyncpg", "orjson", "fastapi", "sqlalchemy", "pydantic")
 
 NODE_PACKAGES = {"fastify": "fastify", "postgres.js": "postgres"}
 

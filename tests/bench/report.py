@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contenders import CONNECTIONS, PEER, SERVICE
+from contenders import CONNECTIONS, FASTAPI, SERVICE
 from wrk import TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def format_report(results: Results, goals: list[Goal]) -> str:
             for name, memory in results.memory.items()
         ),
     ]
-    lines += [f"\n{'':22}{'service':>12}{'peer':>12}{'peer/service':>14}"]
+    lines += [f"\n{'':22}{'service':>12}{'FastAPI':>12}{'/ service':>14}"]
     for what, service, peer in _pairs(results):
         lines.append(f"{what:22}{service:12.3g}{peer:12.3g}{peer / service:14.2f}")
     lines += _format_syncs(results.syncs)
@@ -97,7 +97,7 @@ def _format_syncs(syncs: Syncs) -> list[str]:
 
 
 def _pairs(results: Results) -> list[tuple[str, float, float]]:
-    ours, theirs = SERVICE.name, PEER.name
+    ours, theirs = SERVICE.name, FASTAPI.name
     starts, imports = results.start_seconds, results.import_seconds
     return [
         ("start to first 200, s", starts[ours], starts[theirs]),

@@ -176,18 +176,23 @@ class Database(Queries):
         while, so a patient caller retries.
         """
         connection = await self._acquire(acquire_seconds, is_patient=is_patient)
+        has_succeeded = False
         try:
             yield Connection(connection, statement_seconds)
+            has_succeeded = True
         finally:
-            await self._release(connection)
+            await self._release(connection, has_succeeded=has_succeeded)
 
     async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
         # Without `connection()`, whose generator costs as much as acquiring the connection.
         connection = await self._acquire(ACQUIRE_SECONDS, is_patient=True)
+        has_succeeded = False
         try:
-            return await Connection(connection, STATEMENT_SECONDS).run_statement(statement)
+            result = await Connection(connection, STATEMENT_SECONDS).run_statement(statement)
+            has_succeeded = True
+            return result
         finally:
-            await self._release(connection)
+            await self._release(connection, has_succeeded=has_succeeded)
 
     async def _acquire(self, seconds: float, *, is_patient: bool) -> RawConnection:
         started = time.perf_counter()
@@ -258,13 +263,15 @@ class Database(Queries):
         pool = self._pool
         return pool.get_size() == pool.get_max_size() and pool.get_idle_size() == 0
 
-    async def _release(self, connection: RawConnection) -> None:
+    async def _release(self, connection: RawConnection, *, has_succeeded: bool) -> None:
         try:
-            if connection._con is not None:  # a connection that was cut is released already
-                # As the pool's own method does, but not in a task, which no cancellation would
-                # reach. Here a cancellation cuts the connection, and the pool replaces it.
+            if has_succeeded and connection._con is not None:
+                # As the pool's own method does, but not in a task: nothing has to be waited for,
+                # so no cancellation can interrupt this.
                 connection._con._on_release()
                 await connection._holder.release(CANCEL_SECONDS)
+            else:
+                await self._pool.release(connection, timeout=CANCEL_SECONDS)
         except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
             # The pool dropped the connection and will open another. The caller has its result.
             log.warning("database_connection_dropped", error=repr(error))

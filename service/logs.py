@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from contextlib import suppress
 from contextvars import ContextVar
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -38,13 +39,15 @@ def configure_logs(level: str, form: str) -> None:
     `form` is `console` (for people), `json` (one object a line), or `auto`: console on a
     terminal, JSON elsewhere.
     """
-    is_console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    # Python has no standard error where a service manager closed it.
+    stderr: TextIO = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115: open to the end
+    is_console = form == "console" or (form == "auto" and stderr.isatty())
     shared: list[Processor] = [_add_request_fields, structlog.processors.add_log_level]
     if is_console:
         shared.append(structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False))
         rendering: list[Processor] = [
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
+                colors=stderr.isatty(),
                 pad_event_to=0,
                 sort_keys=False,
                 exception_formatter=structlog.dev.plain_traceback,
@@ -58,7 +61,7 @@ def configure_logs(level: str, form: str) -> None:
             _render_json,
         ]
 
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -75,7 +78,7 @@ def configure_logs(level: str, form: str) -> None:
     uvicorn_log.addFilter(_is_kept)
 
     # Our lines do not go through logging, where each would take nine times as long.
-    writer = _Writer(sys.stderr)
+    writer = _Writer(handler)
     structlog.configure(
         processors=[*shared, *rendering],
         logger_factory=lambda *_: writer,
@@ -85,14 +88,19 @@ def configure_logs(level: str, form: str) -> None:
 
 
 class _Writer:
-    """Writes each line at once. A line that cannot be written is lost, as with logging."""
+    """Writes each line to the stream of a handler. One that cannot be written is lost, as there."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def __init__(self, handler: logging.StreamHandler[TextIO]) -> None:
+        self._handler = handler
 
     def write(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            self._file.write(f"{line}\n")  # standard error flushes each line
+        self._handler.acquire()  # or the lines of two threads could mix
+        try:
+            self._handler.stream.write(f"{line}\n")  # standard error flushes each line
+        except (OSError, ValueError):
+            pass
+        finally:
+            self._handler.release()
 
     debug = info = warning = error = critical = write
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 import structlog
 
 from service import ROOT
@@ -51,16 +52,10 @@ def test_a_log_that_cannot_be_written_harms_no_request(database: str) -> None:
             stderr=full,
         )
 
-    def status(path: str) -> int | None:
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
-        except httpx.TransportError:
-            return None
-
     try:
-        eventually(lambda: status("/api/health") == 200)
+        eventually(lambda: status_of(port, "/api/health") == 200)
         # Together these lines are longer than any buffer between the service and its log.
-        assert [status("/api/hello") for _ in range(100)] == [200] * 100
+        assert [status_of(port, "/api/hello") for _ in range(100)] == [200] * 100
         process.terminate()
         assert process.wait(15) == 0
     finally:
@@ -76,3 +71,57 @@ def test_a_line_is_one_line_of_ascii() -> None:
     (line,) = read_log().splitlines()
     entry = json.loads(line)
     assert (entry["path"], entry["half"], entry["value"]) == (path, "\ud800", repr(b"\xff"))
+
+
+@pytest.mark.parametrize("form", ["auto", "json"])
+def test_without_standard_error_the_service_runs_without_a_log(database: str, form: str) -> None:
+    (port,) = free_ports(1)
+    environment = service_environment(
+        DATABASE_URL=database, BACKEND_PORT=str(port), LOG_FORMAT=form
+    )
+    command = ["sh", "-c", f"exec {sys.executable} -m service serve 2>&-"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+    try:
+        eventually(lambda: status_of(port, "/api/health") == 200)
+        assert status_of(port, "/api/hello") == 200
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def status_of(port: int, path: str) -> int | None:
+    """Return the status of a response, or None where nothing listens."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+    except httpx.TransportError:
+        return None
+
+
+def test_lines_of_several_threads_do_not_mix() -> None:
+    script = """
+import sys, threading
+from service.logs import configure_logs
+import structlog
+configure_logs("INFO", "json")
+def write(text):
+    for _ in range(100):
+        structlog.get_logger().info("line", text=text * 8000)
+threads = [threading.Thread(target=write, args=(text,)) for text in "abcdefgh"]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    environment = service_environment(PYTHONUNBUFFERED="1")
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    lines = result.stderr.splitlines()
+    assert len(lines) == 800
+    assert all(len(set(json.loads(line)["text"])) == 1 for line in lines)

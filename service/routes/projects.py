@@ -73,7 +73,7 @@ async def list_projects(request: Request) -> Response:
     page = read_page(request)
     items = await request.state["database"].fetch_value(
         f"""
-        select array_agg(convert_to(row_to_json(page)::text, 'UTF8'))
+        select array_agg(row_to_json(page)::text)
         from (
             select {COLUMNS}
             from project

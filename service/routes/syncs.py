@@ -222,7 +222,7 @@ async def list_syncs(request: Request) -> Response:
     items = await fetch_page_or_404(
         request.state["database"],
         f"""
-        select array_agg(convert_to(row_to_json(page)::text, 'UTF8'))
+        select array_agg(row_to_json(page)::text)
         from (
             select {COLUMNS}
             from sync_run

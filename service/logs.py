@@ -39,8 +39,8 @@ def configure_logs(level: str, form: str) -> None:
     `form` is `console` (for people), `json` (one object a line), or `auto`: console on a
     terminal, JSON elsewhere.
     """
-    # Python has no standard error where a service manager closed it.
-    stderr: TextIO = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115: open to the end
+    # Python has no standard error where a service manager closed it. This file stays open.
+    stderr: TextIO = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     is_console = form == "console" or (form == "auto" and stderr.isatty())
     shared: list[Processor] = [_add_request_fields, structlog.processors.add_log_level]
     if is_console:

@@ -4,6 +4,8 @@ import postgres from 'postgres'
 
 const sql = postgres({
   max: 10,
+  // By default up to 100 queries wait on one connection, and postgres.js gets slower with each load.
+  max_pipeline: 1,
   connection: { TimeZone: 'UTC' },
   // By default a time becomes a Date, which has milliseconds; the other contenders have microseconds.
   types: {

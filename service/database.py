@@ -266,8 +266,8 @@ class Database(Queries):
     async def _release(self, connection: RawConnection, *, has_succeeded: bool) -> None:
         try:
             if has_succeeded and connection._con is not None:
-                # As the pool's own method does, but not in a task: nothing has to be waited for,
-                # so no cancellation can interrupt this.
+                # As the pool's own method does, but not in a task: this waits only where asyncpg
+                # closes an old connection, and a cancellation then cuts it.
                 connection._con._on_release()
                 await connection._holder.release(CANCEL_SECONDS)
             else:

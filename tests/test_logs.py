@@ -20,13 +20,7 @@ from tests.support.waiting import eventually
 def test_a_terminal_gets_readable_log_lines(database: str, tmp_path: Path) -> None:
     ours, terminal = pty.openpty()
     environment = service_environment(DATABASE_URL=database, LOG_FORMAT="auto")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve"],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stderr=terminal,
-    )
+    process = start_service(terminal, environment)
     os.close(terminal)
     try:
         text = ""
@@ -44,13 +38,7 @@ def test_a_log_that_cannot_be_written_harms_no_request(database: str) -> None:
     (port,) = free_ports(1)
     environment = service_environment(DATABASE_URL=database, BACKEND_PORT=str(port))
     with Path("/dev/full").open("wb") as full:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stderr=full,
-        )
+        process = start_service(full.fileno(), environment)
 
     try:
         eventually(lambda: status_of(port, "/api/health") == 200)
@@ -89,6 +77,14 @@ def test_without_standard_error_the_service_runs_without_a_log(database: str, fo
     finally:
         process.kill()
         process.wait()
+
+
+def start_service(stderr: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start the service with its log in an open file."""
+    command = [sys.executable, "-m", "service", "serve"]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stderr=stderr
+    )
 
 
 def status_of(port: int, path: str) -> int | None:

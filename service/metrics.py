@@ -103,8 +103,10 @@ class Metrics:
             buckets=WAIT_SECONDS,
             registry=registry,
         ).labels(**POOL)
+        # OpenTelemetry's db.client.connection.count: Prometheus keeps the ending _count for the
+        # series of histograms.
         connections = gauge(
-            "db_client_connection_count",
+            "db_client_connections",
             "Connections to the database.",
             [*POOL, "db_client_connection_state"],
         )

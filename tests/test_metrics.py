@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from service import __version__
+from service.metrics import Metrics, PoolUse
 from service.migrations.files import read_migration_files
 from tests.support.postgres import Postgres, run_sql
+from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import Service, serving
 from tests.support.waiting import eventually
 
@@ -101,7 +104,7 @@ def test_used_idle_and_awaited_connections_are_counted(database: str) -> None:
     def state(name: str) -> float | None:
         return read(
             client,
-            "db_client_connection_count",
+            "db_client_connections",
             **POOL,
             db_client_connection_state=name,
         )
@@ -141,6 +144,44 @@ def test_pending_migrations_are_counted(database: str, empty_database: str) -> N
     with serving(empty_database) as client:
         assert read(client, "bmadflow_migrations_pending") == len(read_migration_files())
         assert read(client, "bmadflow_database_up") == 1
+
+
+def every_metric() -> bytes:
+    """Return the exposition of a process in which each metric has a sample."""
+    metrics = Metrics()
+    metrics.refresh(PoolUse(maximum=2, used=1, idle=1, waiting=0))
+    metrics.observe_request("GET", "/api/hello", 200, 0.1)
+    metrics.observe_sync("failed", 0.1)
+    metrics.count_refused(431)
+    metrics.count_sync_given_up()
+    return metrics.render()
+
+
+def test_every_metric_is_named_as_prometheus_asks() -> None:
+    # https://prometheus.io/docs/practices/naming/, and what `promtool check metrics` reports.
+    units = {"milliseconds", "ms", "minutes", "hours", "kilobytes", "megabytes", "mb", "percent"}
+    types = {"counter", "gauge", "histogram", "summary"}
+    for family in text_string_to_metric_families(every_metric().decode()):
+        # The parser takes _total off the name of a counter.
+        words = set(family.name.split("_"))
+        assert family.documentation, family.name
+        assert family.samples, family.name
+        assert re.fullmatch("[a-z][a-z0-9_]*", family.name), family.name
+        assert not words & (units | types), family.name
+        assert not re.search("_(total|count|sum|bucket|info)$", family.name) or (
+            family.name == "target_info"
+        ), family.name
+        assert family.type in {"counter", "gauge", "histogram"}, family.name
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter"), sample.name
+            assert "le" not in sample.labels or family.type == "histogram", sample.name
+            assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in sample.labels), sample
+
+
+@needs_promtool
+def test_promtool_finds_no_fault(client: httpx.Client) -> None:
+    for exposition in (every_metric(), client.get("/metrics").content):
+        assert promtool("check", "metrics", stdin=exposition) == (0, "")
 
 
 def test_the_version_is_a_label(client: httpx.Client) -> None:

@@ -19,9 +19,12 @@ from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.paging import MAX_LIMIT
 from tests.docs.markdown import README, read_rows, read_section
+from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import SETTING_NAMES, json_log, serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
 REFERENCE = ROOT / "docs/reference.md"
@@ -113,6 +116,18 @@ def test_every_alert_is_on_a_metric_of_the_service() -> None:
         named = re.findall(r"\b(?:bmadflow|http_server|db_client)_\w+", expression)
         assert named, expression
         assert {name.removesuffix("_count") for name in named} <= metrics
+
+
+@needs_promtool
+def test_promtool_can_read_every_alert(tmp_path: Path) -> None:
+    alerts = [
+        {"alert": f"Alert{number}", "expr": re.findall("`([^`]+)`", expression)[0]}
+        for number, (expression, _) in enumerate(read_rows(OPERATING, "Watch it"))
+    ]
+    rules = tmp_path / "rules.yml"
+    rules.write_text(json.dumps({"groups": [{"name": "bmadflow", "rules": alerts}]}))
+    code, output = promtool("check", "rules", str(rules))
+    assert code == 0, output
 
 
 def test_the_reasons_of_health_are_those_of_the_code() -> None:

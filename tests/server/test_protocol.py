@@ -352,7 +352,7 @@ def figures(service: Service, *names: str) -> list[float]:
 
 POOL_NAME = 'db_client_connection_pool_name="main"'
 BUSY = (
-    f'db_client_connection_count{{{POOL_NAME},db_client_connection_state="used"}}',
+    f'db_client_connections{{{POOL_NAME},db_client_connection_state="used"}}',
     f"db_client_connection_pending_requests{{{POOL_NAME}}}",
     "http_server_active_requests",
 )

@@ -167,7 +167,7 @@ def is_idle(service: Service) -> bool:
     lines = httpx.get(f"{service.url}/metrics", timeout=20).text.splitlines()
     pool = 'db_client_connection_pool_name="main"'
     return {
-        f'db_client_connection_count{{{pool},db_client_connection_state="used"}} 0.0',
+        f'db_client_connections{{{pool},db_client_connection_state="used"}} 0.0',
         f"db_client_connection_pending_requests{{{pool}}} 0.0",
     } <= set(lines)
 

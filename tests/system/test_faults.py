@@ -98,7 +98,7 @@ def assert_pool_is_whole(client: httpx.Client) -> None:
     metrics = client.get("/metrics").text
     pool = 'db_client_connection_pool_name="main"'
     for line in (
-        f'db_client_connection_count{{{pool},db_client_connection_state="used"}} 0.0',
+        f'db_client_connections{{{pool},db_client_connection_state="used"}} 0.0',
         f"db_client_connection_pending_requests{{{pool}}} 0.0",
         "http_server_active_requests 1.0",  # the scrape itself
     ):

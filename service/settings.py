@@ -7,10 +7,11 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from environs import Env, EnvValidationError
+from environs import EnvValidationError
 from marshmallow import ValidationError, validate
 
 from service import ROOT
+from service.environment import Environment, SettingWarning
 from service.git.names import HOST
 
 EMBEDDED = "embedded:"
@@ -84,14 +85,8 @@ class Settings:
     sync_timeout: float
     sync_max_bytes: int
     sync_max_files: int
-
-
-class _Environment(Env):
-    """environs' reader: for an invalid variable it returns None, and `seal()` raises at the end."""
-
-    def text(self, name: str, default: str, validate: Callable[[str], None] | None = None) -> str:
-        """Return a variable, or "" for an invalid one, which the caller can split or convert."""
-        return self.str(name, default, validate=validate) or ""
+    # For the log of `serve`.
+    warnings: tuple[SettingWarning, ...] = ()
 
 
 def load_settings(env_file: Path = ROOT / ".env") -> Settings:
@@ -99,17 +94,17 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
 
     Raises SettingsError, which names every bad variable.
     """
-    env = _Environment(eager=False)
+    env = Environment()
     try:
         env.read_env(env_file, recurse=False)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a folder, or bytes that are not UTF-8
         raise SettingsError(f"{env_file.name}: cannot be read as UTF-8 text") from error
 
-    database_url = env.str("DATABASE_URL", validate=_check_database_url) or ""
+    database_url = env.secret("DATABASE_URL", validate=_check_database_url, is_required=True)
     settings = Settings(
         database_url=_normalise_database_url(database_url),
         migrations_database_url=_normalise_database_url(
-            env.text("MIGRATIONS_DATABASE_URL", database_url, validate=_check_database_url)
+            env.secret("MIGRATIONS_DATABASE_URL", database_url, validate=_check_database_url)
         ),
         host=env.text("BACKEND_HOST", "127.0.0.1", validate=_check_not_empty),
         port=env.int("BACKEND_PORT", 8000, validate=_between(0, 65535)),
@@ -127,9 +122,9 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         trusted_proxies=_split_list(
             env.text("FORWARDED_ALLOW_IPS", "127.0.0.1,::1", validate=_check_proxies)
         ),
-        api_token=env.text("API_TOKEN", "", validate=_check_token) or None,
+        api_token=env.secret("API_TOKEN", validate=_check_token) or None,
         api_token_for_reads=env.bool("API_TOKEN_FOR_READS", False),
-        github_webhook_secret=env.text("GITHUB_WEBHOOK_SECRET", "") or None,
+        github_webhook_secret=env.secret("GITHUB_WEBHOOK_SECRET") or None,
         git_hosts=_normalise_git_hosts(
             env.text("GIT_HOSTS", DEFAULT_GIT_HOSTS, validate=_check_git_hosts)
         ),
@@ -138,7 +133,7 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         ),
         git_private_networks=env.bool("GIT_PRIVATE_NETWORKS", False),
         git_config_global=env.text("GIT_CONFIG_GLOBAL", "", validate=_check_git_config) or None,
-        git_token=env.text("GIT_TOKEN", "", validate=_check_token) or None,
+        git_token=env.secret("GIT_TOKEN", validate=_check_token) or None,
         git_token_host=_normalise_git_host(
             env.text("GIT_TOKEN_HOST", "", validate=_check_git_host)
         ),
@@ -147,6 +142,7 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         sync_timeout=env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=_between(1, 3600)),
         sync_max_bytes=env.int("SYNC_MAX_BYTES", 268_435_456, validate=_between(1, 10**10)),
         sync_max_files=env.int("SYNC_MAX_FILES", 50_000, validate=_between(1, 1_000_000)),
+        warnings=tuple(env.warnings),
     )
     try:
         env.seal()

@@ -26,6 +26,8 @@ def serve(settings: Settings, sockets: list[socket.socket]) -> int:
     """Serve with `settings.workers` processes until a signal; return an exit code."""
     configure_logs(settings.log_level, settings.log_format)
     _raise_file_limit()
+    for setting, reason in settings.warnings:
+        log.warning("setting_ignored", setting=setting, reason=reason)
     host, port = sockets[0].getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.workers == 1:

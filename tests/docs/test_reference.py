@@ -171,3 +171,9 @@ def test_the_seconds_of_a_claim_are_those_of_the_code() -> None:
     assert f"A claim lasts {CLAIM_SECONDS:g} s" in SYNCING.read_text()
     assert MAX_ATTEMPTS == 3
     assert "claimed three times and never ended fails" in SYNCING.read_text()
+
+
+def test_the_secrets_that_may_be_in_files_are_those_of_the_code() -> None:
+    read = set(re.findall(r'env\.secret\(\s*"([A-Z_]+)"', SETTINGS_SOURCE))
+    named = set(re.findall(r"`([A-Z_]+)_FILE`", read_section(REFERENCE, "Settings")))
+    assert named == read

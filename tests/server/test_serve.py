@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from service.server.serve import OPEN_FILES
-from tests.support.service import start_process
+from tests.support.service import run_service, start_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,3 +30,15 @@ def test_the_limit_of_open_files_is_raised_as_far_as_allowed(database: str, tmp_
         assert limits == (allowed, hard)
     finally:
         service.end()
+
+
+def test_a_port_that_kubernetes_sets_is_ignored_and_logged_once(
+    database: str, tmp_path: Path
+) -> None:
+    # With two workers, which do not each repeat it.
+    variables = {"DATABASE_URL": database, "WEB_CONCURRENCY": "2", "BACKEND_HOST": "127.0.0.9"}
+    with run_service(tmp_path / "log", BACKEND_PORT="tcp://10.0.0.1:8000", **variables) as service:
+        assert service.url == "http://127.0.0.9:8000"
+        [warning] = service.find("setting_ignored")
+    assert warning["setting"] == "BACKEND_PORT"
+    assert "10.0.0.1" not in service.log.read_text()

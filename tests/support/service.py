@@ -20,6 +20,7 @@ import uvicorn
 
 from service import ROOT
 from service.app import create_app
+from service.environment import FILE_SUFFIX
 from service.logs import configure_logs
 from service.server.sockets import listen
 from service.server.worker import server_config
@@ -177,7 +178,11 @@ class Service:
 
 def service_environment(**variables: str) -> dict[str, str]:
     """Return this process's environment with `variables` in place of the service's settings."""
-    inherited = {name: value for name, value in os.environ.items() if name not in SETTING_NAMES}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.removesuffix(FILE_SUFFIX) not in SETTING_NAMES
+    }
     defaults = {
         "BACKEND_PORT": "0",
         "LOG_FORMAT": "json",

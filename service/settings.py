@@ -35,6 +35,7 @@ LOG_FORMATS = ("auto", "console", "json")
 DEFAULT_GIT_HOSTS = "github.com,gitlab.com,codeberg.org,bitbucket.org"
 # Visible ASCII, which a header can carry; RFC 6750, section 2.1, allows even fewer characters.
 TOKEN = re.compile(r"[!-~]{1,4096}")
+API_TOKEN_LENGTH_MIN = 16  # on addresses that other machines reach
 PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*")
 SYNC_EVERY_MINUTES_MIN = 0.1
 
@@ -87,6 +88,23 @@ class Settings:
     sync_max_files: int
     # For the log of `serve`.
     warnings: tuple[SettingWarning, ...] = ()
+
+    @property
+    def only_loopback(self) -> str:
+        """Return why the service may listen on loopback addresses only, or "" if it need not."""
+        if self.api_token is None:
+            return (
+                "API_TOKEN: is required where BACKEND_HOST is not a loopback address, since "
+                "whoever reaches the service could change everything; set it, or "
+                "BACKEND_HOST=127.0.0.1"
+            )
+        if len(self.api_token) < API_TOKEN_LENGTH_MIN:
+            return (
+                f"API_TOKEN: has fewer than {API_TOKEN_LENGTH_MIN} characters, so it could be "
+                "guessed where BACKEND_HOST is not a loopback address; "
+                "set a random one, as from `openssl rand -hex 32`"
+            )
+        return ""
 
 
 def load_settings(env_file: Path = ROOT / ".env") -> Settings:

@@ -72,7 +72,7 @@ def run_serve(options: argparse.Namespace) -> int:
     read_migration_files()  # a bad file is one error line here, and not a traceback of each worker
     try:
         # Before the migrations, so that a port in use changes nothing.
-        sockets = listen(settings.host, settings.port, only_loopback=settings.api_token is None)
+        sockets = listen(settings.host, settings.port, only_loopback=settings.only_loopback)
     except ListenError as error:
         raise CommandError(str(error)) from error
     with _running_embedded(settings) as running:

@@ -18,11 +18,12 @@ class ListenError(Exception):
     """The service cannot listen where the settings say. `str()` is one readable line."""
 
 
-def listen(host: str, port: int, *, only_loopback: bool = False) -> list[socket.socket]:
+def listen(host: str, port: int, *, only_loopback: str = "") -> list[socket.socket]:
     """Return sockets that listen on every address of `host`. The kernel queues connections.
 
     Raises ListenError if another program listens there; SettingsError if `host` is no address of
-    this machine or, with `only_loopback`, if other machines could connect.
+    this machine or, with `only_loopback`, if other machines could connect:
+    `only_loopback` is then the error.
     """
     # Bytes spare Python the import of its codec for international names, which takes 3 ms.
     name = host.encode() if host.isascii() else host
@@ -31,10 +32,7 @@ def listen(host: str, port: int, *, only_loopback: bool = False) -> list[socket.
     except (socket.gaierror, UnicodeError) as error:
         raise SettingsError("BACKEND_HOST: is neither an address nor a known name") from error
     if only_loopback and not all(ip_address(address[0]).is_loopback for *_, address in found):
-        raise SettingsError(
-            "API_TOKEN: is required where BACKEND_HOST is not a loopback address, since whoever "
-            "reaches the service could change everything; set it, or BACKEND_HOST=127.0.0.1"
-        )
+        raise SettingsError(only_loopback)
     sockets: list[socket.socket] = []
     with ExitStack() as unless_all_listen:
         for family, _, _, _, address in dict.fromkeys(found):

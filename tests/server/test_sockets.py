@@ -47,8 +47,8 @@ def test_a_name_with_a_public_address_is_public_despite_a_loopback_one(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    with pytest.raises(SettingsError, match=r"^API_TOKEN: "):
-        listen("two.example", 0, only_loopback=True)
+    with pytest.raises(SettingsError, match=r"^API_TOKEN: is wanted$"):
+        listen("two.example", 0, only_loopback="API_TOKEN: is wanted")
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="has no IPv6")

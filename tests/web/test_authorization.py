@@ -3,6 +3,7 @@ from __future__ import annotations
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from service.app import ROUTES
@@ -11,9 +12,13 @@ from tests.support.problems import assert_problem
 from tests.support.service import run_command, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import TypeAlias
 
-    import httpx
+    from tests.support.service import Service
+
+    Start: TypeAlias = Callable[..., Service]
 
 TOKEN = "correct-horse-battery-staple"
 ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
@@ -178,3 +183,40 @@ def test_without_a_token_the_service_listens_on_loopback_only(database: str, hos
     assert result.stderr.startswith("error: API_TOKEN: is required where BACKEND_HOST is not")
     assert "BACKEND_HOST=127.0.0.1" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("token", ["hunter2", "hunter2hunter2-\n"])
+def test_a_short_token_is_refused_where_other_machines_could_guess_it(
+    host: str, token: str, database: str
+) -> None:
+    result = run_command("serve", DATABASE_URL=database, BACKEND_HOST=host, API_TOKEN=token)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: API_TOKEN: has fewer than 16 characters")
+    assert result.stderr.count("\n") == 1
+    assert "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize(("host", "token"), [("127.0.0.1", "short"), ("0.0.0.0", "t" * 16)])
+def test_a_short_token_on_loopback_and_a_longer_one_anywhere_serve(
+    host: str, token: str, database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, BACKEND_HOST=host, API_TOKEN=token)
+    port = service.url.rpartition(":")[2]
+    created = httpx.post(
+        f"http://127.0.0.1:{port}/api/projects",
+        json={"name": "Payments"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert created.status_code == 201
+
+
+def test_a_token_in_a_file_with_a_line_break_protects_every_change(
+    database: str, tmp_path: Path, start_service: Start
+) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\r\n")
+    service = start_service(DATABASE_URL=database, API_TOKEN_FILE=str(tmp_path / "token"))
+    url = f"{service.url}/api/projects"
+    assert httpx.post(url, json={"name": "Payments"}).status_code == 401
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    assert httpx.post(url, json={"name": "Payments"}, headers=right).status_code == 201

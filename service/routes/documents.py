@@ -228,6 +228,7 @@ async def get_document(request: Request) -> Response:
         where id = $1
         """,
         _document_response,
+        lambda _: {},
     )
 
 
@@ -255,14 +256,20 @@ async def get_raw_document(request: Request) -> Response:
         where id = $1
         """,
         _raw_response,
+        _raw_headers,
     )
+
+
+def _raw_headers(row: Row) -> dict[str, str]:
+    name = row["file_path"].rpartition("/")[2]
+    return {
+        "Content-Security-Policy": SANDBOX,
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
+    }
 
 
 def _raw_response(row: Row, headers: dict[str, str]) -> Response:
     content = row["bytes"]
-    name = row["file_path"].rpartition("/")[2]
-    headers["Content-Security-Policy"] = SANDBOX
-    headers["Content-Disposition"] = f"inline; filename*=UTF-8''{quote(name, safe='')}"
     media_type = MEDIA_TYPES[row["file_type"]]
     headers["Content-Type"] = f"{media_type}; charset={_charset(content)}"
     return Response(content, headers=headers)
@@ -276,8 +283,12 @@ async def _respond_conditionally(
     request: Request,
     query: LiteralString,
     respond: Callable[[Row, dict[str, str]], Response],
+    headers_of: Callable[[Row], dict[str, str]],
 ) -> Response:
     """Return a 304 if the client has the document's content, else `respond(row, headers)`.
+
+    Both have the headers `headers_of(row)`: those of a 304 replace those that the cache keeps with
+    the content (RFC 9111, section 3.2), so without the policy a cached document would lose it.
 
     `query` selects the document with the id $1. Its `blob_id` is the entity tag of its content; if
     $2, the client's tags, has it, the row need not have the content.
@@ -287,7 +298,7 @@ async def _respond_conditionally(
     row = await request.state["database"].fetch_row_or_404(
         query, read_id(request, "id"), tags, missing=MISSING_DOCUMENT
     )
-    headers = {"ETag": f'"{row["blob_id"]}"', "Cache-Control": "no-cache"}
+    headers = {"ETag": f'"{row["blob_id"]}"', "Cache-Control": "no-cache", **headers_of(row)}
     if row["blob_id"] in tags or "*" in {value.strip() for value in sent}:
         return Response(status_code=304, headers=headers)
     return respond(row, headers)

@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from service.app import ROUTES
+from service.web.operation import find_spec
 from tests.support.browser import browser_page, front_end_server, needs_chromium
+from tests.support.examples import add_examples, example_path
 from tests.support.hub import Hub, running_hub
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
@@ -213,6 +216,45 @@ def test_the_raw_document_is_the_file_with_its_media_type_in_a_sandbox(hub: Hub)
         assert response.text.removeprefix("\ufeff") == content.decode(
             "utf-16" if media_type.endswith("16") else "utf-8-sig"
         )
+
+
+# These describe the body, which a 304 does not have, or differ between any two responses.
+NOT_IN_A_304 = {"content-length", "content-type", "content-encoding", "date", "x-request-id"}
+
+
+def test_a_304_has_the_headers_of_the_200(database: str) -> None:
+    # RFC 9110, section 15.4.5. A cache replaces what it keeps with them (RFC 9111, section 3.2).
+    add_examples(database)
+    checked = set[str]()
+    with serving(database) as client:
+        for route in ROUTES:
+            if 304 not in find_spec(route).responses:
+                continue
+            checked.add(route.path)
+            path = example_path(route.path).decode()
+            for origin in ({}, {"Origin": "http://localhost:3000"}):
+                fresh = client.get(path, headers=origin)
+                tag = {"If-None-Match": fresh.headers["etag"]}
+                same = client.get(path, headers=origin | tag)
+                assert (fresh.status_code, same.status_code) == (200, 304), path
+                expected = {
+                    name: value for name, value in fresh.headers.items() if name not in NOT_IN_A_304
+                }
+                assert dict(same.headers) | expected == dict(same.headers), path
+    assert {"/api/documents/{id}", "/api/documents/{id}/raw"} <= checked
+
+
+@needs_chromium
+def test_a_cached_document_stays_in_its_sandbox(hub: Hub) -> None:
+    script = b"# A\n\n<script>document.title = 'ran'</script>\n"
+    path = Synced(hub, {"a.md": script}).path("a.md") + "/raw"
+    with browser_page(hub.client.base_url) as page:
+        for expected in (200, 200, 200):  # as the browser shows a 304 from its cache
+            response = page.goto(path)
+            assert response is not None
+            assert response.status == expected
+            assert "sandbox" in response.headers["content-security-policy"]
+            assert page.evaluate("window.origin") == "null"
 
 
 ODD_NAMES = [

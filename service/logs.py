@@ -33,17 +33,20 @@ REQUEST_FIELDS: Final[ContextVar[Mapping[str, str]]] = ContextVar(
 )
 
 
-def configure_logs(level: str, form: str) -> None:
+def configure_logs(level: str, form: str, *, is_one_of_several: bool = False) -> None:
     """Send every log line of `level` and above to standard error.
 
     `form` is `console` (for people), `json` (one object a line), or `auto`: console on a
-    terminal, JSON elsewhere.
+    terminal, JSON elsewhere. A JSON line has the process id; a line for people has it only where
+    the process is one of several workers.
     """
     # Python has no standard error where a service manager closed it. This file stays open.
     stderr: TextIO = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     is_console = form == "console" or (form == "auto" and stderr.isatty())
     shared: list[Processor] = [_add_request_fields, structlog.processors.add_log_level]
     if is_console:
+        if is_one_of_several:
+            shared.append(_add_process_id)
         shared.append(structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False))
         rendering: list[Processor] = [
             structlog.dev.ConsoleRenderer(
@@ -54,7 +57,11 @@ def configure_logs(level: str, form: str) -> None:
             )
         ]
     else:
-        shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
+        shared += [
+            _add_severity,
+            _add_process_id,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ]
         rendering = [
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("message"),
@@ -111,6 +118,18 @@ def _is_kept(record: logging.LogRecord) -> bool:
 
 def _add_request_fields(_: object, __: str, event: EventDict) -> EventDict:
     event.update(REQUEST_FIELDS.get())
+    return event
+
+
+def _add_severity(_: object, __: str, event: EventDict) -> EventDict:
+    # https://cloud.google.com/logging/docs/structured-logging: Google Cloud reads the name of the
+    # severity from this field, and takes every line on standard error without it for an ERROR.
+    event["severity"] = event["level"].upper()
+    return event
+
+
+def _add_process_id(_: object, __: str, event: EventDict) -> EventDict:
+    event["pid"] = os.getpid()
     return event
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 import pytest
@@ -15,6 +17,13 @@ from service import ROOT
 from tests.support.fleet import free_ports
 from tests.support.service import json_log, service_environment
 from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.service import Service
+
+    Capture: TypeAlias = pytest.CaptureFixture[str]
 
 
 def test_a_terminal_gets_readable_log_lines(database: str, tmp_path: Path) -> None:
@@ -59,6 +68,58 @@ def test_a_line_is_one_line_of_ascii() -> None:
     (line,) = read_log().splitlines()
     entry = json.loads(line)
     assert (entry["path"], entry["half"], entry["value"]) == (path, "\ud800", repr(b"\xff"))
+
+
+LEVELS = ["debug", "info", "warning", "error", "critical"]
+
+
+def test_a_json_line_has_a_severity_that_google_cloud_knows() -> None:
+    with json_log() as read_log:
+        logging.getLogger().setLevel("DEBUG")
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("DEBUG"))
+        for level in LEVELS:
+            getattr(structlog.get_logger(), level)("ours")
+            for library in ("uvicorn.error", "asyncio", "a.library"):
+                getattr(logging.getLogger(library), level)("theirs")
+        structlog.get_logger().exception("raised")
+    lines = [json.loads(line) for line in read_log().splitlines()]
+    # uvicorn's own lines below warning are left out.
+    assert len(lines) == 4 * len(LEVELS) - 2 + 1
+    for line in lines:
+        assert line["severity"] == line["level"].upper()
+        assert line["severity"] in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+        assert line["pid"] == os.getpid()
+    assert lines[-1]["severity"] == "ERROR"
+
+
+def test_each_line_of_several_workers_says_which_process_wrote_it(
+    database: str, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    eventually(lambda: len(service.find("worker_started")) == 2)
+    started = {entry["worker_pid"] for entry in service.find("worker_started")}
+    supervisor = service.process.pid
+    assert supervisor not in started
+
+    def ask() -> set[int]:  # by new connections, which either worker may accept
+        httpx.get(f"{service.url}/api/hello")
+        return {entry["pid"] for entry in service.find("request")}
+
+    eventually(lambda: ask() == started)
+    assert {entry["pid"] for entry in service.entries()} == started | {supervisor}
+
+
+def test_a_console_line_has_the_process_only_where_there_are_several(capfd: Capture) -> None:
+    script = """
+import sys
+from service.logs import configure_logs
+import structlog
+configure_logs("INFO", "console", is_one_of_several=bool(sys.argv[1:]))
+structlog.get_logger().info("event")
+"""
+    for arguments in ([], ["several"]):
+        subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, check=True)
+        assert ("pid=" in capfd.readouterr().err) == bool(arguments)
 
 
 @pytest.mark.parametrize("form", ["auto", "json"])

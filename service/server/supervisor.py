@@ -55,7 +55,7 @@ def supervise(settings: Settings, sockets: list[socket.socket]) -> int:
 def _run_worker(
     settings: Settings, sockets: list[socket.socket], supervisor: connection.Connection
 ) -> None:
-    configure_logs(settings.log_level, settings.log_format)
+    configure_logs(settings.log_level, settings.log_format, is_one_of_several=True)
     threading.Thread(target=_stop_with_supervisor, args=(supervisor,), daemon=True).start()
     code = run_server(settings, sockets, url=None)
     if supervisor.poll():  # the supervisor was killed before it could remove its folder
@@ -114,7 +114,7 @@ class _Supervisor:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker.start()
         signal.signal(signal.SIGINT, self._count_signal)
-        log.info("worker_started", pid=worker.pid)
+        log.info("worker_started", worker_pid=worker.pid)
         self._workers[worker] = time.monotonic()
 
     def _stop_workers(self, *, now: bool) -> None:
@@ -133,7 +133,7 @@ class _Supervisor:
         multiprocess.mark_process_dead(worker.pid, os.environ[SHARED_FOLDER])
         if self._signals or self._is_failed:
             return
-        log.error("worker_ended", pid=worker.pid, exit_code=worker.exitcode)
+        log.error("worker_ended", worker_pid=worker.pid, exit_code=worker.exitcode)
         now = time.monotonic()
         is_young = now - started < START_SECONDS
         is_fault = (worker.exitcode or 0) > 0  # it exited by itself; a signal gives a negative code

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from service.metrics import Metrics
+    from service.web.router import SegmentRouter
 
     RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -110,7 +111,8 @@ class RequestContext:
 
     def _record(self, scope: Scope, seconds: float) -> None:
         route = scope.get("route")
-        template = route.path if route is not None else None
+        # Without one, a middleware responded before the router: a 401, a 413, a preflight.
+        template = route.path if route is not None else _find_template(scope)
         state = scope["state"]
         # uvicorn silently drops a response to a client that has disconnected.
         status = CLIENT_CLOSED_REQUEST if "is_client_gone" in state else state["status"]
@@ -128,6 +130,11 @@ class RequestContext:
             duration_ms=round(seconds * 1000, 1),
             client=client[0] if client else None,
         )
+
+
+def _find_template(scope: Scope) -> str | None:
+    router = cast("SegmentRouter", scope["app"].router)
+    return router.find_template(scope["path"], scope["method"])
 
 
 def _is_address(client: tuple[str, int] | None) -> bool:

@@ -76,6 +76,11 @@ class SegmentRouter(Router):
         else:
             await route.endpoint(scope, receive, send)
 
+    def find_template(self, path: str, method: str) -> str | None:
+        """Return the path of the route, such as `/a/{x}`, for a path and any method, or None."""
+        routes, _ = self._find(path)
+        return (routes.get(method) or next(iter(routes.values()))).path if routes else None
+
     def _find(self, path: str) -> tuple[dict[str, Route], list[str]]:
         """Return the routes of a path by method, none for an unknown path; and its parameters."""
         first, *segments = path.split("/")

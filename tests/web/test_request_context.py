@@ -25,6 +25,11 @@ TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
 
 
+WEBHOOK_PATH = "/api/project-docs/{id}/webhook"
+PREFLIGHT = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
+FOREIGN = {"Origin": "http://foreign.example"}
+
+
 async def fail(request: Request) -> JSONResponse:
     raise RuntimeError("the reason is here")
 
@@ -124,6 +129,34 @@ def test_every_request_but_a_healthy_probe_is_logged(
     assert first["duration_ms"] >= 0
     assert first["level"] == "info"
     assert "hunter2" not in service.log.read_text()
+
+
+REFUSED: list[tuple[str, str, dict[str, str], bytes, int, str | None]] = [
+    ("POST", "/api/projects", {}, b"{}", 401, "/api/projects"),
+    ("DELETE", "/api/projects/1", {}, b"", 401, "/api/projects/{project_id}"),
+    ("PUT", "/api/project-docs/1/", {}, b"{}", 401, "/api/project-docs/{id}"),
+    ("PATCH", "/api/projects/1", {}, b"{}", 401, "/api/projects/{project_id}"),
+    ("POST", "/api/nothing", {}, b"{}", 401, None),
+    ("GET", "/api/nothing", {}, b"", 404, None),
+    ("DELETE", "/api/health", {}, b"", 405, "/api/health"),
+    ("POST", "/api/project-docs/1/webhook", {}, b"a" * 26 * 2**20, 413, WEBHOOK_PATH),
+    ("GET", "/api/documents/1/raw", {}, b"", 400, "/api/documents/{id}/raw"),
+    ("OPTIONS", "/api/projects", PREFLIGHT, b"", 200, "/api/projects"),
+    ("OPTIONS", "/api/projects/1", PREFLIGHT | FOREIGN, b"", 400, "/api/projects/{project_id}"),
+]
+
+
+def test_the_line_and_the_count_of_an_early_response_have_its_route(database: str) -> None:
+    with json_log() as read_log, serving(database, api_token="t" * 20) as client:
+        for method, path, headers, body, status, _ in REFUSED:
+            response = client.request(method, path, headers=headers, content=body)
+            assert response.status_code == status, (method, path)
+        metrics = client.get("/metrics").text
+    lines = [line for line in lines_of(read_log()) if line["message"] == "request"]
+    logged = [(line["method"], line["status"], line["route"]) for line in lines]
+    assert logged == [(method, status, route) for method, _, _, _, status, route in REFUSED]
+    assert 'http_response_status_code="401",http_route="/api/projects"' in metrics
+    assert f'http_response_status_code="413",http_route="{WEBHOOK_PATH}"' in metrics
 
 
 def test_healthy_probes_are_logged_at_debug(

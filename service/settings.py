@@ -11,10 +11,12 @@ from environs import EnvValidationError
 from marshmallow import ValidationError, validate
 
 from service import ROOT
+from service.development import why_deployed
 from service.environment import Environment, SettingWarning
 from service.git.names import HOST
 
 EMBEDDED = "embedded:"
+DEFAULT_FOLDER = ".postgres"  # in the committed .env
 SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 
 # An origin as browsers send it (RFC 6454, section 6.2): scheme, host and port.
@@ -166,6 +168,10 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         env.seal()
     except EnvValidationError as error:
         raise SettingsError(_describe(error)) from None
+    if settings.database_url == f"{EMBEDDED}{ROOT / DEFAULT_FOLDER}" and not env.is_set(
+        "DATABASE_URL"
+    ):
+        _refuse_default_database()
     if not settings.git_token_host:
         settings = replace(settings, git_token_host=settings.git_hosts[0])
     if settings.git_token_host not in settings.git_hosts:
@@ -173,6 +179,16 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
     if settings.api_token_for_reads and not settings.api_token:
         raise SettingsError("API_TOKEN_FOR_READS: needs API_TOKEN, which is not set")
     return settings
+
+
+def _refuse_default_database() -> None:
+    """Raise SettingsError unless a developer runs the service."""
+    if reason := why_deployed():
+        raise SettingsError(
+            "DATABASE_URL: is not set in the environment, and the default of .env, a private "
+            f"database, is for developers only ({reason}); set DATABASE_URL to the URL of a "
+            f"server, or to {EMBEDDED}{DEFAULT_FOLDER} if you want a private database"
+        )
 
 
 def _describe(error: EnvValidationError) -> str:

@@ -176,12 +176,16 @@ class Service:
         return self.process.wait(seconds)
 
 
+# By these the service would take the tests for a deployment.
+DEPLOYED = {"INVOCATION_ID", "KUBERNETES_SERVICE_HOST"}
+
+
 def service_environment(**variables: str) -> dict[str, str]:
     """Return this process's environment with `variables` in place of the service's settings."""
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name.removesuffix(FILE_SUFFIX) not in SETTING_NAMES
+        if name.removesuffix(FILE_SUFFIX) not in SETTING_NAMES | DEPLOYED
     }
     defaults = {
         "BACKEND_PORT": "0",

@@ -26,9 +26,28 @@ class GitRefError(GitError):
     """The branch, or HEAD, does not exist."""
 
 
+class GitMissingObjectError(GitError):
+    """The server does not have an object that was asked for by its id."""
+
+    def __init__(self, text: str, object_id: str) -> None:
+        super().__init__(text)
+        self.object_id = object_id
+
+
+class GitBrokenTransferError(GitError):
+    """The server began to send objects, and did not send all of them whole."""
+
+
+class GitMachineError(GitError):
+    """The service's machine is at fault, not the repository or its server."""
+
+
 TOO_LARGE = "The repository is too large: it has more than {bytes:,} bytes to fetch."
 UNKNOWN_HOST = "The repository's host is unknown: its name has no address."
 DISK_FULL = "The service's disk is full; try later."
+CHANGED = "The repository changed while it was read; try again."
+DAMAGED = "The repository is damaged on its server, which cannot read all of it."
+BROKE_OFF = "The server broke off in the middle of its answer."
 CANNOT_START = "git cannot be started on the service's machine."
 
 # Each sentence with patterns of what git 2.39 and newer print with LC_ALL=C. The first sentence
@@ -64,19 +83,22 @@ _KNOWN = {
         r"dumb http transport",
         r"does not support (shallow|--depth|filter)",
     ),
-    "The repository changed while it was read; try again.": (r"not our ref|unadvertised object",),
+    CHANGED: (r"not our ref|unadvertised object",),
     "The repository needs more memory than the service may use for it.": (
         r"[Oo]ut of memory|malloc|mmap failed|Cannot allocate memory",
         r"unable to create thread",
     ),
     "The repository uses SHA-256, which is not supported yet.": (r"mismatched algorithms",),
-    "The repository holds files or commits that git's own checks refuse.": (
-        r"fsck error",
-        r"(error|fatal): (error in )?object [0-9a-f]+: \w+:",
+    DAMAGED: (
+        r"pack is corrupted",
+        r"inflate returned|pack has bad object|serious inflate inconsistency",
+        r"(tree entry|tree object|not a tree object)( |$)|bad tree object|missing tree",
+        r"pack has \d+ unresolved deltas?|remote did not send all necessary objects",
     ),
     "The repository's URL is of a kind that is not supported.": (r"transport '.*' not allowed",),
-    "The server broke off in the middle of its answer.": (
+    BROKE_OFF: (
         r"bytes of body are still expected|early EOF|unexpected disconnect|hung up",
+        r"bad pack header|expected '(packfile|acknowledgments|shallow-info)'",
         r"RPC failed|transfer closed|Empty reply|Recv failure|Connection reset",
     ),
     "There is no git repository at this URL.": (
@@ -89,6 +111,18 @@ _KNOWN = {
 _PATTERNS = {
     sentence: re.compile("|".join(patterns), re.MULTILINE) for sentence, patterns in _KNOWN.items()
 }
+_CLASSES: dict[str, type[GitError]] = {
+    CANNOT_START: GitMachineError,
+    DISK_FULL: GitMachineError,
+    DAMAGED: GitBrokenTransferError,
+    BROKE_OFF: GitBrokenTransferError,
+}
+# The sentence is the server's: git's own, or that of JGit.
+_MISSING_OBJECT = re.compile(
+    r"^fatal: remote error: .*?(?:not our ref |want )([0-9a-f]{40})\b", re.MULTILINE
+)
+# git's words on a server that cannot read an object; a server could say so only of itself.
+_IS_DAMAGED = re.compile(r"^remote: aborting due to possible repository corruption", re.MULTILINE)
 # The server's own lines, and URLs. Their text is untrusted, so no pattern may match in it.
 _UNTRUSTED = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
 # A helper that exceeds the size of a file is killed by SIGXFSZ; where that signal is ignored, its
@@ -109,14 +143,20 @@ def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) 
 
     Its sentence shows none of the texts in `hidden`: secrets and local paths.
     """
-    text = _UNTRUSTED.sub("", errors.decode(errors="replace"))
+    text = errors.decode(errors="replace")
+    if _IS_DAMAGED.search(text):
+        return GitBrokenTransferError(DAMAGED)
+    text = _UNTRUSTED.sub("", text)
     if code == -signal.SIGXFSZ or _FILE_TOO_LARGE.search(text):
         return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
     if "couldn't find remote ref" in text:
         return GitRefError("The branch is not there any more.")
+    if missing := _MISSING_OBJECT.search(text):
+        return GitMissingObjectError(CHANGED, missing[1])
     for sentence, pattern in _PATTERNS.items():
         if found := pattern.search(text):
-            return GitError(sentence.format(**found.groupdict()))
+            error = _CLASSES.get(sentence, GitError)
+            return error(sentence.format(**found.groupdict()))
     for secret in hidden:
         text = text.replace(secret, "…")
     lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))]

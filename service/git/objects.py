@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from service.git.errors import GitError
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
     from pathlib import Path
 
@@ -45,13 +46,21 @@ class Blobs:
     """The wanted contents, in one open file: readable from any thread, also after GitRepository.
 
     `sizes` has the size in bytes of each readable content, by its id. `too_large` has the sizes of
-    the other wanted contents, or None for an unknown size.
+    contents that are too large, or None for an unknown size. The server cannot give the contents
+    `missing`.
     """
 
-    def __init__(self, path: Path, sizes: dict[str, int], too_large: dict[str, int | None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        sizes: dict[str, int],
+        too_large: dict[str, int | None],
+        missing: AbstractSet[str] = frozenset(),
+    ) -> None:
         """Open a file that `git cat-file --batch` wrote for the ids of `sizes`, in their order."""
         self.sizes = sizes
         self.too_large = too_large
+        self.missing = missing
         self._offsets: dict[str, int] = {}
         end = 0
         for blob, size in sizes.items():
@@ -64,7 +73,7 @@ class Blobs:
             raise GitError("git gave other contents than those that were asked for.")
 
     def read(self, blob: str) -> bytes:
-        """Return a content. Raises KeyError if it was not wanted or is too large."""
+        """Return a content. Raises KeyError if it is not one of `sizes`."""
         header = _batch_header(blob, self.sizes[blob])
         length = len(header) + self.sizes[blob]
         read = os.pread(self._file, length, self._offsets[blob])
@@ -106,6 +115,20 @@ def read_entries(path: Path, prefix: bytes, max_files: int) -> list[Entry]:
                 mode, kind, blob = head.decode().split()
                 entries.append(Entry(prefix + name, sys.intern(mode), sys.intern(kind), blob))
     return entries
+
+
+def find_entry(path: Path, name: bytes) -> tuple[str, str] | None:
+    """Return type and id of the first entry with this name in the output of `git ls-tree -z`."""
+    rest = b""
+    with path.open("rb") as file:
+        while part := file.read(READ_BYTES):
+            *records, rest = (rest + part).split(b"\0")
+            for record in records:
+                head, _, found = record.partition(b"\t")
+                if found == name:
+                    _, kind, object_id = head.decode().split()
+                    return kind, object_id
+    return None
 
 
 def read_sizes(path: Path) -> dict[str, int]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from service.git.errors import GitError
+from service.git.errors import GitMachineError
 
 # The limit of address space: it stops a git whose server sends refs without end.
 MEMORY_BYTES = 1024 * 1024 * 1024
@@ -26,7 +26,10 @@ CONFIGURATION = {
     "core.bigFileThreshold": "1m",  # larger blobs are streamed, not held in memory
     "core.fsync": "none",  # the repository is temporary
     "credential.helper": "",
-    "fetch.fsckObjects": "true",  # refuses ../, .git/, absolute paths, duplicates
+    # Off, since it refuses whole repositories for old commits' time zones and modes, and with a
+    # filter git passes no fetch.fsck.… setting on. git itself checks the objects' hashes, and
+    # service/sync/paths.py the paths.
+    "fetch.fsckObjects": "false",
     "fetch.negotiationAlgorithm": "noop",
     "fetch.recurseSubmodules": "false",
     "fetch.unpackLimit": "1",  # always keep the pack: thousands of small files are slow
@@ -77,11 +80,11 @@ def git_command(file_bytes: int) -> list[str]:
 
     The limits need prlimit of util-linux. With its setpriv, the kernel kills git when the thread
     that started git ends. Without them, as on macOS, git has no such limits, and outlives a service
-    killed by SIGKILL for as long as its server sends. Raises GitError if git is not installed.
+    killed by SIGKILL for as long as its server sends. Raises GitMachineError without git.
     """
     git = shutil.which("git")
     if git is None:
-        raise GitError("git is not installed on the service's machine.")
+        raise GitMachineError("git is not installed on the service's machine.")
     command: list[str] = []
     setpriv = shutil.which("setpriv")
     if setpriv and _has_pdeathsig(setpriv):

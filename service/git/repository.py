@@ -11,12 +11,21 @@ import asyncio
 import os
 import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from service.git.errors import DISK_FULL, TOO_LARGE, GitError, GitRefError, GitTooLargeError
+from service.git.batches import fetch_in_batches
+from service.git.errors import (
+    DISK_FULL,
+    TOO_LARGE,
+    GitError,
+    GitMachineError,
+    GitRefError,
+    GitTooLargeError,
+)
 from service.git.folder import TemporaryFolder
 from service.git.names import parse_branch, parse_folder
-from service.git.objects import Blobs, Tree, find_ref, read_entries, read_sizes
+from service.git.objects import Blobs, Tree, find_entry, find_ref, read_entries, read_sizes
 from service.git.runner import GitRunner
 
 if TYPE_CHECKING:
@@ -26,14 +35,14 @@ if TYPE_CHECKING:
     from service.git.options import GitOptions
 
 MAX_FILE_BYTES = 5_000_000
-# Each id takes 41 bytes of the request.
-BATCH_BLOBS = 10_000
 # About 100 KB for most repositories, and enough for the exact date of two folders out of three.
 HISTORY_COMMITS = 50
 
+NULL_ID = "0" * 40  # broken tools list files with it; no object has it
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance")
 NO_BLOBS = "--filter=blob:none"  # git still fetches blobs that are wanted by id
+NO_TREES = "--filter=tree:0"
 NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
 NEWEST_COMMIT = ("rev-list", "--max-count=1", "--no-commit-header")
 
@@ -47,6 +56,7 @@ class GitRepository:
     def __init__(self, options: GitOptions) -> None:
         """Store the options; entering the context creates the directory."""
         self._options = options
+        self._commit: str | None = None
         self._tree_id: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -55,7 +65,7 @@ class GitRepository:
         try:
             self._folder = TemporaryFolder()
         except OSError as error:
-            raise GitError("The service cannot make a temporary directory.") from error
+            raise GitMachineError("The service cannot make a temporary directory.") from error
         self._git = GitRunner(self._options, self._folder.path, deadline)
         return self
 
@@ -98,12 +108,12 @@ class GitRepository:
         except GitRefError:
             await self.read_head(url, branch)  # its error says why the ref is missing
             raise
-        commit, root, seconds = (await self._read_fetched_head()).split()
+        commit, root, seconds = await self._read_fetched_head()
         is_exact = True
-        self._tree_id = root
+        self._commit, self._tree_id = commit, root
         if folder is not None:
             self._tree_id = await self._find_folder(commit, folder)
-            seconds, is_exact = await self._date_folder(commit, folder)
+            seconds, is_exact = await self._date_folder(commit, folder) or (seconds, False)
         output = await self._git.run("ls-tree", "-r", "-z", self._tree_id)
         prefix = b"" if folder is None else folder.encode() + b"/"
         entries = await asyncio.to_thread(read_entries, output, prefix, self._options.max_files)
@@ -116,32 +126,41 @@ class GitRepository:
         )
 
     async def fetch_blobs(self, url: str, ids: Collection[str]) -> Blobs:
-        """Fetch contents by the ids of a Tree's entries, in as few bytes as the server allows."""
+        """Fetch contents by the ids of a Tree's entries, in as few bytes as the server allows.
+
+        The Blobs say which of them the server cannot give, while it gives others.
+        """
         wanted = list(dict.fromkeys(ids))
         if not all(OBJECT_ID.fullmatch(blob) for blob in wanted):
             raise GitError("An id is not that of a git object.")
         await self._initialise()
         present = await self._read_present_sizes()
-        missing = [blob for blob in wanted if blob not in present]
+        to_fetch = [blob for blob in wanted if blob not in present and blob != NULL_ID]
+        are_giants_left_out = False
         try:
-            for start in range(0, len(missing), BATCH_BLOBS):
-                await self._fetch_batch(url, missing[start : start + BATCH_BLOBS])
+            await fetch_in_batches(
+                to_fetch, partial(self._fetch_batch, url), partial(self._probe, url)
+            )
         except GitTooLargeError:
             await self._fetch_without_giants(url)
-        if missing:
+            are_giants_left_out = True
+        if to_fetch:
             present = await self._read_present_sizes()
         sizes: dict[str, int] = {}
         too_large: dict[str, int | None] = {}
+        missing: set[str] = set()
         for blob in wanted:
             size = present.get(blob)
-            if size is None or size > MAX_FILE_BYTES:
+            if size is None and (blob == NULL_ID or not are_giants_left_out):
+                missing.add(blob)
+            elif size is None or size > MAX_FILE_BYTES:
                 too_large[blob] = size
             else:
                 sizes[blob] = size
         if sum(sizes.values()) > self._options.max_bytes:
             raise GitError(f"The files have more than {self._options.max_bytes:,} bytes together.")
         output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
-        return await asyncio.to_thread(Blobs, output, sizes, too_large)
+        return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
 
     def fetched_bytes(self) -> int:
         """Return the size of all packs in bytes: about as many as were transferred."""
@@ -156,30 +175,43 @@ class GitRepository:
         if not self._git.git_dir.exists():
             await self._git.run("init", "-q", "--bare", "--template=")
 
-    async def _read_fetched_head(self) -> str:
-        """Return the fetched commit's id, its tree's id and its date in seconds since 1970."""
-        output = await self._git.run(*NEWEST_COMMIT, "--format=%H %T %ct", "FETCH_HEAD", "--")
-        return output.read_text()
+    async def _read_fetched_head(self) -> tuple[str, str, str]:
+        """Return the fetched commit's id, its tree's id and its date in seconds since 1970.
+
+        The date is empty where the commit has none that git can read.
+        """
+        output = await self._git.run(*NEWEST_COMMIT, "--format=%H,%T,%ct", "FETCH_HEAD", "--")
+        commit, tree, seconds = output.read_text().strip().split(",")
+        return commit, tree, seconds
 
     async def _find_folder(self, commit: str, folder: str) -> str:
         """Return the folder's tree id."""
         # Not `rev-parse COMMIT:FOLDER`, whose error does not say whether folder or object is gone.
-        output = (await self._git.run("ls-tree", "-z", commit, "--", folder)).read_bytes()
-        if not output:
-            raise GitError(f"The repository has no folder {folder} in this branch.")
-        _, kind, tree = output.partition(b"\t")[0].decode().split()
+        # And not `ls-tree COMMIT -- FOLDER`, which misses a folder in a tree that is not sorted.
+        kind, tree = "tree", commit
+        for name in folder.split("/"):
+            entry = None
+            if kind == "tree":
+                listed = await self._git.run("ls-tree", "-z", tree)
+                entry = await asyncio.to_thread(find_entry, listed, name.encode())
+            if entry is None:
+                raise GitError(f"The repository has no folder {folder} in this branch.")
+            kind, tree = entry
         if kind != "tree":
             raise GitError(f"{folder} is not a folder in this branch.")
         return tree
 
-    async def _date_folder(self, commit: str, folder: str) -> tuple[str, bool]:
+    async def _date_folder(self, commit: str, folder: str) -> tuple[str, bool] | None:
         """Return the date of the last commit that changed the folder, and whether that is certain.
 
         The date is in seconds since 1970. It is not certain for the oldest fetched commits: without
-        their parents, each seems to git to have added every file.
+        their parents, each seems to git to have added every file. Returns None if git finds no
+        commit, as in trees that are not sorted.
         """
-        output = await self._git.run(*NEWEST_COMMIT, "--format=%H %ct", commit, "--", folder)
-        newest, seconds = output.read_text().split()
+        output = await self._git.run(*NEWEST_COMMIT, "--format=%H,%ct", commit, "--", folder)
+        newest, _, seconds = output.read_text().strip().partition(",")
+        if not newest:
+            return None
         shallow = self._git.git_dir / "shallow"
         is_oldest = shallow.exists() and newest in shallow.read_text().split()
         return seconds, not is_oldest
@@ -202,6 +234,13 @@ class GitRepository:
         if self.fetched_bytes() > self._options.max_bytes:
             raise GitTooLargeError(TOO_LARGE.format(bytes=self._options.max_bytes))
 
+    async def _probe(self, url: str) -> None:
+        """Fetch the newest commit again, without trees and contents: see whether fetches work."""
+        if self._commit is None:
+            raise GitError("The folder has to be fetched first.")
+        flags = (NO_TREES, "--refetch", "--depth=1", "--no-write-fetch-head")
+        await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, self._commit)
+
     async def _fetch_without_giants(self, url: str) -> None:
         """Fetch all blobs of the folder but giants: a server tells no sizes before it sends."""
         for pack in self._git.unfinished_packs():
@@ -217,7 +256,7 @@ class GitRepository:
         try:
             await asyncio.to_thread(path.write_text, "".join(f"{blob}\n" for blob in ids))
         except OSError as error:
-            raise GitError(DISK_FULL) from error
+            raise GitMachineError(DISK_FULL) from error
         return path
 
 

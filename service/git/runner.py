@@ -17,6 +17,7 @@ from service.git.errors import (
     DISK_FULL,
     TOO_LARGE,
     GitError,
+    GitMachineError,
     GitTooLargeError,
     explain,
 )
@@ -100,7 +101,7 @@ class GitRunner:
         output = (await self._run(["version"], None, None, {})).read_text()
         found = re.search(r"(\d+)\.(\d+)", output)
         if found is None or (int(found[1]), int(found[2])) < GIT_VERSION_MIN:
-            raise GitError("The service needs git 2.37 or newer on its machine.")
+            raise GitMachineError("The service needs git 2.37 or newer on its machine.")
 
     async def _run(
         self,
@@ -132,7 +133,7 @@ class GitRunner:
             ) from None
         except OSError as error:
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise GitError(DISK_FULL if is_full else CANNOT_START) from error
+            raise GitMachineError(DISK_FULL if is_full else CANNOT_START) from error
         if code != 0:
             raise self._explain(code, errors, configuration)
         return output

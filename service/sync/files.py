@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from service.documents.metadata import read_metadata
 from service.documents.text import Unreadable, read_text
-from service.git.errors import DISK_FULL, GitError
+from service.git.errors import DISK_FULL, GitError, GitMachineError
 from service.git.repository import MAX_FILE_BYTES
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
@@ -47,6 +47,13 @@ async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFi
         "select file_path, blob_id, file_size from document where project_doc_id = $1", source_id
     )
     return {path: StoredFile(blob_id, size) for path, blob_id, size in rows}
+
+
+class UnavailableError(Unreadable):
+    """The repository's server cannot give a content that the repository lists."""
+
+    def __init__(self) -> None:
+        super().__init__("cannot be fetched: the repository's server does not give its content")
 
 
 class Contents:
@@ -91,11 +98,13 @@ class Contents:
             self._copies[blob_id] = self._append(content)
 
     def read(self, blob_id: str) -> bytes:
-        """Return a content; raise Unreadable if it was too large to fetch."""
+        """Return a content; raise Unreadable if it was too large to fetch, or cannot be fetched."""
         if blob_id in self._copies:
             return self._read_spool(self._copies[blob_id])
         if blob_id in self._blobs.too_large:
             raise Unreadable(f"is larger than {MAX_FILE_BYTES / 1e6:g} MB")
+        if blob_id in self._blobs.missing:
+            raise UnavailableError
         return self._blobs.read(blob_id)
 
     def keep_text(self, blob_id: str, text: str) -> None:
@@ -115,7 +124,7 @@ class Contents:
             start = self._spool.seek(0, 2)
             self._spool.write(content)
         except OSError as error:
-            raise GitError(DISK_FULL) from error
+            raise GitMachineError(DISK_FULL) from error
         return start, len(content)
 
     def _read_spool(self, place: tuple[int, int]) -> bytes:
@@ -128,6 +137,8 @@ async def read_files(
     files: Sequence[WantedFile], contents: Contents, max_bytes: int, progress: Progress
 ) -> tuple[list[ReadFile], list[SkippedFile]]:
     """Return the documents with their metadata, and the files without a readable text.
+
+    The latter have no content's id if the server cannot give the content.
 
     Raises GitError if contents and metadata have more than `max_bytes` together. GitRepository's
     own limit counts a content once, even if many files have it.
@@ -149,6 +160,9 @@ async def read_files(
                     metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
                 read.append(ReadFile(file, len(content), json.dumps(metadata)))
                 size += len(read[-1].metadata)
+            except UnavailableError as error:
+                # Without the content's id: the next run asks for it again.
+                skipped.append(SkippedFile(file.path, str(error), None))
             except Unreadable as error:
                 skipped.append(SkippedFile(file.path, str(error), file.blob_id))
             progress.files_done += 1

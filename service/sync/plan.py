@@ -8,6 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.text import file_type_of
+from service.sync.paths import (
+    IN_A_FILE,
+    LISTED_TWICE,
+    MAX_PATH_BYTES,
+    find_folders_named_as_files,
+    why_refused,
+)
 from service.sync.queue import Counts, SkippedFile
 
 if TYPE_CHECKING:
@@ -16,11 +23,6 @@ if TYPE_CHECKING:
 
     from service.git.objects import Entry
 
-# Bytes of UTF-8: a key of PostgreSQL's index of paths can have 2,704.
-MAX_PATH_BYTES: Final = 1024
-# Limits the depth of the file tree, because its readers recurse. orjson, which writes it here,
-# allows 254 levels: two for each folder.
-MAX_PATH_FOLDERS: Final = 100
 # Characters of a path above MAX_PATH_BYTES that the list of skipped files shows.
 PATH_SHOWN: Final = 200
 
@@ -36,6 +38,11 @@ class WantedFile(NamedTuple):
     path: str
     file_type: str
     blob_id: str
+
+    @property
+    def folder(self) -> str:
+        """The path of its folder; empty at the repository's root."""
+        return self.path.rpartition("/")[0]
 
 
 class StoredFile(NamedTuple):
@@ -68,9 +75,11 @@ class Changes(NamedTuple):
 def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[SkippedFile]]:
     """Return the documents among a tree's entries, and the skipped files.
 
-    A skipped file has a document's name, but cannot be one. Submodules are skipped files, too.
+    A skipped file has a document's name, but cannot be one. Submodules are skipped files, too. Of
+    several files with one path, the first counts, as it does for git.
     """
     wanted: list[WantedFile] = []
+    listed: set[str] = set()
     skipped: list[SkippedFile] = []
     for entry in entries:
         path = entry.path.decode(errors="backslashreplace")
@@ -84,16 +93,18 @@ def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[Skipp
             skipped.append(SkippedFile(shown, "is a symbolic link", None))
         elif entry.mode not in REGULAR_FILES:
             skipped.append(SkippedFile(shown, f"has the unknown mode {entry.mode}", None))
-        elif path.encode() != entry.path:
-            skipped.append(SkippedFile(shown, "has a name that is not valid UTF-8", None))
-        elif len(entry.path) > MAX_PATH_BYTES:
-            reason = f"has a path of more than {MAX_PATH_BYTES:,} bytes"
+        elif reason := why_refused(entry.path, path):
             skipped.append(SkippedFile(shown, reason, None))
-        elif entry.path.count(b"/") > MAX_PATH_FOLDERS:
-            reason = f"is more than {MAX_PATH_FOLDERS} folders deep"
-            skipped.append(SkippedFile(shown, reason, None))
+        elif path in listed:
+            skipped.append(SkippedFile(shown, LISTED_TWICE, None))
         else:
+            listed.add(path)
             wanted.append(WantedFile(path, file_type, entry.id))
+    if hidden := find_folders_named_as_files(listed):
+        skipped += [
+            SkippedFile(file.path, IN_A_FILE, None) for file in wanted if file.folder in hidden
+        ]
+        wanted = [file for file in wanted if file.folder not in hidden]
     return wanted, skipped
 
 
@@ -124,13 +135,18 @@ def compare(
 
 
 def list_changes(
-    wanted: Sequence[WantedFile], stored: Mapping[str, StoredFile], skipped: AbstractSet[str]
+    wanted: Sequence[WantedFile],
+    stored: Mapping[str, StoredFile],
+    skipped: AbstractSet[str],
+    unavailable: AbstractSet[str] = frozenset(),
 ) -> Changes:
     """Return the changes that make the stored documents, given by path, match the wanted ones.
 
     `skipped` has the paths of wanted files whose contents are skipped: they are not documents.
+    Those whose contents are `unavailable` stay documents, with old contents, if they are stored.
     """
     shown = {file.path: file.blob_id for file in wanted if file.path not in skipped}
+    shown |= {path: stored[path].blob_id for path in unavailable & stored.keys()}
     kept = shown.keys() & stored.keys()
     changed = sum(stored[path].blob_id != shown[path] for path in kept)
     removed = [path for path in stored if path not in shown]

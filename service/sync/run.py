@@ -177,7 +177,10 @@ class _Pass:
             # and the next run reads each content again that is not in the list.
             all_skipped = [*plan.skipped, *unreadable, *skipped]
             hidden = {file.path for file in (*plan.skipped, *unreadable)}
-            counts, removed = list_changes(wanted, stored, hidden)
+            unavailable = {file.path for file in unreadable if file.blob_id is None}
+            counts, removed = list_changes(wanted, stored, hidden, unavailable)
+            # Without a tree's id, the next run compares everything, and asks for these files again.
+            shown_tree_id = None if unavailable else tree.tree_id
             async with self.progress.finishing(
                 self.database, self.claim, source.location
             ) as transaction:
@@ -185,7 +188,7 @@ class _Pass:
                 await remove_files(transaction, source.id, removed)
                 return await self._complete(
                     transaction,
-                    Revision(tree.commit, tree.tree_id, tree.commit_date),
+                    Revision(tree.commit, shown_tree_id, tree.commit_date),
                     counts,
                     SkippedFiles(all_skipped, len(all_skipped)),
                 )

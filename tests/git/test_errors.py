@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.git.errors import GitError, explain
-from service.git.repository import GitRepository
+from service.git.errors import explain
 from tests.support.git_repository import TOKEN, checked_text, fetch_error, git_options
 
 if TYPE_CHECKING:
@@ -70,20 +69,29 @@ async def test_an_unreachable_and_an_unknown_host_are_explained(
     assert "unknown" in await fetch_error(options, "https://nothing.invalid/x.git")
 
 
-async def test_an_object_that_fsck_refuses_is_explained(tmp_path: Path, server: GitServer) -> None:
+@pytest.mark.parametrize("fault", ["no mode", "no name", "cut off", "no tree", "a file as tree"])
+async def test_a_damaged_tree_is_explained(tmp_path: Path, server: GitServer, fault: str) -> None:
     remote = server.create()
-    blob = remote.git("hash-object", "-w", "--stdin", stdin=b"x")
-    tree = remote.git("mktree", "-z", stdin=f"100644 blob {blob}\t.git\0".encode())
+    blob = remote.write_object("blob", b"x")
+    tree = {
+        "no mode": lambda: remote.write_tree(("", b"a.md", blob)),
+        "no name": lambda: remote.write_tree(("100644", b"", blob)),
+        "cut off": lambda: remote.write_object("tree", b"100644 a.md\0short"),
+        "no tree": lambda: remote.write_tree(("40000", b"docs", "0" * 40)),
+        "a file as tree": lambda: remote.write_tree(("40000", b"docs", blob)),
+    }[fault]()
     remote.commit_tree(tree)
-    assert "git's own checks" in await fetch_error(git_options(tmp_path, server), remote.url)
+    assert "damaged on its server" in await fetch_error(git_options(tmp_path, server), remote.url)
 
 
-async def test_a_missing_object_is_explained(tmp_path: Path, server: GitServer) -> None:
+async def test_a_commit_that_the_server_lost_is_explained(
+    tmp_path: Path, server: GitServer
+) -> None:
     remote = server.create()
-    remote.commit({"a.md": b""})
-    async with GitRepository(git_options(tmp_path, server)) as repository:
-        with pytest.raises(GitError, match="changed while it was read"):
-            await repository.fetch_blobs(remote.url, ["1" * 40])
+    remote.lose(remote.commit({"a.md": b""}))
+    assert "changed while it was read" in await fetch_error(
+        git_options(tmp_path, server), remote.url
+    )
 
 
 @pytest.mark.parametrize(

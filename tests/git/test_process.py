@@ -68,7 +68,7 @@ def test_the_environment_has_only_what_git_needs(monkeypatch: pytest.MonkeyPatch
     }
     assert pairs["http.extraHeader"] == "A: b"
     assert pairs["http.followRedirects"] == "false"
-    assert pairs["fetch.fsckObjects"] == "true"
+    assert pairs["fetch.fsckObjects"] == "false"
     assert f"GIT_CONFIG_KEY_{count}" not in variables
 
 

@@ -282,7 +282,7 @@ async def test_a_fetch_that_a_giant_ended_is_repeated_without_giants(
 async def test_giants_in_several_batches_are_left_out(
     tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.git.repository.BATCH_BLOBS", 1)
+    monkeypatch.setattr("service.git.batches.BATCH_BLOBS", 1)
     remote = server.create()
     giants = {name: os.urandom(MAX_FILE_BYTES + 1) for name in ("b.md", "c.md")}
     remote.commit({"a.md": b"a", **giants})

@@ -82,8 +82,8 @@ class Remote:
         git("init", "-q", "--bare", "--template=", f"--initial-branch={MAIN}", path)
         with (path / "config").open("a") as config:
             # Without compression, giants are committed fast.
-            config.write("[uploadpack]\n\tallowFilter = true\n[core]\n\tcompression = 0\n")
-            config.write("\tbigFileThreshold = 1m\n")
+            config.write("[uploadpack]\n\tallowFilter = true\n[fastimport]\n\tunpackLimit = 99\n")
+            config.write("[core]\n\tcompression = 0\n\tbigFileThreshold = 1m\n")
 
     def git(self, *arguments: str | Path, stdin: bytes = b"") -> str:
         return git(f"--git-dir={self.path}", *arguments, stdin=stdin)
@@ -133,6 +133,34 @@ class Remote:
         commit = self.git(*identity, "commit-tree", "-m", "x", tree)
         self.git("update-ref", f"refs/heads/{MAIN}", commit)
         return commit
+
+    def write_object(self, kind: str, data: bytes) -> str:
+        """Write an object as it is, however malformed; return its id."""
+        flags = ("-w", "--literally", "-t", kind, "--stdin")
+        return self.git("hash-object", *flags, stdin=data)
+
+    def write_tree(self, *entries: tuple[str, bytes, str]) -> str:
+        """Write a tree of entries (mode, name, id), in this order; return its id."""
+        records = [
+            mode.encode() + b" " + name + b"\0" + bytes.fromhex(object_id)
+            for mode, name, object_id in entries
+        ]
+        return self.write_object("tree", b"".join(records))
+
+    def commit_as(self, tree: str, person: bytes) -> str:
+        """Commit a tree on `main` with this text as author and committer; return the id."""
+        head = b"tree %s\nauthor %s\ncommitter %s\n\nx\n" % (tree.encode(), person, person)
+        commit = self.write_object("commit", head)
+        self.git("update-ref", f"refs/heads/{MAIN}", commit)
+        return commit
+
+    def lose(self, object_id: str) -> None:
+        """Delete an object, which must not be packed."""
+        self.object_path(object_id).unlink()
+
+    def object_path(self, object_id: str) -> Path:
+        """Return the path of an object that is not packed."""
+        return self.path / "objects" / object_id[:2] / object_id[2:]
 
     def head(self, branch: str = MAIN) -> str:
         return (self.path / "refs/heads" / branch).read_text().strip()
@@ -188,6 +216,8 @@ class Behaviour:
     resume: threading.Event = field(default_factory=threading.Event)
     # Send this many bytes of each pack, then close the connection.
     hang_up_after: int | None = None
+    # Close the connection instead of responding to the next request with this in its body.
+    hang_up_once: bytes = b""
     # Pause after each KiB of a pack.
     slow_seconds: float = 0.0
     # Redirect to this base URL, which has no slash at its end.
@@ -305,6 +335,9 @@ class _Handler(BaseHTTPRequestHandler):
         server.requests.append(Request(self.command, self.path, headers, body))
         if behaviour.redirect_to is not None and behaviour.redirect_paths in self.path:
             self._send(301, b"", Location=behaviour.redirect_to + self.path)
+        elif behaviour.hang_up_once and behaviour.hang_up_once in body:
+            behaviour.hang_up_once = b""
+            self.close_connection = True
         elif behaviour.status is not None:
             self._send(behaviour.status, behaviour.body)
         elif behaviour.authorization not in (None, headers.get("authorization")):

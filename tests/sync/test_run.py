@@ -342,3 +342,36 @@ def test_readers_see_the_old_state_or_the_new_one(hub: Hub) -> None:
     assert hub.wait(response.headers["location"])["changed"] == len(names)
     assert "old" in seen
     assert run_sql(hub.database, "select distinct content from document") == [("new",)]
+
+
+def test_a_file_that_the_server_cannot_give_is_skipped_until_it_can(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"old a", "b.md": b"old b"})
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    hub.sync(source)
+    remote.commit({"a.md": b"new a", "b.md": b"new b", "c.md": b"new c", "d.md": b"new d"})
+    lost = {name: remote.git("rev-parse", f"HEAD:{name}.md") for name in "ac"}
+    for blob in lost.values():
+        remote.lose(blob)
+    before = hub.document(project, "a.md")["id"]
+    for expected in ((1, 1, 1, 0, 2), (0, 0, 3, 0, 2)):
+        run = hub.sync(source)
+        assert run["status"] == "completed"
+        assert counts(run) == expected
+        reason = "cannot be fetched: the repository's server does not give its content"
+        assert run["skipped_files"] == [
+            {"path": "a.md", "reason": reason},
+            {"path": "c.md", "reason": reason},
+        ]
+    # The old content is better than none, and links to the document's id stay good.
+    assert run_sql(hub.database, DOCUMENTS) == [
+        ("a.md", "old a"),
+        ("b.md", "new b"),
+        ("d.md", "new d"),
+    ]
+    for name in "ac":
+        remote.write_object("blob", b"new " + name.encode())
+    assert counts(hub.sync(source)) == (1, 1, 2, 0, 0)
+    assert hub.document(project, "a.md")["id"] == before
+    assert counts(hub.sync(source)) == (0, 0, 4, 0, 0)

@@ -28,10 +28,10 @@ dev: _development
 migrate: _runtime
     @exec {{ python }} -m service migrate
 
-# Undo the last migration
+# Undo the last migration; asks before it drops rows, --yes drops them
 [no-exit-message]
-rollback: _runtime
-    @exec {{ python }} -m service rollback
+rollback *arguments: _runtime
+    @exec {{ python }} -m service rollback "$@"
 
 # Compare the schema with sql/; exits with 0 current, 2 pending, 3 locked by another process, 4 drift
 [no-exit-message]

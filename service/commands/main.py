@@ -91,11 +91,23 @@ def run_migrate(_: argparse.Namespace) -> int:
     return _run_on_database(lambda url: migrate(url, _print_line))
 
 
-def run_rollback(_: argparse.Namespace) -> int:
-    """Undo the last migration."""
-    from service.migrations.run import rollback
+def run_rollback(options: argparse.Namespace) -> int:
+    """Undo the last migration; ask first, where that drops rows."""
+    from service.migrations.backend import MigrationError
+    from service.migrations.run import refuse_losses, rollback
 
-    return _run_on_database(lambda url: rollback(url, _print_line))
+    def ask(losses: list[str]) -> None:
+        _print_line("This drops:")
+        for loss in losses:
+            _print_line(f"  {loss}")
+        sys.stdout.write("Roll back? [y/N] ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise MigrationError("nothing was rolled back")
+
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    confirm = None if options.yes else ask if is_terminal else refuse_losses
+    return _run_on_database(lambda url: rollback(url, _print_line, confirm=confirm))
 
 
 def run_status(_: argparse.Namespace) -> int:
@@ -260,7 +272,8 @@ def _build_parser() -> argparse.ArgumentParser:
     serve = add("serve", run_serve)
     serve.add_argument("--migrate", action="store_true", help="bring the schema up to date first")
     add("migrate", run_migrate)
-    add("rollback", run_rollback)
+    rollback = add("rollback", run_rollback)
+    rollback.add_argument("--yes", action="store_true", help="drop rows without a question")
     add("status", run_status)
     add("new", run_new).add_argument("title", help='in plain words, as in "add projects"')
     add("openapi", run_openapi)

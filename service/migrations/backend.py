@@ -17,6 +17,8 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration
 
+from service.migrations.losses import find_losses
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -57,6 +59,20 @@ CLIENT_CHECK_INTERVAL: Final = "500ms"
 TRANSACTION_CONTROL = re.compile(r"(?i)(begin|start|commit|end|rollback|abort|prepare\s+trans)\b")
 COPY_FROM_CLIENT = re.compile(r"(?is)copy\b.*\b(stdin|stdout)\b")
 LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+# The file's statements that ran before the failed one, where no transaction undoes them.
+KEPT: Final = "the file runs without a transaction, so the statements before this one stay done"
+INVALID_INDEXES: Final = """
+    select indexrelid::regclass::text from pg_index
+    where not indisvalid order by 1
+"""
+IDENTIFIER: Final = r'(?:"(?:[^"]|"")+"|[a-z_\x80-\uffff][\w$]*)'
+CONCURRENT_INDEX = re.compile(
+    rf"(?i)create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?"
+    rf"(?P<name>{IDENTIFIER})\s+on\s+(?:only\s+)?(?P<table>{IDENTIFIER}(?:\s*\.\s*{IDENTIFIER})?)"
+)
+
+INDEX_STATEMENT = re.compile(r"(?i)(drop|create|create\s+unique|re)\s*index\b")
 
 
 class MigrationError(Exception):
@@ -124,6 +140,22 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                     (file.id, file.sha256),
                 )
 
+    def find_losses(self, file: MigrationFile) -> list[str]:
+        """Return the tables and columns whose data the rollback of a migration would drop.
+
+        Raises MigrationError where the rollback fails.
+        """
+        if not file.is_transactional:
+            # Such a file cannot be tried. Indexes hold no data of their own.
+            _, _, statements = read_sql_migration(str(file.rollback_path))
+            bodies = [text[_leading_comments_length(text) :] for text in statements]
+            is_harmless = all(INDEX_STATEMENT.match(body) for body in bodies if body)
+            return [] if is_harmless else [f"whatever {file.rollback_path.name} drops"]
+        with self._transaction(file):
+            return find_losses(
+                self.connection, lambda: self._run_statements(file.rollback_path, True)
+            )
+
     def roll_back_file(self, file: MigrationFile) -> None:
         """Undo a migration and delete its record. Raises MigrationError as apply_file does."""
         migration = Migration(file.id, str(file.path), str(file.path.parent))
@@ -151,6 +183,10 @@ class MigrationBackend(PostgresqlPsycopgBackend):
     def _run_statements(self, path: Path, is_transactional: bool) -> None:
         text = path.read_text(encoding="utf-8")
         _, _, statements = read_sql_migration(str(path))
+        if not is_transactional:
+            # For statements such as `create index concurrently`: they wait for all older
+            # transactions, block no request meanwhile, and leave an invalid index when ended.
+            self.connection.execute("set lock_timeout = 0")
         offset = 0
         for statement in statements:
             start = text.index(statement, offset)
@@ -164,17 +200,41 @@ class MigrationBackend(PostgresqlPsycopgBackend):
             if COPY_FROM_CLIENT.match(text, body, offset):
                 raise MigrationError(f"{place}: there is no client to copy from or to; use insert")
             try:
+                if index := CONCURRENT_INDEX.match(text, body, offset):
+                    self._drop_invalid_index(index["name"], index["table"])
                 self.connection.execute(statement.encode())
             except psycopg.Error as error:
                 if position := error.diag.statement_position:
                     place = f"{path.name}, line {_line_number(text, start + int(position) - 1)}"
-                raise MigrationError(f"{place}: {describe_error(error)}") from error
+                kept = "" if is_transactional else f"; {self._describe_kept()}"
+                raise MigrationError(f"{place}: {describe_error(error)}{kept}") from error
             if is_transactional and not self._is_in_transaction():
                 raise MigrationError(
                     f"{place}: this ends the migration's transaction, half applied"
                 )
         if not is_transactional and self._is_in_transaction():
             raise MigrationError(f"{path.name}: leaves a transaction open; commit it")
+
+    def _drop_invalid_index(self, name: str, table: str) -> None:
+        # A `create index concurrently` that failed or was killed leaves an invalid index. Another
+        # would fail because of its name, or with `if not exists` take it for the one that it wants.
+        for (index,) in self.connection.execute(
+            """
+            select indexrelid::regclass::text
+            from pg_index join pg_class on pg_class.oid = indexrelid
+            where not indisvalid
+              and indrelid = to_regclass(%s) and relname = (parse_ident(%s))[1]
+            """,
+            (table, name),
+        ).fetchall():
+            self.connection.execute(f"drop index concurrently {index}".encode())
+
+    def _describe_kept(self) -> str:
+        if self.connection.closed:
+            return KEPT
+        self.connection.rollback()  # the file may have opened a transaction
+        rows = self.connection.execute(INVALID_INDEXES).fetchall()
+        return KEPT + "".join(f"; the index {name} is invalid" for (name,) in rows)
 
     def _reset_session(self) -> None:
         # A file may set a search_path or a role, as the first lines of a dump do, with which the
@@ -243,8 +303,9 @@ def describe_error(error: psycopg.Error) -> str:
         text += f" ({more})" if more else ""
     if isinstance(error, psycopg.errors.LockNotAvailable):
         text += (
-            f": another session, such as the live service's, kept the lock for {LOCK_TIMEOUT}. "
-            "Nothing was changed; try again, best when it is less busy"
+            ": another session, such as the live service's, kept a lock for longer than "
+            f"lock_timeout ({LOCK_TIMEOUT} unless the file sets another); try again, best when it "
+            "is less busy"
         )
     return " ".join(text.split())
 

@@ -54,6 +54,11 @@ def read_migration_files(folder: Path = SQL_FOLDER) -> list[MigrationFile]:
     return migrations
 
 
+def has_sql(path: Path) -> bool:
+    """Return whether a file has more than comments, as a new migration does not."""
+    return bool(COMMENT.sub("", path.read_text(encoding="utf-8")).strip(" \t\r\n;"))
+
+
 def create_migration_files(title: str, folder: Path = SQL_FOLDER) -> list[Path]:
     """Create the next numbered migration and its rollback; return both paths.
 
@@ -101,8 +106,6 @@ def _read_sql(path: Path) -> str:
         raise MigrationFileError(f"{path.name}: is not UTF-8 (byte {error.start})") from error
     if text.startswith("\ufeff"):
         raise MigrationFileError(f"{path.name}: begins with a byte order mark; save it without")
-    if not COMMENT.sub("", text).strip():
-        raise MigrationFileError(f"{path.name}: holds no SQL yet")
     return text
 
 

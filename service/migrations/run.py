@@ -23,7 +23,7 @@ from service.migrations.backend import (
     exists,
     open_backend,
 )
-from service.migrations.files import SQL_FOLDER, MigrationFile, read_migration_files
+from service.migrations.files import SQL_FOLDER, MigrationFile, has_sql, read_migration_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -68,13 +68,32 @@ def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) 
         _check_create_privilege(connection)
         with open_backend(url) as backend:
             for file in pending:
+                # Applied empty, the file would count as edited as soon as it is written.
+                _check_written(file.path)
+                _check_written(file.rollback_path)
+                _report_patience(file, file.path, report)
                 started = time.monotonic()
                 backend.apply_file(file)
                 report(f"applied {file.path.name} in {_milliseconds(started)} ms")
 
 
-def rollback(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) -> None:
-    """Undo the last applied migration. Raises MigrationError or MigrationFileError."""
+def refuse_losses(losses: list[str]) -> None:
+    """Raise MigrationError, which lists what a rollback would drop."""
+    raise MigrationError(f"this would drop {'; '.join(losses)}. Give --yes to drop that")
+
+
+def rollback(
+    url: str,
+    report: Callable[[str], None],
+    folder: Path = SQL_FOLDER,
+    *,
+    confirm: Callable[[list[str]], None] | None = refuse_losses,
+) -> None:
+    """Undo the last applied migration. Raises MigrationError or MigrationFileError.
+
+    If that drops rows, `confirm` gets a list of them, and raises MigrationError to keep them. None
+    drops them. Other processes that migrate wait meanwhile.
+    """
     files = {file.id: file for file in read_migration_files(folder)}
     with _locked(url, report) as connection:
         applied = _read_applied(connection)
@@ -87,7 +106,11 @@ def rollback(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER)
                 f"{last} was applied last and has no file here: roll it back with the code that "
                 "brought it"
             )
+        _check_written(files[last].rollback_path)
         with open_backend(url) as backend:
+            if confirm is not None and (losses := backend.find_losses(files[last])):
+                confirm(losses)
+            _report_patience(files[last], files[last].rollback_path, report)
             started = time.monotonic()
             backend.roll_back_file(files[last])
             report(f"rolled back {last}.sql in {_milliseconds(started)} ms")
@@ -223,6 +246,16 @@ def _without_password(text: str, url: str) -> str:
     for form in {password, unquote(password)} if password else ():
         text = text.replace(form, "***")
     return text
+
+
+def _check_written(path: Path) -> None:
+    if not has_sql(path):
+        raise MigrationError(f"{path.name}: holds no SQL yet: write it, or delete the migration")
+
+
+def _report_patience(file: MigrationFile, path: Path, report: Callable[[str], None]) -> None:
+    if not file.is_transactional:
+        report(f"{path.name} runs without a transaction and may wait for those of the service")
 
 
 def _milliseconds(started: float) -> int:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -18,6 +20,7 @@ from tests.support.migrations import (
     apply_all,
 )
 from tests.support.postgres import run_sql
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +100,108 @@ def test_a_migration_can_run_without_a_transaction(empty_database: str, folder: 
     assert run_sql(empty_database, "select to_regclass('thing_id') is not null") == [(True,)]
     rollback(empty_database, print, folder)
     assert read_status(empty_database, folder).applied == [FIRST, added]
+
+
+CONCURRENT_INDEXES = {
+    "plain": "create index concurrently thing_name on thing (name);",
+    "repeatable": "create index concurrently if not exists thing_name on thing (name);",
+    "unique, quoted": 'CREATE UNIQUE INDEX CONCURRENTLY "thing_name" ON public."thing" (id);',
+    "after a comment": "-- Why.\ncreate index concurrently thing_name\n  on thing (name);",
+}
+ARE_VALID = """
+    select relname, indisvalid from pg_index join pg_class on oid = indexrelid
+    where relname = 'thing_name'
+"""
+
+
+@pytest.fixture
+def things(empty_database: str, folder: Path) -> str:
+    """A database with the table `thing` of migration 0002, to which a test can add an index."""
+    add_migration(folder, "0002_things", "create table thing (id int, name text);")
+    apply_all(empty_database, folder)
+    run_sql(empty_database, "insert into thing values (1, 'a'), (1, 'b')")
+    return empty_database
+
+
+@pytest.mark.parametrize("statement", CONCURRENT_INDEXES.values(), ids=CONCURRENT_INDEXES)
+def test_an_index_that_a_killed_migration_left_invalid_is_built_again(
+    statement: str, things: str, folder: Path
+) -> None:
+    with suppress(psycopg.errors.UniqueViolation):
+        run_sql(things, "create unique index concurrently thing_name on thing (id)")
+    run_sql(things, "delete from thing where name = 'b'")
+    assert run_sql(things, ARE_VALID) == [("thing_name", False)]
+    add_migration(folder, "0003_index", f"-- transactional: false\n{statement}")
+    apply_all(things, folder)
+    assert run_sql(things, ARE_VALID) == [("thing_name", True)]
+
+
+def test_a_valid_index_or_that_of_another_table_is_not_dropped(things: str, folder: Path) -> None:
+    run_sql(
+        things,
+        "create schema other",
+        "create table other.thing (id int)",
+        "insert into other.thing values (1), (1)",
+    )
+    with suppress(psycopg.errors.UniqueViolation):
+        run_sql(things, "create unique index concurrently thing_name on other.thing (id)")
+    run_sql(things, "create index thing_name on thing (name)")
+    oids = "select oid from pg_class where relname = 'thing_name' order by 1"
+    before = run_sql(things, oids)
+    assert len(before) == 2
+    repeatable = CONCURRENT_INDEXES["repeatable"]
+    add_migration(folder, "0003_index", f"-- transactional: false\n{repeatable}")
+    apply_all(things, folder)
+    assert run_sql(things, oids) == before
+
+
+def test_a_file_without_a_transaction_waits_longer_than_the_lock_timeout(
+    things: str, folder: Path
+) -> None:
+    statement = CONCURRENT_INDEXES["plain"]
+    add_migration(folder, "0003_index", f"-- transactional: false\n{statement}")
+    waits_longer = """
+        select pid from pg_stat_activity
+        where query ~* '^create index' and wait_event_type = 'Lock'
+          and datname = current_database() and now() - query_start > interval '6 s'
+    """
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(things) as live:
+        live.execute("update thing set name = name")
+        applying = thread.submit(apply_all, things, folder)
+        eventually(lambda: applying.done() or run_sql(things, waits_longer), seconds=60)
+        live.commit()
+        lines = applying.result()
+    assert lines[0] == (
+        "0003_index.sql runs without a transaction and may wait for those of the service"
+    )
+    assert run_sql(things, ARE_VALID) == [("thing_name", True)]
+
+
+def test_the_error_of_a_file_without_a_transaction_says_what_stays(
+    things: str, folder: Path
+) -> None:
+    statement = "create unique index concurrently thing_name on thing (id);"
+    text = f"-- transactional: false\ncreate table kept (id int);\n{statement}"
+    add_migration(folder, "0003_index", text)
+    with pytest.raises(MigrationError) as raised:
+        apply_all(things, folder)
+    assert str(raised.value) == (
+        '0003_index.sql, line 3: could not create unique index "thing_name" (Key (id)=(1) is '
+        "duplicated.); the file runs without a transaction, so the statements before this one "
+        "stay done; the index thing_name is invalid"
+    )
+
+
+def test_a_lock_timeout_that_a_file_sets_is_reported_truly(things: str, folder: Path) -> None:
+    text = "-- transactional: false\nset lock_timeout = '50ms';\nalter table thing add a int;"
+    add_migration(folder, "0003_alter", text)
+    with psycopg.connect(things) as live:
+        live.execute("select * from thing")
+        with pytest.raises(MigrationError) as raised:
+            apply_all(things, folder)
+    assert "Nothing was changed" not in str(raised.value)
+    assert "5s unless the file sets another" in str(raised.value)
+    assert str(raised.value).endswith("stay done")
 
 
 def test_a_cut_connection_is_a_readable_error(empty_database: str, folder: Path) -> None:
@@ -222,12 +327,12 @@ def test_session_settings_of_a_file_are_reset_after_it(empty_database: str, fold
     add_migration(
         folder, "0004_next", "create table two (id int); select pg_sleep(1.1);", "drop table two;"
     )
-    assert len(apply_all(empty_database, folder)) == 3
+    assert len(apply_all(empty_database, folder)) == 4
     add_migration(folder, "0005_fail", f"-- transactional: false\n{left}drop table nope;")
     with pytest.raises(MigrationError, match=r"^0005_fail.sql, line 6: table \"nope\""):
         apply_all(empty_database, folder)
     for _ in range(3):
-        rollback(empty_database, print, folder)
+        rollback(empty_database, print, folder, confirm=None)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
 
 

@@ -7,6 +7,7 @@ import pytest
 from service.migrations.files import (
     MigrationFileError,
     create_migration_files,
+    has_sql,
     read_migration_files,
 )
 
@@ -24,7 +25,25 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_projects_files_are_valid() -> None:
-    assert read_migration_files()[0].id == "0001_create_migration_checksum"
+    for file in read_migration_files():
+        assert has_sql(file.path)
+        assert has_sql(file.rollback_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        ("-- later\n", False),
+        ("-- later\n/* much\nlater */\n;\n", False),
+        ("-- transactional: false\n", False),
+        ("-- why\nselect 1", True),
+    ],
+)
+def test_a_file_of_comments_has_no_sql(text: str, *, expected: bool, folder: Path) -> None:
+    path = folder / "0002_new.sql"
+    path.write_text(text)
+    assert has_sql(path) is expected
 
 
 def test_line_endings_do_not_change_the_checksum(folder: Path) -> None:
@@ -42,8 +61,6 @@ def test_line_endings_do_not_change_the_checksum(folder: Path) -> None:
         ("0003_third.sql", TABLE, "the next number is 0002"),
         ("0002_second.sql", TABLE, "0002_second.rollback.sql: is missing"),
         ("0009_stray.rollback.sql", TABLE, "no migration that it belongs to"),
-        ("0001_first.rollback.sql", "-- later\n", "holds no SQL"),
-        ("0001_first.sql", "-- later\n/* much\nlater */\n", "holds no SQL"),
         ("0001_first.sql", f"-- transactional:false\n{TABLE}", "does nothing"),
         ("0001_first.sql", f"-- Transactional: False\n{TABLE}", "does nothing"),
         ("0001_first.sql", f"-- transaction: false\n{TABLE}", "does nothing"),

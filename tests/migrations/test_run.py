@@ -67,6 +67,29 @@ def test_the_projects_migrations_can_be_rolled_back_and_reapplied(empty_database
     assert schema_of(empty_database) == there
 
 
+@pytest.mark.parametrize("empty", ["0002_new.sql", "0002_new.rollback.sql"])
+def test_a_new_empty_migration_is_pending(empty: str, empty_database: str, folder: Path) -> None:
+    add_migration(folder, "0002_new", "create table thing (id int);")
+    (folder / empty).write_text("-- New: say here why.\n")
+    assert read_status(empty_database, folder).pending == [FIRST, "0002_new"]
+    lines: list[str] = []
+    with pytest.raises(MigrationError, match=rf"^{empty}: holds no SQL yet"):
+        migrate(empty_database, lines.append, folder)
+    assert [line.split()[1] for line in lines] == [f"{FIRST}.sql"]
+    assert read_status(empty_database, folder).pending == ["0002_new"]
+    (folder / empty).write_text("create table written (id int);")
+    assert len(apply_all(empty_database, folder)) == 1
+
+
+def test_a_rollback_without_sql_is_refused(empty_database: str, folder: Path) -> None:
+    added = add_table_migration(folder)
+    apply_all(empty_database, folder)
+    (folder / f"{added}.rollback.sql").write_text("-- Undo.")
+    with pytest.raises(MigrationError, match=rf"^{added}.rollback.sql: holds no SQL yet"):
+        rollback(empty_database, print, folder)
+    assert read_status(empty_database, folder).applied == [FIRST, added]
+
+
 def schema_of(url: str) -> list[tuple[object, ...]]:
     query = """
         select table_name, column_name, data_type, is_nullable, column_default
@@ -235,7 +258,7 @@ def test_no_migration_can_release_the_lock(empty_database: str, folder: Path) ->
         assert read_status(empty_database, folder).is_locked
         lines = apply_all(empty_database, folder)
         assert lines[0] == "waiting for another process that is migrating"
-        assert len(first.result()) == 2
+        assert len(first.result()) == 3
 
 
 @pytest.mark.parametrize("command", ["migrate", "status", "rollback"])

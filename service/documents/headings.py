@@ -1,39 +1,45 @@
-"""The headings of a Markdown text and their anchors, as GitHub shows them.
+"""The headings of a Markdown text with GitHub's anchors for them, and the anchors in its raw HTML.
 
-pyromark renders the text to HTML, so that headings in lists, quotes and raw HTML are found too.
+Both are read from the tags of the HTML that GitHub's parser renders, so that headings in lists,
+quotes and raw HTML are found too.
 """
 
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any, NamedTuple
+from bisect import bisect_right
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
 
-import pyromark
-
-from service.characters import one_line, replace_unstorable
+from service.characters import one_line
+from service.documents.html_tags import (
+    PLAIN_TAG,
+    Tag,
+    find_tags,
+    read_attributes,
+    without_templates,
+)
 
 MAX_HEADINGS = 2_000
 MAX_HEADING_TEXT = 300  # characters
 MAX_ANCHOR = 1_000  # GitHub has no limit; a longer anchor is cut, and links to it lead nowhere
 MAX_HEADING_HTML = 4_000
+MAX_HTML_ANCHORS = 2_000
+MAX_HTML_ANCHOR = 300  # longer ones are left out
 
-# GitHub's extensions of CommonMark, as far as they change which lines are headings, or their text.
-GITHUB_SYNTAX = (
-    pyromark.Options.ENABLE_TABLES
-    | pyromark.Options.ENABLE_STRIKETHROUGH
-    | pyromark.Options.ENABLE_TASKLISTS
-    | pyromark.Options.ENABLE_FOOTNOTES
-    | pyromark.Options.ENABLE_GFM
+HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
+SOURCE_POSITION: Final = re.compile(r' data-sourcepos="?([0-9]{1,9}):[0-9]+-([0-9]{1,9}):[0-9]+"?')
+QUOTED_POSITION: Final = re.compile(r' data-sourcepos="([0-9:-]+)"')
+LINE_END: Final = re.compile(r"\r\n|\r|\n")
+END_OF_BLOCK: Final = re.compile("</(?:p|pre|h[1-6])>")
+HTML_ANCHOR: Final = re.compile(r"\b(?:id|name)\b", re.IGNORECASE)
+# Here `name` is no anchor but the name of a field, or of what <meta> says.
+NAMED_OTHERWISE: Final = frozenset(
+    ("button", "form", "input", "map", "meta", "object", "output", "param", "select", "slot")
 )
-
-# None of these patterns matches beyond the next `<` or `>`, so that no text takes quadratic time.
-COMMENT_OR_HEADING = re.compile(r"<(?:!--|(/?)[hH]([1-6])(?=[\s/>]))")
-TAG = re.compile(r"<[^<>]*>")
-LINE_BREAK = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
-ALTERNATIVE_TEXT = re.compile(r"<img\b[^<>]*?\balt=[\"']([^\"'<>]+)", re.IGNORECASE)
-FOOTNOTE = re.compile(r'<sup class="footnote-reference"><a href="[^"<>]*">[^<>]*</a></sup>')
+# As cmark-gfm writes them.
+FOOTNOTE_REFERENCE = ' class="footnote-ref"'
+FOOTNOTES = ' class="footnotes" data-footnotes'
 
 NOT_IN_ASCII_ANCHOR = re.compile(r"[^a-z0-9_\- ]")
 # Letters, marks, digits and connecting punctuation. GitHub drops other numbers, such as fractions,
@@ -48,53 +54,38 @@ CIRCLED_LETTERS = (
 
 
 class Heading(NamedTuple):
-    """One heading: its level, and the HTML between its tags."""
+    """A heading as GitHub shows it; `line` counts the lines of the text from 1."""
 
     level: int
-    html: str
+    text: str
+    anchor: str
+    line: int
 
 
-def read_headings(body: str) -> list[dict[str, Any]]:
-    """Return the headings of a Markdown text in order, each with `level`, `text` and `anchor`.
+class Outline(NamedTuple):
+    """What links into a Markdown text lead to, in order, up to a maximum of each.
+
+    `html_anchors` has the values of `id` and `name` in the raw HTML, each once.
+    """
+
+    headings: list[Heading]
+    html_anchors: list[str]
+
+
+def read_outline(body: str) -> Outline:
+    """Return the headings of a Markdown text, and the anchors in its raw HTML.
 
     A heading with neither text nor an image's alternative text is left out, but its anchor still
-    numbers later equal anchors.
+    numbers later equal anchors. `body` must not have lone surrogates.
     """
-    headings: list[dict[str, Any]] = []
-    taken: dict[str, int] = {}
-    for heading in islice(_find_headings(pyromark.html(body, options=GITHUB_SYNTAX)), MAX_HEADINGS):
-        plain = _plain_text(heading.html)
-        anchor = unique_anchor(anchor_of(plain), taken)
-        if "<" in heading.html:
-            plain = _plain_text(LINE_BREAK.sub(" ", FOOTNOTE.sub("", heading.html)))
-        text = one_line(plain, MAX_HEADING_TEXT)
-        if not text and (image := ALTERNATIVE_TEXT.search(heading.html)):
-            text = one_line(html.unescape(image[1]), MAX_HEADING_TEXT)
-        if text:
-            headings.append({"level": heading.level, "text": text, "anchor": anchor})
-    return headings
+    # Imported here, for the library takes memory that a process without syncs does not need.
+    from service.documents.markdown import render_markdown
 
-
-def _find_headings(page: str) -> Iterator[Heading]:
-    # Any heading's end tag closes a heading, and so does the next start tag, as in a browser.
-    level = 0
-    parts: list[str] = []
-    position = 0
-    while mark := COMMENT_OR_HEADING.search(page, position):
-        if level:
-            parts.append(page[position : min(mark.start(), position + MAX_HEADING_HTML)])
-        is_comment = mark[2] is None
-        end = page.find("-->", mark.start() + 2) if is_comment else page.find(">", mark.end())
-        if not is_comment:
-            if level:
-                yield Heading(level, "".join(parts)[:MAX_HEADING_HTML])
-            level = 0 if mark[1] else int(mark[2])
-            parts = []
-        if end == -1:
-            return  # an unclosed comment or tag swallows the rest of the page
-        position = end + (3 if is_comment else 1)
-    if level:
-        yield Heading(level, page[position : position + MAX_HEADING_HTML])
+    page = render_markdown(body)
+    if "<" in body and "data-sourcepos" not in body:
+        # GitHub has no positions: their quotes must not close one that raw HTML leaves open.
+        page = QUOTED_POSITION.sub(r" data-sourcepos=\1", page)
+    return _OutlineReader(body, without_templates(page)).read()
 
 
 def anchor_of(text: str) -> str:
@@ -125,6 +116,7 @@ def unique_anchor(anchor: str, taken: dict[str, int]) -> str:
     return unique
 
 
+@lru_cache(maxsize=4096)
 def _is_in_anchor(character: str) -> bool:
     return (
         character in "- "
@@ -133,7 +125,113 @@ def _is_in_anchor(character: str) -> bool:
     )
 
 
-def _plain_text(fragment: str) -> str:
-    if "<" in fragment:
-        fragment = TAG.sub("", fragment)
-    return replace_unstorable(html.unescape(fragment)) if "&" in fragment else fragment
+class _OpenHeading:
+    """A heading whose end has not been reached: the text of its anchor, and the text to show."""
+
+    def __init__(self, level: int, line: int) -> None:
+        self.level = level
+        self.line = line
+        self._text: list[str] = []
+        self._shown: list[str] = []
+        self._size = 0
+        self._is_in_footnote = False
+        self._image = ""
+
+    def add_text(self, fragment: str) -> None:
+        fragment = fragment[: MAX_HEADING_HTML - self._size]
+        self._size += len(fragment)
+        text = html.unescape(PLAIN_TAG.sub("", fragment) if "<" in fragment else fragment)
+        self._text.append(text)
+        if not self._is_in_footnote:
+            self._shown.append(text)
+
+    def add_tag(self, tag: Tag) -> None:
+        if tag.name == "br":
+            self._shown.append(" ")
+        elif tag.name == "sup":
+            self._is_in_footnote = tag.attributes == FOOTNOTE_REFERENCE
+        elif tag.name == "img" and not self._image:
+            self._image = one_line(read_attributes(tag).get("alt", ""), MAX_HEADING_TEXT)
+
+    def close(self, taken: dict[str, int]) -> Heading:
+        anchor = unique_anchor(anchor_of("".join(self._text)), taken)
+        text = one_line("".join(self._shown), MAX_HEADING_TEXT) or self._image
+        return Heading(self.level, text, anchor, self.line)
+
+
+class _OutlineReader:
+    """Reads a page tag by tag. Any heading's tag ends the heading before it, as in a browser."""
+
+    def __init__(self, source: str, page: str) -> None:
+        self._source = source
+        self._page = page
+        self._headings: list[Heading] = []
+        self._html_anchors: dict[str, None] = {}
+        self._is_in_footnotes = False
+        self._has_own_positions = "data-sourcepos" in source
+        self._raw_heading_end = 0  # in the page
+        self._searched = 0  # in the source
+
+    def read(self) -> Outline:
+        heading: _OpenHeading | None = None
+        taken: dict[str, int] = {}
+        count = 0
+        text_start = 0
+        for tag in find_tags(self._page):
+            if heading:
+                heading.add_text(self._page[text_start : tag.start])
+            text_start = tag.end
+            if tag.name in HEADINGS:
+                if heading:
+                    self._headings.append(heading.close(taken))
+                    heading = None
+                if not tag.is_end and count < MAX_HEADINGS:
+                    heading = _OpenHeading(HEADINGS[tag.name], self._line_of(tag))
+                    count += 1
+            elif heading:
+                heading.add_tag(tag)
+            if tag.attributes and not tag.is_end:
+                self._read_anchors(tag)
+        if heading:
+            heading.add_text(self._page[text_start:])
+            self._headings.append(heading.close(taken))
+        return Outline(
+            [heading for heading in self._headings if heading.text], [*self._html_anchors]
+        )
+
+    def _read_anchors(self, tag: Tag) -> None:
+        if tag.attributes == FOOTNOTES:
+            self._is_in_footnotes = True
+        if len(self._html_anchors) >= MAX_HTML_ANCHORS or not HTML_ANCHOR.search(tag.attributes):
+            return
+        attributes = read_attributes(tag)
+        if "data-footnote-ref" in attributes or (self._is_in_footnotes and tag.name == "li"):
+            return
+        anchors = [attributes.get("id")]
+        if tag.name not in NAMED_OTHERWISE:
+            anchors.append(attributes.get("name"))
+        for anchor in anchors:
+            if anchor and len(anchor) <= MAX_HTML_ANCHOR and anchor.split() == [anchor]:
+                self._html_anchors[anchor] = None
+
+    def _line_of(self, heading: Tag) -> int:
+        written = self._page[heading.start : heading.end]
+        position = SOURCE_POSITION.fullmatch(heading.attributes)
+        if position and not (self._has_own_positions and written in self._source):
+            return int(position[1])
+        # Raw HTML has no position, but is in the source as it is. Look for it in the block that
+        # it is in, or after the block before it.
+        block = self._page.rfind(" data-sourcepos=", self._raw_heading_end, heading.start)
+        self._raw_heading_end = heading.end
+        start = self._searched
+        if block != -1 and (position := SOURCE_POSITION.match(self._page, block)):
+            is_past = END_OF_BLOCK.search(self._page, position.end(), heading.start)
+            line = int(position[2]) + 1 if is_past else int(position[1])
+            start = max(start, self._line_starts[min(line, len(self._line_starts)) - 1])
+        found = self._source.find(LINE_END.split(written, 1)[0], start)
+        self._searched = start if found == -1 else found + 1
+        return bisect_right(self._line_starts, self._searched)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(end.end() for end in LINE_END.finditer(self._source))]

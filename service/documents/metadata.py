@@ -21,12 +21,12 @@ from service.documents.front_matter import (
     scalar_value,
     split_front_matter,
 )
-from service.documents.headings import read_headings
+from service.documents.headings import read_outline
 
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source
 # then reads all of its documents again.
-READER_VERSION: Final = 1
+READER_VERSION: Final = 2
 
 MAX_TITLE = 300  # characters
 MAX_JSON_FOR_TITLE = 256 * 1024
@@ -65,10 +65,14 @@ def _read_markdown(text: str, path: str) -> dict[str, Any]:
             metadata["front_matter_error"] = f"line {error.line + 1}: {reason}"
         else:
             title = _title_of(front_matter.get("title"))
-    headings = metadata["headings"] = read_headings(body)
+    headings = read_outline(body).headings
+    metadata["headings"] = [
+        {"level": heading.level, "text": heading.text, "anchor": heading.anchor}
+        for heading in headings
+    ]
     if not title and headings:
-        first = next((heading for heading in headings if heading["level"] == 1), headings[0])
-        title = first["text"]
+        first = next((heading for heading in headings if heading.level == 1), headings[0])
+        title = first.text
     metadata["title"] = title or _file_title(path)
     return metadata
 

@@ -13,7 +13,24 @@ from service.documents.metadata import MAX_TITLE, read_metadata
 PATH = "docs/epics/epic-1.2.md"
 PARTS = [
     *("# ", "## ", "\n", "\r\n", "---\n", "===\n", "...\n", "a", "title: ", "- ", "> ", "    "),
-    *("```\n", "`", "*", "[x](y)", "![i](s)", "<!-- ", "-->", "<h1>", "</h1>", "<h2 ", "|", "&"),
+    *(
+        "```\n",
+        "`",
+        "*",
+        "[x](y)",
+        "![i](s)",
+        "<!-- ",
+        "-->",
+        "<h1>",
+        "</h1>",
+        "<h2 ",
+        "<template>",
+        "</template>",
+        "<a id=",
+        "<![CDATA[",
+        "|",
+        "&",
+    ),
     *("&#0;", "&#xd800;", "[^1]", "\0", "\ud800", "\ufeff", "{", "[", "]", "}", '"', "\\ud800"),
     *("\\0", "&a ", "*a", "!!binary ", "!x ", ".nan", "1e999", "9" * 5000, "? ", ": ", "%YAML"),
 ]
@@ -74,12 +91,15 @@ def test_untitled_documents_are_named_after_their_files(path: str, title: str) -
     [
         *("#", "# a\n", "<h1>", "<h1 ", "</h1>", "<!--", "[", "![", "[a](", "*a_ ", "`a``", "> "),
         *(">", "- ", "a|b\n-|-\n", "<h1><br>", "<h1>&lt;", "<h1><img alt=", "a\n=\n", "&", "---\n"),
+        *("|-\n", "- - - - a\n", "* - ", "_*", "# [^1]\n\n[^1]: a\n", "www.", "a@b.c ", "[^1]"),
+        *("<h2>a</h2>\n\n", "<h2\n", "<a id=a>", '<a id="', "<a ====", "<template>", "<a id=b "),
+        *("<!", "<?", "</", "<![CDATA[", '<h1 data-sourcepos="1:1-1:1">a</h1>\n', "<sup>", "<"),
     ],
 )
 def test_a_megabyte_of_repeated_markup_takes_bounded_time(text: str) -> None:
     begun = time.process_time()
     read_metadata((text * 1_000_000)[:1_000_000], "md", PATH)
-    assert time.process_time() - begun < 2  # 0.2 s at most, where nothing else runs
+    assert time.process_time() - begun < 2  # 1 s at most, where nothing else runs
 
 
 @pytest.mark.parametrize("file_type", ["yaml", "json", "md"])

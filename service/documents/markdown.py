@@ -1,0 +1,103 @@
+"""Markdown as GitHub's own parser, cmark-gfm, renders it.
+
+The package cmarkgfm carries that parser. Its functions in Python never free a document or its HTML,
+so ctypes calls the functions of cmark-gfm.h in the package's library instead.
+
+Importing this module loads the library: import it when the first text has to be parsed.
+"""
+
+import ctypes
+import re
+from ctypes import POINTER, c_char_p, c_int, c_size_t, c_void_p
+from importlib.util import find_spec
+from typing import Any, Final
+
+MAX_MARKDOWN = 1_000_000  # characters; cmark-gfm takes up to 450 bytes of memory for each
+
+# Quotes and lists that one line of a large text can open within each other: a megabyte of `>` would
+# take 400 MB.
+MAX_DEPTH_OF_LINE = 100
+LARGE = 20_000  # characters
+_CONTAINER = r"[ \t]*+(?:>|(?:[-+*]|[0-9]{1,9}[.)])(?=[ \t]))"
+DEEP_LINE = re.compile(
+    rf"^((?:{_CONTAINER}){{{MAX_DEPTH_OF_LINE}}})(?:{_CONTAINER})++", re.MULTILINE
+)
+
+# Of cmark-gfm.h. UNSAFE keeps raw HTML, which can have headings and anchors.
+SOURCE_POSITIONS = 1 << 1
+FOOTNOTES = 1 << 13
+UNSAFE = 1 << 17
+OPTIONS = SOURCE_POSITIONS | FOOTNOTES | UNSAFE
+
+# GitHub's extensions of CommonMark. `tagfilter` shows tags such as <title> as text.
+EXTENSIONS = (b"table", b"strikethrough", b"autolink", b"tagfilter", b"tasklist")
+
+
+class _Memory(ctypes.Structure):
+    """`cmark_mem`: the functions by which cmark-gfm gets and frees memory."""
+
+    _fields_ = (
+        ("calloc", c_void_p),
+        ("realloc", c_void_p),
+        ("free", ctypes.CFUNCTYPE(None, c_void_p)),
+    )
+
+
+def _load_library() -> ctypes.CDLL:
+    spec = find_spec("cmarkgfm._cmark")
+    assert spec
+    assert spec.origin
+    return ctypes.CDLL(spec.origin)
+
+
+def _function(name: str, result: Any, *arguments: Any) -> Any:
+    function = LIBRARY[f"cmark_{name}"]
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+LIBRARY: Final = _load_library()
+PARSER_NEW: Final = _function("parser_new", c_void_p, c_int)
+PARSER_ATTACH: Final = _function("parser_attach_syntax_extension", c_int, c_void_p, c_void_p)
+PARSER_FEED: Final = _function("parser_feed", None, c_void_p, c_char_p, c_size_t)
+PARSER_FINISH: Final = _function("parser_finish", c_void_p, c_void_p)
+PARSER_EXTENSIONS: Final = _function("parser_get_syntax_extensions", c_void_p, c_void_p)
+PARSER_FREE: Final = _function("parser_free", None, c_void_p)
+NODE_FREE: Final = _function("node_free", None, c_void_p)
+RENDER_HTML: Final = _function("render_html", c_void_p, c_void_p, c_int, c_void_p)
+MEMORY: Final = _function("get_default_mem_allocator", POINTER(_Memory))().contents
+
+_function("gfm_core_extensions_ensure_registered", None)()
+FIND_EXTENSION: Final = _function("find_syntax_extension", c_void_p, c_char_p)
+EXTENSION_POINTERS: Final = tuple(FIND_EXTENSION(name) for name in EXTENSIONS)
+assert all(EXTENSION_POINTERS)
+
+
+def render_markdown(text: str) -> str:
+    """Return the HTML of a Markdown text, unsafe as its author wrote it: raw HTML is kept.
+
+    Each block but raw HTML has its place in the text as `data-sourcepos="LINE:COLUMN-LINE:COLUMN"`,
+    both counted from 1, the columns in bytes. What comes after MAX_MARKDOWN characters is left out,
+    and so are a line's quotes and lists after MAX_DEPTH_OF_LINE. The text must not have lone
+    surrogates.
+    """
+    if len(text) > LARGE:
+        text = DEEP_LINE.sub(r"\1", text[:MAX_MARKDOWN])
+    source = text.encode()
+    parser = PARSER_NEW(OPTIONS)
+    try:
+        for extension in EXTENSION_POINTERS:
+            PARSER_ATTACH(parser, extension)
+        PARSER_FEED(parser, source, len(source))
+        document = PARSER_FINISH(parser)
+        try:
+            page = RENDER_HTML(document, OPTIONS, PARSER_EXTENSIONS(parser))
+            try:
+                return ctypes.string_at(page).decode()
+            finally:
+                MEMORY.free(page)
+        finally:
+            NODE_FREE(document)
+    finally:
+        PARSER_FREE(parser)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+
+from service.documents.markdown import LARGE, MAX_DEPTH_OF_LINE, MAX_MARKDOWN, render_markdown
+
+
+def test_markdown_has_githubs_extensions_and_the_places_of_blocks() -> None:
+    assert render_markdown("# ~~a~~ www.b.c\n\n[^1]<title>\n\n[^1]: d") == (
+        '<h1 data-sourcepos="1:1-1:15"><del>a</del> <a href="http://www.b.c">www.b.c</a></h1>\n'
+        '<p data-sourcepos="3:1-3:11"><sup class="footnote-ref">'
+        '<a href="#fn-1" id="fnref-1" data-footnote-ref>1</a></sup>&lt;title></p>\n'
+        '<section class="footnotes" data-footnotes>\n<ol>\n<li id="fn-1">\n'
+        '<p data-sourcepos="5:7-5:7">d <a href="#fnref-1" class="footnote-backref" '
+        'data-footnote-backref data-footnote-backref-idx="1" '
+        'aria-label="Back to reference 1">↩</a></p>\n</li>\n</ol>\n</section>\n'
+    )
+    assert "<table" in render_markdown("a|b\n-|-")
+    assert 'type="checkbox"' in render_markdown("- [ ] a")
+
+
+def test_rendering_frees_its_memory() -> None:
+    text = "# *a* [b](c)\n\n- d\n\n" * 5_000
+    process = psutil.Process()
+    render_markdown(text)
+    before = process.memory_info().rss
+    for _ in range(30):
+        render_markdown(text)
+    assert process.memory_info().rss - before < 20_000_000  # 300 MB, if nothing were freed
+
+
+def test_texts_are_rendered_in_several_threads_at_once() -> None:
+    texts = [f"# {number}\n\n- [x] a\n" * 500 for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(render_markdown, texts)) == list(map(render_markdown, texts))
+
+
+def test_the_length_and_the_depth_of_what_is_rendered_are_limited() -> None:
+    assert "b" not in render_markdown("a" * MAX_MARKDOWN + "b")
+    assert render_markdown(">" * 5_000 + " a").count("<blockquote") == 5_000
+    for deep in (">", "> ", "* - ", "1. ", "- > "):
+        page = render_markdown(deep * LARGE + "a\n\n# b")
+        assert page.count("<blockquote") + page.count("<li") <= MAX_DEPTH_OF_LINE
+        assert "</h1>" in page
+
+
+def test_the_library_is_loaded_with_the_first_markdown_only() -> None:
+    code = """
+import sys
+from service.documents.metadata import read_metadata
+read_metadata("a: b", "yaml", "a.yaml")
+assert "cmarkgfm" not in sys.modules
+read_metadata("# a", "md", "a.md")
+assert "cmarkgfm" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -255,8 +255,9 @@ async def _wait_for_run(database: Database, run_id: UUID, first_step: str) -> Ro
 async def _read_run(database: Database, run_id: UUID) -> Row:
     run = await database.fetch_row(
         """
-        select id, status, files_total, files_done, added, changed, unchanged, removed, skipped,
-               error, bytes, extract(epoch from finished_at - started_at)::float8 as seconds,
+        select id, status, files_total, files_done, added, changed,
+               coalesce(moved, 0) as moved, unchanged, removed, skipped, error, bytes,
+               extract(epoch from finished_at - started_at)::float8 as seconds,
                array(select file ->> 'path' from jsonb_array_elements(skipped_files) as file)
                    as skipped_paths,
                array(select file ->> 'reason' from jsonb_array_elements(skipped_files) as file)
@@ -289,7 +290,8 @@ def _print_result(
     print_line(
         f"{registered.project_name}: {documents} synced in {run['seconds']:.1f} s, "
         f"{run['bytes']:,} bytes fetched: {run['added']:,} added, {run['changed']:,} changed, "
-        f"{run['unchanged']:,} unchanged, {run['removed']:,} removed, {run['skipped']:,} skipped"
+        f"{run['moved']:,} moved, {run['unchanged']:,} unchanged, "
+        f"{run['removed']:,} removed, {run['skipped']:,} skipped"
     )
     files = list(zip(run["skipped_paths"], run["skipped_reasons"], strict=True))
     for path, reason in files[:SKIPPED_FILES_SHOWN]:

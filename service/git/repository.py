@@ -26,10 +26,11 @@ from service.git.errors import (
 from service.git.folder import TemporaryFolder
 from service.git.names import parse_branch, parse_folder
 from service.git.objects import Blobs, Tree, find_entry, find_ref, read_entries, read_sizes
+from service.git.renames import find_renames
 from service.git.runner import GitRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from service.git.options import GitOptions
@@ -161,6 +162,15 @@ class GitRepository:
             raise GitError(f"The files have more than {self._options.max_bytes:,} bytes together.")
         output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
         return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
+
+    async def find_renames(
+        self,
+        old: Sequence[tuple[str, str]],
+        new: Sequence[tuple[str, str]],
+        read: Callable[[str], bytes],
+    ) -> dict[str, str]:
+        """Return the old path of each renamed file, by its new path: see git.renames."""
+        return await find_renames(self._git, old, new, read)
 
     def fetched_bytes(self) -> int:
         """Return the size of all packs in bytes: about as many as were transferred."""

@@ -46,7 +46,7 @@ NOT_MODIFIED_RESPONSE: Final = ResponseSpec(
     ),
 )
 DOCUMENT_HEADERS: Final = {
-    "ETag": "Identifies the content: it changes whenever the content does.",
+    "ETag": "Identifies the document's state: it changes whenever content, path or metadata do.",
     "Cache-Control": "`no-cache`: a cache may keep the response, and must revalidate it each time.",
 }
 
@@ -220,11 +220,14 @@ async def get_document(request: Request) -> Response:
     return await _respond_conditionally(
         request,
         """
-        select blob_id, id::text, project_doc_id::text, file_path, file_type, file_size,
-               case when blob_id <> all($2::text[]) then content end as content,
-               case when blob_id <> all($2::text[]) then doc_metadata end as doc_metadata,
+        select tag, id::text, project_doc_id::text, file_path, file_type, file_size,
+               case when tag <> all($2::text[]) then content end as content,
+               case when tag <> all($2::text[]) then doc_metadata end as doc_metadata,
                created_at, updated_at
         from document
+        cross join lateral (
+            select blob_id || '-' || to_hex((extract(epoch from updated_at) * 1e6)::bigint)
+        ) as version (tag)
         where id = $1
         """,
         _document_response,
@@ -234,7 +237,7 @@ async def get_document(request: Request) -> Response:
 
 def _document_response(row: Row, headers: dict[str, str]) -> Response:
     document = dict(row)
-    del document["blob_id"]
+    del document["tag"]
     document["doc_metadata"] = orjson.Fragment(row["doc_metadata"])  # PostgreSQL's JSON
     return json_response(orjson.dumps(document), headers=headers)
 
@@ -248,11 +251,14 @@ async def get_raw_document(request: Request) -> Response:
     return await _respond_conditionally(
         request,
         """
-        select blob_id, file_path, file_type,
-               case when blob_id <> all($2::text[])
+        select tag, file_path, file_type,
+               case when tag <> all($2::text[])
                    then coalesce(original, convert_to(content, 'UTF8'))
                end as bytes
         from document
+        cross join lateral (
+            select blob_id || '-' || to_hex((extract(epoch from updated_at) * 1e6)::bigint)
+        ) as version (tag)
         where id = $1
         """,
         _raw_response,
@@ -290,15 +296,16 @@ async def _respond_conditionally(
     Both have the headers `headers_of(row)`: those of a 304 replace those that the cache keeps with
     the content (RFC 9111, section 3.2), so without the policy a cached document would lose it.
 
-    `query` selects the document with the id $1. Its `blob_id` is the entity tag of its content; if
-    $2, the client's tags, has it, the row need not have the content.
+    `query` selects the document with the id $1. Its `tag` is the entity tag: of the content, and of
+    the row's last change, since a move changes the path, and another READER_VERSION the metadata.
+    If $2, the client's tags, has it, the row need not have the content.
     """
     sent = request.headers.getlist("if-none-match")
     tags = ENTITY_TAG.findall(",".join(sent))
     row = await request.state["database"].fetch_row_or_404(
         query, read_id(request, "id"), tags, missing=MISSING_DOCUMENT
     )
-    headers = {"ETag": f'"{row["blob_id"]}"', "Cache-Control": "no-cache", **headers_of(row)}
-    if row["blob_id"] in tags or "*" in {value.strip() for value in sent}:
+    headers = {"ETag": f'"{row["tag"]}"', "Cache-Control": "no-cache", **headers_of(row)}
+    if row["tag"] in tags or "*" in {value.strip() for value in sent}:
         return Response(status_code=304, headers=headers)
     return respond(row, headers)

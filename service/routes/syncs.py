@@ -37,7 +37,10 @@ RUNS_PER_PAGE: Final = 20
 COLUMNS: Final[LiteralString] = """
     id, project_doc_id, status, created_at, started_at, finished_at,
     extract(epoch from finished_at - started_at)::float8 as duration_seconds,
-    files_total, files_done, added, changed, unchanged, removed, skipped, bytes, commit_id, error,
+    files_total, files_done, added, changed,
+    -- Null in runs that older code completed.
+    case when status = 'completed' then coalesce(moved, 0) end as moved,
+    unchanged, removed, skipped, bytes, commit_id, error,
     (
         select coalesce(json_agg(json_build_object(
                    'path', file ->> 'path', 'reason', file ->> 'reason')), '[]')
@@ -92,6 +95,10 @@ class SyncRunSchema(ExactSchema):
     files_done = fields.Integer(required=True, strict=True)
     added = _count_field()
     changed = _count_field()
+    moved = _count_field(
+        "Documents that kept their ids under new paths, with the same or a similar content. They "
+        "are not in the other counts."
+    )
     unchanged = _count_field()
     removed = _count_field()
     skipped = _count_field()
@@ -126,6 +133,7 @@ EXAMPLE_RUN: Final = {
     "files_done": 41,
     "added": 2,
     "changed": 1,
+    "moved": 0,
     "unchanged": 38,
     "removed": 0,
     "skipped": 1,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from service.database import Connection, Database, Row
     from service.git.objects import Blobs
+    from service.sync.changes import Moves
     from service.sync.plan import WantedFile
     from service.sync.progress import Progress
 
@@ -106,6 +107,10 @@ class Contents:
         if blob_id in self._blobs.missing:
             raise UnavailableError
         return self._blobs.read(blob_id)
+
+    def fetched_size(self, blob_id: str) -> int:
+        """Return the size of a content in bytes, or 0 if it was not fetched."""
+        return self._blobs.sizes.get(blob_id, 0)
 
     def keep_text(self, blob_id: str, text: str) -> None:
         """Put the text of a content that is not UTF-8, or has a byte order mark, into the spool."""
@@ -226,6 +231,34 @@ async def _write_batch(
         [original for _, original in texts],
         [file.metadata for file in files],
     )
+
+
+async def move_files(transaction: Connection, source_id: UUID, moves: Moves) -> None:
+    """Give the moved documents their new paths."""
+    # A path that another document leaves in the same run is taken until that document has moved:
+    # PostgreSQL checks each row at once. No path in git begins with a slash.
+    parked = {old: f"/{number}" for number, old in enumerate(moves.values()) if old in moves}
+    await _set_paths(transaction, source_id, parked)
+    await _set_paths(
+        transaction, source_id, {parked.get(old, old): new for new, old in moves.items()}
+    )
+
+
+async def _set_paths(transaction: Connection, source_id: UUID, paths: Mapping[str, str]) -> None:
+    pairs = list(paths.items())
+    for start in range(0, len(pairs), ROWS_PER_STATEMENT):
+        old, new = zip(*pairs[start : start + ROWS_PER_STATEMENT], strict=True)
+        await transaction.execute(
+            """
+            update document
+            set file_path = moved.new_path, updated_at = now()
+            from unnest($2::text[], $3::text[]) as moved (old_path, new_path)
+            where project_doc_id = $1 and file_path = moved.old_path
+            """,
+            source_id,
+            old,
+            new,
+        )
 
 
 async def remove_files(transaction: Connection, source_id: UUID, paths: Sequence[str]) -> None:

@@ -15,11 +15,10 @@ from service.sync.paths import (
     find_folders_named_as_files,
     why_refused,
 )
-from service.sync.queue import Counts, SkippedFile
+from service.sync.queue import SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
     from service.git.objects import Entry
 
@@ -63,13 +62,6 @@ class Plan(NamedTuple):
     to_copy: dict[str, StoredFile]
     # Files that are skipped unread, because an earlier run skipped their contents.
     skipped: list[SkippedFile]
-
-
-class Changes(NamedTuple):
-    """A run's changes of the stored documents: how many, and the paths to delete."""
-
-    counts: Counts
-    removed: list[str]
 
 
 def choose_files(entries: Sequence[Entry]) -> tuple[list[WantedFile], list[SkippedFile]]:
@@ -132,23 +124,3 @@ def compare(
             else:
                 plan.to_copy[path] = stored[path]
     return plan
-
-
-def list_changes(
-    wanted: Sequence[WantedFile],
-    stored: Mapping[str, StoredFile],
-    skipped: AbstractSet[str],
-    unavailable: AbstractSet[str] = frozenset(),
-) -> Changes:
-    """Return the changes that make the stored documents, given by path, match the wanted ones.
-
-    `skipped` has the paths of wanted files whose contents are skipped: they are not documents.
-    Those whose contents are `unavailable` stay documents, with old contents, if they are stored.
-    """
-    shown = {file.path: file.blob_id for file in wanted if file.path not in skipped}
-    shown |= {path: stored[path].blob_id for path in unavailable & stored.keys()}
-    kept = shown.keys() & stored.keys()
-    changed = sum(stored[path].blob_id != shown[path] for path in kept)
-    removed = [path for path in stored if path not in shown]
-    added = len(shown) - len(kept)
-    return Changes(Counts(added, changed, len(kept) - changed, len(removed)), removed)

@@ -53,10 +53,15 @@ class SkippedFiles(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """The numbers of documents that a run added, changed, left unchanged and removed."""
+    """The numbers of documents that a run added, changed, moved, left unchanged and removed.
+
+    A moved document is neither added nor removed; its content may have changed as well. All but
+    `removed` together are the documents that there are now.
+    """
 
     added: int
     changed: int
+    moved: int
     unchanged: int
     removed: int
 
@@ -144,10 +149,10 @@ async def complete_run(
         """
         update sync_run
         set status = 'completed', finished_at = clock_timestamp(), error = null, claim_id = null,
-            added = $2, changed = $3, unchanged = $4, removed = $5,
-            files_total = $2::bigint + $3::bigint + $4::bigint,
-            files_done = $2::bigint + $3::bigint + $4::bigint,
-            skipped = $6, skipped_files = $7::text::jsonb, bytes = $8, commit_id = $9
+            added = $2, changed = $3, moved = $4, unchanged = $5, removed = $6,
+            files_total = $2::bigint + $3::bigint + $4::bigint + $5::bigint,
+            files_done = $2::bigint + $3::bigint + $4::bigint + $5::bigint,
+            skipped = $7, skipped_files = $8::text::jsonb, bytes = $9, commit_id = $10
         where id = $1
         returning is_wanted_again
         """,

@@ -12,14 +12,24 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import structlog
+
 from service.documents.metadata import READER_VERSION
 from service.git.errors import GitError
 from service.git.folder import remove_leftovers
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
+from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
 from service.sync.claims import ClaimLostError
-from service.sync.files import Contents, read_files, read_stored, remove_files, write_files
-from service.sync.plan import choose_files, compare, list_changes
+from service.sync.files import (
+    Contents,
+    move_files,
+    read_files,
+    read_stored,
+    remove_files,
+    write_files,
+)
+from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceMovedError
 from service.sync.queue import (
     Counts,
@@ -30,14 +40,19 @@ from service.sync.queue import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
     from service.database import Connection, Database
     from service.git.objects import Tree
     from service.settings import Settings
+    from service.sync.changes import Moves
     from service.sync.claims import Claim
+    from service.sync.plan import StoredFile
     from service.sync.progress import Progress, SourceLocation
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # The most files, documents or not, in a source's folder: a run holds their list in memory.
 ENTRIES_MAX: Final = 500_000
@@ -150,7 +165,7 @@ class _Pass:
                 "select count(*) from document where project_doc_id = $1", source.id
             )
             return await self._complete(
-                transaction, shown, Counts(0, 0, unchanged, 0), skipped_before
+                transaction, shown, Counts(0, 0, 0, unchanged, 0), skipped_before
             )
 
     async def _write_difference(
@@ -178,12 +193,18 @@ class _Pass:
             all_skipped = [*plan.skipped, *unreadable, *skipped]
             hidden = {file.path for file in (*plan.skipped, *unreadable)}
             unavailable = {file.path for file in unreadable if file.blob_id is None}
-            counts, removed = list_changes(wanted, stored, hidden, unavailable)
+            shown = {file.path: file.blob_id for file in wanted if file.path not in hidden}
+            # Files that the server cannot give stay documents, with their old contents.
+            shown |= {path: stored[path].blob_id for path in unavailable & stored.keys()}
+            moves = await asyncio.to_thread(find_moves, shown, stored)
+            moves |= await self._find_renames(source, shown, stored, moves, contents)
+            counts, removed = list_changes(shown, stored, moves)
             # Without a tree's id, the next run compares everything, and asks for these files again.
             shown_tree_id = None if unavailable else tree.tree_id
             async with self.progress.finishing(
                 self.database, self.claim, source.location
             ) as transaction:
+                await move_files(transaction, source.id, moves)
                 await write_files(transaction, source.id, read, contents)
                 await remove_files(transaction, source.id, removed)
                 return await self._complete(
@@ -192,6 +213,44 @@ class _Pass:
                     counts,
                     SkippedFiles(all_skipped, len(all_skipped)),
                 )
+
+    async def _find_renames(
+        self,
+        source: Source,
+        shown: Mapping[str, str],
+        stored: Mapping[str, StoredFile],
+        moves: Moves,
+        contents: Contents,
+    ) -> Moves:
+        """Return the moves of documents whose contents changed as well."""
+        moved = set(moves.values())
+        old, new = choose_similar(
+            (
+                UnmatchedFile(path, file.blob_id, file.size)
+                for path, file in stored.items()
+                if path not in shown and path not in moved
+            ),
+            (
+                UnmatchedFile(path, blob_id, contents.fetched_size(blob_id))
+                for path, blob_id in shown.items()
+                if path not in stored and path not in moves
+            ),
+        )
+        if not old or not new:
+            return {}
+        await contents.copy_stored(
+            self.database, source.id, {file.path: stored[file.path] for file in old}
+        )
+        try:
+            return await self.repository.find_renames(
+                [(file.path, file.blob_id) for file in old],
+                [(file.path, file.blob_id) for file in new],
+                contents.read,
+            )
+        except GitError as error:
+            # Such as a lack of memory. The run would fail on every try; it only loses ids.
+            log.warning("renames_not_found", project_doc_id=str(source.id), error=str(error))
+            return {}
 
     async def _read_source(self) -> Source:
         row = await self.database.fetch_row(

@@ -85,7 +85,7 @@ def test_a_new_repository_is_registered_and_synced(
     summary, skipped, where = result.stdout.splitlines()
     assert re.fullmatch(
         r"payments: 2 documents synced in [0-9.]+ s, [0-9,]+ bytes fetched: "
-        r"2 added, 0 changed, 0 unchanged, 0 removed, 1 skipped",
+        r"2 added, 0 changed, 0 moved, 0 unchanged, 0 removed, 1 skipped",
         summary,
     )
     assert skipped == "skipped: 'docs/\\x1b[2Jc.md' is a symbolic link"
@@ -286,7 +286,7 @@ def test_the_command_works_on_an_embedded_database_beside_the_service(
     url = service.url
     result = run_with(variables, "sync", remote.url)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "1 added, 0 changed, 1 unchanged" in result.stdout
+    assert "1 added, 0 changed, 0 moved, 1 unchanged" in result.stdout
     path = result.stdout.split()[-1].partition("/api/")[2]
     tree = httpx.get(f"{url}/api/{path}", timeout=20).json()["tree"]
     assert [node["path"] for node in tree] == ["a.md", "b.md"]

@@ -19,7 +19,7 @@ from tests.support.problems import assert_problem
 from tests.support.service import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import httpx
@@ -48,14 +48,14 @@ def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
 class Synced:
     """A project with one source, whose repository has the files of the last change, synced."""
 
-    def __init__(self, hub: Hub, files: dict[str, bytes]) -> None:
+    def __init__(self, hub: Hub, files: Mapping[str, bytes]) -> None:
         self.hub = hub
         self.remote = hub.server.create()
         self.project = hub.create_project()
         self.source = hub.create_source(self.project, self.remote)
         self.change(files)
 
-    def change(self, files: dict[str, bytes]) -> None:
+    def change(self, files: Mapping[str, bytes | None]) -> None:
         self.remote.commit(files)
         assert self.hub.sync(self.source)["status"] == "completed"
 
@@ -87,18 +87,28 @@ def test_a_document_has_exactly_these_fields(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_etag_depends_on_the_content_alone(hub: Hub, page: str) -> None:
+def test_the_etag_changes_with_content_path_and_metadata(hub: Hub, page: str) -> None:
     synced = Synced(hub, {"a.md": b"one", "b.md": b"one"})
     path = synced.path("a.md") + page
     tag = hub.client.get(path).headers["etag"]
-    assert re.fullmatch('"[0-9a-f]{40}"', tag)
-    assert hub.client.get(synced.path("b.md") + page).headers["etag"] == tag
+    assert re.fullmatch('"[0-9a-f]{40}-[0-9a-f]+"', tag)
+    synced.change({"b.md": b"two"})
+    assert hub.client.get(path).headers["etag"] == tag
     synced.change({"a.md": b"two"})
     changed = hub.client.get(path, headers={"If-None-Match": tag})
     assert changed.status_code == 200
-    assert changed.headers["etag"] != tag
-    synced.change({"a.md": b"one"})
-    assert hub.client.get(path).headers["etag"] == tag
+    tags = {tag, changed.headers["etag"]}
+    synced.change({"a.md": None, "c.md": b"two"})
+    tags.add(hub.client.get(path).headers["etag"])
+    # As a newer READER_VERSION does, which reads the same content differently.
+    run_sql(
+        hub.database,
+        "update project_doc set reader_version = 0",
+        """update document set doc_metadata = '{"title": "Old"}'""",
+    )
+    assert hub.sync(synced.source)["status"] == "completed"
+    tags.add(hub.client.get(path).headers["etag"])
+    assert len(tags) == 4
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -114,7 +114,10 @@ def running_hub(database: str, folder: Path, **changes: Any) -> Generator[Hub]:
 
 
 def counts(run: dict[str, Any]) -> tuple[int, ...]:
-    """The numbers of documents added, changed, unchanged and removed, and of skipped files."""
+    """The numbers of documents added, changed, unchanged and removed, and of skipped files.
+
+    Moved documents are in none of them: see `moved` of the run.
+    """
     names = ("added", "changed", "unchanged", "removed", "skipped")
     return tuple(run[name] for name in names)
 

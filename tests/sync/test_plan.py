@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sync.plan import StoredFile, WantedFile, compare, list_changes
+from service.sync.changes import find_moves, list_changes
+from service.sync.plan import StoredFile, WantedFile, compare
 from tests.support.git_server import LFS_POINTER, Link, Submodule
 from tests.support.hub import Hub, counts
 from tests.support.postgres import run_sql
@@ -78,19 +79,27 @@ def test_a_run_leaves_the_wanted_files_that_can_be_shown(
     read = [file for file in plan.to_read if file.blob_id not in unreadable]
     hidden = {file.path for file in plan.skipped}
     hidden |= {file.path for file in plan.to_read if file.blob_id in unreadable}
-    counts, removed = list_changes(wanted, stored, hidden)
+    shown = {file.path: file.blob_id for file in wanted if file.path not in hidden}
+    moves = find_moves(shown, stored)
+    counts, removed = list_changes(shown, stored, moves)
 
-    after = stored | {file.path: StoredFile(file.blob_id, 7) for file in read}
+    # As move_files, write_files and remove_files do, with the old path for the id.
+    ids = {path: path for path in stored if path not in moves.values()}
+    assert not ids.keys() & moves.keys()
+    ids |= moves
+    after = {path: stored[old] for path, old in ids.items()}
+    after |= {file.path: StoredFile(file.blob_id, 7) for file in read}
     for path in removed:
         del after[path]
-    assert blobs_of(after) == {
-        file.path: file.blob_id for file in wanted if file.path not in hidden
-    }
-    assert counts.added == len(after.keys() - stored.keys())
-    assert counts.removed == len(removed) == len(stored.keys() - after.keys())
-    kept = after.keys() & stored.keys()
+    assert blobs_of(after) == shown
+    assert all(shown[new] == stored[old].blob_id for new, old in moves.items())
+    assert len(set(moves.values())) == len(moves) == counts.moved
+    assert counts.added == len(after.keys() - ids.keys())
+    assert counts.removed == len(removed) == len(stored) - len(after) + counts.added
+    kept = {path for path in after if ids.get(path) == path}
     changed = {path for path in kept if after[path].blob_id != stored[path].blob_id}
     assert (counts.changed, counts.unchanged) == (len(changed), len(kept) - len(changed))
+    assert sum(counts) - counts.removed == len(after)
 
     known = dict.fromkeys(unreadable, "is not valid UTF-16") | ({} if read_all else refused)
     again = compare(wanted, after, known, read_all=False)

@@ -143,6 +143,12 @@ class Metrics:
             "Syncs that failed through a fault of the service, or were interrupted too often.",
             registry=registry,
         )
+        self._tokens_refused = Counter(
+            "bmadflow_git_tokens_refused",
+            "Runs whose git host refused the service's token: expired, revoked or without rights.",
+            ["server_address"],
+            registry=registry,
+        )
         version = gauge(
             "target_info", "What runs here.", ["service_name", "service_version"], mode="livemax"
         )
@@ -166,6 +172,10 @@ class Metrics:
     def count_sync_given_up(self) -> None:
         """Count a run that failed through a fault of the service or was interrupted too often."""
         self._syncs_given_up.inc()
+
+    def count_token_refused(self, host: str) -> None:
+        """Count a run in which a git host refused the service's token for that host."""
+        self._tokens_refused.labels(host).inc()
 
     def count_refused(self, status: int) -> None:
         """Count a request that HttpProtocol refused, so that the application never got it."""

@@ -13,6 +13,7 @@ from marshmallow import ValidationError, validate
 from service import ROOT
 from service.development import why_deployed
 from service.environment import Environment, SettingWarning
+from service.git.credentials import GitToken, parse_tokens
 from service.git.names import HOST
 
 EMBEDDED = "embedded:"
@@ -38,7 +39,8 @@ DEFAULT_GIT_HOSTS = "github.com,gitlab.com,codeberg.org,bitbucket.org"
 # Visible ASCII, which a header can carry; RFC 6750, section 2.1, allows even fewer characters.
 TOKEN = re.compile(r"[!-~]{1,4096}")
 API_TOKEN_LENGTH_MIN = 16  # on addresses that other machines reach
-PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*")
+# Those of git's protocols that run no command which an operator's `insteadOf` could name.
+GIT_PROTOCOLS = ("https", "http", "ssh", "git", "file", "ftps", "ftp")
 SYNC_EVERY_MINUTES_MIN = 0.1
 
 
@@ -83,6 +85,7 @@ class Settings:
     git_config_global: str | None
     git_token: str | None = field(repr=False)
     git_token_host: str
+    git_tokens: tuple[GitToken, ...]
     sync_every_minutes: float
     sync_concurrency: int
     sync_timeout: float
@@ -157,6 +160,7 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         git_token_host=_normalise_git_host(
             env.text("GIT_TOKEN_HOST", "", validate=_check_git_host)
         ),
+        git_tokens=parse_tokens(env.secret("GIT_TOKENS", validate=_check_git_tokens)),
         sync_every_minutes=env.float("SYNC_EVERY_MINUTES", 0.0, validate=_check_sync_every),
         sync_concurrency=env.int("SYNC_CONCURRENCY", 2, validate=_between(0, 16)),
         sync_timeout=env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=_between(1, 3600)),
@@ -176,6 +180,11 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         settings = replace(settings, git_token_host=settings.git_hosts[0])
     if settings.git_token_host not in settings.git_hosts:
         raise SettingsError("GIT_TOKEN_HOST: must be one of GIT_HOSTS")
+    token_hosts = {token.host for token in settings.git_tokens}
+    if not token_hosts <= set(settings.git_hosts):
+        raise SettingsError("GIT_TOKENS: each host must be one of GIT_HOSTS")
+    if settings.git_token and settings.git_token_host in token_hosts:
+        raise SettingsError("GIT_TOKENS: has a token for GIT_TOKEN_HOST, as GIT_TOKEN is")
     if settings.api_token_for_reads and not settings.api_token:
         raise SettingsError("API_TOKEN_FOR_READS: needs API_TOKEN, which is not set")
     return settings
@@ -314,8 +323,17 @@ def _check_git_host(value: str) -> None:
 
 def _check_git_protocols(value: str) -> None:
     protocols = _split_list(value)
-    if not protocols or not all(PROTOCOL.fullmatch(protocol) for protocol in protocols):
-        raise ValidationError("must be names of git's protocols, as in https or https,http")
+    if not set(protocols) <= set(GIT_PROTOCOLS):
+        raise ValidationError(f"each must be one of {', '.join(GIT_PROTOCOLS)}")
+    if "https" not in protocols:
+        raise ValidationError("must have https, since the URL of every source begins with it")
+
+
+def _check_git_tokens(value: str) -> None:
+    try:
+        parse_tokens(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def _check_git_config(value: str) -> None:

@@ -48,6 +48,7 @@ def test_the_committed_file_sets_a_developers_defaults() -> None:
         git_config_global=None,
         git_token=None,
         git_token_host="github.com",
+        git_tokens=(),
         sync_every_minutes=0.0,
         sync_concurrency=2,
         sync_timeout=300.0,
@@ -229,6 +230,30 @@ def test_a_binary_env_file_is_one_error_line(tmp_path: Path) -> None:
     [
         ({"API_TOKEN_FOR_READS": "true"}, "API_TOKEN_FOR_READS: needs API_TOKEN"),
         ({"GIT_TOKEN_HOST": "elsewhere.example"}, "GIT_TOKEN_HOST: must be one of GIT_HOSTS"),
+        ({"GIT_TOKENS": "elsewhere.example=x"}, "GIT_TOKENS: each host must be one of GIT_HOSTS"),
+        (
+            {"GIT_TOKENS": "github.com=x", "GIT_TOKEN": "y"},
+            "GIT_TOKENS: has a token for GIT_TOKEN_HOST, as GIT_TOKEN is",
+        ),
+        (
+            {"GIT_TOKENS": "hunter2"},
+            "GIT_TOKENS: each is host=token or host=user:token, separated by commas",
+        ),
+        (
+            {"GIT_PROTOCOLS": "http"},
+            "GIT_PROTOCOLS: must have https, since the URL of every source begins with it",
+        ),
+        (
+            {"GIT_PROTOCOLS": " , "},
+            "GIT_PROTOCOLS: must have https, since the URL of every source begins with it",
+        ),
+        *(
+            (
+                {"GIT_PROTOCOLS": protocols},
+                "GIT_PROTOCOLS: each must be one of https, http, ssh, git, file, ftps, ftp",
+            )
+            for protocols in ("htps", "https,htps", "https;http", "https,HTTP", "https,ext", "all")
+        ),
         ({"GIT_HOSTS": "github.com:99999"}, "GIT_HOSTS: each host is a name"),
         ({"GIT_HOSTS": "-x.example"}, "GIT_HOSTS: each host is a name"),
         ({"GIT_HOSTS": "under_score"}, "GIT_HOSTS: each host is a name"),

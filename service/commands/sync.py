@@ -14,7 +14,9 @@ from marshmallow import ValidationError
 
 from service.database import open_database
 from service.database_errors import DatabaseUnavailable
+from service.git.errors import GitMachineError
 from service.git.names import parse_branch, parse_folder, parse_repository_url
+from service.git.version import check_installed
 from service.metrics import Metrics
 from service.problems import Problem
 from service.sync.queue import request_sync
@@ -85,6 +87,10 @@ def sync_repository(
         messages = cast("list[str]", error.messages)
         raise SyncCommandError(f"--project: {' '.join(messages)}") from None
     except ValueError as error:
+        raise SyncCommandError(str(error)) from None
+    try:
+        check_installed()
+    except GitMachineError as error:
         raise SyncCommandError(str(error)) from None
     try:
         asyncio.run(_cancel_on_signals(_register_and_sync(settings, checked, print_line)))

@@ -26,6 +26,14 @@ class GitRefError(GitError):
     """The branch, or HEAD, does not exist."""
 
 
+class GitAccessError(GitError):
+    """The server wants credentials, or others than it got. `status` is 401, 403 or 404."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class GitMissingObjectError(GitError):
     """The server does not have an object that was asked for by its id."""
 
@@ -45,9 +53,13 @@ class GitMachineError(GitError):
 TOO_LARGE = "The repository is too large: it has more than {bytes:,} bytes to fetch."
 UNKNOWN_HOST = "The repository's host is unknown: its name has no address."
 DISK_FULL = "The service's disk is full; try later."
+NO_ACCESS = "The repository was not found, or it is private and the service may not read it."
+FORBIDDEN = "The server refuses access to the repository (403)."
+REFUSES_CREDENTIALS = "The server refuses the service's token for {host} ({status})."
 CHANGED = "The repository changed while it was read; try again."
 DAMAGED = "The repository is damaged on its server, which cannot read all of it."
 BROKE_OFF = "The server broke off in the middle of its answer."
+NOT_INSTALLED = "git is not installed on the service's machine."
 CANNOT_START = "git cannot be started on the service's machine."
 
 # Each sentence with patterns of what git 2.39 and newer print with LC_ALL=C. The first sentence
@@ -59,13 +71,13 @@ _KNOWN = {
         r"returned error: 30[12378]",
         r"unable to update url base from redirection",
     ),
-    "The repository was not found, or it is private and the service may not read it.": (
+    NO_ACCESS: (
         r"could not read (Username|Password)",
         r"Authentication failed",
         r"[Rr]epository .*not found",
         r"returned error: (401|404|410)",
     ),
-    "The server refuses access to the repository (403).": (r"returned error: 403",),
+    FORBIDDEN: (r"returned error: 403",),
     "The server has had too many requests; try later (429).": (r"returned error: 429",),
     "The server answered with an error ({status}).": (r"returned error: (?P<status>\d{3})",),
     UNKNOWN_HOST: (r"Could not resolve host",),
@@ -155,6 +167,8 @@ def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) 
         return GitMissingObjectError(CHANGED, missing[1])
     for sentence, pattern in _PATTERNS.items():
         if found := pattern.search(text):
+            if sentence in (NO_ACCESS, FORBIDDEN):
+                return GitAccessError(sentence, _access_status(sentence, text))
             error = _CLASSES.get(sentence, GitError)
             return error(sentence.format(**found.groupdict()))
     for secret in hidden:
@@ -163,3 +177,10 @@ def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) 
     if lines:
         return GitError(clean(f"git says: {lines[-1].partition(':')[2]}"))
     return GitError(f"git ended unexpectedly ({code}).")
+
+
+def _access_status(sentence: str, text: str) -> int:
+    """Return the HTTP status that git names; 401 where git then asked for a user or a password."""
+    if sentence == FORBIDDEN:
+        return 403
+    return 404 if re.search(r"[Rr]epository .*not found|error: (404|410)", text) else 401

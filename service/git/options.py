@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from service.git.credentials import GitToken
+
 GITHUB = "github.com"
 
 
@@ -19,6 +21,8 @@ class GitOptions:
     # Sent to `token_host` alone, which is `host` or `host:port`.
     token: str | None = field(default=None, repr=False)
     token_host: str = GITHUB
+    # For other hosts; each is sent to its host alone.
+    tokens: tuple[GitToken, ...] = ()
     # The time limit of one GitRepository, from the start of its `async with`.
     seconds: float = 300.0
     # Limits each of these separately: one fetch, all fetches of one GitRepository together, and
@@ -26,3 +30,11 @@ class GitOptions:
     max_bytes: int = 268_435_456
     # Files, links and submodules in the folder, wanted or not.
     max_files: int = 100_000
+
+    @property
+    def all_tokens(self) -> tuple[GitToken, ...]:
+        """The tokens of all hosts."""
+        if not self.token:
+            return self.tokens
+        host = self.token_host.lower().removesuffix(":443")
+        return (GitToken(host, self.token), *self.tokens)

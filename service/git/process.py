@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from service.git.errors import GitMachineError
+from service.git.errors import NOT_INSTALLED, GitMachineError
 
 # The limit of address space: it stops a git whose server sends refs without end.
 MEMORY_BYTES = 1024 * 1024 * 1024
@@ -84,7 +84,7 @@ def git_command(file_bytes: int) -> list[str]:
     """
     git = shutil.which("git")
     if git is None:
-        raise GitMachineError("git is not installed on the service's machine.")
+        raise GitMachineError(NOT_INSTALLED)
     command: list[str] = []
     setpriv = shutil.which("setpriv")
     if setpriv and _has_pdeathsig(setpriv):

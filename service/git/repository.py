@@ -177,6 +177,11 @@ class GitRepository:
         packs = self._git.git_dir.glob("objects/pack/*.pack")
         return sum(pack.stat().st_size for pack in packs)
 
+    @property
+    def refused_tokens(self) -> dict[str, int]:
+        """The HTTP status of each host that refused the service's token for it."""
+        return self._git.refused_tokens
+
     async def _list_refs(self, url: str, *arguments: str) -> Path:
         """Return the file with ids and names of the refs whose names end with a given one."""
         return await self._git.run_remote(url, "ls-remote", *arguments, git_dir=os.devnull)

@@ -5,30 +5,32 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
-from base64 import b64encode
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from service.git.address import resolve_public
+from service.git.credentials import find_token
 from service.git.errors import (
     CANNOT_START,
     DISK_FULL,
+    REFUSES_CREDENTIALS,
     TOO_LARGE,
+    GitAccessError,
     GitError,
     GitMachineError,
     GitTooLargeError,
     explain,
 )
 from service.git.process import git_command, git_environment, run_git
+from service.git.version import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from service.git.options import GitOptions
 
-GIT_VERSION_MIN = (2, 37)  # the first with http.curloptResolve, which older ones ignore silently
 # The most bytes read from the end of git's standard error.
 ERROR_BYTES = 16_384
 
@@ -44,6 +46,8 @@ class GitRunner:
         self._deadline = deadline
         # By host and port: http.curloptResolve of the addresses that were checked.
         self._pins: dict[tuple[str, int], str] = {}
+        # By host: the status with which it refused its token. It gets no token any more.
+        self.refused_tokens: dict[str, int] = {}
         self._is_version_checked = False
         self._file_count = 0
 
@@ -62,12 +66,26 @@ class GitRunner:
             configuration["http.curloptResolve"] = self._pins[host, port]
         name = f"[{host}]" if ":" in host else host
         address = name if port == 443 else f"{name}:{port}"
-        token = self._options.token
-        is_for_token = url.startswith("https:") and address == self._options.token_host.lower()
-        if token and is_for_token:
-            credentials = _basic_credentials(host, token)
-            configuration["http.extraHeader"] = f"Authorization: {credentials}"
-        return await self.run(*arguments, stdin=stdin, git_dir=git_dir, configuration=configuration)
+        run = partial(self.run, *arguments, stdin=stdin, git_dir=git_dir)
+        token = find_token(self._options.all_tokens, url, address)
+        if token is None or address in self.refused_tokens:
+            return await run(configuration=configuration)
+        header = {"http.extraHeader": f"Authorization: {token.authorization()}"}
+        try:
+            return await run(configuration=configuration | header)
+        except GitAccessError as error:
+            refusal = error
+        # Hosts refuse an expired token for public repositories, too: try without it.
+        try:
+            output = await run(configuration=configuration)
+        except GitAccessError as error:
+            if refusal.status == 404:  # the token is good, but not for this repository
+                raise refusal from None
+            self.refused_tokens[address] = refusal.status
+            refused = REFUSES_CREDENTIALS.format(host=address, status=refusal.status)
+            raise GitAccessError(f"{error} {refused}", error.status) from None
+        self.refused_tokens[address] = refusal.status
+        return output
 
     async def run(
         self,
@@ -98,10 +116,8 @@ class GitRunner:
         return self._directory / f"{name}-{self._file_count}"
 
     async def _check_version(self) -> None:
-        output = (await self._run(["version"], None, None, {})).read_text()
-        found = re.search(r"(\d+)\.(\d+)", output)
-        if found is None or (int(found[1]), int(found[2])) < GIT_VERSION_MIN:
-            raise GitMachineError("The service needs git 2.37 or newer on its machine.")
+        output = await self._run(["version"], None, None, {})
+        check_version(output.read_text())
 
     async def _run(
         self,
@@ -144,7 +160,7 @@ class GitRunner:
         if any(pack.stat().st_size >= max_bytes for pack in self.unfinished_packs()):
             return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
         credentials = configuration.get("http.extraHeader", "").rpartition(" ")[2]
-        secrets = {credentials, self._options.token}
+        secrets = {credentials, *(token.token for token in self._options.all_tokens)}
         paths = (str(self._directory), self._options.config_global)
         hidden = [text for text in (*paths, *secrets) if text]
         printed = _read_end(errors, ERROR_BYTES)
@@ -161,17 +177,6 @@ def _split_url(url: str, protocols: Collection[str]) -> tuple[str, int]:
     if parts is None or not host or parts.scheme not in protocols or "@" in parts.netloc:
         raise GitError("This is not the URL of a repository that the service can read.")
     return host, port or (80 if parts.scheme == "http" else 443)
-
-
-def _basic_credentials(host: str, token: str) -> str:
-    """Return the Authorization header's value, with the user name that the host demands."""
-    if host == "bitbucket.org":
-        user = "x-token-auth"
-    elif host.split(".")[0] == "gitlab":
-        user = "oauth2"
-    else:
-        user = "x-access-token"
-    return f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
 
 
 def _read_end(path: Path, length: int) -> bytes:

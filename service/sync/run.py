@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 
 from service.documents.metadata import READER_VERSION
-from service.git.errors import GitError
+from service.git.errors import GitError, GitMachineError
 from service.git.folder import remove_leftovers
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
@@ -64,6 +64,16 @@ SPOOLED_IN_MEMORY: Final = 4_000_000
 MAX_PASSES: Final = 3
 
 
+class Outcome(NamedTuple):
+    """How a run ended: the fields of its log line, and what its operator should know."""
+
+    fields: dict[str, Any]
+    # By host: the HTTP status with which it refused the service's token.
+    refused_tokens: Mapping[str, int]
+    # Whether the run failed through this machine, not through the repository or its server.
+    is_service_fault: bool = False
+
+
 class Revision(NamedTuple):
     """A state of a source's folder: git's ids of commit and tree, the date of the last change."""
 
@@ -100,6 +110,7 @@ def _git_options(settings: Settings) -> GitOptions:
         config_global=settings.git_config_global,
         token=settings.git_token,
         token_host=settings.git_token_host,
+        tokens=settings.git_tokens,
         seconds=settings.sync_timeout,
         max_bytes=settings.sync_max_bytes,
         max_files=ENTRIES_MAX,
@@ -108,8 +119,8 @@ def _git_options(settings: Settings) -> GitOptions:
 
 async def sync_source(
     database: Database, claim: Claim, settings: Settings, progress: Progress
-) -> dict[str, Any]:
-    """Do a claimed run, record its result, and return the fields of its log line.
+) -> Outcome:
+    """Do a claimed run, record its result, and return it.
 
     Raises ClaimLostError if another worker has the run or the source was deleted, and
     DatabaseUnavailable. In both cases nothing is written, and the run stays unfinished, unless only
@@ -118,20 +129,24 @@ async def sync_source(
     with suppress(OSError):  # if there is no temporary directory, GitRepository reports it
         await asyncio.to_thread(remove_leftovers)
     fetched = 0
+    refused: Mapping[str, int] = {}
     try:
         async with GitRepository(_git_options(settings)) as repository:
             source_pass = _Pass(database, claim, repository, progress, settings)
             try:
                 for _ in range(MAX_PASSES):
                     with suppress(SourceMovedError):
-                        return await source_pass.sync()
+                        fields = await source_pass.sync()
+                        return Outcome(fields, repository.refused_tokens)
                 raise GitError("The source was changed again and again while it was synced.")
             finally:
                 fetched = repository.fetched_bytes()
+                refused = repository.refused_tokens
     except GitError as error:
         async with progress.finishing(database, claim) as transaction:
             await fail_run(transaction, claim, str(error), fetched)
-        return {"status": "failed", "error": str(error)}
+        fields = {"status": "failed", "error": str(error)}
+        return Outcome(fields, refused, isinstance(error, GitMachineError))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
@@ -12,6 +13,8 @@ import asyncpg
 import structlog
 
 from service.database_errors import DatabaseUnavailable
+from service.git.errors import GitMachineError
+from service.git.version import check_installed
 from service.sync.claims import (
     CLAIM_SECONDS,
     DATABASE_AWAY,
@@ -75,6 +78,8 @@ class Syncer:
 
     async def poll_queue(self) -> None:
         """Claim and start runs until the syncer is stopped."""
+        if self._settings.sync_concurrency:
+            await self._check_git()
         while not self._is_stopping:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
@@ -83,6 +88,16 @@ class Syncer:
                 await self._claim_runs()
             except Exception:
                 log.exception("syncer_fault")  # the next poll tries again
+
+    async def _check_git(self) -> None:
+        """Log at once that git is missing or too old. The documents are served all the same."""
+        fault = None
+        try:
+            await asyncio.to_thread(check_installed)
+        except GitMachineError as error:
+            fault = str(error)
+        if fault:
+            log.error("git_unusable", error=fault)
 
     async def release_runs(self) -> None:
         """Cancel the runs in progress, and put them back into the queue."""
@@ -175,8 +190,21 @@ class Syncer:
             await self._fail(claim, FAULT, None)
         else:
             seconds = time.perf_counter() - started
-            self._metrics.observe_sync(outcome["status"], seconds)
-            log.info("sync_finished", **fields, **outcome, duration_ms=round(seconds * 1000))
+            for host, status in outcome.refused_tokens.items():
+                self._metrics.count_token_refused(host)
+                log.warning("git_token_refused", **fields, host=host, status=status)
+            if outcome.is_service_fault:
+                self._metrics.count_sync_given_up()
+            else:
+                self._metrics.observe_sync(outcome.fields["status"], seconds)
+            level = logging.ERROR if outcome.is_service_fault else logging.INFO
+            log.log(
+                level,
+                "sync_finished",
+                **fields,
+                **outcome.fields,
+                duration_ms=round(seconds * 1000),
+            )
 
     async def _keep_claim(self, claim: Claim, progress: Progress) -> None:
         """Renew the claim every RENEW_SECONDS, until cancelled; raises ClaimLostError."""

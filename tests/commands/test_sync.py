@@ -181,6 +181,14 @@ def test_invalid_arguments_register_nothing(
     assert run_sql(database, REGISTERED) == []
 
 
+def test_a_machine_without_git_is_reported_before_anything_is_registered(
+    database: str, variables: dict[str, str], tmp_path: Path
+) -> None:
+    result = run_with(variables | {"PATH": str(tmp_path)}, "sync", "https://git.example/a/b")
+    assert_one_line(result, "git is not installed")
+    assert run_sql(database, REGISTERED) == []
+
+
 def test_a_missing_repository_is_reported_and_not_registered(
     database: str, server: GitServer, variables: dict[str, str]
 ) -> None:

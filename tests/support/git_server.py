@@ -226,6 +226,8 @@ class Behaviour:
     redirect_paths: str = ""
     # Respond with 401 unless the Authorization header is this one.
     authorization: str | None = None
+    # Respond with this status to every request with an Authorization header.
+    token_status: int | None = None
     # Respond to every request with this status and body.
     status: int | None = None
     body: bytes = b""
@@ -340,6 +342,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif behaviour.status is not None:
             self._send(behaviour.status, behaviour.body)
+        elif behaviour.token_status is not None and "authorization" in headers:
+            self._send(behaviour.token_status, b"", **{"WWW-Authenticate": 'Basic realm="git"'})
         elif behaviour.authorization not in (None, headers.get("authorization")):
             self._send(401, b"", **{"WWW-Authenticate": 'Basic realm="git"'})
         elif behaviour.is_dumb:

@@ -70,6 +70,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "git_config_global": None,
         "git_token": None,
         "git_token_host": "git.example",
+        "git_tokens": (),
         "sync_every_minutes": 0.0,
         "sync_concurrency": 2,
         "sync_timeout": 60.0,

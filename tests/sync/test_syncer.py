@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 import time
@@ -15,6 +16,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from service.git.credentials import GitToken
 from service.migrations.run import migrate
 from service.sync import syncer
 from service.sync.claims import DATABASE_AWAY, INTERRUPTED
@@ -32,8 +34,8 @@ from tests.support.copies import (
     make_files,
 )
 from tests.support.fleet import PgBouncer, needs_pgbouncer
-from tests.support.git_server import BLOBS, LIST, TREE, GitServer
-from tests.support.hub import Hub, hub_settings
+from tests.support.git_server import BLOBS, LIST, TREE, GitServer, git_server
+from tests.support.hub import Hub, hub_settings, running_hub
 from tests.support.postgres import Postgres, run_sql
 from tests.support.processes import has_ended
 from tests.support.service import Service, json_log, serving
@@ -498,3 +500,53 @@ def test_no_task_outlives_its_run(database: str, tmp_path: Path, git: GitServer)
             hub.sync(source)
             git.behaviour.status = 500 if number % 2 else None
         eventually(lambda: client.get("/tasks").json() <= before)
+
+
+def test_a_refused_token_is_logged_and_counted(database: str, tmp_path: Path) -> None:
+    token = "github_pat_0123456789secret"
+    tokens = (GitToken("git.example", token),)
+    with json_log() as log, running_hub(database, tmp_path, git_tokens=tokens) as hub:
+        remote = hub.server.create()
+        remote.commit({"a.md": b"# A\n"})
+        hub.server.behaviour.token_status = 401
+        source = hub.create_source(hub.create_project(), remote)
+        assert hub.sync(source)["status"] == "completed"
+        remote.commit({"b.md": b"# B\n"})
+        hub.server.behaviour.authorization = "Basic other"
+        run = hub.sync(source)
+        assert "The server refuses the service's token for git.example (401)." in run["error"]
+        counted = 'bmadflow_git_tokens_refused_total{server_address="git.example"} 2.0'
+        eventually(lambda: counted in hub.client.get("/metrics").text.splitlines())
+        assert token not in hub.client.get("/metrics").text
+    lines = [json.loads(line) for line in log().splitlines()]
+    refusals = [line for line in lines if line["message"] == "git_token_refused"]
+    assert [(line["host"], line["status"], line["level"]) for line in refusals] == [
+        ("git.example", 401, "warning"),
+        ("git.example", 401, "warning"),
+    ]
+    assert refusals[0]["project_doc_id"] == source
+    assert token not in log()
+
+
+def test_a_machine_without_git_serves_and_counts_runs_as_its_own_fault(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with json_log() as log, git_server(tmp_path / "repositories") as server:
+        remote = server.create()
+        remote.commit({"a.md": b"# A\n"})
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with serving(database, **hub_settings(tmp_path, server)) as client:
+            hub = Hub(client, server, database)
+            eventually(lambda: "git_unusable" in log())
+            run = hub.sync(hub.create_source(hub.create_project(), remote))
+            assert run["error"] == "git is not installed on the service's machine."
+            assert client.get("/api/health").status_code == 200
+            eventually(
+                lambda: (
+                    "bmadflow_syncs_given_up_total 1.0" in client.get("/metrics").text.splitlines()
+                )
+            )
+            assert 'sync_duration_seconds_count{status="failed"}' not in client.get("/metrics").text
+    lines = [json.loads(line) for line in log().splitlines()]
+    levels = {line["message"]: line["level"] for line in lines}
+    assert levels["git_unusable"] == levels["sync_finished"] == "error"

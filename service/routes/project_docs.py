@@ -19,11 +19,13 @@ from service.git.names import (
 from service.problems import Problem
 from service.routes.shared import (
     EXAMPLE_PROJECT_ID,
+    EXAMPLE_RUN_ID,
     EXAMPLE_SOURCE_ID,
     MISSING_PROJECT,
     MISSING_SOURCE,
     change_arguments,
     read_id,
+    run_status_field,
 )
 from service.web.bodies import (
     ExactSchema,
@@ -55,6 +57,24 @@ COLUMNS: Final[LiteralString] = """
     """
 
 
+RUN: Final[LiteralString] = """
+    json_build_object('id', id, 'status', status, 'error', error,
+                      'created_at', created_at, 'finished_at', finished_at)
+    """
+
+# The latest run of the source in `project_doc`, or null: the unfinished one if there is one, even
+# where another has a later created_at. Each part reads one row of an index.
+LAST_RUN: Final[LiteralString] = f"""
+    coalesce(
+        (select {RUN} from sync_run
+         where project_doc_id = project_doc.id and finished_at is null),
+        (select {RUN} from sync_run
+         where project_doc_id = project_doc.id
+         order by created_at desc, id desc
+         limit 1)
+    ) as last_run
+    """
+
 # In the order of their arguments in the statements below.
 INPUT_FIELDS: Final = ("name", "description", "github_url", "github_folder_path", "branch")
 
@@ -84,6 +104,20 @@ class ProjectDocInputSchema(InputSchema):
     )
 
 
+class LastRunSchema(ExactSchema):
+    """The latest run of a source."""
+
+    id = fields.UUID(required=True, metadata={"description": "As in `syncs/{run_id}`."})
+    status = run_status_field()
+    error = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why the sync failed."}
+    )
+    created_at = fields.DateTime(
+        required=True, metadata={"description": "When the sync was requested."}
+    )
+    finished_at = fields.DateTime(required=True, allow_none=True)
+
+
 class ProjectDocSchema(ExactSchema):
     """A source."""
 
@@ -104,6 +138,12 @@ class ProjectDocSchema(ExactSchema):
         },
     )
     last_commit = fields.String(required=True, allow_none=True)
+    last_run = fields.Nested(
+        LastRunSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The latest sync, finished or not; null if there was none."},
+    )
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
 
@@ -122,6 +162,13 @@ EXAMPLE: Final = {
     "last_synced_at": "2026-11-25T03:01:00.123456+00:00",
     "last_github_commit_date": "2026-11-24T17:30:00+00:00",
     "last_commit": "3f786850e387550fdab836ed7e6dc881de23001b",
+    "last_run": {
+        "id": EXAMPLE_RUN_ID,
+        "status": "failed",
+        "error": "There is no such branch.",
+        "created_at": "2026-11-26T03:00:59.5+00:00",
+        "finished_at": "2026-11-26T03:01:00.123456+00:00",
+    },
     "created_at": "2026-11-25T03:00:00.123456+00:00",
     "updated_at": "2026-11-25T03:00:00.123456+00:00",
 }
@@ -153,7 +200,7 @@ async def list_project_docs(request: Request) -> Response:
         f"""
         select array_agg(row_to_json(page)::text)
         from (
-            select {COLUMNS}
+            select {COLUMNS}, {LAST_RUN}
             from project_doc
             where project_id = $4
                 and (created_at, id) < ($1, $2::uuid)
@@ -191,8 +238,8 @@ async def create_project_doc(request: Request) -> Response:
                 values ($1, $2, $3, $4, $5, $6)
                 returning {COLUMNS}
             )
-            select id, row_to_json(created)::text as project_doc
-            from created
+            select id, row_to_json(found)::text as project_doc
+            from (select {COLUMNS}, {LAST_RUN} from created as project_doc) as found
             """,
             project_id,
             *(data[name] for name in INPUT_FIELDS),
@@ -213,7 +260,7 @@ async def get_project_doc(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
         f"""
         select row_to_json(found)::text as project_doc
-        from (select {COLUMNS} from project_doc where id = $1) as found
+        from (select {COLUMNS}, {LAST_RUN} from project_doc where id = $1) as found
         """,
         read_id(request, "id"),
         missing=MISSING_SOURCE,
@@ -255,8 +302,8 @@ async def update_project_doc(request: Request) -> Response:
             where id = $1
             returning {COLUMNS}
         )
-        select row_to_json(changed)::text as project_doc
-        from changed
+        select row_to_json(found)::text as project_doc
+        from (select {COLUMNS}, {LAST_RUN} from changed as project_doc) as found
         """,
         source_id,
         *change_arguments(data, INPUT_FIELDS),
@@ -278,8 +325,8 @@ async def delete_project_doc(request: Request) -> Response:
             where id = $1
             returning {COLUMNS}
         )
-        select row_to_json(deleted)::text as project_doc
-        from deleted
+        select row_to_json(found)::text as project_doc
+        from (select {COLUMNS}, {LAST_RUN} from deleted as project_doc) as found
         """,
         read_id(request, "id"),
         missing=MISSING_SOURCE,

@@ -58,18 +58,28 @@ def change_arguments(data: Mapping[str, object], names: Sequence[str]) -> list[o
     return [argument for name in names for argument in (name in data, data.get(name))]
 
 
+def run_status_field() -> fields.String:
+    """Return the field of a run's status, whose values are those of `sync_run.status`."""
+    statuses = ["queued", "running", "completed", "failed"]
+    return fields.String(required=True, validate=validate.OneOf(statuses))
+
+
 class SyncStartedSchema(ExactSchema):
     """The response to a request for a run."""
 
     message = fields.String(required=True)
     project_doc_id = fields.UUID(required=True)
+    run_id = fields.UUID(
+        required=True, metadata={"description": "The run's, which is in `Location`, too."}
+    )
     status = fields.String(required=True, validate=validate.Equal("processing"))
 
 
-def _started_body(source_id: object) -> dict[str, str]:
+def _started_body(source_id: object, run_id: object) -> dict[str, str]:
     return {
         "message": "Sync started",
         "project_doc_id": str(source_id),
+        "run_id": str(run_id),
         "status": "processing",
     }
 
@@ -78,7 +88,7 @@ STARTED_RESPONSE: Final = ResponseSpec(
     description="The sync is requested, or was unfinished already.",
     schema=SyncStartedSchema,
     headers={"Location": "The sync."},
-    examples={"started": _started_body(EXAMPLE_SOURCE_ID)},
+    examples={"started": _started_body(EXAMPLE_SOURCE_ID, EXAMPLE_RUN_ID)},
 )
 
 
@@ -87,7 +97,7 @@ async def start_sync(request: Request, source_id: UUID, *, after_push: bool) -> 
     run_id = await request_sync(request.state["database"], source_id, after_push=after_push)
     request.state["syncer"].wake()
     return json_response(
-        orjson.dumps(_started_body(source_id)),
+        orjson.dumps(_started_body(source_id, run_id)),
         status=202,
         headers={"Location": f"/api/project-docs/{source_id}/syncs/{run_id}"},
     )

@@ -14,6 +14,7 @@ from service.routes.shared import (
     MISSING_SOURCE,
     STARTED_RESPONSE,
     read_id,
+    run_status_field,
     start_sync,
 )
 from service.sync.queue import SKIPPED_FILES_KEPT
@@ -82,9 +83,7 @@ class SyncRunSchema(ExactSchema):
 
     id = fields.UUID(required=True)
     project_doc_id = fields.UUID(required=True)
-    status = fields.String(
-        required=True, validate=validate.OneOf(["queued", "running", "completed", "failed"])
-    )
+    status = run_status_field()
     created_at = fields.DateTime(
         required=True, metadata={"description": "When the sync was requested."}
     )

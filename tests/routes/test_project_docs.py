@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service.routes.project_docs import LAST_RUN
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 
@@ -41,6 +44,7 @@ def test_a_new_source_has_all_fields_and_a_location(client: httpx.Client, projec
         "last_synced_at": None,
         "last_github_commit_date": None,
         "last_commit": None,
+        "last_run": None,
         "created_at": source["created_at"],
         "updated_at": source["created_at"],
     }
@@ -234,3 +238,78 @@ def test_delete_returns_the_source_and_deletes_no_other(client: httpx.Client, pr
     assert response.json() == gone
     assert_problem(client.delete(f"/api/project-docs/{gone['id']}"), 404)
     assert client.get(f"/api/projects/{project}/docs").json() == [kept]
+
+
+def add_run(database: str, source: str, status: str, age: int, error: str | None = None) -> str:
+    """Insert a run that was requested `age` minutes ago, and return its id."""
+    finished = "now()" if status in ("completed", "failed") else "null"
+    reason = "null" if error is None else f"'{error}'"
+    values = f"'{source}', '{status}', now() - interval '{age} minutes', {finished}, {reason}"
+    [(run,)] = run_sql(
+        database,
+        "insert into sync_run (project_doc_id, status, created_at, finished_at, error) "
+        f"values ({values}) returning id::text",
+    )
+    return run
+
+
+def test_a_source_has_its_latest_run_in_every_response(
+    client: httpx.Client, database: str, project: str
+) -> None:
+    source, other = create(client, project)["id"], create(client, project)["id"]
+    path, run_path = f"/api/project-docs/{source}", f"/api/project-docs/{source}/syncs"
+
+    def read() -> dict[str, Any] | None:
+        listed = client.get(f"/api/projects/{project}/docs").json()
+        [found] = [item for item in listed if item["id"] == source]
+        assert client.get(path).json() == found
+        changed = client.put(path, json={}).json()
+        assert changed["last_run"] == found["last_run"]
+        [untouched] = [item for item in listed if item["id"] == other]
+        assert untouched["last_run"] is None
+        return found["last_run"]
+
+    assert read() is None
+    add_run(database, source, "completed", age=3)
+    failed = add_run(database, source, "failed", age=2, error="There is no such branch.")
+    found = read()
+    assert found is not None
+    run = client.get(f"{run_path}/{failed}").json()
+    fields = ("id", "status", "error", "created_at", "finished_at")
+    assert found == {name: run[name] for name in fields}
+    assert (found["status"], found["error"]) == ("failed", "There is no such branch.")
+    # Unfinished, and so the latest, although another one was requested later.
+    for status in ("queued", "running"):
+        unfinished = add_run(database, source, status, age=9)
+        assert read() == {
+            "id": unfinished,
+            "status": status,
+            "error": None,
+            "created_at": client.get(f"{run_path}/{unfinished}").json()["created_at"],
+            "finished_at": None,
+        }
+        run_sql(database, f"delete from sync_run where id = '{unfinished}'")
+    assert client.delete(path).json()["last_run"] == found
+
+
+def test_the_latest_runs_of_a_list_are_found_by_indexes(
+    client: httpx.Client, database: str, project: str
+) -> None:
+    # For each source two index scans, however many runs it has.
+    source = create(client, project)["id"]
+    run_sql(
+        database,
+        "insert into sync_run (project_doc_id, status, finished_at, created_at) "
+        f"select '{source}', 'failed', now(), now() - number * interval '1 minute' "
+        "from generate_series(1, 5000) as number",
+        "analyze sync_run",
+    )
+    [(plan,)] = run_sql(
+        database, f"explain (format json) select {LAST_RUN} from project_doc where id = '{source}'"
+    )
+    scans = re.findall(
+        '"Node Type": "([^"]*)"[^{}]*?"Relation Name": "sync_run"', json.dumps(plan[0])
+    )
+    assert len(scans) == 2
+    assert set(scans) <= {"Index Scan", "Index Only Scan"}
+    assert '"Sort"' not in json.dumps(plan[0])

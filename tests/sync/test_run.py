@@ -41,9 +41,11 @@ def test_a_run_stores_the_documents_of_the_folder(hub: Hub) -> None:
     assert response.json() == {
         "message": "Sync started",
         "project_doc_id": source,
+        "run_id": response.headers["location"].rpartition("/")[2],
         "status": "processing",
     }
     run = hub.wait(response.headers["location"])
+    assert run["id"] == response.json()["run_id"]
     assert run["status"] == "completed"
     assert counts(run) == (3, 0, 0, 0, 0)
     assert run["commit_id"] == commit

@@ -149,8 +149,10 @@ def run_openapi(_: argparse.Namespace) -> int:
     from service.app import ROUTES
     from service.routes.shared import RESOURCES
     from service.web.openapi import build_document
-    from service.web.operation import UndocumentedRouteError
+    from service.web.operation import HAS_DOCSTRINGS, NO_DOCSTRINGS, UndocumentedRouteError
 
+    if not HAS_DOCSTRINGS:
+        sys.stderr.write(f"warning: {NO_DOCSTRINGS}\n")
     try:
         document = build_document(ROUTES, RESOURCES)
     except UndocumentedRouteError as error:

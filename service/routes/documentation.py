@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
+import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
@@ -16,7 +17,15 @@ from service.problems import Problem
 from service.routes.shared import RESOURCES
 from service.state import Request
 from service.web.openapi import build_document, problem_spec
-from service.web.operation import ResponseSpec, operation, parameter
+from service.web.operation import (
+    HAS_DOCSTRINGS,
+    NO_DOCSTRINGS,
+    ResponseSpec,
+    operation,
+    parameter,
+)
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 PAGES = ROOT / "service/web/pages"
 
@@ -68,7 +77,7 @@ def _html_response(name: str) -> Response:
 ROOT_RESPONSE: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`/docs`"})
 OPENAPI_RESPONSE: Final = ResponseSpec(
     description="The OpenAPI 3.1 document of the API.",
-    schema={"type": "object"},
+    schema={"type": "object", "additionalProperties": True},
     examples={"beginning": {"openapi": "3.1.1", "info": {}, "paths": {}}},
 )
 PAGE_RESPONSE: Final = ResponseSpec(
@@ -134,6 +143,8 @@ async def get_documentation_asset(request: Request) -> Response:
 
 @lru_cache(maxsize=1)
 def _render_document(app: Starlette) -> bytes:
+    if not HAS_DOCSTRINGS:
+        log.warning("documentation_without_texts", reason=NO_DOCSTRINGS)
     return json.dumps(build_document(app.routes, RESOURCES)).encode()
 
 

@@ -27,7 +27,7 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.web.problem_response import PROBLEM_TYPE, problem_bytes
+from service.web.problem_response import PROBLEM_TYPE, problem_bytes, status_name
 from service.web.request_context import SECURITY_HEADERS
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ class HttpProtocol(HttpToolsProtocol):
             "X-Request-ID": request_id.hex,
         }
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        head = "".join([f"HTTP/1.1 {int(status)} {status.phrase}\r\n", *lines, "\r\n"])
+        head = "".join([f"HTTP/1.1 {int(status)} {status_name(status)}\r\n", *lines, "\r\n"])
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
 

@@ -25,7 +25,13 @@ from service.web.operation import (
     find_spec,
     parameter,
 )
-from service.web.problem_response import FAULT, PROBLEM_TYPE, ProblemSchema, problem_bytes
+from service.web.problem_response import (
+    FAULT,
+    PROBLEM_TYPE,
+    ProblemSchema,
+    problem_bytes,
+    status_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     Parameter: TypeAlias = Mapping[str, object]
 
 Endpoint = TypeVar("Endpoint", bound="Callable[..., object]")
+
+# `python -OO` removes them.
+HAS_DOCSTRINGS: Final = sys.flags.optimize < 2
+NO_DOCSTRINGS: Final = "python -OO removes the texts of the OpenAPI document"
 
 # The attribute of an endpoint that holds its OperationSpec.
 ATTRIBUTE: Final = "operation"
@@ -133,13 +138,14 @@ def derive_texts(route: Route) -> tuple[str, str]:
     """Return summary and description: the docstring's first paragraph, and the others.
 
     The only paragraph of a docstring is the description, too. Raises UndocumentedRouteError for a
-    route without a docstring, as under `python -OO`, which removes docstrings.
+    route without a docstring; without docstrings at all, returns the operation's id.
     """
+    # Python 3.13 does what cleandoc does; those before leave the docstring indented.
     docstring = inspect.cleandoc(route.endpoint.__doc__ or "")
+    if not docstring and not HAS_DOCSTRINGS:
+        docstring = derive_operation_id(route)
     if not docstring:
-        raise UndocumentedRouteError(
-            f"{route.path}: {route.name} has no docstring (python -OO removes docstrings)"
-        )
+        raise UndocumentedRouteError(f"{route.path}: {route.name} has no docstring")
     first, *others = (lines.replace("\n", " ") for lines in re.split(r"\n{2,}", docstring))
     return first.removesuffix("."), "\n\n".join(others) or first
 

@@ -20,6 +20,10 @@ PROBLEM_TYPE: Final = "application/problem+json"
 FAULT: Final = "Something went wrong on our side. The request id finds it in the log."
 
 
+# Python before 3.13 has the older name of this status, from before RFC 9110.
+CONTENT_TOO_LARGE: Final = "Content Too Large"
+
+
 class ProblemSchema(ExactSchema):
     """A problem (RFC 9457)."""
 
@@ -44,6 +48,12 @@ class ProblemSchema(ExactSchema):
     )
 
 
+def status_name(status: int) -> str:
+    """Return the name of a status in RFC 9110, section 15, whichever Python runs."""
+    is_renamed = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return CONTENT_TOO_LARGE if is_renamed else HTTPStatus(status).phrase
+
+
 def problem_bytes(
     status: int,
     detail: str,
@@ -58,7 +68,7 @@ def problem_bytes(
     """
     document: dict[str, object] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": status_name(status),
         "status": int(status),
         "detail": detail,
         "instance": instance,

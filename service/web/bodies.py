@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from starlette.responses import Response
 
 from service.characters import CONTROL_OR_LINE_END, UNSTORABLE
@@ -24,12 +24,23 @@ NOT_A_UUID: Final = "is not a UUID."
 
 
 class ExactSchema(Schema):
-    """The schema of a response: in the OpenAPI document it allows no other fields."""
+    """The schema of a response, which has exactly these fields: tests hold the service to that.
+
+    The OpenAPI document allows others, so that clients generated from it accept the fields of later
+    versions: some generators refuse what `additionalProperties: false` excludes.
+    """
 
     class Meta:
         """Options of marshmallow, which apispec reads, too."""
 
-        unknown = RAISE
+        unknown = EXCLUDE
+
+
+class UnionSchema(Schema):
+    """One of several schemas, by the value of their field `discriminator`: for responses only."""
+
+    discriminator: ClassVar[str]
+    variants: ClassVar[Mapping[str, type[Schema]]]
 
 
 class InputSchema(Schema):

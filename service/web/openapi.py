@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from service import __version__
 from service.database_errors import DatabaseUnavailable
-from service.problems import STATUS, Code
+from service.problems import STATUS, Code, status_name
 from service.web.authorization import UNAUTHENTICATED, access_to
 from service.web.bodies import NOT_A_UUID, UNSUPPORTED, invalid
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, too_large, too_slow
@@ -134,14 +134,15 @@ def build_document(
     """
     # Imported here, because the service starts faster without apispec, and few requests need it.
     from apispec import APISpec
-    from apispec.ext.marshmallow import MarshmallowPlugin
+
+    from service.web.json_schemas import SchemaPlugin
 
     document = APISpec(
         title="BMADFlow API",
         version=__version__,
         openapi_version="3.1.1",
         info=INFO,
-        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        plugins=[SchemaPlugin(schema_name_resolver=_schema_name)],
         servers=[{"url": "/", "description": "The service that this document came from"}],
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         security=[],
@@ -213,7 +214,7 @@ def _problem_specs(spec: OperationSpec, ids: Mapping[str, Resource]) -> dict[int
         details["unsupported"] = UNSUPPORTED
     details.update(spec.problems)
     return {
-        int(STATUS[code]): problem_spec(code, STATUS[code].phrase + ".", detail)
+        int(STATUS[code]): problem_spec(code, f"{status_name(STATUS[code])}.", detail)
         for code, detail in details.items()
     }
 

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from service import __version__
 from service.database_errors import DatabaseUnavailable
-from service.problems import STATUS, Code, status_name
+from service.problems import STATUS, Code
 from service.web.authorization import UNAUTHENTICATED, access_to
 from service.web.bodies import NOT_A_UUID, UNSUPPORTED, invalid
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, too_large, too_slow

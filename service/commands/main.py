@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from service import ROOT, __version__
+from service.commands.output import FAILED, Output
 from service.migrations.files import (
     MigrationFileError,
     create_migration_files,
@@ -33,12 +34,20 @@ if TYPE_CHECKING:
 # Each command imports its own libraries when it runs. Without those of the other commands it starts
 # faster, and the service takes less memory.
 
-FAILED = 1
 BAD_SETTINGS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors go to standard error, a line for each."""
+    output = Output()
+    try:
+        code = _run_command(arguments, output)
+    except SystemExit as ending:  # argparse's, or that of a signal
+        code = ending.code if isinstance(ending.code, int) else FAILED
+    return output.finish(code)
+
+
+def _run_command(arguments: Sequence[str] | None, output: Output) -> int:
     for stop_signal in (signal.SIGTERM, signal.SIGHUP):
         # Raise SystemExit, as Ctrl-C raises KeyboardInterrupt: otherwise an embedded PostgreSQL
         # would outlive the command. nohup ignores SIGHUP, and that stays.
@@ -46,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(stop_signal, _raise_exit)
     parser = _build_parser()
     options, rest = parser.parse_known_args(arguments)
+    options.output = output
     if options.command is run_psql:
         options.arguments = rest
     elif rest:
@@ -55,11 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)
     except SettingsError as error:
-        return _print_errors(str(error), BAD_SETTINGS)
+        output.print_errors(str(error))
+        return BAD_SETTINGS
     except (MigrationFileError, CommandError) as error:
-        return _print_errors(str(error), FAILED)
+        output.print_errors(str(error))
+        return FAILED
     except KeyboardInterrupt:
-        return _print_errors("interrupted", 128 + signal.SIGINT)
+        output.print_errors("interrupted")
+        return 128 + signal.SIGINT
 
 
 class CommandError(Exception):
@@ -84,11 +97,12 @@ def run_serve(options: argparse.Namespace) -> int:
         return serve(running, sockets)
 
 
-def run_migrate(_: argparse.Namespace) -> int:
+def run_migrate(options: argparse.Namespace) -> int:
     """Bring the schema up to date."""
+    options.output.is_needed = not options.by_serve
     from service.migrations.run import migrate
 
-    return _run_on_database(lambda url: migrate(url, _print_line))
+    return _run_on_database(lambda url: migrate(url, options.output.print_line))
 
 
 def run_rollback(options: argparse.Namespace) -> int:
@@ -97,9 +111,9 @@ def run_rollback(options: argparse.Namespace) -> int:
     from service.migrations.run import refuse_losses, rollback
 
     def ask(losses: list[str]) -> None:
-        _print_line("This drops:")
+        options.output.print_line("This drops:")
         for loss in losses:
-            _print_line(f"  {loss}")
+            options.output.print_line(f"  {loss}")
         sys.stdout.write("Roll back? [y/N] ")
         sys.stdout.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -107,10 +121,10 @@ def run_rollback(options: argparse.Namespace) -> int:
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     confirm = None if options.yes else ask if is_terminal else refuse_losses
-    return _run_on_database(lambda url: rollback(url, _print_line, confirm=confirm))
+    return _run_on_database(lambda url: rollback(url, options.output.print_line, confirm=confirm))
 
 
-def run_status(_: argparse.Namespace) -> int:
+def run_status(options: argparse.Namespace) -> int:
     """Say how the schema stands: 0 current, 2 pending, 3 locked by another, 4 drift."""
     from service.migrations.run import read_status
 
@@ -123,15 +137,15 @@ def run_status(_: argparse.Namespace) -> int:
         }
         for difference, ids in differences.items():
             for migration_id in ids:
-                _print_line(f"{migration_id}: {difference}")
+                options.output.print_line(f"{migration_id}: {difference}")
         if status.is_locked:
-            _print_line("another process is migrating now")
+            options.output.print_line("another process is migrating now")
             return 3
         if status.edited or status.gone:
             return 4
         if status.pending:
             return 2
-        _print_line(f"the schema is up to date ({len(status.applied)} applied)")
+        options.output.print_line(f"the schema is up to date ({len(status.applied)} applied)")
         return 0
 
     return _run_on_database(print_status)
@@ -140,11 +154,11 @@ def run_status(_: argparse.Namespace) -> int:
 def run_new(options: argparse.Namespace) -> int:
     """Create a numbered migration and its rollback."""
     for path in create_migration_files(options.title):
-        _print_line(f"created {path.relative_to(ROOT)}")
+        options.output.print_line(f"created {path.relative_to(ROOT)}")
     return 0
 
 
-def run_openapi(_: argparse.Namespace) -> int:
+def run_openapi(options: argparse.Namespace) -> int:
     """Print the OpenAPI document."""
     from service.app import ROUTES
     from service.routes.shared import RESOURCES
@@ -157,7 +171,7 @@ def run_openapi(_: argparse.Namespace) -> int:
         document = build_document(ROUTES, RESOURCES)
     except UndocumentedRouteError as error:
         raise CommandError(str(error)) from error
-    _print_line(json.dumps(document, indent=2))
+    options.output.print_line(json.dumps(document, indent=2))
     return 0
 
 
@@ -171,7 +185,7 @@ def run_sync(options: argparse.Namespace) -> int:
     wanted = WantedSource(options.url, options.folder, options.branch, options.project)
     with _running_embedded(settings) as running:
         try:
-            sync_repository(running, wanted, _print_line)
+            sync_repository(running, wanted, options.output.print_line)
         except SyncCommandError as error:
             raise CommandError(str(error)) from error
     return 0
@@ -209,7 +223,7 @@ def _find_psql(settings: Settings) -> str:
 def _import_server_while_migrating() -> int:
     # In another process, so that the migrations' libraries do not stay in the service's memory.
     # This process imports the server's libraries meanwhile.
-    command = [sys.executable, "-m", "service", "migrate"]
+    command = [sys.executable, "-m", "service", "migrate", "--by-serve"]
     # In a process group of its own, so that a terminal's Ctrl-C reaches only this process.
     with subprocess.Popen(command, process_group=0) as migrating:
         try:
@@ -273,7 +287,8 @@ def _build_parser() -> argparse.ArgumentParser:
 
     serve = add("serve", run_serve)
     serve.add_argument("--migrate", action="store_true", help="bring the schema up to date first")
-    add("migrate", run_migrate)
+    migrate = add("migrate", run_migrate)
+    migrate.add_argument("--by-serve", action="store_true", help=argparse.SUPPRESS)
     rollback = add("rollback", run_rollback)
     rollback.add_argument("--yes", action="store_true", help="drop rows without a question")
     add("status", run_status)
@@ -290,14 +305,3 @@ def _build_parser() -> argparse.ArgumentParser:
 
 def _raise_exit(sig: int, _: FrameType | None) -> NoReturn:
     raise SystemExit(128 + sig)
-
-
-def _print_line(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _print_errors(lines: str, code: int) -> int:
-    for line in lines.splitlines():
-        sys.stderr.write(f"error: {line}\n")
-    return code

@@ -8,6 +8,7 @@ Importing this module loads the library: import it when the first text has to be
 
 import ctypes
 import re
+import threading
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_void_p
 from importlib.util import find_spec
 from typing import Any, Final
@@ -73,6 +74,10 @@ FIND_EXTENSION: Final = _function("find_syntax_extension", c_void_p, c_char_p)
 EXTENSION_POINTERS: Final = tuple(FIND_EXTENSION(name) for name in EXTENSIONS)
 assert all(EXTENSION_POINTERS)
 
+# cmark-gfm marks the characters of its extensions in a table of the whole process while it parses.
+# A thread that ended first would clear them for the others, which then miss `~~` and bare links.
+PARSING: Final = threading.Lock()
+
 
 def render_markdown(text: str) -> str:
     """Return the HTML of a Markdown text, unsafe as its author wrote it: raw HTML is kept.
@@ -89,8 +94,9 @@ def render_markdown(text: str) -> str:
     try:
         for extension in EXTENSION_POINTERS:
             PARSER_ATTACH(parser, extension)
-        PARSER_FEED(parser, source, len(source))
-        document = PARSER_FINISH(parser)
+        with PARSING:
+            PARSER_FEED(parser, source, len(source))
+            document = PARSER_FINISH(parser)
         try:
             page = RENDER_HTML(document, OPTIONS, PARSER_EXTENSIONS(parser))
             try:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias, TypeVar
 import asyncpg
 import structlog
 
+from service.connecting.hosts import TRY_AGAIN, Connector, session_settings
+from service.connecting.url import read_url
 from service.database_errors import GONE, DatabaseUnavailable, redact_values
-from service.database_hosts import TRY_AGAIN, Connector
 from service.metrics import PoolUse
 from service.problems import Problem
 
@@ -292,19 +293,20 @@ async def open_database(
 ) -> AsyncGenerator[Database]:
     """Open a pool of up to `pool_max` connections during the block.
 
-    The pool connects when the first connection is needed, so the database may be down.
+    The pool connects when the first connection is needed, so the database may be down. Raises
+    UrlError if the URL cannot be used.
     `use_prepared_statements=False` is for PgBouncer before 1.21 in transaction mode, which does not
     track prepared statements.
     """
+    address = read_url(url)
     pool = await asyncpg.create_pool(
-        url,
         min_size=0,
         max_size=pool_max,
         command_timeout=STATEMENT_SECONDS,
         statement_cache_size=STATEMENTS_KEPT if use_prepared_statements else 0,
         # PostgreSQL writes the timestamps in our JSON in this time zone.
-        server_settings={"application_name": "bmadflow-api", "timezone": "UTC"},
-        connect=Connector(url, CONNECT_SECONDS),
+        server_settings=session_settings(address, "bmadflow-api") | {"timezone": "UTC"},
+        connect=Connector(address, CONNECT_SECONDS),
         reset=_keep_session,
     )
     try:

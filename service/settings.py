@@ -1,16 +1,18 @@
 """Settings: read from the environment or else from `.env`, and checked all at once."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from environs import EnvValidationError
 from marshmallow import ValidationError, validate
 
 from service import ROOT
+from service.connecting.tls import check_files
+from service.connecting.url import UrlError, read_url
 from service.development import why_deployed
 from service.environment import Environment, SettingWarning
 from service.git.credentials import GitToken, parse_tokens
@@ -18,18 +20,10 @@ from service.git.names import HOST
 
 EMBEDDED = "embedded:"
 DEFAULT_FOLDER = ".postgres"  # in the committed .env
-SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 
 # An origin as browsers send it (RFC 6454, section 6.2): scheme, host and port.
 ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
-# host:port,host:port after the user's name and password. A mismatch is mostly a password with a
-# character that must be percent-encoded; drivers would quote a part of it in their errors.
-LABEL = r"[^\[\]:,@.\s]{1,63}"  # RFC 1035, section 2.3.4
-DATABASE_HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?|)(:[0-9]{{1,5}})?"
-DATABASE_HOSTS = re.compile(f"{DATABASE_HOST}(,{DATABASE_HOST})*")
-# A percent sign that escapes nothing, or the escape of NUL, which PostgreSQL allows nowhere.
-BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 PORT_MAX = 65535
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -58,7 +52,7 @@ class Settings:
     `repr()` leaves out the settings that may hold a secret.
     """
 
-    # `embedded:` and an absolute path, or `postgresql://…`.
+    # `embedded:` and an absolute path, or a complete `postgresql://…`: see connecting/url.py.
     database_url: str = field(repr=False)
     migrations_database_url: str = field(repr=False)
     host: str
@@ -125,8 +119,8 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
 
     database_url = env.secret("DATABASE_URL", validate=_check_database_url, is_required=True)
     settings = Settings(
-        database_url=_normalise_database_url(database_url),
-        migrations_database_url=_normalise_database_url(
+        database_url=_complete_database_url(database_url),
+        migrations_database_url=_complete_database_url(
             env.secret("MIGRATIONS_DATABASE_URL", database_url, validate=_check_database_url)
         ),
         host=env.text("BACKEND_HOST", "127.0.0.1", validate=_check_not_empty),
@@ -235,44 +229,19 @@ def _check_database_url(url: str) -> None:
         if not url.removeprefix(EMBEDDED):
             raise ValidationError("embedded: needs a folder, as in embedded:.postgres")
         return
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in SERVER_SCHEMES:
-        raise ValidationError("must begin with embedded:, postgresql:// or postgres://")
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValidationError("is not a valid URL") from None
-    if not _is_well_formed(url, parts):
-        raise ValidationError(
-            "is not a valid URL; in a password write %25 for %, %40 for @, %23 for #, %2F for /, "
-            "%3A for :, %3F for ?"
-        )
-    if not parts.path.strip("/"):
-        raise ValidationError("names no database, as in postgresql://user@host/database")
-    if "password" in parse_qs(parts.query):
-        raise ValidationError("has a password after the ?; write it before the host")
+        check_files(read_url(url, os.environ))
+    except UrlError as error:
+        raise ValidationError(str(error)) from None
 
 
-def _is_well_formed(url: str, parts: SplitResult) -> bool:
-    userinfo, _, hosts = parts.netloc.rpartition("@")
-    try:
-        unquote(url, errors="strict")
-    except UnicodeDecodeError:
-        return False
-    return (
-        not parts.fragment
-        and "@" not in userinfo + parts.path
-        and not BAD_ESCAPE.search(url)
-        and not re.search(r"\s", url)
-        and DATABASE_HOSTS.fullmatch(hosts) is not None
-        and all(int(port) <= PORT_MAX for port in re.findall(r":([0-9]+)(?=,|$)", hosts))
-    )
-
-
-def _normalise_database_url(url: str) -> str:
+def _complete_database_url(url: str) -> str:
     if url.startswith(EMBEDDED):
         return f"{EMBEDDED}{ROOT / url.removeprefix(EMBEDDED)}"
-    return f"postgresql://{url.partition('://')[2]}"
+    try:
+        return read_url(url, os.environ).url
+    except UrlError:  # an error of its own, which is raised with all others
+        return ""
 
 
 def _check_origins(value: str) -> None:

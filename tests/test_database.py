@@ -215,8 +215,8 @@ async def test_the_servers_statement_timeout_is_a_timeout(things: Database) -> N
     assert raised.value.reason == "timeout"
 
 
-async def test_an_unusable_url_is_unreachable() -> None:
-    async with open_database("postgresql://user@a..b/app", 1, Metrics()) as database:
+async def test_a_host_that_no_resolver_takes_is_unreachable() -> None:
+    async with open_database("postgresql://user@-.invalid/app", 1, Metrics()) as database:
         with pytest.raises(DatabaseUnavailable) as raised:
             await database.fetch_value("select 1")
     assert raised.value.reason == "unreachable"

@@ -11,10 +11,10 @@ from tests.support.service import SETTING_NAMES
 
 SECRETS = {
     "API_TOKEN": "the-token-of-the-api",
-    "DATABASE_URL": "postgresql://user:pass@db/app",
+    "DATABASE_URL": "postgresql://user:pass@db:5432/app",
     "GITHUB_WEBHOOK_SECRET": "It's a secret to everybody",
     "GIT_TOKEN": "ghp_0123456789",
-    "MIGRATIONS_DATABASE_URL": "postgresql://user:pass@direct/app",
+    "MIGRATIONS_DATABASE_URL": "postgresql://user:pass@direct:5432/app",
 }
 
 
@@ -115,9 +115,9 @@ def test_a_secret_is_read_from_the_file_that_the_environment_names(
 def test_a_required_secret_may_come_from_a_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "url").write_text("postgresql://db/app\n")
+    (tmp_path / "url").write_text("postgresql://u@db:5432/app\n")
     monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
-    assert load_settings(tmp_path / "missing.env").database_url == "postgresql://db/app"
+    assert load_settings(tmp_path / "missing.env").database_url == "postgresql://u@db:5432/app"
 
 
 @pytest.mark.parametrize(
@@ -203,14 +203,14 @@ def test_the_environment_overrides_the_env_file_whichever_variable_each_has(
     env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("postgresql://from-a-file/app")
+    secret.write_text("postgresql://u@from-a-file:5432/app")
     monkeypatch.setenv("DATABASE_URL_FILE", str(secret))
-    assert load_settings(env_file).database_url == "postgresql://from-a-file/app"
+    assert load_settings(env_file).database_url == "postgresql://u@from-a-file:5432/app"
     monkeypatch.delenv("DATABASE_URL_FILE")
     env_file.write_text(f"DATABASE_URL_FILE={secret}")
-    assert load_settings(env_file).database_url == "postgresql://from-a-file/app"
-    monkeypatch.setenv("DATABASE_URL", "postgresql://from-the-environment/app")
-    assert load_settings(env_file).database_url == "postgresql://from-the-environment/app"
+    assert load_settings(env_file).database_url == "postgresql://u@from-a-file:5432/app"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@from-the-environment:5432/app")
+    assert load_settings(env_file).database_url == "postgresql://u@from-the-environment:5432/app"
     monkeypatch.setenv("DATABASE_URL", "")  # and not the database of the file
     assert refusal(env_file) == "DATABASE_URL: is required and is not set"
 

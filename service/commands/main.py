@@ -15,10 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import unquote, urlsplit
 
 from service import ROOT, __version__
 from service.commands.output import FAILED, Output
+from service.connecting.libpq import connection_string, libpq_environment, libpq_parameters
+from service.connecting.url import read_url
 from service.migrations.files import (
     MigrationFileError,
     create_migration_files,
@@ -196,16 +197,16 @@ def run_psql(options: argparse.Namespace) -> int:
     settings = load_settings()
     with _running_embedded(settings) as running:
         program = _find_psql(settings)
-        url = urlsplit(running.migrations_database_url)
-        environment = dict(os.environ)
-        if url.password is not None:
-            # In the environment: every user of the machine can read a process's arguments.
-            environment["PGPASSWORD"] = unquote(url.password)
-            user, _, hosts = url.netloc.rpartition("@")
-            url = url._replace(netloc=f"{user.partition(':')[0]}@{hosts}")
+        parameters = libpq_parameters(read_url(running.migrations_database_url))
+        environment = libpq_environment(os.environ)
+        # Every user of the machine can read a process's arguments, so they hold no secret. psql
+        # asks for the password of a key.
+        if password := parameters.pop("password", None):
+            environment["PGPASSWORD"] = password
+        parameters.pop("sslpassword", None)
         # Ctrl-C is psql's: it cancels the query.
         signal.signal(signal.SIGINT, lambda _signal, _frame: None)
-        command = [program, url.geturl(), *options.arguments]
+        command = [program, connection_string(parameters), *options.arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 
 
@@ -266,6 +267,10 @@ def _run_on_database(work: Callable[[str], int | None]) -> int:
     from service.migrations.backend import MigrationError
 
     with _running_embedded(load_settings()) as settings:
+        # The settings have all that libpq would read from the environment.
+        environment = libpq_environment(os.environ)
+        os.environ.clear()
+        os.environ.update(environment)
         try:
             return work(settings.migrations_database_url) or 0
         except MigrationError as error:

@@ -1,4 +1,4 @@
 """Migrate the schema with the files of sql/, roll back and compare, by yoyo.
 
-May import nothing of ours. Begin with run.py.
+May import connecting. Begin with run.py.
 """

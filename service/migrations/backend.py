@@ -17,6 +17,8 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration
 
+from service.connecting.libpq import libpq_parameters
+from service.connecting.url import read_url
 from service.migrations.losses import find_losses
 
 if TYPE_CHECKING:
@@ -289,10 +291,16 @@ def exists(connection: psycopg.Connection[Any], table: str) -> bool:
 
 
 def conninfo(url: str) -> str:
-    """Return libpq's connection string: the URL and a time limit for connecting."""
-    return make_conninfo(
-        url, connect_timeout=CONNECT_SECONDS, application_name="bmadflow-api migrate"
-    )
+    """Return libpq's connection string: the address and a time limit for connecting."""
+    address = read_url(url)
+    parameters = {
+        "connect_timeout": str(CONNECT_SECONDS),
+        **libpq_parameters(address),
+        "application_name": address.application_name("bmadflow-api migrate"),
+        # The files are sent as they are.
+        "client_encoding": "UTF8",
+    }
+    return make_conninfo(**parameters)
 
 
 def describe_error(error: psycopg.Error) -> str:

@@ -6,13 +6,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote
 
 import psycopg
 from psycopg import pq
 from psycopg.rows import scalar_row
 from yoyo.migrations import default_migration_table
 
+from service.connecting.url import read_url
 from service.migrations.backend import (
     PROCESS_LOCK,
     WORK_LOCK,
@@ -242,9 +243,10 @@ def _readable_errors(url: str) -> Generator[None]:
 
 
 def _without_password(text: str, url: str) -> str:
-    password = urlsplit(url).password
-    for form in {password, unquote(password)} if password else ():
-        text = text.replace(form, "***")
+    address = read_url(url)
+    for secret in (address.password, address.options.get("sslpassword")):
+        for form in {secret, quote(secret, safe="")} if secret else ():
+            text = text.replace(form, "***")
     return text
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from service.connecting.url import read_url
 from service.logs import configure_logs
 from service.server.worker import run_server
 
@@ -28,6 +29,7 @@ def serve(settings: Settings, sockets: list[socket.socket]) -> int:
     _raise_file_limit()
     for setting, reason in settings.warnings:
         log.warning("setting_ignored", setting=setting, reason=reason)
+    _log_database_options(settings)
     host, port = sockets[0].getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.workers == 1:
@@ -39,6 +41,14 @@ def serve(settings: Settings, sockets: list[socket.socket]) -> int:
     code = supervise(settings, sockets)
     log.info("stopped")
     return code
+
+
+def _log_database_options(settings: Settings) -> None:
+    address = read_url(settings.database_url)
+    if address.ignored:
+        log.info("database_options_ignored", options=", ".join(address.ignored))
+    if address.binds_channel:
+        log.info("channel_binding_replaced", by="sslmode=verify-full")
 
 
 def _raise_file_limit() -> None:

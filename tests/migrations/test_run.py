@@ -224,10 +224,10 @@ def test_a_role_that_may_not_create_tables_is_named_in_the_error(postgres: Postg
 
 
 @pytest.mark.parametrize("password", ["hunter2", "hunter%402"])
-def test_a_password_in_a_drivers_error_is_masked(password: str) -> None:
-    # libpq's error repeats the decoded port: there the second password is hunter@2.
-    with pytest.raises(MigrationError, match=r"\*\*\*") as raised:
-        read_status(f"postgresql://app:{password}@127.0.0.1/app?port={password}")
+def test_a_password_in_a_drivers_error_is_masked(postgres: Postgres, password: str) -> None:
+    # The error repeats the user's name, which is the same text here, decoded.
+    with pytest.raises(MigrationError, match=r'role "\*\*\*" does not exist') as raised:
+        read_status(postgres.url.replace("postgres@", f"{password}:{password}@"))
     assert "hunter" not in str(raised.value)
 
 

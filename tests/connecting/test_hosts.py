@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from service.database import open_database
-from service.database_hosts import one_url_per_host
 from service.metrics import Metrics
 from tests.support.network import Proxy
 from tests.support.postgres import Postgres, join_hosts, run_sql
@@ -53,26 +50,3 @@ def test_queries_skip_a_host_that_drops_packets(own_postgres: Postgres) -> None:
     with Proxy(own_postgres.url) as hole, Proxy(own_postgres.url) as proxy:
         hole.is_hole = True
         assert asyncio.run(run_queries(join_hosts(hole.url, proxy.url))) == list(range(9))
-
-
-@pytest.mark.parametrize(
-    ("url", "urls"),
-    [
-        ("postgresql://u@db/app", ["postgresql://u@db/app"]),
-        ("postgresql://db,other:5433/app", ["postgresql://db/app", "postgresql://other:5433/app"]),
-        (
-            "postgresql://u:a,b@[::1]:5433,db/app?target_session_attrs=primary",
-            [
-                "postgresql://u:a,b@[::1]:5433/app?target_session_attrs=primary",
-                "postgresql://u:a,b@db/app?target_session_attrs=primary",
-            ],
-        ),
-        ("postgresql://u@/app?host=/one,/two", ["postgresql://u@/app?host=/one,/two"]),
-        (
-            "postgresql://one,two/app?target_session_attrs=prefer-standby",
-            ["postgresql://one,two/app?target_session_attrs=prefer-standby"],
-        ),
-    ],
-)
-def test_a_url_of_several_hosts_becomes_one_url_per_host(url: str, urls: list[str]) -> None:
-    assert one_url_per_host(url) == urls

@@ -26,7 +26,7 @@ from service.documents.headings import read_outline
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source
 # then reads all of its documents again.
-READER_VERSION: Final = 2
+READER_VERSION: Final = 3
 
 MAX_TITLE = 300  # characters
 MAX_JSON_FOR_TITLE = 256 * 1024

@@ -5,8 +5,12 @@ A change here has to raise READER_VERSION in service/documents/metadata.py.
 
 import codecs
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
+
+from service.characters import UNSTORABLE
+from service.documents.windows_1252 import CONTROL, read_windows_1252
 
 # By suffix. The front end uses the same names of types.
 FILE_TYPES: Final[Mapping[str, str]] = {
@@ -32,6 +36,17 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 LFS_POINTER_SIZE = 1024
 
 
+# The encoding of an ASCII text with a few bytes that are no characters of UTF-8.
+UNKNOWN = "unknown"
+
+# The shares of a text that may be NUL, other control characters and broken characters: of a text
+# that has NUL or is in a known encoding, and of one whose encoding is not known.
+DAMAGE_ALLOWED = 1 / 10
+UNKNOWN_ALLOWED = 1 / 200
+
+BEYOND_ASCII = re.compile(r"[^\0-\x7f]")
+
+
 class Unreadable(Exception):
     """A file has no text to show; `str()` is the reason, for the list of skipped files."""
 
@@ -40,12 +55,14 @@ class DocumentText(NamedTuple):
     """The text of a file, with its line ends unchanged.
 
     `is_exact` says that `text` encoded as UTF-8 gives the file's bytes; a file with a byte order
-    mark is not exact. `encoding` is Python's name for the file's encoding.
+    mark is not exact. `encoding` is Python's name for the file's encoding, or UNKNOWN. `replaced`
+    counts the characters U+FFFD that stand for NUL and for bytes that are no characters.
     """
 
     text: str
     is_exact: bool
     encoding: str
+    replaced: int = 0
 
 
 def file_type_of(path: str) -> str | None:
@@ -57,10 +74,11 @@ def file_type_of(path: str) -> str | None:
 
 
 def read_text(content: bytes) -> DocumentText:
-    """Return the text of a file in UTF-8, or in UTF-16 with a byte order mark.
+    """Return the text of a file in UTF-8, UTF-16 with a byte order mark, or plainly windows-1252.
 
-    Raises Unreadable for any other encoding, for NUL, which PostgreSQL's text cannot store, and for
-    a Git LFS pointer, which would be shown in place of the document.
+    A text may have NUL, which PostgreSQL cannot store, and bytes that are no characters, if they
+    are few: U+FFFD stands for them. Raises Unreadable for other encodings, for binary files, and
+    for a Git LFS pointer, which would be shown in place of the document.
     """
     # UTF-32 first, because its little-endian byte order mark begins with that of UTF-16.
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
@@ -71,26 +89,51 @@ def read_text(content: bytes) -> DocumentText:
         return _read_utf16(content, "utf-16-be")
     if len(content) < LFS_POINTER_SIZE and content.startswith(LFS_POINTER):
         raise Unreadable("is a Git LFS pointer: its content is not in the repository")
-    if b"\0" in content:
-        raise Unreadable("contains NUL bytes")
     has_mark = content.startswith(codecs.BOM_UTF8)
     encoding = "utf-8-sig" if has_mark else "utf-8"
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode(encoding)
+        text = content.decode()
     except UnicodeDecodeError as error:
-        # `error.object`, not `content`: utf-8-sig counts bytes from after the byte order mark.
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise Unreadable(f"is not valid UTF-8 (line {line})") from error
-    return DocumentText(text, not has_mark, encoding)
+        return _read_broken(content, error.start, encoding)
+    if "\0" not in text:
+        return DocumentText(text, not has_mark, encoding)
+    if _is_damaged(text, 0):
+        # Latin letters in UTF-16 and UTF-32 have NUL in every other byte, or in more of them.
+        is_wide = len(content) > 4 and 2 * content.count(b"\0") >= len(content) - 1
+        raise Unreadable("contains NUL bytes" + (": it may be UTF-16 without a mark" * is_wide))
+    return _replace(text, encoding, 0)
 
 
 def _read_utf16(content: bytes, encoding: str) -> DocumentText:
-    if len(content) % 2:
-        raise Unreadable("is not valid UTF-16: half a character is missing at its end")
-    try:
-        text = content[len(codecs.BOM_UTF16) :].decode(encoding)
-    except UnicodeDecodeError as error:
-        raise Unreadable("is not valid UTF-16") from error
-    if "\0" in text:
-        raise Unreadable("contains NUL characters")
-    return DocumentText(text, is_exact=False, encoding=encoding)
+    encoded = content[len(codecs.BOM_UTF16) :]
+    text = encoded.decode(encoding, errors="replace")
+    broken = text.count("\ufffd") - encoded.decode(encoding, errors="ignore").count("\ufffd")
+    if (broken or "\0" in text) and _is_damaged(text, broken):
+        raise Unreadable("is not valid UTF-16")
+    return _replace(text, encoding, broken)
+
+
+def _read_broken(content: bytes, start: int, encoding: str) -> DocumentText:
+    """Return the text of bytes that are not UTF-8, from `start` on; raise Unreadable."""
+    text = content.decode(errors="replace")
+    broken = text.count("\ufffd") - content.count("\ufffd".encode())
+    intact = len(BEYOND_ASCII.findall(text)) - broken
+    # In another encoding, bytes are characters of UTF-8 only by chance.
+    if (intact >= broken or encoding == "utf-8-sig") and not _is_damaged(text, broken):
+        return _replace(text, encoding, broken)
+    if (other := read_windows_1252(content)) is not None:
+        return _replace(other, "windows-1252", 0)
+    if broken + len(CONTROL.findall(text)) <= UNKNOWN_ALLOWED * len(text):
+        return _replace(text, UNKNOWN, broken)
+    line = content.count(b"\n", 0, start) + 1
+    raise Unreadable(f"is not valid UTF-8 (line {line}), and its encoding is not known")
+
+
+def _is_damaged(text: str, broken: int) -> bool:
+    return broken + len(CONTROL.findall(text)) > DAMAGE_ALLOWED * len(text)
+
+
+def _replace(text: str, encoding: str, broken: int) -> DocumentText:
+    stored, count = UNSTORABLE.subn("\ufffd", text)
+    return DocumentText(stored, is_exact=False, encoding=encoding, replaced=broken + count)

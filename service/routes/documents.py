@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service.documents.text import FILE_TYPES, MEDIA_TYPES
+from service.documents.text import FILE_TYPES, MEDIA_TYPES, UNKNOWN
 from service.documents.tree import TreeFile, TreeSource, build_file_tree
 from service.problems import Problem
 from service.routes.shared import (
@@ -39,6 +39,14 @@ ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 # A document comes from outside. Opened in a browser it may run no script and load nothing.
 SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+# The charset of `/raw` where it is not the encoding's name; a browser guesses an unknown one.
+CHARSETS: Final = {
+    None: "utf-8",
+    "utf-8-sig": "utf-8",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+    UNKNOWN: None,
+}
 NOT_MODIFIED_RESPONSE: Final = ResponseSpec(
     description="The content is still the one that `If-None-Match` names.",
     parameters=(
@@ -80,8 +88,16 @@ class DocumentMetadataSchema(ExactSchema):
     encoding = fields.String(
         metadata={
             "description": "The file's encoding, unless that is UTF-8 without a byte order mark: "
-            "`utf-8-sig`, `utf-16-le` or `utf-16-be`."
+            "`utf-8-sig`, `utf-16-le`, `utf-16-be`, `windows-1252`, or `unknown` for an ASCII text "
+            "with a few other bytes."
         }
+    )
+    replaced_characters = fields.Integer(
+        strict=True,
+        metadata={
+            "description": "How many U+FFFD in `content` stand for NUL and for bytes that are no "
+            "characters, if any. `/raw` has the bytes."
+        },
     )
     headings: fields.List[Any] = fields.List(
         fields.Nested(HeadingSchema), metadata={"description": "Of Markdown documents only."}
@@ -274,7 +290,7 @@ async def get_raw_document(request: Request) -> Response:
     return await _respond_conditionally(
         request,
         """
-        select tag, file_path, file_type,
+        select tag, file_path, file_type, doc_metadata ->> 'encoding' as encoding,
                case when tag <> all($2::text[])
                    then coalesce(original, convert_to(content, 'UTF8'))
                end as bytes
@@ -300,12 +316,9 @@ def _raw_headers(row: Row) -> dict[str, str]:
 def _raw_response(row: Row, headers: dict[str, str]) -> Response:
     content = row["bytes"]
     media_type = MEDIA_TYPES[row["file_type"]]
-    headers["Content-Type"] = f"{media_type}; charset={_charset(content)}"
+    charset = CHARSETS.get(row["encoding"], row["encoding"])
+    headers["Content-Type"] = f"{media_type}; charset={charset}" if charset else media_type
     return Response(content, headers=headers)
-
-
-def _charset(content: bytes) -> str:
-    return "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
 
 
 async def _respond_conditionally(

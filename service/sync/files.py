@@ -163,6 +163,8 @@ async def read_files(
                 metadata = read_metadata(text.text, file.file_type, file.path)
                 if text.encoding != "utf-8":
                     metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
+                if text.replaced:
+                    metadata["replaced_characters"] = text.replaced
                 read.append(ReadFile(file, len(content), json.dumps(metadata)))
                 size += len(read[-1].metadata)
             except UnavailableError as error:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import codecs
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,17 +61,75 @@ def test_utf_8_and_utf_16_with_a_mark_are_decoded(content: bytes, expected: Docu
 
 
 @pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"# A\n\nb\0c and more\n", DocumentText("# A\n\nb\ufffdc and more\n", False, "utf-8", 1)),
+        (
+            b"\xef\xbb\xbftitle: a\0b or c\n",
+            DocumentText("title: a\ufffdb or c\n", False, "utf-8-sig", 1),
+        ),
+        (
+            "\ufeffone\0 and two".encode("utf-16-le"),
+            DocumentText("one\ufffd and two", False, "utf-16-le", 1),
+        ),
+        (
+            b"\xff\xfe" + "good text ".encode("utf-16-le") + b"\x3d\xd8",
+            DocumentText("good text \ufffd", False, "utf-16-le", 1),
+        ),
+        (
+            b"\xfe\xff" + "cut off here".encode("utf-16-be") + b"\0",
+            DocumentText("cut off here\ufffd", False, "utf-16-be", 1),
+        ),
+        # U+FFFD of the file's own is text.
+        ("\ufffd a\0bcdefgh".encode(), DocumentText("\ufffd a\ufffdbcdefgh", False, "utf-8", 1)),
+        # Mostly UTF-8: pasted from windows-1252, and cut within a character.
+        (
+            "d\u00e9j\u00e0 vu, d\u00e9j\u00e0 ".encode() + b"\xe9t",
+            DocumentText("d\u00e9j\u00e0 vu, d\u00e9j\u00e0 \ufffdt", False, "utf-8", 1),
+        ),
+        (
+            ("\u4e2d\u6587" * 20).encode()[:-1],
+            DocumentText(("\u4e2d\u6587" * 20)[:-1] + "\ufffd", False, "utf-8", 1),
+        ),
+        (
+            b"\xef\xbb\xbfmarked as UTF-8 \xe9",
+            DocumentText("marked as UTF-8 \ufffd", False, "utf-8-sig", 1),
+        ),
+        (
+            b"It\x92s caf\xe9 time\r\n",
+            DocumentText("It\u2019s caf\u00e9 time\r\n", False, "windows-1252"),
+        ),
+        (
+            b"plain text\n" * 100 + b"\x81",
+            DocumentText("plain text\n" * 100 + "\ufffd", False, "unknown", 1),
+        ),
+    ],
+)
+def test_a_text_with_a_few_broken_characters_is_shown(
+    content: bytes, expected: DocumentText
+) -> None:
+    assert read_text(content) == expected
+
+
+@pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"a\0b", "contains NUL bytes"),
         (b"\xef\xbb\xbfa\0b", "contains NUL bytes"),
-        ("unmarked".encode("utf-16-le"), "contains NUL bytes"),
-        (b"\xff\xfea\0\0\0b\0", "contains NUL characters"),
-        (b"one\ntwo \xff", "is not valid UTF-8 (line 2)"),
-        (b"\xef\xbb\xbfone\n\ntwo \xe9", "is not valid UTF-8 (line 3)"),
-        (b"\xed\xa0\x80", "is not valid UTF-8 (line 1)"),
+        ("unmarked".encode("utf-16-le"), "contains NUL bytes: it may be UTF-16 without a mark"),
+        ("unmarked".encode("utf-32-be"), "contains NUL bytes: it may be UTF-16 without a mark"),
+        (b"\xff\xfea\0\0\0b\0", "is not valid UTF-16"),
+        (b"one\ntwo \xff", "is not valid UTF-8 (line 2), and its encoding is not known"),
+        (b"\xef\xbb\xbf\n\n\xe9", "is not valid UTF-8 (line 3), and its encoding is not known"),
+        (
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+            "is not valid UTF-8 (line 1), and its encoding is not known",
+        ),
+        (b"PK\3\4\x14\0\0\0\b\0\x21\x58mimetype", "contains NUL bytes"),
+        (bytes(range(256)) * 9, "is not valid UTF-8 (line 2), and its encoding is not known"),
+        (b"\xed\xa0\x80", "is not valid UTF-8 (line 1), and its encoding is not known"),
         (b"\xff\xfe\x3d\xd8a\0", "is not valid UTF-16"),
-        (b"\xfe\xff\0aa", "is not valid UTF-16: half a character is missing at its end"),
+        (b"\xfe\xff\0aa", "is not valid UTF-16"),
         ("\ufeffa".encode("utf-32-le"), "is UTF-32, not UTF-8"),
         ("\ufeffa".encode("utf-32-be"), "is UTF-32, not UTF-8"),
         (POINTER, "is a Git LFS pointer: its content is not in the repository"),
@@ -86,7 +146,12 @@ def test_a_file_larger_than_any_lfs_pointer_is_text() -> None:
 
 
 @settings(deadline=None)
-@given(st.binary() | st.text().map(str.encode))
+@given(
+    st.binary()
+    | st.text().map(str.encode)
+    | st.text(st.characters(codec="cp1252")).map(lambda text: text.encode("cp1252"))
+    | st.text().map(lambda text: text.encode("utf-16"))
+)
 def test_an_exact_text_encodes_to_the_files_bytes(content: bytes) -> None:
     try:
         document = read_text(content)
@@ -95,3 +160,8 @@ def test_an_exact_text_encodes_to_the_files_bytes(content: bytes) -> None:
     else:
         assert "\0" not in document.text
         assert document.is_exact == (document.text.encode() == content)
+        assert document.replaced <= document.text.count("\ufffd") <= len(content)
+        if not document.replaced and document.encoding != "unknown":
+            marked = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+            mark = marked.get(document.encoding, b"")
+            assert mark + document.text.encode(document.encoding) == content

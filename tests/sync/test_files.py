@@ -96,6 +96,7 @@ def test_a_document_that_becomes_unreadable_is_deleted(hub: Hub) -> None:
         ("\ufeff# \u00c4\n".encode("utf-16-be"), "# \u00c4\n", "utf-16-be"),
         (b"", "", None),
         ("\U0001f600".encode(), "\U0001f600", None),
+        (b"# It\x92s a caf\xe9\r\n", "# It\u2019s a caf\u00e9\r\n", "windows-1252"),
     ],
 )
 def test_utf_16_and_byte_order_marks_are_decoded_and_the_raw_bytes_kept(
@@ -112,6 +113,42 @@ def test_utf_16_and_byte_order_marks_are_decoded_and_the_raw_bytes_kept(
     raw = hub.client.get(f"/api/documents/{document['id']}/raw")
     assert raw.content == content
     assert raw.text.removeprefix("\ufeff") == text
+
+
+def test_a_text_with_nul_is_shown_with_replacements_and_the_raw_bytes_kept(hub: Hub) -> None:
+    remote = hub.server.create()
+    files = {
+        "a.md": b"---\ntitle: A\0B\n---\n# A\0 heading\n" + b"text\n" * 3000 + b"\0\n",
+        "b.json": b'{"title": "A\0B", "escaped": "\\u0000 \\ud800"}' + b" " * 50,
+        "c.yaml": b'title: "a\\0b"\n' + b"a: b\n" * 9 + b"c: \0\n",
+        "d.csv": b"name,city\n" * 30 + b"Andr\xe9,M\xfcnchen\n\0\n",
+        "e.txt": b"plain text\n" * 100 + b"\x81\x81\n",
+        "f.txt": "d\u00e9j\u00e0 vu\n".encode() * 9 + b"caf\xe9\n",
+    }
+    remote.commit(files)
+    project = hub.create_project()
+    assert counts(hub.sync(hub.create_source(project, remote))) == (6, 0, 0, 0, 0)
+    expected = {
+        "a.md": (None, 3, "utf-8"),
+        "b.json": (None, 1, "utf-8"),
+        "c.yaml": (None, 1, "utf-8"),
+        "d.csv": ("windows-1252", 1, "windows-1252"),
+        "e.txt": ("unknown", 2, None),
+        "f.txt": (None, 1, "utf-8"),
+    }
+    for name, (encoding, replaced, charset) in expected.items():
+        document = hub.document(project, name)
+        metadata = document["doc_metadata"]
+        assert (metadata.get("encoding"), metadata["replaced_characters"]) == (encoding, replaced)
+        assert document["content"].count("\ufffd") == replaced
+        assert document["file_size"] == len(files[name])
+        raw = hub.client.get(f"/api/documents/{document['id']}/raw")
+        assert raw.content == files[name]
+        media_type, _, parameter = raw.headers["content-type"].partition("; charset=")
+        assert parameter == (charset or ""), name
+        assert media_type.partition("/")[0] in ("text", "application")
+    assert hub.document(project, "a.md")["doc_metadata"]["title"] == "A\ufffdB"
+    assert hub.document(project, "d.csv")["content"].splitlines()[30] == "Andr\u00e9,M\u00fcnchen"
 
 
 def test_texts_in_other_encodings_fill_the_spool_beyond_memory(hub: Hub) -> None:

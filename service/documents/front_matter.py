@@ -1,9 +1,9 @@
 """Front matter: the YAML mapping at the beginning of a Markdown document, as JSON values."""
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple, TypeGuard
+from dataclasses import dataclass
+from typing import Any, Final, TypeGuard
 
 import yaml
 from yaml.reader import ReaderError
@@ -14,7 +14,7 @@ MAX_FRONT_MATTER = 64 * 1024  # characters
 MAX_DEPTH = 32
 
 FRONT_MATTER_BEGIN = re.compile(r"---[ \t]*(?:\r\n|\r|\n)")
-FRONT_MATTER_END = re.compile(r"(?:\r\n|\r|\n)(?:---|\.\.\.)[ \t]*(?=[\r\n]|\Z)")
+FRONT_MATTER_END = re.compile(r"(\r\n|\r|\n)(?:---|\.\.\.)[ \t]*(?=[\r\n]|\Z)")
 
 YAML_TAG = "tag:yaml.org,2002:"
 STRING_TAGS = ("!", f"{YAML_TAG}str")
@@ -23,8 +23,8 @@ CONSTANTS: Final[Mapping[str, bool | None]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-# The numbers of JSON. Those that only YAML has (.inf, 0x1F) stay strings.
-NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+# The only numbers: their text is never lost. With decimals, version 1.10 would be 1.1.
+INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 MAX_DIGITS = 15  # those that a double, JSON's number in most languages, holds exactly
 
 
@@ -48,14 +48,15 @@ def split_front_matter(text: str) -> tuple[str | None, str]:
     end = FRONT_MATTER_END.search(text, begin.end() - 1)
     if not end:
         return None, text
-    return text[begin.end() : end.start()], text[end.end() :]
+    # With its last line break, which can be a part of the last value.
+    return text[begin.end() : end.end(1)], text[end.end() :]
 
 
 def read_front_matter(source: str) -> dict[str, Any]:
     """Return a YAML mapping as JSON values; raises FrontMatterError.
 
-    Dates, and values that JSON does not have, stay strings as they are written. Aliases and custom
-    tags are refused, so that the mapping is no larger than its source.
+    Dates, and numbers but for integers, stay strings as they are written. Aliases and custom tags
+    are refused, so that the mapping is no larger than its source.
     """
     if len(source) > MAX_FRONT_MATTER:
         raise FrontMatterError(1, f"is longer than {MAX_FRONT_MATTER // 1024} KiB")
@@ -76,11 +77,11 @@ def parse_yaml(source: str) -> Iterator[yaml.Event]:
     return yaml.parse(source, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
-def scalar_value(event: yaml.NodeEvent) -> str | int | float | bool | None:
+def scalar_value(event: yaml.NodeEvent) -> str | int | bool | None:
     """Return a YAML scalar as a JSON value; raises FrontMatterError for an unsupported tag.
 
-    Follows YAML 1.2, as the front end's parsers do. PyYAML follows 1.1, in which `no` is false,
-    10:30 is 630 and 010 is 8.
+    Only true, false, null and integers have a type, as in YAML 1.2. Everything else is the text as
+    it is written: 1.10, 010, 1e3, 10:30, no.
     """
     assert isinstance(event, yaml.ScalarEvent)
     _check_tag(event, "str", "int", "float", "bool", "null", "timestamp", "binary")
@@ -88,13 +89,12 @@ def scalar_value(event: yaml.NodeEvent) -> str | int | float | bool | None:
     is_plain = event.implicit[0] if event.tag is None else event.tag not in STRING_TAGS
     if not is_plain:
         return replace_unstorable(value)
+    if not value and event.anchor:
+        return f"&{event.anchor}"  # it was written as a text
     if value in CONSTANTS:
         return CONSTANTS[value]
-    if NUMBER.fullmatch(value):
-        if value.lstrip("-").isdecimal():
-            return int(value) if len(value) <= MAX_DIGITS else value
-        number = float(value)
-        return number if math.isfinite(number) else value
+    if len(value) <= MAX_DIGITS and INTEGER.fullmatch(value):
+        return int(value)
     return replace_unstorable(value)
 
 
@@ -103,11 +103,18 @@ def is_mapping(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-class _OpenCollection(NamedTuple):
-    """An unfinished mapping or sequence; `keys` has a mapping's key whose value comes next."""
+@dataclass(slots=True)
+class _OpenCollection:
+    """An unfinished mapping or sequence.
+
+    `key` is a mapping's key whose value comes next. `has_question_mark` says that a mapping has a
+    key of nothing but YAML's mark of a key.
+    """
 
     container: dict[str, Any] | list[Any]
-    keys: list[str]
+    start: yaml.CollectionStartEvent
+    key: str | None = None
+    has_question_mark: bool = False
 
 
 def _build_mapping(events: Iterator[yaml.Event]) -> dict[str, Any]:
@@ -118,7 +125,9 @@ def _build_mapping(events: Iterator[yaml.Event]) -> dict[str, Any]:
     stack: list[_OpenCollection] = []
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
-            stack.pop()
+            closed = stack.pop()
+            if stack and closed.has_question_mark and closed.container == {"": None}:
+                _replace_last(stack[-1].container, "?")  # it was written as a text
         elif isinstance(event, yaml.AliasEvent):
             raise FrontMatterError(_line(event), f"the alias *{event.anchor} is not supported")
         elif isinstance(event, yaml.DocumentStartEvent):
@@ -145,22 +154,33 @@ def _build_mapping(events: Iterator[yaml.Event]) -> dict[str, Any]:
 def _open_collection(event: yaml.NodeEvent) -> _OpenCollection | None:
     if isinstance(event, yaml.MappingStartEvent):
         _check_tag(event, "map", "set")
-        return _OpenCollection({}, [])
+        return _OpenCollection({}, event)
     if isinstance(event, yaml.SequenceStartEvent):
         _check_tag(event, "seq", "omap", "pairs")
-        return _OpenCollection([], [])
+        return _OpenCollection([], event)
     return None
 
 
 def _add_to_parent(parent: _OpenCollection, event: yaml.NodeEvent, value: Any) -> None:
     if isinstance(parent.container, list):
         parent.container.append(value)
-    elif parent.keys:
-        parent.container[parent.keys.pop()] = value
+    elif parent.key is not None:
+        parent.container[parent.key] = value
+        parent.key = None
     elif isinstance(event, yaml.ScalarEvent):
-        parent.keys.append(replace_unstorable(event.value))  # as written: 2024-01-01, yes, 1
+        parent.key = replace_unstorable(event.value)  # as written: 2024-01-01, yes, 1
+        # The key in front of a colon begins where its mapping does.
+        if not event.value and event.start_mark and parent.start.start_mark:
+            parent.has_question_mark = event.start_mark.index > parent.start.start_mark.index
     else:
         raise FrontMatterError(_line(event), "a key is not a plain value")
+
+
+def _replace_last(container: dict[str, Any] | list[Any], value: str) -> None:
+    if isinstance(container, list):
+        container[-1] = value
+    else:
+        container[next(reversed(container))] = value
 
 
 def _check_tag(event: yaml.NodeEvent, *allowed: str) -> None:

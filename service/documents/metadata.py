@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from service.characters import one_line, replace_unstorable
+from service.documents.broken_front_matter import read_readable_fields
 from service.documents.front_matter import (
     MAX_DEPTH,
     FrontMatterError,
@@ -37,8 +38,8 @@ def read_metadata(text: str, file_type: str, path: str) -> dict[str, Any]:
     """Return the metadata of a document; never raises, whatever the text is.
 
     `title` is always present, on one line. Markdown also has `front_matter` (a mapping or None),
-    `front_matter_error` if the front matter cannot be read, and `headings` in order, each with
-    `level`, `text` and GitHub's `anchor`.
+    `front_matter_error` if a part of it cannot be read, and `headings` in order, each with `level`,
+    `text` and GitHub's `anchor`.
     """
     text = replace_unstorable(text)
     if file_type == "md":
@@ -59,12 +60,13 @@ def _read_markdown(text: str, path: str) -> dict[str, Any]:
         try:
             front_matter = metadata["front_matter"] = read_front_matter(source)
         except FrontMatterError as error:
+            front_matter = read_readable_fields(source)
+            metadata["front_matter"] = front_matter or None
             # The reason may quote a tag, which can contain any character.
             reason = one_line(replace_unstorable(str(error)), MAX_TITLE)
             # The YAML begins on the document's second line.
             metadata["front_matter_error"] = f"line {error.line + 1}: {reason}"
-        else:
-            title = _title_of(front_matter.get("title"))
+        title = _title_of(front_matter.get("title"))
     headings = read_outline(body).headings
     metadata["headings"] = [
         {"level": heading.level, "text": heading.text, "anchor": heading.anchor}
@@ -83,7 +85,7 @@ def _file_title(path: str) -> str:
 
 def _title_of(value: object) -> str | None:
     # YAML reads a title such as 2024 as a number. true and null are not titles.
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
+    if isinstance(value, str | int) and not isinstance(value, bool):
         return one_line(replace_unstorable(str(value)), MAX_TITLE)
     return None
 
@@ -92,8 +94,8 @@ def _json_title(text: str) -> str | None:
     if len(text) > MAX_JSON_FOR_TITLE:
         return None
     try:
-        document: Any = json.loads(text)
-    except (ValueError, RecursionError):  # ValueError also for an integer of over 4,300 digits
+        document: Any = json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
         return None
     return _title_of(document.get("title")) if is_mapping(document) else None
 

@@ -80,10 +80,16 @@ class DocumentMetadataSchema(ExactSchema):
     title = fields.String(required=True)
     front_matter = fields.Dict(
         allow_none=True,
-        metadata={"description": "Of a Markdown document: the YAML before its text."},
+        metadata={
+            "description": "Of a Markdown document: the YAML before its text. Integers, booleans "
+            "and null keep their types; other values are texts as they are written, such as `1.10`."
+        },
     )
     front_matter_error = fields.String(
-        metadata={"description": "Why the front matter cannot be read."}
+        metadata={
+            "description": "Which line of the front matter cannot be read, and why. `front_matter` "
+            "then has the fields that can be read without that line, or is null."
+        }
     )
     encoding = fields.String(
         metadata={

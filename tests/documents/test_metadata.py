@@ -33,6 +33,7 @@ PARTS = [
     ),
     *("&#0;", "&#xd800;", "[^1]", "\0", "\ud800", "\ufeff", "{", "[", "]", "}", '"', "\\ud800"),
     *("\\0", "&a ", "*a", "!!binary ", "!x ", ".nan", "1e999", "9" * 5000, "? ", ": ", "%YAML"),
+    *("title: a: b\n", "- {a}b\n", "a: *b\n", "|+\n", "&a", "\t", "'", "a: ?\n", "- ?\n", "{{a}}"),
 ]
 texts = st.lists(st.sampled_from(PARTS) | st.text(max_size=5), max_size=40).map("".join)
 documents = texts | texts.map("---\n{}\n---\n# a".format)
@@ -67,6 +68,8 @@ file_types = st.sampled_from(["md", "txt", "csv", "yaml", "json"])
         ("- title: a", "yaml", "epic-1.2"),
         ("title: 'a", "yaml", "epic-1.2"),
         ('{"a": 1, "title": "\\ud83d\\ude04 Yes"}', "json", "😄 Yes"),
+        ('{"title": 1.10}', "json", "1.10"),
+        ('{"title": 1e3, "a": ' + "9" * 5000 + "}", "json", "1e3"),
         ('{"title": {}}', "json", "epic-1.2"),
         ('[{"title": "a"}]', "json", "epic-1.2"),
         ('{"title": "a"', "json", "epic-1.2"),
@@ -103,7 +106,13 @@ def test_a_megabyte_of_repeated_markup_takes_bounded_time(text: str) -> None:
 
 
 @pytest.mark.parametrize("file_type", ["yaml", "json", "md"])
-@pytest.mark.parametrize("part", ["[", "{a: ", "- ", "? ", "{", "&a ", "&a [*a, ", "%", "a: b\n"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("[", "{a: ", "- ", "? ", "{", "&a ", "&a [*a, ", "%", "a: b\n", "a: b: c\n", "a: [\n"),
+        *("a:\n- {b}c\n", "- {b}c\n", "a:b", "a:", "a: |+\n\n", '"', "'a' ", "\t", "*a\n", " \n"),
+    ],
+)
 def test_deep_nesting_takes_bounded_time(file_type: str, part: str) -> None:
     begun = time.process_time()
     text = (part * 65_000)[:65_000]

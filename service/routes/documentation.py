@@ -6,6 +6,7 @@ import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import structlog
 from starlette.applications import Starlette
@@ -49,7 +50,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 # The files that a page loads. The large ones are in the package offapi, whose version is pinned.
 OUR_FILES = ("swagger-start.js", "redoc-start.js", "page.css")
 OFFAPI_FILES = ("swagger_bundle.js", "swagger_style.css", "redoc.js")
-REDOC_LOGO = re.compile(rb"https://cdn\.redoc\.ly/redoc/[a-z-]+\.svg")
+REDOC_LOGO = re.compile(rb"https://cdn\.redoc\.ly/redoc/logo-mini(-full)?\.svg")
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 ASSET_NAME: Final = parameter(
@@ -107,7 +108,9 @@ async def get_root(request: Request) -> Response:
 async def get_open_api_document(request: Request) -> Response:
     """Get this document."""
     # In a thread: the first request renders the document, which would hold up a health check.
-    document = await run_in_threadpool(_render_document, request.app)
+    document = await run_in_threadpool(
+        _render_document, request.app, request.state["settings"].api_token_for_reads
+    )
     return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
@@ -142,17 +145,34 @@ async def get_documentation_asset(request: Request) -> Response:
 
 
 @lru_cache(maxsize=1)
-def _render_document(app: Starlette) -> bytes:
+def _render_document(app: Starlette, reads_need_token: bool) -> bytes:
     if not HAS_DOCSTRINGS:
         log.warning("documentation_without_texts", reason=NO_DOCSTRINGS)
-    return json.dumps(build_document(app.routes, RESOURCES)).encode()
+    return json.dumps(
+        build_document(app.routes, RESOURCES, reads_need_token=reads_need_token)
+    ).encode()
 
 
 @cache
 def _read_asset(path: Path) -> bytes:
     # Cached, 4 MB in all: otherwise the response to each slow client would hold a copy.
-    # ReDoc loads its maker's logo from another host. Given an empty image, ReDoc omits the logo.
-    return REDOC_LOGO.sub(b"data:,", path.read_bytes())
+    # ReDoc loads its maker's logo from another host: the end of its line "API docs by". The name
+    # takes the logo's place; the initial does while the menu is folded.
+    return REDOC_LOGO.sub(
+        lambda found: _draw_text("Redocly", 44) if found[1] else _draw_text("R", 10),
+        path.read_bytes(),
+    )
+
+
+def _draw_text(text: str, width: int) -> bytes:
+    """Return the `data:` URL of an image of a text."""
+    image = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="14">'
+        f'<text y="11" textLength="{width}" lengthAdjust="spacingAndGlyphs" '
+        f'font-family="sans-serif" font-size="11" font-weight="600" fill="#2467f2">{text}</text>'
+        "</svg>"
+    )
+    return f"data:image/svg+xml,{quote(image)}".encode()
 
 
 @cache

@@ -35,6 +35,7 @@ from service.web.problem_response import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from marshmallow import Schema
 
@@ -115,22 +116,21 @@ COMMON_CODES: Final = {
     503: "Unavailable",
 }
 
-# The token is optional for reads: API_TOKEN_FOR_READS decides.
-SECURITY: Final[Mapping[Access, list[dict[str, list[str]]]]] = {
-    "open": [],
-    "read": [{}, {"token": []}],
-    "change": [{"token": []}],
-}
+TOKEN: Final = [{"token": list[str]()}]
 
 
 def build_document(
-    routes: Iterable[BaseRoute], resources: Mapping[str, Resource]
+    routes: Iterable[BaseRoute],
+    resources: Mapping[str, Resource],
+    *,
+    reads_need_token: bool = False,
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes.
 
-    `resources` maps the path segment before an id to the resource that the id names. Raises
-    UndocumentedRouteError for a route without an `@operation` or a docstring, and for an id of an
-    unknown resource.
+    Changes need the token, reads only with `reads_need_token`. Otherwise reads do not name it:
+    Swagger UI shows an optional token as one that was given. `resources` maps the path segment
+    before an id to the resource that the id names. Raises UndocumentedRouteError for a route
+    without an `@operation` or a docstring, and for an id of an unknown resource.
     """
     # Imported here, because the service starts faster without apispec, and few requests need it.
     from apispec import APISpec
@@ -150,16 +150,20 @@ def build_document(
     document.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     for name, response in COMMON_RESPONSES.items():
         document.components.response(name, _describe_response(response))
+    guarded: set[Access] = {"change", "read"} if reads_need_token else {"change"}
     for route in routes:
         assert isinstance(route, Route)
         # path_format has `{name}` for Starlette's `{name:convertor}`.
-        document.path(path=route.path_format, operations=_describe_route(route, resources))
+        operations = _describe_route(route, resources, guarded)
+        document.path(path=route.path_format, operations=operations)
     fields = document.to_dict()
     # The version comes first: people and tools look for it at the beginning of a file.
     return {"openapi": fields.pop("openapi"), **fields}
 
 
-def _describe_route(route: Route, resources: Mapping[str, Resource]) -> dict[str, Any]:
+def _describe_route(
+    route: Route, resources: Mapping[str, Resource], guarded: AbstractSet[Access]
+) -> dict[str, Any]:
     """Return the operations of a route by their methods."""
     spec = find_spec(route)
     ids = derive_ids(route, resources)
@@ -184,7 +188,7 @@ def _describe_route(route: Route, resources: Mapping[str, Resource]) -> dict[str
         operations[method.lower()] = {
             **operation,
             "responses": _describe_responses(responses, access),
-            "security": SECURITY[access],
+            "security": TOKEN if access in guarded else [],
         }
     if spec.has_head:
         bodiless = {code: replace(response, schema=None) for code, response in responses.items()}

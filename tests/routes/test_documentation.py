@@ -94,6 +94,41 @@ def test_swagger_ui_sends_the_token_that_is_entered(database: str) -> None:
 
 
 @needs_chromium
+@pytest.mark.parametrize("reads_need_token", [False, True])
+def test_swagger_ui_shows_a_padlock_where_the_token_is_needed(
+    database: str, reads_need_token: bool
+) -> None:
+    with (
+        serving(database, api_token=TOKEN, api_token_for_reads=reads_need_token) as client,
+        browser_page(client.base_url) as page,
+    ):
+        page.goto("/docs")
+        page.wait_for_selector("#operations-health-getHealth")
+
+        def padlock(operation: str) -> str | None:
+            button = page.locator(f"#operations-{operation} .authorization__btn")
+            return button.get_attribute("aria-label") if button.count() else None
+
+        reads = ("projects-listProjects", "syncs-getSync", "documents-getRawDocument")
+        changes = (
+            "projects-createProject",
+            "project_docs-updateProjectDoc",
+            "syncs-syncProjectDoc",
+        )
+        for operation in (*reads, *changes):
+            is_guarded = reads_need_token or operation in changes
+            expected = "authorization button unlocked" if is_guarded else None
+            assert padlock(operation) == expected, operation
+        for operation in ("health-getHealth", "syncs-receiveWebhook", "documentation-getReDoc"):
+            assert padlock(operation) is None
+        page.get_by_role("button", name="Authorize").first.click()
+        page.locator(".auth-container input").fill(TOKEN)
+        page.locator(".auth-btn-wrapper").get_by_role("button", name="Apply").click()
+        page.locator(".auth-btn-wrapper").get_by_role("button", name="Close").click()
+        assert padlock(changes[0]) == "authorization button locked"
+
+
+@needs_chromium
 def test_the_root_opens_swagger_ui(page: Page) -> None:
     page.goto("/")
     page.wait_for_selector("#operations-health-getHealth")
@@ -106,6 +141,25 @@ def test_redoc_shows_the_api(page: Page) -> None:
     page.wait_for_selector("text=BMADFlow API")
     page.get_by_text("health", exact=True).first.click()
     page.get_by_text("Tell whether the service can do its work", exact=True).first.wait_for()
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 400), (2560, 1440)])
+def test_the_line_below_redocs_menu_is_whole(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("/redoc")
+    line = page.locator("a[href*='redocly.com']")
+    line.wait_for()
+    assert line.inner_text().strip() == "API docs by"
+    logo = line.locator("img")
+    logo.wait_for()
+    assert logo.evaluate("image => image.complete && image.naturalWidth") == 44
+    outer, inner = line.bounding_box(), logo.bounding_box()
+    assert outer is not None
+    assert inner is not None
+    for start, size, end in (("x", "width", width), ("y", "height", height)):
+        assert outer[start] <= inner[start]
+        assert inner[start] + inner[size] <= outer[start] + outer[size] <= end
 
 
 def test_the_root_redirects(client: httpx.Client) -> None:

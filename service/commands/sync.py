@@ -15,7 +15,7 @@ from marshmallow import ValidationError
 from service.database import open_database
 from service.database_errors import DatabaseUnavailable
 from service.git.errors import GitMachineError
-from service.git.names import parse_branch, parse_folder, parse_repository_url
+from service.git.names import decode_part, parse_branch, parse_folder, parse_repository_url
 from service.git.version import check_installed
 from service.metrics import Metrics
 from service.problems import Problem
@@ -230,7 +230,7 @@ async def _undo_registration(database: Database, registered: RegisteredSource) -
 
 def repository_name(url: str) -> str:
     """Return the last segment of a repository's URL without .git, cut to NAME_LENGTH characters."""
-    last = url.rpartition("/")[2]
+    last = decode_part(url.rpartition("/")[2])
     return (last.removesuffix(".git") or last)[:NAME_LENGTH]
 
 

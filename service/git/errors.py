@@ -34,6 +34,10 @@ class GitAccessError(GitError):
         self.status = status
 
 
+class GitMovedError(GitError):
+    """The server redirects to another URL, which is not followed."""
+
+
 class GitMissingObjectError(GitError):
     """The server does not have an object that was asked for by its id."""
 
@@ -53,6 +57,8 @@ class GitMachineError(GitError):
 TOO_LARGE = "The repository is too large: it has more than {bytes:,} bytes to fetch."
 UNKNOWN_HOST = "The repository's host is unknown: its name has no address."
 DISK_FULL = "The service's disk is full; try later."
+MOVED = "The repository has moved: register its new URL, or add .git at the end of this one."
+MOVED_TO = "The repository has moved to {url}: change the source's URL."
 NO_ACCESS = "The repository was not found, or it is private and the service may not read it."
 FORBIDDEN = "The server refuses access to the repository (403)."
 REFUSES_CREDENTIALS = "The server refuses the service's token for {host} ({status})."
@@ -67,7 +73,7 @@ CANNOT_START = "git cannot be started on the service's machine."
 _KNOWN = {
     CANNOT_START: (r"^(prlimit|setpriv): ",),
     DISK_FULL: (r"No space left on device", r"Disk quota exceeded"),
-    "The repository has moved: register its new URL, or add .git at the end of this one.": (
+    MOVED: (
         r"returned error: 30[12378]",
         r"unable to update url base from redirection",
     ),
@@ -126,6 +132,7 @@ _PATTERNS = {
 _CLASSES: dict[str, type[GitError]] = {
     CANNOT_START: GitMachineError,
     DISK_FULL: GitMachineError,
+    MOVED: GitMovedError,
     DAMAGED: GitBrokenTransferError,
     BROKE_OFF: GitBrokenTransferError,
 }

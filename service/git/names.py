@@ -17,9 +17,15 @@ PAGE_PATH = re.compile(r"/[^/]+/[^/]+/(.*/)?(-/|(tree|blob|raw|src/(branch|commi
 
 URL = re.compile(r"https://([^/]*)(/.*)?", re.IGNORECASE)
 HOST = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([0-9]{1,5}))?")
-# RFC 3986, section 3.3, without percent-escapes.
-SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]*")
-BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# RFC 3986, section 3.3: what may stand in a part of a path as it is.
+SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%-]*")
+ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+# RFC 3986, section 2.3: escaped or not, these mean the same.
+UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+# ASCII characters that may be escaped, besides those of SEGMENT: Azure DevOps has projects such as
+# `My Project` and `C# [old]`. Not / and \\, which a server could take for the end of a part, nor %,
+# which it could decode a second time, nor ", <, > and the like, which no repository's name has.
+ESCAPED = re.compile(r"[ #\[\]^`{}]")
 # What `git check-ref-format --branch` refuses, besides control characters.
 BAD_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^/|/$|^-|(^|/)\.|\.$|\.lock(/|$)|^HEAD$")
 
@@ -44,9 +50,42 @@ def parse_repository_url(url: str, hosts: Sequence[str]) -> str:
     if "?" in url or "#" in url:
         raise ValueError("The URL must not have a query (?) or a fragment (#).")
     host = _parse_host(match[1].lower(), hosts)
-    path = (match[2] or "").removesuffix("/")
+    parts = [_normalise_part(part) for part in (match[2] or "").removesuffix("/").split("/")]
+    path = "/".join(parts)
     _check_path(host, path)
     return f"https://{host}{path}"
+
+
+def _normalise_part(part: str) -> str:
+    """Return a part of a URL's path with upper-case escapes, and only those that it needs.
+
+    Raises ValueError for characters that a repository's URL does not have, escaped or not.
+    """
+    plain = decode_part(part)
+    is_allowed = all(
+        (SEGMENT.fullmatch(character) and character != "%")
+        or ESCAPED.fullmatch(character)
+        or (not character.isascii() and character.isprintable())
+        for character in plain
+    )
+    if not SEGMENT.fullmatch(part) or not is_allowed or plain != plain.strip():
+        raise ValueError("The URL's path has a character that repositories' URLs do not have.")
+
+    def normalise(match: re.Match[str]) -> str:
+        character = chr(int(match[1], 16))
+        return character if UNRESERVED.fullmatch(character) else match[0].upper()
+
+    return ESCAPE.sub(normalise, part)
+
+
+def decode_part(part: str) -> str:
+    """Return a part of a URL's path without escapes. Raises ValueError if they are malformed."""
+    if any(match[1] is None for match in ESCAPE.finditer(part)):
+        raise ValueError("The URL has a % that begins no escape such as %20.")
+    try:
+        return unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("The URL has escapes that are not UTF-8, as in %C3%A9.") from None
 
 
 def _parse_host(authority: str, hosts: Sequence[str]) -> str:
@@ -67,12 +106,8 @@ def _parse_host(authority: str, hosts: Sequence[str]) -> str:
 
 def _check_path(host: str, path: str) -> None:
     segments = path.split("/")[1:]
-    for segment in segments:
-        plain = unquote(segment, "latin-1")
-        if BAD_ESCAPE.search(segment) or not SEGMENT.fullmatch(plain):
-            raise ValueError("The URL's path has a character that repositories' URLs do not have.")
-        if plain in {"", ".", ".."}:
-            raise ValueError("The URL's path has a part that is empty, . or ..")
+    if not {"", ".", ".."}.isdisjoint(segments):
+        raise ValueError("The URL's path has a part that is empty, . or ..")
     if not segments:
         raise ValueError("The URL names a host, but no repository on it.")
     if host in OWNER_AND_NAME_HOSTS and len(segments) < 2:

@@ -13,6 +13,8 @@ class GitOptions:
 
     # URL schemes that git may use: GIT_PROTOCOLS.
     protocols: tuple[str, ...] = ("https",)
+    # Those of repositories, as `host` or `host:port`: an error may name a URL on one of them.
+    hosts: tuple[str, ...] = ()
     # Allow hosts to have any address, and let git look it up itself: for a server inside the
     # network, or where `config_global` sends URLs elsewhere.
     private_networks: bool = False

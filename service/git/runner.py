@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,19 +16,22 @@ from service.git.credentials import find_token
 from service.git.errors import (
     CANNOT_START,
     DISK_FULL,
+    MOVED_TO,
     REFUSES_CREDENTIALS,
     TOO_LARGE,
     GitAccessError,
     GitError,
     GitMachineError,
+    GitMovedError,
     GitTooLargeError,
     explain,
 )
 from service.git.process import git_command, git_environment, run_git
+from service.git.redirects import TRACE_BYTES, TRACE_VARIABLES, find_target
 from service.git.version import check_version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from service.git.options import GitOptions
 
@@ -66,7 +70,26 @@ class GitRunner:
             configuration["http.curloptResolve"] = self._pins[host, port]
         name = f"[{host}]" if ":" in host else host
         address = name if port == 443 else f"{name}:{port}"
-        run = partial(self.run, *arguments, stdin=stdin, git_dir=git_dir)
+        try:
+            return await self._run_with_token(
+                url,
+                address,
+                partial(self.run, *arguments, stdin=stdin, git_dir=git_dir),
+                configuration,
+            )
+        except GitMovedError:
+            if target := await self._find_target(url, address, configuration):
+                raise GitMovedError(MOVED_TO.format(url=target)) from None
+            raise
+
+    async def _run_with_token(
+        self,
+        url: str,
+        address: str,
+        run: Callable[..., Awaitable[Path]],
+        configuration: dict[str, str],
+    ) -> Path:
+        """Run git with the host's token, and once without it if the host refuses it."""
         token = find_token(self._options.all_tokens, url, address)
         if token is None or address in self.refused_tokens:
             return await run(configuration=configuration)
@@ -87,6 +110,21 @@ class GitRunner:
         self.refused_tokens[address] = refusal.status
         return output
 
+    async def _find_target(
+        self, url: str, address: str, configuration: dict[str, str]
+    ) -> str | None:
+        """Return the URL that the server redirects to, if it may be shown to users."""
+        trace = self.new_path("trace")
+        arguments = ("ls-remote", "--", url, "HEAD")
+        variables = {**TRACE_VARIABLES, "GIT_TRACE_CURL": str(trace)}
+        run = partial(self.run, *arguments, git_dir=os.devnull, variables=variables)
+        with suppress(GitError):
+            await self._run_with_token(url, address, run, configuration)
+        if not trace.exists():
+            return None
+        text = _read_end(trace, TRACE_BYTES).decode(errors="replace")
+        return find_target(text, url, self._options.hosts)
+
     async def run(
         self,
         *arguments: str,
@@ -94,9 +132,11 @@ class GitRunner:
         git_dir: str | None = None,
         file_bytes: int | None = None,
         configuration: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Path:
         """Run a git command to its end; return the file of its output.
 
+        `configuration` and `variables` are added to git's configuration and environment.
         No file that git writes may have more than `file_bytes`, by default the options' max_bytes.
         Raises GitError if the command fails, is too slow or cannot be started.
         """
@@ -104,7 +144,9 @@ class GitRunner:
             self._is_version_checked = True
             await self._check_version()
         directory = f"--git-dir={git_dir or self.git_dir}"
-        return await self._run([directory, *arguments], stdin, file_bytes, configuration or {})
+        return await self._run(
+            [directory, *arguments], stdin, file_bytes, configuration or {}, variables or {}
+        )
 
     def unfinished_packs(self) -> list[Path]:
         """Return the packs of unfinished fetches."""
@@ -116,7 +158,7 @@ class GitRunner:
         return self._directory / f"{name}-{self._file_count}"
 
     async def _check_version(self) -> None:
-        output = await self._run(["version"], None, None, {})
+        output = await self._run(["version"], None, None, {}, {})
         check_version(output.read_text())
 
     async def _run(
@@ -125,11 +167,12 @@ class GitRunner:
         stdin: Path | None,
         file_bytes: int | None,
         configuration: Mapping[str, str],
+        variables: Mapping[str, str],
     ) -> Path:
         options = self._options
         output, errors = self.new_path("output"), self.new_path("errors")
         command = git_command(file_bytes or options.max_bytes)
-        variables = git_environment(
+        environment = git_environment(
             protocols=options.protocols,
             config_global=options.config_global,
             configuration=configuration,
@@ -138,7 +181,7 @@ class GitRunner:
             async with asyncio.timeout_at(self._deadline):
                 code = await run_git(
                     [*command, *arguments],
-                    variables,
+                    {**environment, **variables},
                     stdin=stdin or Path(os.devnull),
                     stdout=output,
                     stderr=errors,

@@ -106,6 +106,7 @@ class Source(NamedTuple):
 def _git_options(settings: Settings) -> GitOptions:
     return GitOptions(
         protocols=settings.git_protocols,
+        hosts=settings.git_hosts,
         private_networks=settings.git_private_networks,
         config_global=settings.git_config_global,
         token=settings.git_token,

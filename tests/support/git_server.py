@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 HOST = "git.example"
 # The date of the commit before the first one: each is a minute after the one before by default.
@@ -224,6 +224,9 @@ class Behaviour:
     redirect_to: str | None = None
     # Redirect only paths with this in them.
     redirect_paths: str = ""
+    # Replace the first text in the redirect's path by the second.
+    redirect_path: tuple[str, str] | None = None
+    redirect_status: int = 301
     # Respond with 401 unless the Authorization header is this one.
     authorization: str | None = None
     # Respond with this status to every request with an Authorization header.
@@ -264,7 +267,8 @@ class GitServer:
     def create(self, name: str = "team/docs") -> Remote:
         """Make an empty repository at /NAME.git."""
         path = f"{name}.git"
-        return Remote(self.folder / path, f"https://{HOST}/{path}", f"{self.url}/{path}")
+        quoted = quote(path)
+        return Remote(self.folder / path, f"https://{HOST}/{quoted}", f"{self.url}/{quoted}")
 
     @contextmanager
     def counting_active(self) -> Generator[None]:
@@ -336,7 +340,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._read_body(headers)
         server.requests.append(Request(self.command, self.path, headers, body))
         if behaviour.redirect_to is not None and behaviour.redirect_paths in self.path:
-            self._send(301, b"", Location=behaviour.redirect_to + self.path)
+            path = self.path
+            if behaviour.redirect_path is not None:
+                old, new = behaviour.redirect_path
+                path = path.replace(old, new, 1)
+            self._send(behaviour.redirect_status, b"", Location=behaviour.redirect_to + path)
         elif behaviour.hang_up_once and behaviour.hang_up_once in body:
             behaviour.hang_up_once = b""
             self.close_connection = True
@@ -396,7 +404,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_PROTOCOL": headers.get("git-protocol", ""),
             "REQUEST_METHOD": self.command,
-            "PATH_INFO": parts.path,
+            "PATH_INFO": unquote(parts.path),
             "QUERY_STRING": parts.query,
             "CONTENT_TYPE": headers.get("content-type", ""),
             "CONTENT_LENGTH": str(len(body)),

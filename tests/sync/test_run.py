@@ -377,3 +377,14 @@ def test_a_file_that_the_server_cannot_give_is_skipped_until_it_can(hub: Hub) ->
     assert counts(hub.sync(source)) == (1, 1, 2, 0, 0)
     assert hub.document(project, "a.md")["id"] == before
     assert counts(hub.sync(source)) == (0, 0, 4, 0, 0)
+
+
+def test_a_repository_with_spaces_and_other_letters_in_its_url_is_synced(hub: Hub) -> None:
+    remote = hub.server.create("team/My Project/_git/Café C#")
+    remote.commit({"a.md": b"# A\n"})
+    shown = "https://git.example/team/My%20Project/_git/Caf%C3%A9%20C%23.git"
+    assert remote.url == shown
+    project = hub.create_project()
+    source = hub.create_source(project, remote, github_url=shown.replace("%C3%A9", "%c3%a9"))
+    assert hub.client.get(f"/api/project-docs/{source}").json()["github_url"] == shown
+    assert counts(hub.sync(source)) == (1, 0, 0, 0, 0)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,7 +24,9 @@ from prometheus_client import (
 from service import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+
+    from prometheus_client import Metric
 
     # How prometheus-client aggregates a gauge over several workers.
     _Aggregation: TypeAlias = Literal["livesum", "livemax", "livemostrecent"]
@@ -196,9 +199,26 @@ class Metrics:
             # Imported here: a single process starts faster without it.
             from prometheus_client.multiprocess import MultiProcessCollector
 
+            class Collector(MultiProcessCollector):
+                def collect(self) -> Iterable[Metric]:
+                    return cast("Iterable[Metric]", self.merge(_written_files()))
+
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            Collector(registry)
         return generate_latest(registry)
+
+
+def _written_files() -> list[str]:
+    """Return the workers' files, without those that a worker has created and not yet written.
+
+    prometheus-client itself fails on such a file.
+    """
+    found: list[str] = []
+    for path in Path(os.environ[SHARED_FOLDER]).glob("*.db"):
+        with suppress(FileNotFoundError):  # a gauge of a worker that has just ended
+            if path.stat().st_size:
+                found.append(str(path))
+    return found
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from service.state import Request
 
@@ -187,6 +188,19 @@ def test_promtool_finds_no_fault(client: httpx.Client) -> None:
 def test_the_version_is_a_label(client: httpx.Client) -> None:
     labels = {"service_name": "bmadflow-api", "service_version": __version__}
     assert read(client, "target_info", **labels) == 1
+
+
+def test_a_worker_that_just_starts_does_not_break_a_scrape(
+    database: str, start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    # tempfile makes the folder of the workers' metrics here.
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2", TMPDIR=str(tmp_path))
+    assert httpx.get(f"{service.url}/metrics", timeout=30).status_code == 200
+    [folder] = tmp_path.glob("bmadflow-metrics-*")
+    (folder / "counter_1.db").touch()  # as prometheus-client leaves it for a moment
+    response = httpx.get(f"{service.url}/metrics", timeout=30)
+    assert response.status_code == 200
+    assert "bmadflow_database_up 1.0" in response.text
 
 
 def test_any_worker_renders_the_metrics_of_all(

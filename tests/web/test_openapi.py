@@ -325,11 +325,25 @@ def test_a_node_of_the_tree_is_a_folder_or_a_file() -> None:
         assert schema["properties"]["type"]["enum"] == [kind]
 
 
+def schemas_named_in(node: Any, document: dict[str, Any]) -> Iterator[str]:
+    """Return the names of the schemas that a part of the document refers to, through others too."""
+    waiting, seen = [json.dumps(node)], set[str]()
+    while waiting:
+        names = re.findall('"#/components/schemas/([^"]+)"', waiting.pop())
+        for name in set(names) - seen:
+            seen.add(name)
+            yield name
+            waiting.append(json.dumps(document["components"]["schemas"][name]))
+
+
 def closed_document() -> dict[str, Any]:
     """Return the document where reads need the token, with no fields in responses but the named."""
     document = copy.deepcopy(build_document(ROUTES, RESOURCES, reads_need_token=True))
-    for name, schema in document["components"]["schemas"].items():
-        if "properties" in schema and not name.endswith("Input") and name != "Push":
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    responses = [operation["responses"] for operation in operations]
+    for name in schemas_named_in([responses, document["components"]["responses"]], document):
+        schema = document["components"]["schemas"][name]
+        if "properties" in schema:
             schema["additionalProperties"] = False
     return document
 

@@ -35,6 +35,12 @@ def redact_values(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> None
     do asyncpg's about an argument and the errors that caused them.
     """
     names = ("sqlstate", "table_name", "column_name", "constraint_name")
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        # Its fields lack the table's name. Its message has that, and no values.
+        error.args = (f"sqlstate={error.sqlstate}, {error.args[0]}",)
+        error.detail = error.hint = None
+        error.__cause__ = error.__context__ = None
+        return
     known = {name: getattr(error, name, None) for name in names}
     error.args = (", ".join(f"{name}={value}" for name, value in known.items() if value),)
     error.detail = error.hint = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import asyncpg
 import structlog
 
+from service.connecting.rights import MISSING_GRANTS
 from service.database_errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -163,12 +164,30 @@ class HealthCheck:
         except asyncpg.UndefinedTableError:  # yoyo's table: no migration was ever applied
             self._metrics.migrations_pending.set(len(self._migrations))
             health, cause = MIGRATIONS_PENDING, None
-        except asyncpg.PostgresError as error:  # such as a role that may not read the table
+            await self._log_missing_grants(health)
+        except asyncpg.InsufficientPrivilegeError as error:
+            # The database responds, but nothing shows that its schema has the migrations.
+            health, cause = MIGRATIONS_PENDING, error
+            await self._log_missing_grants(health)
+        except asyncpg.PostgresError as error:
             health, cause = UNREACHABLE, error
         else:
             cause = None
         self._record(health, cause)
         return health
+
+    async def _log_missing_grants(self, health: Health) -> None:
+        if health == self._last:
+            return
+        try:
+            async with self._database.connection(
+                self._timeout, self._timeout, is_patient=False
+            ) as connection:
+                rows = await connection.fetch(MISSING_GRANTS)
+        except DatabaseUnavailable:  # which the next query finds, too
+            return
+        if rows:
+            log.error("database_rights_missing", grants="; ".join(row["statement"] for row in rows))
 
     async def _compare_schema(self) -> Health:
         loop = asyncio.get_running_loop()

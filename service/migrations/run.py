@@ -13,6 +13,7 @@ from psycopg import pq
 from psycopg.rows import scalar_row
 from yoyo.migrations import default_migration_table
 
+from service.connecting.rights import MISSING_GRANTS
 from service.connecting.url import read_url
 from service.migrations.backend import (
     PROCESS_LOCK,
@@ -97,6 +98,7 @@ def rollback(
     """
     files = {file.id: file for file in read_migration_files(folder)}
     with _locked(url, report) as connection:
+        _check_rights(connection)
         applied = _read_applied(connection)
         if not applied:
             report("there is nothing to roll back")
@@ -173,6 +175,7 @@ def _connect_when_ready(url: str, report: Callable[[str], None]) -> psycopg.Conn
 
 
 def _compare(connection: psycopg.Connection[Any], files: list[MigrationFile]) -> Status:
+    _check_rights(connection)
     applied = _read_applied(connection)
     checksums = _read_checksums(connection)
     ids = {file.id for file in files}
@@ -187,6 +190,15 @@ def _compare(connection: psycopg.Connection[Any], files: list[MigrationFile]) ->
         gone=[migration_id for migration_id in applied if migration_id not in ids],
         is_locked=_is_locked(connection, PROCESS_LOCK, WORK_LOCK),
     )
+
+
+def _check_rights(connection: psycopg.Connection[Any]) -> None:
+    rows = connection.cursor(row_factory=scalar_row).execute(MISSING_GRANTS.encode()).fetchall()
+    if rows:
+        raise MigrationError(
+            f'the role "{connection.info.user}" may not read which migrations are applied: run '
+            f"`{'; '.join(rows)}`"
+        )
 
 
 def _read_applied(connection: psycopg.Connection[Any]) -> list[str]:

@@ -179,7 +179,7 @@ def test_a_deployment_may_choose_an_embedded_database(
         text = (checkout / ".env").read_text()
         (checkout / ".env").write_text(text.replace("embedded:.postgres", url))
     result = run([sys.executable, "-m", "service", "migrate"], checkout, **variables)
-    assert (result.returncode, result.stdout.count("applied")) == (0, 2)
+    assert (result.returncode, "applied 0001" in result.stdout) == (0, True)
 
 
 def test_a_deployment_may_choose_even_the_default(checkout: Path) -> None:

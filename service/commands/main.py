@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from service import ROOT, __version__
+from service.commands.databases import describe_database
 from service.commands.output import FAILED, Output
 from service.connecting.libpq import connection_string, libpq_environment, libpq_parameters
 from service.connecting.url import read_url
@@ -90,11 +91,12 @@ def run_serve(options: argparse.Namespace) -> int:
     except ListenError as error:
         raise CommandError(str(error)) from error
     with _running_embedded(settings) as running:
-        code = _import_server_while_migrating() if options.migrate else 0
-        if code:
+        if options.migrate and (code := _import_server_while_migrating(settings)):
             return code
         from service.server.serve import serve
 
+        if not options.migrate:
+            _log_database(settings)
         return serve(running, sockets)
 
 
@@ -103,7 +105,7 @@ def run_migrate(options: argparse.Namespace) -> int:
     options.output.is_needed = not options.by_serve
     from service.migrations.run import migrate
 
-    return _run_on_database(lambda url: migrate(url, options.output.print_line))
+    return _run_on_database(options, lambda url: migrate(url, options.output.print_line))
 
 
 def run_rollback(options: argparse.Namespace) -> int:
@@ -122,7 +124,9 @@ def run_rollback(options: argparse.Namespace) -> int:
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     confirm = None if options.yes else ask if is_terminal else refuse_losses
-    return _run_on_database(lambda url: rollback(url, options.output.print_line, confirm=confirm))
+    return _run_on_database(
+        options, lambda url: rollback(url, options.output.print_line, confirm=confirm)
+    )
 
 
 def run_status(options: argparse.Namespace) -> int:
@@ -149,7 +153,7 @@ def run_status(options: argparse.Namespace) -> int:
         options.output.print_line(f"the schema is up to date ({len(status.applied)} applied)")
         return 0
 
-    return _run_on_database(print_status)
+    return _run_on_database(options, print_status)
 
 
 def run_new(options: argparse.Namespace) -> int:
@@ -221,7 +225,7 @@ def _find_psql(settings: Settings) -> str:
     return found
 
 
-def _import_server_while_migrating() -> int:
+def _import_server_while_migrating(settings: Settings) -> int:
     # In another process, so that the migrations' libraries do not stay in the service's memory.
     # This process imports the server's libraries meanwhile.
     command = [sys.executable, "-m", "service", "migrate", "--by-serve"]
@@ -229,11 +233,23 @@ def _import_server_while_migrating() -> int:
     with subprocess.Popen(command, process_group=0) as migrating:
         try:
             importlib.import_module("service.server.serve")
-
+            _log_database(settings)
             return migrating.wait()
         except BaseException:
             migrating.terminate()
             raise
+
+
+def _log_database(settings: Settings) -> None:
+    import structlog
+
+    from service.logs import configure_logs
+
+    configure_logs(settings.log_level, settings.log_format)
+    database = describe_database(settings.database_url)
+    migrations = describe_database(settings.migrations_database_url)
+    other = {} if migrations == database else {"for_migrations": migrations}
+    structlog.get_logger().info("database_chosen", database=database, **other)
 
 
 @contextmanager
@@ -262,11 +278,17 @@ def _running_embedded(settings: Settings) -> Generator[Settings]:
         raise CommandError(str(error)) from error
 
 
-def _run_on_database(work: Callable[[str], int | None]) -> int:
-    """Call `work` with the URL for migrations; return its result as exit code, 0 for None."""
+def _run_on_database(options: argparse.Namespace, work: Callable[[str], int | None]) -> int:
+    """Call `work` with the URL for migrations; return its result as exit code, 0 for None.
+
+    Standard error says first which database that is, except on behalf of `serve`, which logs it.
+    """
     from service.migrations.backend import MigrationError
 
-    with _running_embedded(load_settings()) as settings:
+    wanted = load_settings()
+    if not options.by_serve:
+        options.output.print_note(f"database: {describe_database(wanted.migrations_database_url)}")
+    with _running_embedded(wanted) as settings:
         # The settings have all that libpq would read from the environment.
         environment = libpq_environment(os.environ)
         os.environ.clear()
@@ -287,7 +309,7 @@ def _build_parser() -> argparse.ArgumentParser:
     ) -> argparse.ArgumentParser:
         text = command.__doc__
         added = commands.add_parser(name, help=text, description=text, add_help=has_help)
-        added.set_defaults(command=command)
+        added.set_defaults(command=command, by_serve=False)
         return added
 
     serve = add("serve", run_serve)

@@ -44,8 +44,13 @@ class Output:
 
     def print_errors(self, lines: str) -> None:
         """Print lines to standard error, each as an error."""
+        for line in lines.splitlines():
+            self.print_note(f"error: {line}")
+
+    def print_note(self, line: str) -> None:
+        """Print a line to standard error: what is no result of the command."""
         try:
-            sys.stderr.write("".join(f"error: {line}\n" for line in lines.splitlines()))
+            sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
         except OSError:  # the exit code is all that is left to say
             _discard(sys.stderr)

@@ -184,7 +184,8 @@ def test_a_nameless_account_serves_whatever_home_it_has(
         )
         return result.returncode, result.stderr
 
-    assert run("migrate") == (0, "")
+    code, errors = run("migrate")
+    assert code == 0, errors
     assert run("psql", "-c", "select 1") == (0, "")
     log = tmp_path / "log"
     with log.open("wb") as output:

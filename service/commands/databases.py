@@ -1,0 +1,29 @@
+"""Which database a command speaks to, for the people who run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.connecting.url import read_url
+from service.settings import EMBEDDED
+
+if TYPE_CHECKING:
+    from service.connecting.url import Host
+
+
+def describe_database(url: str) -> str:
+    """Return the name of a database and all its hosts, without a user or a password.
+
+    `url` is one of the settings: `embedded:` and a folder, or the URL of a server.
+    """
+    if url.startswith(EMBEDDED):
+        return f"embedded in {url.removeprefix(EMBEDDED)}"
+    address = read_url(url)
+    name = address.database if address.database.isprintable() else repr(address.database)
+    return f"{name} on {', '.join(_describe_host(host) for host in address.hosts)}"
+
+
+def _describe_host(host: Host) -> str:
+    if host.is_socket:
+        return f"the socket {host.name}/.s.PGSQL.{host.port}"
+    return f"[{host.name}]:{host.port}" if ":" in host.name else f"{host.name}:{host.port}"

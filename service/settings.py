@@ -17,6 +17,7 @@ from service.development import why_deployed
 from service.environment import Environment, SettingWarning
 from service.git.credentials import GitToken, parse_tokens
 from service.git.names import HOST
+from service.webhooks.hosts import SIGNING_TOKEN, read_signing_key
 
 EMBEDDED = "embedded:"
 DEFAULT_FOLDER = ".postgres"  # in the committed .env
@@ -72,6 +73,10 @@ class Settings:
     api_token: str | None = field(repr=False)
     api_token_for_reads: bool
     github_webhook_secret: str | None = field(repr=False)
+    # A secret token, or a signing token, which begins with `whsec_`.
+    gitlab_webhook_secret: str | None = field(repr=False)
+    gitea_webhook_secret: str | None = field(repr=False)
+    bitbucket_webhook_secret: str | None = field(repr=False)
     # `host` or `host:port`, in lower case.
     git_hosts: tuple[str, ...]
     git_protocols: tuple[str, ...]
@@ -142,6 +147,11 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         api_token=env.secret("API_TOKEN", validate=_check_token) or None,
         api_token_for_reads=env.bool("API_TOKEN_FOR_READS", False),
         github_webhook_secret=env.secret("GITHUB_WEBHOOK_SECRET") or None,
+        gitlab_webhook_secret=(
+            env.secret("GITLAB_WEBHOOK_SECRET", validate=_check_gitlab_secret) or None
+        ),
+        gitea_webhook_secret=env.secret("GITEA_WEBHOOK_SECRET") or None,
+        bitbucket_webhook_secret=env.secret("BITBUCKET_WEBHOOK_SECRET") or None,
         git_hosts=_normalise_git_hosts(
             env.text("GIT_HOSTS", DEFAULT_GIT_HOSTS, validate=_check_git_hosts)
         ),
@@ -275,6 +285,14 @@ def _check_proxies(value: str) -> None:
 def _check_token(value: str) -> None:
     if value and not TOKEN.fullmatch(value):
         raise ValidationError("must be visible ASCII characters, without spaces")
+
+
+def _check_gitlab_secret(value: str) -> None:
+    if value.startswith(SIGNING_TOKEN):
+        try:
+            read_signing_key(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
 
 def _check_git_hosts(value: str) -> None:

@@ -11,8 +11,11 @@ from tests.support.service import SETTING_NAMES
 
 SECRETS = {
     "API_TOKEN": "the-token-of-the-api",
+    "BITBUCKET_WEBHOOK_SECRET": "a secret of Bitbucket's",
     "DATABASE_URL": "postgresql://user:pass@db:5432/app",
+    "GITEA_WEBHOOK_SECRET": "a secret of Gitea's",
     "GITHUB_WEBHOOK_SECRET": "It's a secret to everybody",
+    "GITLAB_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     "GIT_TOKEN": "ghp_0123456789",
     "MIGRATIONS_DATABASE_URL": "postgresql://user:pass@direct:5432/app",
 }

@@ -126,6 +126,19 @@ class GitRepository:
             entries=entries,
         )
 
+    async def read_history(self, url: str, branch: str | None) -> set[str]:
+        """Return the ids of the branch's newest commits, those that fetch_tree fetched if it ran.
+
+        Otherwise fetches the commits alone, without trees.
+        """
+        await self._initialise()
+        if not (self._git.git_dir / "FETCH_HEAD").exists():
+            flags = (NO_TREES, f"--depth={HISTORY_COMMITS}")
+            ref = _ref(branch)
+            await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, ref)
+        output = await self._git.run("rev-list", "FETCH_HEAD", "--")
+        return set((await asyncio.to_thread(output.read_text)).split())
+
     async def fetch_blobs(self, url: str, ids: Collection[str]) -> Blobs:
         """Fetch contents by the ids of a Tree's entries, in as few bytes as the server allows.
 

@@ -67,9 +67,12 @@ RUN: Final[LiteralString] = """
 LAST_RUN: Final[LiteralString] = f"""
     coalesce(
         (select {RUN} from sync_run
-         where project_doc_id = project_doc.id and finished_at is null),
+         where project_doc_id = project_doc.id and finished_at is null
+             and (not_before is null or not_before <= now())),
         (select {RUN} from sync_run
          where project_doc_id = project_doc.id
+             -- A run that looks later for a pushed commit says nothing before that.
+             and (finished_at is not null or not_before is null or not_before <= now())
          order by created_at desc, id desc
          limit 1)
     ) as last_run
@@ -301,6 +304,15 @@ async def update_project_doc(request: Request) -> Response:
                 updated_at = now()
             where id = $1
             returning {COLUMNS}
+        ), moved as (
+            -- Pushes to the old place are not awaited in the new one.
+            update push
+            set is_awaited = false
+            from changed
+            join project_doc as old using (id)
+            where project_doc_id = changed.id and is_awaited
+                and (old.github_url, old.branch)
+                    is distinct from (changed.github_url, changed.branch)
         )
         select row_to_json(found)::text as project_doc
         from (select {COLUMNS}, {LAST_RUN} from changed as project_doc) as found

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from marshmallow import fields, validate
 
-from service.sync.queue import MISSING_SOURCE, request_sync
+from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response
 from service.web.operation import Resource, ResponseSpec
 
@@ -92,9 +92,8 @@ STARTED_RESPONSE: Final = ResponseSpec(
 )
 
 
-async def start_sync(request: Request, source_id: UUID, *, after_push: bool) -> Response:
-    """Queue a run of a source, unless it has one, and return the 202 with the run's Location."""
-    run_id = await request_sync(request.state["database"], source_id, after_push=after_push)
+def started_response(request: Request, source_id: UUID, run_id: UUID) -> Response:
+    """Wake the syncer for a requested run, and return the 202 with the run's Location."""
     request.state["syncer"].wake()
     return json_response(
         orjson.dumps(_started_body(source_id, run_id)),

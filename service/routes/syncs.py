@@ -15,9 +15,9 @@ from service.routes.shared import (
     STARTED_RESPONSE,
     read_id,
     run_status_field,
-    start_sync,
+    started_response,
 )
-from service.sync.queue import SKIPPED_FILES_KEPT
+from service.sync.queue import SKIPPED_FILES_KEPT, request_sync
 from service.web.bodies import ExactSchema, json_response
 from service.web.operation import ResponseSpec, operation
 from service.web.paging import (
@@ -42,6 +42,7 @@ COLUMNS: Final[LiteralString] = """
     -- Null in runs that older code completed.
     case when status = 'completed' then coalesce(moved, 0) end as moved,
     unchanged, removed, skipped, bytes, commit_id, error,
+    not_before, awaited_commit_id,
     (
         select coalesce(json_agg(json_build_object(
                    'path', file ->> 'path', 'reason', file ->> 'reason')), '[]')
@@ -104,6 +105,19 @@ class SyncRunSchema(ExactSchema):
     bytes = _count_field("The bytes that git fetched.")
     commit_id = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
+    not_before = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "A sync that looks again for a pushed commit starts then."},
+    )
+    awaited_commit_id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The commit that a webhook named and the sync did not find; of a queued "
+            "sync, the commit that it looks for."
+        },
+    )
     skipped_files: fields.List[Any] = fields.List(
         fields.Nested(SkippedFileSchema),
         required=True,
@@ -139,6 +153,8 @@ EXAMPLE_RUN: Final = {
     "bytes": 48213,
     "commit_id": "3f786850e387550fdab836ed7e6dc881de23001b",
     "error": None,
+    "not_before": None,
+    "awaited_commit_id": None,
     "skipped_files": [{"path": "docs/latest.md", "reason": "is a symbolic link"}],
 }
 
@@ -157,7 +173,9 @@ async def sync_project_doc(request: Request) -> Response:
 
     Requests a sync and returns at once. If the source has an unfinished sync, returns that one.
     """
-    return await start_sync(request, read_id(request, "id"), after_push=False)
+    source_id = read_id(request, "id")
+    run_id = await request_sync(request.state["database"], source_id)
+    return started_response(request, source_id, run_id)
 
 
 @operation(tag="syncs", responses={200: STATUS_RESPONSE})
@@ -166,12 +184,15 @@ async def get_sync_status(request: Request) -> Response:
     row = await request.state["database"].fetch_row_or_404(
         """
         select project_doc.last_synced_at, project_doc.last_github_commit_date,
-               run.status, run.files_total, coalesce(run.files_done, 0) as files_done, run.error
+               run.status, run.files_total, coalesce(run.files_done, 0) as files_done, run.error,
+               run.awaited_commit_id
         from project_doc
         left join lateral (
-            select status, files_total, files_done, error
+            select status, files_total, files_done, error, awaited_commit_id
             from sync_run
             where project_doc_id = project_doc.id
+                -- A run that looks later for a pushed commit has no status to tell before that.
+                and (finished_at is not null or not_before is null or not_before <= now())
             -- An unfinished run is the latest, even where another has a later created_at.
             order by finished_at is null desc, created_at desc, id desc
             limit 1
@@ -184,6 +205,8 @@ async def get_sync_status(request: Request) -> Response:
     status, message = describe_status(
         row["status"], row["files_total"], row["files_done"], row["error"]
     )
+    if status in {"completed", "failed"} and row["awaited_commit_id"]:
+        message += f" The repository does not show the pushed commit {row['awaited_commit_id']}."
     body = {
         "status": status,
         "message": message,

@@ -1,129 +1,218 @@
-"""GitHub's webhooks: a push syncs its source at once."""
+"""Webhooks: a push syncs its source at once."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-from typing import TYPE_CHECKING, Any, Final
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
+import structlog
 from marshmallow import fields
 
 from service.problems import Problem
-from service.routes.shared import MISSING_SOURCE, STARTED_RESPONSE, read_id, start_sync
-from service.web.bodies import ExactSchema, json_response, parse_object
+from service.routes.shared import MISSING_SOURCE, STARTED_RESPONSE, read_id, started_response
+from service.sync.pushes import Push
+from service.sync.queue import request_sync_of_push
+from service.web.bodies import InputSchema, json_response, parse_object
 from service.web.middleware import MAX_BODY_BYTES
 from service.web.operation import BodySpec, ResponseSpec, operation, parameter
+from service.webhooks.hosts import (
+    BITBUCKET,
+    GITEA,
+    GITHUB,
+    GITLAB,
+    Host,
+    UnprovenError,
+    begin_proof,
+    find_host,
+    read_delivery_id,
+    read_event,
+)
+from service.webhooks.payloads import read_push_payload
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.state import Request
 
-SIGNATURE: Final = re.compile("sha256=[0-9a-f]{64}")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+FORM: Final = "application/x-www-form-urlencoded"
+
+WRONG_SIGNATURE: Final = "The signature does not fit the body."
+NO_HOST: Final = "The delivery has no event header of GitHub, GitLab, Gitea or Bitbucket."
+
+OTHER_EVENT: Final = "Nothing to do for this event."
+PING: Final = "The webhook works: a push to the source's branch will sync it."
+OTHER_BRANCH: Final = "Nothing to do for this branch."
+DELETED_BRANCH: Final = "Nothing to do: the branch was deleted."
+OTHER_REPOSITORY: Final = "Nothing to do: the delivery is of another repository than {url}."
+KNOWN_DELIVERY: Final = "Nothing to do: this delivery was received before."
 
 
-class PushSchema(ExactSchema):
-    """The part of GitHub's payload of a push that the route reads."""
+class PushSchema(InputSchema):
+    """The parts of the hosts' payloads of a push that the route reads."""
 
-    ref = fields.String(required=True)
+    ref = fields.String()
+    before = fields.String()
+    after = fields.String()
+    deleted = fields.Boolean()
     repository = fields.Dict()
+    project = fields.Dict()
+    push = fields.Dict()
+    changes: fields.List[Any] = fields.List(fields.Dict())
 
 
-WEBHOOK_HEADERS: Final = (
-    parameter("X-GitHub-Event", "header", "The event's name.", is_required=True),
-    parameter(
-        "X-Hub-Signature-256",
-        "header",
-        "`sha256=` and the HMAC of the body, in hexadecimal.",
-        is_required=True,
-    ),
-)
+EVENT_HEADERS: Final = {
+    "X-GitHub-Event": "The event at GitHub: `push` or another.",
+    "X-Gitlab-Event": "The event at GitLab: `Push Hook` or another.",
+    "X-Gitea-Event": "The event at Gitea or Forgejo: `push` or another.",
+    "X-Event-Key": "The event at Bitbucket: `repo:push`, `repo:refs_changed` or another.",
+}
+SIGNATURE_HEADERS: Final = {
+    "X-Hub-Signature-256": "GitHub's: `sha256=` and the HMAC of the body, in hexadecimal.",
+    "X-Gitlab-Token": "GitLab's secret token.",
+    "webhook-signature": "GitLab's signature, where GITLAB_WEBHOOK_SECRET is a signing token.",
+    "X-Gitea-Signature": "Gitea's and Forgejo's: the HMAC of the body, in hexadecimal.",
+    "X-Hub-Signature": "Bitbucket's: `sha256=` and the HMAC of the body, in hexadecimal.",
+}
 PUSH_BODY: Final = BodySpec(
     schema=PushSchema,
-    examples={"push": {"ref": "refs/heads/main", "repository": {"default_branch": "main"}}},
+    examples={
+        "github": {
+            "ref": "refs/heads/main",
+            "after": "3f786850e387550fdab836ed7e6dc881de23001b",
+            "repository": {"default_branch": "main"},
+        },
+        "bitbucket": {"push": {"changes": [{"new": {"type": "branch", "name": "main"}}]}},
+    },
     is_any_type=True,
 )
 IGNORED_RESPONSE: Final = ResponseSpec(
-    description="There is nothing to do for this event.",
+    description="There is nothing to do for this delivery; `message` says why.",
     schema={"type": "object", "properties": {"message": {"type": "string"}}},
-    examples={"other": {"message": "Nothing to do for this event."}},
+    examples={"event": {"message": OTHER_EVENT}, "delivery": {"message": KNOWN_DELIVERY}},
 )
-WRONG_SIGNATURE: Final = "The signature does not fit the body."
 
 
 @operation(
     tag="syncs",
-    parameters=WEBHOOK_HEADERS,
+    parameters=tuple(
+        parameter(name, "header", description)
+        for name, description in (EVENT_HEADERS | SIGNATURE_HEADERS).items()
+    ),
     body=PUSH_BODY,
     responses={200: IGNORED_RESPONSE, 202: STARTED_RESPONSE},
     problems={"invalid": "The body is not JSON.", "forbidden": WRONG_SIGNATURE},
 )
 async def receive_webhook(request: Request) -> Response:
-    """Receive a webhook from GitHub.
+    """Receive a webhook from GitHub, GitLab, Gitea, Forgejo or Bitbucket.
 
-    Syncs the source at once after a push to its branch. Other events, and pushes to other branches,
-    get 200 and change nothing. GITHUB_WEBHOOK_SECRET has to be the secret that the webhook has at
-    GitHub. A body may have 25 MiB; if it has more than 1 MiB, its branch is not checked. The body
-    is JSON, or a form whose field `payload` holds the JSON.
+    Syncs the source at once after a push to its branch. Other events, pushes to other branches or
+    other repositories, deletions, and deliveries that were received before get 200 and change
+    nothing. The event header tells the host, whose secret is in GITHUB_WEBHOOK_SECRET,
+    GITLAB_WEBHOOK_SECRET, GITEA_WEBHOOK_SECRET (Forgejo's, too) or BITBUCKET_WEBHOOK_SECRET. The
+    body is JSON, or a form whose field `payload` holds the JSON. A body may have 25 MiB; of one
+    with more than 1 MiB neither the branch nor the repository is checked.
     """
     source_id = read_id(request, "id")
-    body = await _read_signed_body(request)
+    delivery = await _read_delivery(request)
     row = await request.state["database"].fetch_row_or_404(
-        "select branch from project_doc where id = $1", source_id, missing=MISSING_SOURCE
+        "select github_url, branch from project_doc where id = $1",
+        source_id,
+        missing=MISSING_SOURCE,
     )
-    if request.headers.get("x-github-event") != "push":
-        return json_response(orjson.dumps({"message": "Nothing to do for this event."}))
-    if body is not None and not _is_push_to(row["branch"], _read_payload(request, body)):
-        return json_response(orjson.dumps({"message": "Nothing to do for this branch."}))
-    return await start_sync(request, source_id, after_push=True)
+    if delivery.event in delivery.host.ping_events:
+        return _nothing_to_do(PING)
+    if delivery.event not in delivery.host.push_events:
+        return _nothing_to_do(OTHER_EVENT)
+    push = Push()
+    if delivery.payload is not None:
+        payload = parse_object(delivery.payload)
+        if delivery.event == "System Hook" and payload.get("object_kind") != "push":
+            return _nothing_to_do(OTHER_EVENT)
+        pushed = read_push_payload(payload)
+        if not pushed.is_of(row["github_url"]):
+            log.warning("webhook_of_another_repository", project_doc_id=str(source_id))
+            return _nothing_to_do(OTHER_REPOSITORY.format(url=row["github_url"]))
+        # Bitbucket does not tell the default branch. Then a push to any branch may be one to that:
+        # a needless sync does no harm.
+        branch = row["branch"] or pushed.default_branch
+        if branch is not None:
+            change = pushed.find_change(branch)
+            if change is None:
+                return _nothing_to_do(OTHER_BRANCH)
+            if change.is_deleted:
+                return _nothing_to_do(DELETED_BRANCH)
+            push = Push(change.commit, change.previous)
+        elif not any(change.is_of_branch and not change.is_deleted for change in pushed.changes):
+            return _nothing_to_do(OTHER_BRANCH)
+    run_id = await request_sync_of_push(
+        request.state["database"],
+        source_id,
+        push,
+        read_delivery_id(delivery.host, request.headers, push.commit),
+    )
+    if run_id is None:
+        return _nothing_to_do(KNOWN_DELIVERY)
+    return started_response(request, source_id, run_id)
 
 
-async def _read_signed_body(request: Request) -> bytes | None:
-    """Return the body, or None for one of more than MAX_BODY_BYTES.
+def _nothing_to_do(message: str) -> Response:
+    return json_response(orjson.dumps({"message": message}))
 
-    Raises the Problem `forbidden` where the signature is missing or wrong. A large body is only
-    checked, not kept: the push counts as one to the branch, and a needless sync does no harm.
+
+class Delivery(NamedTuple):
+    """A delivery that its host has signed. The payload is None where the body is too large."""
+
+    host: Host
+    event: str
+    payload: bytes | None
+
+
+async def _read_delivery(request: Request) -> Delivery:
+    """Return the delivery; raise the Problem `forbidden` where its signature is not right.
+
+    Of a body with more than MAX_BODY_BYTES only the signature is checked. Then the push counts as
+    one to the source's branch: a needless sync does no harm, and a lost push does.
     """
-    # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
-    secret = request.state["settings"].github_webhook_secret
+    headers = request.headers
+    host = find_host(headers)
+    event = host and read_event(host, headers)
+    if host is None or event is None:
+        raise Problem("forbidden", NO_HOST)
+    secret = _secret(request, host)
     if secret is None:
-        raise Problem("forbidden", "Webhooks are off: the operator has set no secret for them.")
-    given = request.headers.get("x-hub-signature-256", "")
-    # A malformed signature is refused before the body is read.
-    if SIGNATURE.fullmatch(given):
-        expected = hmac.new(secret.encode(), digestmod=hashlib.sha256)
-        body = bytearray()
-        async for chunk in request.stream():
-            expected.update(chunk)
-            if len(body) <= MAX_BODY_BYTES:
-                body += chunk
-        if hmac.compare_digest(given, f"sha256={expected.hexdigest()}"):
-            return bytes(body) if len(body) <= MAX_BODY_BYTES else None
+        raise Problem(
+            "forbidden",
+            f"Webhooks of {host.name} are off: the operator has not set {host.setting}.",
+        )
+    try:
+        # What is wrong without a look at the body is refused before the body is read.
+        proof = begin_proof(host, secret, headers, time.time())
+    except UnprovenError as error:
+        raise Problem("forbidden", str(error)) from None
+    body = bytearray()
+    async for chunk in request.stream():
+        proof.update(chunk)
+        if len(body) <= MAX_BODY_BYTES:
+            body += chunk
+    payload = bytes(body) if len(body) <= MAX_BODY_BYTES else None
+    is_form = headers.get("content-type", "").lower().startswith(FORM)
+    if payload is not None and is_form:
+        payload = parse_qs(payload.decode(errors="replace")).get("payload", [""])[0].encode()
+    # Gitea signs the payload even where it sends a form; the others sign the body.
+    if proof.fits_body() or (is_form and payload is not None and proof.fits(payload)):
+        return Delivery(host, event, payload)
     raise Problem("forbidden", WRONG_SIGNATURE)
 
 
-def _read_payload(request: Request, body: bytes) -> dict[str, Any]:
-    # GitHub's default is a form; JSON is an option of the webhook.
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        payloads = parse_qs(body.decode(errors="replace")).get("payload", [""])
-        body = payloads[0].encode()
-    return parse_object(body)
-
-
-def _is_push_to(branch: str | None, payload: dict[str, Any]) -> bool:
-    """Return whether there is something to sync: a push to `branch` that does not delete it.
-
-    None is the repository's default branch, which the payload names.
-    """
-    if payload.get("deleted") is True:
-        return False
-    if branch is None:
-        match payload:
-            case {"repository": {"default_branch": str(branch)}}:
-                pass
-            case _:
-                return True  # the default branch is unknown, and a needless sync does no harm
-    return payload.get("ref") == f"refs/heads/{branch}"
+def _secret(request: Request, host: Host) -> str | None:
+    settings = request.state["settings"]
+    return {
+        GITHUB.name: settings.github_webhook_secret,
+        GITLAB.name: settings.gitlab_webhook_secret,
+        GITEA.name: settings.gitea_webhook_secret,
+        BITBUCKET.name: settings.bitbucket_webhook_secret,
+    }[host.name]

@@ -51,7 +51,7 @@ class ClaimLostError(Exception):
 
 
 async def claim_run(database: Database) -> Claim | None:
-    """Claim the oldest run that has no valid claim; return None if there is no such run.
+    """Claim the oldest due run that has no valid claim; return None if there is no such run.
 
     The caller has to fail a run with more than MAX_ATTEMPTS attempts instead of starting it.
     """
@@ -70,6 +70,7 @@ async def claim_run(database: Database) -> Claim | None:
             from sync_run
             where finished_at is null
                 and (claimed_until is null or claimed_until < now())
+                and (not_before is null or not_before <= now())
             order by created_at
             limit 1
             for update skip locked

@@ -7,18 +7,20 @@ install, watch or keep in step. `claims` says which worker may work on a run.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 
 import asyncpg
 
 from service.problems import Problem
+from service.sync.pushes import record_push, settle_pushes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from service.database import Connection, Database, Queries
     from service.sync.claims import Claim
+    from service.sync.pushes import Push
 
 # The runs kept of each source; older finished ones are deleted.
 RUNS_KEPT: Final = 100
@@ -66,26 +68,53 @@ class Counts(NamedTuple):
     removed: int
 
 
+async def request_sync_of_push(
+    database: Database, source_id: UUID, push: Push, delivery_id: str | None
+) -> UUID | None:
+    """Request a run that has to find a push; return its id, or None for a known delivery.
+
+    Both are stored, or neither. Raises the Problem `not_found` where the source does not exist.
+    """
+    async with database.transaction() as transaction:
+        source = await transaction.fetch_value(
+            "select id from project_doc where id = $1 for no key update", source_id
+        )
+        if source is None:
+            raise Problem("not_found", MISSING_SOURCE)
+        if not await record_push(transaction, source_id, push, delivery_id):
+            return None
+        return await request_sync(transaction, source_id, after_push=True)
+
+
 async def request_sync(queries: Queries, source_id: UUID, *, after_push: bool = False) -> UUID:
     """Return the id of the source's unfinished run; queue a run if there is none.
 
-    With `after_push`, another run follows an unfinished one that has started: it may have read the
-    repository before the push. Raises the Problem `not_found` where the source does not exist.
+    A run that waits until its `not_before` becomes due at once. With `after_push`, another run
+    follows an unfinished one that has started: it may have read the repository before the push.
+    Raises the Problem `not_found` where the source does not exist.
     """
     while True:
         if after_push:
             run_id = await queries.fetch_value(
                 """
                 update sync_run
-                set is_wanted_again = started_at is not null
+                set is_wanted_again = started_at is not null, not_before = null
                 where project_doc_id = $1 and finished_at is null
                 returning id
                 """,
                 source_id,
             )
         else:
+            # Not an update of every unfinished run: it would wait for a transaction that ends one.
             run_id = await queries.fetch_value(
-                "select id from sync_run where project_doc_id = $1 and finished_at is null",
+                """
+                with due as (
+                    update sync_run
+                    set not_before = null
+                    where project_doc_id = $1 and finished_at is null and not_before > now()
+                )
+                select id from sync_run where project_doc_id = $1 and finished_at is null
+                """,
                 source_id,
             )
         if run_id is not None:
@@ -109,9 +138,28 @@ async def request_sync(queries: Queries, source_id: UUID, *, after_push: bool = 
 
 
 async def request_due_syncs(database: Database, every_minutes: float) -> None:
-    """Queue a run of each source without an unfinished run or one of the last `every_minutes`."""
+    """Queue a run of each source without an unfinished run or one of the last `every_minutes`.
+
+    A run that waits until its `not_before` becomes due at once.
+    """
     await database.execute(
         """
+        with waiting as (
+            update sync_run
+            set not_before = null
+            where id in (
+                select id
+                from sync_run
+                where finished_at is null and not_before > now() and not exists (
+                    select 1
+                    from sync_run as other
+                    where other.project_doc_id = sync_run.project_doc_id
+                        and other.finished_at is not null
+                        and other.created_at > now() - $1 * interval '1 minute'
+                )
+                for update skip locked
+            )
+        )
         insert into sync_run (project_doc_id)
         select id
         from project_doc
@@ -139,13 +187,19 @@ async def complete_run(
     skipped: SkippedFiles,
     fetched_bytes: int,
     commit_id: str | None,
-) -> None:
-    """Record the results of a run, in the transaction that holds the claim and wrote documents."""
+    found: Collection[str],
+) -> dict[str, Any]:
+    """Record the results of a run, in the transaction that holds the claim and wrote documents.
+
+    `found` are those of the awaited pushes' commits that the branch has. Returns fields of the
+    run's log line: the pushed commit that the run did not find, if there is one.
+    """
     # clock_timestamp(), since now() is the transaction's start, before the documents were written.
     kept = [file._asdict() for file in skipped.files[:SKIPPED_FILES_KEPT]]
-    await _end_run(
+    return await _end_run(
         transaction,
         claim,
+        found,
         """
         update sync_run
         set status = 'completed', finished_at = clock_timestamp(), error = null, claim_id = null,
@@ -164,11 +218,17 @@ async def complete_run(
     )
 
 
-async def fail_run(transaction: Connection, claim: Claim, error: str, fetched_bytes: int) -> None:
-    """Record why a run failed, in a transaction that holds the claim."""
-    await _end_run(
+async def fail_run(
+    transaction: Connection, claim: Claim, error: str, fetched_bytes: int
+) -> dict[str, Any]:
+    """Record why a run failed, in a transaction that holds the claim.
+
+    Returns the same fields as complete_run.
+    """
+    return await _end_run(
         transaction,
         claim,
+        (),
         """
         update sync_run
         set status = 'failed', finished_at = clock_timestamp(), error = $2, claim_id = null,
@@ -182,12 +242,37 @@ async def fail_run(transaction: Connection, claim: Claim, error: str, fetched_by
 
 
 async def _end_run(
-    transaction: Connection, claim: Claim, update: LiteralString, *arguments: object
-) -> None:
+    transaction: Connection,
+    claim: Claim,
+    found: Collection[str],
+    update: LiteralString,
+    *arguments: object,
+) -> dict[str, Any]:
     is_wanted_again = await transaction.fetch_value(update, claim.run_id, *arguments)
+    awaited = await settle_pushes(transaction, claim.source_id, found)
+    fields: dict[str, Any] = {}
     if is_wanted_again:
+        # This run may have read the repository before the push, so it says nothing about it.
+        seconds: float | None = 0.0
+    elif awaited:
+        seconds = awaited.seconds
+        fields = {"awaited_commit": awaited.commit, "looks_again_in_seconds": seconds}
+    else:
+        seconds = None
+    await transaction.execute(
+        "update sync_run set awaited_commit_id = $2 where id = $1",
+        claim.run_id,
+        fields.get("awaited_commit"),
+    )
+    if seconds is not None:
         await transaction.execute(
-            "insert into sync_run (project_doc_id) values ($1)", claim.source_id
+            """
+            insert into sync_run (project_doc_id, awaited_commit_id, not_before)
+            values ($1, $2, clock_timestamp() + nullif($3, 0.0) * interval '1 second')
+            """,
+            claim.source_id,
+            awaited.commit if awaited else None,
+            seconds,
         )
     await transaction.execute(
         """
@@ -214,6 +299,7 @@ async def _end_run(
         claim.source_id,
         RUNS_KEPT,
     )
+    return fields
 
 
 async def read_skipped_files(queries: Queries, source_id: UUID) -> SkippedFiles:

@@ -31,6 +31,7 @@ from service.sync.files import (
 )
 from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceMovedError
+from service.sync.pushes import read_awaited_pushes
 from service.sync.queue import (
     Counts,
     SkippedFiles,
@@ -145,8 +146,8 @@ async def sync_source(
                 refused = repository.refused_tokens
     except GitError as error:
         async with progress.finishing(database, claim) as transaction:
-            await fail_run(transaction, claim, str(error), fetched)
-        fields = {"status": "failed", "error": str(error)}
+            awaited = await fail_run(transaction, claim, str(error), fetched)
+        fields = {"status": "failed", "error": str(error), **awaited}
         return Outcome(fields, refused, isinstance(error, GitMachineError))
 
 
@@ -174,6 +175,7 @@ class _Pass:
             shown = Revision(
                 tree.commit, tree.tree_id, tree.commit_date if is_dated else shown.date
             )
+        found = await self._find_pushes(source, shown.commit)
         async with self.progress.finishing(
             self.database, self.claim, source.location
         ) as transaction:
@@ -181,7 +183,7 @@ class _Pass:
                 "select count(*) from document where project_doc_id = $1", source.id
             )
             return await self._complete(
-                transaction, shown, Counts(0, 0, 0, unchanged, 0), skipped_before
+                transaction, shown, Counts(0, 0, 0, unchanged, 0), skipped_before, found
             )
 
     async def _write_difference(
@@ -217,6 +219,7 @@ class _Pass:
             counts, removed = list_changes(shown, stored, moves)
             # Without a tree's id, the next run compares everything, and asks for these files again.
             shown_tree_id = None if unavailable else tree.tree_id
+            found = await self._find_pushes(source, tree.commit)
             async with self.progress.finishing(
                 self.database, self.claim, source.location
             ) as transaction:
@@ -228,7 +231,20 @@ class _Pass:
                     Revision(tree.commit, shown_tree_id, tree.commit_date),
                     counts,
                     SkippedFiles(all_skipped, len(all_skipped)),
+                    found,
                 )
+
+    async def _find_pushes(self, source: Source, head: str | None) -> set[str]:
+        """Return those of the awaited commits that the branch has, which is at `head`."""
+        pushes = await read_awaited_pushes(self.database, source.id)
+        commits = {push.commit for push in pushes if push.commit}
+        # A head that a push replaced is the branch before that push: whether it has the commit says
+        # nothing, since the push may have set the branch back.
+        replaced = {push.commit for push in pushes if push.previous == head}
+        if commits <= replaced | {head}:
+            return commits & {head}
+        history = await self.repository.read_history(source.url, source.branch)
+        return commits & ({head} | history - replaced)
 
     async def _find_renames(
         self,
@@ -284,7 +300,12 @@ class _Pass:
         return Source(id_, url, branch, folder, Revision(commit, tree_id, date), reader_version)
 
     async def _complete(
-        self, transaction: Connection, shown: Revision, counts: Counts, skipped: SkippedFiles
+        self,
+        transaction: Connection,
+        shown: Revision,
+        counts: Counts,
+        skipped: SkippedFiles,
+        found: set[str],
     ) -> dict[str, Any]:
         """Record the source's new revision and the run's results; return the log line's fields."""
         await transaction.execute(
@@ -300,17 +321,19 @@ class _Pass:
             *shown,
             READER_VERSION,
         )
-        await complete_run(
+        awaited = await complete_run(
             transaction,
             self.claim,
             counts=counts,
             skipped=skipped,
             fetched_bytes=self.repository.fetched_bytes(),
             commit_id=shown.commit,
+            found=found,
         )
         return {
             "status": "completed",
             **counts._asdict(),
             "skipped": skipped.total,
             "commit": shown.commit,
+            **awaited,
         }

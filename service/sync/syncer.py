@@ -205,6 +205,7 @@ class Syncer:
                 **outcome.fields,
                 duration_ms=round(seconds * 1000),
             )
+            _warn_of_missing_push(fields, outcome.fields)
 
     async def _keep_claim(self, claim: Claim, progress: Progress) -> None:
         """Renew the claim every RENEW_SECONDS, until cancelled; raises ClaimLostError."""
@@ -235,13 +236,19 @@ class Syncer:
         try:
             async with self._database.transaction() as transaction:
                 await hold_claim(transaction, claim)
-                await fail_run(transaction, claim, error, 0)
+                awaited = await fail_run(transaction, claim, error, 0)
             self._metrics.count_sync_given_up()
         except (ClaimLostError, *DATABASE_ERRORS):
             log.warning("sync_failure_not_recorded", project_doc_id=str(claim.source_id))
         else:
             if fields is not None:
-                log.info("sync_finished", **fields, status="failed", error=error)
+                log.info("sync_finished", **fields, status="failed", error=error, **awaited)
+            _warn_of_missing_push({"project_doc_id": str(claim.source_id)}, awaited)
+
+
+def _warn_of_missing_push(fields: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:
+    if "awaited_commit" in outcome and outcome["looks_again_in_seconds"] is None:
+        log.warning("push_not_found", **fields, commit=outcome["awaited_commit"])
 
 
 def _is_overdue(progress: Progress) -> bool:

@@ -73,7 +73,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     sending = f"{BODY_SECONDS:g} s to send it"
     assert limits == {
         "a body": f"{MAX_BODY_BYTES // MIB} MiB, and {sending}",
-        "the body of a GitHub webhook": f"{MAX_WEBHOOK_BYTES // MIB} MiB, and {sending}",
+        "the body of a webhook": f"{MAX_WEBHOOK_BYTES // MIB} MiB, and {sending}",
         "the request line and the headers": (
             f"{protocol.MAX_HEAD_BYTES // 1024} KiB, and {protocol.HEAD_SECONDS:g} s to send them"
         ),

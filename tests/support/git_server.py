@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -234,6 +235,8 @@ class Behaviour:
     # Respond to every request with this status and body.
     status: int | None = None
     body: bytes = b""
+    # Let so many more git commands see the repositories as they were when `lag` was called.
+    lagging_commands: int = 0
     # Serve the repository's files: git's dumb HTTP protocol.
     is_dumb: bool = False
 
@@ -244,6 +247,8 @@ class GitServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.behaviour = Behaviour()
+        self.lagging_folder = folder.with_name(f"{folder.name}-lagging")
+        self._is_lagging = False
         self.requests: list[Request] = []
         self.sent_bytes = 0
         # Requests to git under way: now, and the most at once.
@@ -295,6 +300,19 @@ class GitServer:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+    def lag(self, commands: int) -> None:
+        """Show so many more git commands the repositories as they are now."""
+        shutil.rmtree(self.lagging_folder, ignore_errors=True)
+        shutil.copytree(self.folder, self.lagging_folder)
+        self.behaviour.lagging_commands = commands
+
+    def folder_to_show(self, method: str) -> Path:
+        """Return the repositories' folder; each git command begins with a GET."""
+        if method == "GET":
+            self._is_lagging = self.behaviour.lagging_commands > 0
+            self.behaviour.lagging_commands -= self._is_lagging
+        return self.lagging_folder if self._is_lagging else self.folder
 
     def wait(self) -> None:
         """Block until `resume` is set or the server ends."""
@@ -400,7 +418,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
-            "GIT_PROJECT_ROOT": str(server.folder),
+            "GIT_PROJECT_ROOT": str(server.folder_to_show(self.command)),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_PROTOCOL": headers.get("git-protocol", ""),
             "REQUEST_METHOD": self.command,

@@ -1,0 +1,145 @@
+"""What the payload of a push says: the repository, its default branch, and the changed refs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# SHA-1 or SHA-256.
+OBJECT_ID: Final = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+ZEROS: Final = re.compile("0+")
+
+
+class RefChange(NamedTuple):
+    """A change of a ref such as `refs/heads/main`: its commit after it and before it.
+
+    Without a commit the ref was deleted, or the payload does not tell.
+    """
+
+    ref: str
+    is_deleted: bool
+    commit: str | None
+    previous: str | None
+
+    @property
+    def is_of_branch(self) -> bool:
+        """Whether the ref is that of a branch."""
+        return self.ref.startswith("refs/heads/")
+
+
+class PushPayload(NamedTuple):
+    """A push. Where the payload leaves a part out, that part is empty or None."""
+
+    # The URLs of the repository and of its page.
+    urls: list[str]
+    # `owner/name`.
+    names: list[str]
+    default_branch: str | None
+    changes: list[RefChange]
+
+    def is_of(self, url: str) -> bool:
+        """Return whether the push was to the repository at `url`, or may have been."""
+        repository = _normalise(url)
+        if self.urls:
+            return repository in map(_normalise, self.urls)
+        path = f"/{repository[1]}"
+        return not self.names or any(path.endswith(f"/{name.lower()}") for name in self.names)
+
+    def find_change(self, branch: str) -> RefChange | None:
+        """Return the change of a branch."""
+        ref = f"refs/heads/{branch}"
+        return next((change for change in self.changes if change.ref == ref), None)
+
+
+def read_push_payload(payload: dict[str, Any]) -> PushPayload:
+    """Return what the payload of GitHub, GitLab, Gitea, Bitbucket Cloud or Data Center says."""
+    found: list[object] = [
+        _get(payload, "repository", "clone_url"),
+        _get(payload, "repository", "html_url"),
+        _get(payload, "project", "git_http_url"),
+        _get(payload, "project", "web_url"),
+        _get(payload, "repository", "git_http_url"),
+        _get(payload, "repository", "homepage"),
+        _get(payload, "repository", "links", "html", "href"),
+    ]
+    found += [_get(link, "href") for link in _list(_get(payload, "repository", "links", "clone"))]
+    # Bitbucket's clone links are of ssh, too.
+    urls = [url for url in _texts(found) if re.match("https?://", url, re.IGNORECASE)]
+    names = [
+        _get(payload, "repository", "full_name"),
+        _get(payload, "project", "path_with_namespace"),
+    ]
+    branches = [
+        _get(payload, "repository", "default_branch"),
+        _get(payload, "project", "default_branch"),
+        _get(payload, "repository", "mainbranch", "name"),
+    ]
+    return PushPayload(
+        urls, list(_texts(names)), next(_texts(branches), None), list(_read_changes(payload))
+    )
+
+
+def _read_changes(payload: dict[str, Any]) -> Iterator[RefChange]:
+    if isinstance(ref := payload.get("ref"), str):  # GitHub, GitLab, Gitea
+        after, before = payload.get("after"), payload.get("before")
+        is_deleted = payload.get("deleted") is True or _is_zeros(after)
+        yield RefChange(ref, is_deleted, _commit(after), _commit(before))
+    for change in _list(_get(payload, "push", "changes")):  # Bitbucket Cloud
+        new, old = _get(change, "new"), _get(change, "old")
+        named = new or old
+        kind = "tags" if _get(named, "type") in {"tag", "annotated_tag"} else "heads"
+        yield RefChange(
+            f"refs/{kind}/{_get(named, 'name')}",
+            new is None,
+            _commit(_get(new, "target", "hash")),
+            _commit(_get(old, "target", "hash")),
+        )
+    for change in _list(payload.get("changes")):  # Bitbucket Data Center
+        ref, after = _get(change, "ref", "id"), _get(change, "toHash")
+        if isinstance(ref, str):
+            is_deleted = _get(change, "type") == "DELETE" or _is_zeros(after)
+            yield RefChange(ref, is_deleted, _commit(after), _commit(_get(change, "fromHash")))
+
+
+def _get(value: object, *names: str) -> object:
+    """Return the member of nested objects that the names lead to, or None."""
+    for name in names:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)  # pyright: ignore[reportUnknownVariableType]
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def _texts(values: list[object]) -> Iterator[str]:
+    return (value for value in values if isinstance(value, str) and value)
+
+
+def _commit(value: object) -> str | None:
+    is_commit = isinstance(value, str) and OBJECT_ID.fullmatch(value) and not _is_zeros(value)
+    return value if is_commit and isinstance(value, str) else None
+
+
+def _is_zeros(value: object) -> bool:
+    return isinstance(value, str) and ZEROS.fullmatch(value) is not None
+
+
+def _normalise(url: str) -> tuple[str, str]:
+    """Return the host and the path of a repository's URL, by which two URLs are compared.
+
+    Without the scheme and the port, which a proxy in front of the host can change, and in lower
+    case: on most hosts two repositories cannot differ in the case alone.
+    """
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").removeprefix("www.")
+    except ValueError:
+        return "", url
+    return host, unquote(parts.path).strip("/").lower().removesuffix(".git")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.webhooks.payloads import PushPayload, RefChange, read_push_payload
+from tests.support.deliveries import AFTER, BEFORE, SENDERS, ZEROS, Sender
+
+URL = "https://git.example/Team/docs.git"
+every_sender = pytest.mark.parametrize("sender", SENDERS, ids=str)
+
+
+def read(sender: Sender, **changes: Any) -> PushPayload:
+    return read_push_payload(sender.push(URL, **changes).payload)
+
+
+@every_sender
+def test_the_payload_of_each_host_is_read(sender: Sender) -> None:
+    pushed = read(sender)
+    assert pushed.changes == [RefChange("refs/heads/main", False, AFTER, BEFORE)]
+    assert pushed.is_of(URL)
+    assert not pushed.is_of("https://git.example/team/other")
+
+
+@every_sender
+@pytest.mark.parametrize("ref", ["refs/heads/a/b", "refs/tags/v1"])
+def test_a_new_and_a_deleted_ref_of_each_host_are_told_apart(sender: Sender, ref: str) -> None:
+    assert read(sender, ref=ref, before=ZEROS).changes == [RefChange(ref, False, AFTER, None)]
+    assert read(sender, ref=ref, after=ZEROS).changes == [RefChange(ref, True, None, BEFORE)]
+
+
+@pytest.mark.parametrize(
+    ("told", "is_same"),
+    [
+        ("https://git.example/team/docs", True),
+        ("https://git.example/team/docs.git", True),
+        ("https://git.example/team/docs/", True),
+        ("http://GIT.example:8080/Team/Docs.git", True),
+        ("https://www.git.example/team/docs", True),
+        ("https://git.example/team/d%6Fcs", True),
+        ("https://git.example/team/docs2", False),
+        ("https://git.example/docs", False),
+        ("https://git.example/a/team/docs", False),
+        ("https://git.example.org/team/docs", False),
+        ("https://[git.example/team/docs", False),
+    ],
+)
+def test_repositories_are_compared_by_host_and_path(told: str, is_same: bool) -> None:
+    pushed = read_push_payload({"repository": {"html_url": told}})
+    assert pushed.is_of("https://git.example/team/docs") is is_same
+
+
+@pytest.mark.parametrize(
+    ("repository", "is_same"),
+    [
+        ({"full_name": "Team/docs"}, True),
+        ({"full_name": "other/docs"}, False),
+        ({"full_name": "m/docs"}, False),
+        ({"clone_url": "git@git.example:other/docs.git"}, True),  # not one to compare
+        ({}, True),
+        (None, True),
+        ({"full_name": 1, "html_url": []}, True),
+    ],
+)
+def test_without_a_url_the_name_is_compared(repository: object, is_same: bool) -> None:
+    assert read_push_payload({"repository": repository}).is_of(URL) is is_same
+
+
+MALFORMED: list[dict[str, Any]] = [
+    {},
+    {"ref": 1, "push": [], "changes": {}, "repository": [], "project": "x"},
+    {"push": {"changes": [None, 1, {}]}, "changes": [None, {"ref": None}, {"ref": {"id": 1}}]},
+    {"push": {"changes": None}, "repository": {"links": {"clone": [None, {"href": 1}]}}},
+]
+
+
+@pytest.mark.parametrize("payload", MALFORMED)
+def test_a_malformed_payload_tells_nothing(payload: dict[str, Any]) -> None:
+    pushed = read_push_payload(payload)
+    assert pushed.find_change("main") is None
+    assert pushed.default_branch is None
+    assert pushed.is_of(URL)
+
+
+@pytest.mark.parametrize("commit", [None, 1, "", "abc", "A" * 40, "g" * 40, "a" * 41, ZEROS])
+def test_what_is_no_commit_is_not_awaited(commit: object) -> None:
+    payload = {"ref": "refs/heads/main", "after": commit, "before": commit}
+    [change] = read_push_payload(payload).changes
+    assert (change.commit, change.previous) == (None, None)
+
+
+def test_commits_of_sha256_are_read() -> None:
+    payload = {"ref": "refs/heads/main", "after": "a" * 64}
+    assert read_push_payload(payload).changes[0].commit == "a" * 64

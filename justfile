@@ -126,6 +126,8 @@ _npm folder venv size:
     fi; \
     cp package-lock.json node_modules/installed.json
 
+# uv searches PATH for Python, without virtual environments. Where PATH has none, the Python of the virtual
+# environment that just is installed in will do: such as the one of the README's first command.
 # Installs the first of `sets`, unless it or one of the others, which contain it, is installed. The file
 # SET.installed holds the requirements that SET was installed from: if they are unchanged, this does nothing.
 [no-exit-message]
@@ -141,7 +143,10 @@ _install folder sets options size:
     if ! command -v uv >/dev/null; then \
         echo 'error: uv is missing; install it with: python3 -m venv .tools && .tools/bin/pip install uv' >&2; exit 1; \
     fi; \
-    if ! output=$(uv venv --quiet --allow-existing --python '>=3.11' "$folder" 2>&1); then \
+    make() { output=$(uv venv --quiet --allow-existing --python "$1" "$folder" 2>&1); }; \
+    beside=$(dirname {{ quote(just_executable()) }})/python3; \
+    if ! make '>=3.11' && ! { [ -x "$beside" ] \
+            && "$beside" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && make "$beside"; }; then \
         case $output in *'No interpreter found'*) \
             output="Python 3.11 or newer was not found; install it, or run: '$(command -v uv)' python install 3.11";; \
         esac; \

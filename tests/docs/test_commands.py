@@ -122,3 +122,34 @@ def test_the_test_command_tests_in_a_new_clone(clone: Path) -> None:
     )
     assert tested.returncode == 0, tested.stdout
     assert re.search(r"^1 passed in ", tested.stdout, re.MULTILINE)
+
+
+# The programs that the recipes and the service use, besides Python, uv and just.
+PROGRAMS = ("sh", "cat", "dirname", "git", "head", "rm", "sed", "tail")
+
+
+def test_the_recipes_work_with_a_python_that_is_not_on_path(clone: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for program in PROGRAMS:
+        found = shutil.which(program, path=SYSTEM_PATH)
+        assert found
+        (tmp_path / "bin" / program).symlink_to(found)
+    command = read_command(clone, "run").replace("python3 ", "/usr/bin/python3 ", 1)
+    result = subprocess.run(
+        ["/bin/sh", "-c", command.removesuffix("run") + "openapi"],
+        cwd=clone,
+        env=new_user_environment() | {"PATH": str(tmp_path / "bin")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    assert result.stdout.startswith("{"), result.stderr
+    base = subprocess.run(
+        [clone / ".venv/bin/python", "-c", "import sys; print(sys._base_executable)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(base.stdout.strip()).resolve() == Path("/usr/bin/python3").resolve()

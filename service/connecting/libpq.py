@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from service.connecting.files import home
 from service.connecting.options import VARIABLES
+from service.connecting.tls import find_tls_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +29,9 @@ def libpq_parameters(address: Address) -> dict[str, str]:
     }
     if address.password is not None:
         parameters["password"] = address.password
-    if "sslcert" in parameters:
-        parameters.setdefault("sslkey", parameters["sslcert"])
+    files = find_tls_files(address)
+    if files.certificate and files.key:
+        parameters |= {"sslcert": files.certificate, "sslkey": files.key}
     elif _is_home_closed():
         parameters["sslcert"] = NO_FILE
     if connect_seconds(address) is None:  # libpq would wait for ever

@@ -103,6 +103,8 @@ def create_tls_context(address: Address) -> ssl.SSLContext | None:
         context.check_hostname = mode == "verify-full"
         _load_root(context, root)
         folder = options.get("sslcrldir")
+        if folder and not Path(folder).is_dir():
+            raise UrlError("the folder of the option sslcrldir cannot be read")
         if files.revoked or folder:
             try:
                 context.load_verify_locations(cafile=files.revoked, capath=folder)

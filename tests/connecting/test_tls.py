@@ -53,6 +53,7 @@ def folder(tmp_path: Path, certificates: Certificates, monkeypatch: pytest.Monke
         ("sslrootcert=empty", "sslrootcert holds no certificates"),
         ("sslrootcert=authority.crt&sslcrl=missing", "sslcrl cannot be read"),
         ("sslrootcert=authority.crt&sslcrl=garbage", "sslcrl holds no certificates"),
+        ("sslrootcert=authority.crt&sslcrldir=missing", "sslcrldir cannot be read"),
         ("sslcert=missing", "cannot be read"),
         ("sslcert=client.crt&sslkey=missing", "sslkey cannot be read"),
         ("sslcert=client.crt&sslkey=open.key", "sslkey may be read by others"),
@@ -76,7 +77,7 @@ def test_a_file_that_cannot_be_used_is_named_at_the_start(
     (folder / "server.key").chmod(0o600)
     (folder / "client.crt").chmod(0o600)
     pairs = [pair.partition("=") for pair in query.split("&")]
-    files = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
+    files = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "passfile"}
     query = "&".join(
         f"{name}={folder / value if name in files else value}" for name, _, value in pairs
     )
@@ -128,7 +129,16 @@ def test_the_files_of_home_are_taken_by_both_drivers(
     (home / "root.crl").unlink()
     shutil.copy(certificates.client, home / "postgresql.crt")
     shutil.copy(certificates.client_key, home / "postgresql.key")
-    assert ask_both(tls_postgres.url("certified", sslmode="require")) == TLS
+    certified = tls_postgres.url("certified", sslmode="require")
+    assert ask_both(certified) == TLS
+    shutil.move(home / "postgresql.crt", folder / "elsewhere.crt")  # its key is still in HOME
+    assert ask_both(certified) == "failed"
+    assert ask_both(f"{certified}&sslcert={folder}/elsewhere.crt") == TLS
+    shutil.copy(certificates.both, home / "postgresql.crt")
+    (home / "postgresql.crt").chmod(0o600)
+    (home / "postgresql.key").unlink()
+    assert ask_both(certified) == TLS
+    (home / "postgresql.crt").unlink()
     for place in (home.parent / ".pgpass", folder / "passwords"):
         place.write_text(f"localhost:{tls_postgres.port}:*:secure:p@ss w\\:rd\n")
         place.chmod(0o600)

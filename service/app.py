@@ -20,7 +20,7 @@ from service.routes.documentation import (
     get_root,
     get_swagger_ui,
 )
-from service.routes.documents import get_document, get_file_tree, get_raw_document
+from service.routes.documents import find_document, get_document, get_file_tree, get_raw_document
 from service.routes.health import get_health, get_liveness
 from service.routes.hello import get_hello
 from service.routes.metrics import get_metrics
@@ -71,6 +71,7 @@ ROUTES: Final = [
     Route("/api/projects/{project_id}/docs", list_project_docs),
     Route("/api/projects/{project_id}/docs", create_project_doc, methods=["POST"]),
     Route("/api/projects/{project_id}/file-tree", get_file_tree),
+    Route("/api/projects/{project_id}/documents", find_document),
     Route("/api/project-docs/{id}", get_project_doc),
     Route("/api/project-docs/{id}", update_project_doc, methods=["PUT"]),
     Route("/api/project-docs/{id}", delete_project_doc, methods=["DELETE"]),

@@ -6,6 +6,7 @@ lone surrogate and no NaN, and is neither deep nor large.
 """
 
 import json
+import re
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -27,7 +28,11 @@ from service.documents.headings import read_outline
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source
 # then reads all of its documents again.
-READER_VERSION: Final = 3
+READER_VERSION: Final = 4
+
+# These take two code units of UTF-16.
+BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 MAX_TITLE = 300  # characters
 MAX_JSON_FOR_TITLE = 256 * 1024
@@ -38,8 +43,9 @@ def read_metadata(text: str, file_type: str, path: str) -> dict[str, Any]:
     """Return the metadata of a document; never raises, whatever the text is.
 
     `title` is always present, on one line. Markdown also has `front_matter` (a mapping or None),
-    `front_matter_error` if a part of it cannot be read, and `headings` in order, each with `level`,
-    `text` and GitHub's `anchor`.
+    `front_matter_error` if a part of it cannot be read, `body_offset` (in UTF-16 code units, as
+    JavaScript counts) and `body_line` (from 1) of the line after the front matter, `headings` in
+    order, each with `level`, `text` and GitHub's `anchor`, and `anchors`, the others of raw HTML.
     """
     text = replace_unstorable(text)
     if file_type == "md":
@@ -67,11 +73,18 @@ def _read_markdown(text: str, path: str) -> dict[str, Any]:
             # The YAML begins on the document's second line.
             metadata["front_matter_error"] = f"line {error.line + 1}: {reason}"
         title = _title_of(front_matter.get("title"))
-    headings = read_outline(body).headings
+    before = text[: len(text) - len(body)]
+    if before:  # and the end of its last line
+        before += body[: 2 if body.startswith("\r\n") else 1]
+    metadata["body_offset"] = len(before) + len(BEYOND_BMP.findall(before))
+    metadata["body_line"] = 1 + len(LINE_END.findall(before))
+    headings, html_anchors = read_outline(body)
     metadata["headings"] = [
         {"level": heading.level, "text": heading.text, "anchor": heading.anchor}
         for heading in headings
     ]
+    taken = {heading.anchor for heading in headings}
+    metadata["anchors"] = [anchor for anchor in html_anchors if anchor not in taken]
     if not title and headings:
         first = next((heading for heading in headings if heading.level == 1), headings[0])
         title = first.text

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READ_BYTES = 1 << 20
+# Before the target of a symbolic ref, in the place of an id.
+SYMBOLIC = b"ref: "
 
 
 class Entry(NamedTuple):
@@ -92,8 +94,22 @@ def find_ref(path: Path, name: str) -> str | None:
     with path.open("rb") as file:
         for line in file:
             commit, _, found = line.rstrip(b"\n").partition(b"\t")
-            if found == name.encode():
+            if found == name.encode() and not commit.startswith(SYMBOLIC):
                 return commit.decode()
+    return None
+
+
+def find_default_branch(path: Path) -> str | None:
+    """Return the branch that HEAD names in the output of `git ls-remote --symref`.
+
+    None if HEAD is detached, or if the name is not UTF-8.
+    """
+    with path.open("rb") as file:
+        for line in file:
+            target, _, found = line.rstrip(b"\n").partition(b"\t")
+            if found == b"HEAD" and target.startswith(SYMBOLIC + b"refs/heads/"):
+                name = target.removeprefix(SYMBOLIC + b"refs/heads/").decode(errors="replace")
+                return None if "\ufffd" in name else name
     return None
 
 

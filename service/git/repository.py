@@ -25,7 +25,15 @@ from service.git.errors import (
 )
 from service.git.folder import TemporaryFolder
 from service.git.names import parse_branch, parse_folder
-from service.git.objects import Blobs, Tree, find_entry, find_ref, read_entries, read_sizes
+from service.git.objects import (
+    Blobs,
+    Tree,
+    find_default_branch,
+    find_entry,
+    find_ref,
+    read_entries,
+    read_sizes,
+)
 from service.git.renames import find_renames
 from service.git.runner import GitRunner
 
@@ -59,6 +67,8 @@ class GitRepository:
         self._options = options
         self._commit: str | None = None
         self._tree_id: str | None = None
+        # The name of the repository's default branch, once it was read.
+        self.default_branch: str | None = None
 
     async def __aenter__(self) -> Self:
         """Create the directory."""
@@ -79,10 +89,16 @@ class GitRepository:
             await removing  # a cancelled task, too, ends only when the directory is gone
 
     async def read_head(self, url: str, branch: str | None) -> str:
-        """Return the id of the branch's newest commit, or of HEAD's where `branch` is None."""
+        """Return the id of the branch's newest commit, or of HEAD's where `branch` is None.
+
+        In the latter case it also sets `default_branch`.
+        """
         name = _ref(branch)
-        heads = ("--heads",) if branch is not None else ()
-        listed = await self._list_refs(url, *heads, "--", url, name)
+        self.default_branch = None
+        if branch is not None:
+            listed = await self._list_refs(url, "--heads", "--", url, name)
+        else:
+            listed = await self._list_head(url)
         if commit := await asyncio.to_thread(find_ref, listed, name):
             return commit
         if branch is not None:
@@ -90,6 +106,10 @@ class GitRepository:
         if (await self._list_refs(url, "--heads", "--", url)).stat().st_size:
             raise GitError("The repository's default branch does not exist; name a branch.")
         raise GitError("The repository is empty: it has no commits yet.")
+
+    async def read_default_branch(self, url: str) -> None:
+        """Set `default_branch`, to None if HEAD is detached or the repository is empty."""
+        await self._list_head(url)
 
     async def fetch_tree(self, url: str, branch: str | None, folder: str | None) -> Tree:
         """Fetch the newest commits without contents, and return the folder's tree.
@@ -194,6 +214,11 @@ class GitRepository:
     def refused_tokens(self) -> dict[str, int]:
         """The HTTP status of each host that refused the service's token for it."""
         return self._git.refused_tokens
+
+    async def _list_head(self, url: str) -> Path:
+        listed = await self._list_refs(url, "--symref", "--", url, "HEAD")
+        self.default_branch = await asyncio.to_thread(find_default_branch, listed)
+        return listed
 
     async def _list_refs(self, url: str, *arguments: str) -> Path:
         """Return the file with ids and names of the refs whose names end with a given one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 from urllib.parse import quote
 
@@ -11,6 +13,7 @@ from marshmallow import fields, validate
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from service.characters import UNSTORABLE
 from service.documents.text import FILE_TYPES, MEDIA_TYPES, UNKNOWN
 from service.documents.tree import TreeFile, TreeSource, build_file_tree
 from service.problems import Problem
@@ -20,13 +23,14 @@ from service.routes.shared import (
     EXAMPLE_SOURCE_ID,
     MISSING_DOCUMENT,
     MISSING_PROJECT,
+    UUID_TEXT,
     read_id,
 )
-from service.web.bodies import ExactSchema, UnionSchema, json_response
+from service.web.bodies import NOT_A_UUID, ExactSchema, UnionSchema, invalid, json_response
 from service.web.operation import ResponseSpec, operation, parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
     from service.database import Row
@@ -36,6 +40,26 @@ if TYPE_CHECKING:
 # The group leaves out the `W/` of a weak tag, because If-None-Match compares weakly (RFC 9110,
 # section 13.1.2).
 ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+
+MISSING_AT_PATH: Final = "There is no document at this path."
+MISSING_SOURCE_OF_PROJECT: Final = "There is no such project doc in this project."
+AMBIGUOUS: Final = "is needed, since several project docs have a document at this path."
+PATH_RULE: Final = "must be the path of a document."
+
+# The entity tag: of the content, and of the row's last change, since a move changes the path, and
+# another READER_VERSION the metadata.
+VERSION: Final[LiteralString] = """
+    (select blob_id || '-' || to_hex((extract(epoch from document.updated_at) * 1e6)::bigint))
+        as version (tag)
+    """
+# Without the large columns for a client that has this version: $2 has its tags. The ids are text,
+# because orjson does not write subclasses of UUID, such as asyncpg's.
+DOCUMENT: Final[LiteralString] = """
+    tag, document.id::text, project_doc_id::text, file_path, file_type, file_size,
+    case when tag <> all($2::text[]) then content end as content,
+    case when tag <> all($2::text[]) then doc_metadata end as doc_metadata,
+    document.created_at, document.updated_at
+    """
 
 # A document comes from outside. Opened in a browser it may run no script and load nothing.
 SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -108,6 +132,26 @@ class DocumentMetadataSchema(ExactSchema):
     headings: fields.List[Any] = fields.List(
         fields.Nested(HeadingSchema), metadata={"description": "Of Markdown documents only."}
     )
+    anchors: fields.List[Any] = fields.List(
+        fields.String(),
+        metadata={
+            "description": "Of a Markdown document: what a `#fragment` may name besides the "
+            "headings, that is `id` and `name` in raw HTML."
+        },
+    )
+    body_offset = fields.Integer(
+        strict=True,
+        metadata={
+            "description": "Of a Markdown document: where in `content` the text after the front "
+            "matter begins, in UTF-16 code units, as JavaScript's `content.slice(body_offset)` "
+            "takes it. A language that counts code points needs `body_line` where the front matter "
+            "has characters above U+FFFF."
+        },
+    )
+    body_line = fields.Integer(
+        strict=True,
+        metadata={"description": "The line at `body_offset`, from 1. CR, LF and CRLF end lines."},
+    )
 
 
 class DocumentSchema(ExactSchema):
@@ -126,6 +170,18 @@ class DocumentSchema(ExactSchema):
     doc_metadata = fields.Nested(DocumentMetadataSchema, required=True)
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
+
+
+class FoundDocumentSchema(DocumentSchema):
+    """A document that was asked for by its path."""
+
+    has_anchor = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Whether the document has the `anchor` of the request; null without one."
+        },
+    )
 
 
 EXAMPLE_FILE: Final = {
@@ -150,7 +206,10 @@ EXAMPLE: Final = {
     "doc_metadata": {
         "title": "Payments",
         "front_matter": {"status": "draft"},
+        "body_offset": 22,
+        "body_line": 4,
         "headings": [{"level": 1, "text": "Payments", "anchor": "payments"}],
+        "anchors": [],
     },
     "created_at": "2026-11-25T03:01:00.123456+00:00",
     "updated_at": "2026-11-25T03:01:00.123456+00:00",
@@ -211,6 +270,28 @@ DOCUMENT_RESPONSE: Final = ResponseSpec(
     headers=DOCUMENT_HEADERS,
     examples={"document": EXAMPLE},
 )
+FOUND_RESPONSE: Final = ResponseSpec(
+    description="The document.",
+    schema=FoundDocumentSchema,
+    headers=DOCUMENT_HEADERS,
+    examples={"document": EXAMPLE | {"has_anchor": True}},
+    parameters=(
+        parameter(
+            "path",
+            "query",
+            "From the repository's root, with or without a slash before it.",
+            is_required=True,
+            example="docs/prd.md",
+        ),
+        parameter(
+            "source_id",
+            "query",
+            "The project doc. Needed where several have this path.",
+            {"type": "string", "format": "uuid"},
+        ),
+        parameter("anchor", "query", "The fragment of the link, for `has_anchor`."),
+    ),
+)
 RAW_RESPONSE: Final = ResponseSpec(
     description="The document's bytes. JSON, YAML and CSV come with their own media types.",
     schema={"type": "string"},
@@ -261,27 +342,86 @@ async def get_file_tree(request: Request) -> Response:
 @operation(tag="documents", responses={200: DOCUMENT_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_document(request: Request) -> Response:
     """Get a document."""
-    # The ids as text: orjson does not write subclasses of UUID, such as asyncpg's.
-    return await _respond_conditionally(
-        request,
-        """
-        select tag, id::text, project_doc_id::text, file_path, file_type, file_size,
-               case when tag <> all($2::text[]) then content end as content,
-               case when tag <> all($2::text[]) then doc_metadata end as doc_metadata,
-               created_at, updated_at
+    row = await request.state["database"].fetch_row_or_404(
+        f"""
+        select {DOCUMENT}
         from document
-        cross join lateral (
-            select blob_id || '-' || to_hex((extract(epoch from updated_at) * 1e6)::bigint)
-        ) as version (tag)
-        where id = $1
+        cross join lateral {VERSION}
+        where document.id = $1
         """,
-        _document_response,
-        lambda _: {},
+        read_id(request, "id"),
+        _read_tags(request),
+        missing=MISSING_DOCUMENT,
     )
+    return _respond_conditionally(request, row, _document_response)
 
 
-def _document_response(row: Row, headers: dict[str, str]) -> Response:
-    document = dict(row)
+@operation(
+    tag="documents",
+    responses={200: FOUND_RESPONSE, 304: NOT_MODIFIED_RESPONSE},
+    problems={"invalid": f"source_id: {AMBIGUOUS}", "not_found": MISSING_AT_PATH},
+)
+async def find_document(request: Request) -> Response:
+    """Get a document by its path.
+
+    So that a front end can follow a link without loading the tree: resolve a relative link against
+    `file_path` of the document that has it. A `+` in a query means a space: encode it as `%2B`.
+    """
+    project_id = read_id(request, "project_id")
+    path = request.query_params.get("path", "").removeprefix("/")
+    if not path or UNSTORABLE.search(path):
+        raise invalid({"path": [PATH_RULE]})
+    source_id = request.query_params.get("source_id")
+    if source_id is not None and not UUID_TEXT.fullmatch(source_id):
+        raise invalid({"source_id": [NOT_A_UUID]})
+    rows = await request.state["database"].fetch(
+        f"""
+        select {DOCUMENT}
+        from document
+        cross join lateral {VERSION}
+        join project_doc on project_doc.id = document.project_doc_id
+        where project_doc.project_id = $1
+            and document.file_path = $3
+            and project_doc.id = coalesce($4::uuid, project_doc.id)
+        limit 2
+        """,
+        project_id,
+        _read_tags(request),
+        path,
+        source_id,
+    )
+    if len(rows) > 1:
+        raise invalid({"source_id": [AMBIGUOUS]})
+    if not rows:
+        raise Problem("not_found", await _why_missing(request, project_id, source_id))
+    return _respond_conditionally(request, rows[0], partial(_found_response, request))
+
+
+async def _why_missing(request: Request, project_id: UUID, source_id: str | None) -> str:
+    database = request.state["database"]
+    if not await database.fetch_value("select true from project where id = $1", project_id):
+        return MISSING_PROJECT
+    if source_id is not None and not await database.fetch_value(
+        "select true from project_doc where project_id = $1 and id = $2", project_id, source_id
+    ):
+        return MISSING_SOURCE_OF_PROJECT
+    return MISSING_AT_PATH
+
+
+def _found_response(request: Request, row: Row, headers: dict[str, str]) -> Response:
+    anchor = request.query_params.get("anchor")
+    has_anchor = None
+    if anchor is not None:
+        anchor = anchor.removeprefix("#").removeprefix("user-content-")
+        metadata = orjson.loads(row["doc_metadata"])
+        anchors = {heading["anchor"] for heading in metadata.get("headings", ())}
+        # The top of any page, by the HTML standard.
+        has_anchor = anchor in anchors | {*metadata.get("anchors", ())} | {"", "top"}
+    return _document_response(row, headers, has_anchor=has_anchor)
+
+
+def _document_response(row: Row, headers: dict[str, str], **more: bool | None) -> Response:
+    document = dict(row) | more
     del document["tag"]
     document["doc_metadata"] = orjson.Fragment(row["doc_metadata"])  # PostgreSQL's JSON
     return json_response(orjson.dumps(document), headers=headers)
@@ -293,22 +433,21 @@ async def get_raw_document(request: Request) -> Response:
 
     The exact bytes, with their media type. A browser may display them, but runs and loads nothing.
     """
-    return await _respond_conditionally(
-        request,
-        """
+    row = await request.state["database"].fetch_row_or_404(
+        f"""
         select tag, file_path, file_type, doc_metadata ->> 'encoding' as encoding,
                case when tag <> all($2::text[])
                    then coalesce(original, convert_to(content, 'UTF8'))
                end as bytes
         from document
-        cross join lateral (
-            select blob_id || '-' || to_hex((extract(epoch from updated_at) * 1e6)::bigint)
-        ) as version (tag)
+        cross join lateral {VERSION}
         where id = $1
         """,
-        _raw_response,
-        _raw_headers,
+        read_id(request, "id"),
+        _read_tags(request),
+        missing=MISSING_DOCUMENT,
     )
+    return _respond_conditionally(request, row, _raw_response, _raw_headers(row))
 
 
 def _raw_headers(row: Row) -> dict[str, str]:
@@ -327,27 +466,24 @@ def _raw_response(row: Row, headers: dict[str, str]) -> Response:
     return Response(content, headers=headers)
 
 
-async def _respond_conditionally(
+def _read_tags(request: Request) -> list[str]:
+    """Return the entity tags of the content that the client has."""
+    return ENTITY_TAG.findall(",".join(request.headers.getlist("if-none-match")))
+
+
+def _respond_conditionally(
     request: Request,
-    query: LiteralString,
+    row: Row,
     respond: Callable[[Row, dict[str, str]], Response],
-    headers_of: Callable[[Row], dict[str, str]],
+    more_headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
-    """Return a 304 if the client has the document's content, else `respond(row, headers)`.
+    """Return a 304 if the client has the row's `tag`, else `respond(row, headers)`.
 
-    Both have the headers `headers_of(row)`: those of a 304 replace those that the cache keeps with
-    the content (RFC 9111, section 3.2), so without the policy a cached document would lose it.
-
-    `query` selects the document with the id $1. Its `tag` is the entity tag: of the content, and of
-    the row's last change, since a move changes the path, and another READER_VERSION the metadata.
-    If $2, the client's tags, has it, the row need not have the content.
+    Both have `more_headers`: those of a 304 replace those that the cache keeps with the content
+    (RFC 9111, section 3.2), so without the policy a cached document would lose it.
     """
+    headers = {"ETag": f'"{row["tag"]}"', "Cache-Control": "no-cache", **more_headers}
     sent = request.headers.getlist("if-none-match")
-    tags = ENTITY_TAG.findall(",".join(sent))
-    row = await request.state["database"].fetch_row_or_404(
-        query, read_id(request, "id"), tags, missing=MISSING_DOCUMENT
-    )
-    headers = {"ETag": f'"{row["tag"]}"', "Cache-Control": "no-cache", **headers_of(row)}
-    if row["tag"] in tags or "*" in {value.strip() for value in sent}:
+    if row["tag"] in _read_tags(request) or "*" in {value.strip() for value in sent}:
         return Response(status_code=304, headers=headers)
     return respond(row, headers)

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
 
 COLUMNS: Final[LiteralString] = """
-    id, project_id, name, description, github_url, github_folder_path, branch, last_synced_at,
-    last_github_commit_date, last_commit, created_at, updated_at
+    id, project_id, name, description, github_url, github_folder_path, branch, default_branch,
+    last_synced_at, last_github_commit_date, last_commit, created_at, updated_at
     """
 
 
@@ -131,6 +131,15 @@ class ProjectDocSchema(ExactSchema):
     github_url = fields.String(required=True)
     github_folder_path = fields.String(required=True, allow_none=True)
     branch = fields.String(required=True, allow_none=True)
+    default_branch = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The name of the repository's default branch at the last sync; null "
+            "before the first one, and where HEAD names no branch. With a `branch`, at the first "
+            "sync of this URL."
+        },
+    )
     last_synced_at = fields.DateTime(required=True, allow_none=True)
     last_github_commit_date = fields.DateTime(
         required=True,
@@ -162,6 +171,7 @@ EXAMPLE: Final = {
     "id": EXAMPLE_SOURCE_ID,
     "project_id": EXAMPLE_PROJECT_ID,
     **EXAMPLE_INPUT,
+    "default_branch": "main",
     "last_synced_at": "2026-11-25T03:01:00.123456+00:00",
     "last_github_commit_date": "2026-11-24T17:30:00+00:00",
     "last_commit": "3f786850e387550fdab836ed7e6dc881de23001b",
@@ -301,6 +311,7 @@ async def update_project_doc(request: Request) -> Response:
                         and (not $10 or $11 is not distinct from branch)
                     then tree_id
                 end,
+                default_branch = case when not $6 or $7 = github_url then default_branch end,
                 updated_at = now()
             where id = $1
             returning {COLUMNS}

@@ -92,6 +92,7 @@ class Source(NamedTuple):
     folder: str | None
     shown: Revision
     reader_version: int | None
+    default_branch: str | None
 
     @property
     def location(self) -> SourceLocation:
@@ -169,6 +170,8 @@ class _Pass:
         commit = await self.repository.read_head(source.url, source.branch)
         if source.is_outdated or shown.tree_id is None or commit != shown.commit:
             tree = await self.repository.fetch_tree(source.url, source.branch, source.folder)
+            if source.branch is not None and source.default_branch is None:
+                await self.repository.read_default_branch(source.url)
             if source.is_outdated or shown.tree_id != tree.tree_id:
                 return await self._write_difference(source, tree, skipped_before)
             is_dated = tree.is_date_exact or shown.date is None
@@ -288,7 +291,8 @@ class _Pass:
         row = await self.database.fetch_row(
             """
             select id, github_url, branch, github_folder_path,
-                   last_commit, tree_id, last_github_commit_date, reader_version
+                   last_commit, tree_id, last_github_commit_date, reader_version,
+                   default_branch
             from project_doc
             where id = $1
             """,
@@ -296,8 +300,9 @@ class _Pass:
         )
         if row is None:
             raise ClaimLostError
-        id_, url, branch, folder, commit, tree_id, date, reader_version = row
-        return Source(id_, url, branch, folder, Revision(commit, tree_id, date), reader_version)
+        id_, url, branch, folder, commit, tree_id, date, reader_version, default_branch = row
+        shown = Revision(commit, tree_id, date)
+        return Source(id_, url, branch, folder, shown, reader_version, default_branch)
 
     async def _complete(
         self,
@@ -314,12 +319,16 @@ class _Pass:
             -- Not now(), the transaction's start: a front end that asked for a sync after that, and
             -- got this run, waits for a later time.
             set last_synced_at = clock_timestamp(), last_commit = $2, tree_id = $3,
-                last_github_commit_date = $4, reader_version = $5
+                last_github_commit_date = $4, reader_version = $5,
+                default_branch = case
+                    when branch is null then $6 else coalesce($6, default_branch)
+                end
             where id = $1
             """,
             self.claim.source_id,
             *shown,
             READER_VERSION,
+            self.repository.default_branch,
         )
         awaited = await complete_run(
             transaction,

@@ -140,3 +140,29 @@ def test_metadata_round_trips_through_postgresql(database: str) -> None:
             assert row == (metadata,)
 
         comes_back()
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "line"),
+    [
+        ("# A\n", "# A\n", 1),
+        ("---\na: 1\n---\n# A\n", "# A\n", 4),
+        ("---\r\na: 1\r\n---\r\n# A\r\n", "# A\r\n", 4),
+        ("---\ra: 1\r--- \r# A", "# A", 4),
+        ("---\n---\n\n# A", "\n# A", 3),
+        ("---\na: \U0001f600\U0001f600 \u00e9\n...\n\U0001f600", "\U0001f600", 4),
+        ("---\na: [\n---\nbroken", "broken", 4),
+        ("---\na: 1\n---", "", 3),
+        ("---\na: 1\n", "---\na: 1\n", 1),
+        ("", "", 1),
+    ],
+)
+def test_the_body_begins_after_the_front_matter(text: str, body: str, line: int) -> None:
+    metadata = read_metadata(text, "md", "a.md")
+    # As JavaScript's content.slice(body_offset), which counts code units of UTF-16.
+    assert text.encode("utf-16-le")[2 * metadata["body_offset"] :].decode("utf-16-le") == body
+    assert metadata["body_line"] == line
+
+
+def test_only_markdown_has_a_body_and_anchors() -> None:
+    assert read_metadata("---\na: 1\n---\n", "yaml", "a.yaml").keys() == {"title"}

@@ -242,6 +242,8 @@ def test_a_304_has_the_headers_of_the_200(database: str) -> None:
                 continue
             checked.add(route.path)
             path = example_path(route.path).decode()
+            if route.path.endswith("/documents"):
+                path += "?path=a.md"
             for origin in ({}, {"Origin": "http://localhost:3000"}):
                 fresh = client.get(path, headers=origin)
                 tag = {"If-None-Match": fresh.headers["etag"]}
@@ -548,3 +550,107 @@ def test_the_tree_of_an_unknown_project_is_a_404(client: httpx.Client) -> None:
     problem = assert_problem(client.get(f"/api/projects/{UNKNOWN}/file-tree"), 404)
     assert problem["detail"] == "There is no such project."
     assert_problem(client.get("/api/projects/x/file-tree"), 400)
+
+
+# --- a document by its path
+
+
+def find(hub: Hub, project: str, **parameters: str) -> httpx.Response:
+    return hub.client.get(f"/api/projects/{project}/documents", params=parameters)
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/prd.md", "a+b c%20d.md", "\u00fc/\u65e5\u672c?#&.md", "new\nline.md", "-x.md"]
+)
+def test_a_document_is_found_by_its_path(hub: Hub, path: str) -> None:
+    synced = Synced(hub, {path: b"# A\n", "b.md": b"# B\n"})
+    document = hub.client.get(synced.path(path)).json()
+    for written in (path, f"/{path}"):
+        found = find(hub, synced.project, path=written)
+        assert found.status_code == 200, found.text
+        assert found.json() == document | {"has_anchor": None}
+        assert found.headers["etag"] == hub.client.get(synced.path(path)).headers["etag"]
+    same = hub.client.get(found.url, headers={"If-None-Match": found.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert hub.client.head(found.url).headers["content-length"] == str(len(found.content))
+
+
+def test_a_path_of_several_sources_needs_the_source(hub: Hub) -> None:
+    one = Synced(hub, {"a.md": b"one"})
+    remote = hub.server.create()
+    remote.commit({"a.md": b"two", "b.md": b"b"})
+    two = hub.create_source(one.project, remote, name="Two")
+    hub.sync(two)
+    assert find(hub, one.project, path="b.md").json()["project_doc_id"] == two
+    for source, content in ((one.source, "one"), (two, "two")):
+        found = find(hub, one.project, path="a.md", source_id=source)
+        assert found.json()["content"] == content
+    problem = assert_problem(find(hub, one.project, path="a.md"), 400)
+    assert problem["errors"] == {
+        "source_id": ["is needed, since several project docs have a document at this path."]
+    }
+    other = hub.create_project("Other")
+    no_path = "There is no document at this path."
+    no_source = "There is no such project doc in this project."
+    for project, parameters, detail in [
+        (UNKNOWN, {"path": "a.md"}, "There is no such project."),
+        (UNKNOWN, {"path": "a.md", "source_id": two}, "There is no such project."),
+        (other, {"path": "a.md"}, no_path),
+        (
+            other,
+            {"path": "a.md", "source_id": two},
+            no_source,
+        ),
+        (
+            one.project,
+            {"path": "a.md", "source_id": UNKNOWN},
+            no_source,
+        ),
+        (
+            one.project,
+            {"path": "b.md", "source_id": one.source},
+            no_path,
+        ),
+        (one.project, {"path": "A.md"}, no_path),
+        (one.project, {"path": "../a.md"}, no_path),
+        (one.project, {"path": "a.md/"}, no_path),
+        (one.project, {"path": "x" * 3000}, no_path),
+    ]:
+        assert assert_problem(find(hub, project, **parameters), 404)["detail"] == detail
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("", "path"),
+        ("?path=", "path"),
+        ("?path=/", "path"),
+        ("?path=a%00b", "path"),
+        ("?path=a.md&source_id=1", "source_id"),
+        ("?path=a.md&source_id=", "source_id"),
+    ],
+)
+def test_a_bad_query_for_a_document_is_a_400(hub: Hub, query: str, field: str) -> None:
+    project = hub.create_project()
+    problem = assert_problem(hub.client.get(f"/api/projects/{project}/documents{query}"), 400)
+    assert list(problem["errors"]) == [field]
+    assert_problem(hub.client.get(f"/api/projects/{project}/documents?path=%ff"), 404)
+
+
+def test_the_anchor_of_a_link_is_checked(hub: Hub) -> None:
+    text = (
+        b'---\ntitle: T\n---\n# Goals\n\n<a name="old-goals"></a>\n\n'
+        b'## Caf\xc3\xa9\n\n<div id="FR-12">x</div>\n\n<p id="goals">y</p>\n\n'
+        b'```\n<a id="no"></a>\n```\n'
+    )
+    synced = Synced(hub, {"a.md": text, "b.txt": b"# Goals"})
+    metadata = find(hub, synced.project, path="a.md").json()["doc_metadata"]
+    assert metadata["anchors"] == ["old-goals", "FR-12"]
+    there = ["goals", "#goals", "caf\u00e9", "old-goals", "FR-12", "user-content-FR-12", "", "top"]
+    for anchor in there:
+        found = find(hub, synced.project, path="a.md", anchor=anchor).json()
+        assert found["has_anchor"] is True, anchor
+    for anchor in ["Goals", "fr-12", "no", "goals-1", "##goals"]:
+        found = find(hub, synced.project, path="a.md", anchor=anchor).json()
+        assert found["has_anchor"] is False, anchor
+    assert find(hub, synced.project, path="b.txt", anchor="goals").json()["has_anchor"] is False

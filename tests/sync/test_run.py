@@ -59,6 +59,9 @@ def test_a_run_stores_the_documents_of_the_folder(hub: Hub) -> None:
     assert document["doc_metadata"] == {
         "title": "Payments",
         "front_matter": {"status": "draft"},
+        "body_offset": 22,
+        "body_line": 4,
+        "anchors": [],
         "headings": [
             {"level": 1, "text": "Payments", "anchor": "payments"},
             {"level": 2, "text": "Why", "anchor": "why"},
@@ -388,3 +391,37 @@ def test_a_repository_with_spaces_and_other_letters_in_its_url_is_synced(hub: Hu
     source = hub.create_source(project, remote, github_url=shown.replace("%C3%A9", "%c3%a9"))
     assert hub.client.get(f"/api/project-docs/{source}").json()["github_url"] == shown
     assert counts(hub.sync(source)) == (1, 0, 0, 0, 0)
+
+
+def test_a_source_has_the_name_of_the_default_branch(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"a"})
+    remote.commit({"a.md": b"b"}, branch="release/1")
+    project = hub.create_project()
+    following = hub.create_source(project, remote, name="1")
+    named = hub.create_source(project, remote, name="2", branch="release/1")
+
+    def default_branches() -> list[str | None]:
+        paths = [f"/api/project-docs/{source}" for source in (following, named)]
+        return [hub.client.get(path).json()["default_branch"] for path in paths]
+
+    assert default_branches() == [None, None]
+    hub.sync(following)
+    hub.sync(named)
+    assert default_branches() == ["main", "main"]
+    remote.set_head("release/1")
+    hub.server.forget()
+    hub.sync(named)
+    assert len(hub.server.requests) == 2  # no more than without the name
+    hub.sync(following)
+    assert default_branches() == ["release/1", "main"]
+    other = hub.server.create("other/docs")
+    other.commit({"a.md": b"c"}, branch="release/1")
+    other.set_head("release/1")
+    hub.client.put(f"/api/project-docs/{named}", json={"github_url": other.url})
+    assert default_branches() == ["release/1", None]
+    hub.sync(named)
+    assert default_branches() == ["release/1", "release/1"]
+    remote.detach_head(remote.head())
+    hub.sync(following)
+    assert default_branches() == [None, "release/1"]

@@ -28,6 +28,7 @@ READS = [
     f"/api/projects/{ID}",
     f"/api/projects/{ID}/docs",
     f"/api/projects/{ID}/file-tree",
+    f"/api/projects/{ID}/documents?path=a.md",
     f"/api/project-docs/{ID}",
     f"/api/project-docs/{ID}/sync-status",
     f"/api/project-docs/{ID}/syncs",

@@ -17,6 +17,7 @@ from service.development import why_deployed
 from service.environment import Environment, SettingWarning
 from service.git.credentials import GitToken, parse_tokens
 from service.git.names import HOST
+from service.git.proxy import check_proxy
 from service.webhooks.hosts import SIGNING_TOKEN, read_signing_key
 
 EMBEDDED = "embedded:"
@@ -81,6 +82,8 @@ class Settings:
     git_hosts: tuple[str, ...]
     git_protocols: tuple[str, ...]
     git_private_networks: bool
+    git_proxy: str | None = field(repr=False)
+    git_no_proxy: tuple[str, ...]
     git_config_global: str | None
     git_token: str | None = field(repr=False)
     git_token_host: str
@@ -159,6 +162,10 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
             env.text("GIT_PROTOCOLS", "https", validate=_check_git_protocols)
         ),
         git_private_networks=env.bool("GIT_PRIVATE_NETWORKS", False),
+        git_proxy=env.secret("GIT_PROXY", validate=_check_git_proxy) or None,
+        git_no_proxy=_normalise_git_hosts(
+            env.text("GIT_NO_PROXY", "", validate=_check_git_no_proxy)
+        ),
         git_config_global=env.text("GIT_CONFIG_GLOBAL", "", validate=_check_git_config) or None,
         git_token=env.secret("GIT_TOKEN", validate=_check_token) or None,
         git_token_host=_normalise_git_host(
@@ -321,6 +328,18 @@ def _check_git_tokens(value: str) -> None:
         parse_tokens(value)
     except ValueError as error:
         raise ValidationError(str(error)) from None
+
+
+def _check_git_proxy(value: str) -> None:
+    try:
+        check_proxy(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def _check_git_no_proxy(value: str) -> None:
+    for host in _split_list(value):
+        _check_git_host(host)
 
 
 def _check_git_config(value: str) -> None:

@@ -48,6 +48,8 @@ def test_the_committed_file_sets_a_developers_defaults() -> None:
         git_hosts=("github.com", "gitlab.com", "codeberg.org", "bitbucket.org"),
         git_protocols=("https",),
         git_private_networks=False,
+        git_proxy=None,
+        git_no_proxy=(),
         git_config_global=None,
         git_token=None,
         git_token_host="github.com",
@@ -256,6 +258,8 @@ def test_a_binary_env_file_is_one_error_line(tmp_path: Path) -> None:
             )
             for protocols in ("htps", "https,htps", "https;http", "https,HTTP", "https,ext", "all")
         ),
+        ({"GIT_PROXY": "proxy:3128"}, "GIT_PROXY: must be a URL as in http://proxy:3128"),
+        ({"GIT_NO_PROXY": "*.example"}, "GIT_NO_PROXY: each host is a name"),
         ({"GIT_HOSTS": "github.com:99999"}, "GIT_HOSTS: each host is a name"),
         ({"GIT_HOSTS": "-x.example"}, "GIT_HOSTS: each host is a name"),
         ({"GIT_HOSTS": "under_score"}, "GIT_HOSTS: each host is a name"),

@@ -58,6 +58,17 @@ async def resolve_public(host: str, port: int) -> str:
     return f"*:{port}:" + ",".join(_bracketed(address) for address in addresses[:ADDRESSES_MAX])
 
 
+async def refuse_private_literal(host: str) -> None:
+    """Raise GitError if the host is a private address, not a name: a proxy looks names up."""
+    loop = asyncio.get_running_loop()
+    try:
+        results = await loop.getaddrinfo(host, 443, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError, ValueError):
+        return  # a name
+    if not all(is_public(str(result[4][0])) for result in results):
+        raise GitError(clean(f"The host {host} is not on the public internet."))
+
+
 async def _look_up(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     results = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

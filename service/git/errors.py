@@ -55,6 +55,9 @@ class GitMachineError(GitError):
 
 
 TOO_LARGE = "The repository is too large: it has more than {bytes:,} bytes to fetch."
+UNREACHABLE = "The server cannot be reached."
+PROXY_UNREACHABLE = "The proxy (GIT_PROXY) cannot be reached."
+PROXY_REFUSES = "The proxy (GIT_PROXY) refuses the connection ({status})."
 UNKNOWN_HOST = "The repository's host is unknown: its name has no address."
 DISK_FULL = "The service's disk is full; try later."
 MOVED = "The repository has moved: register its new URL, or add .git at the end of this one."
@@ -72,6 +75,8 @@ CANNOT_START = "git cannot be started on the service's machine."
 # with a match is taken.
 _KNOWN = {
     CANNOT_START: (r"^(prlimit|setpriv): ",),
+    PROXY_UNREACHABLE: (r"Could not resolve proxy",),
+    PROXY_REFUSES: (r"(HTTP code|CONNECT tunnel failed, response) (?P<status>\d{3})",),
     DISK_FULL: (r"No space left on device", r"Disk quota exceeded"),
     MOVED: (
         r"returned error: 30[12378]",
@@ -92,7 +97,7 @@ _KNOWN = {
         r"(Operation|Connection) timed out",
         r"Timeout was reached",
     ),
-    "The server cannot be reached.": (
+    UNREACHABLE: (
         r"Failed to connect|Couldn't connect|Connection refused",
         r"No route to host|Network is unreachable",
     ),
@@ -132,6 +137,8 @@ _PATTERNS = {
 _CLASSES: dict[str, type[GitError]] = {
     CANNOT_START: GitMachineError,
     DISK_FULL: GitMachineError,
+    PROXY_UNREACHABLE: GitMachineError,
+    PROXY_REFUSES: GitMachineError,
     MOVED: GitMovedError,
     DAMAGED: GitBrokenTransferError,
     BROKE_OFF: GitBrokenTransferError,

@@ -18,6 +18,9 @@ class GitOptions:
     # Allow hosts to have any address, and let git look it up itself: for a server inside the
     # network, or where `config_global` sends URLs elsewhere.
     private_networks: bool = False
+    # The URL of a proxy, for all hosts but `no_proxy`. It looks their names up.
+    proxy: str | None = field(default=None, repr=False)
+    no_proxy: tuple[str, ...] = ()
     # The operator's file in git's own format: certificates, `insteadOf`.
     config_global: str | None = None
     # Sent to `token_host` alone, which is `host` or `host:port`.

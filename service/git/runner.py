@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from service.git.address import resolve_public
+from service.git.address import refuse_private_literal, resolve_public
 from service.git.credentials import find_token
 from service.git.errors import (
     CANNOT_START,
     DISK_FULL,
     MOVED_TO,
+    PROXY_UNREACHABLE,
     REFUSES_CREDENTIALS,
     TOO_LARGE,
+    UNREACHABLE,
     GitAccessError,
     GitError,
     GitMachineError,
@@ -27,6 +29,7 @@ from service.git.errors import (
     explain,
 )
 from service.git.process import git_command, git_environment, run_git
+from service.git.proxy import proxy_secrets
 from service.git.redirects import TRACE_BYTES, TRACE_VARIABLES, find_target
 from service.git.version import check_version
 
@@ -63,13 +66,9 @@ class GitRunner:
         Raises GitError if the URL's host may not be reached, and as `run` does.
         """
         host, port = _split_url(url, self._options.protocols)
-        configuration: dict[str, str] = {}
-        if not self._options.private_networks:
-            if (host, port) not in self._pins:
-                self._pins[host, port] = await resolve_public(host, port)
-            configuration["http.curloptResolve"] = self._pins[host, port]
         name = f"[{host}]" if ":" in host else host
         address = name if port == 443 else f"{name}:{port}"
+        configuration = await self._connection(host, port, address)
         try:
             return await self._run_with_token(
                 url,
@@ -81,6 +80,19 @@ class GitRunner:
             if target := await self._find_target(url, address, configuration):
                 raise GitMovedError(MOVED_TO.format(url=target)) from None
             raise
+
+    async def _connection(self, host: str, port: int, address: str) -> dict[str, str]:
+        """Return the configuration with which git reaches a host. Raises GitError if it may not."""
+        options = self._options
+        if options.proxy and address not in options.no_proxy:
+            if not options.private_networks:
+                await refuse_private_literal(host)
+            return {"http.proxy": options.proxy}
+        if options.private_networks:
+            return {}
+        if (host, port) not in self._pins:
+            self._pins[host, port] = await resolve_public(host, port)
+        return {"http.curloptResolve": self._pins[host, port]}
 
     async def _run_with_token(
         self,
@@ -204,10 +216,15 @@ class GitRunner:
             return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
         credentials = configuration.get("http.extraHeader", "").rpartition(" ")[2]
         secrets = {credentials, *(token.token for token in self._options.all_tokens)}
+        if self._options.proxy:
+            secrets |= proxy_secrets(self._options.proxy)
         paths = (str(self._directory), self._options.config_global)
         hidden = [text for text in (*paths, *secrets) if text]
         printed = _read_end(errors, ERROR_BYTES)
-        return explain(code, printed, max_bytes=max_bytes, hidden=hidden)
+        error = explain(code, printed, max_bytes=max_bytes, hidden=hidden)
+        if str(error) == UNREACHABLE and "http.proxy" in configuration:
+            return GitMachineError(PROXY_UNREACHABLE)
+        return error
 
 
 def _split_url(url: str, protocols: Collection[str]) -> tuple[str, int]:

@@ -110,6 +110,8 @@ def _git_options(settings: Settings) -> GitOptions:
         protocols=settings.git_protocols,
         hosts=settings.git_hosts,
         private_networks=settings.git_private_networks,
+        proxy=settings.git_proxy,
+        no_proxy=settings.git_no_proxy,
         config_global=settings.git_config_global,
         token=settings.git_token,
         token_host=settings.git_token_host,

@@ -16,11 +16,12 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -244,7 +245,7 @@ class Behaviour:
 class GitServer:
     """Serves the repositories that `create` makes; counts requests and bytes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         self.folder = folder
         self.behaviour = Behaviour()
         self.lagging_folder = folder.with_name(f"{folder.name}-lagging")
@@ -258,6 +259,10 @@ class GitServer:
         self._counting = threading.Lock()
         self._stopping = threading.Event()
         self._http = _HTTPServer(self)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -331,6 +336,13 @@ class _HTTPServer(ThreadingHTTPServer):
     def __init__(self, git_server: GitServer) -> None:
         self.git_server = git_server
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End TLS properly before closing the connection: git's GnuTLS insists on it."""
+        if isinstance(request, ssl.SSLSocket):
+            with suppress(OSError):
+                request.unwrap()
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print nothing when a client disconnects: tests kill git on purpose."""
@@ -487,9 +499,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def git_server(folder: Path) -> Generator[GitServer]:
-    """Serve the repositories in `folder`, on a free port of 127.0.0.1."""
-    server = GitServer(folder)
+def git_server(folder: Path, certificate: Path | None = None) -> Generator[GitServer]:
+    """Serve the repositories in `folder`, on a free port of 127.0.0.1.
+
+    With a file of a certificate and its key, over TLS.
+    """
+    server = GitServer(folder, certificate)
     server.start()
     try:
         yield server

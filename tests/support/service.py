@@ -70,6 +70,8 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "git_hosts": ("git.example",),
         "git_protocols": ("https",),
         "git_private_networks": False,
+        "git_proxy": None,
+        "git_no_proxy": (),
         "git_config_global": None,
         "git_token": None,
         "git_token_host": "git.example",

@@ -32,7 +32,7 @@ def test_each_project_of_the_examples_can_be_added_in_turn(database: str, tmp_pa
             if found["sync"]:
                 options = ("--folder", found["folder"], "--project", found["project"])
                 result = run_command(
-                    "sync", remote.url, *options, DATABASE_URL=database, **variables
+                    "sync", remote.url, *options, cwd=ROOT, DATABASE_URL=database, **variables
                 )
                 assert result.returncode == 0, result.stderr
             else:

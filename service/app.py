@@ -48,6 +48,7 @@ from service.routes.webhooks import receive_webhook
 from service.state import State
 from service.sync.syncer import syncing
 from service.web.authorization import Authorization
+from service.web.hosts import AllowedHosts
 from service.web.middleware import BodyLimit, Cors, ErrorBoundary
 from service.web.request_context import RequestContext
 from service.web.router import SegmentRouter
@@ -146,12 +147,22 @@ def create_app(settings: Settings) -> Application:
                 expose_headers=["X-Request-ID", "Retry-After", "Location", "Link", "ETag"],
             ),
             Middleware(ErrorBoundary),
+            *_hosts_middleware(settings),
             *_authorization_middleware(settings),
             Middleware(BodyLimit),
         ],
     )
     app.router = SegmentRouter(ROUTES, lifespan=lifespan)
     return app
+
+
+def _hosts_middleware(settings: Settings) -> list[Middleware]:
+    has_token = settings.api_token is not None
+    if "*" in settings.allowed_hosts or (has_token and not settings.allowed_hosts):
+        return []
+    # BACKEND_HOST may be a name of this machine, which /etc/hosts maps to a loopback address.
+    names = {*settings.allowed_hosts, settings.host.lower()}
+    return [Middleware(AllowedHosts, names=names, has_token=has_token)]
 
 
 def _authorization_middleware(settings: Settings) -> list[Middleware]:

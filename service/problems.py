@@ -14,6 +14,7 @@ Code = Literal[
     "conflict",
     "too_large",
     "unsupported",
+    "misdirected",
     "internal",
     "unavailable",
 ]
@@ -28,6 +29,7 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     "conflict": HTTPStatus.CONFLICT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "misdirected": HTTPStatus.MISDIRECTED_REQUEST,
     "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }

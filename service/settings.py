@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from pathlib import Path
 
 from environs import EnvValidationError
@@ -27,6 +27,9 @@ DEFAULT_FOLDER = ".postgres"  # in the committed .env
 ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 PORT_MAX = 65535
+
+# A host as browsers send it: a name of another script as its `xn--` form.
+ALLOWED_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("auto", "console", "json")
@@ -60,6 +63,9 @@ class Settings:
     host: str
     port: int
     cors_origins: tuple[str, ...]
+    # Names in `Host` besides those of loopback, in lower case; `*.` stands for all names below one,
+    # `*` for every name. Empty: every name with a token, otherwise no other.
+    allowed_hosts: tuple[str, ...]
     log_level: str
     log_format: str
     workers: int
@@ -135,6 +141,9 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         port=env.int("BACKEND_PORT", 8000, validate=_between(0, 65535)),
         cors_origins=_split_list(
             env.text("CORS_ORIGINS", "http://localhost:3000", validate=_check_origins)
+        ),
+        allowed_hosts=_normalise_allowed_hosts(
+            env.text("ALLOWED_HOSTS", "", validate=_check_allowed_hosts)
         ),
         log_level=env.text("LOG_LEVEL", "INFO", validate=_one_of(*LOG_LEVELS)).upper(),
         log_format=env.text("LOG_FORMAT", "auto", validate=_one_of(*LOG_FORMATS)).lower(),
@@ -275,6 +284,30 @@ def _check_origins(value: str) -> None:
                 "each origin is scheme://host[:port] in lower case, as browsers send it: without "
                 "the port 80 of http or 443 of https, and with nothing after it"
             )
+
+
+def _normalise_allowed_hosts(value: str) -> tuple[str, ...]:
+    return tuple(
+        f"[{IPv6Address(name.strip('[]'))}]" if ":" in name else name.lower().removesuffix(".")
+        for name in _split_list(value)
+    )
+
+
+def _check_allowed_hosts(value: str) -> None:
+    for name in _split_list(value):
+        if name != "*" and not (_is_ipv6(name) if ":" in name else ALLOWED_HOST.fullmatch(name)):
+            raise ValidationError(
+                "each is a name or an address as in a URL, without a scheme and a port, as in "
+                "hub.example.com,*.example.com,10.0.0.5,[2001:db8::1], or *"
+            )
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_proxies(value: str) -> None:

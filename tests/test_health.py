@@ -209,7 +209,7 @@ class Probes:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> tuple[int, dict[str, Any], float]:
         started = time.monotonic()
-        writer.write(b"GET /api/health HTTP/1.1\r\nhost: test\r\n\r\n")
+        writer.write(b"GET /api/health HTTP/1.1\r\nhost: localhost\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         body = await reader.readexactly(length)
@@ -323,7 +323,7 @@ def test_a_result_is_shared_for_two_milliseconds_and_no_longer(
         burst = 50
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
-            connection.sendall(b"GET /api/health HTTP/1.1\r\nhost: test\r\n\r\n" * burst)
+            connection.sendall(b"GET /api/health HTTP/1.1\r\nhost: localhost\r\n\r\n" * burst)
             responses = b""
             while responses.count(b"HTTP/1.1 200 OK") < burst:
                 responses += connection.recv(65536)

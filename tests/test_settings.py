@@ -30,6 +30,7 @@ def test_the_committed_file_sets_a_developers_defaults() -> None:
         host="127.0.0.1",
         port=8000,
         cors_origins=("http://localhost:3000",),
+        allowed_hosts=(),
         log_level="INFO",
         log_format="auto",
         workers=1,
@@ -91,6 +92,7 @@ def test_every_bad_variable_is_named_without_its_value(
         "BACKEND_HOST": " ",
         "BACKEND_PORT": "hunter2",
         "CORS_ORIGINS": "*",
+        "ALLOWED_HOSTS": "https://hunter2",
         "LOG_LEVEL": "hunter2",
         "LOG_FORMAT": "hunter2",
         "WEB_CONCURRENCY": "0",
@@ -286,3 +288,47 @@ def test_git_hosts_are_normalised(monkeypatch: pytest.MonkeyPatch, hosts: str) -
     monkeypatch.setenv("GIT_TOKEN_HOST", "GIT.example:443")
     settings = load_settings()
     assert settings.git_hosts[0] == settings.git_token_host == "git.example"
+
+
+def test_allowed_hosts_are_names_as_browsers_send_them(
+    no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://app:secret@db/app")
+    value = "Hub.Example.com., *.example.org,my_service,10.0.0.5,[2001:DB8:0::1],2001:db8::2,*"
+    monkeypatch.setenv("ALLOWED_HOSTS", value)
+    assert load_settings(no_file).allowed_hosts == (
+        "hub.example.com",
+        "*.example.org",
+        "my_service",
+        "10.0.0.5",
+        "[2001:db8::1]",
+        "[2001:db8::2]",
+        "*",
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://hub.example.com",
+        "hub.example.com:443",
+        "hub.example.com/",
+        "user@hub.example.com",
+        "a b",
+        "h\u00fcb.example",
+        "**.example.com",
+        "*example.com",
+        ".example.com",
+        "a..b",
+        "[2001:db8::1]:8000",
+        "[:::]",
+        "[1]",
+    ],
+)
+def test_a_host_with_more_than_a_name_is_refused(
+    value: str, no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://app:secret@db/app")
+    monkeypatch.setenv("ALLOWED_HOSTS", f"good.example,{value}")
+    with pytest.raises(SettingsError, match=r"^ALLOWED_HOSTS: "):
+        load_settings(no_file)

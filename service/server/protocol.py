@@ -18,6 +18,7 @@ the connection is stalled, whichever state it was in.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from http import HTTPStatus
@@ -27,6 +28,7 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.web.hosts import read_host
 from service.web.problem_response import PROBLEM_TYPE, problem_bytes, status_name
 from service.web.request_context import SECURITY_HEADERS
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+ABSOLUTE_TARGET: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)")
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024
@@ -53,6 +57,10 @@ STALL_SECONDS: Final = 30.0
 
 class HeadTooLargeError(Exception):
     """A complete request line and headers are larger than MAX_HEAD_BYTES."""
+
+
+class BadHostError(Exception):
+    """A request has no valid `Host`, or several of them."""
 
 
 class TooManyWaitingError(Exception):
@@ -152,6 +160,11 @@ class HttpProtocol(HttpToolsProtocol):
             if len(self.url) + size > MAX_HEAD_BYTES:
                 self._refuse_head()
                 raise HeadTooLargeError  # ends the parser; uvicorn calls send_400_response
+        if not self._take_host():
+            self._refuse(
+                HTTPStatus.BAD_REQUEST, "A request needs one Host header, with a host's name."
+            )
+            raise BadHostError
         if len(self.pipeline) >= MAX_WAITING:
             raise TooManyWaitingError  # as above; the waiting requests get their responses
         super().on_headers_complete()
@@ -161,6 +174,25 @@ class HttpProtocol(HttpToolsProtocol):
         # another copy.
         if is_connect or self.app_state["health"].is_shutting_down:
             self.cycle.keep_alive = False
+
+    def _take_host(self) -> bool:
+        """Return whether `Host` is as RFC 9112, section 3.2, demands; HTTP/1.0 may leave it out.
+
+        The host of an absolute request target takes its place (RFC 9112, section 3.2.2).
+        """
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not hosts:
+            is_valid = self.parser.get_http_version() == "1.0"
+        else:
+            is_valid = len(hosts) == 1 and read_host(hosts[0]) is not None
+        if is_valid and not self.url.startswith(b"/"):
+            target = ABSOLUTE_TARGET.match(self.url)
+            if target is not None:
+                is_valid = read_host(target["host"]) is not None
+                # In place: the scope has this list.
+                self.headers[:] = [header for header in self.headers if header[0] != b"host"]
+                self.headers.append((b"host", target["host"]))
+        return is_valid
 
     def head_without_upgrade(self) -> bytes:
         """Return the head as bytes, without its Upgrade header."""

@@ -66,8 +66,8 @@ LIMITS = {
 MARGIN = 8.0
 
 ORIGIN = "http://localhost:3000"
-GET = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
-POST = b"POST /echo HTTP/1.1\r\nhost: test\r\norigin: http://localhost:3000\r\n"
+GET = b"GET /api/health/live HTTP/1.1\r\nhost: localhost\r\n"
+POST = b"POST /echo HTTP/1.1\r\nhost: localhost\r\norigin: http://localhost:3000\r\n"
 LENGTH = b"content-length: 1000\r\n\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 
@@ -140,7 +140,7 @@ def test_an_endless_unread_body_is_cut_off(default_service: Service) -> None:
     piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     sent = 0
     with unharmed(default_service), connect(default_service.url) as connection:
-        send(connection, b"POST /nothing HTTP/1.1\r\nhost: test\r\n" + CHUNKED)
+        send(connection, b"POST /nothing HTTP/1.1\r\nhost: localhost\r\n" + CHUNKED)
         assert receive_response(connection).status == 404
         with suppress(ConnectionError):
             while sent < 20 * MAX_UNREAD_BYTES:
@@ -249,7 +249,7 @@ def test_a_client_that_reads_nothing_is_disconnected_and_its_memory_freed(
             clients = [connect(service.url, receive_buffer=4096) for _ in range(30)]
             for client in clients:
                 # More than the buffers of the kernel, which take some MB.
-                send(client, f"GET {path} HTTP/1.1\r\nhost: test\r\n\r\n".encode() * 10)
+                send(client, f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode() * 10)
             eventually(lambda: connections(service) == len(clients))
             eventually(lambda: connections(service) == 0, STALL + MARGIN)
         for client in clients:
@@ -259,7 +259,7 @@ def test_a_client_that_reads_nothing_is_disconnected_and_its_memory_freed(
     assert memory(service) < samples[0] + 30 * MEGABYTE
 
 
-LARGE = b"GET /large HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+LARGE = b"GET /large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 
 
 def test_a_client_that_does_not_read_its_last_response_is_disconnected(service: Service) -> None:
@@ -294,7 +294,7 @@ def test_many_slow_clients_do_not_delay_others(default_service: Service) -> None
         POST + LENGTH + b"half",
         GET + LENGTH,
         POST + CHUNKED + b"0\r\na: ",
-        b"GET /docs/assets/redoc.js HTTP/1.1\r\nhost: test\r\n\r\n" * 10,
+        b"GET /docs/assets/redoc.js HTTP/1.1\r\nhost: localhost\r\n\r\n" * 10,
     ]
     with (
         unharmed(default_service),
@@ -319,7 +319,7 @@ def test_many_pipelined_requests_take_little_memory(default_service: Service) ->
         for client in clients:
             client.setblocking(False)
             with suppress(BlockingIOError):
-                client.send(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n" * 8000)
+                client.send(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n" * 8000)
         response = httpx.get(f"{default_service.url}/api/health/live", timeout=TIMEOUT_SECONDS)
         assert response.status_code == 200
         for client in clients:
@@ -338,7 +338,9 @@ def test_endless_trailers_take_little_memory(
         connect(default_service.url) as connection,
         suppress(ConnectionError),
     ):
-        send(connection, route + b" HTTP/1.1\r\nhost: test\r\n" + CHUNKED + b"0\r\na: b\r\nc: ")
+        send(
+            connection, route + b" HTTP/1.1\r\nhost: localhost\r\n" + CHUNKED + b"0\r\na: b\r\nc: "
+        )
         for _ in range(500):
             connection.sendall(trailer)
     assert max(samples) < samples[0] + 30 * MEGABYTE
@@ -357,20 +359,20 @@ BUSY = (
     "http_server_active_requests",
 )
 
-HOLD = b"GET /hold?seconds=0.01 HTTP/1.1\r\nhost: test\r\n\r\n"
+HOLD = b"GET /hold?seconds=0.01 HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 # What a client sends before it hangs up, and whether it reads a part of the response first.
 HANG_UPS = [
     (b"GET /hold?seconds=0 HT", False),
-    (b"POST /store HTTP/1.1\r\nhost: test\r\n" + LENGTH + b"half", False),
-    (b"POST /store HTTP/1.1\r\nhost: test\r\n" + CHUNKED + b"5\r\nhalf", False),
+    (b"POST /store HTTP/1.1\r\nhost: localhost\r\n" + LENGTH + b"half", False),
+    (b"POST /store HTTP/1.1\r\nhost: localhost\r\n" + CHUNKED + b"5\r\nhalf", False),
     (HOLD, False),
     (HOLD * 2, False),
     (HOLD + b"not HTTP\r\n\r\n", False),
     (HOLD + POST + CHUNKED + b"not a chunk\r\n", False),
-    (b"GET /docs/assets/redoc.js HTTP/1.1\r\nhost: test\r\n\r\n" * 10, True),
-    (b"GET /stream HTTP/1.1\r\nhost: test\r\n\r\n", True),
-    (b"GET /stream HTTP/1.1\r\nhost: test\r\n\r\n", False),
+    (b"GET /docs/assets/redoc.js HTTP/1.1\r\nhost: localhost\r\n\r\n" * 10, True),
+    (b"GET /stream HTTP/1.1\r\nhost: localhost\r\n\r\n", True),
+    (b"GET /stream HTTP/1.1\r\nhost: localhost\r\n\r\n", False),
 ]
 
 
@@ -456,9 +458,9 @@ def client(database: str) -> Iterator[httpx.Client]:
     [
         b"GET / HTTP/1.1\r\nbroken header\r\n\r\n",
         b"\x16\x03\x01 this is TLS\r\n\r\n",
-        b"GET /caf\xe9 HTTP/1.1\r\nhost: test\r\n\r\n",
-        b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-        b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: -1\r\n\r\n",
+        b"GET /caf\xe9 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
     ],
 )
 def test_malformed_http_gets_a_problem_document(request_: bytes, client: httpx.Client) -> None:
@@ -470,12 +472,12 @@ def test_malformed_http_gets_a_problem_document(request_: bytes, client: httpx.C
 
 
 def test_a_malformed_chunk_gets_a_problem_document(client: httpx.Client) -> None:
-    request = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
+    request = b"POST /echo HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
     assert send_raw(client, request).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 def test_trailers_are_no_headers_of_the_request(client: httpx.Client) -> None:
-    head = b"POST /headers HTTP/1.1\r\nhost: test\r\nconnection: close\r\n" + CHUNKED
+    head = b"POST /headers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n" + CHUNKED
     received = exchange(str(client.base_url), head + b"0\r\nx-trailer: 1\r\n\r\n")
     (response,) = parse_responses(received)
     assert json.loads(response.body) == ["host", "connection", "transfer-encoding"]
@@ -483,7 +485,9 @@ def test_trailers_are_no_headers_of_the_request(client: httpx.Client) -> None:
 
 def test_endless_headers_are_refused(client: httpx.Client) -> None:
     endless = b"x: " + b"a" * 8000 + b"\r\n"
-    response = send_raw(client, b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n", *[endless] * 9)
+    response = send_raw(
+        client, b"GET /api/health/live HTTP/1.1\r\nhost: localhost\r\n", *[endless] * 9
+    )
     assert response.startswith(b"HTTP/1.1 431 ")
     assert client.get("/api/health/live").status_code == 200
 
@@ -505,8 +509,10 @@ def test_complete_requests_before_a_malformed_one_get_responses(
     bad: bytes, client: httpx.Client
 ) -> None:
     body = b"content-length: 4\r\n\r\nbody"
-    good = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
-    request = good + body + b"POST /echo HTTP/1.1\r\nhost: test\r\n" + body + good + b"\r\n" + bad
+    good = b"GET /api/health/live HTTP/1.1\r\nhost: localhost\r\n"
+    request = (
+        good + body + b"POST /echo HTTP/1.1\r\nhost: localhost\r\n" + body + good + b"\r\n" + bad
+    )
     parts = urlsplit(str(client.base_url))
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
         connection.sendall(request)
@@ -516,8 +522,8 @@ def test_complete_requests_before_a_malformed_one_get_responses(
 
 
 def test_a_refusal_is_not_sent_in_place_of_an_earlier_response(client: httpx.Client) -> None:
-    before = b"POST /database HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n"
-    bad = b"POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
+    before = b"POST /database HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
+    bad = b"POST /echo HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n"
     assert not send_raw(client, before + bad).startswith(b"HTTP/1.1 400 ")
 
 
@@ -549,7 +555,7 @@ def test_malformed_http_is_one_log_line(
 )
 def test_a_strange_path_is_a_client_error(path: str, client: httpx.Client) -> None:
     response = send_raw(
-        client, f"GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode()
+        client, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
     )
     assert response.split()[1] in {b"400", b"404", b"307"}
     assert client.get("/api/health").status_code == 200

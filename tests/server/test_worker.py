@@ -165,7 +165,7 @@ def test_a_half_sent_body_does_not_prevent_a_clean_stop(
     with socket.create_connection((parts.hostname, parts.port)) as connection:
         # The body is still missing when the signal comes.
         connection.sendall(
-            b"GET /api/health/live HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\n"
+            b"GET /api/health/live HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\n"
         )
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
         service.process.terminate()

@@ -373,7 +373,9 @@ class SteadyLoad:
     async def _request(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str
     ) -> int:
-        request = f"GET {path} HTTP/1.1\r\nhost: test\r\nx-request-id: {self.REQUEST_ID}\r\n\r\n"
+        request = (
+            f"GET {path} HTTP/1.1\r\nhost: localhost\r\nx-request-id: {self.REQUEST_ID}\r\n\r\n"
+        )
         writer.write(request.encode())
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])

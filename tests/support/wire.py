@@ -33,7 +33,7 @@ def unharmed(service: Service) -> Generator[None]:
     before = service.log.stat().st_size
     yield
     assert service.process.poll() is None
-    health = b"GET /api/health HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+    health = b"GET /api/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     assert [response.status for response in parse_responses(exchange(service.url, health))] == [200]
     assert_no_logged_error(service, before)
 

@@ -113,7 +113,7 @@ def target(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def format_request(
     method: bytes, target: bytes, headers: list[bytes], body: bytes, version: bytes = b"1.1"
 ) -> bytes:
-    lines = [b"%b %b HTTP/%b" % (method, target, version), b"host: test", *headers]
+    lines = [b"%b %b HTTP/%b" % (method, target, version), b"host: localhost", *headers]
     if body or method in {b"POST", b"PUT", b"PATCH"}:
         lines.append(b"content-length: %d" % len(body))
     return b"\r\n".join([*lines, b"connection: close", b"", body])

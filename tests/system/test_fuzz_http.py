@@ -64,7 +64,7 @@ PATHS = [
     *(b"/echo", b"/store", b"/hold", b"/nothing"),
 ]
 
-HEAD = b" HTTP/1.1\r\nhost: test\r\n"
+HEAD = b" HTTP/1.1\r\nhost: localhost\r\n"
 VALID = [
     *(b"GET " + path + HEAD + b"\r\n" for path in PATHS),
     b"POST /echo" + HEAD + b"content-length: 4\r\n\r\nbody",
@@ -181,7 +181,7 @@ def format_raw_request(
     method: bytes, target: bytes, version: bytes, lines: list[bytes], body: tuple[bytes, bytes]
 ) -> bytes:
     framing, content = body
-    head = b"%b %b %b\r\nhost: test\r\n" % (method, target, version)
+    head = b"%b %b %b\r\nhost: localhost\r\n" % (method, target, version)
     return head + b"".join(line + b"\r\n" for line in lines) + framing + b"\r\n" + content
 
 

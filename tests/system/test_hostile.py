@@ -35,7 +35,7 @@ PATHS = sorted({example_path(route.path) for route in ROUTES})
 
 # Sent after each attack: the service has to close the connection, or to recognize this as the next
 # request.
-LIVE = b"GET /api/health/live HTTP/1.1\r\nhost: test\r\n"
+LIVE = b"GET /api/health/live HTTP/1.1\r\nhost: localhost\r\n"
 LAST = LIVE + b"connection: close\r\nx-request-id: last\r\n\r\n"
 
 # A body that looks like a request. A response to it proves request smuggling.
@@ -49,7 +49,7 @@ DEEP = 100_000
 
 def request(*headers: bytes, target: bytes = b"PATH", body: bytes = b"") -> bytes:
     """Return a template of a request, with METHOD and PATH to be replaced."""
-    lines = [b"METHOD %b HTTP/1.1" % target, b"host: test", *headers]
+    lines = [b"METHOD %b HTTP/1.1" % target, b"host: localhost", *headers]
     return b"\r\n".join([*lines, b"", body])
 
 
@@ -255,29 +255,30 @@ INVALID_FRAMING = {
 
 # Invalid or unusual request lines, and other protocols.
 LINES = {
-    "the method TRACE": b"TRACE PATH HTTP/1.1\r\nhost: test\r\n\r\n",
-    "the method CONNECT": b"CONNECT PATH HTTP/1.1\r\nhost: test\r\n\r\n",
-    "the method CONNECT to a host": b"CONNECT evil.example:443 HTTP/1.1\r\nhost: test\r\n\r\n",
-    "an unknown method": b"BREW PATH HTTP/1.1\r\nhost: test\r\n\r\n",
-    "a method of WebDAV": b"PROPFIND PATH HTTP/1.1\r\nhost: test\r\n\r\n",
-    "a lower-case method": b"get PATH HTTP/1.1\r\nhost: test\r\n\r\n",
-    "a long method": b"A" * 60_000 + b" PATH HTTP/1.1\r\nhost: test\r\n\r\n",
+    "the method TRACE": b"TRACE PATH HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "the method CONNECT": b"CONNECT PATH HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "the method CONNECT to a host": b"CONNECT evil.example:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "an unknown method": b"BREW PATH HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "a method of WebDAV": b"PROPFIND PATH HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "a lower-case method": b"get PATH HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "a long method": b"A" * 60_000 + b" PATH HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "HTTP/0.9": b"GET PATH\r\n\r\n",
     "HTTP/1.0": b"METHOD PATH HTTP/1.0\r\n\r\n",
     "HTTP/1.0 with keep-alive": b"METHOD PATH HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
     "HTTP/1.0 with chunks": b"METHOD PATH HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n" + CHUNKS,
     "HTTP/1.1 without a host": b"METHOD PATH HTTP/1.1\r\n\r\n",
-    "HTTP/1.9": b"METHOD PATH HTTP/1.9\r\nhost: test\r\n\r\n",
-    "HTTP/2.0 as text": b"METHOD PATH HTTP/2.0\r\nhost: test\r\n\r\n",
-    "HTTP/99999999999.1": b"METHOD PATH HTTP/99999999999.1\r\nhost: test\r\n\r\n",
-    "another protocol": b"METHOD PATH SIP/2.0\r\nhost: test\r\n\r\n",
+    "HTTP/1.9": b"METHOD PATH HTTP/1.9\r\nhost: localhost\r\n\r\n",
+    "HTTP/2.0 as text": b"METHOD PATH HTTP/2.0\r\nhost: localhost\r\n\r\n",
+    "HTTP/99999999999.1": b"METHOD PATH HTTP/99999999999.1\r\nhost: localhost\r\n\r\n",
+    "another protocol": b"METHOD PATH SIP/2.0\r\nhost: localhost\r\n\r\n",
     "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
     "a TLS handshake": bytes.fromhex("16030100f8010000f40303") + bytes(range(256)),
-    "lone line feeds": b"METHOD PATH HTTP/1.1\nhost: test\n\n",
-    "lone carriage returns": b"METHOD PATH HTTP/1.1\rhost: test\r\r",
-    "1,000 leading empty lines": b"\r\n" * 1000 + b"METHOD PATH HTTP/1.1\r\nhost: test\r\n\r\n",
+    "lone line feeds": b"METHOD PATH HTTP/1.1\nhost: localhost\n\n",
+    "lone carriage returns": b"METHOD PATH HTTP/1.1\rhost: localhost\r\r",
+    "1,000 leading empty lines": b"\r\n" * 1000
+    + b"METHOD PATH HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "1,000 blanks": b"METHOD" + b" " * 1000 + b"PATH" + b" " * 1000 + b"HTTP/1.1\r\n\r\n",
-    "tabs between words": b"METHOD\tPATH\tHTTP/1.1\r\nhost: test\r\n\r\n",
+    "tabs between words": b"METHOD\tPATH\tHTTP/1.1\r\nhost: localhost\r\n\r\n",
     "NULs": bytes(1000) + b"\r\n\r\n",
     "a PROXY protocol header": b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
     "a Redis command": b"*1\r\n$8\r\nFLUSHALL\r\n",
@@ -392,7 +393,7 @@ def test_a_content_length_above_the_limit_gets_413(
 
 
 def test_1000_pipelined_requests_get_responses_in_order(service: Service) -> None:
-    one = b"GET %b HTTP/1.1\r\nhost: test\r\nx-request-id: %d\r\n\r\n"
+    one = b"GET %b HTTP/1.1\r\nhost: localhost\r\nx-request-id: %d\r\n\r\n"
     requests = b"".join(one % (PATHS[n % len(PATHS)], n) for n in range(1000))
     with unharmed(service):
         responses = parse_responses(exchange(service.url, requests + LAST))
@@ -417,11 +418,13 @@ def test_unknown_paths_and_methods_add_no_metric_series(service: Service) -> Non
         path = "".join(randomness.choices(string.ascii_letters + "/%?.", k=20))
         letters = "".join(randomness.choices(string.ascii_uppercase, k=randomness.randint(1, 9)))
         method = randomness.choice([letters, "GET", "PUT", "PROPFIND", "M-SEARCH", "LINK", "PURGE"])
-        return f"{method} /x{path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n".encode()
+        return (
+            f"{method} /x{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+        )
 
     with unharmed(service):
         for method in ("GET", "PUT", "PROPFIND", "?"):
-            line = f"{method} /a HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+            line = f"{method} /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
             exchange(url, line.encode())
         assert metric_series(service)  # this request adds a series itself
         before = metric_series(service)

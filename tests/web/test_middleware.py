@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from service.state import Request
 
 ORIGIN = "http://localhost:3000"
-POST = b"POST /echo HTTP/1.1\r\nhost: test\r\n"
+POST = b"POST /echo HTTP/1.1\r\nhost: localhost\r\n"
 
 
 async def echo(request: Request) -> JSONResponse:
@@ -127,7 +127,7 @@ def test_a_body_whose_last_chunk_exceeds_the_limit_is_refused_at_once(
 
 
 def test_a_content_length_of_18_digits_is_refused(client: httpx.Client) -> None:
-    head = f"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: {'9' * 18}\r\n\r\n"
+    head = f"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: {'9' * 18}\r\n\r\n"
     assert send_raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
@@ -175,7 +175,7 @@ def test_a_disconnect_before_the_body_is_no_fault(
     for _ in range(10):
         with socket.create_connection((parts.hostname, parts.port)) as connection:
             connection.sendall(
-                b"GET /api/health HTTP/1.1\r\nhost: test\r\ncontent-length: 99\r\n\r\n"
+                b"GET /api/health HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n"
             )
     service.process.terminate()
     assert service.wait() == 0
@@ -186,7 +186,7 @@ def test_a_disconnect_within_the_body_is_no_fault(database: str) -> None:
     with json_log() as read_log, serving(database, *ROUTES) as client:
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
-            head = b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 99\r\n\r\n"
+            head = b"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n"
             connection.sendall(head + b"half")
         eventually(lambda: "client_disconnected" in read_log())
         assert '"error"' not in read_log()

@@ -258,7 +258,9 @@ def test_a_disconnect_within_the_body_is_logged_as_499(database: str) -> None:
     with json_log() as read_log, serving(database, *ROUTES) as client:
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
-            connection.sendall(b"POST /wait HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\n")
+            connection.sendall(
+                b"POST /wait HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n"
+            )
         lines = eventually(lambda: "499" in (log := read_log()) and lines_of(log))
     assert [(line["message"], line.get("status")) for line in lines] == [
         ("client_disconnected", None),
@@ -270,7 +272,7 @@ def test_a_disconnect_before_the_response_is_logged_as_499(database: str) -> Non
     with json_log() as read_log, serving(database, *ROUTES) as client:
         parts = urlsplit(str(client.base_url))
         with socket.create_connection((parts.hostname, parts.port)) as connection:
-            connection.sendall(b"GET /sleep HTTP/1.1\r\nhost: test\r\n\r\n")
+            connection.sendall(b"GET /sleep HTTP/1.1\r\nhost: localhost\r\n\r\n")
         (line,) = eventually(lambda: lines_of(read_log()))
     assert (line["message"], line["route"], line["status"]) == ("request", "/sleep", 499)
 

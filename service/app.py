@@ -137,7 +137,12 @@ def create_app(settings: Settings) -> Application:
     app = Application(
         # From the outside in, so that every error gets its id, its CORS headers and its log line.
         middleware=[
-            Middleware(RequestContext, metrics=metrics, trusted_proxies=settings.trusted_proxies),
+            Middleware(
+                RequestContext,
+                metrics=metrics,
+                trusted_proxies=settings.trusted_proxies,
+                root_path=settings.root_path,
+            ),
             Middleware(
                 Cors,
                 allow_origins=settings.cors_origins,

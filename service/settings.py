@@ -31,6 +31,11 @@ PORT_MAX = 65535
 # A host as browsers send it: a name of another script as its `xn--` form.
 ALLOWED_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
+# Unreserved characters (RFC 3986, section 2.3): with others, paths that differ could be meant.
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+# The first segments of the service's own paths, which would be taken for the prefix.
+OWN_PATHS = ("api", "docs", "redoc", "metrics", "openapi.json")
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("auto", "console", "json")
 
@@ -63,6 +68,8 @@ class Settings:
     host: str
     port: int
     cors_origins: tuple[str, ...]
+    # The prefix of all paths where the proxy does not remove it, as in `/hub`; else empty.
+    root_path: str
     # Names in `Host` besides those of loopback, in lower case; `*.` stands for all names below one,
     # `*` for every name. Empty: every name with a token, otherwise no other.
     allowed_hosts: tuple[str, ...]
@@ -142,6 +149,7 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         cors_origins=_split_list(
             env.text("CORS_ORIGINS", "http://localhost:3000", validate=_check_origins)
         ),
+        root_path=env.text("ROOT_PATH", "", validate=_check_root_path).rstrip("/"),
         allowed_hosts=_normalise_allowed_hosts(
             env.text("ALLOWED_HOSTS", "", validate=_check_allowed_hosts)
         ),
@@ -284,6 +292,13 @@ def _check_origins(value: str) -> None:
                 "each origin is scheme://host[:port] in lower case, as browsers send it: without "
                 "the port 80 of http or 443 of https, and with nothing after it"
             )
+
+
+def _check_root_path(value: str) -> None:
+    if value and not ROOT_PATH.fullmatch(value):
+        raise ValidationError("must be a path that begins with a slash, as in /hub")
+    if value.split("/")[1:2] in ([name] for name in OWN_PATHS):
+        raise ValidationError("must not begin like a path of the service, such as /api")
 
 
 def _normalise_allowed_hosts(value: str) -> tuple[str, ...]:

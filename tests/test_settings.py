@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service import ROOT
-from service.settings import Settings, SettingsError, load_settings
+from service.app import ROUTES
+from service.settings import OWN_PATHS, Settings, SettingsError, load_settings
 from tests.support.service import SETTING_NAMES
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def test_the_committed_file_sets_a_developers_defaults() -> None:
         host="127.0.0.1",
         port=8000,
         cors_origins=("http://localhost:3000",),
+        root_path="",
         allowed_hosts=(),
         log_level="INFO",
         log_format="auto",
@@ -92,6 +94,7 @@ def test_every_bad_variable_is_named_without_its_value(
         "BACKEND_HOST": " ",
         "BACKEND_PORT": "hunter2",
         "CORS_ORIGINS": "*",
+        "ROOT_PATH": "hunter2",
         "ALLOWED_HOSTS": "https://hunter2",
         "LOG_LEVEL": "hunter2",
         "LOG_FORMAT": "hunter2",
@@ -332,3 +335,44 @@ def test_a_host_with_more_than_a_name_is_refused(
     monkeypatch.setenv("ALLOWED_HOSTS", f"good.example,{value}")
     with pytest.raises(SettingsError, match=r"^ALLOWED_HOSTS: "):
         load_settings(no_file)
+
+
+@pytest.mark.parametrize(
+    ("value", "root_path"),
+    [("", ""), ("/hub", "/hub"), ("/hub/", "/hub"), ("/a/b-c.d_e~f", "/a/b-c.d_e~f"), ("/", "")],
+)
+def test_a_root_path_is_kept_without_its_last_slash(
+    value: str, root_path: str, no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://app:secret@db/app")
+    monkeypatch.setenv("ROOT_PATH", value)
+    assert load_settings(no_file).root_path == root_path
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hub",
+        "//hub",
+        "/hub//x",
+        "/a b",
+        "/a%20b",
+        "/h\u00fcb",
+        "https://x/hub",
+        "/hub?x",
+        "/api",
+        "/api/hub",
+        "/openapi.json",
+    ],
+)
+def test_a_root_path_that_is_no_path_or_one_of_the_service_is_refused(
+    value: str, no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://app:secret@db/app")
+    monkeypatch.setenv("ROOT_PATH", value)
+    with pytest.raises(SettingsError, match=r"^ROOT_PATH: "):
+        load_settings(no_file)
+
+
+def test_no_path_of_the_service_can_be_the_root_path() -> None:
+    assert {route.path.split("/")[1] for route in ROUTES} - {""} == set(OWN_PATHS)

@@ -25,6 +25,7 @@ from service.web.operation import (
     operation,
     parameter,
 )
+from service.web.references import reference_to
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -64,9 +65,10 @@ ASSET_NAME: Final = parameter(
 MISSING_ASSET = "There is no file of this name."
 
 
-def _html_response(name: str) -> Response:
+def _html_response(request: Request, name: str) -> Response:
+    page = (PAGES / name).read_text("utf-8")
     return Response(
-        (PAGES / name).read_bytes(),
+        page.replace("{root}", reference_to(request.scope, "/")),
         media_type="text/html",
         headers={
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -75,7 +77,7 @@ def _html_response(name: str) -> Response:
     )
 
 
-ROOT_RESPONSE: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`/docs`"})
+ROOT_RESPONSE: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`./docs`"})
 OPENAPI_RESPONSE: Final = ResponseSpec(
     description="The OpenAPI 3.1 document of the API.",
     schema={"type": "object", "additionalProperties": True},
@@ -101,7 +103,7 @@ MISSING_ASSET_RESPONSE: Final = problem_spec(
 @operation(tag="documentation", responses={307: ROOT_RESPONSE})
 async def get_root(request: Request) -> Response:
     """Redirect to the documentation."""
-    return RedirectResponse("/docs")
+    return RedirectResponse(reference_to(request.scope, "/docs"))
 
 
 @operation(tag="documentation", responses={200: OPENAPI_RESPONSE})
@@ -111,19 +113,22 @@ async def get_open_api_document(request: Request) -> Response:
     document = await run_in_threadpool(
         _render_document, request.app, request.state["settings"].api_token_for_reads
     )
+    root = reference_to(request.scope, "/").rstrip("/")
+    if root != ".":  # a slash at the end of the path
+        document = document.replace(b'{"url": "."', b'{"url": "%b"' % root.encode(), 1)
     return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 @operation(tag="documentation", responses={200: PAGE_RESPONSE})
 async def get_swagger_ui(request: Request) -> Response:
     """Read the API and try it out, with Swagger UI."""
-    return _html_response("docs.html")
+    return _html_response(request, "docs.html")
 
 
 @operation(tag="documentation", responses={200: PAGE_RESPONSE})
 async def get_re_doc(request: Request) -> Response:
     """Read the API, with ReDoc."""
-    return _html_response("redoc.html")
+    return _html_response(request, "redoc.html")
 
 
 @operation(

@@ -42,6 +42,7 @@ from service.web.paging import (
     page_spec,
     read_page,
 )
+from service.web.references import reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,9 +263,8 @@ async def create_project_doc(request: Request) -> Response:
             raise Problem("not_found", MISSING_PROJECT) from None
         raise
     assert row is not None
-    return json_response(
-        row["project_doc"], status=201, headers={"Location": f"/api/project-docs/{row['id']}"}
-    )
+    location = reference_to(request.scope, f"/api/project-docs/{row['id']}")
+    return json_response(row["project_doc"], status=201, headers={"Location": location})
 
 
 @operation(tag="project docs", responses={200: SOURCE_RESPONSE})

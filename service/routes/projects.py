@@ -13,6 +13,7 @@ from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, change_ar
 from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import LIMIT_RANGE, page_response, page_spec, read_page
+from service.web.references import reference_to
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -113,9 +114,8 @@ async def create_project(request: Request) -> Response:
     except asyncpg.UniqueViolationError as error:
         raise _conflict_or_error(error) from None
     assert row is not None
-    return json_response(
-        row["project"], status=201, headers={"Location": f"/api/projects/{row['id']}"}
-    )
+    location = reference_to(request.scope, f"/api/projects/{row['id']}")
+    return json_response(row["project"], status=201, headers={"Location": location})
 
 
 @operation(tag="projects", responses={200: PROJECT_RESPONSE})

@@ -12,6 +12,7 @@ from marshmallow import fields, validate
 from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response
 from service.web.operation import Resource, ResponseSpec
+from service.web.references import reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,8 +96,9 @@ STARTED_RESPONSE: Final = ResponseSpec(
 def started_response(request: Request, source_id: UUID, run_id: UUID) -> Response:
     """Wake the syncer for a requested run, and return the 202 with the run's Location."""
     request.state["syncer"].wake()
+    path = f"/api/project-docs/{source_id}/syncs/{run_id}"
     return json_response(
         orjson.dumps(_started_body(source_id, run_id)),
         status=202,
-        headers={"Location": f"/api/project-docs/{source_id}/syncs/{run_id}"},
+        headers={"Location": reference_to(request.scope, path)},
     )

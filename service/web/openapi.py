@@ -70,7 +70,7 @@ def problem_spec(
 ) -> ResponseSpec:
     """Return the documentation of a response that is a problem."""
     example = problem_bytes(
-        STATUS[code], detail, "/api/example", "0b6f1b8e6f0c4f0e9d6a3c1d2e4f5a6b"
+        STATUS[code], detail, "../api/example", "0b6f1b8e6f0c4f0e9d6a3c1d2e4f5a6b"
     )
     return ResponseSpec(
         description=description,
@@ -143,7 +143,8 @@ def build_document(
         openapi_version="3.1.1",
         info=INFO,
         plugins=[SchemaPlugin(schema_name_resolver=_schema_name)],
-        servers=[{"url": "/", "description": "The service that this document came from"}],
+        # Relative to the document's own URL, which a proxy may have given a prefix.
+        servers=[{"url": ".", "description": "The service that this document came from"}],
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         security=[],
     )

@@ -12,6 +12,7 @@ import orjson
 
 from service.web.bodies import invalid, json_response
 from service.web.operation import ResponseSpec, parameter
+from service.web.references import reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +127,6 @@ def page_response(request: Request[Any], page: Page, items: list[str] | None) ->
         last = orjson.loads(items[-1])
         cursor = base64.urlsafe_b64encode(f"{last['created_at']} {last['id']}".encode()).decode()
         query = urlencode({"limit": page.limit, "cursor": cursor})
-        # Relative to the request (RFC 8288, section 3), and so correct behind any proxy.
-        headers["Link"] = f'<{request.scope["raw_path"].decode()}?{query}>; rel="next"'
+        target = reference_to(request.scope, request.scope["path"])
+        headers["Link"] = f'<{target}?{query}>; rel="next"'
     return json_response(f"[{','.join(items)}]", headers=headers)

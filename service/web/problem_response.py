@@ -1,11 +1,9 @@
 """Problems (RFC 9457): the JSON body of every error response."""
 
 import json
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote
 
 from marshmallow import fields
 from starlette.responses import Response
@@ -13,6 +11,7 @@ from starlette.types import Scope
 
 from service.problems import Problem
 from service.web.bodies import ExactSchema
+from service.web.references import reference_to_request
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -36,7 +35,10 @@ class ProblemSchema(ExactSchema):
     detail = fields.String(required=True, metadata={"description": "What went wrong, in words."})
     instance = fields.String(
         required=True,
-        metadata={"description": "The path asked for.", "format": "uri-reference"},
+        metadata={
+            "description": "The path asked for, relative to the request's URL.",
+            "format": "uri-reference",
+        },
     )
     request_id = fields.String(
         required=True, metadata={"description": "Finds the request in the service's log."}
@@ -87,9 +89,9 @@ def problem_response(
     errors: Mapping[str, list[str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return the response with a problem; its `instance` is the path of the request in `scope`."""
+    """Return the response with a problem; its `instance` leads to the request's path."""
     body = problem_bytes(
-        status, detail, _uri_reference(scope), scope["state"]["request_id"], errors
+        status, detail, reference_to_request(scope), scope["state"]["request_id"], errors
     )
     return Response(
         body,
@@ -97,15 +99,6 @@ def problem_response(
         headers={"Cache-Control": "no-store", **(headers or {})},
         media_type=PROBLEM_TYPE,
     )
-
-
-def _uri_reference(scope: Scope) -> str:
-    # The path as the client sent it; characters that a URI may not have are escaped (RFC 3986,
-    # section 3.3).
-    sent = re.sub(rb"%(?![0-9A-Fa-f]{2})", b"%25", scope["raw_path"])
-    path = quote(sent, safe="/%:@!$&'()*+,;=")
-    # Two slashes at the beginning would name a host (RFC 3986, section 4.2); `/.` prevents that.
-    return f"/.{path}" if path.startswith("//") else path
 
 
 def response_to_problem(scope: Scope, error: Problem) -> Response:

@@ -61,9 +61,12 @@ CLIENT_CLOSED_REQUEST: Final = 499
 class RequestContext:
     """Give each request an id, security headers and a line in the log, and count it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, trusted_proxies: Sequence[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, trusted_proxies: Sequence[str], root_path: str
+    ) -> None:
         self.app = app
         self._metrics = metrics
+        self._root_path = root_path
         # uvicorn's types of an ASGI application are narrower than Starlette's.
         self._read_forwarded = cast(
             "ASGIApp", ProxyHeadersMiddleware(cast("Any", _do_nothing), list(trusted_proxies))
@@ -89,6 +92,7 @@ class RequestContext:
         state["headers"] = headers
         state["request_id"] = request_id
         state["status"] = None
+        self._take_root_path(scope)
         path = scope["path"]
         if path[-1:] == "/":
             scope["path"] = path.rstrip("/") or "/"
@@ -108,6 +112,17 @@ class RequestContext:
         finally:
             self._metrics.requests_in_flight -= 1
             self._record(scope, time.perf_counter() - started)
+
+    def _take_root_path(self, scope: Scope) -> None:
+        # ASGI's `path` has the prefix that the application is at, WSGI's SCRIPT_NAME; everything
+        # from here on has the path without it. Behind a proxy that removes the prefix, the path
+        # does not have it.
+        root = scope.get("root_path", "").rstrip("/") or self._root_path
+        path = scope["path"]
+        scope["root_path"] = ""
+        if root and path.startswith(root) and path[len(root) :][:1] in ("", "/"):
+            scope["root_path"] = root
+            scope["path"] = path[len(root) :] or "/"
 
     def _record(self, scope: Scope, seconds: float) -> None:
         route = scope.get("route")

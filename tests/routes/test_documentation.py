@@ -164,7 +164,7 @@ def test_the_line_below_redocs_menu_is_whole(page: Page, width: int, height: int
 
 def test_the_root_redirects(client: httpx.Client) -> None:
     response = client.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+    assert (response.status_code, response.headers["location"]) == (307, "./docs")
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

@@ -32,7 +32,7 @@ def test_a_new_project_has_all_fields_and_a_location(client: httpx.Client) -> No
     assert project["description"] == "Why\nnot"
     assert datetime.fromisoformat(project["created_at"]).utcoffset() is not None
     assert project["updated_at"] == project["created_at"]
-    assert response.headers["location"] == f"/api/projects/{project['id']}"
+    assert response.headers["location"] == f"../api/projects/{project['id']}"
     assert client.get(response.headers["location"]).json() == project
 
 

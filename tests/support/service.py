@@ -52,6 +52,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "host": "127.0.0.1",
         "port": 0,
         "cors_origins": ("http://localhost:3000",),
+        "root_path": "",
         "allowed_hosts": (),
         "log_level": "INFO",
         "log_format": "json",

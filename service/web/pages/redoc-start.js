@@ -1,4 +1,4 @@
-import { init } from "/docs/assets/redoc.js";
+import { init } from "./redoc.js";
 
 // Without this option ReDoc reports its use to the host of its maker.
-init("/openapi.json", { disableTelemetry: true }, document.getElementById("redoc"));
+init(new URL("../../openapi.json", import.meta.url).href, { disableTelemetry: true }, document.getElementById("redoc"));

@@ -15,7 +15,7 @@ from service.connecting.hosts import Connector, session_settings
 from service.connecting.url import read_url
 from service.migrations.backend import connect
 from service.settings import SettingsError, load_settings
-from tests.support.service import run_command
+from tests.support.service import errors_of, run_command
 from tests.support.tls import KEY_PASSWORD, needs_tls_postgres
 
 if TYPE_CHECKING:
@@ -163,6 +163,11 @@ def test_channel_binding_is_never_weakened_to_tls_without_verification(
     url = tls_postgres.url("secure", sslmode="require", channel_binding="require")
     # This server's authority is not one of the system's. libpq binds the channel.
     assert (ask_asyncpg(url), ask_psycopg(url)) == ("failed", TLS)
+    # The authority is trusted here, but this is not the host that the certificate is for.
+    root = {"sslrootcert": quote(str(tls_postgres.certificates.authority))}
+    options = {"sslmode": "require", "channel_binding": "require", **root}
+    url = tls_postgres.url("secure", host="127.0.0.1", **options)
+    assert (ask_asyncpg(url), ask_psycopg(url)) == ("failed", TLS)
 
 
 @needs_tls_postgres
@@ -187,7 +192,7 @@ def test_a_url_that_a_provider_hands_out_migrates_and_serves(
     url = f"{tls_postgres.url('secure')}{options}"
     trust: dict[str, Any] = {"SSL_CERT_FILE": str(tls_postgres.certificates.authority)}
     result = run_command("migrate", DATABASE_URL=url, **trust)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, errors_of(result.stderr)
     assert run_command("status", DATABASE_URL=url, **trust).returncode == 0
     service = start_service(DATABASE_URL=url, **trust)
     assert service.is_healthy()
@@ -243,7 +248,7 @@ def test_every_command_refuses_an_unknown_option_before_anything_else(
     result = run_command(command, *arguments, **urls)
     assert result.returncode == 2
     said = "the option 'hunter' after the ? is not one of PostgreSQL's connection options"
-    assert result.stderr == f"error: {name}: {said}\n"
+    assert errors_of(result.stderr) == f"error: {name}: {said}\n"
 
 
 def test_variables_of_libpq_hold_for_every_command_alike(
@@ -265,7 +270,7 @@ def test_variables_of_libpq_hold_for_every_command_alike(
     assert service.is_healthy()
     query = "select count(*) from pg_stat_activity where application_name = 'named'"
     result = run_command("psql", "-Atc", query, **variables)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, errors_of(result.stderr)) == (0, "")
     assert int(result.stdout) >= 2
     assert ask_psycopg(postgres.url, query) >= 1
 
@@ -278,7 +283,7 @@ def test_an_embedded_database_listens_to_no_variable_of_libpq(tmp_path: Path) ->
     }  # fmt: skip
     url = f"embedded:{tmp_path / 'postgres'}"
     result = run_command("migrate", DATABASE_URL=url, **variables)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, errors_of(result.stderr)
     result = run_command("psql", "-Atc", "select 1", DATABASE_URL=url, **variables)
     assert (result.returncode, result.stdout) == (0, "1\n")
 

@@ -16,7 +16,7 @@ from service.connecting.tls import check_files
 from service.connecting.url import UrlError, read_url
 from tests.connecting.test_drivers import TLS, ask_both
 from tests.support.postgres import run_sql
-from tests.support.service import Service, run_command, service_environment
+from tests.support.service import Service, errors_of, run_command, service_environment
 from tests.support.tls import QUOTED_PASSWORD, needs_tls_postgres
 from tests.support.waiting import eventually
 
@@ -91,7 +91,10 @@ def test_a_file_that_cannot_be_used_is_named_at_the_start(
     # The same for the commands.
     if query.startswith(("sslrootcert", "passfile")):
         result = run_command("migrate", DATABASE_URL=url)
-        assert (result.returncode, result.stderr) == (2, f"error: DATABASE_URL: {raised.value}\n")
+        assert (result.returncode, errors_of(result.stderr)) == (
+            2,
+            f"error: DATABASE_URL: {raised.value}\n",
+        )
 
 
 def test_files_do_not_matter_without_tls(folder: Path) -> None:
@@ -107,8 +110,8 @@ def test_a_system_without_authorities_is_named(monkeypatch: pytest.MonkeyPatch) 
         SSL_CERT_DIR="/missing",
     )
     assert result.returncode == 2
-    assert "install ca-certificates, or set SSL_CERT_FILE" in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert "install ca-certificates, or set SSL_CERT_FILE" in errors_of(result.stderr)
+    assert errors_of(result.stderr).count("\n") == 1
 
 
 @needs_tls_postgres
@@ -192,7 +195,7 @@ def test_a_nameless_account_serves_whatever_home_it_has(
             text=True,
             check=False,
         )
-        return result.returncode, result.stderr
+        return result.returncode, errors_of(result.stderr)
 
     code, errors = run("migrate")
     assert code == 0, errors
@@ -227,7 +230,7 @@ def test_a_url_without_a_user_is_for_the_account_of_the_process(
     }
     result = run_command("status", **environment)
     assert result.returncode == 1
-    assert result.stderr.endswith(f'role "{name}" does not exist\n')
+    assert errors_of(result.stderr).endswith(f'role "{name}" does not exist\n')
     service = start_service(**environment)
     response = httpx.get(f"{service.url}/api/health")
     assert (response.status_code, response.json()["reason"]) == (503, "unreachable")

@@ -243,3 +243,9 @@ def run_command(
         timeout=60,
         check=False,
     )
+
+
+def errors_of(stderr: str) -> str:
+    """Return what a command printed to standard error, without the database that it speaks to."""
+    lines = stderr.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("database: "))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, LiteralString
@@ -13,6 +13,7 @@ from marshmallow import fields, validate
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from service import __version__
 from service.characters import UNSTORABLE
 from service.documents.text import FILE_TYPES, MEDIA_TYPES, UNKNOWN
 from service.documents.tree import TreeFile, TreeSource, build_file_tree
@@ -27,19 +28,16 @@ from service.routes.shared import (
     read_id,
 )
 from service.web.bodies import NOT_A_UUID, ExactSchema, UnionSchema, invalid, json_response
+from service.web.entity_tags import NOT_MODIFIED_RESPONSE, not_modified, read_entity_tags
 from service.web.operation import ResponseSpec, operation, parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from service.database import Row
     from service.state import Request
 
-
-# The group leaves out the `W/` of a weak tag, because If-None-Match compares weakly (RFC 9110,
-# section 13.1.2).
-ENTITY_TAG: Final = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 MISSING_AT_PATH: Final = "There is no document at this path."
 MISSING_SOURCE_OF_PROJECT: Final = "There is no such project doc in this project."
@@ -71,15 +69,10 @@ CHARSETS: Final = {
     "utf-16-be": "utf-16",
     UNKNOWN: None,
 }
-NOT_MODIFIED_RESPONSE: Final = ResponseSpec(
-    description="The content is still the one that `If-None-Match` names.",
-    parameters=(
-        parameter("If-None-Match", "header", "The `ETag` of the content that the client has."),
-    ),
-)
+CACHED: Final = "`no-cache`: a cache may keep the response, and must revalidate it each time."
 DOCUMENT_HEADERS: Final = {
     "ETag": "Identifies the document's state: it changes whenever content, path or metadata do.",
-    "Cache-Control": "`no-cache`: a cache may keep the response, and must revalidate it each time.",
+    "Cache-Control": CACHED,
 }
 
 
@@ -262,7 +255,13 @@ class FileTreeSchema(ExactSchema):
 
 
 TREE_RESPONSE: Final = ResponseSpec(
-    description="The tree.", schema=FileTreeSchema, examples={"tree": EXAMPLE_TREE}
+    description="The tree.",
+    schema=FileTreeSchema,
+    headers={
+        "ETag": "Identifies the tree: it changes whenever the tree does.",
+        "Cache-Control": CACHED,
+    },
+    examples={"tree": EXAMPLE_TREE},
 )
 DOCUMENT_RESPONSE: Final = ResponseSpec(
     description="The document.",
@@ -301,7 +300,10 @@ RAW_RESPONSE: Final = ResponseSpec(
 )
 
 
-@operation(tag="documents", responses={200: TREE_RESPONSE})
+TREE_HEADERS: Final = {"Cache-Control": "no-cache"}
+
+
+@operation(tag="documents", responses={200: TREE_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_file_tree(request: Request) -> Response:
     """Get the tree of a project's documents.
 
@@ -309,10 +311,30 @@ async def get_file_tree(request: Request) -> Response:
     folder at the top.
     """
     project_id = read_id(request, "project_id")
-    # One statement, so that the tree has all changes of a run that ends meanwhile, or none.
-    rows = await request.state["database"].fetch(
+    database = request.state["database"]
+    sent = read_entity_tags(request)
+    if sent.tags or sent.is_any:
+        sources = await database.fetch(
+            """
+            select project_doc.id, project_doc.name, project_doc.documents_tag
+            from project
+            left join project_doc on project_doc.project_id = project.id
+            where project.id = $1
+            order by project_doc.created_at, project_doc.id
+            """,
+            project_id,
+        )
+        if not sources:
+            raise Problem("not_found", MISSING_PROJECT)
+        matched = sent.match(_tree_tag(map(tuple, sources)))
+        if matched is not None:
+            return not_modified(matched, TREE_HEADERS)
+    # One statement, so that the tree has all changes of a run that ends meanwhile, or none; and so
+    # that the tag is that of this tree, not that of the statement before.
+    rows = await database.fetch(
         """
         select project_doc.id as source_id, project_doc.name as source_name,
+               project_doc.documents_tag,
                document.id, document.file_path, document.file_type, document.file_size
         from project
         left join project_doc on project_doc.project_id = project.id
@@ -325,18 +347,33 @@ async def get_file_tree(request: Request) -> Response:
     if not rows:
         raise Problem("not_found", MISSING_PROJECT)
 
-    def build() -> bytes:
+    def build() -> tuple[bytes, str]:
+        sources: dict[UUID, tuple[UUID, str, UUID]] = {}
         names: dict[UUID, str] = {}
         files: list[TreeFile] = []
-        for source_id, source_name, document_id, path, file_type, size in rows:
+        for source_id, source_name, tag, document_id, path, file_type, size in rows:
+            sources[source_id] = source_id, source_name, tag
             if document_id is not None:  # null for a project or a source without documents
                 names[source_id] = source_name
                 files.append(TreeFile(source_id, document_id, path, file_type, size))
         tree = build_file_tree([TreeSource(*source) for source in names.items()], files)
-        return orjson.dumps({"project_id": str(project_id), "tree": tree})
+        body = orjson.dumps({"project_id": str(project_id), "tree": tree})
+        return body, _tree_tag(sources.values())
 
     # In a thread: a tree of thousands of documents would hold up other requests.
-    return json_response(await run_in_threadpool(build))
+    body, tag = await run_in_threadpool(build)
+    return json_response(body, headers={**TREE_HEADERS, "ETag": f'"{tag}"'})
+
+
+def _tree_tag(sources: Iterable[Sequence[Any]]) -> str:
+    """Return the entity tag of a project's tree, from the id, name and tag of each source.
+
+    In the order of the sources, without those that never had a document. Another version of the
+    service may show the tree in another form.
+    """
+    tagged = [f"{id_} {name} {tag}" for id_, name, tag in sources if tag is not None]
+    text = "\n".join([__version__, *tagged])  # a name has no line end
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 @operation(tag="documents", responses={200: DOCUMENT_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
@@ -468,7 +505,7 @@ def _raw_response(row: Row, headers: dict[str, str]) -> Response:
 
 def _read_tags(request: Request) -> list[str]:
     """Return the entity tags of the content that the client has."""
-    return ENTITY_TAG.findall(",".join(request.headers.getlist("if-none-match")))
+    return list(read_entity_tags(request).tags)
 
 
 def _respond_conditionally(
@@ -483,7 +520,7 @@ def _respond_conditionally(
     (RFC 9111, section 3.2), so without the policy a cached document would lose it.
     """
     headers = {"ETag": f'"{row["tag"]}"', "Cache-Control": "no-cache", **more_headers}
-    sent = request.headers.getlist("if-none-match")
-    if row["tag"] in _read_tags(request) or "*" in {value.strip() for value in sent}:
-        return Response(status_code=304, headers=headers)
+    matched = read_entity_tags(request).match(row["tag"])
+    if matched is not None:
+        return not_modified(matched, headers)
     return respond(row, headers)

@@ -17,6 +17,8 @@ from service import ROOT
 from service.problems import Problem
 from service.routes.shared import RESOURCES
 from service.state import Request
+from service.web.compression import KeptContent
+from service.web.entity_tags import NOT_MODIFIED_RESPONSE
 from service.web.openapi import build_document, problem_spec
 from service.web.operation import (
     HAS_DOCSTRINGS,
@@ -77,6 +79,8 @@ def _html_response(request: Request, name: str) -> Response:
     )
 
 
+NO_CACHE: Final = {"Cache-Control": "no-cache"}
+
 ROOT_RESPONSE: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`./docs`"})
 OPENAPI_RESPONSE: Final = ResponseSpec(
     description="The OpenAPI 3.1 document of the API.",
@@ -106,17 +110,19 @@ async def get_root(request: Request) -> Response:
     return RedirectResponse(reference_to(request.scope, "/docs"))
 
 
-@operation(tag="documentation", responses={200: OPENAPI_RESPONSE})
+@operation(tag="documentation", responses={200: OPENAPI_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_open_api_document(request: Request) -> Response:
     """Get this document."""
     # In a thread: the first request renders the document, which would hold up a health check.
-    document = await run_in_threadpool(
+    kept = await run_in_threadpool(
         _render_document, request.app, request.state["settings"].api_token_for_reads
     )
     root = reference_to(request.scope, "/").rstrip("/")
-    if root != ".":  # a slash at the end of the path
-        document = document.replace(b'{"url": "."', b'{"url": "%b"' % root.encode(), 1)
-    return Response(document, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    if root == ".":
+        return kept.respond(request, "application/json", NO_CACHE)
+    # A slash at the end of the path.
+    document = kept.content.replace(b'{"url": "."', b'{"url": "%b"' % root.encode(), 1)
+    return Response(document, media_type="application/json", headers=NO_CACHE)
 
 
 @operation(tag="documentation", responses={200: PAGE_RESPONSE})
@@ -134,7 +140,7 @@ async def get_re_doc(request: Request) -> Response:
 @operation(
     tag="documentation",
     parameters=(ASSET_NAME,),
-    responses={200: ASSET_RESPONSE, 404: MISSING_ASSET_RESPONSE},
+    responses={200: ASSET_RESPONSE, 304: NOT_MODIFIED_RESPONSE, 404: MISSING_ASSET_RESPONSE},
 )
 async def get_documentation_asset(request: Request) -> Response:
     """Get a script or a style of the two pages."""
@@ -142,31 +148,28 @@ async def get_documentation_asset(request: Request) -> Response:
     if path is None:
         raise Problem("not_found", MISSING_ASSET)
     content = await run_in_threadpool(_read_asset, path)
-    return Response(
-        content,
-        media_type=MEDIA_TYPES[path.suffix],
-        headers={"Cache-Control": "public, max-age=3600"},
-    )
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return content.respond(request, MEDIA_TYPES[path.suffix], headers)
 
 
 @lru_cache(maxsize=1)
-def _render_document(app: Starlette, reads_need_token: bool) -> bytes:
+def _render_document(app: Starlette, reads_need_token: bool) -> KeptContent:
     if not HAS_DOCSTRINGS:
         log.warning("documentation_without_texts", reason=NO_DOCSTRINGS)
-    return json.dumps(
-        build_document(app.routes, RESOURCES, reads_need_token=reads_need_token)
-    ).encode()
+    document = build_document(app.routes, RESOURCES, reads_need_token=reads_need_token)
+    return KeptContent.of(json.dumps(document).encode())
 
 
 @cache
-def _read_asset(path: Path) -> bytes:
-    # Cached, 4 MB in all: otherwise the response to each slow client would hold a copy.
+def _read_asset(path: Path) -> KeptContent:
+    # Cached, 5 MB in all: otherwise the response to each slow client would hold a copy.
     # ReDoc loads its maker's logo from another host: the end of its line "API docs by". The name
     # takes the logo's place; the initial does while the menu is folded.
-    return REDOC_LOGO.sub(
+    content = REDOC_LOGO.sub(
         lambda found: _draw_text("Redocly", 44) if found[1] else _draw_text("R", 10),
         path.read_bytes(),
     )
+    return KeptContent.of(content)
 
 
 def _draw_text(text: str, width: int) -> bytes:

@@ -17,7 +17,8 @@ from service.routes.shared import (
     run_status_field,
     started_response,
 )
-from service.sync.queue import SKIPPED_FILES_KEPT, request_sync
+from service.sync.queue import request_sync
+from service.sync.results import SKIPPED_FILES_KEPT
 from service.web.bodies import ExactSchema, json_response
 from service.web.operation import ResponseSpec, operation
 from service.web.paging import (

@@ -12,7 +12,7 @@ from service.git.errors import DISK_FULL, GitError, GitMachineError
 from service.git.repository import MAX_FILE_BYTES
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
-from service.sync.queue import SkippedFile
+from service.sync.results import SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ from service.sync.paths import (
     find_folders_named_as_files,
     why_refused,
 )
-from service.sync.queue import SkippedFile
+from service.sync.results import SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -32,7 +32,7 @@ from service.sync.files import (
 from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceMovedError
 from service.sync.pushes import read_awaited_pushes
-from service.sync.queue import (
+from service.sync.results import (
     Counts,
     SkippedFiles,
     complete_run,

@@ -28,7 +28,8 @@ from service.sync.claims import (
     renew_claim,
 )
 from service.sync.progress import Progress
-from service.sync.queue import fail_run, request_due_syncs
+from service.sync.queue import request_due_syncs
+from service.sync.results import fail_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping

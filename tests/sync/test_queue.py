@@ -1,4 +1,4 @@
-"""The queue: requested, due and deleted runs."""
+"""The queue: requested and due runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from service.database import open_database
 from service.metrics import Metrics
 from service.sync.queue import request_due_syncs, request_sync
 from tests.support.copies import Copies, create_source, git_processes, make_files
-from tests.support.git_server import TREE, GitServer, Link
-from tests.support.hub import Hub, counts, running_hub
+from tests.support.git_server import TREE, GitServer
+from tests.support.hub import running_hub
 from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
 
@@ -25,24 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = make_files()
-
-
-def test_the_last_completed_run_outlives_any_number_of_failed_ones(hub: Hub) -> None:
-    remote = hub.server.create()
-    remote.commit({"a.md": b"x", "link.md": Link(b"a.md")})
-    source = hub.create_source(hub.create_project(), remote)
-    completed = hub.sync(source)
-    run_sql(
-        hub.database,
-        "insert into sync_run (project_doc_id, status, created_at, finished_at) "
-        f"select '{source}', 'failed', now(), now() from generate_series(1, 150) n",
-    )
-    hub.server.behaviour.status = 500
-    assert hub.sync(source)["status"] == "failed"
-    path = f"/api/project-docs/{source}/syncs"
-    assert hub.client.get(f"{path}?limit=1000").json()[-1] == completed
-    hub.server.behaviour.status = None
-    assert counts(hub.sync(source)) == (0, 0, 1, 0, 1)
 
 
 def test_a_source_is_due_when_its_last_run_is_old(database: str, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from service.app import ROUTES
 from service.git.repository import HISTORY_COMMITS
 from service.routes.shared import RESOURCES
 from service.routes.syncs import RUNS_PER_PAGE
-from service.sync.queue import RUNS_KEPT
+from service.sync.results import RUNS_KEPT
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.openapi import MIB, build_document
 from service.web.operation import UndocumentedRouteError

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
-from service.documents.metadata import READER_VERSION
 from service.git.errors import GitError, GitMachineError
 from service.git.folder import remove_leftovers
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
 from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
-from service.sync.claims import ClaimLostError
 from service.sync.files import (
     Contents,
     move_files,
@@ -39,11 +37,10 @@ from service.sync.results import (
     fail_run,
     read_skipped_files,
 )
+from service.sync.source import Revision, read_source, show_revision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
-    from uuid import UUID
 
     from service.database import Connection, Database
     from service.git.objects import Tree
@@ -51,7 +48,8 @@ if TYPE_CHECKING:
     from service.sync.changes import Moves
     from service.sync.claims import Claim
     from service.sync.plan import StoredFile
-    from service.sync.progress import Progress, SourceLocation
+    from service.sync.progress import Progress
+    from service.sync.source import Source
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -73,36 +71,6 @@ class Outcome(NamedTuple):
     refused_tokens: Mapping[str, int]
     # Whether the run failed through this machine, not through the repository or its server.
     is_service_fault: bool = False
-
-
-class Revision(NamedTuple):
-    """A state of a source's folder: git's ids of commit and tree, the date of the last change."""
-
-    commit: str | None
-    tree_id: str | None
-    date: datetime | None
-
-
-class Source(NamedTuple):
-    """A source: its location, and its documents' revision and READER_VERSION."""
-
-    id: UUID
-    url: str
-    branch: str | None
-    folder: str | None
-    shown: Revision
-    reader_version: int | None
-    default_branch: str | None
-
-    @property
-    def location(self) -> SourceLocation:
-        """The URL, the branch and the folder."""
-        return self.url, self.branch, self.folder
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether another READER_VERSION read the documents, so that all have to be read again."""
-        return self.reader_version != READER_VERSION
 
 
 def _git_options(settings: Settings) -> GitOptions:
@@ -166,7 +134,7 @@ class _Pass:
 
     async def sync(self) -> dict[str, Any]:
         """Bring the documents up to date, and return the fields of the run's log line."""
-        source = await self._read_source()
+        source = await read_source(self.database, self.claim)
         skipped_before = await read_skipped_files(self.database, source.id)
         shown = source.shown
         commit = await self.repository.read_head(source.url, source.branch)
@@ -289,23 +257,6 @@ class _Pass:
             log.warning("renames_not_found", project_doc_id=str(source.id), error=str(error))
             return {}
 
-    async def _read_source(self) -> Source:
-        row = await self.database.fetch_row(
-            """
-            select id, github_url, branch, github_folder_path,
-                   last_commit, tree_id, last_github_commit_date, reader_version,
-                   default_branch
-            from project_doc
-            where id = $1
-            """,
-            self.claim.source_id,
-        )
-        if row is None:
-            raise ClaimLostError
-        id_, url, branch, folder, commit, tree_id, date, reader_version, default_branch = row
-        shown = Revision(commit, tree_id, date)
-        return Source(id_, url, branch, folder, shown, reader_version, default_branch)
-
     async def _complete(
         self,
         transaction: Connection,
@@ -315,22 +266,8 @@ class _Pass:
         found: set[str],
     ) -> dict[str, Any]:
         """Record the source's new revision and the run's results; return the log line's fields."""
-        await transaction.execute(
-            """
-            update project_doc
-            -- Not now(), the transaction's start: a front end that asked for a sync after that, and
-            -- got this run, waits for a later time.
-            set last_synced_at = clock_timestamp(), last_commit = $2, tree_id = $3,
-                last_github_commit_date = $4, reader_version = $5,
-                default_branch = case
-                    when branch is null then $6 else coalesce($6, default_branch)
-                end
-            where id = $1
-            """,
-            self.claim.source_id,
-            *shown,
-            READER_VERSION,
-            self.repository.default_branch,
+        await show_revision(
+            transaction, self.claim.source_id, shown, self.repository.default_branch
         )
         awaited = await complete_run(
             transaction,

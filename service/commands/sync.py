@@ -262,7 +262,7 @@ async def _read_run(database: Database, run_id: UUID) -> Row:
     run = await database.fetch_row(
         """
         select id, status, files_total, files_done, added, changed,
-               coalesce(moved, 0) as moved, unchanged, removed, skipped, error, bytes,
+               coalesce(moved, 0) as moved, unchanged, removed, skipped, error, warning, bytes,
                extract(epoch from finished_at - started_at)::float8 as seconds,
                array(select file ->> 'path' from jsonb_array_elements(skipped_files) as file)
                    as skipped_paths,
@@ -299,6 +299,8 @@ def _print_result(
         f"{run['moved']:,} moved, {run['unchanged']:,} unchanged, "
         f"{run['removed']:,} removed, {run['skipped']:,} skipped"
     )
+    if run["warning"]:
+        print_line(f"warning: {run['warning']}")
     files = list(zip(run["skipped_paths"], run["skipped_reasons"], strict=True))
     for path, reason in files[:SKIPPED_FILES_SHOWN]:
         print_line(f"skipped: {path!r} {reason}")

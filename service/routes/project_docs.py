@@ -59,7 +59,7 @@ COLUMNS: Final[LiteralString] = """
 
 
 RUN: Final[LiteralString] = """
-    json_build_object('id', id, 'status', status, 'error', error,
+    json_build_object('id', id, 'status', status, 'error', error, 'warning', warning,
                       'created_at', created_at, 'finished_at', finished_at)
     """
 
@@ -115,6 +115,11 @@ class LastRunSchema(ExactSchema):
     status = run_status_field()
     error = fields.String(
         required=True, allow_none=True, metadata={"description": "Why the sync failed."}
+    )
+    warning = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What is wrong though the sync is completed."},
     )
     created_at = fields.DateTime(
         required=True, metadata={"description": "When the sync was requested."}
@@ -180,6 +185,7 @@ EXAMPLE: Final = {
         "id": EXAMPLE_RUN_ID,
         "status": "failed",
         "error": "There is no such branch.",
+        "warning": None,
         "created_at": "2026-11-26T03:00:59.5+00:00",
         "finished_at": "2026-11-26T03:01:00.123456+00:00",
     },

@@ -42,7 +42,7 @@ COLUMNS: Final[LiteralString] = """
     files_total, files_done, added, changed,
     -- Null in runs that older code completed.
     case when status = 'completed' then coalesce(moved, 0) end as moved,
-    unchanged, removed, skipped, bytes, commit_id, error,
+    unchanged, removed, skipped, bytes, commit_id, error, warning,
     not_before, awaited_commit_id,
     (
         select coalesce(json_agg(json_build_object(
@@ -106,6 +106,14 @@ class SyncRunSchema(ExactSchema):
     bytes = _count_field("The bytes that git fetched.")
     commit_id = fields.String(required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
+    warning = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What is wrong though the sync is completed, such as that the host "
+            "refused the service's token."
+        },
+    )
     not_before = fields.DateTime(
         required=True,
         allow_none=True,
@@ -154,6 +162,7 @@ EXAMPLE_RUN: Final = {
     "bytes": 48213,
     "commit_id": "3f786850e387550fdab836ed7e6dc881de23001b",
     "error": None,
+    "warning": None,
     "not_before": None,
     "awaited_commit_id": None,
     "skipped_files": [{"path": "docs/latest.md", "reason": "is a symbolic link"}],

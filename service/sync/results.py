@@ -66,6 +66,7 @@ async def complete_run(
     skipped: SkippedFiles,
     fetched_bytes: int,
     commit_id: str | None,
+    warning: str | None,
     found: Collection[str],
 ) -> dict[str, Any]:
     """Record the results of a run, in the transaction that holds the claim and wrote documents.
@@ -85,7 +86,8 @@ async def complete_run(
             added = $2, changed = $3, moved = $4, unchanged = $5, removed = $6,
             files_total = $2::bigint + $3::bigint + $4::bigint + $5::bigint,
             files_done = $2::bigint + $3::bigint + $4::bigint + $5::bigint,
-            skipped = $7, skipped_files = $8::text::jsonb, bytes = $9, commit_id = $10
+            skipped = $7, skipped_files = $8::text::jsonb, bytes = $9, commit_id = $10,
+            warning = $11
         where id = $1
         returning is_wanted_again
         """,
@@ -94,6 +96,7 @@ async def complete_run(
         json.dumps(kept),
         fetched_bytes,
         commit_id,
+        warning,
     )
 
 

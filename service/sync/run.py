@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
-from service.git.errors import GitError, GitMachineError
+from service.git.errors import REFUSES_CREDENTIALS, GitError, GitMachineError
 from service.git.folder import remove_leftovers
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
@@ -88,6 +88,14 @@ def _git_options(settings: Settings) -> GitOptions:
         max_bytes=settings.sync_max_bytes,
         max_files=ENTRIES_MAX,
     )
+
+
+def _describe_refused_tokens(refused: Mapping[str, int]) -> str | None:
+    """Return a sentence for each host that refused the service's token, or None."""
+    sentences = (
+        REFUSES_CREDENTIALS.format(host=host, status=status) for host, status in refused.items()
+    )
+    return " ".join(sentences) or None
 
 
 async def sync_source(
@@ -276,6 +284,7 @@ class _Pass:
             skipped=skipped,
             fetched_bytes=self.repository.fetched_bytes(),
             commit_id=shown.commit,
+            warning=_describe_refused_tokens(self.repository.refused_tokens),
             found=found,
         )
         return {

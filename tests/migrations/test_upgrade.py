@@ -136,7 +136,7 @@ def check_responses(client: httpx.Client) -> None:
     completed = client.get(f"/api/project-docs/{SOURCE}/syncs/{RUN.format(1)}").json()
     assert counts(completed) == (3, 0, 0, 0, 1)
     assert completed["skipped_files"][0]["path"] == "docs/bad.md"
-    assert client.get(f"/api/project-docs/{SOURCE}/sync-status").json()["status"] == "processing"
+    assert client.get(f"/api/project-docs/{SOURCE}/sync-status").json()["status"] == "syncing"
     assert client.get(f"/api/projects/{PROJECT}/file-tree").status_code == 200
     for number, content in CONTENTS.items():
         path = f"/api/documents/{DOCUMENT.format(number)}"

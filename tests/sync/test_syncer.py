@@ -502,7 +502,7 @@ def test_no_task_outlives_its_run(database: str, tmp_path: Path, git: GitServer)
         eventually(lambda: client.get("/tasks").json() <= before)
 
 
-def test_a_refused_token_is_logged_and_counted(database: str, tmp_path: Path) -> None:
+def test_a_refused_token_is_logged_counted_and_shown(database: str, tmp_path: Path) -> None:
     token = "github_pat_0123456789secret"
     tokens = (GitToken("git.example", token),)
     with json_log() as log, running_hub(database, tmp_path, git_tokens=tokens) as hub:
@@ -510,7 +510,12 @@ def test_a_refused_token_is_logged_and_counted(database: str, tmp_path: Path) ->
         remote.commit({"a.md": b"# A\n"})
         hub.server.behaviour.token_status = 401
         source = hub.create_source(hub.create_project(), remote)
-        assert hub.sync(source)["status"] == "completed"
+        run = hub.sync(source)
+        assert run["status"] == "completed"
+        assert run["error"] is None
+        assert run["warning"] == "The server refuses the service's token for git.example (401)."
+        last_run = hub.client.get(f"/api/project-docs/{source}").json()["last_run"]
+        assert last_run["warning"] == run["warning"]
         remote.commit({"b.md": b"# B\n"})
         hub.server.behaviour.authorization = "Basic other"
         run = hub.sync(source)

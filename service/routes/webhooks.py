@@ -47,7 +47,7 @@ OTHER_EVENT: Final = "Nothing to do for this event."
 PING: Final = "The webhook works: a push to the source's branch will sync it."
 OTHER_BRANCH: Final = "Nothing to do for this branch."
 DELETED_BRANCH: Final = "Nothing to do: the branch was deleted."
-OTHER_REPOSITORY: Final = "Nothing to do: the delivery is of another repository than {url}."
+OTHER_REPOSITORY: Final = "Nothing to do: the delivery is of another repository than"
 KNOWN_DELIVERY: Final = "Nothing to do: this delivery was received before."
 
 
@@ -119,35 +119,15 @@ async def receive_webhook(request: Request) -> Response:
     source_id = read_id(request, "id")
     delivery = await _read_delivery(request)
     row = await request.state["database"].fetch_row_or_404(
-        "select github_url, branch from project_doc where id = $1",
+        "select github_url, branch, default_branch from project_doc where id = $1",
         source_id,
         missing=MISSING_SOURCE,
     )
-    if delivery.event in delivery.host.ping_events:
-        return _nothing_to_do(PING)
-    if delivery.event not in delivery.host.push_events:
-        return _nothing_to_do(OTHER_EVENT)
-    push = Push()
-    if delivery.payload is not None:
-        payload = parse_object(delivery.payload)
-        if delivery.event == "System Hook" and payload.get("object_kind") != "push":
-            return _nothing_to_do(OTHER_EVENT)
-        pushed = read_push_payload(payload)
-        if not pushed.is_of(row["github_url"]):
+    push = _choose_push(delivery, **row)
+    if isinstance(push, str):
+        if push.startswith(OTHER_REPOSITORY):
             log.warning("webhook_of_another_repository", project_doc_id=str(source_id))
-            return _nothing_to_do(OTHER_REPOSITORY.format(url=row["github_url"]))
-        # Bitbucket does not tell the default branch. Then a push to any branch may be one to that:
-        # a needless sync does no harm.
-        branch = row["branch"] or pushed.default_branch
-        if branch is not None:
-            change = pushed.find_change(branch)
-            if change is None:
-                return _nothing_to_do(OTHER_BRANCH)
-            if change.is_deleted:
-                return _nothing_to_do(DELETED_BRANCH)
-            push = Push(change.commit, change.previous)
-        elif not any(change.is_of_branch and not change.is_deleted for change in pushed.changes):
-            return _nothing_to_do(OTHER_BRANCH)
+        return _nothing_to_do(push)
     run_id = await request_sync_of_push(
         request.state["database"],
         source_id,
@@ -157,6 +137,39 @@ async def receive_webhook(request: Request) -> Response:
     if run_id is None:
         return _nothing_to_do(KNOWN_DELIVERY)
     return started_response(request, source_id, run_id)
+
+
+def _choose_push(
+    delivery: Delivery, github_url: str, branch: str | None, default_branch: str | None
+) -> Push | str:
+    """Return the push to the source's branch, or why there is nothing to do for the delivery.
+
+    The last parameters are the source's.
+    """
+    is_ping = delivery.event in delivery.host.ping_events
+    if not is_ping and delivery.event not in delivery.host.push_events:
+        return OTHER_EVENT
+    if delivery.payload is None:
+        return PING if is_ping else Push()
+    payload = parse_object(delivery.payload)
+    if delivery.event == "System Hook" and payload.get("object_kind") != "push":
+        return OTHER_EVENT
+    pushed = read_push_payload(payload)
+    if not pushed.is_of(github_url):
+        return f"{OTHER_REPOSITORY} {github_url}."
+    if is_ping:
+        return PING
+    if (named := branch or pushed.default_branch) is not None:
+        change = pushed.find_change(named)
+        if change is None:
+            return OTHER_BRANCH
+        return DELETED_BRANCH if change.is_deleted else Push(change.commit, change.previous)
+    # Bitbucket does not tell the default branch, and the one of the last run may be another by now.
+    # So a push to any branch may be one to that: a needless sync does no harm.
+    if not any(change.is_of_branch and not change.is_deleted for change in pushed.changes):
+        return OTHER_BRANCH
+    change = pushed.find_change(default_branch) if default_branch else None
+    return Push(change.commit, change.previous) if change else Push()
 
 
 def _nothing_to_do(message: str) -> Response:

@@ -73,6 +73,14 @@ def read_push_payload(payload: dict[str, Any]) -> PushPayload:
         _get(payload, "repository", "full_name"),
         _get(payload, "project", "path_with_namespace"),
     ]
+    # Data Center tells a project's key and a slug, of which the path of its clone URL is made, but
+    # not each version tells the URL.
+    key_and_slug = [
+        *_texts([_get(payload, "repository", "project", "key")]),
+        *_texts([_get(payload, "repository", "slug")]),
+    ]
+    if len(key_and_slug) == 2:
+        names.append("/".join(key_and_slug))
     branches = [
         _get(payload, "repository", "default_branch"),
         _get(payload, "project", "default_branch"),

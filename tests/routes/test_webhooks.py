@@ -151,6 +151,22 @@ def test_a_push_syncs_where_the_default_branch_is_not_told(hooked: Hub, sender: 
     assert_ignored(deletion.send(hooked.client, source), "this branch")
 
 
+@pytest.mark.parametrize("sender", [BITBUCKET, DATA_CENTER], ids=str)
+def test_a_push_to_the_default_branch_of_the_last_run_is_awaited(
+    hooked: Hub, sender: Sender
+) -> None:
+    source, remote = make_source(hooked)
+    hooked.sync(source)
+    hooked.server.lag(10)
+    before, after = remote.head(), remote.commit({"b.md": b"y"})
+    other = sender.push(remote.url, ref="refs/heads/other", after=after, before=before)
+    run = hooked.wait(other.send(hooked.client, source).headers["location"])
+    assert run["awaited_commit_id"] is None
+    push = sender.push(remote.url, after=after, before=before)
+    run = hooked.wait(push.send(hooked.client, source).headers["location"])
+    assert (run["commit_id"], run["awaited_commit_id"]) == (before, after)
+
+
 def test_one_of_several_changes_of_a_push_is_enough(hooked: Hub) -> None:
     source, remote = make_source(hooked, branch="main")
     payload = BITBUCKET.push(remote.url).payload
@@ -183,6 +199,17 @@ def test_a_ping_is_told_that_the_webhook_works(
     assert_ignored(delivery.send(hooked.client, source), "The webhook works")
     assert_problem(delivery.but(secret="another").send(hooked.client, source), 403)
     assert hooked.status(source)["status"] == "idle"
+
+
+@pytest.mark.parametrize(
+    ("sender", "event"), [(GITHUB, "ping"), (DATA_CENTER, "diagnostics:ping")], ids=str
+)
+def test_a_ping_of_another_repository_is_not_told_that_the_webhook_works(
+    hooked: Hub, sender: Sender, event: str
+) -> None:
+    source, remote = make_source(hooked)
+    ping = sender.push("https://git.example/team/other", event=event)
+    assert_ignored(ping.send(hooked.client, source), f"another repository than {remote.url}")
 
 
 @every_sender

@@ -51,6 +51,16 @@ def test_repositories_are_compared_by_host_and_path(told: str, is_same: bool) ->
     assert pushed.is_of("https://git.example/team/docs") is is_same
 
 
+@pytest.mark.parametrize("told", ["My Project/_git/\u00e9", "My%20Project/_git/%c3%a9"])
+@pytest.mark.parametrize("stored", ["My%20Project/_git/%C3%A9", "my%20project/_git/%C3%89"])
+def test_escapes_of_a_repository_are_compared_by_what_they_stand_for(
+    told: str, stored: str
+) -> None:
+    pushed = read_push_payload({"repository": {"clone_url": f"https://git.example/{told}"}})
+    assert pushed.is_of(f"https://git.example/{stored}")
+    assert not pushed.is_of(f"https://git.example/{stored}2")
+
+
 @pytest.mark.parametrize(
     ("repository", "is_same"),
     [
@@ -65,6 +75,31 @@ def test_repositories_are_compared_by_host_and_path(told: str, is_same: bool) ->
 )
 def test_without_a_url_the_name_is_compared(repository: object, is_same: bool) -> None:
     assert read_push_payload({"repository": repository}).is_of(URL) is is_same
+
+
+@pytest.mark.parametrize(
+    ("key", "slug", "is_same"),
+    [
+        ("PROJ", "docs", True),
+        ("proj", "Docs", True),
+        ("PROJ", "other", False),
+        ("OTHER", "docs", False),
+        ("PROJ", None, True),
+        (None, "docs", True),
+    ],
+)
+def test_without_a_url_the_key_and_the_slug_of_data_center_are_compared(
+    key: object, slug: object, is_same: bool
+) -> None:
+    pushed = read_push_payload({"repository": {"slug": slug, "project": {"key": key}}})
+    assert pushed.is_of("https://git.example/scm/proj/docs.git") is is_same
+
+
+def test_a_personal_repository_of_data_center_is_known_by_its_key() -> None:
+    pushed = read_push_payload({"repository": {"slug": "docs", "project": {"key": "~ADMIN"}}})
+    assert pushed.is_of("https://git.example/scm/~admin/docs.git")
+    assert pushed.is_of("https://git.example/scm/%7Eadmin/docs")
+    assert not pushed.is_of("https://git.example/scm/admin/docs.git")
 
 
 MALFORMED: list[dict[str, Any]] = [

@@ -15,7 +15,7 @@ pytest.register_assert_rewrite("tests.support")
 from service.migrations.run import migrate
 from tests.support.output import add_logs, explain_long_text, shorten_sections
 from tests.support.postgres import Postgres, run_sql
-from tests.support.service import Service, serving, start_process
+from tests.support.service import SETTING_NAMES, Service, serving, start_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -48,6 +48,14 @@ def pytest_runtest_makereport(
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     return explain_long_text(op, left, right)
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove every setting from the environment."""
+    for name in SETTING_NAMES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
 
 
 @pytest.fixture(scope="session")

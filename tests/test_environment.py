@@ -7,7 +7,8 @@ import pytest
 
 from service.environment import SECRET_FILE_BYTES_MAX
 from service.settings import Settings, SettingsError, load_settings
-from tests.support.service import SETTING_NAMES
+
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 SECRETS = {
     "API_TOKEN": "the-token-of-the-api",
@@ -19,13 +20,6 @@ SECRETS = {
     "GIT_TOKEN": "ghp_0123456789",
     "MIGRATIONS_DATABASE_URL": "postgresql://user:pass@direct:5432/app",
 }
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in SETTING_NAMES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(f"{name}_FILE", raising=False)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.connecting.url import read_url
-from service.settings import EMBEDDED
+from service.setting_checks import EMBEDDED
 
 if TYPE_CHECKING:
     from service.connecting.url import Host

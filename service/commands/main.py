@@ -27,7 +27,8 @@ from service.migrations.files import (
     read_migration_files,
 )
 from service.server.sockets import ListenError, listen
-from service.settings import EMBEDDED, Settings, SettingsError, load_settings
+from service.setting_checks import EMBEDDED
+from service.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

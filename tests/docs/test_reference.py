@@ -48,7 +48,7 @@ def test_the_defaults_are_those_of_the_committed_file() -> None:
 
 
 def test_the_ranges_of_settings_are_those_of_the_code() -> None:
-    ranges = re.findall(r'"([A-Z_]+)",[^"]*?validate=_between\(([\d.]+), (\d+)\)', SETTINGS_SOURCE)
+    ranges = re.findall(r'"([A-Z_]+)",[^"]*?validate=between\(([\d.]+), (\d+)\)', SETTINGS_SOURCE)
     checked = {name: f"{low} to {high}" for name, low, high in ranges if name != "BACKEND_PORT"}
     named = {
         row[0].strip("`"): found[1]

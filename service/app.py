@@ -20,7 +20,8 @@ from service.routes.documentation import (
     get_root,
     get_swagger_ui,
 )
-from service.routes.documents import find_document, get_document, get_file_tree, get_raw_document
+from service.routes.documents import find_document, get_document, get_raw_document
+from service.routes.file_tree import get_file_tree
 from service.routes.health import get_health, get_liveness
 from service.routes.hello import get_hello
 from service.routes.metrics import get_metrics

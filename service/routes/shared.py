@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from marshmallow import fields, validate
 
+from service.documents.text import FILE_TYPES
 from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response
 from service.web.operation import Resource, ResponseSpec
@@ -31,6 +32,8 @@ MISSING_PROJECT: Final = "There is no such project."
 MISSING_DOCUMENT: Final = "There is no such document."
 MISSING_RUN: Final = "There is no such sync of this project doc."
 
+CACHED: Final = "`no-cache`: a cache may keep the response, and must revalidate it each time."
+
 # RFC 9562, section 4. UUID() also takes braces, prefixes and missing dashes.
 UUID_TEXT: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -41,6 +44,12 @@ RESOURCES: Final = {
     "documents": Resource("The document.", EXAMPLE_DOCUMENT_ID, MISSING_DOCUMENT),
     "syncs": Resource("The sync.", EXAMPLE_RUN_ID, MISSING_RUN),
 }
+
+
+def file_type_field() -> fields.String:
+    """Return the field of a document's type."""
+    types = sorted(set(FILE_TYPES.values()))
+    return fields.String(required=True, validate=validate.OneOf(types))
 
 
 def read_id(request: Request, name: str) -> UUID:

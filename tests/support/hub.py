@@ -12,7 +12,7 @@ from tests.support.service import serving
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     import httpx
@@ -126,3 +126,25 @@ def row_versions(hub: Hub) -> dict[str, object]:
     """A value for each document, by path, that changes whenever the row is written."""
     query = "select file_path, xmin::text || ctid::text from document"
     return dict(run_sql(hub.database, query))
+
+
+class Synced:
+    """A project with one source, whose repository has the files of the last change, synced."""
+
+    def __init__(self, hub: Hub, files: Mapping[str, bytes]) -> None:
+        self.hub = hub
+        self.remote = hub.server.create()
+        self.project = hub.create_project()
+        self.source = hub.create_source(self.project, self.remote)
+        self.change(files)
+
+    def change(self, files: Mapping[str, bytes | None]) -> None:
+        self.remote.commit(files)
+        assert self.hub.sync(self.source)["status"] == "completed"
+
+    def remove(self, file_path: str) -> None:
+        self.remote.commit({file_path: None})
+        assert self.hub.sync(self.source)["status"] == "completed"
+
+    def path(self, file_path: str) -> str:
+        return f"/api/documents/{self.hub.files(self.project)[file_path]['id']}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from service import ROOT, __version__
-from service.commands.databases import describe_database
+from service.commands.databases import check_database_url, describe_database
 from service.commands.output import FAILED, Output
 from service.connecting.libpq import connection_string, libpq_environment, libpq_parameters
 from service.connecting.url import read_url
@@ -85,6 +85,7 @@ class CommandError(Exception):
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
     settings = load_settings()
+    check_database_url(settings)
     read_migration_files()  # a bad file is one error line here, and not a traceback of each worker
     try:
         # Before the migrations, so that a port in use changes nothing.
@@ -288,6 +289,7 @@ def _run_on_database(options: argparse.Namespace, work: Callable[[str], int | No
 
     wanted = load_settings()
     if not options.by_serve:
+        check_database_url(wanted)
         options.output.print_note(f"database: {describe_database(wanted.migrations_database_url)}")
     with _running_embedded(wanted) as settings:
         # The settings have all that libpq would read from the environment.

@@ -13,11 +13,14 @@ import asyncpg
 from service.connecting.files import find_password, home
 from service.connecting.libpq import connect_seconds
 from service.connecting.tls import create_tls_context
+from service.connecting.url import UrlError
 
 if TYPE_CHECKING:
     from asyncpg import Connection
 
     from service.connecting.url import Address, Host
+
+CHECK_SECONDS = 5.0
 
 # Errors after which another host may work, or the same one later: the host is unreachable, starts,
 # stops, or has another role than the URL asks for (a standby, with target_session_attrs=primary).
@@ -157,6 +160,31 @@ class Connector:
         return find_password(
             Path(path) if path else None, host.name, host.port, address.database, address.user
         )
+
+
+def check_channel_binding(address: Address) -> None:
+    """Raise UrlError if the URL has channel_binding=require and the server's certificate is wrong.
+
+    libpq binds the channel without a valid certificate, and asyncpg cannot: such a URL would
+    migrate and never serve. A server that is down, or refuses the role, is no fault of the URL.
+    """
+    if not address.binds_channel:
+        return
+
+    async def connect() -> None:
+        connection = await Connector(address, CHECK_SECONDS)()
+        connection.terminate()
+
+    try:
+        asyncio.run(connect())
+    except ssl.SSLCertVerificationError:
+        raise UrlError(
+            "the option channel_binding=require needs a certificate of the server, for its name "
+            "and from a known authority: set sslrootcert to that authority's file, or leave the "
+            "option out"
+        ) from None
+    except (*TRY_AGAIN, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return  # health and the migrations report it
 
 
 def session_settings(address: Address, name: str) -> dict[str, str]:

@@ -171,6 +171,36 @@ def test_channel_binding_is_never_weakened_to_tls_without_verification(
 
 
 @needs_tls_postgres
+@pytest.mark.parametrize("command", ["migrate", "status", "rollback", "serve"])
+@pytest.mark.parametrize("fault", ["an unknown authority", "another name"])
+def test_a_bound_channel_without_a_valid_certificate_is_refused_at_the_start(
+    command: str, fault: str, tls_postgres: TlsPostgres
+) -> None:
+    options = {"sslmode": "require", "channel_binding": "require"}
+    if fault == "another name":
+        authority = quote(str(tls_postgres.certificates.authority))
+        options |= {"host": "127.0.0.1", "sslrootcert": authority}
+    result = run_command(command, DATABASE_URL=tls_postgres.url("secure", **options))
+    said = "DATABASE_URL: the option channel_binding=require needs a certificate of the server, "
+    assert (result.returncode, result.stdout) == (2, "")
+    assert errors_of(result.stderr).startswith(f"error: {said}")
+    assert result.stderr.count("\n") == 1
+
+
+@needs_tls_postgres
+def test_a_bound_channel_whose_server_is_down_or_refuses_the_role_starts(
+    tls_postgres: TlsPostgres, start_service: Start
+) -> None:
+    options = {"sslmode": "require", "channel_binding": "require"}
+    down = tls_postgres.url("secure", **options).replace(f":{tls_postgres.port}/", ":1/")
+    refused = tls_postgres.url("missing", **options)
+    trust = str(tls_postgres.certificates.authority)
+    for url in (down, refused):
+        service = start_service(DATABASE_URL=url, SSL_CERT_FILE=trust)
+        assert service.health() == (503, "unreachable")
+
+
+@needs_tls_postgres
 def test_a_wrong_password_is_the_error_that_the_log_gets(tls_postgres: TlsPostgres) -> None:
     url = tls_postgres.url("secure").replace(":p%40", ":wrong")
     with pytest.raises(asyncpg.InvalidPasswordError):

@@ -155,6 +155,7 @@ def every_metric() -> bytes:
     metrics.observe_sync("failed", 0.1)
     metrics.count_refused(431)
     metrics.count_sync_given_up()
+    metrics.count_token_refused("git.example")
     return metrics.render()
 
 

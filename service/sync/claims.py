@@ -136,7 +136,17 @@ async def hold_claim(transaction: Connection, claim: Claim) -> Row:
         list(HOLD_LIMITS),
         list(HOLD_LIMITS.values()),
     )
-    # The source first, in the order of a deletion of the source, so that the two cannot deadlock.
+    # In the order of a deletion, so that the two cannot deadlock: the project, the source, the run.
+    # The project because PostgreSQL checks that it is there when a row of project_doc is updated
+    # twice in a transaction, as it is here and by the triggers of document.
+    await transaction.execute(
+        """
+        select from project
+        where id = (select project_id from project_doc where id = $1)
+        for key share
+        """,
+        claim.source_id,
+    )
     source = await transaction.fetch_row(
         """
         select github_url, branch, github_folder_path

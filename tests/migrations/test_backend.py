@@ -296,7 +296,7 @@ def test_a_file_must_close_the_transaction_that_it_opens(empty_database: str, fo
     with pytest.raises(MigrationError, match=r'^0002_open.sql, line 4: column "nope" does not'):
         apply_all(empty_database, folder)
     add_migration(folder, "0002_open", plain.format("commit;"))
-    assert len(apply_all(empty_database, folder)) == 1
+    assert apply_all(empty_database, folder)[-1].startswith("applied 0002_open.sql")
 
 
 def test_a_failed_rollback_without_a_transaction_is_no_drift(
@@ -305,8 +305,8 @@ def test_a_failed_rollback_without_a_transaction_is_no_drift(
     add_migration(folder, "0002_plain", "-- transactional: false\nselect 1;", "drop table nope;")
     (folder / "0002_plain.rollback.sql").write_text("-- transactional: false\ndrop table nope;")
     apply_all(empty_database, folder)
-    with pytest.raises(MigrationError, match="nope"):
-        rollback(empty_database, print, folder)
+    with pytest.raises(MigrationError, match='"nope" does not exist'):
+        rollback(empty_database, print, folder, confirm=None)
     assert read_status(empty_database, folder).edited == []
     assert read_status(empty_database, folder).pending == []
 

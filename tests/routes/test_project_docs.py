@@ -42,6 +42,7 @@ def test_a_new_source_has_all_fields_and_a_location(client: httpx.Client, projec
         "description": None,
         "github_folder_path": None,
         "branch": None,
+        "default_branch": None,
         "last_synced_at": None,
         "last_github_commit_date": None,
         "last_commit": None,
@@ -276,7 +277,7 @@ def test_a_source_has_its_latest_run_in_every_response(
     found = read()
     assert found is not None
     run = client.get(f"{run_path}/{failed}").json()
-    fields = ("id", "status", "error", "created_at", "finished_at")
+    fields = ("id", "status", "error", "warning", "created_at", "finished_at")
     assert found == {name: run[name] for name in fields}
     assert (found["status"], found["error"]) == ("failed", "There is no such branch.")
     # Unfinished, and so the latest, although another one was requested later.

@@ -444,7 +444,7 @@ ROUTES = [
     Route("/database", take_down),
     Route("/headers", list_headers, methods=["POST"]),
 ]
-LIFECYCLE = {"listening", "stopping", "stopped"}
+LIFECYCLE = {"database_chosen", "listening", "stopping", "stopped"}
 
 
 @pytest.fixture

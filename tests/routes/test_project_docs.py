@@ -287,6 +287,7 @@ def test_a_source_has_its_latest_run_in_every_response(
             "id": unfinished,
             "status": status,
             "error": None,
+            "warning": None,
             "created_at": client.get(f"{run_path}/{unfinished}").json()["created_at"],
             "finished_at": None,
         }

@@ -156,3 +156,17 @@ def read_sizes(path: Path) -> dict[str, int]:
             if kind == "blob":
                 sizes[blob] = int(size)
     return sizes
+
+
+def read_ancestors(listed: Path, commit: str) -> set[str]:
+    """Return the commit and its ancestors among those that `rev-list --parents` listed."""
+    lines = map(str.split, listed.read_text().splitlines())
+    parents = {id_: above for id_, *above in lines}
+    found: set[str] = set()
+    waiting = [commit]
+    while waiting:
+        id_ = waiting.pop()
+        if id_ in parents and id_ not in found:
+            found.add(id_)
+            waiting += parents[id_]
+    return found

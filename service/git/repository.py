@@ -31,6 +31,7 @@ from service.git.objects import (
     find_default_branch,
     find_entry,
     find_ref,
+    read_ancestors,
     read_entries,
     read_sizes,
 )
@@ -146,18 +147,20 @@ class GitRepository:
             entries=entries,
         )
 
-    async def read_history(self, url: str, branch: str | None) -> set[str]:
-        """Return the ids of the branch's newest commits, those that fetch_tree fetched if it ran.
+    async def read_history(self, url: str, branch: str | None, head: str) -> set[str]:
+        """Return the ids of the newest commits that `head`, once the branch's newest, leads to.
 
-        Otherwise fetches the commits alone, without trees.
+        Fetches the commits alone, without trees, if fetch_tree fetched none. The server may then
+        show a newer branch than before: its commits above `head` are not returned. The result is
+        empty if the branch does not have `head`.
         """
         await self._initialise()
         if not (self._git.git_dir / "FETCH_HEAD").exists():
             flags = (NO_TREES, f"--depth={HISTORY_COMMITS}")
             ref = _ref(branch)
             await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, ref)
-        output = await self._git.run("rev-list", "FETCH_HEAD", "--")
-        return set((await asyncio.to_thread(output.read_text)).split())
+        output = await self._git.run("rev-list", "--parents", "FETCH_HEAD", "--")
+        return await asyncio.to_thread(read_ancestors, output, head)
 
     async def fetch_blobs(self, url: str, ids: Collection[str]) -> Blobs:
         """Fetch contents by the ids of a Tree's entries, in as few bytes as the server allows.

@@ -222,9 +222,9 @@ class _Pass:
         # A head that a push replaced is the branch before that push: whether it has the commit says
         # nothing, since the push may have set the branch back.
         replaced = {push.commit for push in pushes if push.previous == head}
-        if commits <= replaced | {head}:
+        if head is None or commits <= replaced | {head}:
             return commits & {head}
-        history = await self.repository.read_history(source.url, source.branch)
+        history = await self.repository.read_history(source.url, source.branch, head)
         return commits & ({head} | history - replaced)
 
     async def _find_renames(

@@ -174,6 +174,22 @@ def test_a_push_before_the_shown_head_is_found(hub: Hub, remote: Remote, is_stor
     assert all(run[0] == "completed" for run in runs(hub))
 
 
+@pytest.mark.parametrize("pushed", [1, 2, 3])
+def test_a_push_that_the_server_shows_only_after_the_head_is_awaited(
+    hub: Hub, remote: Remote, pushed: int
+) -> None:
+    source = hub.create_source(hub.create_project(), remote)
+    hub.sync(source)
+    # The run's first command meets a server that is behind, the next one a server that is not.
+    hub.server.lag(1)
+    commits = [remote.head(), *(remote.commit({"b.md": b"%d" % n}) for n in range(3))]
+    run = hub.wait(push_to(hub, source, commits[pushed], commits[pushed - 1]))
+    assert (run["commit_id"], run["awaited_commit_id"]) == (commits[0], commits[pushed])
+    skip_waiting(hub.database)
+    eventually(lambda: not awaited(hub.database), 30)
+    eventually(lambda: runs(hub)[-1][:3] == ("completed", commits[-1], None), 30)
+
+
 def test_a_push_that_sets_the_branch_back_is_awaited(hub: Hub, remote: Remote) -> None:
     source = hub.create_source(hub.create_project(), remote)
     kept = remote.head()

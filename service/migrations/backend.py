@@ -74,6 +74,9 @@ CONCURRENT_INDEX = re.compile(
     rf"(?P<name>{IDENTIFIER})\s+on\s+(?:only\s+)?(?P<table>{IDENTIFIER}(?:\s*\.\s*{IDENTIFIER})?)"
 )
 
+UNNAMED_INDEX = re.compile(r"(?i)create\s+(?:unique\s+)?index\s+concurrently\s+on\b")
+COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
 INDEX_STATEMENT = re.compile(r"(?i)(drop|create|create\s+unique|re)\s*index\b")
 
 
@@ -201,8 +204,14 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                 )
             if COPY_FROM_CLIENT.match(text, body, offset):
                 raise MigrationError(f"{place}: there is no client to copy from or to; use insert")
+            bare = COMMENT.sub(" ", text[body:offset])
+            if UNNAMED_INDEX.match(bare):
+                raise MigrationError(
+                    f"{place}: give the index a name; one that a failed run leaves invalid could "
+                    "not be found otherwise"
+                )
             try:
-                if index := CONCURRENT_INDEX.match(text, body, offset):
+                if index := CONCURRENT_INDEX.match(bare):
                     self._drop_invalid_index(index["name"], index["table"])
                 self.connection.execute(statement.encode())
             except psycopg.Error as error:

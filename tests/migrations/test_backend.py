@@ -106,6 +106,7 @@ CONCURRENT_INDEXES = {
     "plain": "create index concurrently thing_name on thing (name);",
     "repeatable": "create index concurrently if not exists thing_name on thing (name);",
     "unique, quoted": 'CREATE UNIQUE INDEX CONCURRENTLY "thing_name" ON public."thing" (id);',
+    "with comments": "create /* a */ index concurrently -- b\n thing_name on thing (name);",
     "after a comment": "-- Why.\ncreate index concurrently thing_name\n  on thing (name);",
 }
 ARE_VALID = """
@@ -134,6 +135,16 @@ def test_an_index_that_a_killed_migration_left_invalid_is_built_again(
     add_migration(folder, "0003_index", f"-- transactional: false\n{statement}")
     apply_all(things, folder)
     assert run_sql(things, ARE_VALID) == [("thing_name", True)]
+
+
+@pytest.mark.parametrize("between", [" ", " /* a name? */ ", "\n"])
+def test_a_concurrent_index_needs_a_name(between: str, things: str, folder: Path) -> None:
+    statement = f"create index concurrently{between}on thing (name);"
+    add_migration(folder, "0003_index", f"-- transactional: false\n{statement}")
+    with pytest.raises(MigrationError) as raised:
+        apply_all(things, folder)
+    assert str(raised.value).startswith("0003_index.sql, line 2: give the index a name; ")
+    assert run_sql(things, "select relname from pg_class where relname ~ '^thing_.*idx'") == []
 
 
 def test_a_valid_index_or_that_of_another_table_is_not_dropped(things: str, folder: Path) -> None:

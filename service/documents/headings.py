@@ -31,6 +31,7 @@ HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 SOURCE_POSITION: Final = re.compile(r' data-sourcepos="?([0-9]{1,9}):[0-9]+-([0-9]{1,9}):[0-9]+"?')
 QUOTED_POSITION: Final = re.compile(r' data-sourcepos="([0-9:-]+)"')
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
+HEADING_ELEMENT: Final = re.compile(r"<h[1-6] data-sourcepos=.*?</h[1-6]>", re.DOTALL)
 END_OF_BLOCK: Final = re.compile("</(?:p|pre|h[1-6])>")
 HTML_ANCHOR: Final = re.compile(r"\b(?:id|name)\b", re.IGNORECASE)
 # Here `name` is no anchor but the name of a field, or of what <meta> says.
@@ -82,7 +83,10 @@ def read_outline(body: str) -> Outline:
     from service.documents.markdown import render_markdown
 
     page = render_markdown(body)
-    if "<" in body and "data-sourcepos" not in body:
+    if "<" not in body:
+        # Every tag is the parser's own, so the reader needs none but those in headings.
+        page = "".join(HEADING_ELEMENT.findall(page))
+    elif "data-sourcepos" not in body:
         # GitHub has no positions: their quotes must not close one that raw HTML leaves open.
         page = QUOTED_POSITION.sub(r" data-sourcepos=\1", page)
     return _OutlineReader(body, without_templates(page)).read()

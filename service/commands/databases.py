@@ -1,16 +1,24 @@
-"""Which database a command speaks to, and whether all commands can."""
+"""Databases of commands: which one a command speaks to, and running those that are embedded."""
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.commands.errors import CommandError
+from service.connecting.libpq import libpq_environment
 from service.connecting.url import UrlError, read_url
 from service.setting_checks import EMBEDDED
-from service.settings import SettingsError
+from service.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Generator
+
     from service.connecting.url import Host
-    from service.settings import Settings
 
 
 def describe_database(url: str) -> str:
@@ -44,3 +52,64 @@ def check_database_url(settings: Settings) -> None:
         check_channel_binding(address)
     except UrlError as error:
         raise SettingsError(f"DATABASE_URL: {error}") from None
+
+
+def run_on_database(options: argparse.Namespace, work: Callable[[str], int | None]) -> int:
+    """Call `work` with the URL for migrations; return its result as exit code, 0 for None.
+
+    Standard error says first which database that is, except on behalf of `serve`, which logs it.
+    """
+    from service.migrations.backend import MigrationError
+
+    wanted = load_settings()
+    if not options.by_serve:
+        check_database_url(wanted)
+        options.output.print_note(f"database: {describe_database(wanted.migrations_database_url)}")
+    with running_embedded(wanted) as settings:
+        # The settings have all that libpq would read from the environment.
+        environment = libpq_environment(os.environ)
+        os.environ.clear()
+        os.environ.update(environment)
+        try:
+            return work(settings.migrations_database_url) or 0
+        except MigrationError as error:
+            raise CommandError(str(error)) from error
+
+
+@contextmanager
+def running_embedded(settings: Settings) -> Generator[Settings]:
+    """Run the embedded PostgreSQLs of the settings; yield the settings with the servers' URLs."""
+    addresses = (settings.database_url, settings.migrations_database_url)
+    folders = dict.fromkeys(url for url in addresses if url.startswith(EMBEDDED))
+    if not folders:
+        yield settings
+        return
+    from service.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
+
+    try:
+        with ExitStack() as servers:
+            running = {
+                url: servers.enter_context(EmbeddedPostgres(Path(url.removeprefix(EMBEDDED))))
+                for url in folders
+            }
+            database_url, migrations_database_url = (running.get(url, url) for url in addresses)
+            yield replace(
+                settings,
+                database_url=database_url,
+                migrations_database_url=migrations_database_url,
+            )
+    except EmbeddedPostgresError as error:
+        raise CommandError(str(error)) from error
+
+
+def log_database(settings: Settings) -> None:
+    """Log which databases `serve` and its migrations speak to."""
+    import structlog
+
+    from service.logs import configure_logs
+
+    configure_logs(settings.log_level, settings.log_format)
+    database = describe_database(settings.database_url)
+    migrations = describe_database(settings.migrations_database_url)
+    other = {} if migrations == database else {"for_migrations": migrations}
+    structlog.get_logger().info("database_chosen", database=database, **other)

@@ -6,32 +6,30 @@ import argparse
 import gc
 import importlib
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from service import ROOT, __version__
-from service.commands.databases import check_database_url, describe_database
+from service.commands.databases import (
+    check_database_url,
+    log_database,
+    run_on_database,
+    running_embedded,
+)
+from service.commands.errors import CommandError
 from service.commands.output import FAILED, Output
-from service.connecting.libpq import connection_string, libpq_environment, libpq_parameters
-from service.connecting.url import read_url
 from service.migrations.files import (
     MigrationFileError,
     create_migration_files,
     read_migration_files,
 )
 from service.server.sockets import ListenError, listen
-from service.setting_checks import EMBEDDED
 from service.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 # Each command imports its own libraries when it runs. Without those of the other commands it starts
@@ -78,10 +76,6 @@ def _run_command(arguments: Sequence[str] | None, output: Output) -> int:
         return 128 + signal.SIGINT
 
 
-class CommandError(Exception):
-    """A command could not do its work; `str()` is one readable line."""
-
-
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
     settings = load_settings()
@@ -92,13 +86,13 @@ def run_serve(options: argparse.Namespace) -> int:
         sockets = listen(settings.host, settings.port, only_loopback=settings.only_loopback)
     except ListenError as error:
         raise CommandError(str(error)) from error
-    with _running_embedded(settings) as running:
+    with running_embedded(settings) as running:
         if options.migrate and (code := _import_server_while_migrating(settings)):
             return code
         from service.server.serve import serve
 
         if not options.migrate:
-            _log_database(settings)
+            log_database(settings)
         return serve(running, sockets)
 
 
@@ -107,7 +101,7 @@ def run_migrate(options: argparse.Namespace) -> int:
     options.output.is_needed = not options.by_serve
     from service.migrations.run import migrate
 
-    return _run_on_database(options, lambda url: migrate(url, options.output.print_line))
+    return run_on_database(options, lambda url: migrate(url, options.output.print_line))
 
 
 def run_rollback(options: argparse.Namespace) -> int:
@@ -126,7 +120,7 @@ def run_rollback(options: argparse.Namespace) -> int:
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     confirm = None if options.yes else ask if is_terminal else refuse_losses
-    return _run_on_database(
+    return run_on_database(
         options, lambda url: rollback(url, options.output.print_line, confirm=confirm)
     )
 
@@ -155,7 +149,7 @@ def run_status(options: argparse.Namespace) -> int:
         options.output.print_line(f"the schema is up to date ({len(status.applied)} applied)")
         return 0
 
-    return _run_on_database(options, print_status)
+    return run_on_database(options, print_status)
 
 
 def run_new(options: argparse.Namespace) -> int:
@@ -184,47 +178,22 @@ def run_openapi(options: argparse.Namespace) -> int:
 
 def run_sync(options: argparse.Namespace) -> int:
     """Register a git repository and bring its documents in."""
-    from service.commands.sync import SyncCommandError, WantedSource, sync_repository
+    from service.commands.sync import WantedSource, sync_repository
     from service.logs import configure_logs
 
     settings = load_settings()
     configure_logs("ERROR", settings.log_format)  # the command itself prints the lesser events
     wanted = WantedSource(options.url, options.folder, options.branch, options.project)
-    with _running_embedded(settings) as running:
-        try:
-            sync_repository(running, wanted, options.output.print_line)
-        except SyncCommandError as error:
-            raise CommandError(str(error)) from error
+    with running_embedded(settings) as running:
+        sync_repository(running, wanted, options.output.print_line)
     return 0
 
 
 def run_psql(options: argparse.Namespace) -> int:
     """Open psql on the database; arguments are passed on."""
-    settings = load_settings()
-    with _running_embedded(settings) as running:
-        program = _find_psql(settings)
-        parameters = libpq_parameters(read_url(running.migrations_database_url))
-        environment = libpq_environment(os.environ)
-        # Every user of the machine can read a process's arguments, so they hold no secret. psql
-        # asks for the password of a key.
-        if password := parameters.pop("password", None):
-            environment["PGPASSWORD"] = password
-        parameters.pop("sslpassword", None)
-        # Ctrl-C is psql's: it cancels the query.
-        signal.signal(signal.SIGINT, lambda _signal, _frame: None)
-        command = [program, connection_string(parameters), *options.arguments]
-        return subprocess.run(command, env=environment, check=False).returncode
+    from service.commands.psql import open_psql
 
-
-def _find_psql(settings: Settings) -> str:
-    if settings.migrations_database_url.startswith(EMBEDDED):
-        from service.embedded.postgres import find_binaries
-
-        return str(find_binaries() / "psql")
-    found = shutil.which("psql")
-    if found is None:
-        raise CommandError("psql is not installed: it comes with PostgreSQL's client programs")
-    return found
+    return open_psql(load_settings(), options.arguments)
 
 
 def _import_server_while_migrating(settings: Settings) -> int:
@@ -235,71 +204,11 @@ def _import_server_while_migrating(settings: Settings) -> int:
     with subprocess.Popen(command, process_group=0) as migrating:
         try:
             importlib.import_module("service.server.serve")
-            _log_database(settings)
+            log_database(settings)
             return migrating.wait()
         except BaseException:
             migrating.terminate()
             raise
-
-
-def _log_database(settings: Settings) -> None:
-    import structlog
-
-    from service.logs import configure_logs
-
-    configure_logs(settings.log_level, settings.log_format)
-    database = describe_database(settings.database_url)
-    migrations = describe_database(settings.migrations_database_url)
-    other = {} if migrations == database else {"for_migrations": migrations}
-    structlog.get_logger().info("database_chosen", database=database, **other)
-
-
-@contextmanager
-def _running_embedded(settings: Settings) -> Generator[Settings]:
-    """Run the embedded PostgreSQLs of the settings; yield the settings with the servers' URLs."""
-    addresses = (settings.database_url, settings.migrations_database_url)
-    folders = dict.fromkeys(url for url in addresses if url.startswith(EMBEDDED))
-    if not folders:
-        yield settings
-        return
-    from service.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
-
-    try:
-        with ExitStack() as servers:
-            running = {
-                url: servers.enter_context(EmbeddedPostgres(Path(url.removeprefix(EMBEDDED))))
-                for url in folders
-            }
-            database_url, migrations_database_url = (running.get(url, url) for url in addresses)
-            yield replace(
-                settings,
-                database_url=database_url,
-                migrations_database_url=migrations_database_url,
-            )
-    except EmbeddedPostgresError as error:
-        raise CommandError(str(error)) from error
-
-
-def _run_on_database(options: argparse.Namespace, work: Callable[[str], int | None]) -> int:
-    """Call `work` with the URL for migrations; return its result as exit code, 0 for None.
-
-    Standard error says first which database that is, except on behalf of `serve`, which logs it.
-    """
-    from service.migrations.backend import MigrationError
-
-    wanted = load_settings()
-    if not options.by_serve:
-        check_database_url(wanted)
-        options.output.print_note(f"database: {describe_database(wanted.migrations_database_url)}")
-    with _running_embedded(wanted) as settings:
-        # The settings have all that libpq would read from the environment.
-        environment = libpq_environment(os.environ)
-        os.environ.clear()
-        os.environ.update(environment)
-        try:
-            return work(settings.migrations_database_url) or 0
-        except MigrationError as error:
-            raise CommandError(str(error)) from error
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from marshmallow import ValidationError
 
+from service.commands.errors import CommandError
 from service.database import open_database
 from service.database_errors import DatabaseUnavailable
 from service.git.errors import GitMachineError
@@ -46,10 +47,6 @@ UNAVAILABLE: Final[dict[Reason, str]] = {
 }
 
 
-class SyncCommandError(Exception):
-    """The source could not be synced; `str()` is the reason, on one line."""
-
-
 class WantedSource(NamedTuple):
     """The source to sync. Without `project`, the project gets the repository's name."""
 
@@ -72,7 +69,7 @@ class RegisteredSource(NamedTuple):
 def sync_repository(
     settings: Settings, wanted: WantedSource, print_line: Callable[[str], None]
 ) -> None:
-    """Register a source unless it exists, sync it, and print the result; raises SyncCommandError.
+    """Register a source unless it exists, sync it, and print the result; raises CommandError.
 
     On a terminal, standard error shows the progress meanwhile.
     """
@@ -85,23 +82,23 @@ def sync_repository(
         )
     except ValidationError as error:
         messages = cast("list[str]", error.messages)
-        raise SyncCommandError(f"--project: {' '.join(messages)}") from None
+        raise CommandError(f"--project: {' '.join(messages)}") from None
     except ValueError as error:
-        raise SyncCommandError(str(error)) from None
+        raise CommandError(str(error)) from None
     try:
         check_installed()
     except GitMachineError as error:
-        raise SyncCommandError(str(error)) from None
+        raise CommandError(str(error)) from None
     try:
         asyncio.run(_cancel_on_signals(_register_and_sync(settings, checked, print_line)))
     except DatabaseUnavailable as error:
-        raise SyncCommandError(UNAVAILABLE[error.reason]) from None
+        raise CommandError(UNAVAILABLE[error.reason]) from None
     except Problem as error:  # the source was deleted after it was registered
-        raise SyncCommandError(error.detail) from None
+        raise CommandError(error.detail) from None
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
-        raise SyncCommandError("the schema is behind the code: run migrate first") from None
+        raise CommandError("the schema is behind the code: run migrate first") from None
     except asyncpg.PostgresError as error:
-        raise SyncCommandError(f"the database refuses: {error}") from None
+        raise CommandError(f"the database refuses: {error}") from None
 
 
 async def _cancel_on_signals(work: Coroutine[Any, Any, None]) -> None:
@@ -158,7 +155,7 @@ async def _register_and_sync(
         if run["status"] == "failed":
             # A typing error in the command must not leave a source that can never be synced.
             await _undo_registration(database, registered)
-            raise SyncCommandError(run["error"])
+            raise CommandError(run["error"])
         _print_result(run, settings, registered, print_line)
 
 
@@ -274,7 +271,7 @@ async def _read_run(database: Database, run_id: UUID) -> Row:
         run_id,
     )
     if run is None:
-        raise SyncCommandError("the source was deleted while it was synced")
+        raise CommandError("the source was deleted while it was synced")
     return run
 
 

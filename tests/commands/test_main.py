@@ -13,7 +13,6 @@ import httpx
 import psycopg
 
 from service import ROOT
-from service.embedded.postgres import find_binaries
 from service.migrations.backend import PROCESS_LOCK
 from service.migrations.files import SQL_FOLDER
 from tests.support.migrations import APPLIED, FIRST, NAMES, apply_all
@@ -68,17 +67,6 @@ def test_a_bad_migration_file_prevents_serving_with_one_error_line(tmp_path: Pat
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("error: bad.sql: the name is not")
-
-
-def test_psql_gets_the_password_from_its_environment(database: str) -> None:
-    # The server itself needs no password.
-    url = database.replace("postgres@", "postgres:hunter2@")
-    path = f"{find_binaries()}{os.pathsep}{os.environ['PATH']}"
-    command = ["psql", "-At", "-c", r"\! tr '\0' ' ' < /proc/$PPID/cmdline; echo; echo $PGPASSWORD"]
-    result = run_command(*command, DATABASE_URL=url, PATH=path)
-    arguments, password = result.stdout.splitlines()
-    assert "hunter2" not in arguments
-    assert password == "hunter2"
 
 
 def test_a_port_in_use_is_one_error_line(database: str) -> None:

@@ -39,7 +39,7 @@ def _describe_host(host: Host) -> str:
     return f"[{host.name}]:{host.port}" if ":" in host.name else f"{host.name}:{host.port}"
 
 
-def check_database_url(settings: Settings) -> None:
+def check_channel_bindable(settings: Settings) -> None:
     """Raise SettingsError if the migrations could connect by the URL, and the service never."""
     if settings.database_url.startswith(EMBEDDED):
         return
@@ -63,7 +63,7 @@ def run_on_database(options: argparse.Namespace, work: Callable[[str], int | Non
 
     wanted = load_settings()
     if not options.by_serve:
-        check_database_url(wanted)
+        check_channel_bindable(wanted)
         options.output.print_note(f"database: {describe_database(wanted.migrations_database_url)}")
     with running_embedded(wanted) as settings:
         # The settings have all that libpq would read from the environment.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from service import ROOT, __version__
 from service.commands.databases import (
-    check_database_url,
+    check_channel_bindable,
     log_database,
     run_on_database,
     running_embedded,
@@ -79,7 +79,7 @@ def _run_command(arguments: Sequence[str] | None, output: Output) -> int:
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
     settings = load_settings()
-    check_database_url(settings)
+    check_channel_bindable(settings)
     read_migration_files()  # a bad file is one error line here, and not a traceback of each worker
     try:
         # Before the migrations, so that a port in use changes nothing.

@@ -19,13 +19,10 @@ from service.migrations.backend import (
     PROCESS_LOCK,
     WORK_LOCK,
     MigrationError,
-    connect,
-    conninfo,
-    describe_error,
-    exists,
     open_backend,
 )
 from service.migrations.files import SQL_FOLDER, MigrationFile, has_sql, read_migration_files
+from service.migrations.session import connect, conninfo, describe_error, exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

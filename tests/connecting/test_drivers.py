@@ -13,7 +13,7 @@ import pytest
 
 from service.connecting.hosts import Connector, session_settings
 from service.connecting.url import read_url
-from service.migrations.backend import connect
+from service.migrations.session import connect
 from service.settings import SettingsError, load_settings
 from tests.support.service import errors_of, run_command
 from tests.support.tls import KEY_PASSWORD, needs_tls_postgres

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from service.connecting.url import Address
 
-# libpq takes a certificate that is not there for none, but fails where it may not look.
+# libpq connects without a certificate if the file does not exist, and fails if it may not look.
 NO_FILE: Final = "/nonexistent"
 
 

@@ -97,7 +97,7 @@ def create_tls_context(address: Address) -> ssl.SSLContext | None:
             f"the option sslmode={mode} needs a certificate authority: set sslrootcert to its file "
             "or to system"
         )
-    # Weaker modes promise nothing. With require, an authority that is there is asked, too.
+    # As in libpq: require verifies the certificate if an authority is given, weaker modes never.
     if root is not None and SSL_MODES.index(mode) >= SSL_MODES.index("require"):
         context.verify_mode = ssl.CERT_REQUIRED
         context.check_hostname = mode == "verify-full"
@@ -155,7 +155,7 @@ def _load_certificate(context: ssl.SSLContext, files: TlsFiles, password: str) -
     assert files.key is not None
     try:
         status = Path(files.key).stat()
-        # libpq's rule, which root's own keys may have a group by.
+        # libpq's rule: a group may read a key that belongs to root.
         others = stat.S_IRWXG | stat.S_IRWXO
         if status.st_uid == 0:
             others = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO

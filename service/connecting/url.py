@@ -1,8 +1,8 @@
 """Reads DATABASE_URL: checks it, completes it from the environment, and takes it to pieces.
 
 The syntax is that of libpq ("Connection URIs" in PostgreSQL's manual, 34.1.1.2). The settings hold
-the complete URL, in which the environment has no more say: `read_url(text)` is all that either
-driver's connection depends on, besides the files that it names and those in HOME.
+the complete URL, so the environment changes nothing later: a connection of either driver depends on
+`read_url(text)`, the files that it names, and those in HOME.
 """
 
 from __future__ import annotations

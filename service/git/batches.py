@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 # Each id takes 41 bytes of the request.
 BATCH_BLOBS: Final = 10_000
-# A request fails as a whole for one content. Halving a batch of 10,000 finds one in 15 requests.
+# One content that the server cannot give fails the whole request. Halving a batch of 10,000 finds
+# it in 15 requests.
 MAX_FAILED_REQUESTS: Final = 100
 
 

@@ -59,7 +59,7 @@ def parse_tokens(text: str) -> tuple[GitToken, ...]:
 
 
 def find_token(tokens: Iterable[GitToken], url: str, address: str) -> GitToken | None:
-    """Return the token for a URL at `address`, `host` or `host:port`; none but for https."""
+    """Return the token for a URL at `address`, `host` or `host:port`, if the URL is https."""
     if not url.startswith("https:"):
         return None
     return next((token for token in tokens if token.token and token.host.lower() == address), None)

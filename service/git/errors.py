@@ -27,7 +27,7 @@ class GitRefError(GitError):
 
 
 class GitAccessError(GitError):
-    """The server wants credentials, or others than it got. `status` is 401, 403 or 404."""
+    """The server wants credentials, or refuses those that it got. `status` is 401, 403 or 404."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)

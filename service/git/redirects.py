@@ -22,7 +22,7 @@ _ADDED: Final = re.compile(r"/(info/refs\?service=git-upload-pack|git-upload-pac
 def find_target(trace: str, url: str, hosts: Sequence[str]) -> str | None:
     """Return the URL that the last redirect in git's trace names for the repository at `url`.
 
-    None if it is that of no repository on one of `hosts`: a page, another host, with a password.
+    None unless it is the URL of a repository on one of `hosts`, without a user or a password.
     """
     locations = _LOCATION.findall(trace)
     if not locations:

@@ -250,7 +250,7 @@ async def get_document(request: Request) -> Response:
 async def find_document(request: Request) -> Response:
     """Get a document by its path.
 
-    So that a front end can follow a link without loading the tree: resolve a relative link against
+    A front end can follow a link with it, without loading the tree: resolve a relative link against
     `file_path` of the document that has it. A `+` in a query means a space: encode it as `%2B`.
     """
     project_id = read_id(request, "project_id")

@@ -119,7 +119,7 @@ class LastRunSchema(ExactSchema):
     warning = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "What is wrong though the sync is completed."},
+        metadata={"description": "What to look at although the sync is completed."},
     )
     created_at = fields.DateTime(
         required=True, metadata={"description": "When the sync was requested."}

@@ -110,7 +110,7 @@ class SyncRunSchema(ExactSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "What is wrong though the sync is completed, such as that the host "
+            "description": "What to look at although the sync is completed, such as a host that "
             "refused the service's token."
         },
     )

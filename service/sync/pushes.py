@@ -1,8 +1,8 @@
 """Pushes that webhooks reported: deliveries that come twice, and commits that are not shown yet.
 
-A host with several servers shows a push on some of them seconds late. So a run that does not find
-the commit that a webhook named is followed by another look: when the push is twice as old as now,
-LOOK_SECONDS later at the earliest. A push older than AWAIT_SECONDS is given up. That makes about
+A host with several servers shows a push on some of them seconds late. A run that does not find the
+commit that a webhook named queues another run, which looks again when the push is twice as old, and
+LOOK_SECONDS later at the earliest. A push older than AWAIT_SECONDS is given up: there are about
 seven looks within two minutes.
 
 The caller holds the lock on the source's row, so that deliveries and the end of a run do not run
@@ -121,7 +121,7 @@ async def read_awaited_pushes(queries: Queries, source_id: UUID) -> list[Push]:
 async def settle_pushes(
     transaction: Connection, source_id: UUID, found: Collection[str]
 ) -> AwaitedPush | None:
-    """Await the commits that a run has found no longer; return the newest push it did not find."""
+    """Stop awaiting the commits in `found`; return the newest push that is still awaited."""
     await transaction.execute(
         """
         update push

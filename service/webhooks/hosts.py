@@ -42,7 +42,7 @@ class Host:
     signature_headers: tuple[str, ...] = ()
     # The first of these that a delivery has is its id.
     id_headers: tuple[str, ...]
-    # Without those, this one and the commit are: deliveries that follow from each other share it.
+    # Without those, this header and the commit are the id: related deliveries share the header.
     shared_id_header: str | None = None
 
 

@@ -27,11 +27,11 @@ FULL = "error: cannot write to standard output: No space left on device\n"
 
 
 def run_shell(script: str, **variables: str) -> tuple[str, str]:
-    """Run a script of bash, in which `$run` is the service; return its output and errors."""
+    """Run a script of bash, in which `run` is the service; return its output and errors."""
     environment = service_environment(**variables)
     environment.pop("PYTHONUNBUFFERED", None)  # or argparse itself hides that it cannot write
     result = subprocess.run(
-        ["bash", "-c", f'run="$0 -m service"; {script}', sys.executable],
+        ["bash", "-c", f'run() {{ "$0" -m service "$@"; }}; {script}', sys.executable],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -79,13 +79,13 @@ def test_a_command_keeps_its_own_exit_code_without_a_reader(empty_database: str)
 
 @pytest.mark.parametrize("command", ["status", "migrate", "openapi", "--help"])
 def test_a_full_disk_is_one_error_line(command: str, database: str) -> None:
-    out, errors = run_shell(f"$run {command} > /dev/full; echo $?", DATABASE_URL=database)
+    out, errors = run_shell(f"run {command} > /dev/full; echo $?", DATABASE_URL=database)
     assert (out, without_the_database(errors)) == ("1\n", FULL)
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", "2>/dev/full"])
 def test_a_command_works_with_closed_streams(closed: str, database: str) -> None:
-    out, errors = run_shell(f"$run status {closed}; echo $?", DATABASE_URL=database)
+    out, errors = run_shell(f"run status {closed}; echo $?", DATABASE_URL=database)
     assert out.splitlines()[-1] == "0"
     assert without_the_database(errors) == ""
 
@@ -96,7 +96,7 @@ def test_an_error_that_cannot_be_written_keeps_its_exit_code(
     command: str, code: int, closed: str
 ) -> None:
     url = "" if command == "serve" else "postgresql://db/app"
-    out, errors = run_shell(f"$run {command} {closed}; echo $?", DATABASE_URL=url)
+    out, errors = run_shell(f"run {command} {closed}; echo $?", DATABASE_URL=url)
     assert (out, errors) == (f"{code}\n", "")
 
 
@@ -137,7 +137,7 @@ def test_serve_needs_no_reader_of_the_migrations(
 
 
 def test_letters_that_the_locale_lacks_are_escaped(empty_database: str, tmp_path: Path) -> None:
-    script = "PYTHONIOENCODING=ascii $run sync https://git.example/a --project Über; echo $?"
+    script = "PYTHONIOENCODING=ascii run sync https://git.example/a --project Über; echo $?"
     out, errors = run_shell(script, DATABASE_URL=empty_database, GIT_HOSTS="other.example")
     assert out == "1\n"
     assert "Traceback" not in errors

@@ -51,6 +51,9 @@ class Accepted(NamedTuple):
     refuses_identity: bool
 
 
+NOTHING_ASKED: Final = Accepted(prefers_gzip=False, refuses_identity=False)
+
+
 @lru_cache(maxsize=64)
 def read_accepted(value: str) -> Accepted:
     """Return what the header's value asks for.
@@ -81,6 +84,8 @@ def read_accepted(value: str) -> Accepted:
 
 
 def _accepted(scope: Scope) -> Accepted:
+    if b"accept-encoding" not in scope["state"]["headers"]:
+        return NOTHING_ASKED
     lines = [value for name, value in scope["headers"] if name == b"accept-encoding"]
     return read_accepted(b",".join(lines).decode("latin-1"))
 
@@ -108,7 +113,11 @@ class Compression:
                 first, start = start, None
                 # The parts of a body that comes in several could not be compressed alike.
                 if not message.get("more_body", False):
-                    first, message = await self._compress(scope, first, message)
+                    body = message.get("body", b"")
+                    if len(body) >= SHORTEST or (body and _accepted(scope).refuses_identity):
+                        first, message = await self._compress(scope, first, message)
+                    else:
+                        first = _vary_if_tagged(first)
                 await send(first)
             await send(message)
 
@@ -117,9 +126,7 @@ class Compression:
     async def _compress(
         self, scope: Scope, start: Message, message: Message
     ) -> tuple[Message, Message]:
-        body = message.get("body", b"")
-        if len(body) < SHORTEST and (not body or not _accepted(scope).refuses_identity):
-            return _vary_if_tagged(start), message
+        body = message["body"]
         headers = dict(start["headers"])
         if b"content-encoding" in headers or not TEXT.match(headers.get(b"content-type", b"")):
             return _vary_if_tagged(start), message
@@ -139,8 +146,9 @@ class Compression:
 def _vary_if_tagged(start: Message) -> Message:
     # What has a tag has a 304, which cannot know whether its 200 is compressed, and has to have the
     # same Vary (RFC 9110, section 15.4.5).
-    if any(name == b"etag" for name, _ in start["headers"]):
-        return {**start, "headers": [*start["headers"], VARY]}
+    for name, _ in start["headers"]:
+        if name == b"etag":
+            return {**start, "headers": [*start["headers"], VARY]}
     return start
 
 

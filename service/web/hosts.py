@@ -47,6 +47,7 @@ def read_host(value: bytes) -> str | None:
     return name.removesuffix(".")
 
 
+@lru_cache(maxsize=64)  # parsing an address takes longer than all else here
 def is_loopback(name: str) -> bool:
     """Return whether a name from read_host() always leads to the client's own machine.
 

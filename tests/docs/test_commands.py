@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -108,9 +109,12 @@ def test_the_run_command_serves_in_a_new_clone_and_again(clone: Path, tmp_path: 
     assert '"stopped"' in again
 
 
-def test_the_test_command_tests_in_a_new_clone(clone: Path) -> None:
+def test_the_test_command_tests_in_a_new_clone(clone: Path, tmp_path: Path) -> None:
+    # At its end pytest removes what earlier runs left in the folder that all runs share: on a
+    # machine of a developer that can take minutes.
+    arguments = f"tests/routes/test_hello.py --basetemp={shlex.quote(str(tmp_path / 'temporary'))}"
     tested = subprocess.run(
-        ["/bin/sh", "-c", f"{read_command(clone, 'test')} tests/routes/test_hello.py"],
+        ["/bin/sh", "-c", f"{read_command(clone, 'test')} {arguments}"],
         cwd=clone,
         env=new_user_environment(),
         stdin=subprocess.DEVNULL,

@@ -12,6 +12,11 @@ UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"  # C0, DEL and C1
 CONTROL: Final = re.compile(rf"[{_CONTROLS}]")
 
+# C0 without white space and escape, which text may have, and DEL.
+CONTROL_BUT_SPACE: Final = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+BEYOND_ASCII: Final = re.compile(r"[^\0-\x7f]")
+
 # The same, and Unicode's separators of lines and of paragraphs.
 CONTROL_OR_LINE_END: Final = re.compile(rf"[{_CONTROLS}\u2028\u2029]")
 

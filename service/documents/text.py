@@ -5,12 +5,10 @@ A change here has to raise READER_VERSION in service/documents/metadata.py.
 
 import codecs
 import posixpath
-import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from service.characters import UNSTORABLE
-from service.documents.windows_1252 import CONTROL, read_windows_1252
+from service.characters import BEYOND_ASCII, CONTROL_BUT_SPACE, UNSTORABLE
 
 # By suffix. The front end uses the same names of types.
 FILE_TYPES: Final[Mapping[str, str]] = {
@@ -43,8 +41,6 @@ UNKNOWN = "unknown"
 # that has NUL or is in a known encoding, and of one whose encoding is not known.
 DAMAGE_ALLOWED = 1 / 10
 UNKNOWN_ALLOWED = 1 / 200
-
-BEYOND_ASCII = re.compile(r"[^\0-\x7f]")
 
 
 class Unreadable(Exception):
@@ -122,16 +118,18 @@ def _read_broken(content: bytes, start: int, encoding: str) -> DocumentText:
     # In another encoding, bytes are characters of UTF-8 only by chance.
     if (intact >= broken or encoding == "utf-8-sig") and not _is_damaged(text, broken):
         return _replace(text, encoding, broken)
+    from service.documents.windows_1252 import read_windows_1252  # few repositories need it
+
     if (other := read_windows_1252(content)) is not None:
         return _replace(other, "windows-1252", 0)
-    if broken + len(CONTROL.findall(text)) <= UNKNOWN_ALLOWED * len(text):
+    if broken + len(CONTROL_BUT_SPACE.findall(text)) <= UNKNOWN_ALLOWED * len(text):
         return _replace(text, UNKNOWN, broken)
     line = content.count(b"\n", 0, start) + 1
     raise Unreadable(f"is not valid UTF-8 (line {line}), and its encoding is not known")
 
 
 def _is_damaged(text: str, broken: int) -> bool:
-    return broken + len(CONTROL.findall(text)) > DAMAGE_ALLOWED * len(text)
+    return broken + len(CONTROL_BUT_SPACE.findall(text)) > DAMAGE_ALLOWED * len(text)
 
 
 def _replace(text: str, encoding: str, broken: int) -> DocumentText:

@@ -7,6 +7,8 @@ like one of the languages that are written in it.
 import re
 from typing import Final
 
+from service.characters import BEYOND_ASCII, CONTROL_BUT_SPACE
+
 # The letters beyond ASCII, and the other characters, as parts of regular expressions. A no-break
 # space and a soft hyphen are in neither.
 LOWER: Final = "\u00df-\u00f6\u00f8-\u00ff\u0161\u0153\u017e"  # ß-ö ø-ÿ š œ ž
@@ -21,8 +23,6 @@ NOT_IN_WORDS: Final = (
     "\u00a1-\u00a3\u00a5\u00a7\u00aa\u00b1-\u00b3\u00b6\u00b9\u00ba\u00bc-\u00bf"
 )
 LETTER: Final = f"A-Za-z{LOWER}{UPPER}"
-BEYOND_ASCII: Final = re.compile(r"[^\0-\x7f]")
-
 # Each alternative is frequent where the bytes are another encoding's, and rare in real text.
 IMPLAUSIBLE: Final = re.compile(
     rf"[{LOWER}{UPPER}]{{3,}}"  # words of another script
@@ -40,8 +40,6 @@ IMPLAUSIBLE: Final = re.compile(
 CONTROLS_ALLOWED: Final = 1 / 100
 BEYOND_ASCII_ALLOWED: Final = 1 / 2
 IMPLAUSIBLE_ALLOWED: Final = 1 / 20
-
-CONTROL: Final = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 # All letters beyond ASCII of Icelandic and Faroese, á ð é í ó ú ý þ æ ö ø, of which ð, þ and ý are
 # in no other language of windows-1252.
@@ -64,7 +62,7 @@ def read_windows_1252(content: bytes) -> str | None:
     dense = len(text) - sum(map(text.count, " \t\r\n"))
     if len(found) > BEYOND_ASCII_ALLOWED * dense:
         return None
-    if len(CONTROL.findall(text)) > CONTROLS_ALLOWED * len(text):
+    if len(CONTROL_BUT_SPACE.findall(text)) > CONTROLS_ALLOWED * len(text):
         return None
     implausible = sum(match.end() - match.start() for match in IMPLAUSIBLE.finditer(text))
     if implausible > IMPLAUSIBLE_ALLOWED * len(found) or not _is_language(

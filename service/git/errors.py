@@ -131,9 +131,6 @@ _KNOWN = {
         r"expected .*(flush|packet|service)|unexpected .*response",
     ),
 }
-_PATTERNS = {
-    sentence: re.compile("|".join(patterns), re.MULTILINE) for sentence, patterns in _KNOWN.items()
-}
 _CLASSES: dict[str, type[GitError]] = {
     CANNOT_START: GitMachineError,
     DISK_FULL: GitMachineError,
@@ -179,8 +176,9 @@ def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) 
         return GitRefError("The branch is not there any more.")
     if missing := _MISSING_OBJECT.search(text):
         return GitMissingObjectError(CHANGED, missing[1])
-    for sentence, pattern in _PATTERNS.items():
-        if found := pattern.search(text):
+    for sentence, patterns in _KNOWN.items():
+        # re compiles and keeps a pattern at its first use. All of them would delay the start.
+        if found := re.search("|".join(patterns), text, re.MULTILINE):
             if sentence in (NO_ACCESS, FORBIDDEN):
                 return GitAccessError(sentence, _access_status(sentence, text))
             error = _CLASSES.get(sentence, GitError)

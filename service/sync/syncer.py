@@ -79,19 +79,21 @@ class Syncer:
 
     async def poll_queue(self) -> None:
         """Claim and start runs until the syncer is stopped."""
-        if self._settings.sync_concurrency:
-            await self._check_git()
+        is_git_checked = not self._settings.sync_concurrency
         while not self._is_stopping:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
             self._woken.clear()
+            if not is_git_checked:  # not before the wait: the first requests would wait for git
+                await self._check_git()
+                is_git_checked = True
             try:
                 await self._claim_runs()
             except Exception:
                 log.exception("syncer_fault")  # the next poll tries again
 
     async def _check_git(self) -> None:
-        """Log at once that git is missing or too old. The documents are served all the same."""
+        """Log that git is missing or too old. The documents are served all the same."""
         fault = None
         try:
             await asyncio.to_thread(check_installed)

@@ -49,7 +49,6 @@ from service.routes.webhooks import receive_webhook
 from service.state import State
 from service.sync.syncer import syncing
 from service.web.authorization import Authorization
-from service.web.compression import Compression
 from service.web.hosts import AllowedHosts
 from service.web.middleware import BodyLimit, Cors, ErrorBoundary
 from service.web.request_context import RequestContext
@@ -145,7 +144,6 @@ def create_app(settings: Settings) -> Application:
                 trusted_proxies=settings.trusted_proxies,
                 root_path=settings.root_path,
             ),
-            Middleware(Compression),
             Middleware(
                 Cors,
                 allow_origins=settings.cors_origins,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from service.database import Row
     from service.state import Request
+    from service.web.entity_tags import SentTags
 
 
 MISSING_AT_PATH: Final = "There is no document at this path."
@@ -228,6 +229,7 @@ RAW_RESPONSE: Final = ResponseSpec(
 @operation(tag="documents", responses={200: DOCUMENT_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def get_document(request: Request) -> Response:
     """Get a document."""
+    sent = read_entity_tags(request)
     row = await request.state["database"].fetch_row_or_404(
         f"""
         select {DOCUMENT}
@@ -236,10 +238,10 @@ async def get_document(request: Request) -> Response:
         where document.id = $1
         """,
         read_id(request, "id"),
-        _read_tags(request),
+        list(sent.tags),
         missing=MISSING_DOCUMENT,
     )
-    return _respond_conditionally(request, row, _document_response)
+    return _respond_conditionally(sent, row, _document_response)
 
 
 @operation(
@@ -260,6 +262,7 @@ async def find_document(request: Request) -> Response:
     source_id = request.query_params.get("source_id")
     if source_id is not None and not UUID_TEXT.fullmatch(source_id):
         raise invalid({"source_id": [NOT_A_UUID]})
+    sent = read_entity_tags(request)
     rows = await request.state["database"].fetch(
         f"""
         select {DOCUMENT}
@@ -272,7 +275,7 @@ async def find_document(request: Request) -> Response:
         limit 2
         """,
         project_id,
-        _read_tags(request),
+        list(sent.tags),
         path,
         source_id,
     )
@@ -280,7 +283,7 @@ async def find_document(request: Request) -> Response:
         raise invalid({"source_id": [AMBIGUOUS]})
     if not rows:
         raise Problem("not_found", await _why_missing(request, project_id, source_id))
-    return _respond_conditionally(request, rows[0], partial(_found_response, request))
+    return _respond_conditionally(sent, rows[0], partial(_found_response, request))
 
 
 async def _why_missing(request: Request, project_id: UUID, source_id: str | None) -> str:
@@ -319,6 +322,7 @@ async def get_raw_document(request: Request) -> Response:
 
     The exact bytes, with their media type. A browser may display them, but runs and loads nothing.
     """
+    sent = read_entity_tags(request)
     row = await request.state["database"].fetch_row_or_404(
         f"""
         select tag, file_path, file_type, doc_metadata ->> 'encoding' as encoding,
@@ -330,10 +334,10 @@ async def get_raw_document(request: Request) -> Response:
         where id = $1
         """,
         read_id(request, "id"),
-        _read_tags(request),
+        list(sent.tags),
         missing=MISSING_DOCUMENT,
     )
-    return _respond_conditionally(request, row, _raw_response, _raw_headers(row))
+    return _respond_conditionally(sent, row, _raw_response, _raw_headers(row))
 
 
 def _raw_headers(row: Row) -> dict[str, str]:
@@ -352,24 +356,19 @@ def _raw_response(row: Row, headers: dict[str, str]) -> Response:
     return Response(content, headers=headers)
 
 
-def _read_tags(request: Request) -> list[str]:
-    """Return the entity tags of the content that the client has."""
-    return list(read_entity_tags(request).tags)
-
-
 def _respond_conditionally(
-    request: Request,
+    sent: SentTags,
     row: Row,
     respond: Callable[[Row, dict[str, str]], Response],
     more_headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Response:
-    """Return a 304 if the client has the row's `tag`, else `respond(row, headers)`.
+    """Return a 304 if the client sent the row's `tag`, else `respond(row, headers)`.
 
     Both have `more_headers`: those of a 304 replace those that the cache keeps with the content
     (RFC 9111, section 3.2), so without the policy a cached document would lose it.
     """
     headers = {"ETag": f'"{row["tag"]}"', "Cache-Control": "no-cache", **more_headers}
-    matched = read_entity_tags(request).match(row["tag"])
+    matched = sent.match(row["tag"])
     if matched is not None:
         return not_modified(matched, headers)
     return respond(row, headers)

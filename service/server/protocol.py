@@ -212,6 +212,18 @@ class HttpProtocol(HttpToolsProtocol):
                 self.transport.close()
         super().on_body(body)
 
+    def on_response_complete(self) -> None:
+        """Start the request that waits, if any.
+
+        Replaces uvicorn's, which starts a timer for each response: end_if_late needs none.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
     def on_message_complete(self) -> None:
         """End the request: the next head may begin."""
         if self._is_upgrade:
@@ -234,7 +246,6 @@ class HttpProtocol(HttpToolsProtocol):
         elif cycle is None or self._is_head_begun():
             state, allowed = "head", HEAD_SECONDS
         elif cycle.response_complete:
-            # uvicorn's own timer does not start again after an unread body.
             state, allowed = "idle", KEEP_ALIVE_SECONDS
         else:  # running
             self._seen = None

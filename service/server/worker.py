@@ -11,7 +11,7 @@ import structlog
 import uvicorn
 
 from service.app import create_app
-from service.server.protocol import KEEP_ALIVE_SECONDS, HttpProtocol
+from service.server.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -58,7 +58,6 @@ def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # RequestContext reads these
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         # uvicorn's type is int, but fractions work.
         timeout_graceful_shutdown=cast("int", settings.shutdown),
     )

@@ -7,23 +7,26 @@ length (BREACH); no response of this service holds a secret.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import anyio
-import anyio.to_thread
 from starlette.responses import Response
 
 from service.web.entity_tags import not_modified, read_entity_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeAlias
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Message, Scope
+
+    RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 # A smaller body fits into one packet, compressed or not.
 SHORTEST: Final = 1400
@@ -83,73 +86,59 @@ def read_accepted(value: str) -> Accepted:
     )
 
 
-def _accepted(scope: Scope) -> Accepted:
+def read_accepted_of(scope: Scope) -> Accepted:
+    """Return what the headers `Accept-Encoding` of a request ask for, together."""
     if b"accept-encoding" not in scope["state"]["headers"]:
         return NOTHING_ASKED
     lines = [value for name, value in scope["headers"] if name == b"accept-encoding"]
     return read_accepted(b",".join(lines).decode("latin-1"))
 
 
+def vary_if_tagged(headers: RawHeaders) -> RawHeaders:
+    """Return the headers, with Vary if they have a tag.
+
+    What has a tag has a 304, which cannot know whether its 200 is compressed, and has to have the
+    same Vary (RFC 9110, section 15.4.5).
+    """
+    return [*headers, VARY] if b"etag" in dict(headers) else headers
+
+
 class Compression:
-    """Compress bodies that are text and large; mark what depends on `Accept-Encoding`."""
+    """Compresses bodies that are text and large, and marks what depends on `Accept-Encoding`."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        # Of its own, so that many large bodies leave threads to others.
-        self._limiter = anyio.CapacityLimiter(THREADS)
+    def __init__(self) -> None:
+        # Of its own, so that many large bodies leave threads to others. It starts them when needed.
+        self._threads = ThreadPoolExecutor(THREADS, "compression")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        start: Message | None = None
+    async def apply(
+        self, scope: Scope, headers: RawHeaders, message: Message
+    ) -> tuple[RawHeaders, Message]:
+        """Return the headers and the whole body's message to send instead of those given.
 
-        async def send_compressed(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start":
-                start = message  # its headers depend on the body
-                return
-            if start is not None:
-                first, start = start, None
-                # The parts of a body that comes in several could not be compressed alike.
-                if not message.get("more_body", False):
-                    body = message.get("body", b"")
-                    if len(body) >= SHORTEST or (body and _accepted(scope).refuses_identity):
-                        first, message = await self._compress(scope, first, message)
-                    else:
-                        first = _vary_if_tagged(first)
-                await send(first)
-            await send(message)
-
-        await self.app(scope, receive, send_compressed)
-
-    async def _compress(
-        self, scope: Scope, start: Message, message: Message
-    ) -> tuple[Message, Message]:
-        body = message["body"]
-        headers = dict(start["headers"])
-        if b"content-encoding" in headers or not TEXT.match(headers.get(b"content-type", b"")):
-            return _vary_if_tagged(start), message
-        accepted = _accepted(scope)
+        They are copies if they differ: a route may send the same response again.
+        """
+        body = message.get("body", b"")
+        accepted = read_accepted_of(scope)
+        is_small = len(body) < SHORTEST and not (body and accepted.refuses_identity)
+        # The parts of a body that comes in several could not be compressed alike.
+        if is_small or message.get("more_body", False) or not _is_text(headers):
+            return vary_if_tagged(headers), message
         if not (accepted.prefers_gzip or accepted.refuses_identity):
-            return {**start, "headers": [*start["headers"], VARY]}, message
+            return [*headers, VARY], message
         if len(body) > LONGEST_AT_ONCE:
-            body = await anyio.to_thread.run_sync(_gzip, body, LEVEL, limiter=self._limiter)
+            loop = asyncio.get_running_loop()
+            body = await loop.run_in_executor(self._threads, _gzip, body, LEVEL)
         else:
             body = _gzip(body, LEVEL)
-        changed = [_compressed_header(name, value, body) for name, value in start["headers"]]
+        changed = [_compressed_header(name, value, body) for name, value in headers]
         changed += [(b"content-encoding", b"gzip"), VARY]
-        # Copies: a route may send the same response again.
-        return {**start, "headers": changed}, {**message, "body": body}
+        return changed, {**message, "body": body}
 
 
-def _vary_if_tagged(start: Message) -> Message:
-    # What has a tag has a 304, which cannot know whether its 200 is compressed, and has to have the
-    # same Vary (RFC 9110, section 15.4.5).
-    for name, _ in start["headers"]:
-        if name == b"etag":
-            return {**start, "headers": [*start["headers"], VARY]}
-    return start
+def _is_text(headers: RawHeaders) -> bool:
+    named = dict(headers)
+    is_encoded = b"content-encoding" in named
+    return not is_encoded and TEXT.match(named.get(b"content-type", b"")) is not None
 
 
 def _compressed_header(name: bytes, value: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -185,7 +174,7 @@ class KeptContent(NamedTuple):
         matched = read_entity_tags(request).match(self.tag)
         if matched is not None:
             return not_modified(matched, headers)
-        accepted = _accepted(request.scope)
+        accepted = read_accepted_of(request.scope)
         is_large = len(self.content) >= SHORTEST
         if not ((accepted.prefers_gzip and is_large) or accepted.refuses_identity):
             headers = {**headers, "ETag": f'"{self.tag}"'}

@@ -47,7 +47,6 @@ def read_host(value: bytes) -> str | None:
     return name.removesuffix(".")
 
 
-@lru_cache(maxsize=64)  # parsing an address takes longer than all else here
 def is_loopback(name: str) -> bool:
     """Return whether a name from read_host() always leads to the client's own machine.
 
@@ -81,19 +80,25 @@ class AllowedHosts:
         self._has_token = has_token
         self._names = frozenset(name for name in names if not name.startswith("*."))
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
+        # Cached, because a service has few names, and reading one takes longer than all else here.
+        self._is_served = lru_cache(maxsize=64)(self._find_served)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             host = scope["state"]["headers"].get(b"host")
-            if host is not None:
-                self._check(read_host(host), scope["path"])
+            if host is not None and not self._is_served(host):
+                self._refuse(read_host(host), scope["path"])
         await self.app(scope, receive, send)
 
-    def _check(self, name: str | None, path: str) -> None:
+    def _find_served(self, host: bytes) -> bool:
+        name = read_host(host)
+        if name is None:
+            return False
+        return name in self._names or is_loopback(name) or name.endswith(self._endings)
+
+    def _refuse(self, name: str | None, path: str) -> None:
         if name is None:  # the protocol refuses such a header; another server may not
             raise Problem("invalid", "The Host header is not the name of a host.")
-        if name in self._names or is_loopback(name) or name.endswith(self._endings):
-            return
         if self._has_token:
             if path not in MONITORED:
                 raise Problem("misdirected", f"The service does not serve {name}: {SETTING}")

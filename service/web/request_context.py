@@ -1,4 +1,4 @@
-"""The outermost middleware: a request's id, trace, client, security headers, log line, metrics."""
+"""The outermost middleware: id, client, log line, metrics; security headers and compression."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.logs import REQUEST_FIELDS
+from service.web.compression import SHORTEST, Compression, vary_if_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeAlias
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from service.metrics import Metrics
+    from service.web.compression import RawHeaders
     from service.web.router import SegmentRouter
-
-    RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 stdlib_log = logging.getLogger(__name__)  # its isEnabledFor is faster than structlog's
@@ -48,6 +47,7 @@ SECURITY_HEADERS: Final = {
 RAW_SECURITY_HEADERS: Final = [
     (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
 ]
+POLICY: Final = b"content-security-policy"
 # Tells caches that a response's CORS headers depend on the request's Origin.
 VARY: Final = (b"vary", b"Origin")
 
@@ -67,6 +67,7 @@ class RequestContext:
         self.app = app
         self._metrics = metrics
         self._root_path = root_path
+        self._compression = Compression()
         # uvicorn's types of an ASGI application are narrower than Starlette's.
         self._read_forwarded = cast(
             "ASGIApp", ProxyHeadersMiddleware(cast("Any", _do_nothing), list(trusted_proxies))
@@ -92,23 +93,37 @@ class RequestContext:
         state["headers"] = headers
         state["request_id"] = request_id
         state["status"] = None
-        self._take_root_path(scope)
+        if self._root_path or scope.get("root_path"):
+            self._take_root_path(scope)
         path = scope["path"]
         if path[-1:] == "/":
             scope["path"] = path.rstrip("/") or "/"
         own_headers = [*RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
         if b"origin" not in headers:
             own_headers.append(VARY)
+        start: Message | None = None
 
-        async def send_with_headers(message: Message) -> None:
+        async def send_response(message: Message) -> None:
+            nonlocal start
             if message["type"] == "http.response.start":
-                state["status"] = message["status"]
-                message["headers"] = _add_own_headers(message["headers"], own_headers)
+                start = message  # its headers depend on the body
+                return
+            if start is not None:
+                first, start = start, None
+                state["status"] = first["status"]
+                given = first["headers"]
+                # Accept-Encoding can refuse even a small body that is not compressed.
+                if b"accept-encoding" in headers or len(message.get("body", b"")) >= SHORTEST:
+                    given, message = await self._compression.apply(scope, given, message)
+                else:
+                    given = vary_if_tagged(given)
+                first["headers"] = _add_own_headers(given, own_headers)
+                await send(first)
             await send(message)
 
         self._metrics.requests_in_flight += 1
         try:
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, receive, send_response)
         finally:
             self._metrics.requests_in_flight -= 1
             self._record(scope, time.perf_counter() - started)
@@ -166,9 +181,8 @@ async def _do_nothing(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _add_own_headers(headers: RawHeaders, own: RawHeaders) -> RawHeaders:
     # Returns a new list: a route may send the same response again.
-    for name, _ in headers:
-        if name == b"content-security-policy":
-            return [*headers, *(header for header in own if header[0] != name)]
+    if POLICY in dict(headers):
+        return [*headers, *(header for header in own if header[0] != POLICY)]
     return headers + own
 
 

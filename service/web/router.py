@@ -46,6 +46,12 @@ class SegmentRouter(Router):
                 node.routes.setdefault(method, route)
         return root
 
+    @cached_property
+    def _whole(self) -> dict[str, dict[str, Route]]:
+        # The routes without parameters, by path and method.
+        paths = {route.path for route in cast("list[Route]", self.routes) if "{" not in route.path}
+        return {path: self._find_by_segments(path)[0] for path in paths}
+
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raise the Problem `not_found`. This is Starlette's `default`."""
         raise Problem("not_found", "There is nothing at this path.")
@@ -83,6 +89,11 @@ class SegmentRouter(Router):
 
     def _find(self, path: str) -> tuple[dict[str, Route], list[str]]:
         """Return the routes of a path by method, none for an unknown path; and its parameters."""
+        if path in self._whole:  # most requests are for health
+            return self._whole[path], []
+        return self._find_by_segments(path)
+
+    def _find_by_segments(self, path: str) -> tuple[dict[str, Route], list[str]]:
         first, *segments = path.split("/")
         if first:  # such as `*` and `*api`: only what begins with a slash is a path
             return {}, []

@@ -59,7 +59,6 @@ LIMITS = {
     "service.server.protocol.UNREAD_BODY_SECONDS": UNREAD_BODY,
     "service.server.protocol.STALL_SECONDS": STALL,
     "service.server.protocol.KEEP_ALIVE_SECONDS": KEEP_ALIVE,
-    "service.server.worker.KEEP_ALIVE_SECONDS": KEEP_ALIVE,
 }
 
 # How much later than its limit a busy machine may close a connection.

@@ -39,7 +39,6 @@ LIMITS = {
     "service.server.protocol.UNREAD_BODY_SECONDS": 0.3,
     "service.server.protocol.STALL_SECONDS": 5,
     "service.server.protocol.KEEP_ALIVE_SECONDS": 0.3,
-    "service.server.worker.KEEP_ALIVE_SECONDS": 0.3,
     "service.web.middleware.BODY_SECONDS": 0.3,
     "service.web.middleware.DISCARD_SECONDS": 0.3,
 }

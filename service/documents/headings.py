@@ -31,7 +31,9 @@ HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 SOURCE_POSITION: Final = re.compile(r' data-sourcepos="?([0-9]{1,9}):[0-9]+-([0-9]{1,9}):[0-9]+"?')
 QUOTED_POSITION: Final = re.compile(r' data-sourcepos="([0-9:-]+)"')
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
-HEADING_ELEMENT: Final = re.compile(r"<h[1-6] data-sourcepos=.*?</h[1-6]>", re.DOTALL)
+HEADING_ELEMENT: Final = re.compile(
+    r'<h([1-6]) data-sourcepos="([0-9]{1,9}):[^"]*">(.*?)</h\1>', re.DOTALL
+)
 END_OF_BLOCK: Final = re.compile("</(?:p|pre|h[1-6])>")
 HTML_ANCHOR: Final = re.compile(r"\b(?:id|name)\b", re.IGNORECASE)
 # Here `name` is no anchor but the name of a field, or of what <meta> says.
@@ -84,12 +86,28 @@ def read_outline(body: str) -> Outline:
 
     page = render_markdown(body)
     if "<" not in body:
-        # Every tag is the parser's own, so the reader needs none but those in headings.
-        page = "".join(HEADING_ELEMENT.findall(page))
-    elif "data-sourcepos" not in body:
+        # Every tag is the parser's own, so no anchor and no heading hides in others.
+        return Outline(_read_headings(page), [])
+    if "data-sourcepos" not in body:
         # GitHub has no positions: their quotes must not close one that raw HTML leaves open.
         page = QUOTED_POSITION.sub(r" data-sourcepos=\1", page)
     return _OutlineReader(body, without_templates(page)).read()
+
+
+def _read_headings(page: str) -> list[Heading]:
+    taken: dict[str, int] = {}
+    headings: list[Heading] = []
+    for level, line, content in HEADING_ELEMENT.findall(page)[:MAX_HEADINGS]:
+        heading = _OpenHeading(int(level), int(line))
+        start = 0
+        if "<" in content:
+            for tag in find_tags(content):
+                heading.add_text(content[start : tag.start])
+                heading.add_tag(tag)
+                start = tag.end
+        heading.add_text(content[start:])
+        headings.append(heading.close(taken))
+    return [heading for heading in headings if heading.text]
 
 
 def anchor_of(text: str) -> str:

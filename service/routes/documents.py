@@ -45,7 +45,7 @@ PATH_RULE: Final = "must be the path of a document."
 # The entity tag: of the content, and of the row's last change, since a move changes the path, and
 # another READER_VERSION the metadata.
 VERSION: Final[LiteralString] = """
-    (select blob_id || '-' || to_hex((extract(epoch from document.updated_at) * 1e6)::bigint))
+    (select blob_id || '-' || encode(timestamptz_send(document.updated_at), 'hex'))
         as version (tag)
     """
 # Without the large columns for a client that has this version: $2 has its tags. The ids are text,

@@ -66,10 +66,11 @@ openapi: _runtime
 
 # Four processes, even on two cores: the tests wait for half of their time. Each gets one test after
 # another: xdist's own portions give all slow tests of a folder to one process, which ends last.
+# Hundreds of tests start Python: it may keep what it compiles, or each start takes twice as long.
 # Run the tests: all, or some, as in: just test -k health
 [no-exit-message]
 test *arguments: _development (_npm "tests/clients/typescript" ".venv" "45 MB")
-    @exec {{ python }} -m pytest --numprocesses 4 --maxschedchunk 1 "$@"
+    @exec env PYTHONDONTWRITEBYTECODE= {{ python }} -m pytest --numprocesses 4 --maxschedchunk 1 "$@"
 
 # Every tool runs, even after a failure, so that one run reports all failures.
 # Check format, lint, types, imports, migrations and the OpenAPI document

@@ -81,7 +81,7 @@ class Metrics:
         self.requests_in_flight = 0
         self._request_duration = Histogram(
             "http_server_request_duration_seconds",
-            "Duration of HTTP requests, from their headers to the end of the answer. "
+            "Duration of HTTP requests, from their headers to the end of the response. "
             "The route is empty where there is none at the path.",
             ["http_request_method", "http_route", "http_response_status_code"],
             buckets=REQUEST_SECONDS,
@@ -125,7 +125,7 @@ class Metrics:
         ).labels(**POOL)
         self.database_up = gauge(
             "bmadflow_database_up",
-            "Whether the database answered when it was last asked: 1 or 0.",
+            "Whether the database responded to the last query of health: 1 or 0.",
             mode="livemostrecent",
         )
         self.migrations_pending = gauge(

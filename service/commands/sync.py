@@ -42,7 +42,7 @@ PROJECT_NAME: Final = Text(shortest=1, longest=NAME_LENGTH, is_line=True)
 
 UNAVAILABLE: Final[dict[Reason, str]] = {
     "unreachable": "the database cannot be reached: does it run, and is DATABASE_URL right?",
-    "timeout": "the database does not answer in time: is DATABASE_URL right?",
+    "timeout": "the database does not respond in time: is DATABASE_URL right?",
     "pool_timeout": "the database is too slow",
 }
 

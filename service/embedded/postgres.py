@@ -193,7 +193,7 @@ class EmbeddedPostgres:
                 raise self._error(f"it refuses with {message} ({code}); see {self._log}")
             time.sleep(POLL_SECONDS)
         process = self._pid_file_line(PID_LINE) or "unknown"
-        raise self._error(f"its process {process} does not answer; end it and try again")
+        raise self._error(f"its process {process} does not respond; end it and try again")
 
     def _launch(self, binaries: Path, major: int, start: int) -> None:
         account = choose_account(self._directory, binaries)

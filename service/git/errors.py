@@ -67,7 +67,7 @@ FORBIDDEN = "The server refuses access to the repository (403)."
 REFUSES_CREDENTIALS = "The server refuses the service's token for {host} ({status})."
 CHANGED = "The repository changed while it was read; try again."
 DAMAGED = "The repository is damaged on its server, which cannot read all of it."
-BROKE_OFF = "The server broke off in the middle of its answer."
+BROKE_OFF = "The server broke off in the middle of its response."
 NOT_INSTALLED = "git is not installed on the service's machine."
 CANNOT_START = "git cannot be started on the service's machine."
 
@@ -90,9 +90,9 @@ _KNOWN = {
     ),
     FORBIDDEN: (r"returned error: 403",),
     "The server has had too many requests; try later (429).": (r"returned error: 429",),
-    "The server answered with an error ({status}).": (r"returned error: (?P<status>\d{3})",),
+    "The server responded with an error ({status}).": (r"returned error: (?P<status>\d{3})",),
     UNKNOWN_HOST: (r"Could not resolve host",),
-    "The server did not answer in time.": (
+    "The server did not respond in time.": (
         r"Operation too slow",
         r"(Operation|Connection) timed out",
         r"Timeout was reached",

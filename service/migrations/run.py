@@ -166,7 +166,7 @@ def _connect_when_ready(url: str, report: Callable[[str], None]) -> psycopg.Conn
             if (was_ready and is_ready) or time.monotonic() > deadline:
                 raise
         if not (is_ready or is_reported):
-            report(f"waiting up to {START_WAIT_SECONDS:.0f} s for the database to answer")
+            report(f"waiting up to {START_WAIT_SECONDS:.0f} s for the database to respond")
             is_reported = True
         time.sleep(POLL_SECONDS)
 

@@ -260,7 +260,7 @@ class HttpProtocol(HttpToolsProtocol):
         if state == "head" and self._is_head_begun():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not come whole in time.")
         elif state == "stalled":
-            log.info("client_too_slow", waited_for="answer", client=self._client_host())
+            log.info("client_too_slow", waited_for="response", client=self._client_host())
             self.transport.abort()  # closing would wait until the client reads the rest
         else:
             if state == "body":

@@ -168,6 +168,6 @@ def _judge_syncs(syncs: Syncs) -> list[Goal]:
         at_most(10, many.sync.seconds, "s for the first sync of 20,000 documents"),
         at_most(300, memory, "MB of memory in it, the service with its gits"),
         at_most(0.3, many.file_tree_seconds, "s for the tree of 20,000 documents"),
-        at_most(HEALTH_MS, many.health_max_ms, "ms for the slowest health answer during it"),
+        at_most(HEALTH_MS, many.health_max_ms, "ms for the slowest health response during it"),
         at_most(0, many.health_failed, "probes failed during it"),
     ]

@@ -274,7 +274,7 @@ def test_a_frozen_database_is_reported_in_time(
     started = time.monotonic()
     result = run_with(variables, "sync", "https://git.example/a")
     own_postgres.thaw()
-    assert_one_line(result, "the database does not answer")
+    assert_one_line(result, "the database does not respond")
     assert time.monotonic() - started < 20
 
 

@@ -174,7 +174,7 @@ async def test_a_stalled_transfer_is_aborted(
     remote.commit({"a.md": b""})
     server.behaviour.stall_after = 200
     start = time.monotonic()
-    assert "did not answer in time" in await fetch_error(git_options(tmp_path, server), remote.url)
+    assert "did not respond in time" in await fetch_error(git_options(tmp_path, server), remote.url)
     assert time.monotonic() - start < 10
     assert_nothing_is_left(temporary)
 

@@ -210,7 +210,7 @@ def test_migrate_waits_for_a_starting_database(own_postgres: Postgres) -> None:
         own_postgres.start()
         migrating.result()
     assert lines == [
-        "waiting up to 30 s for the database to answer",
+        "waiting up to 30 s for the database to respond",
         f"the schema is up to date ({len(NAMES)} migrations)",
     ]
 

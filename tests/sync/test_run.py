@@ -186,7 +186,7 @@ def redirect(hub: Hub, _: str) -> None:
         (point_at_a_file, "folder"),
         (point_at_nothing, "The repository was not found, or it is private"),
         (stop_answering, "500"),
-        (hang_up, "The server broke off in the middle of its answer."),
+        (hang_up, "The server broke off in the middle of its response."),
         (demand_a_password, "The repository was not found, or it is private"),
         (redirect, "moved"),
     ],

@@ -54,7 +54,7 @@ def test_workers_that_fail_to_start_end_the_service(tmp_path: Path) -> None:
         [sys.executable, str(script)],
         env=service_environment(DATABASE_URL="postgresql://db/app", PYTHONPATH=str(ROOT)),
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert result.returncode == 3

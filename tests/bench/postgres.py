@@ -45,14 +45,21 @@ class ContenderDatabase:
         )
 
     def count_active(self) -> int:
-        """Return how many statements are active now."""
+        """Return how many equal statements are active now, at most.
+
+        The service also looks for queued runs every 2 s, which no request asks for.
+        """
         return self._fetch_number(
             """
-            select count(*)
-            from pg_stat_activity
-            where datname = %s
-              and state = 'active'
-              and backend_type = 'client backend'
+            select coalesce(max(active), 0)
+            from (
+                select count(*) as active
+                from pg_stat_activity
+                where datname = %s
+                  and state = 'active'
+                  and backend_type = 'client backend'
+                group by query
+            ) as statement
             """
         )
 

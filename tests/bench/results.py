@@ -16,7 +16,7 @@ class LoadResult:
     errors: int  # the sum
     statements_per_request: float  # over all rounds
     postgres_cpu_seconds_per_request: float  # over all rounds
-    most_active_statements: int  # at once; sampled
+    most_active_statements: int  # equal ones, at once; sampled
     rounds: list[float]  # the requests/s of each, which show how steady the machine was
 
 

@@ -1,6 +1,6 @@
 """Characters that text from outside may not contain, and functions that replace or squeeze them.
 
-What the functions return is stored with documents: a change of theirs increments READER_VERSION.
+Documents are read with these patterns and functions: a change of one increments READER_VERSION.
 """
 
 import re
@@ -12,11 +12,6 @@ UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"  # C0, DEL and C1
 CONTROL: Final = re.compile(rf"[{_CONTROLS}]")
 
-# C0 without white space and escape, which text may have, and DEL.
-CONTROL_BUT_SPACE: Final = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-
-BEYOND_ASCII: Final = re.compile(r"[^\0-\x7f]")
-
 # The same, and Unicode's separators of lines and of paragraphs.
 CONTROL_OR_LINE_END: Final = re.compile(rf"[{_CONTROLS}\u2028\u2029]")
 
@@ -25,6 +20,11 @@ CONTROL_OR_LINE_END: Final = re.compile(rf"[{_CONTROLS}\u2028\u2029]")
 UNPRINTABLE: Final = re.compile(
     rf"[{_CONTROLS}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]"
 )
+
+# C0 and DEL, but for white space and escape, which text may have.
+CONTROL_BUT_SPACE: Final = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+BEYOND_ASCII: Final = re.compile(r"[^\0-\x7f]")
 
 
 def replace_unstorable(text: str) -> str:

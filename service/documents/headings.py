@@ -86,7 +86,7 @@ def read_outline(body: str) -> Outline:
 
     page = render_markdown(body)
     if "<" not in body:
-        # Every tag is the parser's own, so no anchor and no heading hides in others.
+        # Without raw HTML every tag is the parser's own: only its headings lead anywhere.
         return Outline(_read_headings(page), [])
     if "data-sourcepos" not in body:
         # GitHub has no positions: their quotes must not close one that raw HTML leaves open.

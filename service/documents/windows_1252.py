@@ -23,6 +23,7 @@ NOT_IN_WORDS: Final = (
     "\u00a1-\u00a3\u00a5\u00a7\u00aa\u00b1-\u00b3\u00b6\u00b9\u00ba\u00bc-\u00bf"
 )
 LETTER: Final = f"A-Za-z{LOWER}{UPPER}"
+
 # Each alternative is frequent where the bytes are another encoding's, and rare in real text.
 IMPLAUSIBLE: Final = re.compile(
     rf"[{LOWER}{UPPER}]{{3,}}"  # words of another script

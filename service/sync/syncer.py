@@ -84,7 +84,8 @@ class Syncer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
             self._woken.clear()
-            if not is_git_checked:  # not before the wait: the first requests would wait for git
+            # Not before the first wait: starting a process would delay the first responses.
+            if not (is_git_checked or self._is_stopping):
                 await self._check_git()
                 is_git_checked = True
             try:
@@ -93,7 +94,7 @@ class Syncer:
                 log.exception("syncer_fault")  # the next poll tries again
 
     async def _check_git(self) -> None:
-        """Log that git is missing or too old. The documents are served all the same."""
+        """Log git_unusable if git is missing or too old. The documents are served all the same."""
         fault = None
         try:
             await asyncio.to_thread(check_installed)

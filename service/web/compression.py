@@ -44,7 +44,7 @@ TEXT: Final = re.compile(rb"text/|application/(json|[\w.-]+\+json|yaml|xml|javas
 # RFC 9110, section 12.4.2.
 WEIGHT: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
-VARY: Final = (b"vary", b"Accept-Encoding")
+VARY_ENCODING: Final = (b"vary", b"Accept-Encoding")
 
 
 class Accepted(NamedTuple):
@@ -94,13 +94,22 @@ def read_accepted_of(scope: Scope) -> Accepted:
     return read_accepted(b",".join(lines).decode("latin-1"))
 
 
+def depends_on_encoding(asked: Mapping[bytes, bytes], message: Message) -> bool:
+    """Return whether `Accept-Encoding` can change a response: False for probes, at little cost.
+
+    `asked` has the request's headers; `message` has the first part of the body.
+    """
+    # The header can refuse even a small body that is not compressed.
+    return b"accept-encoding" in asked or len(message.get("body", b"")) >= SHORTEST
+
+
 def vary_if_tagged(headers: RawHeaders) -> RawHeaders:
     """Return the headers, with Vary if they have a tag.
 
     What has a tag has a 304, which cannot know whether its 200 is compressed, and has to have the
     same Vary (RFC 9110, section 15.4.5).
     """
-    return [*headers, VARY] if b"etag" in dict(headers) else headers
+    return [*headers, VARY_ENCODING] if b"etag" in dict(headers) else headers
 
 
 class Compression:
@@ -113,9 +122,9 @@ class Compression:
     async def apply(
         self, scope: Scope, headers: RawHeaders, message: Message
     ) -> tuple[RawHeaders, Message]:
-        """Return the headers and the whole body's message to send instead of those given.
+        """Return the headers and the first body message to send instead of those given.
 
-        They are copies if they differ: a route may send the same response again.
+        Those are not changed: a route may send the same response again.
         """
         body = message.get("body", b"")
         accepted = read_accepted_of(scope)
@@ -124,14 +133,14 @@ class Compression:
         if is_small or message.get("more_body", False) or not _is_text(headers):
             return vary_if_tagged(headers), message
         if not (accepted.prefers_gzip or accepted.refuses_identity):
-            return [*headers, VARY], message
+            return [*headers, VARY_ENCODING], message
         if len(body) > LONGEST_AT_ONCE:
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(self._threads, _gzip, body, LEVEL)
         else:
             body = _gzip(body, LEVEL)
         changed = [_compressed_header(name, value, body) for name, value in headers]
-        changed += [(b"content-encoding", b"gzip"), VARY]
+        changed += [(b"content-encoding", b"gzip"), VARY_ENCODING]
         return changed, {**message, "body": body}
 
 

@@ -80,7 +80,7 @@ class AllowedHosts:
         self._has_token = has_token
         self._names = frozenset(name for name in names if not name.startswith("*."))
         self._endings = tuple(name[1:] for name in names if name.startswith("*."))
-        # Cached, because a service has few names, and reading one takes longer than all else here.
+        # Cached: parsing an address takes longer than all else here, and a service has few names.
         self._is_served = lru_cache(maxsize=64)(self._find_served)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The outermost middleware: id, client, log line, metrics; security headers and compression."""
+"""The outermost middleware: what every request and every response has, and no route adds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.logs import REQUEST_FIELDS
-from service.web.compression import SHORTEST, Compression, vary_if_tagged
+from service.web.compression import Compression, depends_on_encoding, vary_if_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ RAW_SECURITY_HEADERS: Final = [
 ]
 POLICY: Final = b"content-security-policy"
 # Tells caches that a response's CORS headers depend on the request's Origin.
-VARY: Final = (b"vary", b"Origin")
+VARY_ORIGIN: Final = (b"vary", b"Origin")
 
 # Monitors request these every few seconds, so a 200 is logged at level debug.
 QUIET_ROUTES: Final = frozenset({"/api/health", "/api/health/live", "/metrics"})
@@ -59,7 +59,10 @@ CLIENT_CLOSED_REQUEST: Final = 499
 
 
 class RequestContext:
-    """Give each request an id, security headers and a line in the log, and count it."""
+    """Give each request an id, a trace and a line in the log, and count it.
+
+    Its response gets security headers, and is compressed.
+    """
 
     def __init__(
         self, app: ASGIApp, metrics: Metrics, trusted_proxies: Sequence[str], root_path: str
@@ -93,31 +96,31 @@ class RequestContext:
         state["headers"] = headers
         state["request_id"] = request_id
         state["status"] = None
-        if self._root_path or scope.get("root_path"):
+        if scope.setdefault("root_path", "") or self._root_path:
             self._take_root_path(scope)
         path = scope["path"]
         if path[-1:] == "/":
             scope["path"] = path.rstrip("/") or "/"
         own_headers = [*RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
         if b"origin" not in headers:
-            own_headers.append(VARY)
+            own_headers.append(VARY_ORIGIN)
         start: Message | None = None
 
         async def send_response(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start":
-                start = message  # its headers depend on the body
+                start = message  # its headers depend on the first part of the body
                 return
             if start is not None:
                 first, start = start, None
-                state["status"] = first["status"]
                 given = first["headers"]
-                # Accept-Encoding can refuse even a small body that is not compressed.
-                if b"accept-encoding" in headers or len(message.get("body", b"")) >= SHORTEST:
+                if depends_on_encoding(headers, message):
                     given, message = await self._compression.apply(scope, given, message)
                 else:
                     given = vary_if_tagged(given)
                 first["headers"] = _add_own_headers(given, own_headers)
+                # Only now: until then an error can still replace the response.
+                state["status"] = first["status"]
                 await send(first)
             await send(message)
 
@@ -132,7 +135,7 @@ class RequestContext:
         # ASGI's `path` has the prefix that the application is at, WSGI's SCRIPT_NAME; everything
         # from here on has the path without it. Behind a proxy that removes the prefix, the path
         # does not have it.
-        root = scope.get("root_path", "").rstrip("/") or self._root_path
+        root = scope["root_path"].rstrip("/") or self._root_path
         path = scope["path"]
         scope["root_path"] = ""
         if root and path.startswith(root) and path[len(root) :][:1] in ("", "/"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import time
@@ -531,6 +532,20 @@ def test_a_refused_token_is_logged_counted_and_shown(database: str, tmp_path: Pa
     ]
     assert refusals[0]["project_doc_id"] == source
     assert token not in log()
+
+
+def test_a_service_that_stops_before_its_first_run_starts_no_git(
+    database: str, tmp_path: Path, start_service: Callable[..., Service]
+) -> None:
+    started = tmp_path / "git was started"
+    git = tmp_path / "git"
+    git.write_text(f"#!/bin/sh\ntouch '{started}'\nexec sleep 20\n")
+    git.chmod(0o755)
+    service = start_service(DATABASE_URL=database, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert service.url
+    service.process.terminate()
+    assert service.wait(5) == 0
+    assert not started.exists()
 
 
 def test_a_machine_without_git_serves_and_counts_runs_as_its_own_fault(

@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
+import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from service.web.compression import LONGEST_AT_ONCE, SHORTEST, read_accepted
-from tests.support.service import serving
+from tests.support.problems import assert_problem
+from tests.support.service import json_log, serving
 from tests.support.wire import exchange, parse_responses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    import httpx
+    from starlette.types import Receive, Scope, Send
 
     from service.state import Request
 
@@ -47,6 +51,25 @@ async def fault(request: Request) -> Response:
     return PlainTextResponse(LINE * 1000, status_code=500)
 
 
+COMPRESSING = threading.Event()
+
+
+async def hardly_compressible(request: Request) -> Response:
+    # Some 3 s of work.
+    body = os.urandom(1_000_000).hex() * 70
+    COMPRESSING.set()
+    return Response(body, media_type="text/plain")
+
+
+class Unsendable:
+    """A response whose body is no bytes, which the compression finds."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"99999")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": "x" * 99999})
+
+
 KEPT = JSONResponse(["x" * 5000])
 
 
@@ -60,6 +83,8 @@ ROUTES = [
     Route("/encoded", encoded),
     Route("/fault", fault),
     Route("/kept", kept),
+    Route("/hardly", hardly_compressible),
+    Route("/unsendable", Unsendable(), methods=["GET"]),
 ]
 
 
@@ -289,3 +314,30 @@ def test_a_small_asset_is_not_compressed(client: httpx.Client) -> None:
 def test_the_weights_of_real_browsers() -> None:
     assert read_accepted("gzip, deflate, br, zstd") == (True, False)
     assert read_accepted("") == (False, False)
+
+
+def statuses(log: str) -> list[int]:
+    lines = [json.loads(line) for line in log.splitlines()]
+    return [line["status"] for line in lines if line["message"] == "request"]
+
+
+def test_a_fault_of_the_compression_is_a_problem(database: str) -> None:
+    with json_log() as log, serving(database, *ROUTES) as client:
+        assert_problem(client.get("/unsendable", headers={"Accept-Encoding": "gzip"}), 500)
+    assert statuses(log()) == [500]
+
+
+def test_a_compression_that_is_cut_off_is_a_problem(database: str) -> None:
+    responses: list[httpx.Response] = []
+
+    def ask(url: str) -> None:
+        responses.append(httpx.get(url, headers={"Accept-Encoding": "gzip"}, timeout=30))
+
+    with json_log() as log:
+        with serving(database, *ROUTES, shutdown=1) as client:
+            asking = threading.Thread(target=ask, args=[f"{client.base_url}/hardly"])
+            asking.start()
+            assert COMPRESSING.wait(20)
+        asking.join()
+    assert_problem(responses[0], 503)
+    assert statuses(log()) == [503]

@@ -22,6 +22,8 @@ from service.webhooks.hosts import (
     GITEA,
     GITHUB,
     GITLAB,
+    SYSTEM_HOOK,
+    SYSTEM_HOOK_PUSHES,
     Host,
     UnprovenError,
     begin_proof,
@@ -152,7 +154,7 @@ def _choose_push(
     if delivery.payload is None:
         return PING if is_ping else Push()
     payload = parse_object(delivery.payload)
-    if delivery.event == "System Hook" and payload.get("object_kind") != "push":
+    if delivery.event == SYSTEM_HOOK and payload.get("event_name") not in SYSTEM_HOOK_PUSHES:
         return OTHER_EVENT
     pushed = read_push_payload(payload)
     if not pushed.is_of(github_url):

@@ -24,6 +24,12 @@ STANDARD_SIGNATURE: Final = re.compile("v1,([A-Za-z0-9+/]{43}=)")
 TIMESTAMP: Final = re.compile("[0-9]{1,12}")
 CLOCK_SECONDS: Final = 300.0
 
+# The event of the hooks of a whole GitLab server: `event_name` in the payload tells which it is. By
+# default the only one of a push is repository_update, with all changed refs.
+# https://docs.gitlab.com/administration/system_hooks/
+SYSTEM_HOOK: Final = "System Hook"
+SYSTEM_HOOK_PUSHES: Final = ("push", "repository_update")
+
 # What a delivery's id may be; another one counts as none.
 DELIVERY_ID: Final = re.compile(r"[!-~]{1,150}")
 
@@ -61,7 +67,7 @@ GITLAB: Final = Host(
     name="GitLab",
     setting="GITLAB_WEBHOOK_SECRET",
     event_headers=("x-gitlab-event",),
-    push_events=("Push Hook", "System Hook"),
+    push_events=("Push Hook", SYSTEM_HOOK),
     id_headers=("webhook-id", "idempotency-key"),
     shared_id_header="x-gitlab-event-uuid",
 )

@@ -106,11 +106,14 @@ def _read_changes(payload: dict[str, Any]) -> Iterator[RefChange]:
             _commit(_get(new, "target", "hash")),
             _commit(_get(old, "target", "hash")),
         )
-    for change in _list(payload.get("changes")):  # Bitbucket Data Center
-        ref, after = _get(change, "ref", "id"), _get(change, "toHash")
-        if isinstance(ref, str):
+    for change in _list(payload.get("changes")):
+        if isinstance(ref := _get(change, "ref"), str):  # GitLab's repository_update
+            after, before = _get(change, "after"), _get(change, "before")
+            yield RefChange(ref, _is_zeros(after), _commit(after), _commit(before))
+        elif isinstance(ref := _get(change, "ref", "id"), str):  # Bitbucket Data Center
+            after, before = _get(change, "toHash"), _get(change, "fromHash")
             is_deleted = _get(change, "type") == "DELETE" or _is_zeros(after)
-            yield RefChange(ref, is_deleted, _commit(after), _commit(_get(change, "fromHash")))
+            yield RefChange(ref, is_deleted, _commit(after), _commit(before))
 
 
 def _get(value: object, *names: str) -> object:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
+from service.webhooks.hosts import SYSTEM_HOOK
 from tests.support.deliveries import (
     AFTER,
+    BEFORE,
     BITBUCKET,
     DATA_CENTER,
     FORGEJO,
@@ -21,6 +23,7 @@ from tests.support.deliveries import (
     SIGNING_KEY,
     SIGNING_TOKEN,
     ZEROS,
+    Delivery,
     Sender,
     digest,
     standard_signature,
@@ -177,10 +180,48 @@ def test_one_of_several_changes_of_a_push_is_enough(hooked: Hub) -> None:
 
 def test_a_system_hook_of_gitlab_syncs_after_a_push_alone(hooked: Hub) -> None:
     source, remote = make_source(hooked)
-    hook = GITLAB.push(remote.url, event="System Hook")
+    hook = GITLAB.push(remote.url, event=SYSTEM_HOOK)
+    # As GitLab documents it: not each version says the kind twice.
+    hook = hook.but(payload={**hook.payload, "object_kind": None})
     assert hook.send(hooked.client, source).status_code == 202
-    other = GITLAB.deliver({"event_name": "project_create"}, event="System Hook")
+    other = GITLAB.deliver({"event_name": "project_create"}, event=SYSTEM_HOOK)
     assert_ignored(other.send(hooked.client, source), "this event")
+    tag = GITLAB.push(remote.url, ref="refs/tags/v1", event=SYSTEM_HOOK)
+    assert_ignored(tag.send(hooked.client, source), "this event")
+
+
+def repository_update(url: str, *changes: tuple[str, str]) -> Delivery:
+    """The one event of a push that GitLab's system hooks send unless they are told otherwise."""
+    payload = {
+        "event_name": "repository_update",
+        "project": GITLAB.push(url).payload["project"],
+        "changes": [{"before": BEFORE, "after": after, "ref": ref} for ref, after in changes],
+        "refs": [ref for ref, _ in changes],
+    }
+    return GITLAB.deliver(payload, event=SYSTEM_HOOK)
+
+
+def test_an_update_of_a_repository_syncs_and_its_commit_is_awaited(hooked: Hub) -> None:
+    source, remote = make_source(hooked, branch="main")
+    changes = (("refs/tags/v1", "1" * 40), ("refs/heads/main", AFTER))
+    response = repository_update(remote.url, *changes).send(hooked.client, source)
+    assert response.status_code == 202, response.text
+    assert run_sql(hooked.database, "select commit_id from push") == [(AFTER,)]
+
+
+@pytest.mark.parametrize(
+    ("ref", "after", "message"),
+    [
+        ("refs/tags/main", AFTER, "this branch"),
+        ("refs/heads/other", AFTER, "this branch"),
+        ("refs/heads/main", ZEROS, "was deleted"),
+    ],
+)
+def test_an_update_of_other_refs_of_a_repository_does_nothing(
+    hooked: Hub, ref: str, after: str, message: str
+) -> None:
+    source, remote = make_source(hooked)
+    assert_ignored(repository_update(remote.url, (ref, after)).send(hooked.client, source), message)
 
 
 @pytest.mark.parametrize(

@@ -86,5 +86,10 @@ class Postgres:
         run_sql(self.url, f"create database {name} template {template}")
         return self.url_of(name)
 
+    def drop_database(self, url: str) -> None:
+        """Drop a database, even while a service of the test is still connected to it."""
+        name = urlsplit(url).path.removeprefix("/")
+        run_sql(self.url, f"drop database {name} with (force)")
+
     def url_of(self, database: str) -> str:
         return self.url.replace("/bmadflow?", f"/{database}?")

@@ -7,6 +7,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dotenv.parser import parse_stream
 from environs import Env
 from marshmallow import ValidationError
 
@@ -34,6 +35,13 @@ class SettingWarning(NamedTuple):
     reason: str
 
 
+class EnvironmentFileError(Exception):
+    """A line of a file of variables cannot be parsed. `str()` names the line, not its text."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(f"line {line} is not NAME=value, or lacks a closing quotation mark")
+
+
 class Environment(Env):
     """environs' reader: for an invalid variable it returns None, and `seal()` raises at the end.
 
@@ -43,6 +51,22 @@ class Environment(Env):
     def __init__(self) -> None:
         super().__init__(eager=False)
         self.warnings: list[SettingWarning] = []
+
+    def read_file(self, path: Path) -> None:
+        """Read a file such as `.env`, if it exists; the environment overrides its variables.
+
+        Raises OSError, UnicodeDecodeError, and EnvironmentFileError.
+        """
+        if not path.exists():
+            return
+        # environs leaves out a line that it cannot parse, and with it the token, for example.
+        with path.open(encoding="utf-8") as file:
+            for binding in parse_stream(file):
+                if binding.error:
+                    text = binding.original.string  # with the blank lines before it
+                    blank = len(text) - len(text.lstrip())
+                    raise EnvironmentFileError(binding.original.line + text.count("\n", 0, blank))
+        self.read_env(path, recurse=False)
 
     def text(self, name: str, default: str, validate: Callable[[str], None] | None = None) -> str:
         """Return a variable, or "" for an invalid one, which the caller can split or convert."""

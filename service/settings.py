@@ -7,7 +7,7 @@ from environs import EnvValidationError
 
 from service import ROOT
 from service.development import why_deployed
-from service.environment import Environment, SettingWarning
+from service.environment import Environment, EnvironmentFileError, SettingWarning
 from service.git.credentials import GitToken, parse_tokens
 from service.setting_checks import (
     EMBEDDED,
@@ -131,9 +131,11 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
     """
     env = Environment()
     try:
-        env.read_env(env_file, recurse=False)
-    except (OSError, ValueError) as error:  # ValueError: a folder, or bytes that are not UTF-8
+        env.read_file(env_file)
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{env_file.name}: cannot be read as UTF-8 text") from error
+    except EnvironmentFileError as error:
+        raise SettingsError(f"{env_file.name}: {error}") from None
 
     database_url = env.secret("DATABASE_URL", validate=check_database_url, is_required=True)
     settings = Settings(

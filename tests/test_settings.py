@@ -129,3 +129,38 @@ def test_a_binary_env_file_is_one_error_line(tmp_path: Path) -> None:
     env_file.write_bytes(b"DATABASE_URL=\xff")
     with pytest.raises(SettingsError, match=r"^\.env: cannot be read as UTF-8 text$"):
         load_settings(env_file)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('DATABASE_URL=x\nAPI_TOKEN="hunter2\nLOG_LEVEL=INFO\n', 2),
+        ("DATABASE_URL=x\nAPI_TOKEN='hunter2\n", 2),
+        ('DATABASE_URL=x\n\n# a comment\n\nAPI_TOKEN="hunter2" x\n', 5),
+        ("API_TOKEN: hunter2\n", 1),
+        ("DATABASE_URL=x\r\nAPI TOKEN=hunter2\r\n", 2),
+        ("=hunter2\n", 1),
+        ('{"API_TOKEN": "hunter2"}\n', 1),
+    ],
+)
+def test_a_line_of_an_env_file_that_cannot_be_parsed_is_refused(
+    text: str, line: int, tmp_path: Path
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(text.encode())
+    with pytest.raises(SettingsError) as raised:
+        load_settings(env_file)
+    assert str(raised.value) == (
+        f".env: line {line} is not NAME=value, or lacks a closing quotation mark"
+    )
+
+
+def test_an_env_file_may_have_every_form_that_the_parser_knows(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(
+        "\ufeffexport DATABASE_URL='postgresql://u@h/db' # a comment\r\n".encode()
+        + b"\r\n# a comment\r\n  LOG_LEVEL = DEBUG\r\nAPI_TOKEN=a#b$c # d\r\nGIT_TOKEN\r\n"
+    )
+    settings = load_settings(env_file)
+    assert settings.database_url == "postgresql://u@h:5432/db"
+    assert (settings.log_level, settings.api_token) == ("DEBUG", "a#b$c")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote
 
 from service.connecting.files import DEFAULT_SOCKET_FOLDERS, find_service, user_name
 from service.connecting.options import OPTIONS, PORT_MAX, SSL_MODES, SYSTEM
@@ -26,11 +26,16 @@ DEFAULT_HOSTS: Final = (*DEFAULT_SOCKET_FOLDERS, "localhost")
 # host:port,host:port after the user's name and password. A mismatch is mostly a password with a
 # character that must be percent-encoded; drivers would quote a part of it in their errors.
 LABEL: Final = r"[^\[\]:,@.\s]{1,63}"  # RFC 1035, section 2.3.4
-HOST: Final = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?|)(:[0-9]{{1,5}})?"
+HOST: Final = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?|)(:[0-9]{{0,5}})?"
 HOSTS: Final = re.compile(f"{HOST}(,{HOST})*")
 HOST_NAME: Final = re.compile(rf"[0-9A-Fa-f:.]+|{LABEL}(\.{LABEL})*\.?|/[^,]*")
 # A percent sign that escapes nothing, or the escape of NUL, which PostgreSQL allows nowhere.
 BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+
+# What follows `scheme://` (RFC 3986, appendix B). urlsplit() would refuse brackets in a password.
+PARTS: Final = re.compile(
+    r"(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?|)(?P<query>[^#]*)(?P<fragment>.*)", re.DOTALL
+)
 
 # These have a place of their own in an Address.
 PLACES: Final = ("host", "port", "user", "password", "dbname", "service")
@@ -109,7 +114,8 @@ def read_url(url: str, environment: Mapping[str, str] | None = None) -> Address:
 
     Raises UrlError.
     """
-    environment = environment or {}
+    # White space around a value is dropped, as in environment.py: files and base64 often add it.
+    environment = {name: value.strip() for name, value in (environment or {}).items()}
     parts = _split(url)
     given = _read_authority(parts) | _read_query(parts)
     for name, value in given.items():
@@ -142,10 +148,9 @@ def _split(url: str) -> SplitResult:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in SCHEMES:
         raise UrlError("must begin with embedded:, postgresql:// or postgres://")
-    try:
-        parts = urlsplit(f"postgresql://{rest}")
-    except ValueError:
-        raise UrlError("is not a valid URL") from None
+    match = PARTS.fullmatch(rest)
+    assert match is not None
+    parts = SplitResult("postgresql", *match.group("authority", "path", "query", "fragment"))
     if not _is_well_formed(url, parts):
         raise UrlError(
             "is not a valid URL; in a password write %25 for %, %40 for @, %23 for #, %2F for /, "
@@ -178,7 +183,7 @@ def _read_authority(parts: SplitResult) -> dict[str, str]:
     ports: list[str] = []
     for host in authority.split(","):
         # A bracket ends an IPv6 address, whose own colons are no port's.
-        name, _, port = host.rpartition(":") if re.search(r":[0-9]+$", host) else (host, "", "")
+        name, _, port = host.rpartition(":") if re.search(r":[0-9]*$", host) else (host, "", "")
         hosts.append(unquote(name.strip("[]")))
         ports.append(port)
     if any(ports):

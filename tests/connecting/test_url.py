@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from service.connecting.libpq import libpq_parameters
 from service.connecting.url import DEFAULT_HOSTS, Address, Host, UrlError, read_url
@@ -46,6 +47,8 @@ def test_the_complete_url_is_the_same_address_again(address: Address) -> None:
         ("postgresql://u@one:1,two/app", [("one", 1), ("two", 5432)]),
         ("postgresql://u@[::1]:5433,10.0.0.1/app", [("::1", 5433), ("10.0.0.1", 5432)]),
         ("postgresql://u@[::1]/app", [("::1", 5432)]),
+        ("postgresql://u@db:/app", [("db", 5432)]),
+        ("postgresql://u@[::1]:,db:7/app", [("::1", 5432), ("db", 7)]),
         ("postgresql://u@/app?host=/run/x", [("/run/x", 5432)]),
         ("postgresql://u@%2Frun%2Fx:5433/app", [("/run/x", 5433)]),
         ("postgresql://u@/app?host=/one,two&port=1,2", [("/one", 1), ("two", 2)]),
@@ -108,6 +111,16 @@ def test_escapes_are_decoded_and_a_plus_is_a_plus() -> None:
 
 
 @pytest.mark.parametrize(
+    "password", ["[YOUR-PASSWORD]", "a]b[", "[::1]", "[", "℀", "a;b!$&'()*+,="]
+)
+def test_a_password_may_have_every_character_that_libpq_takes(password: str) -> None:
+    url = f"postgresql://u:{password}@[::1]:5433/app"
+    address = read_url(url)
+    assert (address.password, address.hosts[0]) == (password, ("::1", 5433))
+    assert conninfo_to_dict(url)["password"] == password
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "option"),
     [
         ("PGSSLMODE", "require", "sslmode"),
@@ -131,6 +144,9 @@ def test_a_variable_counts_where_the_url_says_nothing(
     wanted = said.get(option, "other")
     address = read_url(f"postgresql://u@db/app?{option}={wanted}", {variable: value})
     assert address.options == {option: wanted}
+    assert read_url("postgresql://u@db/app", {variable: f"{value}\r\n"}).options == {
+        option: expected
+    }
 
 
 def test_host_user_password_and_database_may_come_from_the_environment() -> None:
@@ -143,6 +159,8 @@ def test_host_user_password_and_database_may_come_from_the_environment() -> None
     }
     address = read_url("postgresql://", variables)
     assert address.url == "postgresql://u:p%40@a:1,b:2/d"
+    with_ends = {name: f" {value}\n" for name, value in variables.items()}
+    assert read_url("postgresql://", with_ends) == address
     assert read_url("postgresql://x:y@h:3/e", variables).url == "postgresql://x:y@h:3/e"
     empty = dict.fromkeys([*variables, "PGSSLMODE", "PGREQUIREAUTH"], "")
     assert read_url("postgresql://db/app", empty) == read_url("postgresql://db/app")

@@ -49,7 +49,7 @@ from service.routes.webhooks import receive_webhook
 from service.state import State
 from service.sync.syncer import syncing
 from service.web.authorization import Authorization
-from service.web.hosts import AllowedHosts
+from service.web.hosts import AllowedHosts, read_host
 from service.web.middleware import BodyLimit, Cors, ErrorBoundary
 from service.web.request_context import RequestContext
 from service.web.router import SegmentRouter
@@ -167,7 +167,9 @@ def _hosts_middleware(settings: Settings) -> list[Middleware]:
     if "*" in settings.allowed_hosts or (has_token and not settings.allowed_hosts):
         return []
     # BACKEND_HOST may be a name of this machine, which /etc/hosts maps to a loopback address.
-    names = {*settings.allowed_hosts, settings.host.lower()}
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    own = read_host(host.encode())
+    names = {*settings.allowed_hosts, *([own] if own else ())}
     return [Middleware(AllowedHosts, names=names, has_token=has_token)]
 
 

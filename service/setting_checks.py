@@ -34,7 +34,8 @@ ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 ALLOWED_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 # Unreserved characters (RFC 3986, section 2.3): with others, paths that differ could be meant.
-ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+# Clients remove segments of dots alone (section 5.2.4).
+ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?")
 
 # The first segments of the service's own paths, which would be taken for the prefix.
 OWN_PATHS = ("api", "docs", "redoc", "metrics", "openapi.json")

@@ -44,7 +44,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         "postgresql://user:pa@ss@db/app",
         "postgresql://user:pa@x/ss@db/app",
         "postgresql://user:pa%ss@db/app",
-        "postgresql://user:pa[ss@db/app",
+        "postgresql://user:pa@[ss@db/app",
         "postgresql://user@db:port/app",
         "postgresql://user@db:99999/app",
         "postgresql://user@one:1,db:99999/app",
@@ -149,7 +149,13 @@ def test_a_host_with_more_than_a_name_is_refused(value: str, load: Load) -> None
 
 @pytest.mark.parametrize(
     ("value", "root_path"),
-    [("", ""), ("/hub", "/hub"), ("/hub/", "/hub"), ("/a/b-c.d_e~f", "/a/b-c.d_e~f"), ("/", "")],
+    [
+        ("", ""),
+        ("/hub", "/hub"),
+        ("/hub/", "/hub"),
+        ("/a/b-c.d_e~f/.g/...", "/a/b-c.d_e~f/.g/..."),
+        ("/", ""),
+    ],
 )
 def test_a_root_path_is_kept_without_its_last_slash(value: str, root_path: str, load: Load) -> None:
     assert load({"ROOT_PATH": value}).root_path == root_path
@@ -166,6 +172,8 @@ def test_a_root_path_is_kept_without_its_last_slash(value: str, root_path: str, 
         "/h\u00fcb",
         "https://x/hub",
         "/hub?x",
+        "/..",
+        "/a/./b",
         "/api",
         "/api/hub",
         "/openapi.json",

@@ -193,9 +193,22 @@ def test_monitors_need_no_name_where_the_token_protects_changes(database: str) -
         assert_problem(client.get("/api/hello", headers={"Host": "10.0.3.7:8000"}), 421)
 
 
-def test_the_name_that_the_service_listens_on_is_served(database: str) -> None:
-    with serving(database, host="Hub-Machine") as client:
-        assert client.get("/api/hello", headers={"Host": "hub-machine:8000"}).status_code == 200
+@pytest.mark.parametrize(
+    ("listens_on", "host"),
+    [
+        ("Hub-Machine", "hub-machine:8000"),
+        ("hub.example.com.", "hub.example.com"),
+        ("2001:DB8:0::1", "[2001:db8::1]:8000"),
+        ("10.0.0.5", "10.0.0.5:8000"),
+    ],
+)
+@pytest.mark.parametrize(("token", "allowed"), [(None, ()), (TOKEN, ("other.example",))])
+def test_the_name_that_the_service_listens_on_is_served(
+    database: str, listens_on: str, host: str, token: str | None, allowed: tuple[str, ...]
+) -> None:
+    with serving(database, host=listens_on, api_token=token, allowed_hosts=allowed) as client:
+        assert client.get("/api/hello", headers={"Host": host}).status_code == 200
+        assert_problem(client.get("/api/hello", headers={"Host": "10.0.0.6"}), 421)
 
 
 def test_the_setting_reaches_the_service(database: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration
 
+from service.migrations.files import NOT_TRANSACTIONAL
 from service.migrations.losses import find_losses
 from service.migrations.session import connect, describe_error, exists, set_up_session
 
@@ -192,8 +193,8 @@ class MigrationBackend(PostgresqlPsycopgBackend):
             except psycopg.Error as error:
                 if position := error.diag.statement_position:
                     place = f"{path.name}, line {_line_number(text, start + int(position) - 1)}"
-                kept = "" if is_transactional else f"; {self._describe_kept()}"
-                raise MigrationError(f"{place}: {describe_error(error)}{kept}") from error
+                more = _advise(error) if is_transactional else f"; {self._describe_kept()}"
+                raise MigrationError(f"{place}: {describe_error(error)}{more}") from error
             if is_transactional and not self._is_in_transaction():
                 raise MigrationError(
                     f"{place}: this ends the migration's transaction, half applied"
@@ -245,6 +246,16 @@ def open_backend(url: str) -> Generator[MigrationBackend]:
         with backend.lock():
             backend.ensure_internal_schema_updated()
             yield backend
+
+
+def _advise(error: psycopg.Error) -> str:
+    # Statements that PostgreSQL executes only outside a transaction, or that need an earlier
+    # statement to be committed, as with a new value of an enum.
+    if isinstance(
+        error, psycopg.errors.ActiveSqlTransaction | psycopg.errors.UnsafeNewEnumValueUsage
+    ):
+        return f"; a file for such statements begins with the line `{NOT_TRANSACTIONAL.strip()}`"
+    return ""
 
 
 def _leading_comments_length(statement: str) -> int:

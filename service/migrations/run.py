@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LOCK_WAIT_SECONDS: Final = 600.0
 START_WAIT_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.1
+ENCODING: Final = "UTF8"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def migrate(url: str, report: Callable[[str], None], folder: Path = SQL_FOLDER) 
         if not pending:
             report(f"the schema is up to date ({_count_migrations(len(files))})")
             return
+        if not status.applied:
+            _check_encoding(connection)
         _check_create_privilege(connection)
         with open_backend(url) as backend:
             for file in pending:
@@ -224,6 +227,17 @@ def _is_locked(connection: psycopg.Connection[Any], *locks: int) -> bool:
         )
     """
     return bool(_fetch_value(connection, query, list(locks)))
+
+
+def _check_encoding(connection: psycopg.Connection[Any]) -> None:
+    # With another encoding the service would serve until a text has a letter which that one lacks,
+    # or, with SQL_ASCII, whose characters PostgreSQL cannot count.
+    encoding = _fetch_value(connection, "show server_encoding")
+    if encoding != ENCODING:
+        raise MigrationError(
+            f"the database has the encoding {encoding}, and documents need {ENCODING}: create it "
+            f"anew with `create database NAME encoding '{ENCODING}' template template0`"
+        )
 
 
 def _check_create_privilege(connection: psycopg.Connection[Any]) -> None:

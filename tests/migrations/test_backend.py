@@ -10,7 +10,7 @@ import pytest
 
 from service.migrations.backend import MigrationError
 from service.migrations.files import SQL_FOLDER
-from service.migrations.run import read_status, rollback
+from service.migrations.run import migrate, read_status, rollback
 from tests.support.migrations import (
     FIRST,
     NAMES,
@@ -86,6 +86,32 @@ def test_a_violated_deferred_constraint_is_a_readable_error(
     with pytest.raises(MigrationError, match=r"^0002_defer.sql: duplicate key value"):
         apply_all(empty_database, folder)
     assert run_sql(empty_database, TABLES) == [("migration_checksum",)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create index concurrently thing_id on thing (id);",
+        "reindex table concurrently thing;",
+        "vacuum thing;",
+        "alter system set work_mem = '8MB';",
+        "alter type kind add value 'new';\ninsert into kinds values ('new');",
+    ],
+)
+@pytest.mark.parametrize("is_rollback", [False, True])
+def test_a_statement_that_needs_no_transaction_is_told_how(
+    sql: str, *, is_rollback: bool, empty_database: str, folder: Path
+) -> None:
+    add_table_migration(folder)
+    add_migration(
+        folder, "0003_kind", "create type kind as enum (); create table kinds (kind kind)"
+    )
+    texts = ("select 1;", sql) if is_rollback else (sql, "select 1;")
+    add_migration(folder, "0004_last", *texts)
+    if is_rollback:
+        apply_all(empty_database, folder)
+    with pytest.raises(MigrationError, match=r"begins with the line `-- transactional: false`$"):
+        (rollback if is_rollback else migrate)(empty_database, print, folder)
 
 
 def test_a_migration_can_run_without_a_transaction(empty_database: str, folder: Path) -> None:

@@ -215,6 +215,33 @@ def test_migrate_waits_for_a_starting_database(own_postgres: Postgres) -> None:
     ]
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "WIN1252", "EUC_JP"])
+def test_a_new_database_needs_utf8(encoding: str, postgres: Postgres, folder: Path) -> None:
+    name = f"test_{encoding.lower()}"
+    run_sql(
+        postgres.url,
+        f"create database {name} encoding '{encoding}' locale 'C' template template0",
+    )
+    url = postgres.url_of(name)
+    with pytest.raises(MigrationError, match=f"has the encoding {encoding}, and documents need"):
+        apply_all(url, folder)
+    assert run_sql(url, TABLES) == []
+
+
+def test_a_database_of_another_encoding_that_is_in_use_is_upgraded(
+    postgres: Postgres, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sql(
+        postgres.url, "create database test_used encoding 'LATIN1' locale 'C' template template0"
+    )
+    url = postgres.url_of("test_used")
+    monkeypatch.setattr("service.migrations.run.ENCODING", "LATIN1")  # as older code accepted it
+    apply_all(url, folder)
+    monkeypatch.undo()
+    added = add_table_migration(folder)
+    assert any(f"applied {added}" in line for line in apply_all(url, folder))
+
+
 def test_a_role_that_may_not_create_tables_is_named_in_the_error(postgres: Postgres) -> None:
     url = postgres.create_database()
     role = f"role_{os.urandom(4).hex()}"

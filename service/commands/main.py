@@ -205,10 +205,14 @@ def _import_server_while_migrating(settings: Settings) -> int:
         try:
             importlib.import_module("service.server.serve")
             log_database(settings)
-            return migrating.wait()
+            code = migrating.wait()
         except BaseException:
             migrating.terminate()
             raise
+    if code < 0:  # by the kernel, when memory runs out
+        name = signal.Signals(-code).name
+        raise CommandError(f"the migrations were ended by {name}; start again to finish them")
+    return code
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -34,7 +34,8 @@ def open_psql(settings: Settings, arguments: Sequence[str]) -> int:
         # Ctrl-C is psql's: it cancels the query.
         signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         command = [program, connection_string(parameters), *arguments]
-        return subprocess.run(command, env=environment, check=False).returncode
+        code = subprocess.run(command, env=environment, check=False).returncode
+        return 128 - code if code < 0 else code  # of a signal, as a shell has it
 
 
 def _find_psql(settings: Settings) -> str:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import psycopg
 
 from service import ROOT
@@ -87,6 +88,30 @@ def test_a_failed_migration_prevents_serving(empty_database: str) -> None:
     assert result.returncode == 1
     [error] = [line for line in result.stderr.splitlines() if not line.startswith("{")]
     assert error == 'error: column "migration_id" does not exist'
+
+
+def test_killed_migrations_are_one_error_line(empty_database: str, tmp_path: Path) -> None:
+    with psycopg.connect(empty_database) as other:
+        other.execute("select pg_advisory_lock(%s)", (PROCESS_LOCK,))
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "service", "serve", "--migrate"],
+                cwd=ROOT,
+                env=service_environment(DATABASE_URL=empty_database),
+                stderr=log,
+            )
+        waiting = (
+            "select count(*) from pg_stat_activity "
+            "where datname = current_database() and application_name = 'bmadflow-api migrate'"
+        )
+        eventually(lambda: run_sql(empty_database, waiting) == [(1,)])
+        [migrating] = psutil.Process(process.pid).children()
+        migrating.kill()
+        assert process.wait(30) == 1
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("{")] == [
+        "error: the migrations were ended by SIGKILL; start again to finish them"
+    ]
 
 
 def test_serve_migrates_only_when_asked(empty_database: str, start_service: Start) -> None:

@@ -31,7 +31,7 @@ from service.webhooks.hosts import (
     read_delivery_id,
     read_event,
 )
-from service.webhooks.payloads import read_push_payload
+from service.webhooks.payloads import FormPayload, read_push_payload
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -203,22 +203,26 @@ async def _read_delivery(request: Request) -> Delivery:
             "forbidden",
             f"Webhooks of {host.name} are off: the operator has not set {host.setting}.",
         )
+    is_form = headers.get("content-type", "").lower().startswith(FORM)
     try:
         # What is wrong without a look at the body is refused before the body is read.
         proof = begin_proof(host, secret, headers, time.time())
     except UnprovenError as error:
         raise Problem("forbidden", str(error)) from None
+    # Gitea signs the payload even where it sends a form; the others sign the body.
+    payload_proof, form = proof.copy(), FormPayload()
     body = bytearray()
     async for chunk in request.stream():
         proof.update(chunk)
+        if is_form:
+            payload_proof.update(form.decode(chunk))
         if len(body) <= MAX_BODY_BYTES:
             body += chunk
     payload = bytes(body) if len(body) <= MAX_BODY_BYTES else None
-    is_form = headers.get("content-type", "").lower().startswith(FORM)
     if payload is not None and is_form:
-        payload = parse_qs(payload.decode(errors="replace")).get("payload", [""])[0].encode()
-    # Gitea signs the payload even where it sends a form; the others sign the body.
-    if proof.fits_body() or (is_form and payload is not None and proof.fits(payload)):
+        values = parse_qs(payload.decode(errors="replace"), keep_blank_values=True)
+        payload = values.get("payload", [""])[0].encode()
+    if proof.fits() or (is_form and payload_proof.fits()):
         return Delivery(host, event, payload)
     raise Problem("forbidden", WRONG_SIGNATURE)
 

@@ -7,6 +7,7 @@ import hmac
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -126,27 +127,26 @@ def read_delivery_id(host: Host, headers: Headers, commit: str | None) -> str | 
 
 
 class Proof:
-    """The check of one delivery: fed with the body, it tells whether the signatures fit."""
+    """The check of one delivery: fed with what was signed, it tells whether the signatures fit."""
 
     def __init__(self, key: bytes, wanted: list[set[bytes]], prefix: bytes = b"") -> None:
-        """One digest of each set in `wanted` has to be that of `prefix` and the body."""
-        self._key = key
+        """One digest of each set in `wanted` has to be that of `prefix` and what was signed."""
         self._wanted = wanted
         self._hmac = hmac.new(key, prefix, hashlib.sha256)
 
+    def copy(self) -> Proof:
+        """Return the same check, to be fed with something else."""
+        other = copy(self)
+        other._hmac = self._hmac.copy()
+        return other
+
     def update(self, chunk: bytes) -> None:
-        """Add the next part of the body."""
+        """Add the next part of what may have been signed."""
         self._hmac.update(chunk)
 
-    def fits_body(self) -> bool:
-        """Return whether the body was signed."""
-        return self._fits(self._hmac.digest())
-
-    def fits(self, text: bytes) -> bool:
-        """Return whether `text` was signed instead of the body."""
-        return self._fits(hmac.digest(self._key, text, "sha256"))
-
-    def _fits(self, digest: bytes) -> bool:
+    def fits(self) -> bool:
+        """Return whether that was signed."""
+        digest = self._hmac.digest()
         return all(
             any(hmac.compare_digest(digest, given) for given in either) for either in self._wanted
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,6 +12,41 @@ if TYPE_CHECKING:
 # SHA-1 or SHA-256.
 OBJECT_ID: Final = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 ZEROS: Final = re.compile("0+")
+
+
+# The field of a form with the payload.
+PAYLOAD_FIELD: Final = b"payload="
+
+
+class FormPayload:
+    """The payload in a form whose first field has it, decoded part by part: it may be large."""
+
+    def __init__(self) -> None:
+        self._waiting: bytes = b""
+        self._has_begun = False
+        self._is_over = False
+
+    def decode(self, chunk: bytes) -> bytes:
+        """Return the next part of the payload."""
+        if self._is_over:
+            return b""
+        escaped = self._waiting + chunk
+        if not self._has_begun:
+            if len(escaped) < len(PAYLOAD_FIELD):
+                self._waiting = escaped
+                return b""
+            self._has_begun = True
+            self._is_over = not escaped.startswith(PAYLOAD_FIELD)
+            if self._is_over:
+                return b""
+            escaped = escaped[len(PAYLOAD_FIELD) :]
+        escaped, end, _ = escaped.partition(b"&")
+        self._is_over = bool(end)
+        # An escape such as %7B may have its end in the next part.
+        cut = escaped.rfind(b"%", -2)
+        self._waiting = escaped[cut:] if cut != -1 and not end else b""
+        complete = escaped.removesuffix(self._waiting)
+        return unquote_to_bytes(complete.replace(b"+", b" "))
 
 
 class RefChange(NamedTuple):

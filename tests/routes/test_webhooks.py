@@ -464,10 +464,14 @@ def test_a_signed_delivery_with_a_wrong_payload_or_source_is_refused(
 
 
 @every_sender
-def test_a_push_above_the_limit_of_other_bodies_syncs(hooked: Hub, sender: Sender) -> None:
+@pytest.mark.parametrize("is_form", [False, True], ids=["JSON", "form"])
+def test_a_push_above_the_limit_of_other_bodies_syncs(
+    hooked: Hub, sender: Sender, is_form: bool
+) -> None:
     source, _ = make_source(hooked)
     delivery = sender.push("https://git.example/team/perhaps-another", ref="refs/heads/perhaps")
-    delivery.payload["commits"] = ["x" * MAX_BODY_BYTES]
+    delivery = delivery.but(is_form=is_form)
+    delivery.payload["commits"] = ["+ \u00e9&=%" * (MAX_BODY_BYTES // 8)]
     assert_problem(delivery.but(secret="another").send(hooked.client, source), 403)
     assert hooked.status(source)["status"] == "idle"
     assert delivery.send(hooked.client, source).status_code == 202

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.webhooks.payloads import PushPayload, RefChange, read_push_payload
+from service.webhooks.payloads import FormPayload, PushPayload, RefChange, read_push_payload
 from tests.support.deliveries import AFTER, BEFORE, SENDERS, ZEROS, Sender
 
 URL = "https://git.example/Team/docs.git"
@@ -128,3 +128,26 @@ def test_what_is_no_commit_is_not_awaited(commit: object) -> None:
 def test_commits_of_sha256_are_read() -> None:
     payload = {"ref": "refs/heads/main", "after": "a" * 64}
     assert read_push_payload(payload).changes[0].commit == "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("form", "payload"),
+    [
+        ("payload=%7B%22a%22%3A+1%7D", '{"a": 1}'),
+        ("payload=a%2Bb%25%C3%A9", "a+b%\u00e9"),
+        ("payload=a&payload=b", "a"),
+        ("payload=a%26b%3D&other=%7B", "a&b="),
+        ("payload=&payload=b", ""),
+        ("payload=100%", "100"),
+        ("payload=a%4&b", "a%4"),
+        ("other=a&payload=b", ""),
+        ("payloads=a", ""),
+        ("pay", ""),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 9, 100])
+def test_the_payload_of_a_form_is_decoded_part_by_part(form: str, payload: str, size: int) -> None:
+    reader = FormPayload()
+    parts = [form[start : start + size].encode() for start in range(0, len(form), size)]
+    assert b"".join(map(reader.decode, parts)).decode() == payload

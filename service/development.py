@@ -7,6 +7,25 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+# A variable that each of these sets for the processes which it starts, and nothing else sets.
+PLATFORMS: Final = {
+    "KUBERNETES_SERVICE_HOST": "Kubernetes",
+    "NOMAD_ALLOC_ID": "Nomad",
+    "ECS_CONTAINER_METADATA_URI_V4": "Amazon ECS",
+    "K_SERVICE": "Google Cloud Run",
+    "WEBSITE_SITE_NAME": "Azure App Service",
+    "DYNO": "Heroku",
+    "FLY_APP_NAME": "Fly.io",
+    "RENDER_SERVICE_ID": "Render",
+    "RAILWAY_PROJECT_ID": "Railway",
+}
+
+# The first process of a container where its only task is to start the second: `docker run --init`,
+# Podman's, the usual ones of images, and just.
+INITS: Final = ("docker-init", "catatonit", "tini", "tini-static", "dumb-init", "just")
 
 
 def why_deployed() -> str:
@@ -21,11 +40,21 @@ def why_deployed() -> str:
         return ""
     if _is_unit_of_systemd():
         return "systemd started this process"
-    if os.getpid() == 1:
+    if "SUPERVISOR_ENABLED" in os.environ:
+        return "supervisord started this process"
+    if os.getpid() == 1 or (os.getppid() == 1 and _first_process() in INITS):
         return "this process is the first one of a container"
-    if "KUBERNETES_SERVICE_HOST" in os.environ:
-        return "this process runs on Kubernetes"
+    for variable, platform in PLATFORMS.items():
+        if variable in os.environ:
+            return f"this process runs on {platform}"
     return ""
+
+
+def _first_process() -> str:
+    try:
+        return Path("/proc/1/comm").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):  # not on Linux
+        return ""
 
 
 def _is_unit_of_systemd() -> bool:

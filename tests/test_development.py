@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service import ROOT
+from service.development import INITS, PLATFORMS
 from tests.support.service import run_command, service_environment
 
 if TYPE_CHECKING:
@@ -108,26 +109,53 @@ def test_no_command_makes_a_database_for_a_service_manager(
         (["sh", "-c", AS_UNIT], "systemd started this process"),
         (["sh", "-c", f"{AS_UNIT.replace('exec ', '')}; exit $?"], "systemd started this process"),
         (
-            ["sh", "-c", 'KUBERNETES_SERVICE_HOST=10.0.0.1 exec "$0" -m service status'],
-            "this process runs on Kubernetes",
+            ["sh", "-c", 'SUPERVISOR_ENABLED=1 exec "$0" -m service status'],
+            "supervisord started this process",
         ),
     ],
-    ids=["a unit", "a unit by way of a shell", "a pod"],
+    ids=["a unit", "a unit by way of a shell", "supervisord"],
 )
 def test_service_managers_are_recognised(command: list[str], because: str, checkout: Path) -> None:
     assert_refused(run([*command, sys.executable], checkout), checkout, because)
 
 
+@pytest.mark.parametrize(("variable", "platform"), PLATFORMS.items())
+def test_platforms_are_recognised(variable: str, platform: str, checkout: Path) -> None:
+    result = run([sys.executable, "-m", "service", "status"], checkout, **{variable: "x"})
+    assert_refused(result, checkout, f"this process runs on {platform}")
+
+
+CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc"]
+
+
 def can_make_containers() -> bool:
-    return not subprocess.call(["unshare", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL)
+    return not subprocess.call([*CONTAINER, "true"], stderr=subprocess.DEVNULL)
 
 
-@pytest.mark.skipif(
+needs_containers = pytest.mark.skipif(
     shutil.which("unshare") is None or not can_make_containers(), reason="may not make namespaces"
 )
+
+
+@needs_containers
 def test_the_first_process_of_a_container_makes_no_database(checkout: Path) -> None:
-    first = ["unshare", "--pid", "--fork", sys.executable, "-m", "service", "status"]
+    first = [*CONTAINER, sys.executable, "-m", "service", "status"]
     assert_refused(run(first, checkout), checkout, "this process is the first one of a container")
+
+
+@needs_containers
+@pytest.mark.parametrize("name", [*INITS, "bash"])
+def test_the_init_of_a_container_is_not_taken_for_a_developer(
+    name: str, checkout: Path, tmp_path: Path
+) -> None:
+    init = tmp_path / name  # whose name is that of the process
+    init.symlink_to("/bin/bash")
+    script = '"$0" -m service status; exit $?'
+    result = run([*CONTAINER, init, "-c", script, sys.executable], checkout)
+    if name == "bash":
+        assert "0001_create_migration_checksum: pending\n" in result.stdout
+        return
+    assert_refused(result, checkout, "this process is the first one of a container")
 
 
 @pytest.mark.parametrize(

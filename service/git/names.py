@@ -113,9 +113,13 @@ def _check_path(host: str, path: str) -> None:
     if host in OWNER_AND_NAME_HOSTS and len(segments) < 2:
         raise ValueError(f"The URL of a repository on {host} is https://{host}/owner/name.")
     if PAGE_PATH.match(path) or (host in OWNER_AND_NAME_HOSTS and len(segments) > 2):
+        # On GitLab, where a repository can be in several groups, /-/ ends its path.
+        repository, is_gitlab, _ = path.partition("/-/")
+        if not is_gitlab or host in OWNER_AND_NAME_HOSTS:
+            repository = f"/{segments[0]}/{segments[1]}"
         raise ValueError(
             f"The URL is that of a page: name the repository alone, as in https://{host}"
-            f"/{segments[0]}/{segments[1]}, and give its branch and its folder apart from it."
+            f"{repository}, and give its branch and its folder apart from it."
         )
 
 

@@ -166,24 +166,28 @@ def test_a_url_that_names_no_repository_is_refused_with_a_reason(url: str, part:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("repository", "page"),
     [
-        "https://github.com/bmad/docs/tree/main/docs/prd",
-        "https://github.com/bmad/docs/blob/main/README.md",
-        "https://github.com/bmad/docs/pull/1",
-        "https://github.com/bmad/docs/tree",
-        "https://gitlab.com/bmad/docs/-/tree/main/docs",
-        "https://gitlab.com/bmad/team/docs/-/blob/main/README.md",
-        "https://codeberg.org/bmad/docs/src/branch/main/docs",
-        "https://git.one/bmad/docs/src/branch/main",
-        "https://git.one/bmad/docs/tree/main",
-        "https://bitbucket.org/bmad/docs/src/main/",
+        ("https://github.com/bmad/docs", "tree/main/docs/prd"),
+        ("https://github.com/bmad/docs", "blob/main/README.md"),
+        ("https://github.com/bmad/docs", "pull/1"),
+        ("https://github.com/bmad/docs", "tree"),
+        ("https://github.com/bmad/docs", "blob/main/-/README.md"),
+        ("https://gitlab.com/bmad/docs", "-/tree/main/docs"),
+        ("https://gitlab.com/bmad/docs", "tree/main/docs"),
+        ("https://gitlab.com/bmad/team/docs", "-/blob/main/README.md"),
+        ("https://gitlab.com/bmad/team/a/b/docs", "-/issues/1"),
+        ("https://gitlab.com/bmad/team/docs", "-/tree/main/-/docs"),
+        ("https://codeberg.org/bmad/docs", "src/branch/main/docs"),
+        ("https://git.one/bmad/docs", "src/branch/main"),
+        ("https://git.one/bmad/docs", "tree/main"),
+        ("https://bitbucket.org/bmad/docs", "src/main/"),
     ],
 )
-def test_the_url_of_a_page_is_refused_with_the_repositorys_url(url: str) -> None:
+def test_the_url_of_a_page_is_refused_with_the_repositorys_url(repository: str, page: str) -> None:
     with pytest.raises(ValueError, match="its branch and its folder apart") as raised:
-        parse_repository_url(url, HOSTS)
-    assert "/bmad/" in str(raised.value)
+        parse_repository_url(f"{repository}/{page}", HOSTS)
+    assert f"as in {repository}, " in str(raised.value)
 
 
 def test_without_allowed_hosts_every_url_is_refused() -> None:

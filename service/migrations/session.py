@@ -51,8 +51,10 @@ def set_up_session(connection: psycopg.Connection[Any]) -> None:
         """,
         (list(SESSION), list(SESSION.values())),
     )
-    # On systems without support for the check, such as Windows, only 0 is valid.
-    with suppress(psycopg.errors.InvalidParameterValue), connection.transaction():
+    # On systems without support for the check, such as Windows, only 0 is valid. PostgreSQL 13 and
+    # older do not have it.
+    without_support = (psycopg.errors.InvalidParameterValue, psycopg.errors.UndefinedObject)
+    with suppress(*without_support), connection.transaction():
         connection.execute(f"set client_connection_check_interval = '{CLIENT_CHECK_INTERVAL}'")
 
 

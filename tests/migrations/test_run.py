@@ -31,6 +31,7 @@ from tests.support.service import service_environment
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -215,6 +216,22 @@ def test_migrate_waits_for_a_starting_database(own_postgres: Postgres) -> None:
     ]
 
 
+@pytest.mark.parametrize("command", [migrate, rollback, read_status])
+def test_a_server_that_is_too_old_is_refused(
+    command: Callable[..., object],
+    empty_database: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(migrations, "OLDEST_SERVER", 990000)
+    arguments = (folder,) if command is read_status else (print, folder)
+    with pytest.raises(
+        MigrationError, match=r"^the server has version [0-9.]+ .*needs 15 or newer$"
+    ):
+        command(empty_database, *arguments)
+    assert run_sql(empty_database, TABLES) == []
+
+
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "WIN1252", "EUC_JP"])
 def test_a_new_database_needs_utf8(encoding: str, postgres: Postgres, folder: Path) -> None:
     name = f"test_{encoding.lower()}"
@@ -235,7 +252,7 @@ def test_a_database_of_another_encoding_that_is_in_use_is_upgraded(
         postgres.url, "create database test_used encoding 'LATIN1' locale 'C' template template0"
     )
     url = postgres.url_of("test_used")
-    monkeypatch.setattr("service.migrations.run.ENCODING", "LATIN1")  # as older code accepted it
+    monkeypatch.setattr(migrations, "ENCODING", "LATIN1")  # as older code accepted it
     apply_all(url, folder)
     monkeypatch.undo()
     added = add_table_migration(folder)

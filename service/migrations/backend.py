@@ -9,7 +9,7 @@ import socket
 import uuid
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import psycopg
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
@@ -45,14 +45,19 @@ INVALID_INDEXES: Final = """
     where not indisvalid order by 1
 """
 IDENTIFIER: Final = r'(?:"(?:[^"]|"")+"|[a-z_\x80-\uffff][\w$]*)'
+QUALIFIED: Final = rf"{IDENTIFIER}(?:\s*\.\s*{IDENTIFIER})?"
 CONCURRENT_INDEX = re.compile(
     rf"(?i)create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?"
-    rf"(?P<name>{IDENTIFIER})\s+on\s+(?:only\s+)?(?P<table>{IDENTIFIER}(?:\s*\.\s*{IDENTIFIER})?)"
+    rf"(?P<name>{IDENTIFIER})\s+on\s+(?:only\s+)?(?P<table>{QUALIFIED})"
 )
 
+REINDEX = re.compile(
+    r"(?i)reindex\b(?=.*\bconcurrently\b)\s*(?:\([^)]*\)\s*)?(?:index|table)\s+(?:concurrently\s+)?"
+    rf"(?P<name>{QUALIFIED})",
+    re.DOTALL,
+)
 UNNAMED_INDEX = re.compile(r"(?i)create\s+(?:unique\s+)?index\s+concurrently\s+on\b")
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-
 INDEX_STATEMENT = re.compile(r"(?i)(drop|create|create\s+unique|re)\s*index\b")
 
 
@@ -189,6 +194,8 @@ class MigrationBackend(PostgresqlPsycopgBackend):
             try:
                 if index := CONCURRENT_INDEX.match(bare):
                     self._drop_invalid_index(index["name"], index["table"])
+                if again := REINDEX.match(bare):
+                    self._drop_unfinished_indexes(again["name"])
                 self.connection.execute(statement.encode())
             except psycopg.Error as error:
                 if position := error.diag.statement_position:
@@ -205,7 +212,7 @@ class MigrationBackend(PostgresqlPsycopgBackend):
     def _drop_invalid_index(self, name: str, table: str) -> None:
         # A `create index concurrently` that failed or was killed leaves an invalid index. Another
         # would fail because of its name, or with `if not exists` take it for the one that it wants.
-        for (index,) in self.connection.execute(
+        self._drop_indexes(
             """
             select indexrelid::regclass::text
             from pg_index join pg_class on pg_class.oid = indexrelid
@@ -213,7 +220,26 @@ class MigrationBackend(PostgresqlPsycopgBackend):
               and indrelid = to_regclass(%s) and relname = (parse_ident(%s))[1]
             """,
             (table, name),
-        ).fetchall():
+        )
+
+    def _drop_unfinished_indexes(self, name: str) -> None:
+        # A `reindex concurrently` that failed or was killed leaves the index that it was building,
+        # or the one that it replaced, under a name of PostgreSQL's choice.
+        self._drop_indexes(
+            """
+            select indexrelid::regclass::text
+            from pg_index join pg_class on pg_class.oid = indexrelid
+            where not indisvalid and relname ~ '_cc(new|old)[0-9]*$'
+              and indrelid in (
+                  select to_regclass(%(name)s)
+                  union all select indrelid from pg_index where indexrelid = to_regclass(%(name)s)
+              )
+            """,
+            {"name": name},
+        )
+
+    def _drop_indexes(self, query: LiteralString, arguments: Any) -> None:
+        for (index,) in self.connection.execute(query, arguments).fetchall():
             self.connection.execute(f"drop index concurrently {index}".encode())
 
     def _describe_kept(self) -> str:

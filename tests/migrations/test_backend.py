@@ -163,6 +163,50 @@ def test_an_index_that_a_killed_migration_left_invalid_is_built_again(
     assert run_sql(things, ARE_VALID) == [("thing_name", True)]
 
 
+REINDEXES = [
+    "reindex index concurrently thing_id;",
+    "REINDEX INDEX CONCURRENTLY public . thing_id;",
+    "reindex table concurrently thing;",
+    "reindex (verbose) /* why */ table concurrently public.thing;",
+    "reindex (concurrently, verbose) table thing;",
+    'reindex(concurrently) index "thing_id";',
+]
+# A function that makes every value equal while the table `equal` exists.
+PRETEND = """
+    create function pretend(id int) returns int immutable language plpgsql as $$
+    begin
+        return case when to_regclass('public.equal') is null then id else 0 end;
+    end $$
+"""
+
+
+@pytest.mark.parametrize("statement", REINDEXES)
+def test_a_reindex_that_failed_leaves_no_invalid_index_when_it_runs_again(
+    statement: str, things: str, folder: Path
+) -> None:
+    run_sql(
+        things,
+        "update thing set id = 2 where name = 'b'",
+        PRETEND,
+        "create unique index thing_id on thing (pretend(id))",
+        "create table other (id int)",
+        "insert into other values (1), (1)",
+        "create table equal ()",
+    )
+    with suppress(psycopg.errors.UniqueViolation):
+        run_sql(things, "create unique index concurrently other_ccnew on other (id)")
+    add_migration(folder, "0003_again", f"-- transactional: false\n{statement}")
+    with pytest.raises(MigrationError, match="the index thing_id_ccnew is invalid"):
+        apply_all(things, folder)
+    run_sql(things, "drop table equal")
+    apply_all(things, folder)
+    names = (
+        "select indexrelid::regclass::text, indisvalid from pg_index "
+        "where indrelid in ('thing'::regclass, 'other'::regclass) order by 1"
+    )
+    assert run_sql(things, names) == [("other_ccnew", False), ("thing_id", True)]
+
+
 @pytest.mark.parametrize("between", [" ", " /* a name? */ ", "\n"])
 def test_a_concurrent_index_needs_a_name(between: str, things: str, folder: Path) -> None:
     statement = f"create index concurrently{between}on thing (name);"

@@ -33,6 +33,12 @@ IMPLAUSIBLE: Final = re.compile(
     rf"|(?<=[{LETTER}])[{NOT_IN_WORDS}](?=[{LETTER}])"
     rf"|[{OTHER}][{LOWER}{UPPER}][{OTHER}]"
     rf"|([{OTHER}])(?!\1)[{OTHER}]{{2}}"
+    # Letters of Polish, Czech and Romanian, which are signs or rare pairs of letters here.
+    rf"|(?<![{LETTER}0-9])[\u00b9\u00b3\u00ba](?=[{LETTER}])"  # ¹ ³ º
+    rf"|(?<=[{LETTER}])[\u00a1\u00bf]|\u00a3(?=[a-z{LOWER}]{{3}})"  # ¡ ¿ after, £ before a word
+    "|\u0153(?=[abe-hj-mo-rv-z\u00e6])"  # œ
+    "|[\u00e1\u00ed\u00fa\u00fd][\u00e8\u00ec\u00f8\u00f9]"  # á í ú ý before è ì ø ù
+    "|[\u00e8\u00ec\u00f8\u00f9\u00c8\u00d8][\u00e1\u00ed\u00fa\u00fd\u00ec]"  # and after
     "|[\u00a4\u00a6\u00ac\u00a8\u00b8\u00af\u02c6\u02dc\u0192]"  # such as a lone accent
     "|(?<![A-Za-z])\u00ff"
 )
@@ -45,6 +51,10 @@ IMPLAUSIBLE_ALLOWED: Final = 1 / 20
 # All letters beyond ASCII of Icelandic and Faroese, á ð é í ó ú ý þ æ ö ø, of which ð, þ and ý are
 # in no other language of windows-1252.
 ICELANDIC: Final = frozenset("\u00e1\u00f0\u00e9\u00ed\u00f3\u00fa\u00fd\u00fe\u00e6\u00f6\u00f8")
+# Hungarian's letters that are the same in windows-1250, á é í ó ö ú, and à ã â ä ç ê ô, which it
+# lacks, and of which other languages with õ have one or more.
+HUNGARIAN: Final = frozenset("\u00e1\u00e9\u00ed\u00f3\u00f6\u00fa")
+NOT_HUNGARIAN: Final = frozenset("\u00e0\u00e3\u00e2\u00e4\u00e7\u00ea\u00f4")
 # Letters that no language of windows-1252 has together. Central European, Turkish and Baltic
 # encodings have other letters at these bytes.
 NOT_TOGETHER: Final = (
@@ -80,6 +90,7 @@ def _is_language(characters: set[str]) -> bool:
     )
     if letters & set("\u00f0\u00fe\u00fd"):  # ð þ ý; Turkish and Baltic texts lack á í ó ú
         return letters <= ICELANDIC and bool(letters & set("\u00e1\u00ed\u00f3\u00fa"))
-    if letters >= {"\u00f5", "\u00f6"} and "\u00e4" not in letters:  # õ ö without ä: Hungarian
+    # Hungarian's ő is at the byte of õ, which only Estonian, with ä, and Portuguese have.
+    if "\u00f5" in letters and letters & HUNGARIAN and not letters & NOT_HUNGARIAN:
         return False
     return not any(letters & set(some) and letters & set(others) for some, others in NOT_TOGETHER)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from environs import Env
 from marshmallow import ValidationError
@@ -59,14 +61,16 @@ class Environment(Env):
         """
         if not path.exists():
             return
+        text = path.read_text(encoding="utf-8")  # once: the file may be a pipe
         # environs leaves out a line that it cannot parse, and with it the token, for example.
-        with path.open(encoding="utf-8") as file:
-            for binding in parse_stream(file):
-                if binding.error:
-                    text = binding.original.string  # with the blank lines before it
-                    blank = len(text) - len(text.lstrip())
-                    raise EnvironmentFileError(binding.original.line + text.count("\n", 0, blank))
-        self.read_env(path, recurse=False)
+        for binding in parse_stream(StringIO(text)):
+            if binding.error:
+                line = binding.original.string  # with the blank lines before it
+                blank = len(line) - len(line.lstrip())
+                raise EnvironmentFileError(binding.original.line + line.count("\n", 0, blank))
+        for name, value in dotenv_values(stream=StringIO(text)).items():
+            if value is not None:
+                self._environ.setdefault(name, value)
 
     def text(self, name: str, default: str, validate: Callable[[str], None] | None = None) -> str:
         """Return a variable, or "" for an invalid one, which the caller can split or convert."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -164,3 +166,13 @@ def test_an_env_file_may_have_every_form_that_the_parser_knows(tmp_path: Path) -
     settings = load_settings(env_file)
     assert settings.database_url == "postgresql://u@h:5432/db"
     assert (settings.log_level, settings.api_token) == ("DEBUG", "a#b$c")
+
+
+def test_an_env_file_may_be_a_pipe_as_of_a_manager_of_secrets(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    os.mkfifo(env_file)
+    text = "DATABASE_URL=postgresql://u@h/db\nAPI_TOKEN=a-token\n"
+    with ThreadPoolExecutor() as writer:
+        written = writer.submit(env_file.write_text, text)
+        assert load_settings(env_file).api_token == "a-token"
+        written.result()

@@ -158,7 +158,7 @@ class TlsPostgres:
         shutil.copy(self.certificates.authority, self.folder / "authority.crt")
         account = choose_account(self.folder, binaries)
         hand_over(self.folder, account)
-        initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-N"]
+        initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-N", "-E", "UTF8"]
         account.run(initdb).check_returncode()
         (data / "pg_hba.conf").write_text(AUTHENTICATION)
         options = FAST | {

@@ -211,7 +211,9 @@ def _read_query(parts: SplitResult) -> dict[str, str]:
             raise UrlError(_describe_unknown(name))
         if not value:
             raise UrlError(f"the option {name} has no value")
-        if name in given or name in before:
+        # Google's URLs for Cloud SQL name `localhost` before the folder of the socket.
+        is_socket = name == "host" and value.startswith("/")
+        if name in given or (name in before and not is_socket):
             raise UrlError(f"the option {name} is given twice")
         given[name] = value
     return given

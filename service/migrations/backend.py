@@ -56,8 +56,10 @@ REINDEX = re.compile(
     rf"(?P<name>{QUALIFIED})",
     re.DOTALL,
 )
+
 UNNAMED_INDEX = re.compile(r"(?i)create\s+(?:unique\s+)?index\s+concurrently\s+on\b")
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
 INDEX_STATEMENT = re.compile(r"(?i)(drop|create|create\s+unique|re)\s*index\b")
 
 

@@ -135,6 +135,18 @@ def test_a_half_sent_pipelined_head_times_out(service: Service) -> None:
         assert_timeout(parse_responses(receive_all(connection)))
 
 
+def test_after_pipelined_requests_the_connection_takes_more(service: Service) -> None:
+    # The service stops reading while a request waits for the response before its own.
+    with unharmed(service), connect(service.url) as connection:
+        for _ in range(2):
+            send(connection, (GET + b"\r\n") * 3)
+            received = b""
+            while received.count(b'{"status":"ok"}') < 3:
+                piece = connection.recv(65536)
+                assert piece, received
+                received += piece
+
+
 def test_an_endless_unread_body_is_cut_off(default_service: Service) -> None:
     piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     sent = 0

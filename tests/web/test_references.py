@@ -20,6 +20,7 @@ from service.server.worker import server_config
 from service.web.references import reference_to, reference_to_request
 from tests.support.browser import browser_page, needs_chromium
 from tests.support.fleet import needs_haproxy
+from tests.support.problems import assert_problem
 from tests.support.proxy import proxied_under_hub
 from tests.support.service import make_settings, serving
 from tests.support.waiting import eventually
@@ -173,13 +174,21 @@ def test_the_token_is_needed_below_the_prefix_too(database: str) -> None:
 
 
 @contextmanager
-def with_root_path(database: str, *, of_uvicorn: bool) -> Generator[str]:
-    """Serve with ASGI's `root_path`: of uvicorn's option, or of an application that mounts ours."""
+def with_root_path(
+    database: str, *, of_uvicorn: bool, root_path: str | None = "/hub"
+) -> Generator[str]:
+    """Serve with ASGI's `root_path`: of uvicorn's option, or of an application that mounts ours.
+
+    With None the scope has none, as ASGI allows.
+    """
     settings = make_settings(database)
     inner = create_app(settings)
 
     async def mounting(scope: Scope, receive: Receive, send: Send) -> None:
-        await inner({**scope, "root_path": "/hub"}, receive, send)
+        scope.pop("root_path", None)
+        if root_path is not None:
+            scope["root_path"] = root_path
+        await inner(scope, receive, send)
 
     config = server_config(inner, settings)
     if of_uvicorn:
@@ -214,6 +223,12 @@ def test_the_root_path_of_a_mounting_application_is_honoured(database: str) -> N
         created = httpx.post(f"{url}hub/api/projects", json={"name": "Payments"})
         location = urljoin(str(created.url), created.headers["location"])
         assert httpx.get(location).json() == created.json()
+
+
+def test_a_scope_without_a_root_path_is_served(database: str) -> None:
+    with with_root_path(database, of_uvicorn=False, root_path=None) as url:
+        assert_problem(httpx.get(f"{url}nothing"), 404)
+        assert httpx.get(url, follow_redirects=True).url.path == "/docs"
 
 
 @pytest.fixture

@@ -9,51 +9,34 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from service.git.batches import fetch_in_batches
-from service.git.errors import (
-    DISK_FULL,
-    TOO_LARGE,
-    GitError,
-    GitMachineError,
-    GitRefError,
-    GitTooLargeError,
-)
+from service.git.contents import BlobFetcher
+from service.git.errors import GitError, GitMachineError, GitRefError
 from service.git.folder import TemporaryFolder
 from service.git.names import parse_branch, parse_folder
 from service.git.objects import (
-    Blobs,
     Tree,
     find_default_branch,
     find_entry,
     find_ref,
     read_ancestors,
     read_entries,
-    read_sizes,
 )
 from service.git.renames import find_renames
-from service.git.runner import GitRunner
+from service.git.runner import NO_BLOBS, NO_TREES, GitRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
+    from service.git.objects import Blobs
     from service.git.options import GitOptions
 
-MAX_FILE_BYTES = 5_000_000
 # About 100 KB for most repositories, and enough for the exact date of two folders out of three.
 HISTORY_COMMITS = 50
 
-NULL_ID = "0" * 40  # broken tools list files with it; no object has it
-OBJECT_ID = re.compile(r"[0-9a-f]{40}")
-FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance")
-NO_BLOBS = "--filter=blob:none"  # git still fetches blobs that are wanted by id
-NO_TREES = "--filter=tree:0"
-NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
 NEWEST_COMMIT = ("rev-list", "--max-count=1", "--no-commit-header")
 
 
@@ -66,8 +49,6 @@ class GitRepository:
     def __init__(self, options: GitOptions) -> None:
         """Store the options; entering the context creates the directory."""
         self._options = options
-        self._commit: str | None = None
-        self._tree_id: str | None = None
         # The name of the repository's default branch, once it was read.
         self.default_branch: str | None = None
 
@@ -79,6 +60,7 @@ class GitRepository:
         except OSError as error:
             raise GitMachineError("The service cannot make a temporary directory.") from error
         self._git = GitRunner(self._options, self._folder.path, deadline)
+        self._blobs = BlobFetcher(self._git, self._options)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -123,27 +105,27 @@ class GitRepository:
                 folder = parse_folder(folder)
             except ValueError as error:
                 raise GitError(str(error)) from None
-        await self._initialise()
+        await self._git.initialise()
         flags = (NO_BLOBS, f"--depth={HISTORY_COMMITS}")
         try:
-            await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, ref)
+            await self._git.fetch(url, *flags, wanted=ref)
         except GitRefError:
             await self.read_head(url, branch)  # its error says why the ref is missing
             raise
         commit, root, seconds = await self._read_fetched_head()
         is_exact = True
-        self._commit, self._tree_id = commit, root
+        tree_id = root if folder is None else await self._find_folder(commit, folder)
+        self._blobs.commit, self._blobs.tree_id = commit, tree_id
         if folder is not None:
-            self._tree_id = await self._find_folder(commit, folder)
             seconds, is_exact = await self._date_folder(commit, folder) or (seconds, False)
-        output = await self._git.run("ls-tree", "-r", "-z", self._tree_id)
+        output = await self._git.run("ls-tree", "-r", "-z", tree_id)
         prefix = b"" if folder is None else folder.encode() + b"/"
         entries = await asyncio.to_thread(read_entries, output, prefix, self._options.max_files)
         return Tree(
             commit=commit,
             commit_date=_date(seconds),
             is_date_exact=is_exact,
-            tree_id=self._tree_id,
+            tree_id=tree_id,
             entries=entries,
         )
 
@@ -154,11 +136,11 @@ class GitRepository:
         show a newer branch than before: its commits above `head` are not returned. The result is
         empty if the branch does not have `head`.
         """
-        await self._initialise()
+        await self._git.initialise()
         if not (self._git.git_dir / "FETCH_HEAD").exists():
             flags = (NO_TREES, f"--depth={HISTORY_COMMITS}")
             ref = _ref(branch)
-            await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, ref)
+            await self._git.fetch(url, *flags, wanted=ref)
         output = await self._git.run("rev-list", "--parents", "FETCH_HEAD", "--")
         return await asyncio.to_thread(read_ancestors, output, head)
 
@@ -167,37 +149,7 @@ class GitRepository:
 
         The Blobs say which of them the server cannot give, while it gives others.
         """
-        wanted = list(dict.fromkeys(ids))
-        if not all(OBJECT_ID.fullmatch(blob) for blob in wanted):
-            raise GitError("An id is not that of a git object.")
-        await self._initialise()
-        present = await self._read_present_sizes()
-        to_fetch = [blob for blob in wanted if blob not in present and blob != NULL_ID]
-        are_giants_left_out = False
-        try:
-            await fetch_in_batches(
-                to_fetch, partial(self._fetch_batch, url), partial(self._probe, url)
-            )
-        except GitTooLargeError:
-            await self._fetch_without_giants(url)
-            are_giants_left_out = True
-        if to_fetch:
-            present = await self._read_present_sizes()
-        sizes: dict[str, int] = {}
-        too_large: dict[str, int | None] = {}
-        missing: set[str] = set()
-        for blob in wanted:
-            size = present.get(blob)
-            if size is None and (blob == NULL_ID or not are_giants_left_out):
-                missing.add(blob)
-            elif size is None or size > MAX_FILE_BYTES:
-                too_large[blob] = size
-            else:
-                sizes[blob] = size
-        if sum(sizes.values()) > self._options.max_bytes:
-            raise GitError(f"The files have more than {self._options.max_bytes:,} bytes together.")
-        output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
-        return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
+        return await self._blobs.fetch(url, ids)
 
     async def find_renames(
         self,
@@ -210,8 +162,7 @@ class GitRepository:
 
     def fetched_bytes(self) -> int:
         """Return the size of all packs in bytes: about as many as were transferred."""
-        packs = self._git.git_dir.glob("objects/pack/*.pack")
-        return sum(pack.stat().st_size for pack in packs)
+        return self._git.fetched_bytes()
 
     @property
     def refused_tokens(self) -> dict[str, int]:
@@ -226,10 +177,6 @@ class GitRepository:
     async def _list_refs(self, url: str, *arguments: str) -> Path:
         """Return the file with ids and names of the refs whose names end with a given one."""
         return await self._git.run_remote(url, "ls-remote", *arguments, git_dir=os.devnull)
-
-    async def _initialise(self) -> None:
-        if not self._git.git_dir.exists():
-            await self._git.run("init", "-q", "--bare", "--template=")
 
     async def _read_fetched_head(self) -> tuple[str, str, str]:
         """Return the fetched commit's id, its tree's id and its date in seconds since 1970.
@@ -271,49 +218,6 @@ class GitRepository:
         shallow = self._git.git_dir / "shallow"
         is_oldest = shallow.exists() and newest in shallow.read_text().split()
         return seconds, not is_oldest
-
-    async def _read_present_sizes(self) -> dict[str, int]:
-        """Return the sizes of the blobs that were fetched already, by their ids."""
-        output = await self._cat_file("--batch-all-objects", "--unordered", "--batch-check")
-        return await asyncio.to_thread(read_sizes, output)
-
-    async def _cat_file(self, *arguments: str, stdin: Path | None = None) -> Path:
-        # Twice the limit, since git prints a line before each object. The contents themselves are
-        # within the limit: fetch_blobs has checked their sizes.
-        file_bytes = 2 * self._options.max_bytes
-        return await self._git.run("cat-file", *arguments, stdin=stdin, file_bytes=file_bytes)
-
-    async def _fetch_batch(self, url: str, ids: list[str]) -> None:
-        stdin = await self._write_ids(ids)
-        flags = (NO_BLOBS, "--depth=1", "--no-write-fetch-head", "--stdin")
-        await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, stdin=stdin)
-        if self.fetched_bytes() > self._options.max_bytes:
-            raise GitTooLargeError(TOO_LARGE.format(bytes=self._options.max_bytes))
-
-    async def _probe(self, url: str) -> None:
-        """Fetch the newest commit again, without trees and contents: see whether fetches work."""
-        if self._commit is None:
-            raise GitError("The folder has to be fetched first.")
-        flags = (NO_TREES, "--refetch", "--depth=1", "--no-write-fetch-head")
-        await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, self._commit)
-
-    async def _fetch_without_giants(self, url: str) -> None:
-        """Fetch all blobs of the folder but giants: a server tells no sizes before it sends."""
-        for pack in self._git.unfinished_packs():
-            pack.unlink()
-        if self._tree_id is None:
-            raise GitError("The folder has to be fetched first.")
-        # Without NO_BLOBS: of two filters, git applies both.
-        flags = (NO_GIANTS, "--refetch", "--depth=1", "--no-write-fetch-head")
-        await self._git.run_remote(url, *FETCH, *flags, "--end-of-options", url, self._tree_id)
-
-    async def _write_ids(self, ids: Iterable[str]) -> Path:
-        path = self._git.new_path("ids")
-        try:
-            await asyncio.to_thread(path.write_text, "".join(f"{blob}\n" for blob in ids))
-        except OSError as error:
-            raise GitMachineError(DISK_FULL) from error
-        return path
 
 
 def _ref(branch: str | None) -> str:

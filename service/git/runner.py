@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
     from service.git.options import GitOptions
 
+FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance")
+NO_BLOBS = "--filter=blob:none"  # git still fetches blobs that are wanted by id
+NO_TREES = "--filter=tree:0"
+
 # The most bytes read from the end of git's standard error.
 ERROR_BYTES = 16_384
 
@@ -57,6 +61,22 @@ class GitRunner:
         self.refused_tokens: dict[str, int] = {}
         self._is_version_checked = False
         self._file_count = 0
+
+    async def initialise(self) -> None:
+        """Make the repository, unless it is there already."""
+        if not self.git_dir.exists():
+            await self.run("init", "-q", "--bare", "--template=")
+
+    async def fetch(
+        self, url: str, *flags: str, wanted: str | None = None, stdin: Path | None = None
+    ) -> None:
+        """Fetch what `wanted` names, a ref or an id, or the ids in the file `stdin`."""
+        names = [] if wanted is None else [wanted]
+        await self.run_remote(url, *FETCH, *flags, "--end-of-options", url, *names, stdin=stdin)
+
+    def fetched_bytes(self) -> int:
+        """Return the size of all packs in bytes: about as many as were transferred."""
+        return sum(pack.stat().st_size for pack in self.git_dir.glob("objects/pack/*.pack"))
 
     async def run_remote(
         self, url: str, *arguments: str, stdin: Path | None = None, git_dir: str | None = None

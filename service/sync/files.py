@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from service.documents.metadata import read_metadata
 from service.documents.text import Unreadable, read_text
+from service.git.contents import MAX_FILE_BYTES
 from service.git.errors import DISK_FULL, GitError, GitMachineError
-from service.git.repository import MAX_FILE_BYTES
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
 from service.sync.results import SkippedFile

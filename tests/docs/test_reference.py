@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service import ROOT
 from service.documents.text import FILE_TYPES
-from service.git.repository import MAX_FILE_BYTES
+from service.git.contents import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS

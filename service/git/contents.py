@@ -1,0 +1,123 @@
+"""Fetches contents by their ids, in few bytes: no content twice, and none that is too large."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from service.git.batches import fetch_in_batches
+from service.git.errors import (
+    DISK_FULL,
+    TOO_LARGE,
+    GitError,
+    GitMachineError,
+    GitTooLargeError,
+)
+from service.git.objects import Blobs, read_sizes
+from service.git.runner import NO_BLOBS, NO_TREES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    from service.git.options import GitOptions
+    from service.git.runner import GitRunner
+
+MAX_FILE_BYTES = 5_000_000
+
+NULL_ID = "0" * 40  # broken tools list files with it; no object has it
+OBJECT_ID = re.compile(r"[0-9a-f]{40}")
+NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
+
+
+class BlobFetcher:
+    """Fetches the contents of one repository whose tree was fetched before."""
+
+    def __init__(self, git: GitRunner, options: GitOptions) -> None:
+        self._git = git
+        self._options = options
+        # The fetched commit and the folder's tree in it.
+        self.commit: str | None = None
+        self.tree_id: str | None = None
+
+    async def fetch(self, url: str, ids: Collection[str]) -> Blobs:
+        """Fetch contents by the ids of a Tree's entries, in as few bytes as the server allows.
+
+        The Blobs say which of them the server cannot give, while it gives others.
+        """
+        wanted = list(dict.fromkeys(ids))
+        if not all(OBJECT_ID.fullmatch(blob) for blob in wanted):
+            raise GitError("An id is not that of a git object.")
+        await self._git.initialise()
+        present = await self._read_present_sizes()
+        to_fetch = [blob for blob in wanted if blob not in present and blob != NULL_ID]
+        are_giants_left_out = False
+        try:
+            await fetch_in_batches(
+                to_fetch, partial(self._fetch_batch, url), partial(self._probe, url)
+            )
+        except GitTooLargeError:
+            await self._fetch_without_giants(url)
+            are_giants_left_out = True
+        if to_fetch:
+            present = await self._read_present_sizes()
+        sizes: dict[str, int] = {}
+        too_large: dict[str, int | None] = {}
+        missing: set[str] = set()
+        for blob in wanted:
+            size = present.get(blob)
+            if size is None and (blob == NULL_ID or not are_giants_left_out):
+                missing.add(blob)
+            elif size is None or size > MAX_FILE_BYTES:
+                too_large[blob] = size
+            else:
+                sizes[blob] = size
+        if sum(sizes.values()) > self._options.max_bytes:
+            raise GitError(f"The files have more than {self._options.max_bytes:,} bytes together.")
+        output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
+        return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
+
+    async def _read_present_sizes(self) -> dict[str, int]:
+        """Return the sizes of the blobs that were fetched already, by their ids."""
+        output = await self._cat_file("--batch-all-objects", "--unordered", "--batch-check")
+        return await asyncio.to_thread(read_sizes, output)
+
+    async def _cat_file(self, *arguments: str, stdin: Path | None = None) -> Path:
+        # Twice the limit, since git prints a line before each object. The contents themselves are
+        # within the limit: fetch_blobs has checked their sizes.
+        file_bytes = 2 * self._options.max_bytes
+        return await self._git.run("cat-file", *arguments, stdin=stdin, file_bytes=file_bytes)
+
+    async def _fetch_batch(self, url: str, ids: list[str]) -> None:
+        stdin = await self._write_ids(ids)
+        flags = (NO_BLOBS, "--depth=1", "--no-write-fetch-head", "--stdin")
+        await self._git.fetch(url, *flags, stdin=stdin)
+        if self._git.fetched_bytes() > self._options.max_bytes:
+            raise GitTooLargeError(TOO_LARGE.format(bytes=self._options.max_bytes))
+
+    async def _probe(self, url: str) -> None:
+        """Fetch the newest commit again, without trees and contents: see whether fetches work."""
+        if self.commit is None:
+            raise GitError("The folder has to be fetched first.")
+        flags = (NO_TREES, "--refetch", "--depth=1", "--no-write-fetch-head")
+        await self._git.fetch(url, *flags, wanted=self.commit)
+
+    async def _fetch_without_giants(self, url: str) -> None:
+        """Fetch all blobs of the folder but giants: a server tells no sizes before it sends."""
+        for pack in self._git.unfinished_packs():
+            pack.unlink()
+        if self.tree_id is None:
+            raise GitError("The folder has to be fetched first.")
+        # Without NO_BLOBS: of two filters, git applies both.
+        flags = (NO_GIANTS, "--refetch", "--depth=1", "--no-write-fetch-head")
+        await self._git.fetch(url, *flags, wanted=self.tree_id)
+
+    async def _write_ids(self, ids: Iterable[str]) -> Path:
+        path = self._git.new_path("ids")
+        try:
+            await asyncio.to_thread(path.write_text, "".join(f"{blob}\n" for blob in ids))
+        except OSError as error:
+            raise GitMachineError(DISK_FULL) from error
+        return path

@@ -93,6 +93,11 @@ check: _development
 bench *arguments: _bench
     @exec .venv-bench/bin/python tests/bench/run.py "$@"
 
+# Attack a service on this machine, and print what that costs it: all attacks, or some by name
+[no-exit-message]
+attack *arguments: _development
+    @exec {{ python }} -m tests.attacks "$@"
+
 # Format the code and apply ruff's automatic fixes
 [no-exit-message]
 format: _development

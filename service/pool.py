@@ -1,0 +1,129 @@
+"""asyncpg's pool with deadlines: acquiring a connection, in turn, and giving it back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+
+from service.connecting.hosts import TRY_AGAIN
+from service.database_errors import GONE, DatabaseUnavailable
+from service.metrics import PoolUse
+from service.queries import CANCEL_SECONDS
+
+if TYPE_CHECKING:
+    from service.metrics import Metrics
+    from service.queries import RawConnection, Row
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+# Exponential back-off after the server refused a connection.
+RETRY_SECONDS: Final = 0.1
+LONGEST_RETRY_SECONDS: Final = 0.5
+
+
+class Pool:
+    """The connections of one worker. Each is acquired within a deadline."""
+
+    def __init__(self, pool: asyncpg.Pool[Row], metrics: Metrics) -> None:
+        self._pool = pool
+        self._metrics = metrics
+        self._waiting = 0
+        # Callers get connections in the order in which they ask. In asyncpg's own queue a newcomer
+        # can take the connection for which another caller was just woken.
+        self._turns = asyncio.Semaphore(pool.get_max_size())
+
+    async def acquire(self, seconds: float, *, is_patient: bool) -> RawConnection:
+        """Return a connection, which the caller has to release.
+
+        Raises DatabaseUnavailable after `seconds` without a connection; with is_patient=False, as
+        soon as the server refuses one. A restarting server refuses for a while, so a patient
+        caller retries.
+        """
+        started = time.perf_counter()
+        self._waiting += 1
+        try:
+            # Not asyncpg's own timeout, for which Python 3.11 starts a task.
+            async with asyncio.timeout(seconds):
+                return await self._acquire_or_retry(started + seconds, is_patient=is_patient)
+        except TimeoutError as error:
+            raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
+        except (
+            *TRY_AGAIN,
+            *GONE,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            ValueError,
+        ) as error:
+            # ValueError: the URL has a part that asyncpg cannot use.
+            raise DatabaseUnavailable("unreachable") from error
+        finally:
+            self._waiting -= 1
+            self._metrics.connection_wait.observe(time.perf_counter() - started)
+
+    async def _acquire_or_retry(self, deadline: float, *, is_patient: bool) -> RawConnection:
+        delay = RETRY_SECONDS
+        while True:
+            try:
+                return await self._acquire_in_turn()
+            except TimeoutError:
+                raise
+            except TRY_AGAIN:
+                if not is_patient or time.perf_counter() + delay >= deadline:
+                    raise
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, LONGEST_RETRY_SECONDS)
+
+    async def _acquire_in_turn(self) -> RawConnection:
+        await self._turns.acquire()
+        try:
+            return await self._pool.acquire()
+        except BaseException:
+            self._turns.release()
+            raise
+
+    async def release(self, connection: RawConnection, *, has_succeeded: bool) -> None:
+        """Give a connection back for the next caller."""
+        try:
+            if has_succeeded and connection._con is not None:
+                # As the pool's own method does, but not in a task: this waits only where asyncpg
+                # closes an old connection, and a cancellation then cuts it.
+                connection._con._on_release()
+                await connection._holder.release(CANCEL_SECONDS)
+            else:
+                await self._pool.release(connection, timeout=CANCEL_SECONDS)
+        except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
+            # The pool dropped the connection and will open another. The caller has its result.
+            log.warning("database_connection_dropped", error=repr(error))
+        finally:
+            self._turns.release()
+
+    async def close(self, seconds: float) -> None:
+        """Close all connections; cut those that are not closed after `seconds`."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=seconds)
+        except TimeoutError:
+            self._pool.terminate()
+
+    def terminate(self) -> None:
+        """Cut all connections at once and open no more: the pool cannot be used after this."""
+        self._pool.terminate()
+
+    def read_use(self) -> PoolUse:
+        """Return the connections in use and idle, and the callers that wait for one."""
+        idle = self._pool.get_idle_size()
+        return PoolUse(
+            maximum=self._pool.get_max_size(),
+            used=self._pool.get_size() - idle,
+            idle=idle,
+            waiting=self._waiting,
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the pool has all its connections, and all are in use."""
+        pool = self._pool
+        return pool.get_size() == pool.get_max_size() and pool.get_idle_size() == 0

@@ -1,0 +1,134 @@
+"""Statements with a deadline each: on one connection, or on any free one of the pool."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias, TypeVar
+
+import asyncpg
+
+from service.database_errors import GONE, DatabaseUnavailable, redact_values
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    # Generic for the type checker only: at run time asyncpg's classes are not.
+    RawConnection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+
+T = TypeVar("T")
+
+Row: TypeAlias = asyncpg.Record
+
+# At a statement's deadline asyncpg asks the server to cancel the statement, and waits for that. A
+# frozen or unreachable server does not respond, so this much later the connection is cut.
+CANCEL_SECONDS: Final = 0.5
+
+
+class Queries(ABC):
+    """Statements on a connection, or on any free connection of the pool.
+
+    Every method raises DatabaseUnavailable when a deadline passes or the server goes away, and
+    asyncpg's own PostgresError when the statement is wrong.
+    """
+
+    @abstractmethod
+    async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        """Return the result of `statement(connection, seconds)`, which may take so many seconds."""
+
+    async def fetch(self, query: LiteralString, *arguments: object) -> list[Row]:
+        """Return all rows."""
+        return await self.run_statement(
+            lambda connection, seconds: connection.fetch(query, *arguments, timeout=seconds)
+        )
+
+    async def fetch_row(self, query: LiteralString, *arguments: object) -> Row | None:
+        """Return the first row, or None without rows."""
+        return await self.run_statement(
+            lambda connection, seconds: connection.fetchrow(query, *arguments, timeout=seconds)
+        )
+
+    async def fetch_row_or_404(self, query: LiteralString, *arguments: object, missing: str) -> Row:
+        """Return the first row; without rows raise a 404 Problem with `missing` as its detail."""
+        row = await self.fetch_row(query, *arguments)
+        if row is None:
+            raise Problem("not_found", missing)
+        return row
+
+    async def fetch_value(self, query: LiteralString, *arguments: object) -> Any:
+        """Return the first column of the first row, or None without rows."""
+        return await self.run_statement(
+            lambda connection, seconds: connection.fetchval(query, *arguments, timeout=seconds)
+        )
+
+    async def execute(self, query: LiteralString, *arguments: object) -> str:
+        """Run a statement and return its command tag, such as `UPDATE 1`."""
+        return await self.run_statement(
+            lambda connection, seconds: connection.execute(query, *arguments, timeout=seconds)
+        )
+
+
+class Connection(Queries):
+    """One connection of the pool, held for several statements; each has `seconds` to finish."""
+
+    def __init__(self, connection: RawConnection, seconds: float) -> None:
+        self._connection = connection
+        self.seconds = seconds
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[None]:
+        """Commit at the end of the block, or roll back if the block raises."""
+        transaction = self._connection.transaction()
+        await self.run_statement(lambda _, __: transaction.start())
+        try:
+            yield
+        except BaseException as error:
+            # The block's own error is raised even if the rollback fails: the connection is cut
+            # then, which also ends the transaction.
+            if _is_closed(self._connection):
+                raise
+            if isinstance(error, DatabaseUnavailable):
+                self._connection.terminate()  # a rollback would time out, too
+            else:
+                with suppress(DatabaseUnavailable):
+                    await self.run_statement(lambda _, __: transaction.rollback())
+            raise
+        await self.run_statement(lambda _, __: transaction.commit())
+
+    async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        # Cancelling a task or a statement waits for a response of the server; terminating waits
+        # for nothing.
+        terminate = asyncio.get_running_loop().call_later(
+            self.seconds + CANCEL_SECONDS, self._connection.terminate
+        )
+        try:
+            return await statement(self._connection, self.seconds)
+        except (TimeoutError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError) as error:
+            raise DatabaseUnavailable("timeout") from error
+        except GONE as error:
+            raise DatabaseUnavailable("unreachable") from error
+        except asyncpg.InternalClientError as error:
+            # asyncpg's protocol state is inconsistent after a server went away between statements.
+            self._connection.terminate()
+            raise DatabaseUnavailable("unreachable") from error
+        except asyncpg.PostgresError as error:
+            redact_values(error)
+            raise
+        except asyncpg.InterfaceError as error:
+            if not _is_closed(self._connection):
+                redact_values(error)
+                raise
+            raise DatabaseUnavailable("unreachable") from error
+        finally:
+            terminate.cancel()
+
+
+def _is_closed(connection: RawConnection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the connection was cut, and the pool has taken it back
+        return True

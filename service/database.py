@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
+import structlog
 
 from service.connecting.hosts import Connector, session_settings
 from service.connecting.url import read_url
+from service.database_errors import DatabaseUnavailable
 from service.pool import Pool
 from service.queries import CANCEL_SECONDS, Connection, Queries, Row, T
 
@@ -18,12 +23,18 @@ if TYPE_CHECKING:
     from service.metrics import Metrics, PoolUse
     from service.queries import RawConnection
 
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
 __all__ = ["CANCEL_SECONDS", "Connection", "Database", "Queries", "Row", "open_database"]
 
 ACQUIRE_SECONDS: Final = 5.0  # includes connecting, where the pool opens a new connection
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 1.0
+
+# How often a statement is run that the server undoes each time, and the pause in between.
+ATTEMPTS: Final = 3
+PAUSE_SECONDS: Final = 0.02
 
 STATEMENTS_KEPT: Final = 100  # prepared statements of each connection
 
@@ -60,15 +71,32 @@ class Database(Queries):
             await self._pool.release(connection, has_succeeded=has_succeeded)
 
     async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        """Run a statement in a transaction of its own.
+
+        A statement that the server has undone because of another one is run again, on any
+        connection: up to ATTEMPTS times, and until STATEMENT_SECONDS have passed.
+        """
         # Without `connection()`, whose generator costs as much as acquiring the connection.
-        connection = await self._pool.acquire(ACQUIRE_SECONDS, is_patient=True)
-        has_succeeded = False
-        try:
-            result = await Connection(connection, STATEMENT_SECONDS).run_statement(statement)
-            has_succeeded = True
-            return result
-        finally:
-            await self._pool.release(connection, has_succeeded=has_succeeded)
+        started = time.perf_counter()
+        acquire_seconds, seconds = ACQUIRE_SECONDS, STATEMENT_SECONDS
+        for attempt in count(1):
+            connection = await self._pool.acquire(acquire_seconds, is_patient=True)
+            has_succeeded = False
+            try:
+                result = await Connection(connection, seconds).run_statement(statement)
+                has_succeeded = True
+            except DatabaseUnavailable as error:
+                seconds = started + STATEMENT_SECONDS - time.perf_counter() - PAUSE_SECONDS
+                if not error.can_run_again or attempt == ATTEMPTS or seconds < 0:
+                    raise
+                log.info("database_statement_repeated", error=repr(error.__cause__))
+            else:
+                return result
+            finally:
+                await self._pool.release(connection, has_succeeded=has_succeeded)
+            await asyncio.sleep(PAUSE_SECONDS)
+            acquire_seconds = min(ACQUIRE_SECONDS, seconds)
+        raise AssertionError  # count() has no end
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:

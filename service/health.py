@@ -41,7 +41,8 @@ MIGRATIONS_PENDING: Final = Health("connected", "migrations_pending")
 SHUTTING_DOWN: Final = Health("unknown", "shutting_down")
 UNHEALTHY: Final = (TIMEOUT, UNREACHABLE, POOL_TIMEOUT, MIGRATIONS_PENDING, SHUTTING_DOWN)
 
-UNAVAILABLE: Final = {
+# Of any other reason the database is unreachable for health.
+UNAVAILABLE: Final[dict[str, Health]] = {
     "timeout": TIMEOUT,
     "unreachable": UNREACHABLE,
     "pool_timeout": POOL_TIMEOUT,
@@ -160,7 +161,7 @@ class HealthCheck:
         try:
             health = await self._compare_schema()
         except DatabaseUnavailable as error:
-            health, cause = UNAVAILABLE[error.reason], error.__cause__
+            health, cause = UNAVAILABLE.get(error.reason, UNREACHABLE), error.__cause__
         except asyncpg.UndefinedTableError:  # yoyo's table: no migration was ever applied
             self._metrics.migrations_pending.set(len(self._migrations))
             health, cause = MIGRATIONS_PENDING, None

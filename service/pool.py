@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 
 from service.connecting.hosts import TRY_AGAIN
-from service.database_errors import GONE, DatabaseUnavailable
+from service.database_errors import DatabaseUnavailable
 from service.metrics import PoolUse
 from service.queries import CANCEL_SECONDS
 
@@ -51,13 +51,7 @@ class Pool:
                 return await self._acquire_or_retry(started + seconds, is_patient=is_patient)
         except TimeoutError as error:
             raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
-        except (
-            *TRY_AGAIN,
-            *GONE,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            ValueError,
-        ) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             # ValueError: the URL has a part that asyncpg cannot use.
             raise DatabaseUnavailable("unreachable") from error
         finally:
@@ -95,7 +89,7 @@ class Pool:
                 await connection._holder.release(CANCEL_SECONDS)
             else:
                 await self._pool.release(connection, timeout=CANCEL_SECONDS)
-        except (TimeoutError, *GONE, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             # The pool dropped the connection and will open another. The caller has its result.
             log.warning("database_connection_dropped", error=repr(error))
         finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias, TypeVar
 
 import asyncpg
 
-from service.database_errors import GONE, DatabaseUnavailable, redact_values
+from service.database_errors import DatabaseUnavailable, find_passing, redact_values
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -29,11 +29,16 @@ Row: TypeAlias = asyncpg.Record
 CANCEL_SECONDS: Final = 0.5
 
 
+# Reasons for which the server may not respond to a rollback, either.
+NO_RESPONSE: Final = ("timeout", "unreachable")
+
+
 class Queries(ABC):
     """Statements on a connection, or on any free connection of the pool.
 
-    Every method raises DatabaseUnavailable when a deadline passes or the server goes away, and
-    asyncpg's own PostgresError when the statement is wrong.
+    Every method raises DatabaseUnavailable for what passes by itself: a deadline that passed, a
+    server that went away, and the errors of `PASSING` in database_errors. Of any other error it
+    raises asyncpg's own PostgresError, without the statement's values.
     """
 
     @abstractmethod
@@ -91,7 +96,10 @@ class Connection(Queries):
             # then, which also ends the transaction.
             if _is_closed(self._connection):
                 raise
-            if isinstance(error, DatabaseUnavailable):
+            if isinstance(error, DatabaseUnavailable) and error.reason in (
+                "timeout",
+                "unreachable",
+            ):
                 self._connection.terminate()  # a rollback would time out, too
             else:
                 with suppress(DatabaseUnavailable):
@@ -107,17 +115,24 @@ class Connection(Queries):
         )
         try:
             return await statement(self._connection, self.seconds)
-        except (TimeoutError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError) as error:
+        except TimeoutError as error:
             raise DatabaseUnavailable("timeout") from error
-        except GONE as error:
+        except OSError as error:
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.InternalClientError as error:
             # asyncpg's protocol state is inconsistent after a server went away between statements.
-            self._connection.terminate()
+            self._cut()
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.PostgresError as error:
             redact_values(error)
-            raise
+            passing = find_passing(error)
+            if passing is None:
+                raise
+            if passing.ends_session:
+                self._cut()
+            raise DatabaseUnavailable(
+                passing.reason, can_run_again=passing.can_run_again
+            ) from error
         except asyncpg.InterfaceError as error:
             if not _is_closed(self._connection):
                 redact_values(error)
@@ -125,6 +140,10 @@ class Connection(Queries):
             raise DatabaseUnavailable("unreachable") from error
         finally:
             terminate.cancel()
+
+    def _cut(self) -> None:
+        if not _is_closed(self._connection):
+            self._connection.terminate()
 
 
 def _is_closed(connection: RawConnection) -> bool:

@@ -40,10 +40,18 @@ SKIPPED_FILES_SHOWN: Final = 20
 NAME_LENGTH: Final = 255
 PROJECT_NAME: Final = Text(shortest=1, longest=NAME_LENGTH, is_line=True)
 
+SCHEMA_BEHIND: Final = "the schema is behind the code: run migrate first"
 UNAVAILABLE: Final[dict[Reason, str]] = {
     "unreachable": "the database cannot be reached: does it run, and is DATABASE_URL right?",
     "timeout": "the database does not respond in time: is DATABASE_URL right?",
     "pool_timeout": "the database is too slow",
+    "conflict": "another change to the same data came first: try again",
+    "locked": "another change to the same data is under way: try again",
+    "read_only": "the database accepts no changes: is it a standby, or DATABASE_URL that of one?",
+    "out_of_resources": "the database is out of disk, memory or connections; its log says of which",
+    "system_error": "the database has an error of input and output; its log says more",
+    "schema_changed": "a migration has just changed the schema: try again",
+    "schema_behind": SCHEMA_BEHIND,
 }
 
 
@@ -96,7 +104,7 @@ def sync_repository(
     except Problem as error:  # the source was deleted after it was registered
         raise CommandError(error.detail) from None
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
-        raise CommandError("the schema is behind the code: run migrate first") from None
+        raise CommandError(SCHEMA_BEHIND) from None
     except asyncpg.PostgresError as error:
         raise CommandError(f"the database refuses: {error}") from None
 

@@ -77,18 +77,28 @@ class Parser(httptools.HttpRequestParser):
     def __init__(self, protocol: HttpProtocol) -> None:
         super().__init__(protocol)
         self._protocol = protocol
+        # As uvicorn does: data after a request with `Connection: close` is no error.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: bytes | bytearray | memoryview | array[int]) -> None:
-        """Parse `data`. Parse a head with an Upgrade header a second time, without the header."""
-        rest = data
+        """Parse `data`. Parse a head with an Upgrade header a second time, without the header.
+
+        A new parser does so. The one that saw the header has ended its message: it drops all that
+        follows where the request asks to close the connection or is of HTTP/1.0.
+        """
+        parser, rest = self, data
         while True:
             try:
-                super().feed_data(rest)
+                super(Parser, parser).feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
-                super().feed_data(self._protocol.head_without_upgrade())
                 rest = memoryview(rest)[upgrade.args[0] :]
             else:
                 return
+            head = self._protocol.head_without_upgrade()
+            if not head:
+                return  # what follows a CONNECT is not HTTP
+            parser = self._protocol.renew_parser()
+            super(Parser, parser).feed_data(head)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -117,9 +127,12 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Replace uvicorn's parser with Parser."""
         super().connection_made(transport)
-        self.parser = Parser(self)
-        # As uvicorn does: data after a request with `Connection: close` is no error.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.renew_parser()
+
+    def renew_parser(self) -> Parser:
+        """Parse what follows with a new parser, and return it."""
+        self.parser = parser = Parser(self)
+        return parser
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the running request of the disconnect: uvicorn tells only the last one received."""
@@ -231,6 +244,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._has_progressed = True
         super().on_message_complete()
         self._is_in_head = True
+        if not self.parser.should_keep_alive():
+            # Trailers, too, may have `Connection: close`: the parser drops all that follows.
+            self.cycle.keep_alive = False
+            if self.cycle.response_complete:
+                self.transport.close()
 
     def end_if_late(self) -> None:
         """Close the connection if its client has kept it in a state for too long.

@@ -7,7 +7,7 @@ write.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,14 +26,20 @@ DATABASE_AWAY: Final = (
     f"The database was away or too slow {MAX_ATTEMPTS} times while this ran; try later."
 )
 
-# The transaction that ends a run locks the run's row, so that no other worker can claim the run. If
-# the worker freezes or loses its connection meanwhile, PostgreSQL ends the transaction. PostgreSQL
-# 17 and newer have transaction_timeout, which also limits a transaction of many short statements.
+# If a worker freezes or loses its connection while it writes, PostgreSQL ends the transaction.
+# PostgreSQL 17 and newer have transaction_timeout, which also limits a transaction of many short
+# statements.
 HOLD_LIMITS: Final = {
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
     "transaction_timeout": "300s",
 }
+
+
+# The keys of the advisory locks on a row of project_doc, and on its project: see begin_write. Two
+# ids with the same hash only wait for each other.
+SOURCE_LOCK: Final[LiteralString] = "hashtextextended(project_doc.id::text, 1)"
+PROJECT_LOCK: Final[LiteralString] = "hashtextextended(project_doc.project_id::text, 2)"
 
 
 class Claim(NamedTuple):
@@ -56,7 +62,7 @@ async def claim_run(database: Database) -> Claim | None:
     The caller has to fail a run with more than MAX_ATTEMPTS attempts instead of starting it.
     """
     row = await database.fetch_row(
-        """
+        f"""
         update sync_run
         set status = 'running',
             claim_id = gen_random_uuid(),
@@ -70,6 +76,12 @@ async def claim_run(database: Database) -> Claim | None:
             from sync_run
             where finished_at is null
                 and (claimed_until is null or claimed_until < now())
+                -- Not while its worker writes documents, even if that cannot renew its claim.
+                and (status <> 'running' or (
+                    select pg_try_advisory_xact_lock_shared({SOURCE_LOCK})
+                    from project_doc
+                    where id = project_doc_id
+                ))
                 and (not_before is null or not_before <= now())
             order by created_at
             limit 1
@@ -122,10 +134,12 @@ async def release_run(database: Database, claim: Claim, *, is_attempt: bool) -> 
     )
 
 
-async def hold_claim(transaction: Connection, claim: Claim) -> Row:
-    """Lock a claimed run and its source until the transaction ends; raises ClaimLostError.
+async def begin_write(transaction: Connection, claim: Claim) -> None:
+    """Begin to write a run's documents in a transaction; raises ClaimLostError.
 
-    Returns the source's github_url, branch and github_folder_path.
+    Locks no row: requests that change the source, or queue a run of it, do not wait for the write.
+    Advisory locks keep two writers of one source apart, such as a worker that was frozen and the
+    one that claimed its run, and tell a deletion that documents are being written.
     """
     await transaction.execute(
         """
@@ -136,9 +150,37 @@ async def hold_claim(transaction: Connection, claim: Claim) -> Row:
         list(HOLD_LIMITS),
         list(HOLD_LIMITS.values()),
     )
+    await transaction.execute(
+        f"""
+        select pg_advisory_xact_lock_shared({PROJECT_LOCK}), pg_advisory_xact_lock({SOURCE_LOCK})
+        from project_doc
+        where id = $1
+        """,
+        claim.source_id,
+    )
+    # A statement of its own, which sees what was committed while the locks were waited for.
+    is_valid = await transaction.fetch_value(
+        """
+        select exists (select from sync_run where id = $1 and claim_id = $2)
+            and exists (select from project_doc where id = $3)
+        """,
+        claim.run_id,
+        claim.claim_id,
+        claim.source_id,
+    )
+    if not is_valid:
+        raise ClaimLostError
+
+
+async def hold_claim(transaction: Connection, claim: Claim) -> Row:
+    """Lock a claimed run and its source until the transaction ends; raises ClaimLostError.
+
+    Returns the source's github_url, branch and github_folder_path. Requests that change the source
+    wait from here on, so this comes after the documents have been written.
+    """
     # In the order of a deletion, so that the two cannot deadlock: the project, the source, the run.
     # The project because PostgreSQL checks that it is there when a row of project_doc is updated
-    # twice in a transaction, as it is here and by the triggers of document.
+    # twice in a transaction, as it is here and by the trigger of changed_source.
     await transaction.execute(
         """
         select from project

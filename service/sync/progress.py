@@ -1,4 +1,4 @@
-"""The progress of a run, and the transaction that ends the run."""
+"""The progress of a run, and the transaction that writes its documents and ends it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from service.sync.claims import hold_claim
+import asyncpg
+
+from service.sync.claims import ClaimLostError, begin_write, hold_claim
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -36,25 +38,43 @@ class Progress:
         # Renewing the claim and ending the run update the same row. They wait for each other here,
         # because statements that wait in PostgreSQL run into their deadlines.
         self.lock = asyncio.Lock()
-        self.is_finishing = False
+        self._is_locked = False
+        # While a run is written, no other worker can claim it, even if renewing the claim fails.
+        self.is_writing = False
         self.is_finished = False
 
     @asynccontextmanager
-    async def finishing(
-        self, database: Database, claim: Claim, location: SourceLocation | None = None
-    ) -> AsyncGenerator[Connection]:
-        """Hold the claim in a transaction that ends the run; commit it at the end of the block.
+    async def writing(self, database: Database, claim: Claim) -> AsyncGenerator[Connection]:
+        """Hold a transaction that writes a run's documents; commit it at the end of the block.
 
-        Raises ClaimLostError, and SourceMovedError if the source is not at `location` any more.
+        The claim is renewed meanwhile. Before the block records the run's end, it calls `finish`.
+        Raises ClaimLostError.
         """
-        async with self.lock:
-            self.is_finishing = True
-            try:
-                async with database.transaction() as transaction:
-                    row = await hold_claim(transaction, claim)
-                    if location and tuple(row) != location:
-                        raise SourceMovedError
+        try:
+            async with database.transaction() as transaction:
+                try:
+                    await begin_write(transaction, claim)
+                    self.is_writing = True
                     yield transaction
-                self.is_finished = True
-            finally:
-                self.is_finishing = False
+                except asyncpg.ForeignKeyViolationError:
+                    raise ClaimLostError from None  # the source was deleted meanwhile
+            self.is_finished = self._is_locked
+        finally:
+            self.is_writing = False
+            if self._is_locked:
+                self._is_locked = False
+                self.lock.release()
+
+    async def finish(
+        self, transaction: Connection, claim: Claim, location: SourceLocation | None = None
+    ) -> None:
+        """Lock the source and the run until the block of `writing` ends, which is to be soon.
+
+        Raises ClaimLostError, and SourceMovedError if the source is not at `location` any more:
+        the transaction is rolled back then.
+        """
+        await self.lock.acquire()
+        self._is_locked = True
+        row = await hold_claim(transaction, claim)
+        if location and tuple(row) != location:
+            raise SourceMovedError

@@ -124,7 +124,8 @@ async def sync_source(
                 fetched = repository.fetched_bytes()
                 refused = repository.refused_tokens
     except GitError as error:
-        async with progress.finishing(database, claim) as transaction:
+        async with progress.writing(database, claim) as transaction:
+            await progress.finish(transaction, claim)
             awaited = await fail_run(transaction, claim, str(error), fetched)
         fields = {"status": "failed", "error": str(error), **awaited}
         return Outcome(fields, refused, isinstance(error, GitMachineError))
@@ -157,14 +158,12 @@ class _Pass:
                 tree.commit, tree.tree_id, tree.commit_date if is_dated else shown.date
             )
         found = await self._find_pushes(source, shown.commit)
-        async with self.progress.finishing(
-            self.database, self.claim, source.location
-        ) as transaction:
+        async with self.progress.writing(self.database, self.claim) as transaction:
             unchanged = await transaction.fetch_value(
                 "select count(*) from document where project_doc_id = $1", source.id
             )
             return await self._complete(
-                transaction, shown, Counts(0, 0, 0, unchanged, 0), skipped_before, found
+                transaction, source, shown, Counts(0, 0, 0, unchanged, 0), skipped_before, found
             )
 
     async def _write_difference(
@@ -201,14 +200,13 @@ class _Pass:
             # Without a tree's id, the next run compares everything, and asks for these files again.
             shown_tree_id = None if unavailable else tree.tree_id
             found = await self._find_pushes(source, tree.commit)
-            async with self.progress.finishing(
-                self.database, self.claim, source.location
-            ) as transaction:
+            async with self.progress.writing(self.database, self.claim) as transaction:
                 await move_files(transaction, source.id, moves)
                 await write_files(transaction, source.id, read, contents)
                 await remove_files(transaction, source.id, removed)
                 return await self._complete(
                     transaction,
+                    source,
                     Revision(tree.commit, shown_tree_id, tree.commit_date),
                     counts,
                     SkippedFiles(all_skipped, len(all_skipped)),
@@ -268,12 +266,14 @@ class _Pass:
     async def _complete(
         self,
         transaction: Connection,
+        source: Source,
         shown: Revision,
         counts: Counts,
         skipped: SkippedFiles,
         found: set[str],
     ) -> dict[str, Any]:
         """Record the source's new revision and the run's results; return the log line's fields."""
+        await self.progress.finish(transaction, self.claim, source.location)
         await show_revision(
             transaction, self.claim.source_id, shown, self.repository.default_branch
         )

@@ -22,6 +22,7 @@ from service.sync.claims import (
     MAX_ATTEMPTS,
     RENEW_SECONDS,
     ClaimLostError,
+    begin_write,
     claim_run,
     hold_claim,
     release_run,
@@ -239,6 +240,7 @@ class Syncer:
         """Record a failure; log it with `fields`. Without `fields` the caller has logged it."""
         try:
             async with self._database.transaction() as transaction:
+                await begin_write(transaction, claim)
                 await hold_claim(transaction, claim)
                 awaited = await fail_run(transaction, claim, error, 0)
             self._metrics.count_sync_given_up()
@@ -257,8 +259,7 @@ def _warn_of_missing_push(fields: Mapping[str, Any], outcome: Mapping[str, Any])
 
 def _is_overdue(progress: Progress) -> bool:
     """Return whether the claim may have expired, and another worker may have claimed the run."""
-    # The transaction that ends a run locks its row, so that no other worker can claim it.
-    is_ours = progress.is_finishing or progress.is_finished
+    is_ours = progress.is_writing or progress.is_finished
     return not is_ours and time.monotonic() > progress.claimed_at + CLAIM_SECONDS
 
 

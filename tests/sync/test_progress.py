@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
@@ -11,6 +12,10 @@ import httpx
 import psycopg
 import pytest
 
+from service.database import Database, open_database
+from service.metrics import Metrics
+from service.sync.claims import Claim, ClaimLostError
+from service.sync.progress import Progress
 from tests.support.copies import (
     DOCUMENTS,
     WAITING_WRITES,
@@ -26,6 +31,7 @@ from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
 
 FILES = make_files()
+WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
 
 
 def test_a_run_reads_a_source_again_that_is_moved_meanwhile(hub: Hub) -> None:
@@ -82,11 +88,10 @@ def test_a_claim_lost_just_before_writing_prevents_the_write(copies: Copies) -> 
     source = copies.create_source(FILES)
     copies.request(source)
     copies.wait_for_stalled()
-    waiting = WAITING_WRITES.replace("insert into document", "for no key update")
     with psycopg.connect(copies.database) as connection:
         connection.execute("select from project_doc for update")
         copies.resume()
-        eventually(lambda: run_sql(copies.database, waiting) == [(1,)])
+        eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
         connection.execute("update sync_run set claim_id = gen_random_uuid()")
     service.wait_for("sync_claim_lost")
     assert run_sql(copies.database, DOCUMENTS) == []
@@ -108,38 +113,59 @@ def test_a_run_that_writes_for_long_is_logged_as_finished(copies: Copies) -> Non
     assert not service.find("sync_claim_lost")
 
 
-@pytest.mark.parametrize("what", ["project", "source"])
-def test_changing_and_deleting_a_source_wait_while_its_run_writes(
-    copies: Copies, what: str
+def test_a_change_of_a_source_while_its_documents_are_written_is_in_the_same_run(
+    copies: Copies,
 ) -> None:
     service = copies.start()
     source = copies.create_source(FILES)
+    copies.git.create("team/other").commit({"other.md": b"# Other"})
     [[project]] = run_sql(copies.database, "select id::text from project")
-    path = f"/api/projects/{project}" if what == "project" else f"/api/project-docs/{source}"
-    statuses: dict[str, int] = {}
-
-    def send(method: str, path: str) -> None:
-        body = {"name": "Other", "branch": "main"} if method == "PUT" else None
-        response = httpx.request(method, f"{service.url}{path}", json=body, timeout=30)
-        statuses[method] = response.status_code
-
-    senders = [
-        threading.Thread(target=send, args=("PUT", f"/api/project-docs/{source}")),
-        threading.Thread(target=send, args=("DELETE", path)),
-    ]
+    url = "https://git.example/team/other.git"
     with locked_documents(copies.database):
         copies.request(source)
         eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
-        for sender in senders:
-            sender.start()
-            time.sleep(0.3)
-        assert statuses == {}
-    for sender in senders:
-        sender.join()
-    assert statuses in ({"DELETE": 200, "PUT": 200}, {"DELETE": 200, "PUT": 404})
-    for table in ("document", "sync_run", "project_doc"):
-        assert run_sql(copies.database, f"select * from {table}") == []
+        for path, change in (
+            (f"/api/projects/{project}", {"name": "Other"}),
+            (f"/api/project-docs/{source}", {"name": "Other", "github_url": url}),
+        ):
+            response = httpx.put(f"{service.url}{path}", json=change)
+            assert response.status_code == 200
+            assert change.items() <= response.json().items()
+        assert run_sql(copies.database, WAITING_WRITES) == [(1,)]
+    copies.wait_for_runs(("completed", 1))
+    assert copies.holds({"other.md": b"# Other"})
     assert_no_fault(copies)
+
+
+def test_a_second_writer_of_a_source_waits_and_writes_nothing(database: str, hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"a"})
+    source = hub.create_source(hub.create_project(), remote)
+    hub.sync(source)
+    [claimed] = run_sql(
+        database,
+        "update sync_run set status = 'running', finished_at = null, claim_id = gen_random_uuid(), "
+        "claimed_until = now() + interval '1 hour' returning id, claim_id, project_doc_id, 1",
+    )
+    claim = Claim(*claimed)
+
+    async def write_twice() -> None:
+        async with open_database(database, 2, Metrics()) as pool:
+            second: asyncio.Task[None]
+            async with Progress(0.0).writing(pool, claim) as transaction:
+                await transaction.execute("update document set file_path = 'b.md'")
+                second = asyncio.create_task(write("c.md", pool))
+                await asyncio.to_thread(eventually, lambda: run_sql(database, WAITING) == [(1,)])
+                await transaction.execute("update sync_run set claim_id = gen_random_uuid()")
+            with pytest.raises(ClaimLostError):
+                await second
+
+    async def write(path: str, pool: Database) -> None:
+        async with Progress(0.0).writing(pool, claim) as transaction:
+            await transaction.execute("update document set file_path = $1", path)
+
+    asyncio.run(write_twice())
+    assert set(dict(run_sql(database, DOCUMENTS))) == {"b.md"}
 
 
 def test_changing_and_deleting_sources_during_runs_causes_no_deadlock(copies: Copies) -> None:

@@ -1,0 +1,2 @@
+-- Empty whenever no transaction is under way.
+delete from changed_source;

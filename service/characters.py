@@ -26,6 +26,10 @@ CONTROL_BUT_SPACE: Final = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 BEYOND_ASCII: Final = re.compile(r"[^\0-\x7f]")
 
+# The characters that JSON escapes with one more (RFC 8259, 7), and those that it writes as \u00XX.
+_ESCAPED_SHORT: Final = b'"\\\b\t\n\f\r'
+_ESCAPED_LONG: Final = bytes(set(range(0x20)) - set(_ESCAPED_SHORT))
+
 
 def replace_unstorable(text: str) -> str:
     """Return the text with U+FFFD in place of each character that PostgreSQL cannot store."""
@@ -38,3 +42,11 @@ def one_line(text: str, limit: int) -> str:
     """Return at most `limit` characters of the text, each run of white space as one space."""
     # Cut first: the text may have megabytes.
     return " ".join(text[: 10 * limit].split())[:limit].rstrip()
+
+
+def json_bytes(text: str | bytes) -> int:
+    """Return the bytes of a text, or of its UTF-8, as a string of JSON, without building that."""
+    utf8 = text.encode() if isinstance(text, str) else text
+    without_long = utf8.translate(None, _ESCAPED_LONG)
+    escaped_short = len(without_long) - len(without_long.translate(None, _ESCAPED_SHORT))
+    return 2 + len(utf8) + escaped_short + 5 * (len(utf8) - len(without_long))

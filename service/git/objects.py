@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from service.git.errors import GitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
     from datetime import datetime
     from pathlib import Path
@@ -41,7 +42,44 @@ class Tree:
     is_date_exact: bool
     # Folders have the same tree id if, and only if, their contents are equal.
     tree_id: str
-    entries: list[Entry]
+    entries: Entries
+
+
+class Entries:
+    """The entries of a tree, read from git's file at each iteration: a list could take 300 MB.
+
+    Readable from any thread, also after GitRepository.
+    """
+
+    def __init__(self, path: Path, prefix: bytes, max_entries: int) -> None:
+        """Open the output of `git ls-tree -r -t -z`; `prefix` comes before each path.
+
+        Raises GitError if there are more than `max_entries`, folders among them.
+        """
+        self._prefix = prefix
+        # The descriptor outlives the file's directory; it is closed with the last reference.
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
+        # A few trees that contain each other print millions of lines.
+        if sum(part.count(b"\0") for part in self._read()) > max_entries:
+            raise GitError(
+                f"The folder has more than {max_entries:,} files and folders: name one that has "
+                "less."
+            )
+
+    def __iter__(self) -> Iterator[Entry]:
+        for record in _split_records(self._read()):
+            head, _, name = record.partition(b"\t")
+            mode, kind, object_id = head.decode().split()
+            if kind != "tree":
+                path = self._prefix + name
+                yield Entry(path, sys.intern(mode), sys.intern(kind), object_id)
+
+    def _read(self) -> Iterator[bytes]:
+        start = 0
+        while part := os.pread(self._file, READ_BYTES, start):
+            yield part
+            start += len(part)
 
 
 class Blobs:
@@ -113,38 +151,25 @@ def find_default_branch(path: Path) -> str | None:
     return None
 
 
-def read_entries(path: Path, prefix: bytes, max_files: int) -> list[Entry]:
-    """Return the entries in the output of `git ls-tree -r -z`, with `prefix` before each path.
-
-    Raises GitError if there are more than `max_files`.
-    """
-    entries: list[Entry] = []
-    with path.open("rb") as file:
-        # Part by part, because a few trees that contain each other print millions of lines.
-        rest = b""
-        while part := file.read(READ_BYTES):
-            *records, rest = (rest + part).split(b"\0")
-            if len(entries) + len(records) > max_files:
-                raise GitError(f"The folder has more than {max_files:,} files.")
-            for record in records:
-                head, _, name = record.partition(b"\t")
-                mode, kind, blob = head.decode().split()
-                entries.append(Entry(prefix + name, sys.intern(mode), sys.intern(kind), blob))
-    return entries
-
-
 def find_entry(path: Path, name: bytes) -> tuple[str, str] | None:
     """Return type and id of the first entry with this name in the output of `git ls-tree -z`."""
-    rest = b""
     with path.open("rb") as file:
-        while part := file.read(READ_BYTES):
-            *records, rest = (rest + part).split(b"\0")
-            for record in records:
-                head, _, found = record.partition(b"\t")
-                if found == name:
-                    _, kind, object_id = head.decode().split()
-                    return kind, object_id
+        for record in _split_records(iter(lambda: file.read(READ_BYTES), b"")):
+            head, _, found = record.partition(b"\t")
+            if found == name:
+                _, kind, object_id = head.decode().split()
+                return kind, object_id
     return None
+
+
+def _split_records(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what ends in NUL. Raises GitError for a record of more than READ_BYTES."""
+    rest = b""
+    for part in parts:
+        *records, rest = (rest + part).split(b"\0")
+        if len(rest) > READ_BYTES:
+            raise GitError(f"The folder has a path of more than {READ_BYTES:,} bytes.")
+        yield from records
 
 
 def read_sizes(path: Path) -> dict[str, int]:

@@ -33,8 +33,8 @@ class GitOptions:
     # Limits each of these separately: one fetch, all fetches of one GitRepository together, and
     # the wanted contents together, unpacked.
     max_bytes: int = 268_435_456
-    # Files, links and submodules in the folder, wanted or not.
-    max_files: int = 100_000
+    # Files, links, submodules and folders in the folder, wanted or not.
+    max_entries: int = 500_000
 
     @property
     def all_tokens(self) -> tuple[GitToken, ...]:

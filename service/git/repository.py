@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from service.git.contents import BlobFetcher
-from service.git.errors import GitError, GitMachineError, GitRefError
+from service.git.errors import GitError, GitMachineError, GitRefError, GitTooLargeError
 from service.git.folder import TemporaryFolder
 from service.git.names import parse_branch, parse_folder
 from service.git.objects import (
+    Entries,
     Tree,
     find_default_branch,
     find_entry,
     find_ref,
     read_ancestors,
-    read_entries,
 )
 from service.git.renames import find_renames
 from service.git.runner import NO_BLOBS, NO_TREES, GitRunner
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 # About 100 KB for most repositories, and enough for the exact date of two folders out of three.
 HISTORY_COMMITS = 50
+# The most bytes of the list of a folder's files: 500,000 with paths of 200 bytes. Without a limit a
+# few kilobytes of trees that contain each other print terabytes.
+LISTING_BYTES = 128_000_000
 
 NEWEST_COMMIT = ("rev-list", "--max-count=1", "--no-commit-header")
 
@@ -118,9 +121,7 @@ class GitRepository:
         self._blobs.commit, self._blobs.tree_id = commit, tree_id
         if folder is not None:
             seconds, is_exact = await self._date_folder(commit, folder) or (seconds, False)
-        output = await self._git.run("ls-tree", "-r", "-z", tree_id)
-        prefix = b"" if folder is None else folder.encode() + b"/"
-        entries = await asyncio.to_thread(read_entries, output, prefix, self._options.max_files)
+        entries = await self._list_entries(tree_id, folder)
         return Tree(
             commit=commit,
             commit_date=_date(seconds),
@@ -128,6 +129,21 @@ class GitRepository:
             tree_id=tree_id,
             entries=entries,
         )
+
+    async def _list_entries(self, tree_id: str, folder: str | None) -> Entries:
+        # With the folders: trees without files print nothing else, however many paths lead to them.
+        output = await self._list_tree("-r", "-t", tree_id)
+        prefix = b"" if folder is None else folder.encode() + b"/"
+        return await asyncio.to_thread(Entries, output, prefix, self._options.max_entries)
+
+    async def _list_tree(self, *arguments: str) -> Path:
+        try:
+            return await self._git.run("ls-tree", "-z", *arguments, file_bytes=LISTING_BYTES)
+        except GitTooLargeError:
+            raise GitError(
+                f"The list of the folder's files has more than {LISTING_BYTES / 1e6:g} MB: name a "
+                "folder that has less."
+            ) from None
 
     async def read_history(self, url: str, branch: str | None, head: str) -> set[str]:
         """Return the ids of the newest commits that `head`, once the branch's newest, leads to.
@@ -195,7 +211,7 @@ class GitRepository:
         for name in folder.split("/"):
             entry = None
             if kind == "tree":
-                listed = await self._git.run("ls-tree", "-z", tree)
+                listed = await self._list_tree(tree)
                 entry = await asyncio.to_thread(find_entry, listed, name.encode())
             if entry is None:
                 raise GitError(f"The repository has no folder {folder} in this branch.")

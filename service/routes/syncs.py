@@ -18,7 +18,7 @@ from service.routes.shared import (
     started_response,
 )
 from service.sync.queue import request_sync
-from service.sync.results import SKIPPED_FILES_KEPT
+from service.sync.skipped import SKIPPED_BYTES_KEPT, SKIPPED_FILES_KEPT
 from service.web.bodies import ExactSchema, json_response
 from service.web.operation import ResponseSpec, operation
 from service.web.paging import (
@@ -130,7 +130,10 @@ class SyncRunSchema(ExactSchema):
     skipped_files: fields.List[Any] = fields.List(
         fields.Nested(SkippedFileSchema),
         required=True,
-        metadata={"description": f"The first {SKIPPED_FILES_KEPT:,} of them."},
+        metadata={
+            "description": f"The first {SKIPPED_FILES_KEPT:,} of them, or fewer if the list would "
+            f"have more than {SKIPPED_BYTES_KEPT // 1000} kB."
+        },
     )
 
 

@@ -12,7 +12,7 @@ from service.git.contents import MAX_FILE_BYTES
 from service.git.errors import DISK_FULL, GitError, GitMachineError
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
-from service.sync.results import SkippedFile
+from service.sync.skipped import SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

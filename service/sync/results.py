@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 
 from service.sync.pushes import settle_pushes
+from service.sync.skipped import SkippedFile, SkippedFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
     from uuid import UUID
 
     from service.database import Connection, Queries
@@ -16,32 +17,6 @@ if TYPE_CHECKING:
 
 # The runs kept of each source; older finished ones are deleted.
 RUNS_KEPT: Final = 100
-
-# The most skipped files that a run's row lists; the row also has their number.
-SKIPPED_FILES_KEPT: Final = 1000
-
-
-class SkippedFile(NamedTuple):
-    """A file that is not stored, and the reason.
-
-    `blob_id` is None unless the content is the reason. A later run skips the same content for the
-    same reason without reading it.
-    """
-
-    path: str
-    reason: str
-    blob_id: str | None
-
-
-class SkippedFiles(NamedTuple):
-    """The files that a run skipped, or the first SKIPPED_FILES_KEPT of them, and their number."""
-
-    files: Sequence[SkippedFile]
-    total: int
-
-    def reasons(self) -> dict[str, str]:
-        """Return the reason of each content that was skipped, by git's id of the content."""
-        return {file.blob_id: file.reason for file in self.files if file.blob_id}
 
 
 class Counts(NamedTuple):
@@ -75,7 +50,7 @@ async def complete_run(
     run's log line: the pushed commit that the run did not find, if there is one.
     """
     # clock_timestamp(), since now() is the transaction's start, before the documents were written.
-    kept = [file._asdict() for file in skipped.files[:SKIPPED_FILES_KEPT]]
+    kept = [file._asdict() for file in skipped.files]
     return await _end_run(
         transaction,
         claim,
@@ -197,5 +172,6 @@ async def read_skipped_files(queries: Queries, source_id: UUID) -> SkippedFiles:
         source_id,
     )
     if row is None:
-        return SkippedFiles([], 0)
-    return SkippedFiles([SkippedFile(**file) for file in json.loads(row["files"])], row["skipped"])
+        return SkippedFiles()
+    files = [SkippedFile(**file) for file in json.loads(row["files"])]
+    return SkippedFiles(files, row["skipped"])

@@ -30,13 +30,8 @@ from service.sync.files import (
 from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceMovedError
 from service.sync.pushes import read_awaited_pushes
-from service.sync.results import (
-    Counts,
-    SkippedFiles,
-    complete_run,
-    fail_run,
-    read_skipped_files,
-)
+from service.sync.results import Counts, complete_run, fail_run, read_skipped_files
+from service.sync.skipped import SkippedFiles
 from service.sync.source import Revision, read_source, show_revision
 
 if TYPE_CHECKING:
@@ -53,7 +48,7 @@ if TYPE_CHECKING:
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-# The most files, documents or not, in a source's folder: a run holds their list in memory.
+# The most files and folders, documents or not, in a source's folder: a run looks at each.
 ENTRIES_MAX: Final = 500_000
 
 # Bytes that the spool of contents holds in memory before it becomes a file.
@@ -86,7 +81,7 @@ def _git_options(settings: Settings) -> GitOptions:
         tokens=settings.git_tokens,
         seconds=settings.sync_timeout,
         max_bytes=settings.sync_max_bytes,
-        max_files=ENTRIES_MAX,
+        max_entries=ENTRIES_MAX,
     )
 
 
@@ -169,13 +164,8 @@ class _Pass:
     async def _write_difference(
         self, source: Source, tree: Tree, skipped_before: SkippedFiles
     ) -> dict[str, Any]:
-        wanted, skipped = await asyncio.to_thread(choose_files, tree.entries)
         max_files, max_bytes = self.settings.sync_max_files, self.settings.sync_max_bytes
-        if len(wanted) > max_files:
-            raise GitError(
-                f"There are {len(wanted):,} documents, and {max_files:,} are the most that the "
-                "service takes: name a folder, or raise SYNC_MAX_FILES."
-            )
+        wanted, skipped = await asyncio.to_thread(choose_files, tree.entries, max_files)
         self.progress.files_total = len(wanted)
         stored = await read_stored(self.database, source.id)
         plan = compare(wanted, stored, skipped_before.reasons(), read_all=source.is_outdated)
@@ -186,9 +176,10 @@ class _Pass:
             contents = Contents(blobs, spool)
             await contents.copy_stored(self.database, source.id, plan.to_copy)
             read, unreadable = await read_files(plan.to_read, contents, max_bytes, self.progress)
-            # Files skipped for their contents come first: the row lists only SKIPPED_FILES_KEPT,
-            # and the next run reads each content again that is not in the list.
-            all_skipped = [*plan.skipped, *unreadable, *skipped]
+            # Files skipped for their contents come first: the row lists only the first files, and
+            # the next run reads each content again that is not in the list.
+            all_skipped = SkippedFiles([*plan.skipped, *unreadable])
+            all_skipped.add_all(skipped)
             hidden = {file.path for file in (*plan.skipped, *unreadable)}
             unavailable = {file.path for file in unreadable if file.blob_id is None}
             shown = {file.path: file.blob_id for file in wanted if file.path not in hidden}
@@ -209,7 +200,7 @@ class _Pass:
                     source,
                     Revision(tree.commit, shown_tree_id, tree.commit_date),
                     counts,
-                    SkippedFiles(all_skipped, len(all_skipped)),
+                    all_skipped,
                     found,
                 )
 

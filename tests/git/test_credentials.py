@@ -98,8 +98,9 @@ async def test_a_public_repository_is_read_without_a_refused_token(
         async with GitRepository(options) as repository:
             await repository.read_head(remote.url, None)
             tree = await repository.fetch_tree(remote.url, None, None)
-            blobs = await repository.fetch_blobs(remote.url, [tree.entries[0].id])
-            assert blobs.read(tree.entries[0].id) == b"a"
+            (entry,) = tree.entries
+            blobs = await repository.fetch_blobs(remote.url, [entry.id])
+            assert blobs.read(entry.id) == b"a"
             assert repository.refused_tokens == {"git.example": status}
         sent = ["authorization" in request.headers for request in server.requests]
         assert sent[0]

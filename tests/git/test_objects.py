@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from service.git import repository as repository_module
 from service.git.errors import GitError
 from service.git.objects import Blobs
 from service.git.repository import GitRepository
@@ -72,26 +72,53 @@ async def test_a_folder_with_too_many_files_is_refused(tmp_path: Path, server: G
     remote = server.create()
     remote.commit({f"docs/{number}.md": b"" for number in range(10)})
     remote.commit({"a.md": b""})
-    tree, _ = await fetch_all(git_options(tmp_path, server, max_files=10), remote.url, "docs")
-    assert len(tree.entries) == 10
-    text = await fetch_error(git_options(tmp_path, server, max_files=10), remote.url)
-    assert "more than 10 files" in text
+    tree, _ = await fetch_all(git_options(tmp_path, server, max_entries=10), remote.url, "docs")
+    assert len([*tree.entries]) == 10
+    text = await fetch_error(git_options(tmp_path, server, max_entries=10), remote.url)
+    assert "more than 10 files and folders" in text
 
 
-async def test_a_trees_listing_is_limited(tmp_path: Path, server: GitServer) -> None:
+async def test_folders_without_files_count(tmp_path: Path, server: GitServer) -> None:
     remote = server.create()
-    tree = remote.git("hash-object", "-w", "--stdin", stdin=b"x")
-    kind = "100644 blob"
-    for _ in range(9):  # 10^10 files
-        lines = "".join(f"{kind} {tree}\t{name}\n" for name in "0123456789")
+    tree = remote.git("mktree")
+    for _ in range(9):  # 10^9 folders
+        lines = "".join(f"040000 tree {tree}\t{name}\n" for name in "0123456789")
         tree = remote.git("mktree", stdin=lines.encode())
-        kind = "040000 tree"
     remote.commit_tree(tree)
-    start = time.monotonic()
-    assert "more than 10,000,000" in await fetch_error(
-        git_options(tmp_path, server, max_bytes=10_000_000), remote.url
+    text = await fetch_error(git_options(tmp_path, server), remote.url)
+    assert (
+        text == "The list of the folder's files has more than 128 MB: name a folder that has less."
     )
-    assert time.monotonic() - start < 10
+
+
+async def test_a_trees_listing_is_limited(
+    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "x" * 200
+    line = len("100644 blob ") + 40 + len("\t") + len(name) + len("\0")
+    monkeypatch.setattr(repository_module, "LISTING_BYTES", 10 * line)
+    remote = server.create()
+    remote.commit({f"{name[1:]}{number}": b"" for number in range(10)})
+    tree, _ = await fetch_all(git_options(tmp_path, server), remote.url)
+    assert len([*tree.entries]) == 10
+    remote.commit({"x": b""})
+    assert "The list of the folder's files" in await fetch_error(
+        git_options(tmp_path, server), remote.url
+    )
+
+
+async def test_an_endless_name_is_refused(tmp_path: Path, server: GitServer) -> None:
+    remote = server.create()
+    content = remote.write_object("blob", b"x")
+    remote.commit_tree(remote.write_tree(("100644", b"x" * 3_000_000, content)))
+    options = git_options(tmp_path, server)
+    async with GitRepository(options) as repository:
+        tree = await repository.fetch_tree(remote.url, None, None)
+        with pytest.raises(GitError, match="a path of more than 1,048,576 bytes"):
+            list(tree.entries)
+    assert "a path of more than 1,048,576 bytes" in await fetch_error(
+        options, remote.url, None, "y"
+    )
 
 
 async def test_long_lists_are_not_held_in_memory(tmp_path: Path, server: GitServer) -> None:
@@ -109,9 +136,8 @@ async def test_long_lists_are_not_held_in_memory(tmp_path: Path, server: GitServ
         try:
             assert await repository.read_head(remote.url, None) == commit
             assert tracemalloc.get_traced_memory()[1] < 3_000_000
-            listed = await repository.fetch_tree(remote.url, None, None)
-            size, most = tracemalloc.get_traced_memory()
+            tree = await repository.fetch_tree(remote.url, None, None)
+            assert sum(1 for _ in tree.entries) == 100_000
+            assert tracemalloc.get_traced_memory()[1] < 8_000_000
         finally:
             tracemalloc.stop()
-    assert len(listed.entries) == 100_000
-    assert most - size < 5_000_000

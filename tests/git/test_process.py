@@ -126,7 +126,7 @@ async def test_git_does_not_fetch_missing_objects_by_itself(
             f"--git-dir={temporary / name / 'repository'}",
             "cat-file",
             "-p",
-            tree.entries[0].id,
+            next(iter(tree.entries)).id,
         ]
         variables = git_process.git_environment(
             protocols=options.protocols, config_global=options.config_global, configuration={}

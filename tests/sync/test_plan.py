@@ -7,8 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.git.errors import GitError
+from service.git.objects import Entry
 from service.sync.changes import find_moves, list_changes
-from service.sync.plan import StoredFile, WantedFile, compare
+from service.sync.paths import MAX_PATH_BYTES, MAX_PATH_FOLDERS
+from service.sync.plan import (
+    FILES_ALLOWED_FOR,
+    FOLDERS_PER_FILE,
+    PATH_BYTES_PER_FILE,
+    StoredFile,
+    WantedFile,
+    choose_files,
+    compare,
+)
 from tests.support.git_server import LFS_POINTER, Link, Submodule
 from tests.support.hub import Hub, counts
 from tests.support.postgres import run_sql
@@ -223,3 +234,81 @@ def test_unusual_file_names_are_kept(hub: Hub) -> None:
     assert set(hub.files(project)) == set(names)
     for name in names:
         assert hub.document(project, name)["content"] == name
+
+
+def files(*paths: str) -> list[Entry]:
+    return [Entry(path.encode(), "100644", "blob", "0" * 40) for path in paths]
+
+
+def choose_paths(*paths: str, max_files: int = 1) -> list[str]:
+    return [file.path for file in choose_files(files(*paths), max_files)[0]]
+
+
+@pytest.mark.parametrize("character", ["x", "\x01", '"', "\u00e9"])
+def test_the_bytes_of_paths_are_limited_as_json(character: str) -> None:
+    name = character * (960 // len(character.encode()))
+    paths = [f"{number:06}{name}.md" for number in range(1000)]
+    size = len(json.dumps(paths[0], ensure_ascii=False).encode())
+    fitting = PATH_BYTES_PER_FILE * FILES_ALLOWED_FOR // size
+    assert len(choose_paths(*paths[:fitting], max_files=1000)) == fitting
+    with pytest.raises(GitError, match="The paths of the documents and of their folders have more"):
+        choose_paths(*paths[: fitting + 1], max_files=1000)
+
+
+def test_each_folder_counts_with_its_whole_path() -> None:
+    folder = "/".join(["d" * 9] * (MAX_PATH_FOLDERS - 1))
+    assert len(folder) < MAX_PATH_BYTES
+    # Each of these has a hundred folders of its own, with 50 KB of paths.
+    paths = [f"{number}/{folder}/a.md" for number in range(6)]
+    assert choose_paths(*paths, max_files=100) == paths
+    with pytest.raises(GitError, match="320,000 bytes together"):
+        choose_paths(*paths, f"7/{folder}/a.md", max_files=100)
+    # In the same folders they have little more than their own.
+    paths = [f"{folder}/{number}.md" for number in range(200)]
+    assert choose_paths(*paths, max_files=200) == paths
+
+
+def test_folders_are_limited_by_number() -> None:
+    most = FOLDERS_PER_FILE * FILES_ALLOWED_FOR
+    paths = [f"{number}/a/b/c.md" for number in range(most // 3)]
+    assert choose_paths(*paths, max_files=most) == paths
+    more = [f"{number}/a/b/c.md" for number in range(most // 3 + 1)]
+    with pytest.raises(GitError, match="in more than 2,000 folders"):
+        choose_paths(*more, max_files=1000)
+
+
+def test_more_documents_may_have_more_folders_and_longer_paths() -> None:
+    paths = [f"{number}/{'x' * 400}/c.md" for number in range(1100)]
+    with pytest.raises(GitError):
+        choose_paths(*paths, max_files=1100)
+    assert choose_paths(*paths, max_files=3000) == paths
+
+
+def test_files_that_are_no_documents_count_nothing() -> None:
+    paths = [f"{number}/{'x' * 900}/logo.png" for number in range(5000)]
+    assert choose_paths(*paths, "a.md") == ["a.md"]
+
+
+def test_a_refused_run_leaves_the_documents_as_they_were(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"# A\n"})
+    source = hub.create_source(hub.create_project(), remote)
+    hub.sync(source)
+    blob = remote.git("hash-object", "-w", "--stdin", stdin=b"# B\n")
+    tree = remote.git("mktree", stdin=f"100644 blob {blob}\ta.md\n".encode())
+    for _ in range(97):
+        tree = remote.git("mktree", stdin=f"040000 tree {tree}\t{'d' * 9}\n".encode())
+    lines = "".join(f"040000 tree {tree}\t{number}\n" for number in range(20_000))
+    remote.commit_tree(remote.git("mktree", stdin=lines.encode()))
+    run = hub.sync(source)
+    assert run["error"] == (
+        "The list of the folder's files has more than 128 MB: name a folder that has less."
+    )
+    lines = "".join(f"040000 tree {tree}\t{number}\n" for number in range(1000))
+    remote.commit_tree(remote.git("mktree", stdin=lines.encode()))
+    run = hub.sync(source)
+    assert run["error"] == (
+        "The paths of the documents and of their folders have more than 16,000,000 bytes together: "
+        "name a folder, or raise SYNC_MAX_FILES."
+    )
+    assert run_sql(hub.database, DOCUMENTS) == [("a.md", "# A\n")]

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, LiteralString
 
 import asyncpg
 import structlog
@@ -35,6 +35,11 @@ CLOSE_SECONDS: Final = 1.0
 # How often a statement is run that the server undoes each time, and the pause in between.
 ATTEMPTS: Final = 3
 PAUSE_SECONDS: Final = 0.02
+
+# A column for a `with … as materialized` that a statement joins before it locks rows. It then waits
+# for locks that other transactions hold no longer than this, and raises DatabaseUnavailable
+# "locked". Until its transaction ends, which keeps the pool free of requests that wait.
+LOCK_LIMIT: Final[LiteralString] = "set_config('lock_timeout', '250ms', true) as lock_limit"
 
 STATEMENTS_KEPT: Final = 100  # prepared statements of each connection
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
+from service.database import LOCK_LIMIT
 from service.git.names import (
     BRANCH_MAX,
     FOLDER_MAX,
@@ -18,6 +19,7 @@ from service.git.names import (
 )
 from service.problems import Problem
 from service.routes.shared import (
+    BEING_CHANGED,
     EXAMPLE_PROJECT_ID,
     EXAMPLE_RUN_ID,
     EXAMPLE_SOURCE_ID,
@@ -27,6 +29,7 @@ from service.routes.shared import (
     read_id,
     run_status_field,
 )
+from service.sync.advisory_locks import source_lock
 from service.web.bodies import (
     ExactSchema,
     InputSchema,
@@ -252,10 +255,11 @@ async def create_project_doc(request: Request) -> Response:
     try:
         row = await request.state["database"].fetch_row(
             f"""
-            with created as (
+            with limits as materialized (select {LOCK_LIMIT}), created as (
                 insert into project_doc
                     (project_id, name, description, github_url, github_folder_path, branch)
-                values ($1, $2, $3, $4, $5, $6)
+                select $1, $2, $3, $4, $5, $6
+                from limits
                 returning {COLUMNS}
             )
             select id, row_to_json(found)::text as project_doc
@@ -303,7 +307,7 @@ async def update_project_doc(request: Request) -> Response:
     data = parse_source(request, await read_json(request, ProjectDocInputSchema(partial=True)))
     row = await request.state["database"].fetch_row_or_404(
         f"""
-        with changed as (
+        with limits as materialized (select {LOCK_LIMIT}), changed as (
             update project_doc
             set name = case when $2 then $3 else name end,
                 description = case when $4 then $5 else description end,
@@ -319,6 +323,7 @@ async def update_project_doc(request: Request) -> Response:
                 end,
                 default_branch = case when not $6 or $7 = github_url then default_branch end,
                 updated_at = now()
+            from limits
             where id = $1
             returning {COLUMNS}
         ), moved as (
@@ -341,16 +346,26 @@ async def update_project_doc(request: Request) -> Response:
     return json_response(row["project_doc"])
 
 
-@operation(tag="project docs", responses={200: SOURCE_RESPONSE})
+@operation(
+    tag="project docs",
+    responses={200: SOURCE_RESPONSE},
+    problems={"unavailable": BEING_CHANGED},
+)
 async def delete_project_doc(request: Request) -> Response:
     """Delete a documentation source.
 
-    Deletes its documents, too. Returns the deleted source.
+    Deletes its documents, too. Returns the deleted source. While a sync writes documents of the
+    source, the response is 503, and the source stays as it is.
     """
     row = await request.state["database"].fetch_row_or_404(
         f"""
-        with deleted as (
+        with limits as materialized (select {LOCK_LIMIT}), held as materialized (
+            select pg_advisory_xact_lock({source_lock("id")})
+            from project_doc, limits
+            where id = $1
+        ), deleted as (
             delete from project_doc
+            using held
             where id = $1
             returning {COLUMNS}
         )

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
+from service.database import LOCK_LIMIT
 from service.problems import Problem
-from service.routes.shared import EXAMPLE_PROJECT_ID, MISSING_PROJECT, change_arguments, read_id
+from service.routes.shared import (
+    BEING_CHANGED,
+    EXAMPLE_PROJECT_ID,
+    MISSING_PROJECT,
+    change_arguments,
+    read_id,
+)
+from service.sync.advisory_locks import project_lock
 from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import LIMIT_RANGE, page_response, page_spec, read_page
@@ -100,9 +108,10 @@ async def create_project(request: Request) -> Response:
     try:
         row = await request.state["database"].fetch_row(
             f"""
-            with created as (
+            with limits as materialized (select {LOCK_LIMIT}), created as (
                 insert into project (name, description)
-                values ($1, $2)
+                select $1, $2
+                from limits
                 returning {COLUMNS}
             )
             select id, row_to_json(created)::text as project
@@ -148,11 +157,12 @@ async def update_project(request: Request) -> Response:
     try:
         row = await request.state["database"].fetch_row_or_404(
             f"""
-            with changed as (
+            with limits as materialized (select {LOCK_LIMIT}), changed as (
                 update project
                 set name = case when $2 then $3 else name end,
                     description = case when $4 then $5 else description end,
                     updated_at = now()
+                from limits
                 where id = $1
                 returning {COLUMNS}
             )
@@ -168,16 +178,26 @@ async def update_project(request: Request) -> Response:
     return json_response(row["project"])
 
 
-@operation(tag="projects", responses={200: PROJECT_RESPONSE})
+@operation(
+    tag="projects",
+    responses={200: PROJECT_RESPONSE},
+    problems={"unavailable": BEING_CHANGED},
+)
 async def delete_project(request: Request) -> Response:
     """Delete a project.
 
-    Deletes its documentation sources and documents, too. Returns the deleted project.
+    Deletes its documentation sources and documents, too. Returns the deleted project. While a sync
+    writes documents of the project, the response is 503, and the project stays as it is.
     """
     row = await request.state["database"].fetch_row_or_404(
         f"""
-        with deleted as (
+        with limits as materialized (select {LOCK_LIMIT}), held as materialized (
+            select pg_advisory_xact_lock({project_lock("id")})
+            from project, limits
+            where id = $1
+        ), deleted as (
             delete from project
+            using held
             where id = $1
             returning {COLUMNS}
         )

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from marshmallow import fields, validate
 
+from service.database_errors import DETAILS
 from service.documents.text import FILE_TYPES
 from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response
@@ -31,6 +32,9 @@ EXAMPLE_RUN_ID = "f2a7d7c1-6c0f-4a53-9a55-2b1f0a7f4d44"
 MISSING_PROJECT: Final = "There is no such project."
 MISSING_DOCUMENT: Final = "There is no such document."
 MISSING_RUN: Final = "There is no such sync of this project doc."
+
+# Of a 503: a lock was not free within LOCK_LIMIT.
+BEING_CHANGED: Final = DETAILS["locked"]
 
 CACHED: Final = "`no-cache`: a cache may keep the response, and must revalidate it each time."
 

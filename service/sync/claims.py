@@ -7,7 +7,9 @@ write.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from service.sync.advisory_locks import project_lock, source_lock
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -34,12 +36,6 @@ HOLD_LIMITS: Final = {
     "idle_in_transaction_session_timeout": "10s",
     "transaction_timeout": "300s",
 }
-
-
-# The keys of the advisory locks on a row of project_doc, and on its project: see begin_write. Two
-# ids with the same hash only wait for each other.
-SOURCE_LOCK: Final[LiteralString] = "hashtextextended(project_doc.id::text, 1)"
-PROJECT_LOCK: Final[LiteralString] = "hashtextextended(project_doc.project_id::text, 2)"
 
 
 class Claim(NamedTuple):
@@ -78,9 +74,7 @@ async def claim_run(database: Database) -> Claim | None:
                 and (claimed_until is null or claimed_until < now())
                 -- Not while its worker writes documents, even if that cannot renew its claim.
                 and (status <> 'running' or (
-                    select pg_try_advisory_xact_lock_shared({SOURCE_LOCK})
-                    from project_doc
-                    where id = project_doc_id
+                    select pg_try_advisory_xact_lock_shared({source_lock("project_doc_id")})
                 ))
                 and (not_before is null or not_before <= now())
             order by created_at
@@ -152,7 +146,8 @@ async def begin_write(transaction: Connection, claim: Claim) -> None:
     )
     await transaction.execute(
         f"""
-        select pg_advisory_xact_lock_shared({PROJECT_LOCK}), pg_advisory_xact_lock({SOURCE_LOCK})
+        select pg_advisory_xact_lock_shared({project_lock("project_id")}),
+               pg_advisory_xact_lock({source_lock("id")})
         from project_doc
         where id = $1
         """,

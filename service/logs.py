@@ -1,4 +1,7 @@
-"""Logs: one format, by structlog, for our lines and for those of the libraries."""
+"""Logs: one format, by structlog, for our lines and for those of the libraries and of Python.
+
+A thread writes them, from log_queue.py: a log that cannot be written delays nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,24 @@ import json
 import logging
 import os
 import sys
+import threading
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 import structlog
 
+from service.log_queue import QueuedStream, queue_for
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
 
     from structlog.typing import EventDict, Processor
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # Prefixes of uvicorn's messages that repeat ours or report no error. HttpProtocol logs a malformed
 # request with its id. A request that offers WebSocket is served over HTTP, as the protocol allows.
@@ -42,6 +52,7 @@ def configure_logs(level: str, form: str, *, is_one_of_several: bool = False) ->
     """
     # Python has no standard error where a service manager closed it. This file stays open.
     stderr: TextIO = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    put = _open_queue(stderr)
     is_console = form == "console" or (form == "auto" and stderr.isatty())
     shared: list[Processor] = [_add_request_fields, structlog.processors.add_log_level]
     if is_console:
@@ -68,7 +79,7 @@ def configure_logs(level: str, form: str, *, is_one_of_several: bool = False) ->
             _render_json,
         ]
 
-    handler = logging.StreamHandler(stderr)
+    handler = _Handler(put)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -85,7 +96,7 @@ def configure_logs(level: str, form: str, *, is_one_of_several: bool = False) ->
     uvicorn_log.addFilter(_is_kept)
 
     # Our lines do not go through logging, where each would take nine times as long.
-    writer = _Writer(handler)
+    writer = _Writer(put)
     structlog.configure(
         processors=[*shared, *rendering],
         logger_factory=lambda *_: writer,
@@ -94,20 +105,68 @@ def configure_logs(level: str, form: str, *, is_one_of_several: bool = False) ->
     )
 
 
-class _Writer:
-    """Writes each line to the stream of a handler. One that cannot be written is lost, as there."""
+def dropped_lines() -> int:
+    """Return how many lines this process dropped since its start."""
+    return sys.stderr.dropped_lines if isinstance(sys.stderr, QueuedStream) else 0
 
-    def __init__(self, handler: logging.StreamHandler[TextIO]) -> None:
-        self._handler = handler
+
+def _open_queue(stderr: TextIO) -> Callable[[str], object]:
+    """Return the function that takes the lines for `stderr`; send there what Python prints, too."""
+    try:
+        descriptor = stderr.fileno()
+    except (OSError, ValueError):  # no file: a stream in memory, which blocks nothing
+        return stderr.write
+    queue = queue_for(descriptor)
+    queue.tell_dropped = _tell_dropped
+    if not isinstance(stderr, QueuedStream):
+        sys.stderr = cast("TextIO", QueuedStream(queue, stderr))
+        sys.excepthook = _log_crash
+        threading.excepthook = _log_thread_crash
+        logging.captureWarnings(True)
+    return queue.put
+
+
+def _tell_dropped(lines: int) -> None:
+    log.warning("log_lines_dropped", lines=lines)
+
+
+def _log_crash(
+    cls: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    log.critical("crashed", exc_info=(cls, error, traceback))
+
+
+def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_value is not None and crash.exc_type is not SystemExit:
+        thread = crash.thread.name if crash.thread else None
+        error = (crash.exc_type, crash.exc_value, crash.exc_traceback)
+        log.critical("thread_crashed", thread=thread, exc_info=error)
+
+
+class _Handler(logging.Handler):
+    """Takes the lines of the libraries."""
+
+    def __init__(self, put: Callable[[str], object]) -> None:
+        super().__init__()
+        self._put = put
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._put(f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001 - as in logging's own handlers
+            self.handleError(record)
+
+
+class _Writer:
+    """Takes our lines."""
+
+    def __init__(self, put: Callable[[str], object]) -> None:
+        self._put = put
 
     def write(self, line: str) -> None:
-        self._handler.acquire()  # or the lines of two threads could mix
-        try:
-            self._handler.stream.write(f"{line}\n")  # standard error flushes each line
-        except (OSError, ValueError):
-            pass
-        finally:
-            self._handler.release()
+        # A stream in memory may have been closed.
+        with suppress(ValueError):
+            self._put(f"{line}\n")
 
     debug = info = warning = error = critical = write
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 BAD_SETTINGS = 2
 
+# The time for migrations to end after a signal.
+END_SECONDS = 5.0
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors go to standard error, a line for each."""
@@ -208,6 +211,10 @@ def _import_server_while_migrating(settings: Settings) -> int:
             code = migrating.wait()
         except BaseException:
             migrating.terminate()
+            try:
+                migrating.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:  # nobody reads its output: the next start goes on
+                migrating.kill()
             raise
     if code < 0:  # by the kernel, when memory runs out
         name = signal.Signals(-code).name

@@ -29,7 +29,7 @@ async def get_metrics(request: Request) -> Response:
     await request.state["health"].check()
     metrics = request.state["metrics"]
     metrics.refresh(request.state["database"].read_use())
-    # In a thread: with several workers, rendering reads a file of each.
+    # In a thread: with several workers, rendering reads the values of each.
     text = await run_in_threadpool(metrics.render)
     return Response(
         text, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"}

@@ -111,7 +111,7 @@ def test_the_metrics_are_those_of_the_service(client: httpx.Client) -> None:
 def test_every_alert_is_on_a_metric_of_the_service() -> None:
     metrics = {row[0].strip("`") for row in read_rows(REFERENCE, "Metrics")}
     rows = read_rows(OPERATING, "Watch it")
-    assert len(rows) == 6
+    assert len(rows) == 7
     for expression, _ in rows:
         named = re.findall(r"\b(?:bmadflow|http_server|db_client)_\w+", expression)
         assert named, expression

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from service.settings import Settings
+    from service.shared_values import SharedValues
 
 ROUTES: Final = [
     Route("/api/health", get_health, methods=["GET"]),
@@ -108,9 +109,12 @@ class Application(Starlette):
         return app
 
 
-def create_app(settings: Settings) -> Application:
-    """Return the ASGI application. Its lifespan needs no database to begin."""
-    metrics = Metrics()
+def create_app(settings: Settings, shared: SharedValues | None = None) -> Application:
+    """Return the ASGI application. Its lifespan needs no database to begin.
+
+    One of several workers shares the values of its metrics with the others.
+    """
+    metrics = Metrics(shared)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[State]:

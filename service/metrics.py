@@ -7,10 +7,9 @@ in Prometheus' spelling: dots become underscores, and the name ends with the uni
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,19 +21,17 @@ from prometheus_client import (
 )
 
 from service import __version__
+from service.logs import dropped_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from prometheus_client import Metric
 
+    from service.shared_values import SharedSample, SharedValues
+
     # How prometheus-client aggregates a gauge over several workers.
     _Aggregation: TypeAlias = Literal["livesum", "livemax", "livemostrecent"]
-
-# The environment variable with the folder into which each worker writes its metrics, so that any
-# worker can render those of all. prometheus-client reads the variable when it is imported: the
-# supervisor sets it before it starts the workers.
-SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 # The buckets of histograms, in seconds. OpenTelemetry advises those of requests.
 REQUEST_SECONDS: Final = (
@@ -68,10 +65,16 @@ class PoolUse(NamedTuple):
 
 
 class Metrics:
-    """The metrics of one process."""
+    """The metrics of one process or, with shared values, of all workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedValues | None = None) -> None:
         self._registry = registry = CollectorRegistry()
+        self._shared = shared
+        if shared:
+            from prometheus_client import values
+
+            # prometheus-client calls this also later, at the first observation with new labels.
+            values.ValueClass = shared.value_class()
 
         def gauge(
             name: str, text: str, labels: Sequence[str] = (), mode: _Aggregation = "livesum"
@@ -152,10 +155,18 @@ class Metrics:
             ["server_address"],
             registry=registry,
         )
+        self._log_lines_dropped = Counter(
+            "bmadflow_log_lines_dropped",
+            "Log lines that were dropped, since standard error did not take them in time.",
+            registry=registry,
+        )
+        self._dropped_lines = 0
         version = gauge(
             "target_info", "What runs here.", ["service_name", "service_version"], mode="livemax"
         )
         version.labels("bmadflow-api", __version__).set(1)
+        if shared:
+            shared.mark_alive()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that ended. `route` is the path's template, empty without a route."""
@@ -185,40 +196,54 @@ class Metrics:
         self._refused.labels(status).inc()
 
     def refresh(self, pool: PoolUse) -> None:
-        """Set the gauges of requests and connections. Too slow to do on every request."""
+        """Set what is not counted as it happens. Too slow to do on every request."""
         self._active_requests.set(self.requests_in_flight)
         self._used.set(pool.used)
         self._idle.set(pool.idle)
         self._maximum.set(pool.maximum)
         self._waiting.set(pool.waiting)
+        dropped = dropped_lines()
+        self._log_lines_dropped.inc(dropped - self._dropped_lines)
+        self._dropped_lines = dropped
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format, aggregated over the workers."""
-        registry = self._registry
-        if SHARED_FOLDER in os.environ:
-            # Imported here: a single process starts faster without it.
-            from prometheus_client.multiprocess import MultiProcessCollector
-
-            class Collector(MultiProcessCollector):
-                def collect(self) -> Iterable[Metric]:
-                    return cast("Iterable[Metric]", self.merge(_written_files()))
-
-            registry = CollectorRegistry()
-            Collector(registry)
+        if self._shared is None:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        registry.register(_Totals(self._registry, self._shared))
         return generate_latest(registry)
 
 
-def _written_files() -> list[str]:
-    """Return the workers' files, without those that a worker has created and not yet written.
+class _Totals:
+    """Collects the metrics of a registry, with the values of all workers."""
 
-    prometheus-client itself fails on such a file.
-    """
-    found: list[str] = []
-    for path in Path(os.environ[SHARED_FOLDER]).glob("*.db"):
-        with suppress(FileNotFoundError):  # a gauge of a worker that has just ended
-            if path.stat().st_size:
-                found.append(str(path))
-    return found
+    def __init__(self, registry: CollectorRegistry, shared: SharedValues) -> None:
+        self._registry = registry
+        self._shared = shared
+
+    def collect(self) -> Iterable[Metric]:
+        metrics = {metric.name: metric for metric in self._registry.collect()}
+        for metric in metrics.values():
+            metric.samples.clear()
+        buckets: defaultdict[tuple[str, tuple[tuple[str, str], ...]], list[SharedSample]]
+        buckets = defaultdict(list)
+        for sample in self._shared.read():
+            metric = metrics.get(sample.metric)
+            if metric is None:  # of a worker that was started from newer code
+                continue
+            if "le" in sample.labels:
+                labels = tuple(label for label in sample.labels.items() if label[0] != "le")
+                buckets[sample.metric, labels].append(sample)
+            else:
+                metric.add_sample(sample.name, sample.labels, sample.value)
+        for (name, labels), found in buckets.items():
+            total = 0.0
+            for sample in sorted(found, key=lambda sample: float(sample.labels["le"])):
+                total += sample.value
+                metrics[name].add_sample(sample.name, sample.labels, total)
+            metrics[name].add_sample(f"{name}_count", dict(labels), total)
+        return metrics.values()
 
 
 @asynccontextmanager

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import threading
 import time
 from multiprocessing import connection
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from prometheus_client import multiprocess
 
 from service.logs import configure_logs
-from service.metrics import SHARED_FOLDER
 from service.server.worker import STARTUP_FAILED, run_server
+from service.shared_values import SharedValues, create_regions
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
     from multiprocessing.context import SpawnProcess
     from types import FrameType
 
     from service.settings import Settings
+    from service.shared_values import Region
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -43,24 +42,28 @@ STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def supervise(settings: Settings, sockets: list[socket.socket]) -> int:
     """Run `settings.workers` processes until a signal; return 0, or STARTUP_FAILED."""
     try:
-        folder = TemporaryDirectory(prefix="bmadflow-metrics-", ignore_cleanup_errors=True)
+        regions = create_regions(settings.workers)
     except OSError as error:
-        log.critical("no_temporary_folder", error=repr(error))
-        return STARTUP_FAILED
-    with folder as path:
-        os.environ[SHARED_FOLDER] = path
-        return _Supervisor(settings, sockets).run()
+        log.error("metrics_not_shared", error=repr(error))  # noqa: TRY400
+        regions = []
+    return _Supervisor(settings, sockets, regions).run()
 
 
 def _run_worker(
-    settings: Settings, sockets: list[socket.socket], supervisor: connection.Connection
+    settings: Settings,
+    sockets: list[socket.socket],
+    supervisor: connection.Connection,
+    regions: Sequence[Region],
+    own: int,
 ) -> None:
     configure_logs(settings.log_level, settings.log_format, is_one_of_several=True)
     threading.Thread(target=_stop_with_supervisor, args=(supervisor,), daemon=True).start()
-    code = run_server(settings, sockets, url=None)
-    if supervisor.poll():  # the supervisor was killed before it could remove its folder
-        shutil.rmtree(os.environ[SHARED_FOLDER], ignore_errors=True)
-    sys.exit(code)
+    try:
+        shared = SharedValues(regions, own) if regions else None
+    except OSError as error:
+        log.error("metrics_not_shared", error=repr(error))  # noqa: TRY400
+        shared = None
+    sys.exit(run_server(settings, sockets, url=None, shared=shared))
 
 
 def _stop_with_supervisor(supervisor: connection.Connection) -> None:
@@ -71,12 +74,16 @@ def _stop_with_supervisor(supervisor: connection.Connection) -> None:
 class _Supervisor:
     """Keeps `settings.workers` processes running until a signal."""
 
-    def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
+    def __init__(
+        self, settings: Settings, sockets: list[socket.socket], regions: Sequence[Region]
+    ) -> None:
         self._settings = settings
         self._sockets = sockets
+        self._regions = regions
         self._spawn = multiprocessing.get_context("spawn")
         self._alive_end, self._workers_end = self._spawn.Pipe()
-        self._workers: dict[SpawnProcess, float] = {}
+        # When each worker was started, and the index of its region.
+        self._workers: dict[SpawnProcess, tuple[float, int]] = {}
         self._signals = 0
         self._kill_at: float | None = None
         self._is_failed = False
@@ -86,8 +93,8 @@ class _Supervisor:
         for stop_signal in STOP_SIGNALS:
             if signal.getsignal(stop_signal) is not signal.SIG_IGN:
                 signal.signal(stop_signal, self._count_signal)
-        for _ in range(self._settings.workers):
-            self._start_worker()
+        for own in range(self._settings.workers):
+            self._start_worker(own)
         acted_on = 0
         while self._workers:
             # With a timeout, because a signal does not interrupt the wait.
@@ -105,9 +112,10 @@ class _Supervisor:
     def _count_signal(self, sig: int, frame: FrameType | None) -> None:
         self._signals += 1
 
-    def _start_worker(self) -> None:
+    def _start_worker(self, own: int) -> None:
         worker = self._spawn.Process(
-            target=_run_worker, args=(self._settings, self._sockets, self._workers_end)
+            target=_run_worker,
+            args=(self._settings, self._sockets, self._workers_end, self._regions, own),
         )
         # A worker inherits the ignored SIGINT. A terminal sends Ctrl-C to every process of its
         # group, and the supervisor signals the workers: they would get two signals.
@@ -115,7 +123,7 @@ class _Supervisor:
         worker.start()
         signal.signal(signal.SIGINT, self._count_signal)
         log.info("worker_started", worker_pid=worker.pid)
-        self._workers[worker] = time.monotonic()
+        self._workers[worker] = time.monotonic(), own
 
     def _stop_workers(self, *, now: bool) -> None:
         seconds = self._settings.drain + self._settings.shutdown + STOP_MARGIN_SECONDS
@@ -127,21 +135,21 @@ class _Supervisor:
                 worker.terminate()
 
     def _replace(self, worker: SpawnProcess) -> None:
-        started = self._workers.pop(worker)
+        started, own = self._workers.pop(worker)
         worker.join()
-        # Drops the dead worker's gauges and keeps its counters.
-        multiprocess.mark_process_dead(worker.pid, os.environ[SHARED_FOLDER])
+        if self._regions:
+            self._regions[own].mark(is_alive=False)
         if self._signals or self._is_failed:
             return
         log.error("worker_ended", worker_pid=worker.pid, exit_code=worker.exitcode)
         now = time.monotonic()
         is_young = now - started < START_SECONDS
         is_fault = (worker.exitcode or 0) > 0  # it exited by itself; a signal gives a negative code
-        others_are_well = any(now - start > START_SECONDS for start in self._workers.values())
+        others_are_well = any(now - start > START_SECONDS for start, _ in self._workers.values())
         if is_young and is_fault and not others_are_well:
             self._is_failed = True
             self._stop_workers(now=False)
             return
         if is_young:  # such as killed for lack of memory: its successor may end as soon
             time.sleep(RESPAWN_SECONDS)
-        self._start_worker()
+        self._start_worker(own)

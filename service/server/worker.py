@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from service.health import HealthCheck
     from service.settings import Settings
+    from service.shared_values import SharedValues
     from service.sync.syncer import Syncer
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -36,9 +37,17 @@ HEAP_KEPT: Final = 2 * 1024 * 1024  # bytes of free memory
 TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
 
 
-def run_server(settings: Settings, sockets: list[socket.socket], url: str | None) -> int:
-    """Serve until a signal; return 0, or STARTUP_FAILED. One of several workers has no `url`."""
-    server = _Server(server_config(create_app(settings), settings), settings.drain, url)
+def run_server(
+    settings: Settings,
+    sockets: list[socket.socket],
+    url: str | None,
+    shared: SharedValues | None = None,
+) -> int:
+    """Serve until a signal; return 0, or STARTUP_FAILED.
+
+    One of several workers has no `url`, and shares the values of its metrics with the others.
+    """
+    server = _Server(server_config(create_app(settings, shared), settings), settings.drain, url)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, server.handle_exit)  # the terminal was closed
     server.run(sockets)

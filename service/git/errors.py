@@ -55,6 +55,12 @@ class GitMachineError(GitError):
 
 
 TOO_LARGE = "The repository is too large: it has more than {bytes:,} bytes to fetch."
+TOO_MUCH_CPU = "The repository takes git more than {seconds} s of computing time."
+TOO_MUCH_TO_UNPACK = (
+    "Unpacking the repository takes git more than {seconds} s of computing time, or more memory "
+    "than the service's machine has."
+)
+KILLED = "git was killed on the service's machine, as systems do that lack memory."
 UNREACHABLE = "The server cannot be reached."
 PROXY_UNREACHABLE = "The proxy (GIT_PROXY) cannot be reached."
 PROXY_REFUSES = "The proxy (GIT_PROXY) refuses the connection ({status})."
@@ -148,9 +154,8 @@ _MISSING_OBJECT = re.compile(
 _IS_DAMAGED = re.compile(r"^remote: aborting due to possible repository corruption", re.MULTILINE)
 # The server's own lines, and URLs. Their text is untrusted, so no pattern may match in it.
 _UNTRUSTED = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
-# A helper that exceeds the size of a file is killed by SIGXFSZ; where that signal is ignored, its
-# write fails with EFBIG.
-_FILE_TOO_LARGE = re.compile(rf"died of signal {int(signal.SIGXFSZ)}\b|File too large")
+# git's words on a helper that a signal ended.
+_DIED = re.compile(r"died of signal (\d+)")
 
 
 def clean(text: str) -> str:
@@ -161,17 +166,27 @@ def clean(text: str) -> str:
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
 
 
-def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) -> GitError:
+def explain(
+    code: int, errors: bytes, *, max_bytes: int, cpu_seconds: int, hidden: Iterable[str]
+) -> GitError:
     """Return the error of a git that exited with `code` and printed `errors` on standard error.
 
-    Its sentence shows none of the texts in `hidden`: secrets and local paths.
+    `max_bytes` and `cpu_seconds` are the limits that it had. The error's sentence shows none of the
+    texts in `hidden`: secrets and local paths.
     """
     text = errors.decode(errors="replace")
     if _IS_DAMAGED.search(text):
         return GitBrokenTransferError(DAMAGED)
     text = _UNTRUSTED.sub("", text)
-    if code == -signal.SIGXFSZ or _FILE_TOO_LARGE.search(text):
+    died = _DIED.search(text)
+    killed_by = -code if code < 0 else int(died[1]) if died else 0
+    # Where SIGXFSZ is ignored, a write beyond the limit fails with EFBIG.
+    if killed_by == signal.SIGXFSZ or "File too large" in text:
         return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
+    if killed_by == signal.SIGXCPU:
+        return GitError(TOO_MUCH_CPU.format(seconds=cpu_seconds))
+    if killed_by == signal.SIGKILL:
+        return GitMachineError(KILLED)
     if "couldn't find remote ref" in text:
         return GitRefError("The branch is not there any more.")
     if missing := _MISSING_OBJECT.search(text):
@@ -183,6 +198,9 @@ def explain(code: int, errors: bytes, *, max_bytes: int, hidden: Iterable[str]) 
                 return GitAccessError(sentence, _access_status(sentence, text))
             error = _CLASSES.get(sentence, GitError)
             return error(sentence.format(**found.groupdict()))
+    if "invalid index-pack output" in text:
+        # git fetch does not report a signal that ended index-pack, which prints all other faults.
+        return GitError(TOO_MUCH_TO_UNPACK.format(seconds=cpu_seconds))
     for secret in hidden:
         text = text.replace(secret, "…")
     lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))]

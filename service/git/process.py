@@ -1,11 +1,13 @@
 """One git process: its environment, its limits, and killing its process group."""
 
 import asyncio
+import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -14,9 +16,12 @@ from service.git.errors import NOT_INSTALLED, GitMachineError
 
 # The limit of address space: it stops a git whose server sends refs without end.
 MEMORY_BYTES = 1024 * 1024 * 1024
-# A transfer that stays below SLOW_BYTES per second for STALL_SECONDS is aborted.
-SLOW_BYTES = 1000
-STALL_SECONDS = 20
+# The share of a GitRepository's time that one process may compute, and the least that it may:
+# resolving the deltas of a pack of 256 MB takes about a minute.
+CPU_SHARE = 0.4
+CPU_SECONDS_MIN = 20
+# A process that ignores SIGXCPU is killed so much later.
+CPU_SECONDS_MORE = 5
 # The longest wait for a killed process group to end.
 KILL_SECONDS = 2.0
 
@@ -35,7 +40,7 @@ CONFIGURATION = {
     "fetch.unpackLimit": "1",  # always keep the pack: thousands of small files are slow
     "gc.auto": "0",
     "http.followRedirects": "false",  # the redirect's host would get the Authorization header
-    "http.lowSpeedLimit": str(SLOW_BYTES),
+    "http.lowSpeedLimit": "1",  # in bytes/s: for a server that sends nothing
     "http.proxy": "",
     "maintenance.auto": "false",
     "pack.threads": "2",  # one thread per core would exceed MEMORY_BYTES on 64 cores
@@ -44,16 +49,20 @@ CONFIGURATION = {
 
 
 def git_environment(
-    *, protocols: Sequence[str], config_global: str | None, configuration: Mapping[str, str]
+    *,
+    protocols: Sequence[str],
+    config_global: str | None,
+    stall_seconds: int,
+    configuration: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the whole environment of a git process, which inherits only PATH.
 
-    `configuration` is added to CONFIGURATION. Both go into the environment, since `ps` shows
-    arguments.
+    git ends a transfer in which nothing comes for `stall_seconds`. `configuration` is added to
+    CONFIGURATION. Both go into the environment, since `ps` shows arguments.
     """
     pairs = {
         **CONFIGURATION,
-        "http.lowSpeedTime": str(STALL_SECONDS),
+        "http.lowSpeedTime": str(stall_seconds),
         **configuration,
     }
     variables = {
@@ -75,12 +84,18 @@ def git_environment(
     return variables
 
 
-def git_command(file_bytes: int) -> list[str]:
-    """Return the start of git's command line, with limits on memory and on each file's size.
+def cpu_limit(seconds: float) -> int:
+    """Return how long a process of a GitRepository that may take `seconds` may compute."""
+    return math.ceil(max(CPU_SECONDS_MIN, seconds * CPU_SHARE))
 
-    The limits need prlimit of util-linux. With its setpriv, the kernel kills git when the thread
-    that started git ends. Without them, as on macOS, git has no such limits, and outlives a service
-    killed by SIGKILL for as long as its server sends. Raises GitMachineError without git.
+
+def git_command(file_bytes: int, cpu_seconds: int) -> list[str]:
+    """Return the start of git's command line, with limits on memory, time and each file's size.
+
+    Lower limits of this process, as from `ulimit`, stay. The limits need prlimit of util-linux.
+    With its setpriv, the kernel kills git when the thread that started git ends. Without them, as
+    on macOS, git has no such limits, and outlives a service killed by SIGKILL for as long as its
+    server sends. Raises GitMachineError without git.
     """
     git = shutil.which("git")
     if git is None:
@@ -91,9 +106,22 @@ def git_command(file_bytes: int) -> list[str]:
         command += [setpriv, "--pdeathsig", "KILL", "--"]
     prlimit = shutil.which("prlimit")
     if prlimit:
-        limits = [f"--fsize={file_bytes}", f"--as={MEMORY_BYTES}", "--core=0"]
+        cpu = lower_limit(resource.RLIMIT_CPU, cpu_seconds)
+        cpu_hard = lower_limit(resource.RLIMIT_CPU, cpu_seconds + CPU_SECONDS_MORE)
+        limits = [
+            f"--fsize={lower_limit(resource.RLIMIT_FSIZE, file_bytes)}",
+            f"--as={lower_limit(resource.RLIMIT_AS, MEMORY_BYTES)}",
+            f"--cpu={cpu}:{cpu_hard}",
+            "--core=0",
+        ]
         command += [prlimit, *limits, "--"]
     return [*command, git]
+
+
+def lower_limit(limit: int, value: int) -> int:
+    """Return the lower of `value` and this process's own soft limit, as in resource.RLIMIT_AS."""
+    soft, _ = resource.getrlimit(limit)
+    return value if soft == resource.RLIM_INFINITY else min(value, soft)
 
 
 @cache
@@ -105,13 +133,20 @@ def _has_pdeathsig(setpriv: str) -> bool:
 
 
 async def run_git(
-    command: Sequence[str], variables: Mapping[str, str], *, stdin: Path, stdout: Path, stderr: Path
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    stdin: Path,
+    stdout: Path,
+    stderr: Path,
+    watch: Callable[[int], Awaitable[None]] | None = None,
 ) -> int:
     """Run a command to its end, and return its exit code, negative for a signal.
 
-    Its input, output and errors are files. If the call is cancelled or the command fails, the
-    whole process group is killed: helpers outlive a git that is killed alone. Raises OSError if the
-    command cannot be started.
+    Its input, output and errors are files. `watch` gets the process group; what it raises ends the
+    command. If that happens, the call is cancelled or the command fails, the whole process group is
+    killed: helpers outlive a git that is killed alone. Raises OSError if the command cannot be
+    started.
     """
     with (
         stdin.open("rb") as source,
@@ -139,11 +174,29 @@ async def run_git(
             try:
                 # Cancelling a start does not prevent it: let it finish, then kill the process.
                 process = await asyncio.shield(starting)
-                code = await process.wait()
+                if watch is None:
+                    code = await process.wait()
+                else:
+                    code = await _wait_watched(process, watch)
             finally:
                 if code != 0:
                     await _kill_group(starting, read_end)
     return code
+
+
+async def _wait_watched(
+    process: asyncio.subprocess.Process, watch: Callable[[int], Awaitable[None]]
+) -> int:
+    waiting = asyncio.ensure_future(process.wait())
+    watching = asyncio.ensure_future(watch(process.pid))
+    try:
+        await asyncio.wait((waiting, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            watching.result()  # raises
+        return await waiting
+    finally:
+        waiting.cancel()
+        watching.cancel()
 
 
 async def _kill_group(starting: asyncio.Future[asyncio.subprocess.Process], read_end: int) -> None:

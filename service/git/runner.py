@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
+import resource
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,10 +30,11 @@ from service.git.errors import (
     GitTooLargeError,
     explain,
 )
-from service.git.process import git_command, git_environment, run_git
+from service.git.process import cpu_limit, git_command, git_environment, lower_limit, run_git
 from service.git.proxy import proxy_secrets
 from service.git.redirects import TRACE_BYTES, TRACE_VARIABLES, find_target
 from service.git.version import check_version
+from service.git.watch import TransferWatch, patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
 FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance")
 NO_BLOBS = "--filter=blob:none"  # git still fetches blobs that are wanted by id
 NO_TREES = "--filter=tree:0"
+
+# How much later than the watch git ends a transfer itself: without Linux's /proc, or if the service
+# was killed.
+STALL_SECONDS_MORE = 5
 
 # The most bytes read from the end of git's standard error.
 ERROR_BYTES = 16_384
@@ -55,6 +62,7 @@ class GitRunner:
         self._options = options
         self._directory = directory
         self._deadline = deadline
+        self._watch = TransferWatch(self.git_dir / "objects/pack", options.seconds)
         # By host and port: http.curloptResolve of the addresses that were checked.
         self._pins: dict[tuple[str, int], str] = {}
         # By host: the status with which it refused its token. It gets no token any more.
@@ -93,7 +101,7 @@ class GitRunner:
             return await self._run_with_token(
                 url,
                 address,
-                partial(self.run, *arguments, stdin=stdin, git_dir=git_dir),
+                partial(self.run, *arguments, stdin=stdin, git_dir=git_dir, is_remote=True),
                 configuration,
             )
         except GitMovedError:
@@ -149,7 +157,7 @@ class GitRunner:
         trace = self.new_path("trace")
         arguments = ("ls-remote", "--", url, "HEAD")
         variables = {**TRACE_VARIABLES, "GIT_TRACE_CURL": str(trace)}
-        run = partial(self.run, *arguments, git_dir=os.devnull, variables=variables)
+        run = partial(self.run, *arguments, git_dir=os.devnull, variables=variables, is_remote=True)
         with suppress(GitError):
             await self._run_with_token(url, address, run, configuration)
         if not trace.exists():
@@ -165,10 +173,12 @@ class GitRunner:
         file_bytes: int | None = None,
         configuration: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        is_remote: bool = False,
     ) -> Path:
         """Run a git command to its end; return the file of its output.
 
         `configuration` and `variables` are added to git's configuration and environment.
+        `is_remote` is for commands that speak to a server: one that sends too slowly is an error.
         No file that git writes may have more than `file_bytes`, by default the options' max_bytes.
         Raises GitError if the command fails, is too slow or cannot be started.
         """
@@ -177,7 +187,12 @@ class GitRunner:
             await self._check_version()
         directory = f"--git-dir={git_dir or self.git_dir}"
         return await self._run(
-            [directory, *arguments], stdin, file_bytes, configuration or {}, variables or {}
+            [directory, *arguments],
+            stdin,
+            file_bytes,
+            configuration or {},
+            variables or {},
+            is_remote=is_remote,
         )
 
     def unfinished_packs(self) -> list[Path]:
@@ -200,13 +215,16 @@ class GitRunner:
         file_bytes: int | None,
         configuration: Mapping[str, str],
         variables: Mapping[str, str],
+        *,
+        is_remote: bool = False,
     ) -> Path:
         options = self._options
         output, errors = self.new_path("output"), self.new_path("errors")
-        command = git_command(file_bytes or options.max_bytes)
+        command = git_command(file_bytes or options.max_bytes, cpu_limit(options.seconds))
         environment = git_environment(
             protocols=options.protocols,
             config_global=options.config_global,
+            stall_seconds=math.ceil(patience(options.seconds)) + STALL_SECONDS_MORE,
             configuration=configuration,
         )
         try:
@@ -217,6 +235,7 @@ class GitRunner:
                     stdin=stdin or Path(os.devnull),
                     stdout=output,
                     stderr=errors,
+                    watch=self._watch.end_if_slow if is_remote else None,
                 )
         except TimeoutError:
             raise GitError(
@@ -230,7 +249,7 @@ class GitRunner:
         return output
 
     def _explain(self, code: int, errors: Path, configuration: Mapping[str, str]) -> GitError:
-        max_bytes = self._options.max_bytes
+        max_bytes = lower_limit(resource.RLIMIT_FSIZE, self._options.max_bytes)
         # git does not always report that a helper was killed for the size of its file.
         if any(pack.stat().st_size >= max_bytes for pack in self.unfinished_packs()):
             return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
@@ -241,7 +260,13 @@ class GitRunner:
         paths = (str(self._directory), self._options.config_global)
         hidden = [text for text in (*paths, *secrets) if text]
         printed = _read_end(errors, ERROR_BYTES)
-        error = explain(code, printed, max_bytes=max_bytes, hidden=hidden)
+        error = explain(
+            code,
+            printed,
+            max_bytes=max_bytes,
+            cpu_seconds=cpu_limit(self._options.seconds),
+            hidden=hidden,
+        )
         if str(error) == UNREACHABLE and "http.proxy" in configuration:
             return GitMachineError(PROXY_UNREACHABLE)
         return error

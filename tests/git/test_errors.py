@@ -113,5 +113,5 @@ async def test_a_commit_that_the_server_lost_is_explained(
     ],
 )
 def test_gits_messages_are_explained_or_cleaned(errors: str, part: str) -> None:
-    error = explain(128, errors.encode(), max_bytes=1, hidden=["/tmp/here", TOKEN])
+    error = explain(128, errors.encode(), max_bytes=1, cpu_seconds=2, hidden=["/tmp/here", TOKEN])
     assert part in checked_text(error)

@@ -66,12 +66,12 @@ async def test_a_task_cancelled_during_the_removal_ends_after_it(
 
 
 CHILD = """
-import asyncio, sys, tempfile, uvloop
+import asyncio, math, sys, tempfile, uvloop
 sys.path[:0] = {path!r}
-from service.git import process as git_process
+from service.git import runner, watch
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
-git_process.STALL_SECONDS = 1
+runner.STALL_SECONDS_MORE = 1 - math.ceil(watch.patience(30))
 tempfile.tempdir = {temporary!r}
 async def main():
     async with GitRepository(GitOptions(**{settings!r})) as repository:
@@ -102,7 +102,7 @@ def test_the_directory_of_a_killed_process_is_removed_later_and_its_git_ends(
         child.kill()
         child.wait()
     (git, *_) = family
-    if git_command(1)[0].endswith("setpriv"):
+    if git_command(1, 1)[0].endswith("setpriv"):
         eventually(lambda: not is_running(git), 2)
     # git-remote-http ends when it cannot write to git, or by its own time limit.
     eventually(lambda: not any(map(is_running, family)), 10)

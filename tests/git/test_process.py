@@ -40,13 +40,16 @@ def test_git_runs_without_util_linux(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")  # BusyBox's setpriv has no --pdeathsig
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert git_process.git_command(1) == [str(tmp_path / "git")]
+    assert git_process.git_command(1, 1) == [str(tmp_path / "git")]
 
 
 def test_the_environment_has_only_what_git_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "x")
     variables = git_process.git_environment(
-        protocols=("https",), config_global=None, configuration={"http.extraHeader": "A: b"}
+        protocols=("https",),
+        config_global=None,
+        stall_seconds=7,
+        configuration={"http.extraHeader": "A: b"},
     )
     assert {name for name in variables if not re.fullmatch(r"GIT_CONFIG_\w+_\d+", name)} == {
         "PATH",
@@ -67,6 +70,7 @@ def test_the_environment_has_only_what_git_needs(monkeypatch: pytest.MonkeyPatch
         for number in range(count)
     }
     assert pairs["http.extraHeader"] == "A: b"
+    assert (pairs["http.lowSpeedLimit"], pairs["http.lowSpeedTime"]) == ("1", "7")
     assert pairs["http.followRedirects"] == "false"
     assert pairs["fetch.fsckObjects"] == "false"
     assert f"GIT_CONFIG_KEY_{count}" not in variables
@@ -129,11 +133,14 @@ async def test_git_does_not_fetch_missing_objects_by_itself(
             next(iter(tree.entries)).id,
         ]
         variables = git_process.git_environment(
-            protocols=options.protocols, config_global=options.config_global, configuration={}
+            protocols=options.protocols,
+            config_global=options.config_global,
+            stall_seconds=60,
+            configuration={},
         )
         (source, output, errors) = (tmp_path / name for name in ("in", "out", "errors"))
         source.touch()
-        command = [*git_process.git_command(1_000_000), *missing]
+        command = [*git_process.git_command(1_000_000, 60), *missing]
         code = await git_process.run_git(
             command, variables, stdin=source, stdout=output, stderr=errors
         )
@@ -164,19 +171,6 @@ async def test_the_helpers_of_a_failed_command_are_killed(tmp_path: Path) -> Non
     finally:
         with suppress(ProcessLookupError):
             os.kill(helper, signal.SIGKILL)
-
-
-async def test_a_stalled_transfer_is_aborted(
-    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch, temporary: Path
-) -> None:
-    monkeypatch.setattr(git_process, "STALL_SECONDS", 1)
-    remote = server.create()
-    remote.commit({"a.md": b""})
-    server.behaviour.stall_after = 200
-    start = time.monotonic()
-    assert "did not respond in time" in await fetch_error(git_options(tmp_path, server), remote.url)
-    assert time.monotonic() - start < 10
-    assert_nothing_is_left(temporary)
 
 
 @both_loops

@@ -24,11 +24,50 @@ UNPRINTABLE: Final = re.compile(
 # C0 and DEL, but for white space and escape, which text may have.
 CONTROL_BUT_SPACE: Final = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
+# Embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX 9), and deprecated
+# controls. Not the marks U+061C, U+200E and U+200F, which honest names in Arabic and Hebrew have
+# beside punctuation, and which move no other text.
+DIRECTION: Final = re.compile("[\u202a-\u202e\u2066-\u206f]")
+
+# Characters without a glyph: those of Unicode's property Default_Ignorable_Code_Point, the blank
+# pattern of Braille, the null notehead, and the anchors of annotations and embedded objects.
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d159"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+# White space, and those invisible characters that mean nothing at the ends of a text. Joiners,
+# variation selectors and marks of direction change the character before them.
+_BLANK_ENDS: Final = re.compile(
+    r"\A[\s\u00ad\u180e\u200b\u2060-\u2064\u2800\u3164\ufeff\uffa0]+"
+    r"|[\s\u00ad\u180e\u200b\u2060-\u2064\u2800\u3164\ufeff\uffa0]+\Z"
+)
+
 BEYOND_ASCII: Final = re.compile(r"[^\0-\x7f]")
 
 # The characters that JSON escapes with one more (RFC 8259, 7), and those that it writes as \u00XX.
 _ESCAPED_SHORT: Final = b'"\\\b\t\n\f\r'
 _ESCAPED_LONG: Final = bytes(set(range(0x20)) - set(_ESCAPED_SHORT))
+
+
+def is_visible(text: str) -> bool:
+    """Return whether a reader sees the text: a letter, a digit or a sign, not only marks on one."""
+    if text.isascii():
+        return bool(text.strip())
+    import unicodedata  # 1 MB, which the first such name needs
+
+    # Unassigned characters count as visible: a newer Unicode's letters and emoji are among them.
+    return any(
+        unicodedata.category(character) not in ("Mn", "Me", "Cc")
+        for character in _INVISIBLE.sub("", text)
+        if not character.isspace()
+    )
+
+
+def trim(text: str) -> str:
+    """Return the text without white space and invisible characters at its ends."""
+    return text.strip() if text.isascii() else _BLANK_ENDS.sub("", text)
 
 
 def replace_unstorable(text: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from marshmallow import ValidationError
 
+from service.characters import is_visible, trim
 from service.commands.errors import CommandError
 from service.database import open_database
 from service.database_errors import DatabaseUnavailable
@@ -38,7 +39,7 @@ CONNECTIONS: Final = 4
 SKIPPED_FILES_SHOWN: Final = 20
 
 NAME_LENGTH: Final = 255
-PROJECT_NAME: Final = Text(shortest=1, longest=NAME_LENGTH, is_line=True)
+PROJECT_NAME: Final = Text(shortest=1, longest=NAME_LENGTH, is_name=True)
 
 SCHEMA_BEHIND: Final = "the schema is behind the code: run migrate first"
 UNAVAILABLE: Final[dict[Reason, str]] = {
@@ -234,9 +235,13 @@ async def _undo_registration(database: Database, registered: RegisteredSource) -
 
 
 def repository_name(url: str) -> str:
-    """Return the last segment of a repository's URL without .git, cut to NAME_LENGTH characters."""
-    last = decode_part(url.rpartition("/")[2])
-    return (last.removesuffix(".git") or last)[:NAME_LENGTH]
+    """Return the last segment of a repository's URL without .git, cut to NAME_LENGTH characters.
+
+    It stays escaped where it would be invisible.
+    """
+    segment = url.rpartition("/")[2]
+    name = trim(decode_part(segment).removesuffix(".git"))
+    return (name if is_visible(name) else segment)[:NAME_LENGTH]
 
 
 async def _wait_for_run(database: Database, run_id: UUID, first_step: str) -> Row:

@@ -89,7 +89,7 @@ INPUT_FIELDS: Final = ("name", "description", "github_url", "github_folder_path"
 class ProjectDocInputSchema(InputSchema):
     """A source, as a client sends it."""
 
-    name = Text(shortest=1, longest=255, is_line=True, required=True)
+    name = Text(shortest=1, longest=255, is_name=True, required=True)
     description = Text(longest=2000, allow_none=True, load_default=None)
     github_url = Text(
         shortest=1,

@@ -35,7 +35,7 @@ COLUMNS: Final[LiteralString] = "id, name, description, created_at, updated_at"
 class ProjectInputSchema(InputSchema):
     """A project, as a client sends it."""
 
-    name = Text(shortest=1, longest=255, is_line=True, required=True)
+    name = Text(shortest=1, longest=255, is_name=True, required=True)
     description = Text(longest=2000, allow_none=True, load_default=None)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from starlette.responses import Response
 
-from service.characters import CONTROL_OR_LINE_END, UNSTORABLE
+from service.characters import CONTROL_OR_LINE_END, DIRECTION, UNSTORABLE, is_visible, trim
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 JSON_TYPE: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 
 UNSUPPORTED: Final = "Send JSON, with the header Content-Type: application/json."
+NAME_RULE: Final = (
+    "One line, with a character that can be seen. White space and invisible characters at its ends "
+    "are dropped. Control characters are refused, and so are those that change the direction of "
+    "text (U+202A to U+202E, U+2066 to U+206F)."
+)
 NOT_A_UUID: Final = "is not a UUID."
 
 
@@ -55,7 +60,9 @@ class InputSchema(Schema):
 class Text(fields.String):
     """A text of `shortest` to `longest` characters, trimmed.
 
-    Where `is_line`, control characters and line ends are refused.
+    Where `is_name`, it is one line that a reader sees as it is: control characters, line ends and
+    characters that change the direction of text are refused, and so are texts that cannot be seen.
+    Descriptions are not names, nor are folders and branches, which are as git has them.
     """
 
     # The problem's detail puts the field's name before each: see invalid().
@@ -66,27 +73,43 @@ class Text(fields.String):
     }
 
     def __init__(
-        self, *, shortest: int = 0, longest: int, is_line: bool = False, **options: Any
+        self, *, shortest: int = 0, longest: int, is_name: bool = False, **options: Any
     ) -> None:
         metadata = dict(options.pop("metadata", {}))
         if shortest:
             metadata.setdefault("pattern", r"\S")
+        if is_name:
+            metadata.setdefault("description", NAME_RULE)
         super().__init__(
             validate=validate.Length(shortest, longest, error=_length_error(shortest, longest)),
             metadata=metadata,
             **options,
         )
-        self._is_line = is_line
+        self._is_name = is_name
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
     ) -> str:
-        text = super()._deserialize(value, attr, data, **options).strip()
+        whole = super()._deserialize(value, attr, data, **options)
+        text = trim(whole) if self._is_name else whole.strip()
         if UNSTORABLE.search(text):
             raise ValidationError("must not hold NUL or half a character.")
-        if self._is_line and CONTROL_OR_LINE_END.search(text):
-            raise ValidationError("must not hold control characters.")
+        if self._is_name:
+            _check_name(whole.strip(), text)
         return text
+
+
+def _check_name(whole: str, trimmed: str) -> None:
+    """Raise ValidationError for a name that shows nothing, or something else than it is."""
+    if CONTROL_OR_LINE_END.search(trimmed):
+        raise ValidationError("must not hold control characters.")
+    if DIRECTION.search(trimmed):
+        raise ValidationError(
+            "must not hold characters that change the direction of text "
+            "(U+202A to U+202E, U+2066 to U+206F)."
+        )
+    if whole and not is_visible(trimmed):
+        raise ValidationError("must have a character that can be seen.")
 
 
 def _length_error(shortest: int, longest: int) -> str:

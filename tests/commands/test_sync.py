@@ -143,6 +143,9 @@ def test_the_project_is_named_after_the_repository_within_255_characters(
     assert run_with(variables, "sync", remote.url).returncode == 0
     assert [row[0] for row in run_sql(database, REGISTERED)] == [".git"]
     assert repository_name(f"https://git.example/{'x' * 300}") == "x" * 255
+    assert repository_name("https://git.example/%E3%85%A4.git") == "%E3%85%A4.git"
+    assert repository_name("https://git.example/docs%E3%85%A4") == "docs"
+    assert repository_name("https://git.example/team/.git") == ".git"
     assert repository_name("https://git.example/My%20Project/_git/Caf%C3%A9.git") == "Café"
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 
 if TYPE_CHECKING:
@@ -42,6 +43,112 @@ def test_names_are_trimmed_and_unknown_fields_ignored(
     client: httpx.Client,
 ) -> None:
     assert create(client, "  Payments\n", id=1, color="red")["name"] == "Payments"
+
+
+INVISIBLE = (
+    "\u200b\u00ad\u034f\u061c\u115f\u1160\u17b4\u180b\u180e\u200c\u200d\u200e\u200f\u2060\u2064\u2800\u3164"
+    "\ufe0f\ufeff\uffa0\ufff9\ufffc\U0001bca0\U0001d159\U0001d173\U000e0001\U000e0041\U000e0100\U000e0fff"
+    # combining marks, which need another character
+    "\u0301\u20dd\u0e31\u3099"
+)
+UNSEEN = [
+    *INVISIBLE,
+    INVISIBLE,
+    " \u3164 ",
+    "\u200b \u200b",
+    "\u00a0\u2003\u3000\u202f\u205f\u1680\u2800",
+]
+
+
+@pytest.mark.parametrize("name", UNSEEN, ids=ascii)
+def test_a_name_that_cannot_be_seen_is_refused(client: httpx.Client, name: str) -> None:
+    problem = assert_problem(client.post("/api/projects", json={"name": name}), 400)
+    assert problem["errors"] == {"name": ["must have a character that can be seen."]}
+
+
+@pytest.mark.parametrize(
+    "character", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u206a\u206f"
+)
+def test_a_name_that_changes_the_direction_of_text_is_refused(
+    client: httpx.Client, character: str
+) -> None:
+    for name in (f"Pay{character}ments", f"{character}Payments", f"Payments{character}"):
+        problem = assert_problem(client.post("/api/projects", json={"name": name}), 400)
+        assert "change the direction of text" in problem["errors"]["name"][0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Zahlungen für Österreich",
+        "支付",
+        "決済・文書",
+        "결제",
+        "Платежи",
+        "การชำระเงิน",
+        "การ\u200bชำระ\u200bเงิน",  # zero-width spaces where lines may break
+        "भुगतान",
+        "क्\u200dष",  # a joiner that shapes a letter
+        "ന്\u200d",  # the same at the end
+        "نمونه\u200cها",  # noqa: RUF001 Persian, with a non-joiner
+        "\u200fC++\u200f מסמכים",  # marks beside punctuation
+        "מסמכים (א)\u200f",
+        "المدفوعات",
+        "ⴰⵣⵓⵍ",
+        "ᠮᠣᠩᠭᠣᠯ\u180b",  # Mongolian, with a selector of a variant
+        "\u115fᅡ",  # a vowel of old Hangul, alone
+        "e\u0301tude",
+        "👩\u200d👩\u200d👧 Familie",
+        "❤\ufe0f",
+        "1\ufe0f\u20e3",
+        "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        "🇺🇳",
+        "葛\U000e0100",
+        "\U0001fae8",  # an emoji that came after Python 3.11
+        "\ue000",  # private use
+        "⠃⠍⠁⠙",
+        "#1",
+        "!",
+        "…",
+    ],
+    ids=ascii,
+)
+def test_honest_names_of_every_script_are_kept_as_they_are(client: httpx.Client, name: str) -> None:
+    assert create(client, name)["name"] == name
+
+
+def test_invisible_characters_at_the_ends_of_a_name_are_dropped(client: httpx.Client) -> None:
+    """Or two projects would have names that look equal."""
+    create(client, "Payments")
+    for blank in "\u200b\u2060\ufeff\u3164\uffa0\u2800\u00ad\u180e\u2003\u00a0":
+        for name in (f"Payments{blank}", f"{blank}Payments", f"{blank} {blank}Payments \n{blank}"):
+            assert_problem(client.post("/api/projects", json={"name": name}), 409)
+
+
+def test_an_invisible_name_of_an_earlier_version_stays_until_it_is_changed(
+    client: httpx.Client, database: str
+) -> None:
+    name = "\u202e\u3164"
+    (project,) = run_sql(database, f"insert into project (name) values ('{name}') returning id")[0]
+    path = f"/api/projects/{project}"
+    assert client.get(path).json()["name"] == name
+    assert client.put(path, json={"description": "x"}).json()["name"] == name
+    assert_problem(client.put(path, json={"name": name}), 400)
+    assert client.put(path, json={"name": "Payments"}).json()["name"] == "Payments"
+
+
+def test_a_source_has_the_same_rule_for_its_name_and_none_for_its_description(
+    client: httpx.Client,
+) -> None:
+    path = f"/api/projects/{create(client)['id']}/docs"
+    source = {"name": "Docs", "github_url": "https://git.example/team/docs"}
+    for name in ("\u3164", "a\u202eb"):
+        assert_problem(client.post(path, json={**source, "name": name}), 400)
+    described = {**source, "description": "\u202dfree text\u202c\n\u200b"}
+    created = client.post(path, json=described)
+    assert created.json()["description"] == described["description"]
+    changed = f"/api/project-docs/{created.json()['id']}"
+    assert_problem(client.put(changed, json={"name": "\u200b"}), 400)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,11 @@ def run_on_database(options: argparse.Namespace, work: Callable[[str], int | Non
 
 
 @contextmanager
-def running_embedded(settings: Settings) -> Generator[Settings]:
-    """Run the embedded PostgreSQLs of the settings; yield the settings with the servers' URLs."""
+def running_embedded(settings: Settings, *, restarts: bool = False) -> Generator[Settings]:
+    """Run the embedded PostgreSQLs of the settings; yield the settings with the servers' URLs.
+
+    With `restarts`, a server that ends meanwhile by itself is started again.
+    """
     addresses = (settings.database_url, settings.migrations_database_url)
     folders = dict.fromkeys(url for url in addresses if url.startswith(EMBEDDED))
     if not folders:
@@ -88,10 +91,12 @@ def running_embedded(settings: Settings) -> Generator[Settings]:
 
     try:
         with ExitStack() as servers:
-            running = {
-                url: servers.enter_context(EmbeddedPostgres(Path(url.removeprefix(EMBEDDED))))
-                for url in folders
-            }
+            running: dict[str, str] = {}
+            for url in folders:
+                server = EmbeddedPostgres(Path(url.removeprefix(EMBEDDED)))
+                running[url] = servers.enter_context(server)
+                if restarts:
+                    servers.enter_context(server.restarting())
             database_url, migrations_database_url = (running.get(url, url) for url in addresses)
             yield replace(
                 settings,

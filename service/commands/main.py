@@ -89,7 +89,7 @@ def run_serve(options: argparse.Namespace) -> int:
         sockets = listen(settings.host, settings.port, only_loopback=settings.only_loopback)
     except ListenError as error:
         raise CommandError(str(error)) from error
-    with running_embedded(settings) as running:
+    with running_embedded(settings, restarts=True) as running:
         if options.migrate and (code := _import_server_while_migrating(settings)):
             return code
         from service.server.serve import serve
@@ -187,7 +187,7 @@ def run_sync(options: argparse.Namespace) -> int:
     settings = load_settings()
     configure_logs("ERROR", settings.log_format)  # the command itself prints the lesser events
     wanted = WantedSource(options.url, options.folder, options.branch, options.project)
-    with running_embedded(settings) as running:
+    with running_embedded(settings, restarts=True) as running:
         sync_repository(running, wanted, options.output.print_line)
     return 0
 

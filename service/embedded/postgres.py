@@ -18,6 +18,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ from urllib.parse import quote
 
 from service.embedded import probe
 from service.embedded.account import Account, AccountError, choose_account, hand_over
+from service.embedded.errors import EmbeddedPostgresError
+from service.embedded.restarts import Restarts
 from service.locks import POLL_SECONDS, is_free, lock
 
 DEBIAN_VERSIONS = Path("/usr/lib/postgresql")  # Debian's initdb is here, outside of PATH
@@ -39,10 +42,6 @@ SOCKET_FOLDER_LINE = 5
 LOCKS = {"start.lock", "users.lock", "server.lock", f"{probe.SOCKET}.lock"}
 OUR_FILES = {*LOCKS, "data", "server.log", "server.log.old", probe.SOCKET}
 REMEDY = "or set DATABASE_URL to a server"
-
-
-class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot be used: one line that says what is wrong and what to do."""
 
 
 def find_binaries() -> Path:
@@ -82,6 +81,7 @@ class EmbeddedPostgres:
         self._database = database
         self._options = dict(options or {})
         self._use: int | None = None  # the descriptor that holds users.lock
+        self._is_ending = threading.Event()  # start() gives up then
 
     def __enter__(self) -> str:
         return self.start()
@@ -120,6 +120,23 @@ class EmbeddedPostgres:
         if self._release_users_lock() and self._directory.exists():
             with self._readable_errors(), self._start_lock():
                 self._stop_unused_server()
+
+    @contextlib.contextmanager
+    def restarting(self) -> Generator[None]:
+        """Start the server again during the block whenever it ends by itself: see restarts.py."""
+        watch = threading.Thread(target=self._restart_forever, name="embedded", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            self._is_ending.set()
+            watch.join()
+            self._is_ending.clear()
+
+    def _restart_forever(self) -> None:
+        restarts = Restarts(self._directory, self._server_lock, self._data, self._log)
+        while not self._is_ending.wait(restarts.pause):
+            restarts.restart_if_ended(self.start)
 
     def _error(self, text: str) -> EmbeddedPostgresError:
         return EmbeddedPostgresError(f"embedded PostgreSQL in {self._directory}: {text}, {REMEDY}")
@@ -176,6 +193,8 @@ class EmbeddedPostgres:
         """Launch the server unless it runs, wait until it replies, return its socket's folder."""
         launched, deadline = False, time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
+            if self._is_ending.is_set():
+                raise self._error("the command that uses it ends; start it again")
             if not self._is_running():
                 if launched:
                     reason = _first_error(_read_or_empty(self._log))
@@ -214,8 +233,9 @@ class EmbeddedPostgres:
         command = [str(binaries / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        server = lock(self._server_lock)
-        assert server is not None, "only the holder of start.lock takes server.lock"
+        # Only the holder of start.lock keeps server.lock; who watches takes it for a moment.
+        server = lock(self._server_lock, seconds=START_SECONDS)
+        assert server is not None
         try:  # the shell ends at once: init adopts the server, which outlives this process
             script = 'log=$1; shift; "$@" >>"$log" 2>&1 &'
             account.run(["/bin/sh", "-c", script, "sh", str(self._log), *command], server)

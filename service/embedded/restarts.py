@@ -1,0 +1,76 @@
+"""When an embedded PostgreSQL that has ended is started again: not after a stop on purpose."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from service.embedded.errors import EmbeddedPostgresError
+from service.locks import is_free
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+# How often the server's lock is tried; after a start that failed, twice as long each time.
+WATCH_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
+
+# The end of the server's log that is searched for a stop.
+LOG_BYTES: Final = 64 * 1024
+
+# What the postmaster logs for SIGTERM, SIGINT and SIGQUIT, also for those of `pg_ctl stop`. Its
+# messages are in English, as initdb's environment asks.
+_STOP: Final = re.compile(rb"received (smart|fast|immediate) shutdown request")
+
+
+class Restarts:
+    """Starts one server again and again, with pauses, and logs once what each outage is."""
+
+    def __init__(self, directory: Path, server_lock: Path, data: Path, server_log: Path) -> None:
+        """Watch the server in `directory`, which has ended when `server_lock` is free."""
+        self.pause = WATCH_SECONDS
+        self._directory = directory
+        self._server_lock = server_lock
+        self._version = data / "PG_VERSION"
+        self._server_log = server_log
+        self._told: set[str] = set()  # the events of this outage that were logged
+
+    def restart_if_ended(self, start: Callable[[], object]) -> None:
+        """Call `start` if the server has ended by itself, and its data are still there."""
+        try:
+            # A missing folder was deleted, and `start` would make a new one, without data.
+            if not self._version.exists() or not is_free(self._server_lock):
+                self.pause = WATCH_SECONDS
+                self._told.clear()
+                return
+            if self._was_stopped():
+                self._tell("embedded_postgres_stopped")
+                return
+            self._tell("embedded_postgres_ended")
+            start()
+        except (EmbeddedPostgresError, OSError) as error:
+            self._tell("embedded_postgres_not_started", error=str(error))
+            self.pause = min(2 * self.pause, LONGEST_PAUSE_SECONDS)
+        else:
+            self._told.clear()
+            self.pause = WATCH_SECONDS
+            log.info("embedded_postgres_started_again", folder=str(self._directory))
+
+    def _was_stopped(self) -> bool:
+        """Return whether a signal asked the server to stop: no kill, no fault."""
+        try:
+            with self._server_log.open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - LOG_BYTES))
+                return _STOP.search(file.read()) is not None
+        except FileNotFoundError:
+            return False
+
+    def _tell(self, event: str, **fields: str) -> None:
+        if event not in self._told:
+            self._told.add(event)
+            log.error(event, folder=str(self._directory), **fields)

@@ -1,0 +1,136 @@
+"""A server that ends while it is used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.embedded import restarts
+from service.locks import is_free
+from tests.support.embedded import postmaster, query, server
+from tests.support.postgres import run_sql
+from tests.support.service import json_log
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.service import Service
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restarts, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(restarts, "LONGEST_PAUSE_SECONDS", 0.2)
+
+
+def kill(folder: Path, number: int = signal.SIGKILL) -> None:
+    os.kill(postmaster(folder), number)
+
+
+def has_ended(folder: Path) -> bool:
+    return is_free(folder / "server.lock")
+
+
+def responds(dsn: str) -> bool:
+    try:
+        return query(dsn, "select 1") == 1
+    except Exception:  # noqa: BLE001 - whichever driver's: the server does not respond yet
+        return False
+
+
+def test_a_killed_server_comes_back_with_its_data_each_time(folder: Path) -> None:
+    postgres = server(folder, {})
+    with json_log() as read_log, postgres as dsn, postgres.restarting():
+        run_sql(dsn, "create table note as select 'kept' as text")
+        for _ in range(2):
+            kill(folder)
+            eventually(lambda: responds(dsn), seconds=30)
+        assert query(dsn, "select text from note") == "kept"
+        eventually(lambda: read_log().count("embedded_postgres_started_again") == 2)
+        assert read_log().count("embedded_postgres_ended") == 2
+    assert has_ended(folder)
+
+
+def test_two_that_use_a_killed_server_start_one(folder: Path) -> None:
+    first, second = server(folder), server(folder)
+    with first as dsn, second, first.restarting(), second.restarting():
+        kill(folder)
+        eventually(lambda: responds(dsn), seconds=30)
+        running = postmaster(folder)
+        time.sleep(0.5)
+        assert postmaster(folder) == running
+    assert has_ended(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_server_that_was_stopped_on_purpose_stays_stopped(
+    folder: Path, number: signal.Signals
+) -> None:
+    postgres = server(folder)
+    with json_log() as read_log, postgres as dsn, postgres.restarting():
+        kill(folder, number)
+        eventually(lambda: "embedded_postgres_stopped" in read_log(), seconds=30)
+        time.sleep(0.5)
+        assert has_ended(folder)
+        assert read_log().count("embedded_postgres_stopped") == 1
+        with server(folder):  # such as `just migrate`
+            assert responds(dsn)
+        assert responds(dsn)
+
+
+@pytest.mark.parametrize("part", ["", "data"])
+def test_a_server_whose_data_were_deleted_is_not_replaced_by_an_empty_one(
+    folder: Path, part: str
+) -> None:
+    postgres = server(folder)
+    with postgres, postgres.restarting():
+        pid = postmaster(folder)
+        shutil.rmtree(folder / part)
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(0.5)
+        assert not (folder / "data").exists()
+
+
+def test_a_start_that_fails_is_tried_again_and_told_once(folder: Path) -> None:
+    postgres = server(folder)
+    with json_log() as read_log, postgres as dsn, postgres.restarting():
+        control = folder / "data/global/pg_control"
+        control.rename(folder / "data/pg_control")  # as on a disk that gives nothing
+        kill(folder)
+        eventually(lambda: "embedded_postgres_not_started" in read_log(), seconds=30)
+        time.sleep(0.5)
+        (folder / "data/pg_control").rename(control)
+        eventually(lambda: responds(dsn), seconds=30)
+        assert read_log().count("embedded_postgres_not_started") == 1
+        assert read_log().count("embedded_postgres_ended") == 1
+
+
+def test_a_stop_during_a_restart_ends_the_server(folder: Path) -> None:
+    for pause in (0, 0.06, 0.1, 0.2):
+        postgres = server(folder)
+        with postgres, postgres.restarting():
+            kill(folder)
+            time.sleep(pause)
+        assert has_ended(folder)
+
+
+def test_the_service_is_healthy_again_after_its_server_was_killed(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    folder = tmp_path / "postgres"
+    service = start_service("--migrate", DATABASE_URL=f"embedded:{folder}")
+    eventually(lambda: service.find("listening"), seconds=60)
+    eventually(service.is_healthy, seconds=30)
+    kill(folder)
+    eventually(lambda: service.find("embedded_postgres_started_again"), seconds=60)
+    eventually(service.is_healthy, seconds=30)
+    service.process.terminate()
+    assert service.wait() == 0
+    assert has_ended(folder)

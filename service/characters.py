@@ -22,7 +22,7 @@ UNPRINTABLE: Final = re.compile(
 )
 
 # C0 and DEL, but for white space and escape, which text may have.
-CONTROL_BUT_SPACE: Final = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROLS_BUT_SPACE: Final = bytes({*range(0x20), 0x7F} - {*b"\t\n\v\f\r\x1b"})
 
 # Embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX 9), and deprecated
 # controls. Not the marks U+061C, U+200E and U+200F, which honest names in Arabic and Hebrew have
@@ -43,8 +43,6 @@ _BLANK_ENDS: Final = re.compile(
     r"\A[\s\u00ad\u180e\u200b\u2060-\u2064\u2800\u3164\ufeff\uffa0]+"
     r"|[\s\u00ad\u180e\u200b\u2060-\u2064\u2800\u3164\ufeff\uffa0]+\Z"
 )
-
-BEYOND_ASCII: Final = re.compile(r"[^\0-\x7f]")
 
 # The characters that JSON escapes with one more (RFC 8259, 7), and those that it writes as \u00XX.
 _ESCAPED_SHORT: Final = b'"\\\b\t\n\f\r'
@@ -81,6 +79,18 @@ def one_line(text: str, limit: int) -> str:
     """Return at most `limit` characters of the text, each run of white space as one space."""
     # Cut first: the text may have megabytes.
     return " ".join(text[: 10 * limit].split())[:limit].rstrip()
+
+
+def count_controls(text: str) -> int:
+    """Return the number of control characters of C0 and DEL, but for white space and escape."""
+    # Not with a pattern, whose matches could take 80 bytes for each character.
+    utf8 = text.encode()
+    return len(utf8) - len(utf8.translate(None, _CONTROLS_BUT_SPACE))
+
+
+def count_beyond_ascii(text: str) -> int:
+    """Return the number of characters that are not ASCII."""
+    return len(text) - len(text.encode("ascii", errors="ignore"))
 
 
 def json_bytes(text: str | bytes) -> int:

@@ -9,9 +9,10 @@ import re
 import unicodedata
 from bisect import bisect_right
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 
-from service.characters import one_line
+from service.characters import json_bytes, one_line
 from service.documents.html_tags import (
     PLAIN_TAG,
     Tag,
@@ -24,6 +25,9 @@ MAX_HEADINGS = 2_000
 MAX_HEADING_TEXT = 300  # characters
 MAX_ANCHOR = 1_000  # GitHub has no limit; a longer anchor is cut, and links to it lead nowhere
 MAX_HEADING_HTML = 4_000
+# Bytes of all headings and anchors as JSON.
+MAX_OUTLINE_BYTES = 512_000
+HEADING_FRAME_BYTES = 40  # of a heading besides its texts
 MAX_HTML_ANCHORS = 2_000
 MAX_HTML_ANCHOR = 300  # longer ones are left out
 
@@ -81,6 +85,20 @@ def read_outline(body: str) -> Outline:
     A heading with neither text nor an image's alternative text is left out, but its anchor still
     numbers later equal anchors. `body` must not have lone surrogates.
     """
+    outline = _read_page(body)
+    size = 0
+    for count, heading in enumerate(outline.headings):
+        size += json_bytes(heading.text) + json_bytes(heading.anchor) + HEADING_FRAME_BYTES
+        if size > MAX_OUTLINE_BYTES:
+            return Outline(outline.headings[:count], [])
+    for count, anchor in enumerate(outline.html_anchors):
+        size += json_bytes(anchor)
+        if size > MAX_OUTLINE_BYTES:
+            return Outline(outline.headings, outline.html_anchors[:count])
+    return outline
+
+
+def _read_page(body: str) -> Outline:
     # Imported here, for the library takes memory that a process without syncs does not need.
     from service.documents.markdown import render_markdown
 
@@ -97,7 +115,8 @@ def read_outline(body: str) -> Outline:
 def _read_headings(page: str) -> list[Heading]:
     taken: dict[str, int] = {}
     headings: list[Heading] = []
-    for level, line, content in HEADING_ELEMENT.findall(page)[:MAX_HEADINGS]:
+    for element in islice(HEADING_ELEMENT.finditer(page), MAX_HEADINGS):
+        level, line, content = element.groups()
         heading = _OpenHeading(int(level), int(line))
         start = 0
         if "<" in content:

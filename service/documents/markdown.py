@@ -13,12 +13,30 @@ from ctypes import POINTER, c_char_p, c_int, c_size_t, c_void_p
 from importlib.util import find_spec
 from typing import Any, Final
 
-MAX_MARKDOWN = 1_000_000  # characters; cmark-gfm takes up to 450 bytes of memory for each
+MAX_MARKDOWN = 1_000_000  # characters
+
+# What can begin a node of the parsed document, which takes up to 800 bytes of memory: a mark of
+# inline syntax, a line, an item, a quote. The largest of 48,000 real documents has 589 KB, of which
+# such characters are a sixth.
+MAX_MARKS = 150_000
+_UNMARKED = r"""(?:
+    [^*_\[\]!<>&`~|\n\r\\@^:"'+\-0-9]++ | [+-](?![ \t\n\r]) | [0-9](?![.)][ \t\n\r])
+)*+"""
+MARKS = re.compile(rf"(?:{_UNMARKED}.){{{MAX_MARKS}}}", re.DOTALL | re.VERBOSE)
+
+# The most cells of all tables: cmark-gfm fills short rows, so that a line of one character is a row
+# of as many cells as the table has columns. 100 KB of such tables would take 200 MB.
+MAX_CELLS = 150_000
+# Of a line between a table's header and its rows: what comes after the first column.
+DELIMITERS = re.compile(r"-(?<!--)-*+:?[ \t\v\f]*+\|(?:[ \t\v\f]*+:?-++:?[ \t\v\f]*+\|?)*+")
+LINE_END = re.compile(r"\r\n?|\n")
+BLANK_LINE = re.compile(r"(?:\r\n?+|\n)[ \t\v\f>]*+(?=[\r\n])")
 
 # Quotes and lists that one line of a large text can open within each other: a megabyte of `>` would
 # take 400 MB.
 MAX_DEPTH_OF_LINE = 100
 LARGE = 20_000  # characters
+SMALL = 2_000  # characters, too few for MAX_CELLS
 _CONTAINER = r"[ \t]*+(?:>|(?:[-+*]|[0-9]{1,9}[.)])(?=[ \t]))"
 DEEP_LINE = re.compile(
     rf"^((?:{_CONTAINER}){{{MAX_DEPTH_OF_LINE}}})(?:{_CONTAINER})++", re.MULTILINE
@@ -83,12 +101,16 @@ def render_markdown(text: str) -> str:
     """Return the HTML of a Markdown text, unsafe as its author wrote it: raw HTML is kept.
 
     Each block but raw HTML has its place in the text as `data-sourcepos="LINE:COLUMN-LINE:COLUMN"`,
-    both counted from 1, the columns in bytes. What comes after MAX_MARKDOWN characters is left out,
-    and so are a line's quotes and lists after MAX_DEPTH_OF_LINE. The text must not have lone
-    surrogates.
+    both counted from 1, the columns in bytes. What comes after MAX_MARKDOWN characters, MAX_MARKS
+    or MAX_CELLS is left out, and so are a line's quotes and lists after MAX_DEPTH_OF_LINE. The text
+    must not have lone surrogates.
     """
     if len(text) > LARGE:
         text = DEEP_LINE.sub(r"\1", text[:MAX_MARKDOWN])
+    if len(text) > SMALL:
+        text = _without_tables(text)
+    if len(text) > MAX_MARKS and (within := MARKS.match(text)):
+        text = within[0]
     source = text.encode()
     parser = PARSER_NEW(OPTIONS)
     try:
@@ -107,3 +129,25 @@ def render_markdown(text: str) -> str:
             NODE_FREE(document)
     finally:
         PARSER_FREE(parser)
+
+
+def _without_tables(text: str) -> str:
+    """Return the text up to the table that might exceed MAX_CELLS.
+
+    A table ends at a blank line at the latest. Each line of its block may be a row of as many cells
+    as the longest line of delimiters there has.
+    """
+    cells = columns = lines = end = 0
+    for delimiters in DELIMITERS.finditer(text):
+        if delimiters.start() >= end:  # the first in its block
+            blank = BLANK_LINE.search(text, delimiters.end())
+            end = blank.start() if blank else len(text)
+            lines = len(LINE_END.findall(text, delimiters.end(), end))
+            columns = 0
+        found = delimiters[0].count("|") + 1
+        if found > columns:
+            cells += (found - columns) * lines
+            columns = found
+        if cells > MAX_CELLS:
+            return text[: delimiters.start()]
+    return text

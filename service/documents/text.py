@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from service.characters import BEYOND_ASCII, CONTROL_BUT_SPACE, UNSTORABLE
+from service.characters import UNSTORABLE, count_beyond_ascii, count_controls, json_bytes
 
 # By suffix. The front end uses the same names of types.
 FILE_TYPES: Final[Mapping[str, str]] = {
@@ -42,6 +42,11 @@ UNKNOWN = "unknown"
 DAMAGE_ALLOWED = 1 / 10
 UNKNOWN_ALLOWED = 1 / 200
 
+# The most bytes that a text may have as a string of JSON, in which the API sends it. A control
+# character takes six there, and a line end or a quote two: only a text that consists mostly of
+# control characters is larger than this and has no more than 5 MB.
+MAX_JSON_BYTES = 12_000_000
+
 
 class Unreadable(Exception):
     """A file has no text to show; `str()` is the reason, for the list of skipped files."""
@@ -74,8 +79,20 @@ def read_text(content: bytes) -> DocumentText:
 
     A text may have NUL, which PostgreSQL cannot store, and bytes that are no characters, if they
     are few: U+FFFD stands for them. Raises Unreadable for other encodings, for binary files, and
-    for a Git LFS pointer, which would be shown in place of the document.
+    for a Git LFS pointer, which would be shown in place of the document, and for a text of more
+    than MAX_JSON_BYTES.
     """
+    text = _decode(content)
+    size = json_bytes(content if text.is_exact else text.text)
+    if size > MAX_JSON_BYTES:
+        raise Unreadable(
+            f"has more than {MAX_JSON_BYTES / 1e6:g} MB as JSON: it consists mostly of control "
+            "characters"
+        )
+    return text
+
+
+def _decode(content: bytes) -> DocumentText:
     # UTF-32 first, because its little-endian byte order mark begins with that of UTF-16.
     if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise Unreadable("is UTF-32, not UTF-8")
@@ -114,7 +131,7 @@ def _read_broken(content: bytes, start: int, encoding: str) -> DocumentText:
     """Return the text of bytes that are not UTF-8, from `start` on; raise Unreadable."""
     text = content.decode(errors="replace")
     broken = text.count("\ufffd") - content.count("\ufffd".encode())
-    intact = len(BEYOND_ASCII.findall(text)) - broken
+    intact = count_beyond_ascii(text) - broken
     # In another encoding, bytes are characters of UTF-8 only by chance.
     if (intact >= broken or encoding == "utf-8-sig") and not _is_damaged(text, broken):
         return _replace(text, encoding, broken)
@@ -122,14 +139,14 @@ def _read_broken(content: bytes, start: int, encoding: str) -> DocumentText:
 
     if (other := read_windows_1252(content)) is not None:
         return _replace(other, "windows-1252", 0)
-    if broken + len(CONTROL_BUT_SPACE.findall(text)) <= UNKNOWN_ALLOWED * len(text):
+    if broken + count_controls(text) <= UNKNOWN_ALLOWED * len(text):
         return _replace(text, UNKNOWN, broken)
     line = content.count(b"\n", 0, start) + 1
     raise Unreadable(f"is not valid UTF-8 (line {line}), and its encoding is not known")
 
 
 def _is_damaged(text: str, broken: int) -> bool:
-    return broken + len(CONTROL_BUT_SPACE.findall(text)) > DAMAGE_ALLOWED * len(text)
+    return broken + count_controls(text) > DAMAGE_ALLOWED * len(text)
 
 
 def _replace(text: str, encoding: str, broken: int) -> DocumentText:

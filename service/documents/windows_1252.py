@@ -7,7 +7,7 @@ like one of the languages that are written in it.
 import re
 from typing import Final
 
-from service.characters import BEYOND_ASCII, CONTROL_BUT_SPACE
+from service.characters import count_beyond_ascii, count_controls
 
 # The letters beyond ASCII, and the other characters, as parts of regular expressions. A no-break
 # space and a soft hyphen are in neither.
@@ -69,16 +69,15 @@ def read_windows_1252(content: bytes) -> str | None:
         text = content.decode("cp1252")
     except UnicodeDecodeError:  # five bytes are no characters
         return None
-    found = BEYOND_ASCII.findall(text)
+    found = count_beyond_ascii(text)
     dense = len(text) - sum(map(text.count, " \t\r\n"))
-    if len(found) > BEYOND_ASCII_ALLOWED * dense:
+    if found > BEYOND_ASCII_ALLOWED * dense:
         return None
-    if len(CONTROL_BUT_SPACE.findall(text)) > CONTROLS_ALLOWED * len(text):
+    if count_controls(text) > CONTROLS_ALLOWED * len(text):
         return None
     implausible = sum(match.end() - match.start() for match in IMPLAUSIBLE.finditer(text))
-    if implausible > IMPLAUSIBLE_ALLOWED * len(found) or not _is_language(
-        set(map(str.lower, found))
-    ):
+    letters = {character.lower() for character in set(text) if not character.isascii()}
+    if implausible > IMPLAUSIBLE_ALLOWED * found or not _is_language(letters):
         return None
     return text
 

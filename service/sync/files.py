@@ -34,12 +34,23 @@ READ_AT_ONCE: Final = 50
 Item = TypeVar("Item")
 
 
+class Place(NamedTuple):
+    """Where the spool has some bytes."""
+
+    start: int
+    size: int
+
+
 class ReadFile(NamedTuple):
-    """A document that was read: the size of its content in bytes, and its metadata as JSON."""
+    """A document that was read: the size of its content in bytes, and its metadata as JSON.
+
+    `size_in_row` is that of all that its row stores.
+    """
 
     file: WantedFile
     size: int
-    metadata: str
+    metadata: Place
+    size_in_row: int
 
 
 async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFile]:
@@ -63,15 +74,14 @@ class Contents:
     Fetched contents stay in git's file. Stored contents are copied to `spool`, because writing one
     document can overwrite the content that another one needs; after a rename of the source's
     folder every content is a stored one. The spool also has the UTF-8 of texts in other encodings,
-    so that writing them decodes nothing again.
+    so that writing them decodes nothing again, and the metadata of each document.
     """
 
     def __init__(self, blobs: Blobs, spool: IO[bytes]) -> None:
         self._blobs = blobs
         self._spool = spool
-        # The place of each content or text in the spool: its start and its length, in bytes.
-        self._copies: dict[str, tuple[int, int]] = {}
-        self._texts: dict[str, tuple[int, int]] = {}
+        self._copies: dict[str, Place] = {}
+        self._texts: dict[str, Place] = {}
 
     async def copy_stored(
         self, database: Database, source_id: UUID, stored: Mapping[str, StoredFile]
@@ -96,12 +106,12 @@ class Contents:
 
     def _copy(self, rows: Sequence[Row]) -> None:
         for blob_id, content in rows:
-            self._copies[blob_id] = self._append(content)
+            self._copies[blob_id] = self.keep(content)
 
     def read(self, blob_id: str) -> bytes:
         """Return a content; raise Unreadable if it was too large to fetch, or cannot be fetched."""
         if blob_id in self._copies:
-            return self._read_spool(self._copies[blob_id])
+            return self.read_kept(self._copies[blob_id])
         if blob_id in self._blobs.too_large:
             raise Unreadable(f"is larger than {MAX_FILE_BYTES / 1e6:g} MB")
         if blob_id in self._blobs.missing:
@@ -112,30 +122,35 @@ class Contents:
         """Return the size of a content in bytes, or 0 if it was not fetched."""
         return self._blobs.sizes.get(blob_id, 0)
 
-    def keep_text(self, blob_id: str, text: str) -> None:
-        """Put the text of a content that is not UTF-8, or has a byte order mark, into the spool."""
+    def keep_text(self, blob_id: str, text: str) -> int:
+        """Put the text of a content that is not UTF-8, or has a byte order mark, into the spool.
+
+        Returns the size of its UTF-8 in bytes.
+        """
         if blob_id not in self._texts:
-            self._texts[blob_id] = self._append(text.encode())
+            self._texts[blob_id] = self.keep(text.encode())
+        return self._texts[blob_id].size
 
     def read_utf8(self, blob_id: str) -> tuple[bytes, bytes | None]:
         """Return the UTF-8 of a content's text, and the content itself if it differs from that."""
         content = self.read(blob_id)
         if blob_id in self._texts:
-            return self._read_spool(self._texts[blob_id]), content
+            return self.read_kept(self._texts[blob_id]), content
         return content, None
 
-    def _append(self, content: bytes) -> tuple[int, int]:
+    def keep(self, content: bytes) -> Place:
+        """Put some bytes into the spool."""
         try:
             start = self._spool.seek(0, 2)
             self._spool.write(content)
         except OSError as error:
             raise GitMachineError(DISK_FULL) from error
-        return start, len(content)
+        return Place(start, len(content))
 
-    def _read_spool(self, place: tuple[int, int]) -> bytes:
-        start, size = place
-        self._spool.seek(start)
-        return self._spool.read(size)
+    def read_kept(self, place: Place) -> bytes:
+        """Return the bytes at a place of the spool."""
+        self._spool.seek(place.start)
+        return self._spool.read(place.size)
 
 
 async def read_files(
@@ -157,16 +172,18 @@ async def read_files(
             try:
                 content = contents.read(file.blob_id)
                 size += len(content)
+                size_in_row = len(content)
                 text = read_text(content)
                 if not text.is_exact:
-                    contents.keep_text(file.blob_id, text.text)
+                    size_in_row += contents.keep_text(file.blob_id, text.text)
                 metadata = read_metadata(text.text, file.file_type, file.path)
                 if text.encoding != "utf-8":
                     metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
                 if text.replaced:
                     metadata["replaced_characters"] = text.replaced
-                read.append(ReadFile(file, len(content), json.dumps(metadata)))
-                size += len(read[-1].metadata)
+                place = contents.keep(json.dumps(metadata).encode())
+                size += place.size
+                read.append(ReadFile(file, len(content), place, size_in_row + place.size))
             except UnavailableError as error:
                 # Without the content's id: the next run asks for it again.
                 skipped.append(SkippedFile(file.path, str(error), None))
@@ -190,16 +207,18 @@ async def write_files(
     transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
 ) -> None:
     """Insert or update documents; a row that would stay the same is not written."""
-    for batch in _in_batches([(file, file.size) for file in files]):
+    for batch in _in_batches([(file, file.size_in_row) for file in files]):
         await _write_batch(transaction, source_id, batch, contents)
 
 
 async def _write_batch(
     transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
 ) -> None:
-    texts = await asyncio.to_thread(
-        lambda: [contents.read_utf8(file.file.blob_id) for file in files]
-    )
+    def read_batch() -> tuple[list[tuple[bytes, bytes | None]], list[str]]:
+        texts = [contents.read_utf8(file.file.blob_id) for file in files]
+        return texts, [contents.read_kept(file.metadata).decode() for file in files]
+
+    texts, metadata = await asyncio.to_thread(read_batch)
     await transaction.execute(
         # Sent as bytes: asyncpg would take text only decoded, and encode it again.
         """
@@ -231,7 +250,7 @@ async def _write_batch(
         [file.file.blob_id for file in files],
         [text for text, _ in texts],
         [original for _, original in texts],
-        [file.metadata for file in files],
+        metadata,
     )
 
 

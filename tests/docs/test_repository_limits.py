@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from service import ROOT
+from service.documents.front_matter import MAX_DEPTH, MAX_FRONT_MATTER
+from service.documents.headings import MAX_HEADINGS, MAX_HTML_ANCHORS, MAX_OUTLINE_BYTES
+from service.documents.markdown import MAX_CELLS, MAX_MARKDOWN, MAX_MARKS
+from service.documents.text import MAX_JSON_BYTES
+from service.git.contents import MAX_FILE_BYTES
 from service.git.repository import LISTING_BYTES
 from service.sync.plan import (
     FILES_ALLOWED_FOR,
@@ -37,7 +42,17 @@ def test_the_limits_are_those_of_the_code() -> None:
         "the list of skipped files in a run": (
             f"{SKIPPED_FILES_KEPT:,} files and {SKIPPED_BYTES_KEPT / 1e3:g} kB"
         ),
+        "a document": f"{MAX_FILE_BYTES / 1e6:g} MB, and {MAX_JSON_BYTES / 1e6:g} MB as JSON",
+        "Markdown that is parsed": (
+            f"{MAX_MARKDOWN:,} characters, {MAX_MARKS:,} marks of its syntax, "
+            f"and {MAX_CELLS:,} cells of tables"
+        ),
+        "headings and anchors of a document": (
+            f"{MAX_HEADINGS:,} of each, and {MAX_OUTLINE_BYTES / 1e3:g} kB as JSON"
+        ),
+        "front matter": f"{MAX_FRONT_MATTER // 1024} KiB and {MAX_DEPTH} levels",
     }
+    assert MAX_HEADINGS == MAX_HTML_ANCHORS
     text = SYNCING.read_text()
     assert f"A SYNC_MAX_FILES below {FILES_ALLOWED_FOR:,} leaves" in text
     assert f"cut there after {PATH_SHOWN} characters" in text

@@ -7,6 +7,7 @@ import pytest
 from service.documents.headings import (
     MAX_HEADINGS,
     MAX_HTML_ANCHORS,
+    MAX_OUTLINE_BYTES,
     anchor_of,
     read_outline,
     unique_anchor,
@@ -167,7 +168,7 @@ def test_empty_headings_count_for_the_anchors_of_later_ones() -> None:
 
 
 def test_the_number_and_the_length_of_headings_are_limited() -> None:
-    metadata = read_metadata(f"# {'ä ' * 200}\n" * 2 * MAX_HEADINGS, "md", PATH)
+    metadata = read_metadata("# ä\n" * 2 * MAX_HEADINGS, "md", PATH)
     assert len(metadata["headings"]) == MAX_HEADINGS
     long = read_metadata(f"# {'ä ' * 99_999}\n", "md", PATH)
     assert len(json.dumps(long, ensure_ascii=False)) < 2_000
@@ -219,3 +220,20 @@ def test_the_number_of_html_anchors_is_limited() -> None:
     text = "".join(f'<a id="{number}" name="n{number}">' for number in range(MAX_HTML_ANCHORS))
     assert len(read_outline(text).html_anchors) == MAX_HTML_ANCHORS
     assert read_outline(f'<a id="{"a" * 301}">').html_anchors == []
+
+
+@pytest.mark.parametrize("text", ["x", "\u4e2d", "\U0001f600", '"', "a \x01"])
+def test_headings_and_anchors_are_limited_in_bytes_as_json(text: str) -> None:
+    body = "".join(f"# {text * 100}\n\n<a id={number}{'y' * 200}>\n\n" for number in range(1800))
+    metadata = read_metadata(body, "md", PATH)
+    kept = {name: metadata[name] for name in ("headings", "anchors")}
+    written = len(json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
+    assert MAX_OUTLINE_BYTES * 0.9 < written < MAX_OUTLINE_BYTES
+    assert metadata["headings"][0]["text"] == (text * 100).strip()
+
+
+def test_the_headings_of_a_long_document_are_all_kept() -> None:
+    body = "".join(
+        f"## Story {number}: the title of a story of usual length\n" for number in range(2000)
+    )
+    assert len(headings(body)) == MAX_HEADINGS == 2000

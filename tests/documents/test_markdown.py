@@ -5,8 +5,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
+import pytest
 
-from service.documents.markdown import LARGE, MAX_DEPTH_OF_LINE, MAX_MARKDOWN, render_markdown
+from service.documents.markdown import (
+    LARGE,
+    MAX_CELLS,
+    MAX_DEPTH_OF_LINE,
+    MAX_MARKDOWN,
+    MAX_MARKS,
+    render_markdown,
+)
 
 
 def test_markdown_has_githubs_extensions_and_the_places_of_blocks() -> None:
@@ -47,6 +55,42 @@ def test_the_length_and_the_depth_of_what_is_rendered_are_limited() -> None:
         page = render_markdown(deep * LARGE + "a\n\n# b")
         assert page.count("<blockquote") + page.count("<li") <= MAX_DEPTH_OF_LINE
         assert "</h1>" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"), [("*a", 1), ("- a\n", 2), ("1. a\n", 2), ("> a\r\n", 3), ("[a](b)\n", 3)]
+)
+def test_the_marks_of_what_is_rendered_are_limited(text: str, marks: int) -> None:
+    within = text * ((MAX_MARKS - 10) // marks) + "\n\n# b"
+    assert "<h1" in render_markdown(within)
+    assert "<h1" not in render_markdown(text * (MAX_MARKS // marks + 1) + "\n\n# b")
+
+
+def test_text_without_marks_is_rendered_up_to_its_limit() -> None:
+    text = "Words-with-hyphens, 1.5 numbers and (brackets). " * 20_000
+    assert MAX_MARKS < len(text) < MAX_MARKDOWN
+    assert "<h1" in render_markdown(text + "\n\n# b")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("quote", ["", "> "])
+def test_the_cells_that_short_rows_are_filled_with_are_limited(end: str, quote: str) -> None:
+    columns = 100
+    lines = ["|a" * columns + "|", "|-" * columns + "|", *("a" for _ in range(MAX_CELLS // 1000))]
+    table = end.join(f"{quote}{line}" for line in lines) + 2 * end
+    assert render_markdown(table).count("<td") == columns * (len(lines) - 2)
+    fitting = MAX_CELLS // columns // (len(lines) - 1)
+    assert "<h1" in render_markdown(table * fitting + "# b")
+    page = render_markdown(table * (fitting + 2) + "# b")
+    assert "<h1" not in page
+    assert page.count("<td") <= MAX_CELLS
+
+
+def test_a_table_that_has_its_cells_is_rendered() -> None:
+    rows = "| Story | Epic | Status |\n" * 5_000
+    page = render_markdown(f"| a | b | c |\n|:--|:-:|--:|\n{rows}\n# b\n")
+    assert page.count("<td") == 15_000
+    assert "<h1" in page
 
 
 def test_the_library_is_loaded_with_the_first_markdown_only() -> None:

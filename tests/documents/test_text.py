@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.documents.text import (
     FILE_TYPES,
+    MAX_JSON_BYTES,
     MEDIA_TYPES,
     DocumentText,
     Unreadable,
@@ -165,3 +167,23 @@ def test_an_exact_text_encodes_to_the_files_bytes(content: bytes) -> None:
             marked = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
             mark = marked.get(document.encoding, b"")
             assert mark + document.text.encode(document.encoding) == content
+
+
+@pytest.mark.parametrize("character", ["\x01", "\x1f"])
+def test_a_text_of_control_characters_is_limited_as_json(character: str) -> None:
+    text = character * (MAX_JSON_BYTES // 6 - 1) + "abcd"
+    assert len(json.dumps(text)) == MAX_JSON_BYTES
+    assert read_text(text.encode()).text == text
+    encoded = codecs.BOM_UTF16_LE + text.encode("utf-16-le")
+    assert read_text(encoded).text == text
+    for larger in (text + "a", "\ufeff" + text + "a"):
+        with pytest.raises(Unreadable, match="has more than 12 MB as JSON: it consists mostly of"):
+            read_text(larger.encode())
+    with pytest.raises(Unreadable, match="as JSON"):
+        read_text(encoded + b"a\0")
+
+
+@pytest.mark.parametrize("text", ['"', "\\", "\n", "\t", "\x1b[0m text", "\u20ac", "x\b"])
+def test_no_other_text_of_5_mb_is_too_large(text: str) -> None:
+    content = (text * 5_000_000).encode()[:4_999_999]
+    assert read_text(content.decode(errors="ignore").encode())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.sync.files import ROWS_PER_STATEMENT
+from service.documents.text import MAX_JSON_BYTES
+from service.sync.files import BYTES_PER_STATEMENT, ROWS_PER_STATEMENT
 from service.sync.run import SPOOLED_IN_MEMORY
 from tests.support.hub import Hub, counts, row_versions, running_hub
 from tests.support.postgres import run_sql
@@ -186,3 +187,45 @@ def test_sync_max_bytes_counts_a_content_once_for_each_file(
         assert run_sql(database, DOCUMENTS) == []
         remote.commit({f"{number}.md": content for number in range(3)}, start_over=True)
         assert hub.sync(source)["status"] == "completed"
+
+
+def test_a_text_of_control_characters_is_skipped_and_its_document_removed(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.txt": b"\x01" * (MAX_JSON_BYTES // 6 - 1), "b.md": b"# B\n"})
+    source = hub.create_source(hub.create_project(), remote)
+    assert counts(hub.sync(source)) == (2, 0, 0, 0, 0)
+    remote.commit({"a.txt": b"\x01" * (MAX_JSON_BYTES // 6)})
+    run = hub.sync(source)
+    assert counts(run) == (0, 0, 1, 1, 1)
+    assert run["skipped_files"] == [
+        {
+            "path": "a.txt",
+            "reason": "has more than 12 MB as JSON: it consists mostly of control characters",
+        }
+    ]
+
+
+def test_a_statement_writes_as_many_bytes_of_texts_and_metadata_as_are_allowed(hub: Hub) -> None:
+    # 60 KB each, but 500 KB of headings, or twice their size in UTF-8 and in their own encoding.
+    headings = "".join(f"# {'x' * 25}\n" for _ in range(2000)).encode()
+    latin = "\u20ac caf\u00e9 ".encode("cp1252") * 8_000
+    remote = hub.server.create()
+    files = {f"{number}.md": headings + b"%d" % number for number in range(60)}
+    files |= {f"{number}.txt": latin + b"%d" % number for number in range(60)}
+    remote.commit(files)
+    project = hub.create_project()
+    source = hub.create_source(project, remote)
+    assert counts(hub.sync(source)) == (120, 0, 0, 0, 0)
+    assert hub.document(project, "7.txt")["content"].endswith("caf\u00e9 7")
+    assert len(hub.document(project, "7.md")["doc_metadata"]["headings"]) == 2000
+    ((largest,),) = run_sql(
+        hub.database,
+        """
+        select max(bytes) from (
+            select sum(octet_length(content) + coalesce(octet_length(original), 0)
+                       + octet_length(doc_metadata::text)) as bytes
+            from document group by cmin::text, xmin::text
+        ) as statement
+        """,
+    )
+    assert largest <= BYTES_PER_STATEMENT * 1.1

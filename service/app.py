@@ -50,6 +50,7 @@ from service.state import State
 from service.sync.syncer import syncing
 from service.web.authorization import Authorization
 from service.web.hosts import AllowedHosts, read_host
+from service.web.large_bodies import LargeBodies
 from service.web.middleware import BodyLimit, Cors, ErrorBoundary
 from service.web.request_context import RequestContext
 from service.web.router import SegmentRouter
@@ -128,12 +129,14 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
             health = HealthCheck(database, migrations, settings.health_timeout, metrics)
             health.start_query()
             async with (
+                LargeBodies() as large_bodies,
                 refreshing(metrics, database.read_use),
                 syncing(database, settings, metrics) as syncer,
             ):
                 yield State(
                     database=database,
                     health=health,
+                    large_bodies=large_bodies,
                     metrics=metrics,
                     settings=settings,
                     syncer=syncer,

@@ -9,6 +9,7 @@ from service.health import HealthCheck
 from service.metrics import Metrics
 from service.settings import Settings
 from service.sync.syncer import Syncer
+from service.web.large_bodies import LargeBodies
 
 
 class State(TypedDict):
@@ -16,6 +17,7 @@ class State(TypedDict):
 
     database: Database
     health: HealthCheck
+    large_bodies: LargeBodies
     metrics: Metrics
     settings: Settings
     syncer: Syncer

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-import orjson
+import structlog
 from marshmallow import fields, validate
 from starlette.concurrency import run_in_threadpool
 
 from service import __version__
-from service.documents.tree import TreeFile, TreeSource, build_file_tree
+from service.documents.tree import FileTree, TreeSource, arrange_sources
 from service.problems import Problem
 from service.routes.shared import (
     CACHED,
@@ -23,14 +25,19 @@ from service.routes.shared import (
 from service.web.bodies import ExactSchema, UnionSchema, json_response
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE, not_modified, read_entity_tags
 from service.web.operation import ResponseSpec, operation
+from service.web.pieces import PieceResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from uuid import UUID
 
     from starlette.responses import Response
 
+    from service.database import Connection, Database, Row
     from service.state import Request
+    from service.web.large_bodies import LargeBodies, Share
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 EXAMPLE_FILE: Final = {
@@ -101,7 +108,31 @@ TREE_RESPONSE: Final = ResponseSpec(
     },
     examples={"tree": EXAMPLE_TREE},
 )
+NO_SPACE: Final = "The service has no space for so large a tree now."
 TREE_HEADERS: Final = {"Cache-Control": "no-cache"}
+
+
+# Documents of a project whose tree is read in one statement, and responded to at once. It is larger
+# than a response is sent at once where the paths are long.
+FEW: Final = 500
+FEW_BYTES: Final = 256 * 1024
+
+# Documents in one statement for a large tree: decoding them takes some 3 ms of the event loop.
+ROWS: Final = 1000
+
+# The room for building a tree: mostly for the documents of one source.
+BUILDING_BYTES: Final = 32 * 1024 * 1024
+
+# Counted for Content-Length before the tree is sent; a larger one has none.
+COUNTED_BYTES: Final = 64 * 1024 * 1024
+
+
+class BuiltTree(NamedTuple):
+    """A tree, with its entity tag, and the length of its JSON if that is known."""
+
+    tree: FileTree
+    tag: str
+    length: int | None
 
 
 @operation(tag="documents", responses={200: TREE_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
@@ -115,55 +146,157 @@ async def get_file_tree(request: Request) -> Response:
     database = request.state["database"]
     sent = read_entity_tags(request)
     if sent.tags or sent.is_any:
-        sources = await database.fetch(
-            """
-            select project_doc.id, project_doc.name, project_doc.documents_tag
-            from project
-            left join project_doc on project_doc.project_id = project.id
-            where project.id = $1
-            order by project_doc.created_at, project_doc.id
-            """,
-            project_id,
-        )
-        if not sources:
-            raise Problem("not_found", MISSING_PROJECT)
-        matched = sent.match(_tree_tag(map(tuple, sources)))
+        matched = sent.match(await _read_tag(database, project_id))
         if matched is not None:
             return not_modified(matched, TREE_HEADERS)
     # One statement, so that the tree has all changes of a run that ends meanwhile, or none; and so
     # that the tag is that of this tree, not that of the statement before.
     rows = await database.fetch(
         """
-        select project_doc.id as source_id, project_doc.name as source_name,
-               project_doc.documents_tag,
-               document.id, document.file_path, document.file_type, document.file_size
+        select project_doc.id as source_id, project_doc.name, project_doc.documents_tag,
+               document.file_path, document.id::text, document.file_type, document.file_size
         from project
         left join project_doc on project_doc.project_id = project.id
         left join document on document.project_doc_id = project_doc.id
         where project.id = $1
         order by project_doc.created_at, project_doc.id
+        limit $2
         """,
         project_id,
+        FEW + 1,
     )
     if not rows:
         raise Problem("not_found", MISSING_PROJECT)
+    if len(rows) <= FEW:
+        body, tag = await run_in_threadpool(_build_at_once, project_id, rows)
+        if body is not None:
+            return json_response(body, headers=_headers(tag))
+    else:
+        tag = await _read_tag(database, project_id)
+    large_bodies = request.state["large_bodies"]
+    built = await large_bodies.use(
+        request.scope,
+        ("file tree", project_id, tag),
+        BUILDING_BYTES,
+        partial(_build, large_bodies, database, project_id),
+        close=lambda built: built.tree.close(),
+    )
+    return PieceResponse(
+        built.tree.pieces(),
+        built.length,
+        threads=large_bodies.writers,
+        media_type="application/json",
+        headers=_headers(built.tag),
+    )
 
-    def build() -> tuple[bytes, str]:
-        sources: dict[UUID, tuple[UUID, str, UUID]] = {}
-        names: dict[UUID, str] = {}
-        files: list[TreeFile] = []
-        for source_id, source_name, tag, document_id, path, file_type, size in rows:
-            sources[source_id] = source_id, source_name, tag
-            if document_id is not None:  # null for a project or a source without documents
-                names[source_id] = source_name
-                files.append(TreeFile(source_id, document_id, path, file_type, size))
-        tree = build_file_tree([TreeSource(*source) for source in names.items()], files)
-        body = orjson.dumps({"project_id": str(project_id), "tree": tree})
-        return body, _tree_tag(sources.values())
 
-    # In a thread: a tree of thousands of documents would hold up other requests.
-    body, tag = await run_in_threadpool(build)
-    return json_response(body, headers={**TREE_HEADERS, "ETag": f'"{tag}"'})
+def _headers(tag: str) -> dict[str, str]:
+    return {**TREE_HEADERS, "ETag": f'"{tag}"'}
+
+
+def _build_at_once(project_id: UUID, rows: Sequence[Row]) -> tuple[bytes | None, str]:
+    """Return the tree as JSON, or None if that is large; and its entity tag."""
+    sources: dict[UUID, Row] = {}
+    files: dict[UUID, list[Sequence[Any]]] = {}
+    for row in rows:
+        sources[row["source_id"]] = row
+        if row["id"] is not None:  # null for a project or a source without documents
+            files.setdefault(row["source_id"], []).append(row[3:])
+    tree = FileTree(project_id)
+    found = [TreeSource(source_id, sources[source_id]["name"]) for source_id in files]
+    for source, top in arrange_sources(found):
+        tree.add(files[cast("UUID", source.id)])
+        tree.end_source(top)
+    pieces: list[bytes] = []
+    tag = _tree_tag(row[:3] for row in sources.values())
+    for piece in tree.pieces():
+        pieces.append(piece)
+        if sum(map(len, pieces)) > FEW_BYTES:
+            return None, tag
+    return b"".join(pieces), tag
+
+
+async def _build(
+    large_bodies: LargeBodies, database: Database, project_id: UUID, share: Share
+) -> BuiltTree:
+    """Return a tree of any size. The documents of one source are in memory at a time."""
+    tree = FileTree(project_id)
+    try:
+        async with database.transaction() as transaction:
+            tag = await _read_tree(large_bodies, transaction, project_id, tree)
+        pieces, length = tree.pieces(), 0
+        while (count := await large_bodies.run(_count_some, pieces)) and length <= COUNTED_BYTES:
+            length += count
+    except BaseException:
+        tree.close()
+        raise
+    share.shrink(tree.kept)
+    return BuiltTree(tree, tag, None if count else length)
+
+
+async def _read_tree(
+    large_bodies: LargeBodies, transaction: Connection, project_id: UUID, tree: FileTree
+) -> str:
+    """Add the documents of a project to its tree, all from one snapshot; return the tree's tag."""
+    await transaction.execute("set transaction isolation level repeatable read read only")
+    sources = await transaction.fetch(
+        """
+        select project_doc.id, project_doc.name, project_doc.documents_tag,
+               exists (select from document where project_doc_id = project_doc.id) as has_documents
+        from project
+        left join project_doc on project_doc.project_id = project.id
+        where project.id = $1
+        order by project_doc.created_at, project_doc.id
+        """,
+        project_id,
+    )
+    if not sources:
+        raise Problem("not_found", MISSING_PROJECT)
+    found = [TreeSource(row["id"], row["name"]) for row in sources if row["has_documents"]]
+    for source, top in arrange_sources(found):
+        path = ""
+        while rows := await transaction.fetch(
+            """
+            select file_path, id::text, file_type, file_size
+            from document
+            where project_doc_id = $1 and file_path > $2
+            order by file_path
+            limit $3
+            """,
+            source.id,
+            path,
+            ROWS,
+        ):
+            path = rows[-1]["file_path"]
+            await large_bodies.run(tree.add, rows)
+        try:
+            await large_bodies.run(tree.end_source, top)
+        except OSError as error:
+            log.warning("file_tree_not_stored", error=repr(error))
+            raise Problem("unavailable", NO_SPACE) from error
+    return _tree_tag(row[:3] for row in sources)
+
+
+def _count_some(pieces: Iterator[bytes]) -> int:
+    # Few at a time, because the thread has other work, too.
+    return sum(map(len, islice(pieces, 16)))
+
+
+async def _read_tag(database: Database, project_id: UUID) -> str:
+    """Return the entity tag of the tree that there is now, without reading it."""
+    sources = await database.fetch(
+        """
+        select project_doc.id, project_doc.name, project_doc.documents_tag
+        from project
+        left join project_doc on project_doc.project_id = project.id
+        where project.id = $1
+        order by project_doc.created_at, project_doc.id
+        """,
+        project_id,
+    )
+    if not sources:
+        raise Problem("not_found", MISSING_PROJECT)
+    return _tree_tag(map(tuple, sources))
 
 
 def _tree_tag(sources: Iterable[Sequence[Any]]) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import gzip
 import hashlib
 import re
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from starlette.responses import Response
 
 from service.web.entity_tags import not_modified, read_entity_tags
+from service.web.pieces import PIECE, PieceResponse, cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Executor
     from typing import TypeAlias
 
     from starlette.requests import Request
@@ -38,6 +41,8 @@ THREADS: Final = 4
 # zlib's levels: a tree of 2.5 MB takes 19 ms at level 4 and 96 ms at level 9, for 2% fewer bytes.
 LEVEL: Final = 4
 LEVEL_ONCE: Final = 9  # for what is compressed once and kept
+
+GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS  # zlib writes gzip's header and trailer
 
 TEXT: Final = re.compile(rb"text/|application/(json|[\w.-]+\+json|yaml|xml|javascript)(;|$)")
 
@@ -100,7 +105,11 @@ def depends_on_encoding(asked: Mapping[bytes, bytes], message: Message) -> bool:
     `asked` has the request's headers; `message` has the first part of the body.
     """
     # The header can refuse even a small body that is not compressed.
-    return b"accept-encoding" in asked or len(message.get("body", b"")) >= SHORTEST
+    return (
+        b"accept-encoding" in asked
+        or len(message.get("body", b"")) >= SHORTEST
+        or message.get("more_body", False)
+    )
 
 
 def vary_if_tagged(headers: RawHeaders) -> RawHeaders:
@@ -121,27 +130,50 @@ class Compression:
 
     async def apply(
         self, scope: Scope, headers: RawHeaders, message: Message
-    ) -> tuple[RawHeaders, Message]:
+    ) -> tuple[RawHeaders, Message, GzipStream | None]:
         """Return the headers and the first body message to send instead of those given.
 
-        Those are not changed: a route may send the same response again.
+        Those are not changed: a route may send the same response again. With the GzipStream that is
+        returned for a body in several parts, each later message is to be compressed.
         """
         body = message.get("body", b"")
+        has_more = message.get("more_body", False)
         accepted = read_accepted_of(scope)
         is_small = len(body) < SHORTEST and not (body and accepted.refuses_identity)
-        # The parts of a body that comes in several could not be compressed alike.
-        if is_small or message.get("more_body", False) or not _is_text(headers):
-            return vary_if_tagged(headers), message
+        if (is_small and not has_more) or not _is_text(headers):
+            return vary_if_tagged(headers), message, None
         if not (accepted.prefers_gzip or accepted.refuses_identity):
-            return [*headers, VARY_ENCODING], message
+            return [*headers, VARY_ENCODING], message, None
+        if has_more:
+            stream = GzipStream(self._threads)
+            message = await stream.compress(message)
+            return _compressed_headers(headers, None), message, stream
         if len(body) > LONGEST_AT_ONCE:
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(self._threads, _gzip, body, LEVEL)
         else:
             body = _gzip(body, LEVEL)
-        changed = [_compressed_header(name, value, body) for name, value in headers]
-        changed += [(b"content-encoding", b"gzip"), VARY_ENCODING]
-        return changed, {**message, "body": body}
+        return _compressed_headers(headers, len(body)), {**message, "body": body}, None
+
+
+class GzipStream:
+    """Compresses a body that is sent in several parts, each when it comes."""
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP_FORMAT)
+
+    async def compress(self, message: Message) -> Message:
+        """Return the message with what there is to send of its part, which may be nothing yet."""
+        body, is_last = message.get("body", b""), not message.get("more_body", False)
+        if len(body) > LONGEST_AT_ONCE:
+            loop = asyncio.get_running_loop()
+            body = await loop.run_in_executor(self._threads, self._compressor.compress, body)
+        else:
+            body = self._compressor.compress(body)
+        if is_last:
+            body += self._compressor.flush()
+        return {**message, "body": body}
 
 
 def _is_text(headers: RawHeaders) -> bool:
@@ -150,13 +182,17 @@ def _is_text(headers: RawHeaders) -> bool:
     return not is_encoded and TEXT.match(named.get(b"content-type", b"")) is not None
 
 
-def _compressed_header(name: bytes, value: bytes, body: bytes) -> tuple[bytes, bytes]:
-    if name == b"content-length":
-        return name, str(len(body)).encode()
-    if name == b"etag" and value.startswith(b'"'):
-        # A strong tag identifies bytes, and these are others (RFC 9110, section 8.8.3.3).
-        return name, b'%b-gzip"' % value[:-1]
-    return name, value
+def _compressed_headers(headers: RawHeaders, length: int | None) -> RawHeaders:
+    changed: RawHeaders = []
+    for name, value in headers:
+        if name == b"etag" and value.startswith(b'"'):
+            # A strong tag identifies bytes, and these are others (RFC 9110, section 8.8.3.3).
+            changed.append((name, b'%b-gzip"' % value[:-1]))
+        elif name != b"content-length":
+            changed.append((name, value))
+        elif length is not None:
+            changed.append((name, str(length).encode()))
+    return [*changed, (b"content-encoding", b"gzip"), VARY_ENCODING]
 
 
 def _gzip(body: bytes, level: int) -> bytes:
@@ -187,10 +223,17 @@ class KeptContent(NamedTuple):
         is_large = len(self.content) >= SHORTEST
         if not ((accepted.prefers_gzip and is_large) or accepted.refuses_identity):
             headers = {**headers, "ETag": f'"{self.tag}"'}
-            return Response(self.content, media_type=media_type, headers=headers)
+            return _respond_with(self.content, media_type, headers)
         headers = {
             **headers,
             "ETag": f'"{self.tag}-gzip"',
             "Content-Encoding": "gzip",
         }
-        return Response(self.compressed, media_type=media_type, headers=headers)
+        return _respond_with(self.compressed, media_type, headers)
+
+
+def _respond_with(content: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    if len(content) <= PIECE:
+        return Response(content, media_type=media_type, headers=headers)
+    # In pieces: it takes no room (see large_bodies), since all clients share it.
+    return PieceResponse(cut(content), len(content), media_type=media_type, headers=headers)

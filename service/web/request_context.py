@@ -14,6 +14,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.logs import REQUEST_FIELDS
 from service.web.compression import Compression, depends_on_encoding, vary_if_tagged
+from service.web.large_bodies import RELEASES, WHOLE, release_all, take_room
+from service.web.pieces import send_in_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from service.metrics import Metrics
-    from service.web.compression import RawHeaders
+    from service.web.compression import GzipStream, RawHeaders
     from service.web.router import SegmentRouter
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -105,30 +107,40 @@ class RequestContext:
         if b"origin" not in headers:
             own_headers.append(VARY_ORIGIN)
         start: Message | None = None
+        stream: GzipStream | None = None
 
         async def send_response(message: Message) -> None:
-            nonlocal start
+            nonlocal start, stream
             if message["type"] == "http.response.start":
                 start = message  # its headers depend on the first part of the body
                 return
             if start is not None:
+                if len(message.get("body", b"")) > WHOLE and start["status"] < 400:
+                    take_room(scope, message)
                 first, start = start, None
                 given = first["headers"]
                 if depends_on_encoding(headers, message):
-                    given, message = await self._compression.apply(scope, given, message)
+                    given, message, stream = await self._compression.apply(scope, given, message)
                 else:
                     given = vary_if_tagged(given)
                 first["headers"] = _add_own_headers(given, own_headers)
                 # Only now: until then an error can still replace the response.
                 state["status"] = first["status"]
                 await send(first)
-            await send(message)
+            elif stream is not None:
+                message = await stream.compress(message)
+            if len(message.get("body", b"")) > WHOLE:
+                await send_in_pieces(send, message)
+            else:
+                await send(message)
 
         self._metrics.requests_in_flight += 1
         try:
             await self.app(scope, receive, send_response)
         finally:
             self._metrics.requests_in_flight -= 1
+            if RELEASES in state:
+                release_all(scope)
             self._record(scope, time.perf_counter() - started)
 
     def _take_root_path(self, scope: Scope) -> None:

@@ -16,6 +16,7 @@ from service.git.contents import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
+from service.web.large_bodies import ROOM, WAIT_SECONDS, WHOLE
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.paging import MAX_LIMIT
 from tests.docs.markdown import README, read_rows, read_section
@@ -80,6 +81,9 @@ def test_the_limits_are_those_of_the_code() -> None:
         "an idle connection, after a response": f"{protocol.KEEP_ALIVE_SECONDS} s",
         "an idle connection, before its first request": f"{protocol.HEAD_SECONDS:g} s",
         "a client that reads nothing of a response": f"{protocol.STALL_SECONDS:g} s",
+        f"responses of more than {WHOLE // 1024} KiB that clients have not read yet": (
+            f"{ROOM // MIB} MiB in each worker, waiting up to {WAIT_SECONDS:g} s"
+        ),
         "a body that no route reads": (
             f"{protocol.MAX_UNREAD_BYTES // MIB} MiB, "
             f"and {protocol.UNREAD_BODY_SECONDS:g} s to send it"

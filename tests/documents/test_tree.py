@@ -1,17 +1,46 @@
 from __future__ import annotations
 
-from typing import Any
+import json
+from contextlib import closing
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from service.documents.tree import TreeFile, TreeSource, build_file_tree
+from service.documents import tree as tree_module
+from service.documents.tree import PIECE, FileTree, TreeSource, arrange_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 ONE = [TreeSource(1, "Planning")]
 TWO = [TreeSource(1, "Planning"), TreeSource(2, "Code")]
 
 
-def file(path: str, source: int = 1) -> TreeFile:
-    return TreeFile(source, f"id of {path}", path, "md", 7)
+class File(NamedTuple):
+    source: int
+    path: str
+
+
+def file(path: str, source: int = 1) -> File:
+    return File(source, path)
+
+
+def make_tree(sources: Sequence[TreeSource], files: Iterable[File]) -> FileTree:
+    tree, found = FileTree("the project"), list(files)
+    for source, top in arrange_sources(sources):
+        tree.add((path, "an id", "md", 7) for source_id, path in found if source_id == source.id)
+        tree.end_source(top)
+    return tree
+
+
+def build_file_tree(sources: Sequence[TreeSource], files: Iterable[File]) -> list[dict[str, Any]]:
+    """Return the top nodes of the tree."""
+    with closing(make_tree(sources, files)) as tree:
+        document = json.loads(b"".join(tree.pieces()))
+    assert list(document) == ["project_id", "tree"]
+    assert document["project_id"] == "the project"
+    return document["tree"]
 
 
 def paths(nodes: list[dict[str, Any]]) -> list[object]:
@@ -33,7 +62,7 @@ def test_nodes_have_the_fields_that_front_ends_show() -> None:
             "children": [
                 {
                     "type": "file",
-                    "id": "id of docs/prd.md",
+                    "id": "an id",
                     "name": "prd.md",
                     "path": "docs/prd.md",
                     "file_type": "md",
@@ -60,6 +89,9 @@ def test_nodes_have_the_fields_that_front_ends_show() -> None:
         (["a.md/b.md", "a.md2"], ["a.md", ["a.md/b.md"], "a.md2"]),
         (["children/x.md", "path/x.md"], ["children", ["children/x.md"], "path", ["path/x.md"]]),
         (["new\nline/'\".md"], ["new\nline", ["new\nline/'\".md"]]),
+        (["A/x.md", "a/x.md", "A/y.md"], ["A", ["A/x.md", "A/y.md"], "a", ["a/x.md"]]),
+        (["\x02/x.md", "\x01.md"], ["\x02", ["\x02/x.md"], "\x01.md"]),
+        (["\u00df.md", "ss.md", "SS.md", "st.md"], ["SS.md", "ss.md", "\u00df.md", "st.md"]),
     ],
 )
 def test_folders_come_first_then_names_regardless_of_case(
@@ -89,5 +121,49 @@ def test_paths_are_unique_where_source_names_are_not() -> None:
 
 @pytest.mark.parametrize("name", [".", ".."])
 def test_a_source_named_like_a_relative_path_segment_is_renamed(name: str) -> None:
-    tree = build_file_tree([TreeSource(1, name), TreeSource(2, "x")], [file("a.md", 1)])
+    files = [file("a.md", 1), file("a.md", 2)]
+    tree = build_file_tree([TreeSource(1, name), TreeSource(2, "x")], files)
     assert paths(tree)[0] == f"{name} (2)"
+
+
+def deep_files(count: int) -> list[File]:
+    """Files whose folders' paths are in the JSON a hundred times."""
+    return [file(f"d{number}/{'folder-xxx/' * 90}x.md") for number in range(count)]
+
+
+def test_a_tree_is_kept_small_and_written_in_pieces() -> None:
+    with closing(make_tree(ONE, deep_files(300))) as tree:
+        sizes = [len(piece) for piece in tree.pieces()]
+        assert sum(sizes) > 15_000_000
+        assert tree.kept < 400_000
+    # The piece is full with the nodes of one document: its folders, and its files.
+    assert max(sizes) < PIECE + 70_000
+
+
+def test_many_files_of_one_folder_are_several_pieces() -> None:
+    folder = "f" * 900
+    with closing(make_tree(ONE, [file(f"{folder}/{n}.md") for n in range(2000)])) as tree:
+        sizes = [len(piece) for piece in tree.pieces()]
+        assert sum(sizes) > 1_900_000
+        assert tree.kept < 500_000
+    assert max(sizes) < 6 * PIECE
+
+
+def test_a_tree_that_is_kept_compressed_is_the_same_for_all_readers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources = [*TWO, TreeSource(3, "Code")]
+    files = [file(f"area {n % 7}/\u00e9 {n}.md", n % 3 + 1) for n in range(500)]
+    expected = b"".join(make_tree(sources, files).pieces())
+    monkeypatch.setattr(tree_module, "PLAIN_KEPT", 10_000)
+    monkeypatch.setattr(tree_module, "BLOCK", 5000)
+    monkeypatch.setattr(tree_module, "PIECE", 2000)
+    monkeypatch.setattr(tree_module, "FILES_AT_ONCE", 10)
+    for compressed_kept in (1000, 1_000_000):  # on the disk, and in memory
+        monkeypatch.setattr(tree_module, "COMPRESSED_KEPT", compressed_kept)
+        with closing(make_tree(sources, files)) as tree:
+            read = list(zip_longest(tree.pieces(), tree.pieces(), fillvalue=b""))
+            assert len(read) > 10
+            assert b"".join(piece for piece, _ in read) == expected
+            assert b"".join(piece for _, piece in read) == expected
+            assert tree.kept < len(expected) / 2

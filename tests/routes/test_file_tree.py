@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from service.routes import file_tree
 from tests.support.browser import browser_page, needs_chromium
-from tests.support.hub import Hub, Synced
+from tests.support.hub import Hub, Synced, running_hub
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 from tests.support.service import json_log
+from tests.support.wire import connect, receive_all
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
 UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
@@ -267,3 +273,149 @@ def test_a_browser_fetches_an_unchanged_tree_once(hub: Hub) -> None:
             entry["status"] for entry in entries if str(entry.get("route")).endswith("file-tree")
         ]
     assert statuses[:2] == [200, 304]
+
+
+# --- large trees
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read every tree as those of many documents are: in several statements."""
+    monkeypatch.setattr(file_tree, "FEW", 0)
+    monkeypatch.setattr(file_tree, "ROWS", 7)
+
+
+def insert_documents(hub: Hub, source: str, count: int, path: str) -> None:
+    """Insert documents with a SQL expression of each one's number `n` as path."""
+    run_sql(
+        hub.database,
+        "insert into document (project_doc_id, file_path, file_type, file_size, blob_id, content, "
+        f"doc_metadata) select '{source}', {path}, 'md', n, '', '', '{{}}' "
+        f"from generate_series(1, {count}) as n",
+    )
+
+
+def test_a_large_tree_is_the_same_as_a_small_one(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    remote = hub.server.create()
+    names = ["b.md", "A.md", "a.md", "z/x.md", "B/y.md", "B/c/d.txt", "\u00e9.md", '"\\.md', "9.md"]
+    remote.commit({name: name.encode() for name in names})
+    empty, one, several = (hub.create_project(name) for name in ("Empty", "One", "Several"))
+    hub.create_source(empty, remote, name="Never synced")
+    hub.sync(hub.create_source(one, remote))
+    for name in ("Docs", "Docs", "a/b"):
+        hub.sync(hub.create_source(several, remote, name=name))
+    hub.create_source(several, remote, name="Never synced")
+    paths = [f"/api/projects/{project}/file-tree" for project in (empty, one, several)]
+    small = [hub.client.get(path, headers={"Accept-Encoding": "identity"}) for path in paths]
+    request.getfixturevalue("large")
+    for path, expected in zip(paths, small, strict=True):
+        for coding in ("identity", "gzip"):
+            response = hub.client.get(path, headers={"Accept-Encoding": coding})
+            assert response.content == expected.content
+            tag = expected.headers["etag"]
+            assert response.headers["etag"] in (tag, f'{tag[:-1]}-gzip"')
+            assert response.headers["cache-control"] == "no-cache"
+            assert response.headers["content-type"] == "application/json"
+            head = hub.client.head(path, headers={"Accept-Encoding": coding})
+            assert head.headers["etag"] == response.headers["etag"]
+            if coding == "identity":
+                length = str(len(response.content))
+                assert response.headers["content-length"] == length
+                assert head.headers["content-length"] == length
+            same = {"If-None-Match": response.headers["etag"]}
+            assert hub.client.get(path, headers=same).status_code == 304
+    # One that is not measured before it is sent has no length.
+    monkeypatch.setattr(file_tree, "COUNTED_BYTES", -1)
+    monkeypatch.setattr("service.documents.tree.PIECE", 10)
+    response = hub.client.get(paths[2], headers={"Accept-Encoding": "identity"})
+    assert response.content == small[2].content
+    assert "content-length" not in response.headers
+    assert_problem(hub.client.get(f"/api/projects/{UNKNOWN}/file-tree"), 404)
+
+
+def test_a_tree_of_few_documents_with_long_paths_comes_in_pieces(hub: Hub) -> None:
+    project = hub.create_project()
+    source = hub.create_source(project, hub.server.create())
+    insert_documents(hub, source, 50, "format('d%s/%sx.md', n, repeat('folder-xxx/', 90))")
+    with json_log() as log:
+        response = hub.client.get(f"/api/projects/{project}/file-tree")
+    assert len(response.content) > 2_500_000
+    assert response.json()["tree"][0]["name"] == "d1"
+    assert "error" not in log()
+
+
+def test_a_large_tree_has_all_changes_of_a_run_or_none(
+    database: str, tmp_path: Path, large: None
+) -> None:
+    with running_hub(database, tmp_path, sync_concurrency=0) as hub:
+        project = hub.create_project()
+        source = hub.create_source(project, hub.server.create())
+        insert_documents(hub, source, 60, "format('a/%s.md', n)")
+        path = f"/api/projects/{project}/file-tree"
+        seen: dict[str, set[str]] = {}
+        with psycopg.connect(database, autocommit=True) as other:
+            writing = threading.Event()
+
+            def write() -> None:
+                for number in range(200):
+                    if writing.is_set():
+                        return
+                    folder = "bcdefghij"[number % 9]
+                    other.execute(
+                        "update document set file_path = "
+                        f"'{folder}/' || split_part(file_path, '/', 2)".encode()
+                    )
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            try:
+                for _ in range(60):
+                    response = hub.client.get(path)
+                    [folder] = response.json()["tree"]
+                    assert len(folder["children"]) == 60
+                    seen.setdefault(response.headers["etag"], set()).add(folder["name"])
+            finally:
+                writing.set()
+                writer.join()
+    assert len(seen) > 1
+    assert {len(names) for names in seen.values()} == {1}
+
+
+def test_a_client_that_does_not_read_its_tree_holds_no_connection(
+    database: str, tmp_path: Path, large: None
+) -> None:
+    with running_hub(database, tmp_path, sync_concurrency=0, database_pool_max=1) as hub:
+        project = hub.create_project()
+        source = hub.create_source(project, hub.server.create())
+        insert_documents(hub, source, 100_000, "format('docs/%s.md', n)")
+        path = f"/api/projects/{project}/file-tree"
+        with connect(str(hub.client.base_url), receive_buffer=65536) as connection:
+            request = f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+            connection.sendall(request.encode())
+            head = connection.recv(1000)
+            assert head.startswith(b"HTTP/1.1 200 ")
+            # The documents of the tree go, and the client still gets all of it.
+            run_sql(database, "delete from document")
+            assert hub.client.get(f"/api/projects/{project}").status_code == 200
+            assert hub.tree(project) == []
+            body = (head + receive_all(connection)).partition(b"\r\n\r\n")[2]
+        [folder] = json.loads(body)["tree"]
+        assert len(folder["children"]) == 100_000
+
+
+def test_a_tree_that_finds_no_space_is_a_503(
+    hub: Hub, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Synced(hub, {f"{number}.md": b"x" for number in range(20)}).project
+    path = f"/api/projects/{project}/file-tree"
+    for name in ("PLAIN_KEPT", "COMPRESSED_KEPT", "BLOCK"):
+        monkeypatch.setattr(f"service.documents.tree.{name}", 1)
+    assert len(hub.client.get(path).json()["tree"]) == 20
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/full")  # no folder
+    problem = hub.client.get(path)
+    assert_problem(problem, 503)
+    assert problem.headers["retry-after"]
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert len(hub.client.get(path).json()["tree"]) == 20

@@ -251,11 +251,21 @@ def test_a_weak_tag_stays_and_other_ranges_are_not_offered(client: httpx.Client)
     assert "accept-ranges" not in ranged.headers
 
 
-def test_a_response_that_comes_in_parts_or_compressed_stays_as_it_is(client: httpx.Client) -> None:
-    streamed = client.get("/stream", headers={"Accept-Encoding": "gzip"})
-    assert streamed.content == LINE * 100
-    assert "content-encoding" not in streamed.headers
+def test_a_response_that_is_compressed_stays_as_it_is(client: httpx.Client) -> None:
     assert get(client, "/encoded", "gzip").content == LINE * 1000
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    [("gzip", True), ("identity;q=0, gzip", True), ("identity", False), ("gzip;q=0", False)],
+)
+def test_a_response_in_parts_is_compressed_part_by_part(
+    client: httpx.Client, accepted: str, is_compressed: bool
+) -> None:
+    response = client.get("/stream", headers={"Accept-Encoding": accepted})
+    assert response.content == LINE * 100
+    assert ("content-encoding" in response.headers) == is_compressed
+    assert "Accept-Encoding" in response.headers["vary"]
 
 
 def test_a_response_that_is_sent_again_is_compressed_again(client: httpx.Client) -> None:

@@ -1,0 +1,236 @@
+"""Room for large responses: how many bytes a worker holds of those that clients have not read.
+
+A client that reads slowly keeps its response in memory, and many clients may ask for large ones at
+once. So a response of more than WHOLE bytes takes room for as long as it is held: before it is
+made, where its size is known by then, and otherwise when it is sent. Without room the request waits
+in turn, and then gets a 503. A body that several clients ask for at the same time is made once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
+
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from starlette.types import Message, Scope
+
+T = TypeVar("T")
+
+# Bytes of a body that is sent at once, and takes no room: most responses are smaller.
+WHOLE: Final = 64 * 1024
+
+ROOM: Final = 128 * 1024 * 1024  # bytes, in each worker
+WAIT_SECONDS: Final = 5.0  # as for a database connection
+
+NO_ROOM: Final = "Too many large responses wait for their clients to read them."
+
+# One makes bodies, so that making several takes no more memory and no more of the interpreter's
+# time than making one; the others write their pieces.
+MAKING_THREADS: Final = 1
+MADE_AT_ONCE: Final = 2  # each may hold a connection meanwhile
+WRITING_THREADS: Final = 2
+
+# In the state of a request: what to call when its response has ended.
+RELEASES: Final = "releases"
+
+
+class Share:
+    """A share of the room, of `size` bytes."""
+
+    def __init__(self, room: Room, size: int) -> None:
+        self._room = room
+        self.size = size
+
+    def shrink(self, size: int) -> None:
+        """Give back all but `size` bytes, if the share is larger."""
+        if size < self.size:
+            self._room.give_back(self.size - size)
+            self.size = size
+
+    def release(self) -> None:
+        """Give back all of it."""
+        self.shrink(0)
+
+
+class Room:
+    """A number of bytes, shared out in the order in which shares are asked for."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.free = size
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    def _limit(self, size: int) -> int:
+        return min(size, self.size)  # what is larger than the room gets all of it
+
+    def take_now(self, size: int) -> Share:
+        """Return a share; raise the Problem `unavailable` if there is no room for it at once.
+
+        For a body that exists, and so must not wait. Those that wait have not been made.
+        """
+        size = self._limit(size)
+        if size > self.free:
+            raise Problem("unavailable", NO_ROOM)
+        self.free -= size
+        return Share(self, size)
+
+    async def take(self, size: int, seconds: float = WAIT_SECONDS) -> Share:
+        """Return a share; raise the Problem `unavailable` without room for it after `seconds`."""
+        size = self._limit(size)
+        if self._waiting or size > self.free:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append((size, turn))
+            try:
+                async with asyncio.timeout(seconds):
+                    await turn
+            except BaseException as error:
+                if turn.done() and not turn.cancelled():
+                    self.give_back(size)  # the turn came in the same moment
+                else:
+                    with suppress(ValueError):  # it was left out already
+                        self._waiting.remove((size, turn))
+                    self._give_turns()
+                if isinstance(error, TimeoutError):
+                    raise Problem("unavailable", NO_ROOM) from None
+                raise
+        else:
+            self.free -= size
+        return Share(self, size)
+
+    def give_back(self, size: int) -> None:
+        """Take back bytes that a share had; called by the share."""
+        self.free += size
+        self._give_turns()
+
+    def _give_turns(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self.free:
+            size, turn = self._waiting.popleft()
+            if not turn.cancelled():
+                self.free -= size
+                turn.set_result(None)
+
+
+class _Body(Generic[T]):
+    """A body that is being made, or was made; `users` are the requests that need it."""
+
+    def __init__(self, making: asyncio.Task[T], share: Share | None = None) -> None:
+        self.making = making
+        self.share = share
+        self.users = 0
+
+
+class LargeBodies:
+    """The large bodies of a worker, the room for them, and the threads that make them."""
+
+    def __init__(self) -> None:
+        self.room = Room(ROOM)
+        self._bodies: dict[Hashable, _Body[Any]] = {}
+        self._turns = asyncio.Semaphore(MADE_AT_ONCE)
+        # Threads start when they are first needed.
+        self._makers = ThreadPoolExecutor(MAKING_THREADS, "make-bodies")
+        self.writers = ThreadPoolExecutor(WRITING_THREADS, "write-bodies")
+
+    async def use(
+        self,
+        scope: Scope,
+        key: Hashable,
+        size: int,
+        make: Callable[[Share], Awaitable[T]],
+        close: Callable[[T], None] = lambda _: None,
+    ) -> T:
+        """Return the body of this key until the request ends: one that others use, or a new one.
+
+        Waits for `size` bytes of room before `make(share)`, which can shrink its share when it
+        knows what it needs. `close` is called when the last request has ended. Raises what `make`
+        raises, and the Problem `unavailable` without room.
+        """
+        body = cast("_Body[T] | None", self._bodies.get(key))
+        if body is None:
+            body = _Body(asyncio.create_task(self._make(key, size, make)))
+            self._bodies[key] = body
+        body.users += 1
+
+        def release() -> None:
+            body.users -= 1
+            if not body.users:
+                self._drop(key, body, close)
+
+        release_at_end(scope, release)
+        return await asyncio.shield(body.making)
+
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Return the result of a step in making a body, which takes a few milliseconds."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._makers, function, *arguments)
+
+    async def _make(self, key: Hashable, size: int, make: Callable[[Share], Awaitable[T]]) -> T:
+        body = self._bodies[key]
+        try:
+            body.share = await self.room.take(size)
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._turns.acquire()
+            except TimeoutError:
+                raise Problem("unavailable", NO_ROOM) from None
+            try:
+                return await make(body.share)
+            finally:
+                self._turns.release()
+        except BaseException:
+            # The next request tries again.
+            if self._bodies.get(key) is body:
+                del self._bodies[key]
+            raise
+
+    def _drop(self, key: Hashable, body: _Body[T], close: Callable[[T], None]) -> None:
+        if self._bodies.get(key) is body:
+            del self._bodies[key]
+
+        def end(making: asyncio.Task[T]) -> None:
+            if not making.cancelled() and making.exception() is None:
+                close(making.result())
+            if body.share is not None:
+                body.share.release()
+
+        body.making.cancel()  # does nothing to one that has ended
+        if body.making.done():
+            end(body.making)
+        else:
+            body.making.add_done_callback(end)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._makers.shutdown(wait=False, cancel_futures=True)
+        self.writers.shutdown(wait=False, cancel_futures=True)
+
+
+def take_room(scope: Scope, message: Message) -> None:
+    """Take room for the body of a message until its client has read it; see Room.take_now.
+
+    A body that is sent in parts takes none here: what makes it has taken what it needs. HEAD sends
+    none.
+    """
+    if message.get("more_body", False) or scope["method"] == "HEAD":
+        return
+    large_bodies = cast("LargeBodies", scope["state"]["large_bodies"])
+    release_at_end(scope, large_bodies.room.take_now(len(message["body"])).release)
+
+
+def release_at_end(scope: Scope, release: Callable[[], None]) -> None:
+    """Call `release` when the request has ended: its response is sent, or its client is gone."""
+    scope["state"].setdefault(RELEASES, []).append(release)
+
+
+def release_all(scope: Scope) -> None:
+    """Call what the request has registered with release_at_end."""
+    for release in scope["state"].get(RELEASES, ()):
+        release()

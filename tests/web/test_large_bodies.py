@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from service.problems import Problem
+from service.web import large_bodies
+from service.web.large_bodies import WHOLE, Room
+from tests.support.problems import assert_problem
+from tests.support.service import serving
+from tests.support.waiting import eventually
+from tests.support.wire import connect
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from service.state import Request
+    from service.web.large_bodies import Share
+
+SHORT = 0.01
+ROOM = 8_000_000
+
+
+async def take(room: Room, size: int, order: list[int] | None = None) -> Share:
+    share = await room.take(size)
+    if order is not None:
+        order.append(size)
+    return share
+
+
+def test_shares_come_in_the_order_in_which_they_were_asked_for() -> None:
+    async def run() -> None:
+        room, order = Room(10), list[int]()
+        first = await room.take(8)
+        # The last one would fit at once, but would let the larger one wait for ever.
+        waiting = [asyncio.create_task(take(room, size, order)) for size in (9, 1, 2)]
+        await asyncio.sleep(0)
+        assert (order, room.free) == ([], 2)
+        first.release()
+        await asyncio.gather(*waiting[:2])
+        assert (order, room.free) == ([9, 1], 0)
+        waiting[0].result().release()
+        (await waiting[2]).release()
+        waiting[1].result().release()
+        assert (order, room.free) == ([9, 1, 2], 10)
+
+    asyncio.run(run())
+
+
+def test_a_share_larger_than_the_room_gets_all_of_it() -> None:
+    async def run() -> None:
+        room = Room(10)
+        share = await room.take(100)
+        assert (share.size, room.free) == (10, 0)
+        share.shrink(4)
+        share.shrink(7)  # no more than it has
+        assert (share.size, room.free) == (4, 6)
+        share.release()
+        share.release()
+        assert room.free == 10
+
+    asyncio.run(run())
+
+
+def test_without_room_in_time_there_is_a_problem_and_the_next_ones_get_their_turn() -> None:
+    async def run() -> None:
+        room = Room(10)
+        share = await room.take(5)
+        late = asyncio.create_task(room.take(6, SHORT))
+        cancelled = asyncio.create_task(room.take(9))
+        await asyncio.sleep(0)
+        next_one = asyncio.create_task(room.take(5))
+        with pytest.raises(Problem) as error:
+            await late
+        assert error.value.status == 503
+        assert not next_one.done()
+        cancelled.cancel()
+        (await next_one).release()
+        with pytest.raises(Problem):
+            room.take_now(6)
+        room.take_now(5).release()
+        share.release()
+        assert room.free == 10
+
+    asyncio.run(run())
+
+
+def test_turns_that_end_while_they_come_lose_no_room() -> None:
+    async def run() -> None:
+        room = Room(10)
+        share = await room.take(10)
+        tasks = [asyncio.create_task(room.take(5)) for _ in range(4)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()  # before its turn
+        share.release()
+        tasks[1].cancel()  # after its turn came, before it runs
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        for each in found:
+            if not isinstance(each, BaseException):
+                each.release()
+        assert room.free == 10
+
+    asyncio.run(run())
+
+
+# --- over HTTP
+
+EVENTS: dict[str, asyncio.Event] = {}
+MADE: list[str] = []
+CLOSED: list[str] = []
+
+
+async def whole(request: Request) -> Response:
+    return PlainTextResponse("x" * int(request.query_params["size"]))
+
+
+async def free(request: Request) -> Response:
+    return PlainTextResponse(str(request.state["large_bodies"].room.free))
+
+
+async def used(request: Request) -> Response:
+    """Respond with a body of a key, when it may be made."""
+    key = request.query_params["key"]
+
+    async def make(share: Share) -> str:
+        MADE.append(key)
+        await EVENTS.setdefault(key, asyncio.Event()).wait()
+        if key == "fault":
+            raise Problem("conflict", "a fault")
+        share.shrink(1000)
+        return f"body {len(MADE)}"
+
+    body = await request.state["large_bodies"].use(
+        request.scope, key, 1_000_000, make, CLOSED.append
+    )
+    return PlainTextResponse(body)
+
+
+async def finish(request: Request) -> Response:
+    EVENTS.setdefault(request.query_params["key"], asyncio.Event()).set()
+    return Response()
+
+
+@pytest.fixture
+def client(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    monkeypatch.setattr(large_bodies, "ROOM", ROOM)
+    for found in (EVENTS, MADE, CLOSED):
+        found.clear()
+    functions = (whole, free, used, finish)
+    routes = [Route(f"/{function.__name__}", function) for function in functions]
+    with serving(database, *routes) as client:
+        yield client
+
+
+def room_of(client: httpx.Client) -> int:
+    return int(client.get("/free").text)
+
+
+def ask(client: httpx.Client, path: str) -> socket.socket:
+    """Send a request, and read nothing of the response."""
+    connection = connect(str(client.base_url), receive_buffer=65536)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    return connection
+
+
+def test_an_unread_response_takes_room_until_it_is_read_or_its_client_is_gone(
+    client: httpx.Client,
+) -> None:
+    size = 7_000_000
+    with ExitStack() as stack:
+        unread = stack.enter_context(ask(client, f"/whole?size={size}"))
+        eventually(lambda: room_of(client) == ROOM - size)
+        problem = client.get(f"/whole?size={size}")
+        assert_problem(problem, 503)
+        assert problem.headers["retry-after"]
+        # Smaller ones have room, and small ones need none; neither does HEAD.
+        assert len(client.get("/whole?size=900000").content) == 900_000
+        assert client.head(f"/whole?size={size}").status_code == 200
+        assert client.get("/api/health").status_code == 200
+        unread.close()
+        eventually(lambda: room_of(client) == ROOM)
+        read = stack.enter_context(ask(client, f"/whole?size={size}"))
+        eventually(lambda: room_of(client) == ROOM - size)
+        received = 0
+        while received < size:
+            received += len(read.recv(1_000_000))
+        eventually(lambda: room_of(client) == ROOM)
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "identity"])
+def test_a_body_on_either_side_of_the_limit_arrives_whole(
+    client: httpx.Client, accepted: str
+) -> None:
+    for size in (WHOLE - 1, WHOLE, WHOLE + 1, 2 * WHOLE, 2 * WHOLE + 1, 5_000_001):
+        path = f"/whole?size={size}"
+        assert len(client.get(path, headers={"Accept-Encoding": accepted}).content) == size
+    assert room_of(client) == ROOM
+
+
+def test_a_body_is_made_once_for_all_who_ask_at_the_same_time(
+    client: httpx.Client, together: Callable[..., list[Any]]
+) -> None:
+    with ThreadPoolExecutor(1) as one:
+        responses = one.submit(together, 8, lambda: client.get("/used?key=a").text)
+        eventually(lambda: room_of(client) == ROOM - 1_000_000)
+        other = one.submit(client.get, "/used?key=b")
+        client.get("/finish?key=a")
+        assert responses.result() == ["body 1"] * 8
+        client.get("/finish?key=b")
+        assert other.result().text == "body 2"
+    eventually(lambda: room_of(client) == ROOM)
+    assert CLOSED == ["body 1", "body 2"]
+    # Nobody uses it any more, so it is made again.
+    assert client.get("/used?key=a").text == "body 3"
+
+
+def test_a_fault_reaches_all_who_wait_and_the_next_one_tries_again(
+    client: httpx.Client, together: Callable[..., list[Any]]
+) -> None:
+    with ThreadPoolExecutor(1) as one:
+        responses = one.submit(together, 4, lambda: client.get("/used?key=fault").status_code)
+        eventually(lambda: MADE == ["fault"])
+        client.get("/finish?key=fault")
+        assert responses.result() == [409] * 4
+    assert client.get("/used?key=fault").status_code == 409
+    assert len(MADE) >= 2
+    assert (room_of(client), CLOSED) == (ROOM, [])

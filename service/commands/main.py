@@ -181,11 +181,11 @@ def run_openapi(options: argparse.Namespace) -> int:
 
 def run_sync(options: argparse.Namespace) -> int:
     """Register a git repository and bring its documents in."""
-    from service.commands.sync import WantedSource, sync_repository
+    from service.commands.sync import LOG_LEVEL, WantedSource, sync_repository
     from service.logs import configure_logs
 
     settings = load_settings()
-    configure_logs("ERROR", settings.log_format)  # the command itself prints the lesser events
+    configure_logs(LOG_LEVEL, settings.log_format)
     wanted = WantedSource(options.url, options.folder, options.branch, options.project)
     with running_embedded(settings, restarts=True) as running:
         sync_repository(running, wanted, options.output.print_line)

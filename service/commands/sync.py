@@ -38,6 +38,9 @@ PROGRESS_SECONDS: Final = 0.1
 CONNECTIONS: Final = 4
 SKIPPED_FILES_SHOWN: Final = 20
 
+# The command itself prints the lesser events.
+LOG_LEVEL: Final = "ERROR"
+
 NAME_LENGTH: Final = 255
 PROJECT_NAME: Final = Text(shortest=1, longest=NAME_LENGTH, is_name=True)
 
@@ -153,7 +156,9 @@ async def _register_and_sync(
         ) as database,
         # The run may also be claimed by a service on the same database.
         syncing(
-            database, replace(settings, sync_concurrency=1, sync_every_minutes=0), metrics
+            database,
+            replace(settings, sync_concurrency=1, sync_every_minutes=0, log_level=LOG_LEVEL),
+            metrics,
         ) as syncer,
     ):
         async with database.transaction() as transaction:

@@ -119,9 +119,12 @@ def git_command(file_bytes: int, cpu_seconds: int) -> list[str]:
 
 
 def lower_limit(limit: int, value: int) -> int:
-    """Return the lower of `value` and this process's own soft limit, as in resource.RLIMIT_AS."""
-    soft, _ = resource.getrlimit(limit)
-    return value if soft == resource.RLIM_INFINITY else min(value, soft)
+    """Return the lower of `value` and this process's own hard limit, as in resource.RLIMIT_AS.
+
+    Its soft limit of memory is for its own work: see sync/child.py.
+    """
+    _, hard = resource.getrlimit(limit)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 @cache

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
 from service.sync.claims import ClaimLostError, begin_write, hold_claim
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from service.database import Connection, Database
     from service.sync.claims import Claim
@@ -25,23 +24,21 @@ class SourceMovedError(Exception):
 
 
 class Progress:
-    """The progress of a run, and of its claim.
+    """How far a run is. `report` is called when its writing begins, and when that fails."""
 
-    The thread that reads files counts them; the task that renews the claim stores the counts.
-    """
-
-    def __init__(self, claimed_at: float) -> None:
+    def __init__(self, report: Callable[[], None] = lambda: None) -> None:
         self.files_total: int | None = None
         self.files_done = 0
-        # The time.monotonic() at which the last successful claim or renewal was sent.
-        self.claimed_at = claimed_at
-        # Renewing the claim and ending the run update the same row. They wait for each other here,
-        # because statements that wait in PostgreSQL run into their deadlines.
-        self.lock = asyncio.Lock()
-        self._is_locked = False
         # While a run is written, no other worker can claim it, even if renewing the claim fails.
+        # Also after that, unless the writing failed.
         self.is_writing = False
-        self.is_finished = False
+        self._report = report
+
+    def update(self, message: Mapping[str, Any]) -> None:
+        """Take the values of the process that does the run."""
+        self.files_total = message["files_total"]
+        self.files_done = message["files_done"]
+        self.is_writing = message["is_writing"]
 
     @asynccontextmanager
     async def writing(self, database: Database, claim: Claim) -> AsyncGenerator[Connection]:
@@ -54,27 +51,27 @@ class Progress:
             async with database.transaction() as transaction:
                 try:
                     await begin_write(transaction, claim)
-                    self.is_writing = True
+                    self._set_writing(is_writing=True)
                     yield transaction
                 except asyncpg.ForeignKeyViolationError:
                     raise ClaimLostError from None  # the source was deleted meanwhile
-            self.is_finished = self._is_locked
-        finally:
-            self.is_writing = False
-            if self._is_locked:
-                self._is_locked = False
-                self.lock.release()
+        except BaseException:
+            self._set_writing(is_writing=False)
+            raise
 
-    async def finish(
-        self, transaction: Connection, claim: Claim, location: SourceLocation | None = None
-    ) -> None:
-        """Lock the source and the run until the block of `writing` ends, which is to be soon.
+    def _set_writing(self, *, is_writing: bool) -> None:
+        self.is_writing = is_writing
+        self._report()
 
-        Raises ClaimLostError, and SourceMovedError if the source is not at `location` any more:
-        the transaction is rolled back then.
-        """
-        await self.lock.acquire()
-        self._is_locked = True
-        row = await hold_claim(transaction, claim)
-        if location and tuple(row) != location:
-            raise SourceMovedError
+
+async def finish_writing(
+    transaction: Connection, claim: Claim, location: SourceLocation | None = None
+) -> None:
+    """Lock the source and the run until the block of `writing` ends, which is to be soon.
+
+    Raises ClaimLostError, and SourceMovedError if the source is not at `location` any more: the
+    transaction is rolled back then.
+    """
+    row = await hold_claim(transaction, claim)
+    if location and tuple(row) != location:
+        raise SourceMovedError

@@ -7,16 +7,15 @@ the old state or the new one, and a run that fails before that changes nothing.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from service.git.errors import REFUSES_CREDENTIALS, GitError, GitMachineError
 from service.git.folder import remove_leftovers
-from service.git.options import GitOptions
 from service.git.repository import GitRepository
 from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
 from service.sync.files import (
@@ -27,62 +26,33 @@ from service.sync.files import (
     remove_files,
     write_files,
 )
+from service.sync.messages import Outcome, describe_time_limit
 from service.sync.plan import choose_files, compare
-from service.sync.progress import SourceMovedError
+from service.sync.progress import SourceMovedError, finish_writing
 from service.sync.pushes import read_awaited_pushes
 from service.sync.results import Counts, complete_run, fail_run, read_skipped_files
 from service.sync.skipped import SkippedFiles
 from service.sync.source import Revision, read_source, show_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from service.database import Connection, Database
     from service.git.objects import Tree
-    from service.settings import Settings
     from service.sync.changes import Moves
     from service.sync.claims import Claim
+    from service.sync.messages import RunOptions
     from service.sync.plan import StoredFile
     from service.sync.progress import Progress
     from service.sync.source import Source
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-# The most files and folders, documents or not, in a source's folder: a run looks at each.
-ENTRIES_MAX: Final = 500_000
-
 # Bytes that the spool of contents holds in memory before it becomes a file.
 SPOOLED_IN_MEMORY: Final = 4_000_000
 
 # A run reads a source that is moved meanwhile again, and fails after so many passes.
 MAX_PASSES: Final = 3
-
-
-class Outcome(NamedTuple):
-    """How a run ended: the fields of its log line, and what its operator should know."""
-
-    fields: dict[str, Any]
-    # By host: the HTTP status with which it refused the service's token.
-    refused_tokens: Mapping[str, int]
-    # Whether the run failed through this machine, not through the repository or its server.
-    is_service_fault: bool = False
-
-
-def _git_options(settings: Settings) -> GitOptions:
-    return GitOptions(
-        protocols=settings.git_protocols,
-        hosts=settings.git_hosts,
-        private_networks=settings.git_private_networks,
-        proxy=settings.git_proxy,
-        no_proxy=settings.git_no_proxy,
-        config_global=settings.git_config_global,
-        token=settings.git_token,
-        token_host=settings.git_token_host,
-        tokens=settings.git_tokens,
-        seconds=settings.sync_timeout,
-        max_bytes=settings.sync_max_bytes,
-        max_entries=ENTRIES_MAX,
-    )
 
 
 def _describe_refused_tokens(refused: Mapping[str, int]) -> str | None:
@@ -94,7 +64,7 @@ def _describe_refused_tokens(refused: Mapping[str, int]) -> str | None:
 
 
 async def sync_source(
-    database: Database, claim: Claim, settings: Settings, progress: Progress
+    database: Database, claim: Claim, options: RunOptions, progress: Progress
 ) -> Outcome:
     """Do a claimed run, record its result, and return it.
 
@@ -102,28 +72,42 @@ async def sync_source(
     DatabaseUnavailable. In both cases nothing is written, and the run stays unfinished, unless only
     the response to the commit was lost.
     """
-    with suppress(OSError):  # if there is no temporary directory, GitRepository reports it
-        await asyncio.to_thread(remove_leftovers)
     fetched = 0
     refused: Mapping[str, int] = {}
     try:
-        async with GitRepository(_git_options(settings)) as repository:
-            source_pass = _Pass(database, claim, repository, progress, settings)
-            try:
-                for _ in range(MAX_PASSES):
-                    with suppress(SourceMovedError):
-                        fields = await source_pass.sync()
-                        return Outcome(fields, repository.refused_tokens)
-                raise GitError("The source was changed again and again while it was synced.")
-            finally:
-                fetched = repository.fetched_bytes()
-                refused = repository.refused_tokens
+        async with _time_limit(options.seconds):
+            with suppress(OSError):  # if there is no temporary directory, GitRepository reports it
+                await asyncio.to_thread(remove_leftovers)
+            async with GitRepository(options.git) as repository:
+                source_pass = _Pass(database, claim, repository, progress, options)
+                try:
+                    for _ in range(MAX_PASSES):
+                        with suppress(SourceMovedError):
+                            fields = await source_pass.sync()
+                            return Outcome(fields, repository.refused_tokens)
+                    raise GitError("The source was changed again and again while it was synced.")
+                finally:
+                    fetched = repository.fetched_bytes()
+                    refused = repository.refused_tokens
     except GitError as error:
         async with progress.writing(database, claim) as transaction:
-            await progress.finish(transaction, claim)
+            await finish_writing(transaction, claim)
             awaited = await fail_run(transaction, claim, str(error), fetched)
         fields = {"status": "failed", "error": str(error), **awaited}
         return Outcome(fields, refused, isinstance(error, GitMachineError))
+
+
+@asynccontextmanager
+async def _time_limit(seconds: float) -> AsyncGenerator[None]:
+    """Cancel the block after so many seconds, and raise GitError then."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise GitError(describe_time_limit(seconds)) from None
+        raise
 
 
 @dataclass(frozen=True)
@@ -134,7 +118,7 @@ class _Pass:
     claim: Claim
     repository: GitRepository
     progress: Progress
-    settings: Settings
+    options: RunOptions
 
     async def sync(self) -> dict[str, Any]:
         """Bring the documents up to date, and return the fields of the run's log line."""
@@ -164,7 +148,7 @@ class _Pass:
     async def _write_difference(
         self, source: Source, tree: Tree, skipped_before: SkippedFiles
     ) -> dict[str, Any]:
-        max_files, max_bytes = self.settings.sync_max_files, self.settings.sync_max_bytes
+        max_files, max_bytes = self.options.max_files, self.options.max_bytes
         wanted, skipped = await asyncio.to_thread(choose_files, tree.entries, max_files)
         self.progress.files_total = len(wanted)
         stored = await read_stored(self.database, source.id)
@@ -264,7 +248,7 @@ class _Pass:
         found: set[str],
     ) -> dict[str, Any]:
         """Record the source's new revision and the run's results; return the log line's fields."""
-        await self.progress.finish(transaction, self.claim, source.location)
+        await finish_writing(transaction, self.claim, source.location)
         await show_revision(
             transaction, self.claim.source_id, shown, self.repository.default_branch
         )

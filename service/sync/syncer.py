@@ -7,6 +7,7 @@ import logging
 import time
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -27,6 +28,13 @@ from service.sync.claims import (
     hold_claim,
     release_run,
     renew_claim,
+)
+from service.sync.messages import run_options
+from service.sync.process import (
+    ProcessEndedError,
+    RunFailedError,
+    RunFaultError,
+    RunProcesses,
 )
 from service.sync.progress import Progress
 from service.sync.queue import request_due_syncs
@@ -54,7 +62,18 @@ END_SECONDS: Final = 1.0
 
 DATABASE_ERRORS: Final = (DatabaseUnavailable, asyncpg.PostgresError)
 
+PROCESS_KILLED: Final = (
+    f"The process of the sync was killed {MAX_ATTEMPTS} times, as it is where memory runs out."
+)
 FAULT: Final = "Something went wrong on our side; the service's log says what."
+
+
+@dataclass
+class _Lease:
+    """A claim, and the time.monotonic() at which its last renewal that succeeded was sent."""
+
+    claim: Claim
+    claimed_at: float
 
 
 class Syncer:
@@ -64,6 +83,7 @@ class Syncer:
         self._database = database
         self._metrics = metrics
         self._settings = settings
+        self._processes = RunProcesses(run_options(settings))
         self._woken = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -111,6 +131,10 @@ class Syncer:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
+    async def end_processes(self) -> None:
+        """Kill the processes of the runs."""
+        await self._processes.close()
+
     async def _claim_runs(self) -> None:
         """Claim and start runs until none is queued or SYNC_CONCURRENCY of them are in progress."""
         try:
@@ -150,21 +174,19 @@ class Syncer:
 
     async def _run_claim(self, claim: Claim, sent_at: float) -> None:
         """Do a claimed run to its end or release it; log the result."""
-        # Imported late: a service that never syncs starts faster and takes less memory.
-        from service.sync.run import sync_source
-
         started = time.perf_counter()
         # In the log the source has the name that the API gives it.
         fields: dict[str, Any] = {"project_doc_id": str(claim.source_id)}
         if claim.attempts > MAX_ATTEMPTS:
             await self._fail(claim, INTERRUPTED, fields)
             return
-        progress = Progress(sent_at)
-        work = asyncio.create_task(sync_source(self._database, claim, self._settings, progress))
-        renewals = asyncio.create_task(self._keep_claim(claim, progress))
+        progress = Progress()
+        lease = _Lease(claim, sent_at)
+        work = asyncio.create_task(self._processes.do_run(claim, progress))
+        renewals = asyncio.create_task(self._keep_claim(lease, progress))
         is_released = False
         try:
-            while not (work.done() or renewals.done() or _is_overdue(progress)):
+            while not (work.done() or renewals.done() or _is_overdue(lease, progress)):
                 await asyncio.wait(
                     {work, renewals},
                     timeout=RENEW_SECONDS / 4,
@@ -183,13 +205,20 @@ class Syncer:
             log.info("sync_claim_lost", **fields)
         except DatabaseUnavailable as error:
             log.warning("sync_interrupted", **fields, reason=error.reason)
-            await self._retry_or_fail(claim, fields)
+            await self._retry_or_fail(claim, DATABASE_AWAY, fields)
         except asyncio.CancelledError:
             if is_released:
                 await self._requeue(claim, is_attempt=False)
             else:
                 log.warning("sync_interrupted", **fields, reason="timeout")
-                await self._retry_or_fail(claim, fields)
+                await self._retry_or_fail(claim, DATABASE_AWAY, fields)
+        except ProcessEndedError as error:
+            log.warning("sync_interrupted", **fields, reason="process_ended", code=error.code)
+            await self._retry_or_fail(claim, PROCESS_KILLED, fields)
+        except RunFailedError as error:
+            await self._fail(claim, str(error), fields)
+        except RunFaultError:
+            await self._fail(claim, FAULT, None)
         except Exception:
             log.exception("sync_fault", **fields)
             await self._fail(claim, FAULT, None)
@@ -212,25 +241,22 @@ class Syncer:
             )
             _warn_of_missing_push(fields, outcome.fields)
 
-    async def _keep_claim(self, claim: Claim, progress: Progress) -> None:
+    async def _keep_claim(self, lease: _Lease, progress: Progress) -> None:
         """Renew the claim every RENEW_SECONDS, until cancelled; raises ClaimLostError."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            async with progress.lock:
-                if progress.is_finished:
-                    continue
-                sent_at = time.monotonic()
-                with suppress(*DATABASE_ERRORS):  # the claim outlasts several renewals
-                    await renew_claim(
-                        self._database, claim, progress.files_total, progress.files_done
-                    )
-                    progress.claimed_at = sent_at
+            sent_at = time.monotonic()
+            with suppress(*DATABASE_ERRORS):  # the claim outlasts several renewals
+                await renew_claim(
+                    self._database, lease.claim, progress.files_total, progress.files_done
+                )
+                lease.claimed_at = sent_at
 
-    async def _retry_or_fail(self, claim: Claim, fields: Mapping[str, Any]) -> None:
+    async def _retry_or_fail(self, claim: Claim, error: str, fields: Mapping[str, Any]) -> None:
         if claim.attempts < MAX_ATTEMPTS:
             await self._requeue(claim, is_attempt=True)
         else:
-            await self._fail(claim, DATABASE_AWAY, fields)
+            await self._fail(claim, error, fields)
 
     async def _requeue(self, claim: Claim, *, is_attempt: bool) -> None:
         with suppress(*DATABASE_ERRORS):  # if this fails, the claim expires
@@ -257,10 +283,9 @@ def _warn_of_missing_push(fields: Mapping[str, Any], outcome: Mapping[str, Any])
         log.warning("push_not_found", **fields, commit=outcome["awaited_commit"])
 
 
-def _is_overdue(progress: Progress) -> bool:
+def _is_overdue(lease: _Lease, progress: Progress) -> bool:
     """Return whether the claim may have expired, and another worker may have claimed the run."""
-    is_ours = progress.is_writing or progress.is_finished
-    return not is_ours and time.monotonic() > progress.claimed_at + CLAIM_SECONDS
+    return not progress.is_writing and time.monotonic() > lease.claimed_at + CLAIM_SECONDS
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:
@@ -291,3 +316,4 @@ async def syncing(
             # all tasks that wait for the database.
             database.terminate()
             await asyncio.wait(late, timeout=END_SECONDS)
+        await syncer.end_processes()

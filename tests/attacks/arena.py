@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 
 import httpx
 
@@ -138,9 +138,17 @@ class Entry(NamedTuple):
 ATTACKS: dict[str, Entry] = {}
 
 
+@overload
+def attack(run: Attack, /) -> Attack: ...
+
+
+@overload
+def attack(*, may_be_unhealthy: bool = False, **variables: str) -> Callable[[Attack], Attack]: ...
+
+
 def attack(
-    run: Attack | None = None, *, may_be_unhealthy: bool = False, **variables: str
-) -> Attack:
+    run: Attack | None = None, /, *, may_be_unhealthy: bool = False, **variables: str
+) -> Attack | Callable[[Attack], Attack]:
     """Register a function as an attack, named like it; `variables` are the service's settings."""
 
     def register(function: Attack) -> Attack:
@@ -148,7 +156,7 @@ def attack(
         ATTACKS[name] = Entry(function, variables, may_be_unhealthy)
         return function
 
-    return register(run) if run else register  # pyright: ignore[reportReturnType]
+    return register(run) if run else register
 
 
 @dataclass

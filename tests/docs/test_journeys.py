@@ -74,6 +74,41 @@ def traced() -> Generator[list[Hop]]:
         threading.setprofile(None)
 
 
+# As `traced`, in each process of Python that starts while this is its sitecustomize.
+TRACE = f"""
+import sys, threading
+
+starts = {{}}
+trace = open(CALLS, "a", buffering=1)
+
+def record(frame, event, _):
+    code = frame.f_code
+    if event == "call" and code.co_filename.startswith({SERVICE!r}):
+        if frame.f_lasti == starts.setdefault(code, frame.f_lasti):
+            trace.write(code.co_filename + ":" + code.co_qualname + "\\n")
+
+threading.setprofile(record)
+sys.setprofile(record)
+"""
+
+
+def trace_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have the calls of processes that start from now on written to the returned file."""
+    calls = folder / "calls"
+    calls.touch()
+    site = folder / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(TRACE.replace("CALLS", repr(str(calls))))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    return calls
+
+
+def read_calls(trace: Path) -> list[Hop]:
+    """Return the calls that processes have written so far."""
+    pairs = (line.split(":") for line in trace.read_text().splitlines())
+    return [(path.removeprefix(f"{ROOT}/"), function) for path, function in pairs]
+
+
 def assert_taken(hops: list[Hop], calls: list[Hop]) -> None:
     """Check that the calls have the hops among them, in their order."""
     remaining = iter(calls)
@@ -89,7 +124,10 @@ def test_every_hop_is_a_function_that_exists(journey: str) -> None:
         assert function in functions_of(path), (path, function)
 
 
-def test_a_list_and_a_sync_take_their_hops_in_order(database: str, tmp_path: Path) -> None:
+def test_a_list_and_a_sync_take_their_hops_in_order(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = trace_processes(tmp_path, monkeypatch)
     with traced() as calls, running_hub(database, tmp_path) as hub:
         remote = hub.server.create()
         remote.commit({"docs/prd.md": b"# Payments\n"})
@@ -100,4 +138,5 @@ def test_a_list_and_a_sync_take_their_hops_in_order(database: str, tmp_path: Pat
         assert_taken(read_hops(LIST), list(calls))
         calls.clear()
         assert hub.sync(source)["added"] == 1
-        assert_taken(read_hops(SYNC), list(calls))
+        # The run's process waits for the worker's call before it does the run.
+        assert_taken(read_hops(SYNC), [*calls, *read_calls(trace)])

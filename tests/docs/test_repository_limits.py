@@ -9,13 +9,13 @@ from service.documents.markdown import MAX_CELLS, MAX_MARKDOWN, MAX_MARKS
 from service.documents.text import MAX_JSON_BYTES
 from service.git.contents import MAX_FILE_BYTES
 from service.git.repository import LISTING_BYTES
+from service.sync.messages import ENTRIES_MAX
 from service.sync.plan import (
     FILES_ALLOWED_FOR,
     FOLDERS_PER_FILE,
     PATH_BYTES_PER_FILE,
     PATH_SHOWN,
 )
-from service.sync.run import ENTRIES_MAX
 from service.sync.skipped import SKIPPED_BYTES_KEPT, SKIPPED_FILES_KEPT
 from tests.docs.markdown import read_rows
 from tests.support.service import make_settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,28 @@ def git_processes(service: Service) -> list[psutil.Process]:
     return []
 
 
+def run_processes(service: Service) -> list[psutil.Process]:
+    """The processes that do the runs of a copy, working or idle."""
+    with suppress(psutil.NoSuchProcess):
+        children = psutil.Process(service.process.pid).children(recursive=True)
+        return [child for child in children if _does_runs(child)]
+    return []
+
+
+def _does_runs(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        return "service.sync.child" in " ".join(process.cmdline())
+    return False
+
+
+def signal_all(service: Service, sent: signal.Signals) -> None:
+    """Send a signal to a copy's process and to all that it has started."""
+    process = psutil.Process(service.process.pid)
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(sent)
+
+
 def _is_git(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         return process.name().startswith("git")
@@ -163,12 +186,13 @@ def locked_documents(database: str) -> Generator[psycopg.Connection[Any]]:
 
 
 def is_idle(service: Service) -> bool:
-    """Whether no connection of the pool is in use or waited for, so that no run is in progress."""
+    """Whether no run is in progress, and no connection of the pool is in use or waited for."""
     lines = httpx.get(f"{service.url}/metrics", timeout=20).text.splitlines()
     pool = 'db_client_connection_pool_name="main"'
     return {
         f'db_client_connections{{{pool},db_client_connection_state="used"}} 0.0',
         f"db_client_connection_pending_requests{{{pool}}} 0.0",
+        "bmadflow_syncs_running 0.0",
     } <= set(lines)
 
 

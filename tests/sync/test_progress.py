@@ -153,7 +153,7 @@ def test_a_second_writer_of_a_source_waits_and_writes_nothing(database: str, hub
     async def write_twice() -> None:
         async with open_database(database, 2, Metrics()) as pool:
             second: asyncio.Task[None]
-            async with Progress(0.0).writing(pool, claim) as transaction:
+            async with Progress().writing(pool, claim) as transaction:
                 await transaction.execute("update document set file_path = 'b.md'")
                 second = asyncio.create_task(write("c.md", pool))
                 await asyncio.to_thread(eventually, lambda: run_sql(database, WAITING) == [(1,)])
@@ -162,7 +162,7 @@ def test_a_second_writer_of_a_source_waits_and_writes_nothing(database: str, hub
                 await second
 
     async def write(path: str, pool: Database) -> None:
-        async with Progress(0.0).writing(pool, claim) as transaction:
+        async with Progress().writing(pool, claim) as transaction:
             await transaction.execute("update document set file_path = $1", path)
 
     asyncio.run(write_twice())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -225,17 +224,22 @@ def test_a_run_of_an_empty_repository_fails_until_the_first_commit(hub: Hub) -> 
 
 
 def test_a_run_fails_if_no_temporary_directory_can_be_made(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remote = hub.server.create()
-    remote.commit({"a.md": b"1"})
-    source = hub.create_source(hub.create_project(), remote)
-    with monkeypatch.context() as patched:
-        patched.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with running_hub(database, tmp_path) as hub:
+        remote = hub.server.create()
+        remote.commit({"a.md": b"1"})
+        source = hub.create_source(hub.create_project(), remote)
+        assert hub.sync(source)["status"] == "completed"
+        temporary.rmdir()
         run = hub.sync(source)
-    assert run["error"] == "The service cannot make a temporary directory."
-    assert run["bytes"] == 0
-    assert hub.sync(source)["status"] == "completed"
+        assert run["error"] == "The service cannot make a temporary directory."
+        assert run["bytes"] == 0
+        temporary.mkdir()
+        assert hub.sync(source)["status"] == "completed"
 
 
 def test_a_run_of_more_than_sync_max_files_fails(database: str, tmp_path: Path) -> None:
@@ -254,7 +258,7 @@ def test_a_run_of_more_than_sync_max_files_fails(database: str, tmp_path: Path) 
 def test_a_run_of_a_stalled_server_fails_after_sync_timeout(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with running_hub(database, tmp_path, sync_timeout=1.0) as hub:
         remote = hub.server.create()
         remote.commit({"a.md": b"x" * 100_000})

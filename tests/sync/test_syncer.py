@@ -33,6 +33,8 @@ from tests.support.copies import (
     kill_service,
     locked_documents,
     make_files,
+    run_processes,
+    signal_all,
 )
 from tests.support.fleet import PgBouncer, needs_pgbouncer
 from tests.support.git_server import BLOBS, LIST, TREE, GitServer, git_server
@@ -213,9 +215,9 @@ def test_a_frozen_copy_writes_nothing_after_another_has_done_its_run(
             connection.execute("select from document for update")
             copies.resume()
             eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
-            victim.process.send_signal(signal.SIGSTOP)
+            signal_all(victim, signal.SIGSTOP)
     else:
-        victim.process.send_signal(signal.SIGSTOP)
+        signal_all(victim, signal.SIGSTOP)
         copies.resume()
     frozen = time.monotonic()
     remote.commit(FILES)
@@ -224,7 +226,7 @@ def test_a_frozen_copy_writes_nothing_after_another_has_done_its_run(
         assert time.monotonic() - frozen < TAKEN_OVER
         versions = run_sql(copies.database, "select file_path, xmin::text from document")
     finally:
-        victim.process.send_signal(signal.SIGCONT)
+        signal_all(victim, signal.SIGCONT)
     eventually(lambda: victim.find("sync_claim_lost") or victim.find("sync_interrupted"))
     assert copies.holds(FILES)
     assert run_sql(copies.database, "select file_path, xmin::text from document") == versions
@@ -470,17 +472,25 @@ def test_thirty_runs_leak_no_file_memory_or_process(copies: Copies) -> None:
     hub = copies.hub()
     process = psutil.Process(service.process.pid)
 
-    def sync(times: int) -> tuple[int, int]:
+    def sync(times: int) -> tuple[list[psutil.Process], int, int]:
         for _ in range(times):
             text = random.randbytes(20_000).hex()
             remote.commit({f"{number}.md": f"{number} {text}".encode() for number in range(5)})
             assert hub.sync(source)["status"] == "completed"
-        eventually(lambda: copies.folders() == [] and process.children() == [])
+        eventually(lambda: copies.folders() == [] and git_processes(service) == [])
         eventually(lambda: is_idle(service))
-        return process.num_fds(), process.memory_info().rss
+        both = [process, *run_processes(service)]
+        assert [child.pid for child in process.children()] == [child.pid for child in both[1:]]
+        return (
+            both,
+            sum(one.num_fds() for one in both),
+            sum(one.memory_info().rss for one in both),
+        )
 
-    files, memory = sync(6)
-    files_after, memory_after = sync(30)
+    processes, files, memory = sync(6)
+    processes_after, files_after, memory_after = sync(30)
+    assert len(processes) == 2
+    assert processes_after == processes
     assert files_after <= files + 2  # the pool's connections vary
     assert memory_after < memory + 10_000_000
 

@@ -125,6 +125,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
             settings.database_pool_max,
             metrics,
             use_prepared_statements=settings.database_prepared_statements,
+            migrations=migrations,
         ) as database:
             health = HealthCheck(database, migrations, settings.health_timeout, metrics)
             health.start_query()

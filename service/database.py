@@ -13,12 +13,13 @@ import structlog
 
 from service.connecting.hosts import Connector, session_settings
 from service.connecting.url import read_url
-from service.database_errors import DatabaseUnavailable
+from service.database_errors import OF_SCHEMA, DatabaseUnavailable
 from service.pool import Pool
 from service.queries import CANCEL_SECONDS, Connection, Queries, Row, T
+from service.schema import is_behind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from service.metrics import Metrics, PoolUse
     from service.queries import RawConnection
@@ -41,6 +42,9 @@ PAUSE_SECONDS: Final = 0.02
 # "locked". Until its transaction ends, which keeps the pool free of requests that wait.
 LOCK_LIMIT: Final[LiteralString] = "set_config('lock_timeout', '250ms', true) as lock_limit"
 
+# How long a database counts as a read-only replica, where changes need no second attempt.
+REPLICA_SECONDS: Final = 10.0
+
 STATEMENTS_KEPT: Final = 100  # prepared statements of each connection
 
 
@@ -51,29 +55,42 @@ class Database(Queries):
     session: no `set`, `listen`, session advisory lock or temporary table; `set local` is fine.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, health_pool: Pool, migrations: Sequence[str]) -> None:
         self._pool = pool
+        self._health_pool = health_pool
+        self._migrations = migrations
+        self._replica_until = 0.0
 
     @asynccontextmanager
     async def connection(
-        self,
-        acquire_seconds: float = ACQUIRE_SECONDS,
-        statement_seconds: float = STATEMENT_SECONDS,
-        *,
-        is_patient: bool = True,
+        self, acquire_seconds: float = ACQUIRE_SECONDS, statement_seconds: float = STATEMENT_SECONDS
     ) -> AsyncGenerator[Connection]:
         """Hold a connection during the block, for several statements on the same connection.
 
-        Raises DatabaseUnavailable after `acquire_seconds` without a connection; with
-        is_patient=False, as soon as the server refuses one.
+        Raises DatabaseUnavailable after `acquire_seconds` without a connection.
         """
-        connection = await self._pool.acquire(acquire_seconds, is_patient=is_patient)
-        has_succeeded = False
+        connection = await self._pool.acquire(acquire_seconds, is_patient=True)
         try:
             yield Connection(connection, statement_seconds)
-            has_succeeded = True
-        finally:
-            await self._pool.release(connection, has_succeeded=has_succeeded)
+        except BaseException as error:
+            await self._take_back(connection, error)
+            raise
+        await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def health_connection(self, seconds: float) -> AsyncGenerator[Connection]:
+        """Hold the connection that is for health alone; its statements have what is left.
+
+        Raises DatabaseUnavailable after `seconds`, or as soon as the server refuses.
+        """
+        deadline = time.perf_counter() + seconds
+        connection = await self._health_pool.acquire(seconds, is_patient=False)
+        try:
+            yield Connection(connection, deadline - time.perf_counter())
+        except BaseException as error:
+            await self._health_pool.take_back(connection, error)
+            raise
+        await self._health_pool.release(connection)
 
     async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
         """Run a statement in a transaction of its own.
@@ -86,22 +103,52 @@ class Database(Queries):
         acquire_seconds, seconds = ACQUIRE_SECONDS, STATEMENT_SECONDS
         for attempt in count(1):
             connection = await self._pool.acquire(acquire_seconds, is_patient=True)
-            has_succeeded = False
             try:
                 result = await Connection(connection, seconds).run_statement(statement)
-                has_succeeded = True
-            except DatabaseUnavailable as error:
+            except BaseException as error:
+                await self._take_back(connection, error)
                 seconds = started + STATEMENT_SECONDS - time.perf_counter() - PAUSE_SECONDS
-                if not error.can_run_again or attempt == ATTEMPTS or seconds < 0:
+                if attempt == ATTEMPTS or seconds < 0 or not self._can_run_again(error, attempt):
                     raise
-                log.info("database_statement_repeated", error=repr(error.__cause__))
+                log.debug("database_statement_repeated", error=repr(error.__cause__))
             else:
+                await self._pool.release(connection)
                 return result
-            finally:
-                await self._pool.release(connection, has_succeeded=has_succeeded)
             await asyncio.sleep(PAUSE_SECONDS)
             acquire_seconds = min(ACQUIRE_SECONDS, seconds)
         raise AssertionError  # count() has no end
+
+    def _can_run_again(self, error: BaseException, attempt: int) -> bool:
+        if not (isinstance(error, DatabaseUnavailable) and error.can_run_again):
+            return False
+        if error.reason == "read_only":
+            if self._is_replica:
+                return False
+            if attempt > 1:
+                self._replica_until = time.perf_counter() + REPLICA_SECONDS
+                return False
+        return True
+
+    @property
+    def _is_replica(self) -> bool:
+        """Whether a new connection did not lead to a server that takes changes, either."""
+        return time.perf_counter() < self._replica_until
+
+    async def _take_back(self, connection: RawConnection, error: BaseException) -> None:
+        """Take a connection back; raise DatabaseUnavailable if a missing migration is the cause."""
+        try:
+            if isinstance(error, DatabaseUnavailable) and error.reason == "read_only":
+                # The server became a standby: another connection may lead to the primary.
+                if not self._is_replica:
+                    connection.terminate()
+            elif (
+                isinstance(error, asyncpg.PostgresError)
+                and error.sqlstate in OF_SCHEMA
+                and await is_behind(Connection(connection, STATEMENT_SECONDS), self._migrations)
+            ):
+                raise DatabaseUnavailable("schema_behind") from error
+        finally:
+            await self._pool.take_back(connection, error)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
@@ -112,46 +159,59 @@ class Database(Queries):
     def terminate(self) -> None:
         """Cut all connections at once and open no more: nothing can be queried after this."""
         self._pool.terminate()
+        self._health_pool.terminate()
 
     def read_use(self) -> PoolUse:
-        """Return the connections in use and idle, and the callers that wait for one."""
+        """Return the requests' connections in use and idle, and the callers that wait for one."""
         return self._pool.read_use()
 
     @property
-    def is_full(self) -> bool:
-        """Whether the pool has all its connections, and all are in use."""
-        return self._pool.is_full
+    def is_stuck(self) -> bool:
+        """Whether the requests' pool is full and was given nothing back for STUCK_SECONDS."""
+        return self._pool.is_stuck
 
 
 @asynccontextmanager
 async def open_database(
-    url: str, pool_max: int, metrics: Metrics, *, use_prepared_statements: bool = True
+    url: str,
+    pool_max: int,
+    metrics: Metrics,
+    *,
+    use_prepared_statements: bool = True,
+    migrations: Sequence[str] = (),
 ) -> AsyncGenerator[Database]:
-    """Open a pool of up to `pool_max` connections during the block.
+    """Open a pool of up to `pool_max` connections during the block, and one more for health.
 
-    The pool connects when the first connection is needed, so the database may be down. Raises
-    UrlError if the URL cannot be used.
+    A connection is opened when it is first needed, so the database may be down. Raises UrlError if
+    the URL cannot be used.
     `use_prepared_statements=False` is for PgBouncer before 1.21 in transaction mode, which does not
-    track prepared statements.
+    track prepared statements. `migrations` are those that the code needs: statements that fail
+    since the schema lacks one raise DatabaseUnavailable.
     """
     address = read_url(url)
-    pool = Pool(
-        await asyncpg.create_pool(
+    # One for both pools: they learn together which of several hosts responds.
+    connector = Connector(address, CONNECT_SECONDS)
+
+    async def create_pool(size: int, observe_wait: Callable[[float], object]) -> Pool:
+        pool = await asyncpg.create_pool(
             min_size=0,
-            max_size=pool_max,
+            max_size=size,
             command_timeout=STATEMENT_SECONDS,
             statement_cache_size=STATEMENTS_KEPT if use_prepared_statements else 0,
             # PostgreSQL writes the timestamps in our JSON in this time zone.
             server_settings=session_settings(address, "bmadflow-api") | {"timezone": "UTC"},
-            connect=Connector(address, CONNECT_SECONDS),
+            connect=connector,
             reset=_keep_session,
-        ),
-        metrics,
-    )
+        )
+        return Pool(pool, observe_wait)
+
+    pool = await create_pool(pool_max, metrics.connection_wait.observe)
+    # The metrics of connections are about what requests wait for.
+    health_pool = await create_pool(1, lambda _: None)
     try:
-        yield Database(pool)
+        yield Database(pool, health_pool, migrations)
     finally:
-        await pool.close(CLOSE_SECONDS)
+        await asyncio.gather(pool.close(CLOSE_SECONDS), health_pool.close(CLOSE_SECONDS))
 
 
 async def _keep_session(_: object) -> None:

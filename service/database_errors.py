@@ -51,7 +51,7 @@ class Passing(NamedTuple):
 
     reason: Reason
     can_run_again: bool = False  # at once: the server has undone the statement
-    ends_session: bool = False  # another connection may lead to a server that can
+    ends_session: bool = False  # the server is about to close the connection
 
 
 # By SQLSTATE, or by its class, the first two characters; a SQLSTATE overrules its class.
@@ -61,8 +61,8 @@ class Passing(NamedTuple):
 # internal error and corruption, does not pass, and must not look as if it did.
 PASSING: Final[Mapping[str, Passing]] = {
     "08": Passing("unreachable", ends_session=True),  # connection exception
-    # A proxy leads to a server that became a standby, or the operator made the server read-only.
-    "25006": Passing("read_only", can_run_again=True, ends_session=True),
+    # A server that became a standby, or that the operator made read-only.
+    "25006": Passing("read_only", can_run_again=True),
     "25P03": Passing("timeout", ends_session=True),  # idle_in_transaction_session_timeout
     "25P04": Passing("timeout", ends_session=True),  # transaction_timeout
     # Transaction rollback: serialization failure, deadlock, a standby's conflict with recovery.

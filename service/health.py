@@ -13,12 +13,14 @@ import structlog
 
 from service.connecting.rights import MISSING_GRANTS
 from service.database_errors import DatabaseUnavailable
+from service.schema import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.database import Database
     from service.metrics import Metrics
+    from service.schema import Schema
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -41,12 +43,8 @@ MIGRATIONS_PENDING: Final = Health("connected", "migrations_pending")
 SHUTTING_DOWN: Final = Health("unknown", "shutting_down")
 UNHEALTHY: Final = (TIMEOUT, UNREACHABLE, POOL_TIMEOUT, MIGRATIONS_PENDING, SHUTTING_DOWN)
 
-# Of any other reason the database is unreachable for health.
-UNAVAILABLE: Final[dict[str, Health]] = {
-    "timeout": TIMEOUT,
-    "unreachable": UNREACHABLE,
-    "pool_timeout": POOL_TIMEOUT,
-}
+# The reasons of DatabaseUnavailable that are a timeout for health.
+NO_TIME: Final = ("timeout", "pool_timeout")
 
 # Probes that arrive this soon after a healthy result share it, so that a storm of probes does not
 # wait for queries. The result is hardly older then: sending a response takes longer.
@@ -88,7 +86,6 @@ class HealthCheck:
         self._query: asyncio.Task[Health] | None = None
         self._fresh: Finding | None = None  # never an unhealthy one: it may be healthy by now
         self._fresh_until = 0.0
-        self._is_acquiring = False
         self.is_shutting_down = False
         self._last = HEALTHY
         self._is_ahead = False
@@ -97,7 +94,7 @@ class HealthCheck:
         """Start a query.
 
         The lifespan calls this once before the first probe, so that the log shows what is wrong
-        with the database, and the first request finds an open connection.
+        with the database.
         """
         # The query is never cancelled, since asyncpg's cancelling waits for the server. It ends by
         # the deadlines of its connection.
@@ -131,17 +128,16 @@ class HealthCheck:
         while self._probes and self._probes[0][0] <= loop.time():
             expired.append(self._probes.popleft()[1])
         if expired:
-            is_pool_full = self._is_acquiring and self._database.is_full
-            health = POOL_TIMEOUT if is_pool_full else TIMEOUT
-            self._record(health, None)
+            self._metrics.database_up.set(0)
+            self._record(TIMEOUT, None)
             for probe in expired:
-                _resolve(probe, _new_finding(health))
+                _resolve(probe, _new_finding(TIMEOUT))
         self._timer = loop.call_at(self._probes[0][0], self._expire) if self._probes else None
 
     async def _query_for_probes(self) -> Health:
         # Probes that joined a query late may have time left when the query times out.
         health = await self._query_health()
-        while health in (TIMEOUT, POOL_TIMEOUT) and self._probes:
+        while health == TIMEOUT and self._probes:
             await asyncio.sleep(PAUSE_SECONDS)
             health = await self._query_health()
         return health
@@ -158,13 +154,15 @@ class HealthCheck:
             _resolve(self._probes.popleft()[1], finding, error)
 
     async def _query_health(self) -> Health:
+        cause: Exception | None = None
         try:
             health = await self._compare_schema()
         except DatabaseUnavailable as error:
-            health, cause = UNAVAILABLE.get(error.reason, UNREACHABLE), error.__cause__
+            health = TIMEOUT if error.reason in NO_TIME else UNREACHABLE
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else None
         except asyncpg.UndefinedTableError:  # yoyo's table: no migration was ever applied
             self._metrics.migrations_pending.set(len(self._migrations))
-            health, cause = MIGRATIONS_PENDING, None
+            health = MIGRATIONS_PENDING
             await self._log_missing_grants(health)
         except asyncpg.InsufficientPrivilegeError as error:
             # The database responds, but nothing shows that its schema has the migrations.
@@ -172,8 +170,9 @@ class HealthCheck:
             await self._log_missing_grants(health)
         except asyncpg.PostgresError as error:
             health, cause = UNREACHABLE, error
-        else:
-            cause = None
+        self._metrics.database_up.set(health.database == "connected")
+        if health == HEALTHY and self._database.is_stuck:
+            health = POOL_TIMEOUT
         self._record(health, cause)
         return health
 
@@ -181,9 +180,7 @@ class HealthCheck:
         if health == self._last:
             return
         try:
-            async with self._database.connection(
-                self._timeout, self._timeout, is_patient=False
-            ) as connection:
+            async with self._database.health_connection(self._timeout) as connection:
                 rows = await connection.fetch(MISSING_GRANTS)
         except DatabaseUnavailable:  # which the next query finds, too
             return
@@ -191,38 +188,26 @@ class HealthCheck:
             log.error("database_rights_missing", grants="; ".join(row["statement"] for row in rows))
 
     async def _compare_schema(self) -> Health:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
-        self._is_acquiring = True
         try:
-            async with self._database.connection(
-                self._timeout, self._timeout, is_patient=False
-            ) as connection:
-                self._is_acquiring = False
-                # The statement has what acquiring left of the timeout. With a timeout of its own it
-                # could succeed after its probes expired.
-                connection.seconds = deadline - loop.time()
-                row = await connection.fetch_row(
-                    """
-                    select count(*) as applied,
-                           count(*) filter (where migration_id = any($1::text[])) as known
-                    from _yoyo_migration
-                    """,
-                    self._migrations,
-                )
-        finally:
-            self._is_acquiring = False
-        assert row is not None
-        applied, known = row["applied"], row["known"]
-        if applied > known and not self._is_ahead:
-            log.warning("schema_ahead", unknown_migrations=applied - known)
-        self._is_ahead = applied > known
-        self._metrics.migrations_pending.set(len(self._migrations) - known)
-        return HEALTHY if known == len(self._migrations) else MIGRATIONS_PENDING
+            schema = await self._read_schema()
+        except DatabaseUnavailable as error:
+            if error.reason in NO_TIME:
+                raise
+            # The connection may have broken since the last query: that is no outage.
+            schema = await self._read_schema()
+        ahead = schema.applied - schema.known
+        if ahead and not self._is_ahead:
+            log.warning("schema_ahead", unknown_migrations=ahead)
+        self._is_ahead = ahead > 0
+        missing = len(self._migrations) - schema.known
+        self._metrics.migrations_pending.set(missing)
+        return MIGRATIONS_PENDING if missing else HEALTHY
+
+    async def _read_schema(self) -> Schema:
+        async with self._database.health_connection(self._timeout) as connection:
+            return await read_schema(connection, self._migrations)
 
     def _record(self, health: Health, error: BaseException | None) -> None:
-        if health.database != "unknown":
-            self._metrics.database_up.set(health.database == "connected")
         # Log changes only: a monitor that probes every second must not fill the disk.
         if health == self._last:
             return

@@ -12,10 +12,11 @@ import structlog
 from service.connecting.hosts import TRY_AGAIN
 from service.database_errors import DatabaseUnavailable
 from service.metrics import PoolUse
-from service.queries import CANCEL_SECONDS
+from service.queries import CANCEL_SECONDS, NO_RESPONSE
 
 if TYPE_CHECKING:
-    from service.metrics import Metrics
+    from collections.abc import Callable
+
     from service.queries import RawConnection, Row
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -24,39 +25,52 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 RETRY_SECONDS: Final = 0.1
 LONGEST_RETRY_SECONDS: Final = 0.5
 
+# Errors of giving a connection back.
+DROPPED: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+# How long a full pool may get no connection back before it counts as stuck.
+STUCK_SECONDS: Final = 5.0
+
 
 class Pool:
-    """The connections of one worker. Each is acquired within a deadline."""
+    """The connections of one worker. Each is acquired within a deadline.
 
-    def __init__(self, pool: asyncpg.Pool[Row], metrics: Metrics) -> None:
+    `observe_wait` gets the seconds of each attempt to acquire one.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[Row], observe_wait: Callable[[float], object]) -> None:
         self._pool = pool
-        self._metrics = metrics
+        self._observe_wait = observe_wait
         self._waiting = 0
+        self._moved_at = time.perf_counter()  # see is_stuck
         # Callers get connections in the order in which they ask. In asyncpg's own queue a newcomer
         # can take the connection for which another caller was just woken.
         self._turns = asyncio.Semaphore(pool.get_max_size())
 
     async def acquire(self, seconds: float, *, is_patient: bool) -> RawConnection:
-        """Return a connection, which the caller has to release.
+        """Return a connection; the caller has to `release` it, or to have it taken back.
 
         Raises DatabaseUnavailable after `seconds` without a connection; with is_patient=False, as
         soon as the server refuses one. A restarting server refuses for a while, so a patient
         caller retries.
         """
         started = time.perf_counter()
+        if not self._is_full():
+            self._moved_at = started
         self._waiting += 1
         try:
             # Not asyncpg's own timeout, for which Python 3.11 starts a task.
             async with asyncio.timeout(seconds):
                 return await self._acquire_or_retry(started + seconds, is_patient=is_patient)
         except TimeoutError as error:
-            raise DatabaseUnavailable("pool_timeout" if self.is_full else "timeout") from error
+            reason = "pool_timeout" if self._turns.locked() else "timeout"
+            raise DatabaseUnavailable(reason) from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
             # ValueError: the URL has a part that asyncpg cannot use.
             raise DatabaseUnavailable("unreachable") from error
         finally:
             self._waiting -= 1
-            self._metrics.connection_wait.observe(time.perf_counter() - started)
+            self._observe_wait(time.perf_counter() - started)
 
     async def _acquire_or_retry(self, deadline: float, *, is_patient: bool) -> RawConnection:
         delay = RETRY_SECONDS
@@ -79,19 +93,31 @@ class Pool:
             self._turns.release()
             raise
 
-    async def release(self, connection: RawConnection, *, has_succeeded: bool) -> None:
-        """Give a connection back for the next caller."""
+    async def release(self, connection: RawConnection) -> None:
+        """Give a connection back that has served."""
+        self._moved_at = time.perf_counter()
         try:
-            if has_succeeded and connection._con is not None:
+            if connection._con is None:
+                await self._pool.release(connection, timeout=CANCEL_SECONDS)
+            else:
                 # As the pool's own method does, but not in a task: this waits only where asyncpg
                 # closes an old connection, and a cancellation then cuts it.
                 connection._con._on_release()
                 await connection._holder.release(CANCEL_SECONDS)
-            else:
-                await self._pool.release(connection, timeout=CANCEL_SECONDS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # The pool dropped the connection and will open another. The caller has its result.
-            log.warning("database_connection_dropped", error=repr(error))
+        except DROPPED as error:
+            _log_dropped(error)  # the caller has its result
+        finally:
+            self._turns.release()
+
+    async def take_back(self, connection: RawConnection, error: BaseException) -> None:
+        """Take a connection back from a block that raised `error`."""
+        # A connection that a deadline took from its request was not given back: it served nobody.
+        if not (isinstance(error, DatabaseUnavailable) and error.reason in NO_RESPONSE):
+            self._moved_at = time.perf_counter()
+        try:
+            await self._pool.release(connection, timeout=CANCEL_SECONDS)
+        except DROPPED as dropped:
+            _log_dropped(dropped)
         finally:
             self._turns.release()
 
@@ -117,7 +143,19 @@ class Pool:
         )
 
     @property
-    def is_full(self) -> bool:
-        """Whether the pool has all its connections, and all are in use."""
-        pool = self._pool
-        return pool.get_size() == pool.get_max_size() and pool.get_idle_size() == 0
+    def is_stuck(self) -> bool:
+        """Whether the pool is full and was given no connection back for STUCK_SECONDS.
+
+        A pool counts as full, too, while callers wait for a server that refuses more connections.
+        """
+        return self._is_full() and time.perf_counter() - self._moved_at >= STUCK_SECONDS
+
+    def _is_full(self) -> bool:
+        # Connections that are being opened have a turn: a server that accepts and does not respond
+        # fills the pool as well.
+        return self._waiting > 0 or self._turns.locked()
+
+
+def _log_dropped(error: Exception) -> None:
+    # The pool dropped the connection and will open another.
+    log.warning("database_connection_dropped", error=repr(error))

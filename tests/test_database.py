@@ -107,13 +107,19 @@ async def test_callers_get_connections_in_the_order_in_which_they_ask(things: Da
     assert served == asked
 
 
-async def test_a_refused_connection_takes_no_place_in_the_pool() -> None:
+async def test_a_refused_connection_takes_no_place_in_the_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.database.ACQUIRE_SECONDS", 0.2)
     url = "postgresql://postgres@127.0.0.1:1/none"
     async with open_database(url, 2, Metrics()) as refused:
         for _ in range(5):
             with pytest.raises(DatabaseUnavailable) as raised:
-                async with refused.connection(is_patient=False):
+                async with refused.health_connection(5):
                     pass
+            assert raised.value.reason == "unreachable"
+            with pytest.raises(DatabaseUnavailable) as raised:
+                await refused.fetch_value("select 1")
             assert raised.value.reason == "unreachable"
 
 

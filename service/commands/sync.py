@@ -51,7 +51,7 @@ UNAVAILABLE: Final[dict[Reason, str]] = {
     "pool_timeout": "the database is too slow",
     "conflict": "another change to the same data came first: try again",
     "locked": "another change to the same data is under way: try again",
-    "read_only": "the database accepts no changes: is it a standby, or DATABASE_URL that of one?",
+    "read_only": "the database refuses changes (SQLSTATE 25006): is it a standby?",
     "out_of_resources": "the database is out of disk, memory or connections; its log says of which",
     "system_error": "the database has an error of input and output; its log says more",
     "schema_changed": "a migration has just changed the schema: try again",

@@ -84,9 +84,10 @@ LIVE_RESPONSE: Final = ResponseSpec(
 class GetHealth:
     """Tell whether the service can do its work.
 
-    Queries the database, over the connections that requests use, and compares its schema with the
-    one that this code needs. Responds within HEALTH_TIMEOUT_SECONDS. A schema that is ahead of the
-    code, as in a rolling deployment, is healthy.
+    Queries the database, over a connection of its own, and compares its schema with the one that
+    this code needs. Responds within HEALTH_TIMEOUT_SECONDS. A schema that is ahead of the code, as
+    in a rolling deployment, is healthy. The reason `pool_timeout` means that the connections for
+    requests are stuck: all in use, and none given back for 5 seconds.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

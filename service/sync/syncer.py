@@ -156,7 +156,7 @@ class Syncer:
             # Such as an outage, a missing schema, or a standby. Logged once: the health check
             # reports the state of the database.
             if not self._is_database_away:
-                log.warning("sync_waits_for_database", error=repr(error))
+                log.warning("sync_waits_for_database", error=repr(error.__cause__ or error))
             self._is_database_away = True
 
     async def _request_due_syncs(self) -> None:

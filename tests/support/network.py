@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import struct
 import threading
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 class Proxy:
     """Forwards bytes until `is_hole` is set; from then on it forwards and sends nothing.
 
-    Clients can still connect and send, as with a firewall that drops packets.
+    Clients can still connect and send, as with a firewall that drops packets. With
+    `is_hole_for_new` this happens only to connections that are opened from then on.
     """
 
     def __init__(self, url: str) -> None:
@@ -25,6 +27,9 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.url = f"postgresql://postgres@127.0.0.1:{self._listener.getsockname()[1]}{parts.path}"
         self.is_hole = False
+        self.is_hole_for_new = False
+        self._resets = False
+        self._swallowed: list[socket.socket] = []
         self._is_closed = False
         self._peers: dict[socket.socket, socket.socket] = {}
         self._selector = selectors.DefaultSelector()
@@ -38,8 +43,12 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self._is_closed = True
         self._thread.join()
-        for connection in [*self._peers, self._listener]:
+        for connection in [*self._peers, *self._swallowed, self._listener]:
             connection.close()
+
+    def reset_on_next_byte(self) -> None:
+        """Reset the connection on which the next byte comes, instead of forwarding it."""
+        self._resets = True
 
     def _run(self) -> None:
         while not self._is_closed:
@@ -60,6 +69,9 @@ class Proxy:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
+        if self.is_hole_for_new:
+            self._swallowed.append(client)
+            return
         server = socket.socket(socket.AF_UNIX)
         server.connect(self._target)
         for one, other in ((client, server), (server, client)):
@@ -70,7 +82,11 @@ class Proxy:
         other = self._peers[connection]
         try:
             data = connection.recv(65536)
-            if data:
+            if data and self._resets:
+                self._resets = False
+                linger = struct.pack("ii", 1, 0)  # so that close() sends a reset
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            elif data:
                 other.sendall(data)
                 return
         except OSError:

@@ -103,6 +103,10 @@ class Settings:
     sync_timeout: float
     sync_max_bytes: int
     sync_max_files: int
+    # What a stranger with a token could fill the database with. Rows above them stay.
+    max_projects: int
+    max_sources_per_project: int
+    max_documents_per_project: int
     # For the log of `serve`.
     warnings: tuple[SettingWarning, ...] = ()
 
@@ -187,6 +191,13 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         sync_timeout=env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=between(1, 3600)),
         sync_max_bytes=env.int("SYNC_MAX_BYTES", 268_435_456, validate=between(1, 10**10)),
         sync_max_files=env.int("SYNC_MAX_FILES", 50_000, validate=between(1, 1_000_000)),
+        max_projects=env.int("MAX_PROJECTS", 10_000, validate=between(1, 10**6)),
+        max_sources_per_project=env.int(
+            "MAX_SOURCES_PER_PROJECT", 1000, validate=between(1, 100_000)
+        ),
+        max_documents_per_project=env.int(
+            "MAX_DOCUMENTS_PER_PROJECT", 200_000, validate=between(1, 10**7)
+        ),
         warnings=tuple(env.warnings),
     )
     try:

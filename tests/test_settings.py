@@ -58,6 +58,9 @@ def test_the_committed_file_sets_a_developers_defaults() -> None:
         sync_timeout=300.0,
         sync_max_bytes=268_435_456,
         sync_max_files=50_000,
+        max_projects=10_000,
+        max_sources_per_project=1000,
+        max_documents_per_project=200_000,
     )
 
 
@@ -110,6 +113,9 @@ def test_every_bad_variable_is_named_without_its_value(
         "SYNC_TIMEOUT_SECONDS": "0",
         "SYNC_MAX_BYTES": "0",
         "SYNC_MAX_FILES": "0",
+        "MAX_PROJECTS": "0",
+        "MAX_SOURCES_PER_PROJECT": "-1",
+        "MAX_DOCUMENTS_PER_PROJECT": "many",
     }
     for name, value in bad.items():
         monkeypatch.setenv(name, value)

@@ -21,6 +21,8 @@ from service.git.names import decode_part, parse_branch, parse_folder, parse_rep
 from service.git.version import check_installed
 from service.metrics import Metrics
 from service.problems import Problem
+from service.routes.project_docs import refuse_excess_source
+from service.routes.projects import refuse_excess_project
 from service.sync.queue import request_sync
 from service.sync.syncer import syncing
 from service.web.bodies import Text
@@ -105,7 +107,7 @@ def sync_repository(
         asyncio.run(_cancel_on_signals(_register_and_sync(settings, checked, print_line)))
     except DatabaseUnavailable as error:
         raise CommandError(UNAVAILABLE[error.reason]) from None
-    except Problem as error:  # the source was deleted after it was registered
+    except Problem as error:  # a quota, or the source was deleted after it was registered
         raise CommandError(error.detail) from None
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
         raise CommandError(SCHEMA_BEHIND) from None
@@ -162,7 +164,7 @@ async def _register_and_sync(
         ) as syncer,
     ):
         async with database.transaction() as transaction:
-            registered = await _register(transaction, wanted)
+            registered = await _register(transaction, wanted, settings)
         run_id = await request_sync(database, registered.source_id)
         syncer.wake()
         run = await _wait_for_run(database, run_id, f"asking {urlsplit(wanted.url).netloc}")
@@ -173,10 +175,17 @@ async def _register_and_sync(
         _print_result(run, settings, registered, print_line)
 
 
-async def _register(transaction: Connection, wanted: WantedSource) -> RegisteredSource:
-    """Return the wanted source and its project, and add each of them unless it exists."""
+async def _register(
+    transaction: Connection, wanted: WantedSource, settings: Settings
+) -> RegisteredSource:
+    """Return the wanted source and its project, and add each of them unless it exists.
+
+    Raises the Problem `conflict` where a quota allows no more of them.
+    """
     name = repository_name(wanted.url)
     project_name = wanted.project or name
+    if not await transaction.fetch_value("select 1 from project where name = $1", project_name):
+        await refuse_excess_project(transaction, settings.max_projects)
     # The update locks the project's row: a second command at the same time waits here, and then
     # finds the source that the first one has added.
     project = await transaction.fetch_row(
@@ -205,6 +214,7 @@ async def _register(transaction: Connection, wanted: WantedSource) -> Registered
     )
     is_new = source_id is None
     if is_new:
+        await refuse_excess_source(transaction, project_id, settings.max_sources_per_project)
         source_id = await transaction.fetch_value(
             """
             insert into project_doc (project_id, github_url, github_folder_path, branch, name)

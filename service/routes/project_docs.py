@@ -25,11 +25,12 @@ from service.routes.shared import (
     EXAMPLE_SOURCE_ID,
     MISSING_PROJECT,
     MISSING_SOURCE,
+    UNLOCKED_ROOM,
     change_arguments,
     read_id,
     run_status_field,
 )
-from service.sync.advisory_locks import source_lock
+from service.sync.advisory_locks import quota_lock, source_lock
 from service.web.bodies import (
     ExactSchema,
     InputSchema,
@@ -49,9 +50,11 @@ from service.web.references import reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from starlette.responses import Response
 
+    from service.database import Connection, Queries, Row
     from service.state import Request
 
 
@@ -204,6 +207,10 @@ CREATED_RESPONSE: Final = replace(
 CHANGES_BODY: Final = BodySpec(
     schema=ProjectDocInputSchema, is_partial=True, examples={"branch": {"branch": "main"}}
 )
+TOO_MANY_SOURCES: Final = (
+    "The project has {count:,} sources already, as many as a project may have: delete one, or "
+    "raise MAX_SOURCES_PER_PROJECT."
+)
 BAD_URL: Final = "github_url: must be an https URL of a repository on one of the allowed hosts."
 
 
@@ -243,7 +250,7 @@ async def list_project_docs(request: Request) -> Response:
     tag="project docs",
     body=BodySpec(schema=ProjectDocInputSchema, examples={"project_doc": EXAMPLE_INPUT}),
     responses={201: CREATED_RESPONSE},
-    problems={"invalid": BAD_URL},
+    problems={"invalid": BAD_URL, "conflict": TOO_MANY_SOURCES.format(count=1000)},
 )
 async def create_project_doc(request: Request) -> Response:
     """Add a documentation source to a project.
@@ -252,22 +259,14 @@ async def create_project_doc(request: Request) -> Response:
     """
     project_id = read_id(request, "project_id")
     data = parse_source(request, await read_json(request, ProjectDocInputSchema()))
+    database = request.state["database"]
+    max_sources = request.state["settings"].max_sources_per_project
     try:
-        row = await request.state["database"].fetch_row(
-            f"""
-            with limits as materialized (select {LOCK_LIMIT}), created as (
-                insert into project_doc
-                    (project_id, name, description, github_url, github_folder_path, branch)
-                select $1, $2, $3, $4, $5, $6
-                from limits
-                returning {COLUMNS}
-            )
-            select id, row_to_json(found)::text as project_doc
-            from (select {COLUMNS}, {LAST_RUN} from created as project_doc) as found
-            """,
-            project_id,
-            *(data[name] for name in INPUT_FIELDS),
-        )
+        row = await _add_source(database, project_id, data, max_sources - UNLOCKED_ROOM)
+        if row is None:
+            async with database.transaction() as transaction:
+                await refuse_excess_source(transaction, project_id, max_sources)
+                row = await _add_source(transaction, project_id, data, max_sources)
     except asyncpg.ForeignKeyViolationError as error:
         if error.constraint_name == "project_doc_has_project":
             raise Problem("not_found", MISSING_PROJECT) from None
@@ -275,6 +274,50 @@ async def create_project_doc(request: Request) -> Response:
     assert row is not None
     location = reference_to(request.scope, f"/api/project-docs/{row['id']}")
     return json_response(row["project_doc"], status=201, headers={"Location": location})
+
+
+async def _add_source(
+    queries: Queries, project_id: UUID, data: dict[str, Any], max_sources: int
+) -> Row | None:
+    """Add a source, and return its id and its JSON; None if the project has `max_sources`."""
+    return await queries.fetch_row(
+        f"""
+        with limits as materialized (select {LOCK_LIMIT}), created as (
+            insert into project_doc
+                (project_id, name, description, github_url, github_folder_path, branch)
+            select $1, $2, $3, $4, $5, $6
+            from limits
+            where (select count(*) from project_doc where project_id = $1) < $7::bigint
+            returning {COLUMNS}
+        )
+        select id, row_to_json(found)::text as project_doc
+        from (select {COLUMNS}, {LAST_RUN} from created as project_doc) as found
+        """,
+        project_id,
+        *(data[name] for name in INPUT_FIELDS),
+        max_sources,
+    )
+
+
+async def refuse_excess_source(transaction: Connection, project_id: UUID, max_sources: int) -> None:
+    """Raise the Problem `conflict` if a project has `max_sources` already, or more.
+
+    Until the transaction ends, no other one passes for this project: it is to add one source.
+    """
+    await transaction.execute(
+        f"""
+        with limits as materialized (select {LOCK_LIMIT})
+        select pg_advisory_xact_lock({quota_lock("$1::uuid")})
+        from limits
+        """,
+        project_id,
+    )
+    # A statement of its own: one that waits for the lock does not see what was added meanwhile.
+    count = await transaction.fetch_value(
+        "select count(*) from project_doc where project_id = $1", project_id
+    )
+    if count >= max_sources:
+        raise Problem("conflict", TOO_MANY_SOURCES.format(count=max_sources))
 
 
 @operation(tag="project docs", responses={200: SOURCE_RESPONSE})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, LiteralString
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
 from marshmallow import fields
@@ -14,10 +14,11 @@ from service.routes.shared import (
     BEING_CHANGED,
     EXAMPLE_PROJECT_ID,
     MISSING_PROJECT,
+    UNLOCKED_ROOM,
     change_arguments,
     read_id,
 )
-from service.sync.advisory_locks import project_lock
+from service.sync.advisory_locks import project_lock, quota_lock
 from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import LIMIT_RANGE, page_response, page_spec, read_page
@@ -26,6 +27,7 @@ from service.web.references import reference_to
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from service.database import Connection, Queries, Row
     from service.state import Request
 
 
@@ -105,26 +107,59 @@ async def list_projects(request: Request) -> Response:
 async def create_project(request: Request) -> Response:
     """Create a project."""
     data = await read_json(request, ProjectInputSchema())
+    database, max_projects = request.state["database"], request.state["settings"].max_projects
     try:
-        row = await request.state["database"].fetch_row(
-            f"""
-            with limits as materialized (select {LOCK_LIMIT}), created as (
-                insert into project (name, description)
-                select $1, $2
-                from limits
-                returning {COLUMNS}
-            )
-            select id, row_to_json(created)::text as project
-            from created
-            """,
-            data["name"],
-            data["description"],
-        )
+        row = await _add_project(database, data, max_projects - UNLOCKED_ROOM)
+        if row is None:
+            async with database.transaction() as transaction:
+                await refuse_excess_project(transaction, max_projects)
+                row = await _add_project(transaction, data, max_projects)
     except asyncpg.UniqueViolationError as error:
         raise _conflict_or_error(error) from None
     assert row is not None
     location = reference_to(request.scope, f"/api/projects/{row['id']}")
     return json_response(row["project"], status=201, headers={"Location": location})
+
+
+async def _add_project(queries: Queries, data: dict[str, Any], max_projects: int) -> Row | None:
+    """Add a project, and return its id and its JSON; None if there are `max_projects` already."""
+    return await queries.fetch_row(
+        f"""
+        with limits as materialized (select {LOCK_LIMIT}), created as (
+            insert into project (name, description)
+            select $1, $2
+            from limits
+            where (select count(*) from project) < $3::bigint
+            returning {COLUMNS}
+        )
+        select id, row_to_json(created)::text as project
+        from created
+        """,
+        data["name"],
+        data["description"],
+        max_projects,
+    )
+
+
+async def refuse_excess_project(transaction: Connection, max_projects: int) -> None:
+    """Raise the Problem `conflict` if there are `max_projects` already, or more.
+
+    Until the transaction ends, no other one passes: it is to add one project.
+    """
+    await transaction.execute(
+        f"""
+        with limits as materialized (select {LOCK_LIMIT})
+        select pg_advisory_xact_lock({quota_lock("'projects'")})
+        from limits
+        """
+    )
+    # A statement of its own: one that waits for the lock does not see what was added meanwhile.
+    if await transaction.fetch_value("select count(*) from project") >= max_projects:
+        raise Problem(
+            "conflict",
+            f"There are {max_projects:,} projects already, as many as this service may have: "
+            "delete one, or raise MAX_PROJECTS.",
+        )
 
 
 @operation(tag="projects", responses={200: PROJECT_RESPONSE})

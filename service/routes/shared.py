@@ -29,6 +29,10 @@ EXAMPLE_SOURCE_ID = "0d4b1b8e-2a52-4c8f-8f0e-6a5a3a1f7c22"
 EXAMPLE_DOCUMENT_ID = "b5b7b3a2-3f3b-4a9f-8a3e-0f4b9a3c5d33"
 EXAMPLE_RUN_ID = "f2a7d7c1-6c0f-4a53-9a55-2b1f0a7f4d44"
 
+# Where a quota has room for so many more rows, one is added without a lock on their number: more
+# transactions than that, all of which add a row at once, need more connections than databases have.
+UNLOCKED_ROOM: Final = 200
+
 MISSING_PROJECT: Final = "There is no such project."
 MISSING_DOCUMENT: Final = "There is no such document."
 MISSING_RUN: Final = "There is no such sync of this project doc."

@@ -21,6 +21,14 @@ def project_lock(project_id: LiteralString) -> LiteralString:
     return f"hashtextextended({project_id}::text, 2)"
 
 
+def quota_lock(owner: LiteralString) -> LiteralString:
+    """Return the key of the lock on how many rows there may be: of a project, by its id, or all.
+
+    A transaction has it from the count of the rows on until it has added one.
+    """
+    return f"hashtextextended({owner}::text, 4)"
+
+
 def pushes_lock(source_id: LiteralString) -> LiteralString:
     """Return the key of the lock on a source's pushes, which is held for short transactions."""
     return f"hashtextextended({source_id}::text, 3)"

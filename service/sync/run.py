@@ -30,6 +30,7 @@ from service.sync.messages import Outcome, describe_time_limit
 from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceMovedError, finish_writing
 from service.sync.pushes import read_awaited_pushes
+from service.sync.quota import refuse_excess_documents
 from service.sync.results import Counts, complete_run, fail_run, read_skipped_files
 from service.sync.skipped import SkippedFiles
 from service.sync.source import Revision, read_source, show_revision
@@ -179,6 +180,10 @@ class _Pass:
                 await move_files(transaction, source.id, moves)
                 await write_files(transaction, source.id, read, contents)
                 await remove_files(transaction, source.id, removed)
+                if len(shown) > len(stored):
+                    await refuse_excess_documents(
+                        transaction, source.id, self.settings.max_documents_per_project
+                    )
                 return await self._complete(
                     transaction,
                     source,

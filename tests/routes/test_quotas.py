@@ -1,0 +1,190 @@
+"""Quotas: no more projects, sources and documents than the settings allow, and no fewer.
+
+What is there already stays when a quota is lowered. Only more is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from service import ROOT
+from tests.support.git_server import git_server
+from tests.support.hub import Hub, hub_settings, hub_variables, running_hub
+from tests.support.postgres import run_sql
+from tests.support.problems import assert_problem
+from tests.support.service import run_command, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
+SOURCE = {"name": "Docs", "github_url": "https://git.example/team/docs"}
+
+ADD_PROJECTS = "insert into project (name) select 'Project ' || n from generate_series(1, {}) as n"
+ADD_SOURCES = """
+    insert into project_doc (project_id, name, github_url)
+    select project.id, 'Docs', 'https://git.example/team/docs'
+    from project, generate_series(1, {})
+    """
+
+
+def post(client: httpx.Client, path: str, body: dict[str, Any]) -> int:
+    """Post from a client of its own, as clients at the same time do; return the status."""
+    return httpx.post(f"{client.base_url}{path}", json=body, timeout=60).status_code
+
+
+def test_projects_are_limited(database: str) -> None:
+    with serving(database, max_projects=2) as client:
+        names = ("a", "b", "c")
+        responses = [client.post("/api/projects", json={"name": name}) for name in names]
+        assert [response.status_code for response in responses] == [201, 201, 409]
+        detail = assert_problem(responses[-1], 409)["detail"]
+        assert "2 projects already" in detail
+        assert "MAX_PROJECTS" in detail
+        kept, _ = client.get("/api/projects").json()
+        path = f"/api/projects/{kept['id']}"
+        assert client.put(path, json={"name": "still changes"}).status_code == 200
+        assert client.delete(path).status_code == 200
+        assert client.post("/api/projects", json={"name": "c"}).status_code == 201
+
+
+def test_sources_of_each_project_are_limited(database: str) -> None:
+    with serving(database, max_sources_per_project=2) as client:
+        for name in ("One", "Two"):
+            project = client.post("/api/projects", json={"name": name}).json()["id"]
+            path = f"/api/projects/{project}/docs"
+            responses = [client.post(path, json=SOURCE) for _ in range(3)]
+            assert [response.status_code for response in responses] == [201, 201, 409]
+            detail = assert_problem(responses[-1], 409)["detail"]
+            assert "2 sources already" in detail
+            assert "MAX_SOURCES_PER_PROJECT" in detail
+        source = f"/api/project-docs/{client.get(path).json()[0]['id']}"
+        assert client.put(source, json={"branch": "main"}).status_code == 200
+        assert client.delete(source).status_code == 200
+        assert client.post(path, json=SOURCE).status_code == 201
+        assert_problem(client.post(f"/api/projects/{UNKNOWN}/docs", json=SOURCE), 404)
+
+
+@pytest.mark.parametrize("limit", [5, 205])
+def test_requests_at_once_do_not_exceed_a_quota(
+    database: str, together: Callable[..., list[int]], limit: int
+) -> None:
+    """With 205, the first ones are added without a lock."""
+    run_sql(database, ADD_PROJECTS.format(limit - 5))
+    with serving(database, max_projects=limit) as client:
+        numbers = iter(range(40))
+        statuses = together(
+            40, lambda: post(client, "/api/projects", {"name": f"New {next(numbers)}"})
+        )
+        # A request that does not get the lock in time is refused with 503.
+        assert set(statuses) <= {201, 409, 503}
+        count = run_sql(database, "select count(*) from project")[0][0]
+        assert count == limit - 5 + statuses.count(201) <= limit
+        for number in range(6):
+            client.post("/api/projects", json={"name": f"Late {number}"})
+    assert run_sql(database, "select count(*) from project") == [(limit,)]
+
+
+def test_sources_added_at_once_do_not_exceed_their_quota(
+    database: str, together: Callable[..., list[int]]
+) -> None:
+    run_sql(database, ADD_PROJECTS.format(1), ADD_SOURCES.format(3))
+    ((project,),) = run_sql(database, "select id from project")
+    with serving(database, max_sources_per_project=6) as client:
+        path = f"/api/projects/{project}/docs"
+        statuses = together(30, lambda: post(client, path, SOURCE))
+        assert set(statuses) <= {201, 409, 503}
+        assert statuses.count(201) <= 3
+        for _ in range(4):
+            client.post(path, json=SOURCE)
+    assert run_sql(database, "select count(*) from project_doc") == [(6,)]
+
+
+def test_what_is_there_stays_when_a_quota_is_lowered(database: str) -> None:
+    run_sql(database, ADD_PROJECTS.format(3), ADD_SOURCES.format(3))
+    with serving(database, max_projects=1, max_sources_per_project=1) as client:
+        projects = client.get("/api/projects").json()
+        assert len(projects) == 3
+        path = f"/api/projects/{projects[0]['id']}/docs"
+        assert len(client.get(path).json()) == 3
+        assert_problem(client.post("/api/projects", json={"name": "x"}), 409)
+        assert_problem(client.post(path, json=SOURCE), 409)
+        assert client.put(path[:-5], json={"description": "x"}).status_code == 200
+
+
+def test_documents_of_a_projects_sources_together_are_limited(
+    database: str, tmp_path: Path
+) -> None:
+    with running_hub(database, tmp_path, max_documents_per_project=5) as hub:
+        first, second = hub.server.create("team/first"), hub.server.create("team/second")
+        first.commit({f"{number}.md": b"# A\n" for number in range(3)})
+        second.commit({f"{number}.md": b"# B\n" for number in range(2)})
+        project = hub.create_project()
+        sources = [hub.create_source(project, remote) for remote in (first, second)]
+        assert [hub.sync(source)["status"] for source in sources] == ["completed"] * 2
+        other = hub.create_project("Other")
+        assert hub.sync(hub.create_source(other, first))["status"] == "completed"
+
+        # One more is too many, and nothing else of that commit is shown.
+        second.commit({"0.md": b"# Changed\n", "2.md": b"# C\n"})
+        before = run_sql(database, "select id, content, updated_at from document order by id")
+        run = hub.sync(sources[1])
+        assert run["status"] == "failed"
+        assert "would have 6 documents, and 5 are the most" in run["error"]
+        assert "MAX_DOCUMENTS_PER_PROJECT" in run["error"]
+        after = run_sql(database, "select id, content, updated_at from document order by id")
+        assert after == before
+
+        # A change that adds none is no growth, nor is one that removes as many.
+        second.commit({"1.md": None})
+        run = hub.sync(sources[1])
+        assert (run["status"], run["added"], run["removed"]) == ("completed", 1, 1)
+
+
+def test_documents_above_a_lowered_quota_stay_and_may_change(database: str, tmp_path: Path) -> None:
+    with git_server(tmp_path / "repositories") as server:
+        settings = hub_settings(tmp_path, server)
+        remote = server.create()
+        remote.commit({f"{number}.md": b"# A\n" for number in range(4)})
+        with serving(database, **settings) as client:
+            hub = Hub(client, server, database)
+            project = hub.create_project()
+            source = hub.create_source(project, remote)
+            assert hub.sync(source)["status"] == "completed"
+        with serving(database, max_documents_per_project=2, **settings) as client:
+            lowered = Hub(client, server, database)
+            remote.commit({"0.md": b"# Changed\n"})
+            assert lowered.sync(source)["changed"] == 1
+            remote.commit({"0.md": None})
+            assert lowered.sync(source)["removed"] == 1
+            assert len(lowered.files(project)) == 3
+            remote.commit({"5.md": b"# New\n"})
+            assert "would have 4 documents" in lowered.sync(source)["error"]
+            assert len(lowered.files(project)) == 3
+
+
+def test_the_sync_command_keeps_to_the_quotas(database: str, tmp_path: Path) -> None:
+    run_sql(database, ADD_PROJECTS.format(1), ADD_SOURCES.format(1))
+    with git_server(tmp_path / "repositories") as server:
+        remote = server.create()
+        remote.commit({"a.md": b"# A\n"})
+        variables = {"DATABASE_URL": database, **hub_variables(tmp_path, server)}
+
+        def sync(project: str, **quotas: str) -> tuple[int, str]:
+            arguments = ("sync", remote.url, "--project", project)
+            result = run_command(*arguments, cwd=ROOT, **variables, **quotas)
+            return result.returncode, result.stderr
+
+        code, printed = sync("New", MAX_PROJECTS="1")
+        assert (code, "MAX_PROJECTS" in printed) == (1, True)
+        code, printed = sync("Project 1", MAX_SOURCES_PER_PROJECT="1")
+        assert (code, "MAX_SOURCES_PER_PROJECT" in printed) == (1, True)
+        assert run_sql(database, "select count(*) from project") == [(1,)]
+        assert run_sql(database, "select count(*) from project_doc") == [(1,)]
+        # What exists is synced whatever the quotas are.
+        assert sync("Project 1")[0] == 0
+        assert sync("Project 1", MAX_PROJECTS="1", MAX_SOURCES_PER_PROJECT="1")[0] == 0

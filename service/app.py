@@ -20,7 +20,7 @@ from service.routes.documentation import (
     get_root,
     get_swagger_ui,
 )
-from service.routes.documents import find_document, get_document, get_raw_document
+from service.routes.documents import find_document, get_document
 from service.routes.file_tree import get_file_tree
 from service.routes.health import get_health, get_liveness
 from service.routes.hello import get_hello
@@ -39,6 +39,7 @@ from service.routes.projects import (
     list_projects,
     update_project,
 )
+from service.routes.raw_documents import get_raw_document
 from service.routes.syncs import (
     get_sync,
     get_sync_status,

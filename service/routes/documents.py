@@ -1,40 +1,44 @@
-"""Documents: one document as JSON, by its id or its path, or as its bytes."""
+"""Documents as JSON: one by its id or its path."""
 
 from __future__ import annotations
 
 from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, LiteralString
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 
 import orjson
 from marshmallow import fields, validate
-from starlette.responses import Response
 
 from service.characters import UNSTORABLE
-from service.documents.text import MEDIA_TYPES, UNKNOWN
 from service.problems import Problem
 from service.routes.shared import (
-    CACHED,
+    COPIES,
+    DOCUMENT_HEADERS,
+    EXAMPLE_CONTENT,
     EXAMPLE_DOCUMENT_ID,
     EXAMPLE_SOURCE_ID,
     MISSING_DOCUMENT,
     MISSING_PROJECT,
     UUID_TEXT,
+    VERSION,
+    document_headers,
     file_type_field,
     read_id,
 )
 from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE, not_modified, read_entity_tags
 from service.web.operation import ResponseSpec, operation, parameter
+from service.web.pieces import PieceResponse, count_some, cut, escape_in_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Generator
     from uuid import UUID
 
-    from service.database import Row
+    from starlette.responses import Response
+
+    from service.database import Database, Row
     from service.state import Request
     from service.web.entity_tags import SentTags
+    from service.web.large_bodies import LargeBodies, Share
 
 
 MISSING_AT_PATH: Final = "There is no document at this path."
@@ -42,35 +46,17 @@ MISSING_SOURCE_OF_PROJECT: Final = "There is no such project doc in this project
 AMBIGUOUS: Final = "is needed, since several project docs have a document at this path."
 PATH_RULE: Final = "must be the path of a document."
 
-# The entity tag: of the content, and of the row's last change, since a move changes the path, and
-# another READER_VERSION the metadata.
-VERSION: Final[LiteralString] = """
-    (select blob_id || '-' || encode(timestamptz_send(document.updated_at), 'hex'))
-        as version (tag)
-    """
 # Without the large columns for a client that has this version: $2 has its tags. The ids are text,
 # because orjson does not write subclasses of UUID, such as asyncpg's.
 DOCUMENT: Final[LiteralString] = """
     tag, document.id::text, project_doc_id::text, file_path, file_type, file_size,
-    case when tag <> all($2::text[]) then content end as content,
-    case when tag <> all($2::text[]) then doc_metadata end as doc_metadata,
-    document.created_at, document.updated_at
+    case when tag <> all($2::text[]) and is_large is not true then content end as content,
+    case when tag <> all($2::text[]) and is_large is not true then doc_metadata end as doc_metadata,
+    document.created_at, document.updated_at,
+    case when tag <> all($2::text[]) and is_large
+        then octet_length(content) + octet_length(doc_metadata::text)
+    end as large_bytes
     """
-
-# A document comes from outside. Opened in a browser it may run no script and load nothing.
-SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-# The charset of `/raw` where it is not the encoding's name; a browser guesses an unknown one.
-CHARSETS: Final = {
-    None: "utf-8",
-    "utf-8-sig": "utf-8",
-    "utf-16-le": "utf-16",
-    "utf-16-be": "utf-16",
-    UNKNOWN: None,
-}
-DOCUMENT_HEADERS: Final = {
-    "ETag": "Identifies the document's state: it changes whenever content, path or metadata do.",
-    "Cache-Control": CACHED,
-}
 
 
 class HeadingSchema(ExactSchema):
@@ -175,7 +161,7 @@ EXAMPLE: Final = {
     "file_path": "docs/prd.md",
     "file_type": "md",
     "file_size": 38,
-    "content": "---\nstatus: draft\n---\n# Payments\n\nWhy.\n",
+    "content": EXAMPLE_CONTENT,
     "doc_metadata": {
         "title": "Payments",
         "front_matter": {"status": "draft"},
@@ -217,13 +203,6 @@ FOUND_RESPONSE: Final = ResponseSpec(
         parameter("anchor", "query", "The fragment of the link, for `has_anchor`."),
     ),
 )
-RAW_RESPONSE: Final = ResponseSpec(
-    description="The document's bytes. JSON, YAML and CSV come with their own media types.",
-    schema={"type": "string"},
-    media_type="text/markdown",
-    headers={**DOCUMENT_HEADERS, "Content-Security-Policy": f"`{SANDBOX}`"},
-    examples={"markdown": EXAMPLE["content"]},
-)
 
 
 @operation(tag="documents", responses={200: DOCUMENT_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
@@ -241,7 +220,7 @@ async def get_document(request: Request) -> Response:
         list(sent.tags),
         missing=MISSING_DOCUMENT,
     )
-    return _respond_conditionally(sent, row, _document_response)
+    return await _document_response(request, sent, row)
 
 
 @operation(
@@ -262,10 +241,22 @@ async def find_document(request: Request) -> Response:
     source_id = request.query_params.get("source_id")
     if source_id is not None and not UUID_TEXT.fullmatch(source_id):
         raise invalid({"source_id": [NOT_A_UUID]})
+    # To NUL and half a character, which PostgreSQL does not take, no anchor is equal.
+    anchor = request.query_params.get("anchor")
+    wanted = None if anchor is None or UNSTORABLE.search(anchor) else _clean_anchor(anchor)
     sent = read_entity_tags(request)
     rows = await request.state["database"].fetch(
         f"""
-        select {DOCUMENT}
+        select {DOCUMENT},
+               case when tag <> all($2::text[]) and $5::text is not null then
+                   -- The top of any page, by the HTML standard.
+                   $5 in ('', 'top')
+                   or coalesce(
+                       (doc_metadata -> 'headings')
+                           @> jsonb_build_array(jsonb_build_object('anchor', $5::text)),
+                       false)
+                   or coalesce((doc_metadata -> 'anchors') ? $5, false)
+               end as has_anchor
         from document
         cross join lateral {VERSION}
         join project_doc on project_doc.id = document.project_doc_id
@@ -278,12 +269,14 @@ async def find_document(request: Request) -> Response:
         list(sent.tags),
         path,
         source_id,
+        wanted,
     )
     if len(rows) > 1:
         raise invalid({"source_id": [AMBIGUOUS]})
     if not rows:
         raise Problem("not_found", await _why_missing(request, project_id, source_id))
-    return _respond_conditionally(sent, rows[0], partial(_found_response, request))
+    has_anchor = False if anchor is not None and wanted is None else rows[0]["has_anchor"]
+    return await _document_response(request, sent, rows[0], has_anchor=has_anchor)
 
 
 async def _why_missing(request: Request, project_id: UUID, source_id: str | None) -> str:
@@ -297,78 +290,89 @@ async def _why_missing(request: Request, project_id: UUID, source_id: str | None
     return MISSING_AT_PATH
 
 
-def _found_response(request: Request, row: Row, headers: dict[str, str]) -> Response:
-    anchor = request.query_params.get("anchor")
-    has_anchor = None
-    if anchor is not None:
-        anchor = anchor.removeprefix("#").removeprefix("user-content-")
-        metadata = orjson.loads(row["doc_metadata"])
-        anchors = {heading["anchor"] for heading in metadata.get("headings", ())}
-        # The top of any page, by the HTML standard.
-        has_anchor = anchor in anchors | {*metadata.get("anchors", ())} | {"", "top"}
-    return _document_response(row, headers, has_anchor=has_anchor)
+def _clean_anchor(anchor: str) -> str:
+    return anchor.removeprefix("#").removeprefix("user-content-")
 
 
-def _document_response(row: Row, headers: dict[str, str], **more: bool | None) -> Response:
+async def _document_response(
+    request: Request, sent: SentTags, row: Row, **more: bool | None
+) -> Response:
+    headers = document_headers(row["tag"])
+    matched = sent.match(row["tag"])
+    if matched is not None:
+        return not_modified(matched, headers)
+    if row["large_bytes"] is not None:
+        return await _large_response(request, row, **more)
     document = dict(row) | more
-    del document["tag"]
+    del document["tag"], document["large_bytes"]
     document["doc_metadata"] = orjson.Fragment(row["doc_metadata"])  # PostgreSQL's JSON
     return json_response(orjson.dumps(document), headers=headers)
 
 
-@operation(tag="documents", responses={200: RAW_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
-async def get_raw_document(request: Request) -> Response:
-    """Get a document as it is in the repository.
+class LargeDocument(NamedTuple):
+    """A document whose JSON is written in pieces: what is before its content, and after it."""
 
-    The exact bytes, with their media type. A browser may display them, but runs and loads nothing.
-    """
-    sent = read_entity_tags(request)
-    row = await request.state["database"].fetch_row_or_404(
+    tag: str
+    head: bytes
+    content: bytes
+    metadata: bytes
+    tail: bytes
+    length: int  # of the JSON before the tail
+
+    def pieces(self, tail: bytes) -> Generator[bytes]:
+        yield self.head
+        yield from escape_in_pieces(self.content)
+        yield b'","doc_metadata":'
+        yield from cut(self.metadata)
+        yield tail
+
+
+async def _large_response(request: Request, row: Row, **more: bool | None) -> Response:
+    """Respond with a document in pieces; clients that ask for it at the same time share it."""
+    large_bodies = request.state["large_bodies"]
+    document = await large_bodies.use(
+        request.scope,
+        ("document", row["id"], row["tag"]),
+        COPIES * row["large_bytes"],
+        partial(_read_large, large_bodies, request.state["database"], row["id"]),
+    )
+    tail = document.tail
+    if more:
+        tail = tail[:-1] + b"," + orjson.dumps(more)[1:]
+    return PieceResponse(
+        document.pieces(tail),
+        document.length + len(tail),
+        threads=large_bodies.writers,
+        media_type="application/json",
+        headers=document_headers(document.tag),
+    )
+
+
+async def _read_large(
+    large_bodies: LargeBodies, database: Database, document_id: str, share: Share
+) -> LargeDocument:
+    row = await database.fetch_row_or_404(
         f"""
-        select tag, file_path, file_type, doc_metadata ->> 'encoding' as encoding,
-               case when tag <> all($2::text[])
-                   then coalesce(original, convert_to(content, 'UTF8'))
-               end as bytes
+        select tag, document.id::text, project_doc_id::text, file_path, file_type, file_size,
+               convert_to(content, 'UTF8') as content,
+               convert_to(doc_metadata::text, 'UTF8') as metadata,
+               document.created_at, document.updated_at
         from document
         cross join lateral {VERSION}
         where id = $1
         """,
-        read_id(request, "id"),
-        list(sent.tags),
+        document_id,
         missing=MISSING_DOCUMENT,
     )
-    return _respond_conditionally(sent, row, _raw_response, _raw_headers(row))
-
-
-def _raw_headers(row: Row) -> dict[str, str]:
-    name = row["file_path"].rpartition("/")[2]
-    return {
-        "Content-Security-Policy": SANDBOX,
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
-    }
-
-
-def _raw_response(row: Row, headers: dict[str, str]) -> Response:
-    content = row["bytes"]
-    media_type = MEDIA_TYPES[row["file_type"]]
-    charset = CHARSETS.get(row["encoding"], row["encoding"])
-    headers["Content-Type"] = f"{media_type}; charset={charset}" if charset else media_type
-    return Response(content, headers=headers)
-
-
-def _respond_conditionally(
-    sent: SentTags,
-    row: Row,
-    respond: Callable[[Row, dict[str, str]], Response],
-    more_headers: Mapping[str, str] = MappingProxyType({}),
-) -> Response:
-    """Return a 304 if the client sent the row's `tag`, else `respond(row, headers)`.
-
-    Both have `more_headers`: those of a 304 replace those that the cache keeps with the content
-    (RFC 9111, section 3.2), so without the policy a cached document would lose it.
-    """
-    headers = {"ETag": f'"{row["tag"]}"', "Cache-Control": "no-cache", **more_headers}
-    matched = sent.match(row["tag"])
-    if matched is not None:
-        return not_modified(matched, headers)
-    return respond(row, headers)
+    fields = dict(row)
+    content, metadata = fields.pop("content"), fields.pop("metadata")
+    tag = fields.pop("tag")
+    times = {name: fields.pop(name) for name in ("created_at", "updated_at")}
+    head = orjson.dumps(fields)[:-1] + b',"content":"'
+    tail = b"," + orjson.dumps(times)[1:]
+    document = LargeDocument(tag, head, content, metadata, tail, 0)
+    length, pieces = 0, document.pieces(b"")
+    while count := await large_bodies.run(count_some, pieces):
+        length += count
+    share.shrink(len(content) + len(metadata))
+    return document._replace(length=length)

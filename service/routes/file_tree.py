@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import structlog
@@ -25,10 +24,10 @@ from service.routes.shared import (
 from service.web.bodies import ExactSchema, UnionSchema, json_response
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE, not_modified, read_entity_tags
 from service.web.operation import ResponseSpec, operation
-from service.web.pieces import PieceResponse
+from service.web.pieces import PieceResponse, count_some
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from starlette.responses import Response
@@ -225,7 +224,7 @@ async def _build(
         async with database.transaction() as transaction:
             tag = await _read_tree(large_bodies, transaction, project_id, tree)
         pieces, length = tree.pieces(), 0
-        while (count := await large_bodies.run(_count_some, pieces)) and length <= COUNTED_BYTES:
+        while (count := await large_bodies.run(count_some, pieces)) and length <= COUNTED_BYTES:
             length += count
     except BaseException:
         tree.close()
@@ -275,11 +274,6 @@ async def _read_tree(
             log.warning("file_tree_not_stored", error=repr(error))
             raise Problem("unavailable", NO_SPACE) from error
     return _tree_tag(row[:3] for row in sources)
-
-
-def _count_some(pieces: Iterator[bytes]) -> int:
-    # Few at a time, because the thread has other work, too.
-    return sum(map(len, islice(pieces, 16)))
 
 
 async def _read_tag(database: Database, project_id: UUID) -> str:

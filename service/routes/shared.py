@@ -1,9 +1,9 @@
-"""Helpers of several routes: ids in paths and examples, 404 details, the 202 of a sync."""
+"""Helpers of several routes: ids, 404 details, the version of a document, the 202 of a sync."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, LiteralString
 from uuid import UUID
 
 import orjson
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EXAMPLE_PROJECT_ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
 EXAMPLE_SOURCE_ID = "0d4b1b8e-2a52-4c8f-8f0e-6a5a3a1f7c22"
 EXAMPLE_DOCUMENT_ID = "b5b7b3a2-3f3b-4a9f-8a3e-0f4b9a3c5d33"
+EXAMPLE_CONTENT = "---\nstatus: draft\n---\n# Payments\n\nWhy.\n"
 EXAMPLE_RUN_ID = "f2a7d7c1-6c0f-4a53-9a55-2b1f0a7f4d44"
 
 # Where a quota has room for so many more rows, one is added without a lock on their number: more
@@ -41,6 +42,26 @@ MISSING_RUN: Final = "There is no such sync of this project doc."
 BEING_CHANGED: Final = DETAILS["locked"]
 
 CACHED: Final = "`no-cache`: a cache may keep the response, and must revalidate it each time."
+
+# The entity tag: of the content, and of the row's last change, since a move changes the path, and
+# another READER_VERSION the metadata. And whether the document is too large to be responded to at
+# once: PostgreSQL knows these sizes without reading the values; metadata are compressed.
+VERSION: Final[LiteralString] = """
+    (
+        select blob_id || '-' || encode(timestamptz_send(document.updated_at), 'hex'),
+               octet_length(content) > 256 * 1024 or octet_length(original) > 256 * 1024
+                   or pg_column_size(doc_metadata) > 32 * 1024
+    ) as version (tag, is_large)
+    """
+
+# The room that a large document takes while it is read, as a multiple of its bytes: what came of it
+# over the connection, the same in one piece, and the result.
+COPIES: Final = 3
+
+DOCUMENT_HEADERS: Final = {
+    "ETag": "Identifies the document's state: it changes whenever content, path or metadata do.",
+    "Cache-Control": CACHED,
+}
 
 # RFC 9562, section 4. UUID() also takes braces, prefixes and missing dashes.
 UUID_TEXT: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -66,6 +87,18 @@ def read_id(request: Request, name: str) -> UUID:
     if not UUID_TEXT.fullmatch(text):
         raise invalid({name: [NOT_A_UUID]})
     return UUID(text)
+
+
+def document_headers(tag: str, *more: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a document's 200 and 304.
+
+    `more` are those that a 304 replaces in the response that the cache keeps (RFC 9111, section
+    3.2): without the policy a cached document would lose it.
+    """
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+    for each in more:
+        headers |= each
+    return headers
 
 
 def change_arguments(data: Mapping[str, object], names: Sequence[str]) -> list[object]:

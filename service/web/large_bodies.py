@@ -81,7 +81,7 @@ class Room:
         self.free -= size
         return Share(self, size)
 
-    async def take(self, size: int, seconds: float = WAIT_SECONDS) -> Share:
+    async def take(self, size: int, seconds: float) -> Share:
         """Return a share; raise the Problem `unavailable` without room for it after `seconds`."""
         size = self._limit(size)
         if self._waiting or size > self.free:
@@ -173,7 +173,7 @@ class LargeBodies:
     async def _make(self, key: Hashable, size: int, make: Callable[[Share], Awaitable[T]]) -> T:
         body = self._bodies[key]
         try:
-            body.share = await self.room.take(size)
+            body.share = await self.room.take(size, WAIT_SECONDS)
             try:
                 async with asyncio.timeout(WAIT_SECONDS):
                     await self._turns.acquire()

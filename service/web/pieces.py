@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+import orjson
 from starlette.responses import Response
 
 if TYPE_CHECKING:
@@ -81,6 +83,22 @@ def cut(body: bytes) -> Generator[bytes]:
     """Yield the pieces of a body."""
     for start in range(0, len(body), PIECE):
         yield body[start : start + PIECE]
+
+
+def escape_in_pieces(text: bytes) -> Generator[bytes]:
+    """Yield the inside of a JSON string with a text, given in UTF-8: up to six bytes for each."""
+    start = 0
+    while start < len(text):
+        end = min(start + PIECE, len(text))
+        while end < len(text) and text[end] & 0xC0 == 0x80:  # not within a character
+            end -= 1
+        yield orjson.dumps(text[start:end].decode())[1:-1]
+        start = end
+
+
+def count_some(pieces: Iterator[bytes]) -> int:
+    """Return the bytes of the next pieces, 0 after the last; few, so that other work gets on."""
+    return sum(map(len, islice(pieces, 16)))
 
 
 async def send_in_pieces(send: Send, message: Message) -> None:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from service.state import Request
     from service.web.large_bodies import Share
 
-SHORT = 0.01
+SHORT, LONG = 0.01, 10.0  # seconds
 ROOM = 8_000_000
 
 
 async def take(room: Room, size: int, order: list[int] | None = None) -> Share:
-    share = await room.take(size)
+    share = await room.take(size, LONG)
     if order is not None:
         order.append(size)
     return share
@@ -40,7 +40,7 @@ async def take(room: Room, size: int, order: list[int] | None = None) -> Share:
 def test_shares_come_in_the_order_in_which_they_were_asked_for() -> None:
     async def run() -> None:
         room, order = Room(10), list[int]()
-        first = await room.take(8)
+        first = await room.take(8, LONG)
         # The last one would fit at once, but would let the larger one wait for ever.
         waiting = [asyncio.create_task(take(room, size, order)) for size in (9, 1, 2)]
         await asyncio.sleep(0)
@@ -59,7 +59,7 @@ def test_shares_come_in_the_order_in_which_they_were_asked_for() -> None:
 def test_a_share_larger_than_the_room_gets_all_of_it() -> None:
     async def run() -> None:
         room = Room(10)
-        share = await room.take(100)
+        share = await room.take(100, LONG)
         assert (share.size, room.free) == (10, 0)
         share.shrink(4)
         share.shrink(7)  # no more than it has
@@ -74,11 +74,11 @@ def test_a_share_larger_than_the_room_gets_all_of_it() -> None:
 def test_without_room_in_time_there_is_a_problem_and_the_next_ones_get_their_turn() -> None:
     async def run() -> None:
         room = Room(10)
-        share = await room.take(5)
+        share = await room.take(5, LONG)
         late = asyncio.create_task(room.take(6, SHORT))
-        cancelled = asyncio.create_task(room.take(9))
+        cancelled = asyncio.create_task(room.take(9, LONG))
         await asyncio.sleep(0)
-        next_one = asyncio.create_task(room.take(5))
+        next_one = asyncio.create_task(room.take(5, LONG))
         with pytest.raises(Problem) as error:
             await late
         assert error.value.status == 503
@@ -97,8 +97,8 @@ def test_without_room_in_time_there_is_a_problem_and_the_next_ones_get_their_tur
 def test_turns_that_end_while_they_come_lose_no_room() -> None:
     async def run() -> None:
         room = Room(10)
-        share = await room.take(10)
-        tasks = [asyncio.create_task(room.take(5)) for _ in range(4)]
+        share = await room.take(10, LONG)
+        tasks = [asyncio.create_task(room.take(5, LONG)) for _ in range(4)]
         await asyncio.sleep(0)
         tasks[0].cancel()  # before its turn
         share.release()

@@ -191,12 +191,12 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         sync_timeout=env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=between(1, 3600)),
         sync_max_bytes=env.int("SYNC_MAX_BYTES", 268_435_456, validate=between(1, 10**10)),
         sync_max_files=env.int("SYNC_MAX_FILES", 50_000, validate=between(1, 1_000_000)),
-        max_projects=env.int("MAX_PROJECTS", 10_000, validate=between(1, 10**6)),
+        max_projects=env.int("MAX_PROJECTS", 10_000, validate=between(1, 1000000)),
         max_sources_per_project=env.int(
-            "MAX_SOURCES_PER_PROJECT", 1000, validate=between(1, 100_000)
+            "MAX_SOURCES_PER_PROJECT", 1000, validate=between(1, 100000)
         ),
         max_documents_per_project=env.int(
-            "MAX_DOCUMENTS_PER_PROJECT", 200_000, validate=between(1, 10**7)
+            "MAX_DOCUMENTS_PER_PROJECT", 200_000, validate=between(1, 10000000)
         ),
         warnings=tuple(env.warnings),
     )

@@ -40,6 +40,7 @@ class RunOptions:
     seconds: float
     max_files: int
     max_bytes: int
+    max_documents_per_project: int
 
 
 class Outcome(NamedTuple):
@@ -76,6 +77,7 @@ def run_options(settings: Settings) -> RunOptions:
         seconds=settings.sync_timeout,
         max_files=settings.sync_max_files,
         max_bytes=settings.sync_max_bytes,
+        max_documents_per_project=settings.max_documents_per_project,
     )
 
 

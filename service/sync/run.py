@@ -182,7 +182,7 @@ class _Pass:
                 await remove_files(transaction, source.id, removed)
                 if len(shown) > len(stored):
                     await refuse_excess_documents(
-                        transaction, source.id, self.settings.max_documents_per_project
+                        transaction, source.id, self.options.max_documents_per_project
                     )
                 return await self._complete(
                     transaction,

@@ -92,10 +92,10 @@ def cpu_limit(seconds: float) -> int:
 def git_command(file_bytes: int, cpu_seconds: int) -> list[str]:
     """Return the start of git's command line, with limits on memory, time and each file's size.
 
-    Lower hard limits of this process, as from `ulimit`, stay. The limits need prlimit of util-linux.
-    With its setpriv, the kernel kills git when the thread that started git ends. Without them, as
-    on macOS, git has no such limits, and outlives a service killed by SIGKILL for as long as its
-    server sends. Raises GitMachineError without git.
+    Lower hard limits of this process, as from `ulimit`, stay. The limits need prlimit of
+    util-linux. With its setpriv, the kernel kills git when the thread that started git ends.
+    Without them, as on macOS, git has no such limits, and outlives a service killed by SIGKILL for
+    as long as its server sends. Raises GitMachineError without git.
     """
     git = shutil.which("git")
     if git is None:

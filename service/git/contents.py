@@ -51,7 +51,7 @@ class BlobFetcher:
         if not all(OBJECT_ID.fullmatch(blob) for blob in wanted):
             raise GitError("An id is not that of a git object.")
         await self._git.initialise()
-        present = await self._read_present_sizes()
+        present = await self._read_present_sizes(wanted)
         to_fetch = [blob for blob in wanted if blob not in present and blob != NULL_ID]
         are_giants_left_out = False
         try:
@@ -62,7 +62,7 @@ class BlobFetcher:
             await self._fetch_without_giants(url)
             are_giants_left_out = True
         if to_fetch:
-            present = await self._read_present_sizes()
+            present = await self._read_present_sizes(wanted)
         sizes: dict[str, int] = {}
         too_large: dict[str, int | None] = {}
         missing: set[str] = set()
@@ -79,10 +79,10 @@ class BlobFetcher:
         output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
         return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
 
-    async def _read_present_sizes(self) -> dict[str, int]:
-        """Return the sizes of the blobs that were fetched already, by their ids."""
+    async def _read_present_sizes(self, wanted: Collection[str]) -> dict[str, int]:
+        """Return the sizes of those of the wanted blobs that were fetched already, by their ids."""
         output = await self._cat_file("--batch-all-objects", "--unordered", "--batch-check")
-        return await asyncio.to_thread(read_sizes, output)
+        return await asyncio.to_thread(read_sizes, output, set(wanted))
 
     async def _cat_file(self, *arguments: str, stdin: Path | None = None) -> Path:
         # Twice the limit, since git prints a line before each object. The contents themselves are

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.git.errors import GitError
+from service.git.names import parse_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -140,14 +141,17 @@ def find_ref(path: Path, name: str) -> str | None:
 def find_default_branch(path: Path) -> str | None:
     """Return the branch that HEAD names in the output of `git ls-remote --symref`.
 
-    None if HEAD is detached, or if the name is not UTF-8.
+    None if HEAD is detached, or if the name is none that a source's branch may have.
     """
     with path.open("rb") as file:
         for line in file:
             target, _, found = line.rstrip(b"\n").partition(b"\t")
             if found == b"HEAD" and target.startswith(SYMBOLIC + b"refs/heads/"):
-                name = target.removeprefix(SYMBOLIC + b"refs/heads/").decode(errors="replace")
-                return None if "\ufffd" in name else name
+                name = target.removeprefix(SYMBOLIC + b"refs/heads/")
+                try:
+                    return parse_branch(name.decode())
+                except ValueError:  # UnicodeDecodeError is one, too
+                    return None
     return None
 
 
@@ -172,13 +176,14 @@ def _split_records(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield from records
 
 
-def read_sizes(path: Path) -> dict[str, int]:
-    """Return the blobs' sizes in the output of `git cat-file --batch-check`."""
+def read_sizes(path: Path, wanted: AbstractSet[str]) -> dict[str, int]:
+    """Return the sizes of the wanted blobs in the output of `git cat-file --batch-check`."""
+    # Line by line, and the wanted ones alone: a server may send millions of others.
     sizes: dict[str, int] = {}
     with path.open() as file:
         for line in file:
             blob, kind, size = line.split()
-            if kind == "blob":
+            if kind == "blob" and blob in wanted:
                 sizes[blob] = int(size)
     return sizes
 

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 # About 100 KB for most repositories, and enough for the exact date of two folders out of three.
 HISTORY_COMMITS = 50
+# The most commits of that history that are looked at, with merged branches, and the bytes of their
+# list. A server may send a million.
+HISTORY_LISTED = 20_000
+HISTORY_BYTES = 16_000_000
 # The most bytes of the list of a folder's files: 500,000 with paths of 200 bytes. Without a limit a
 # few kilobytes of trees that contain each other print terabytes.
 LISTING_BYTES = 128_000_000
@@ -157,7 +161,11 @@ class GitRepository:
             flags = (NO_TREES, f"--depth={HISTORY_COMMITS}")
             ref = _ref(branch)
             await self._git.fetch(url, *flags, wanted=ref)
-        output = await self._git.run("rev-list", "--parents", "FETCH_HEAD", "--")
+        listing = ("rev-list", "--parents", f"--max-count={HISTORY_LISTED}", "FETCH_HEAD", "--")
+        try:
+            output = await self._git.run(*listing, file_bytes=HISTORY_BYTES)
+        except GitTooLargeError:
+            raise GitError("The newest commits of the branch have too many parents.") from None
         return await asyncio.to_thread(read_ancestors, output, head)
 
     async def fetch_blobs(self, url: str, ids: Collection[str]) -> Blobs:

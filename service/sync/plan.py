@@ -121,10 +121,11 @@ def choose_files(entries: Iterable[Entry], max_files: int) -> tuple[list[WantedF
     skipped = SkippedFiles()
     count = 0
     for entry in entries:
-        path = entry.path.decode(errors="backslashreplace")
+        path = entry.path.decode(errors="replace")
         file_type = file_type_of(path)
         if reason := _why_skipped(entry, path, file_type, tree.paths):
-            skipped.add(SkippedFile(_shown_path(entry.path, path), reason, None))
+            shown = _shown_path(entry.path, path) if skipped.has_room else path
+            skipped.add(SkippedFile(shown, reason, None))
         elif file_type is not None:
             count += 1
             if count <= max_files:
@@ -160,8 +161,11 @@ def _why_skipped(
 
 def _shown_path(raw: bytes, path: str) -> str:
     """Return a path for the list of skipped files: cut, if it is none that a document may have."""
-    is_whole = len(path) <= PATH_SHOWN or (len(raw) <= MAX_PATH_BYTES and path.encode() == raw)
-    return path if is_whole else f"{path[:PATH_SHOWN]}…"
+    if path.encode() != raw:  # cut first, since escaping takes a microsecond for each byte
+        path = raw[: PATH_SHOWN + 1].decode(errors="backslashreplace")
+    elif len(raw) <= MAX_PATH_BYTES:
+        return path
+    return path if len(path) <= PATH_SHOWN else f"{path[:PATH_SHOWN]}…"
 
 
 def compare(

@@ -43,9 +43,14 @@ class SkippedFiles:
         if total is not None:
             self.total = total
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the list takes another file, if that is not too long."""
+        return len(self.files) == self.total and len(self.files) < SKIPPED_FILES_KEPT
+
     def add(self, file: SkippedFile) -> None:
         """Count a file, and list it unless one before it did not fit into the list."""
-        if len(self.files) == self.total and len(self.files) < SKIPPED_FILES_KEPT:
+        if self.has_room:
             self._bytes += json_bytes(file.path) + json_bytes(file.reason) + _FRAME_BYTES
             if self._bytes <= SKIPPED_BYTES_KEPT:
                 self.files.append(file)

@@ -9,7 +9,7 @@ import pytest
 
 from service.git import repository as repository_module
 from service.git.errors import GitError
-from service.git.objects import Blobs
+from service.git.objects import Blobs, read_sizes
 from service.git.repository import GitRepository
 from tests.support.git_repository import fetch_all, fetch_error, git_options
 from tests.support.git_server import LFS_POINTER, GitServer, Link, Submodule
@@ -141,3 +141,45 @@ async def test_long_lists_are_not_held_in_memory(tmp_path: Path, server: GitServ
             assert tracemalloc.get_traced_memory()[1] < 8_000_000
         finally:
             tracemalloc.stop()
+
+
+def test_sizes_of_contents_that_nobody_asked_for_are_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "sizes"
+    path.write_text("".join(f"{number:040x} blob {number}\n" for number in range(200_000)))
+    tracemalloc.start()
+    try:
+        assert read_sizes(path, {f"{7:040x}", f"{200_001:040x}"}) == {f"{7:040x}": 7}
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_default_branch_that_no_source_may_have_is_not_told(
+    tmp_path: Path, server: GitServer
+) -> None:
+    remote = server.create()
+    for name, told in (("x" * 200, True), ("y" * 200 + "/" + "z" * 200, False)):
+        commit = remote.commit({"a.md": b""}, branch=name)
+        remote.set_head(name)
+        async with GitRepository(git_options(tmp_path, server)) as repository:
+            assert await repository.read_head(remote.url, None) == commit
+            assert repository.default_branch == (name if told else None)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("HISTORY_LISTED", 3), ("HISTORY_BYTES", 300)])
+async def test_the_history_that_is_read_is_limited(
+    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
+) -> None:
+    remote = server.create()
+    commits = [remote.commit({"a.md": b"%d" % number}) for number in range(3)]
+    async with GitRepository(git_options(tmp_path, server)) as repository:
+        monkeypatch.setattr(repository_module, name, limit)
+        assert await repository.read_history(remote.url, None, commits[-1]) == set(commits)
+    commits.append(remote.commit({"a.md": b"more"}))
+    async with GitRepository(git_options(tmp_path, server)) as repository:
+        if name == "HISTORY_LISTED":
+            found = await repository.read_history(remote.url, None, commits[-1])
+            assert found == set(commits[1:])
+        else:
+            with pytest.raises(GitError, match="too many parents"):
+                await repository.read_history(remote.url, None, commits[-1])

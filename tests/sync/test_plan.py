@@ -312,3 +312,18 @@ def test_a_refused_run_leaves_the_documents_as_they_were(hub: Hub) -> None:
         "name a folder, or raise SYNC_MAX_FILES."
     )
     assert run_sql(hub.database, DOCUMENTS) == [("a.md", "# A\n")]
+
+
+def test_paths_that_no_document_may_have_are_cut_in_the_list_of_skipped_files() -> None:
+    paths = [b"\xff" * 60 + b".md", b"\xff" * 40 + b".md", b"x/" * 700 + b"a.md"]
+    paths += [b"y" * 900 + b"/.git/a.md", b"z" * 197 + b".md", b"\xc3\xa9\xff.md"]
+    entries = [Entry(path, "100644", "blob", "0" * 40) for path in paths]
+    wanted, skipped = choose_files(entries, 10)
+    assert [file.path for file in wanted] == ["z" * 197 + ".md"]
+    assert [file.path for file in skipped.files] == [
+        "\\xff" * 50 + "…",
+        "\\xff" * 40 + ".md",
+        "x/" * 100 + "…",
+        "y" * 900 + "/.git/a.md",
+        "é\\xff.md",
+    ]

@@ -11,7 +11,6 @@ from marshmallow import fields, validate
 from service.characters import UNSTORABLE
 from service.problems import Problem
 from service.routes.shared import (
-    COPIES,
     DOCUMENT_HEADERS,
     EXAMPLE_CONTENT,
     EXAMPLE_DOCUMENT_ID,
@@ -333,7 +332,7 @@ async def _large_response(request: Request, row: Row, **more: bool | None) -> Re
     document = await large_bodies.use(
         request.scope,
         ("document", row["id"], row["tag"]),
-        COPIES * row["large_bytes"],
+        row["large_bytes"],
         partial(_read_large, large_bodies, request.state["database"], row["id"]),
     )
     tail = document.tail

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from service.documents.text import MEDIA_TYPES, UNKNOWN
 from service.routes.shared import (
-    COPIES,
     DOCUMENT_HEADERS,
     EXAMPLE_CONTENT,
     MISSING_DOCUMENT,
@@ -85,7 +84,7 @@ async def get_raw_document(request: Request) -> Response:
     row = await request.state["large_bodies"].use(
         request.scope,
         ("raw document", document_id, tag),
-        COPIES * row["large_bytes"],
+        row["large_bytes"],
         partial(_read_large_raw, database, document_id),
     )
     content: bytes = row["bytes"]

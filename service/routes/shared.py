@@ -54,10 +54,6 @@ VERSION: Final[LiteralString] = """
     ) as version (tag, is_large)
     """
 
-# The room that a large document takes while it is read, as a multiple of its bytes: what came of it
-# over the connection, the same in one piece, and the result.
-COPIES: Final = 3
-
 DOCUMENT_HEADERS: Final = {
     "ETag": "Identifies the document's state: it changes whenever content, path or metadata do.",
     "Cache-Control": CACHED,

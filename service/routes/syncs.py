@@ -43,7 +43,11 @@ COLUMNS: Final[LiteralString] = """
     -- Null in runs that older code completed.
     case when status = 'completed' then coalesce(moved, 0) end as moved,
     unchanged, removed, skipped, bytes, commit_id, error, warning,
-    not_before, awaited_commit_id,
+    not_before, awaited_commit_id
+    """
+
+# Not in lists, which would have those of each run.
+SKIPPED_FILES: Final[LiteralString] = """
     (
         select coalesce(json_agg(json_build_object(
                    'path', file ->> 'path', 'reason', file ->> 'reason')), '[]')
@@ -80,8 +84,8 @@ class SkippedFileSchema(ExactSchema):
     reason = fields.String(required=True)
 
 
-class SyncRunSchema(ExactSchema):
-    """A run. The counts are null until it is completed."""
+class SyncRunSummarySchema(ExactSchema):
+    """A run in a list. The counts are null until it is completed."""
 
     id = fields.UUID(required=True)
     project_doc_id = fields.UUID(required=True)
@@ -127,6 +131,11 @@ class SyncRunSchema(ExactSchema):
             "sync, the commit that it looks for."
         },
     )
+
+
+class SyncRunSchema(SyncRunSummarySchema):
+    """A run, with the files that it skipped. The counts are null until it is completed."""
+
     skipped_files: fields.List[Any] = fields.List(
         fields.Nested(SkippedFileSchema),
         required=True,
@@ -168,15 +177,17 @@ EXAMPLE_RUN: Final = {
     "warning": None,
     "not_before": None,
     "awaited_commit_id": None,
-    "skipped_files": [{"path": "docs/latest.md", "reason": "is a symbolic link"}],
 }
+EXAMPLE_SKIPPED: Final = [{"path": "docs/latest.md", "reason": "is a symbolic link"}]
 
 
 STATUS_RESPONSE: Final = ResponseSpec(
     description="The status.", schema=SyncStatusSchema, examples={"completed": EXAMPLE_STATUS}
 )
 RUN_RESPONSE: Final = ResponseSpec(
-    description="The sync.", schema=SyncRunSchema, examples={"sync": EXAMPLE_RUN}
+    description="The sync.",
+    schema=SyncRunSchema,
+    examples={"sync": EXAMPLE_RUN | {"skipped_files": EXAMPLE_SKIPPED}},
 )
 
 
@@ -251,14 +262,14 @@ def describe_status(
 
 @operation(
     tag="syncs",
-    responses={200: page_spec("The syncs.", SyncRunSchema, {"syncs": [EXAMPLE_RUN]})},
+    responses={200: page_spec("The syncs.", SyncRunSummarySchema, {"syncs": [EXAMPLE_RUN]})},
     problems={"invalid": f"limit: {LIMIT_RANGE}"},
 )
 async def list_syncs(request: Request) -> Response:
     """List the syncs of a source.
 
     Newest first, up to `limit`, which is 20 if it is not given. The service keeps 100 of each
-    source.
+    source. `skipped` is the number of skipped files; a sync by its id lists them.
     """
     source_id = read_id(request, "id")
     page = read_page(request, default_limit=RUNS_PER_PAGE)
@@ -290,7 +301,9 @@ async def get_sync(request: Request) -> Response:
         f"""
         select row_to_json(found)::text as run
         from (
-            select {COLUMNS} from sync_run where project_doc_id = $1 and id = $2
+            select {COLUMNS}, {SKIPPED_FILES}
+            from sync_run
+            where project_doc_id = $1 and id = $2
         ) as found
         """,
         read_id(request, "id"),

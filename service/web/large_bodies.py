@@ -27,14 +27,15 @@ T = TypeVar("T")
 WHOLE: Final = 64 * 1024
 
 ROOM: Final = 128 * 1024 * 1024  # bytes, in each worker
-WAIT_SECONDS: Final = 5.0  # as for a database connection
+WAIT_SECONDS: Final = 10.0
 
 NO_ROOM: Final = "Too many large responses wait for their clients to read them."
 
 # One makes bodies, so that making several takes no more memory and no more of the interpreter's
 # time than making one; the others write their pieces.
 MAKING_THREADS: Final = 1
-MADE_AT_ONCE: Final = 2  # each may hold a connection meanwhile
+# Each may hold a connection meanwhile, and copies of what it reads, which take no room.
+MADE_AT_ONCE: Final = 2
 WRITING_THREADS: Final = 2
 
 # In the state of a request: what to call when its response has ended.
@@ -66,6 +67,11 @@ class Room:
         self.size = size
         self.free = size
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their share."""
+        return len(self._waiting)
 
     def _limit(self, size: int) -> int:
         return min(size, self.size)  # what is larger than the room gets all of it

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.hub import Hub, running_hub
+from tests.support.hub import Hub, Synced, running_hub, without_skipped_files
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 
@@ -61,14 +61,16 @@ def test_the_history_is_newest_first_and_limited(hub: Hub) -> None:
     first, elsewhere = hub.sync(source), hub.sync(other)
     second = hub.sync(source)
     path = f"/api/project-docs/{source}/syncs"
-    assert hub.client.get(path).json() == [second, first]
-    assert hub.client.get(f"/api/project-docs/{other}/syncs").json() == [elsewhere]
+    shown = [without_skipped_files(run) for run in (second, first)]
+    assert hub.client.get(path).json() == shown
+    listed = hub.client.get(f"/api/project-docs/{other}/syncs").json()
+    assert listed == [without_skipped_files(elsewhere)]
     assert hub.client.get(f"{path}/{first['id']}").json() == first
     assert_problem(hub.client.get(f"{path}/{elsewhere['id']}"), 404)
     page = hub.client.get(f"{path}?limit=1")
-    assert page.json() == [second]
+    assert page.json() == shown[:1]
     following = page.headers["link"].partition(">")[0].removeprefix("<")
-    assert hub.client.get(following).json() == [first]
+    assert hub.client.get(following).json() == shown[1:]
     run_sql(
         hub.database,
         "insert into sync_run (project_doc_id, status, created_at, finished_at) "
@@ -78,5 +80,17 @@ def test_the_history_is_newest_first_and_limited(hub: Hub) -> None:
     newest = hub.sync(source)
     kept = hub.client.get(f"{path}?limit=1000").json()
     assert len(kept) == 100
-    assert kept[0] == newest
+    assert kept[0] == without_skipped_files(newest)
     assert len(hub.client.get(path).json()) == 20
+
+
+def test_only_a_single_run_lists_its_skipped_files(hub: Hub) -> None:
+    """A run may list 1,000 of them, with paths that are long, so 100 runs would be large."""
+    synced = Synced(hub, {"a.md": b"x"} | {f"{n}.md": b"\xff" * 9 for n in range(50)})
+    [run] = hub.client.get(f"/api/project-docs/{synced.source}/syncs").json()
+    assert run["skipped"] == 50
+    whole = hub.client.get(f"/api/project-docs/{synced.source}/syncs/{run['id']}").json()
+    assert len(whole["skipped_files"]) == 50
+    assert run == without_skipped_files(whole)
+    source = hub.client.get(f"/api/project-docs/{synced.source}").json()
+    assert "skipped_files" not in source["last_run"]

@@ -113,6 +113,11 @@ def running_hub(database: str, folder: Path, **changes: Any) -> Generator[Hub]:
         yield Hub(client, server, database)
 
 
+def without_skipped_files(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run as lists have it."""
+    return {name: value for name, value in run.items() if name != "skipped_files"}
+
+
 def counts(run: dict[str, Any]) -> tuple[int, ...]:
     """The numbers of documents added, changed, unchanged and removed, and of skipped files.
 

@@ -124,7 +124,8 @@ async def whole(request: Request) -> Response:
 
 
 async def free(request: Request) -> Response:
-    return PlainTextResponse(str(request.state["large_bodies"].room.free))
+    room = request.state["large_bodies"].room
+    return PlainTextResponse(f"{room.free} {room.waiting}")
 
 
 async def used(request: Request) -> Response:
@@ -162,7 +163,7 @@ def client(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Cli
 
 
 def room_of(client: httpx.Client) -> int:
-    return int(client.get("/free").text)
+    return int(client.get("/free").text.split()[0])
 
 
 def ask(client: httpx.Client, path: str) -> socket.socket:

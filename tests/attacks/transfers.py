@@ -28,7 +28,7 @@ def dripping_servers(arena: Arena) -> Figures:
     with ExitStack() as stack:
         paths: dict[str, str] = {}
         for number, kind in enumerate(kinds):
-            server = stack.enter_context(endless_git_server(kind))
+            server = stack.enter_context(endless_git_server(kind, piece=1500))
             _redirect(arena, f"evil{number}", server.url)
             paths[kind] = f"https://{HOST}/evil{number}/docs"
         with arena.observing():

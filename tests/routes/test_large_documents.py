@@ -191,6 +191,7 @@ def test_requests_wait_for_room_without_a_connection_and_then_get_a_503(
             problem = hub.client.get(paths[5])
             assert_problem(problem, 503)
             assert problem.headers["retry-after"]
+            monkeypatch.setattr(large_bodies, "WAIT_SECONDS", 60.0)
             stack.close()
             assert waiting.result() == [200] * 10
     eventually(lambda: room_of(hub) == ROOM)

@@ -18,6 +18,7 @@ Reason: TypeAlias = Literal[
     "conflict",
     "locked",
     "read_only",
+    "disk_full",
     "out_of_resources",
     "system_error",
     "schema_changed",
@@ -28,6 +29,7 @@ UNAVAILABLE: Final = "The database cannot be used at the moment."
 DETAILS: Final[Mapping[Reason, str]] = {
     "conflict": "Another change to the same data came first.",
     "locked": "Another change to the same data is under way.",
+    "disk_full": "The database's disk is full.",
     "read_only": "The database accepts no changes at the moment.",
     "schema_behind": "The database lacks migrations that this version of the service needs.",
 }
@@ -68,7 +70,8 @@ PASSING: Final[Mapping[str, Passing]] = {
     # Transaction rollback: serialization failure, deadlock, a standby's conflict with recovery.
     "40": Passing("conflict", can_run_again=True),
     "40003": Passing("conflict"),  # statement completion unknown: it may have been done
-    # Insufficient resources: disk full, out of memory, too many connections, a configured limit.
+    "53100": Passing("disk_full"),
+    # Insufficient resources: out of memory, too many connections, a configured limit.
     "53": Passing("out_of_resources"),
     "55006": Passing("locked"),  # object in use
     "55P03": Passing("locked"),  # lock not available: lock_timeout, or NOWAIT

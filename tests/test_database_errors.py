@@ -103,7 +103,7 @@ async def test_an_error_at_the_commit_is_that_of_a_statement(raising: Database) 
     for code, reason in (
         ("40001", "conflict"),
         ("40P01", "conflict"),
-        ("53100", "out_of_resources"),
+        ("53100", "disk_full"),
     ):
         with pytest.raises(DatabaseUnavailable) as raised:
             async with raising.transaction() as transaction:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from service.git.batches import fetch_in_batches
 from service.git.errors import (
-    DISK_FULL,
     TOO_LARGE,
     GitError,
-    GitMachineError,
     GitTooLargeError,
+    machine_error,
 )
 from service.git.objects import Blobs, read_sizes
 from service.git.runner import NO_BLOBS, NO_TREES
@@ -119,5 +118,5 @@ class BlobFetcher:
         try:
             await asyncio.to_thread(path.write_text, "".join(f"{blob}\n" for blob in ids))
         except OSError as error:
-            raise GitMachineError(DISK_FULL) from error
+            raise machine_error(error) from error
         return path

@@ -1,5 +1,6 @@
 """Git's failures, as sentences for the user who registered the repository."""
 
+import errno
 import re
 import signal
 from collections.abc import Iterable
@@ -66,6 +67,9 @@ PROXY_UNREACHABLE = "The proxy (GIT_PROXY) cannot be reached."
 PROXY_REFUSES = "The proxy (GIT_PROXY) refuses the connection ({status})."
 UNKNOWN_HOST = "The repository's host is unknown: its name has no address."
 DISK_FULL = "The service's disk is full; try later."
+NO_DESCRIPTORS = "The service has too many files and connections open; try later."
+NO_PROCESSES = "The service's machine has no processes or memory to give; try later."
+NO_FOLDER = "The service cannot write to its temporary folder."
 MOVED = "The repository has moved: register its new URL, or add .git at the end of this one."
 MOVED_TO = "The repository has moved to {url}: change the source's URL."
 NO_ACCESS = "The repository was not found, or it is private and the service may not read it."
@@ -77,10 +81,21 @@ BROKE_OFF = "The server broke off in the middle of its response."
 NOT_INSTALLED = "git is not installed on the service's machine."
 CANNOT_START = "git cannot be started on the service's machine."
 
+# What the service's own files and processes lack, by the number of the system's error.
+_LACKING = {
+    errno.ENOSPC: DISK_FULL,  # also without inodes
+    errno.EDQUOT: DISK_FULL,
+    errno.EMFILE: NO_DESCRIPTORS,
+    errno.ENFILE: NO_DESCRIPTORS,
+    errno.EAGAIN: NO_PROCESSES,
+    errno.ENOMEM: NO_PROCESSES,
+}
+
 # Each sentence with patterns of what git 2.39 and newer print with LC_ALL=C. The first sentence
 # with a match is taken.
 _KNOWN = {
     CANNOT_START: (r"^(prlimit|setpriv): ",),
+    NO_DESCRIPTORS: (r"Too many open files",),
     PROXY_UNREACHABLE: (r"Could not resolve proxy",),
     PROXY_REFUSES: (r"(HTTP code|CONNECT tunnel failed, response) (?P<status>\d{3})",),
     DISK_FULL: (r"No space left on device", r"Disk quota exceeded"),
@@ -139,6 +154,7 @@ _KNOWN = {
 }
 _CLASSES: dict[str, type[GitError]] = {
     CANNOT_START: GitMachineError,
+    NO_DESCRIPTORS: GitMachineError,
     DISK_FULL: GitMachineError,
     PROXY_UNREACHABLE: GitMachineError,
     PROXY_REFUSES: GitMachineError,
@@ -156,6 +172,14 @@ _IS_DAMAGED = re.compile(r"^remote: aborting due to possible repository corrupti
 _UNTRUSTED = re.compile(r"^remote:.*$|'\w+://[^'\n]*'", re.MULTILINE)
 # git's words on a helper that a signal ended.
 _DIED = re.compile(r"died of signal (\d+)")
+
+
+def machine_error(error: OSError, otherwise: str = NO_FOLDER) -> GitMachineError:
+    """Return the error of a file or a process of the service: what its machine lacks.
+
+    `otherwise` is the sentence for all other causes.
+    """
+    return GitMachineError(_LACKING.get(error.errno or 0, otherwise))
 
 
 def clean(text: str) -> str:

@@ -12,9 +12,24 @@ from pathlib import Path
 from service.locks import lock
 
 PREFIX = "bmadflow-sync-"
+VARIABLES = ("TMPDIR", "TEMP", "TMP")
+DEFAULT_PARENTS = ("/tmp", "/var/tmp")  # noqa: S108 - mkdtemp makes private folders there
 LOCK_NAME = "lock"
 REMOVE_TRIES = 5
 REMOVE_PAUSE_SECONDS = 0.02
+
+
+def temporary_parent() -> Path:
+    """Return the folder for temporary files: the first that this user may write to, even if full.
+
+    Python's tempfile passes over a full folder without a word, keeps for ever what it found
+    first, and at last writes into the current folder.
+    """
+    wanted = (os.environ.get(variable) for variable in VARIABLES)
+    for name in (*wanted, tempfile.tempdir, *DEFAULT_PARENTS):
+        if name and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK):
+            return Path(name)
+    return Path(DEFAULT_PARENTS[0])  # writing to it fails with the reason
 
 
 class TemporaryFolder:
@@ -23,7 +38,7 @@ class TemporaryFolder:
     def __init__(self) -> None:
         """Make the directory and lock it. Raises OSError."""
         while True:
-            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))  # mode 0700
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=temporary_parent()))  # mode 0700
             try:
                 descriptor = _lock_directory(self.path)
             except BaseException:
@@ -47,7 +62,7 @@ def remove_leftovers() -> int:
     outlives its killed owner for as long as a server keeps it busy: it is killed first.
     """
     removed = 0
-    with os.scandir(tempfile.gettempdir()) as entries:
+    with os.scandir(temporary_parent()) as entries:
         candidates = [Path(entry.path) for entry in entries if entry.name.startswith(PREFIX)]
     for path in candidates:
         try:

@@ -22,6 +22,8 @@ CPU_SHARE = 0.4
 CPU_SECONDS_MIN = 20
 # A process that ignores SIGXCPU is killed so much later.
 CPU_SECONDS_MORE = 5
+# The bytes of git's standard error that are read, from its end. What git has not written is zeros.
+ERROR_BYTES = 16_384
 # The longest wait for a killed process group to end.
 KILL_SECONDS = 2.0
 
@@ -156,6 +158,9 @@ async def run_git(
         stdout.open("wb") as output,
         stderr.open("wb") as errors,
     ):
+        # Room for git's errors, without which it cannot say that the disk is full.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(errors.fileno(), 0, ERROR_BYTES)
         # Every process of the group inherits the write end, so that the read end becomes readable
         # (end of file) when the last of them has ended.
         read_end, inherited = os.pipe()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.git.errors import DISK_FULL, GitError
+from service.git.errors import machine_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +65,7 @@ def _write_trees(
         with path.open("wb") as file:
             file.writelines(parts())
     except OSError as error:
-        raise GitError(DISK_FULL) from error
+        raise machine_error(error) from error
 
 
 def _begin_commit(ref: str) -> bytes:

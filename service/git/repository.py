@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from service.git.contents import BlobFetcher
-from service.git.errors import GitError, GitMachineError, GitRefError, GitTooLargeError
+from service.git.errors import GitError, GitRefError, GitTooLargeError, machine_error
 from service.git.folder import TemporaryFolder
 from service.git.names import parse_branch, parse_folder
 from service.git.objects import (
@@ -65,7 +65,7 @@ class GitRepository:
         try:
             self._folder = TemporaryFolder()
         except OSError as error:
-            raise GitMachineError("The service cannot make a temporary directory.") from error
+            raise machine_error(error) from error
         self._git = GitRunner(self._options, self._folder.path, deadline)
         self._blobs = BlobFetcher(self._git, self._options)
         return self

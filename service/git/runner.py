@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import math
 import os
 import resource
@@ -17,7 +16,6 @@ from service.git.address import refuse_private_literal, resolve_public
 from service.git.credentials import find_token
 from service.git.errors import (
     CANNOT_START,
-    DISK_FULL,
     MOVED_TO,
     PROXY_UNREACHABLE,
     REFUSES_CREDENTIALS,
@@ -29,8 +27,16 @@ from service.git.errors import (
     GitMovedError,
     GitTooLargeError,
     explain,
+    machine_error,
 )
-from service.git.process import cpu_limit, git_command, git_environment, lower_limit, run_git
+from service.git.process import (
+    ERROR_BYTES,
+    cpu_limit,
+    git_command,
+    git_environment,
+    lower_limit,
+    run_git,
+)
 from service.git.proxy import proxy_secrets
 from service.git.redirects import TRACE_BYTES, TRACE_VARIABLES, find_target
 from service.git.version import check_version
@@ -48,9 +54,6 @@ NO_TREES = "--filter=tree:0"
 # How much later than the watch git ends a transfer itself: without Linux's /proc, or if the service
 # was killed.
 STALL_SECONDS_MORE = 5
-
-# The most bytes read from the end of git's standard error.
-ERROR_BYTES = 16_384
 
 
 class GitRunner:
@@ -242,8 +245,7 @@ class GitRunner:
                 f"Reading the repository took longer than {options.seconds:g} s."
             ) from None
         except OSError as error:
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise GitMachineError(DISK_FULL if is_full else CANNOT_START) from error
+            raise machine_error(error, CANNOT_START) from error
         if code != 0:
             raise self._explain(code, errors, configuration)
         return output
@@ -259,7 +261,7 @@ class GitRunner:
             secrets |= proxy_secrets(self._options.proxy)
         paths = (str(self._directory), self._options.config_global)
         hidden = [text for text in (*paths, *secrets) if text]
-        printed = _read_end(errors, ERROR_BYTES)
+        printed = _read_end(errors, ERROR_BYTES).rstrip(b"\0")
         error = explain(
             code,
             printed,

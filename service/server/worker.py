@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
+import resource
 import signal
 import time
 from typing import TYPE_CHECKING, Final, cast
@@ -85,6 +88,7 @@ class _Server(uvicorn.Server):
         self._url = url
         self._stop_at: float | None = None
         self._is_stop_logged = False
+        self._has_descriptors = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -106,6 +110,7 @@ class _Server(uvicorn.Server):
         if counter % TICKS_PER_SECOND == 0:
             for connection in list(self.server_state.connections):
                 cast("HttpProtocol", connection).end_if_late()
+            self._watch_descriptors()
         if self._stop_at is not None:
             # Not in handle_exit: a signal may interrupt the writing of another line.
             if not self._is_stop_logged:
@@ -113,6 +118,21 @@ class _Server(uvicorn.Server):
                 self._is_stop_logged = True
             self.should_exit = self.should_exit or time.monotonic() >= self._stop_at
         return await super().on_tick(counter)
+
+    def _watch_descriptors(self) -> None:
+        """Log once when file descriptors run out: uvloop drops new connections without a word."""
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) and self._has_descriptors:
+                self._has_descriptors = False
+                limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+                connections = len(self.server_state.connections)
+                log.error("no_file_descriptors", limit=limit, connections=connections)  # noqa: TRY400
+        else:
+            if not self._has_descriptors:
+                self._has_descriptors = True
+                log.info("file_descriptors_recovered")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         is_supervised = self._url is None

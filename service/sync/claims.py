@@ -24,6 +24,7 @@ RENEW_SECONDS: Final = 2.0
 MAX_ATTEMPTS: Final = 3
 
 INTERRUPTED: Final = f"The service was stopped {MAX_ATTEMPTS} times while this ran."
+DATABASE_FULL: Final = "The database's disk is full; try later."
 DATABASE_AWAY: Final = (
     f"The database was away or too slow {MAX_ATTEMPTS} times while this ran; try later."
 )

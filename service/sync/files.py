@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar
 from service.documents.metadata import read_metadata
 from service.documents.text import Unreadable, read_text
 from service.git.contents import MAX_FILE_BYTES
-from service.git.errors import DISK_FULL, GitError, GitMachineError
+from service.git.errors import GitError, machine_error
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
 from service.sync.skipped import SkippedFile
@@ -144,7 +144,7 @@ class Contents:
             start = self._spool.seek(0, 2)
             self._spool.write(content)
         except OSError as error:
-            raise GitMachineError(DISK_FULL) from error
+            raise machine_error(error) from error
         return Place(start, len(content))
 
     def read_kept(self, place: Place) -> bytes:

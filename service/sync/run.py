@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from service.git.errors import REFUSES_CREDENTIALS, GitError, GitMachineError
-from service.git.folder import remove_leftovers
+from service.git.folder import remove_leftovers, temporary_parent
 from service.git.repository import GitRepository
 from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
 from service.sync.files import (
@@ -157,7 +157,7 @@ class _Pass:
         self.progress.files_done = len(wanted) - len(plan.to_read)
 
         blobs = await self.repository.fetch_blobs(source.url, plan.to_fetch)
-        with SpooledTemporaryFile(SPOOLED_IN_MEMORY) as spool:
+        with SpooledTemporaryFile(SPOOLED_IN_MEMORY, dir=str(temporary_parent())) as spool:
             contents = Contents(blobs, spool)
             await contents.copy_stored(self.database, source.id, plan.to_copy)
             read, unreadable = await read_files(plan.to_read, contents, max_bytes, self.progress)

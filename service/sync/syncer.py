@@ -19,6 +19,7 @@ from service.git.version import check_installed
 from service.sync.claims import (
     CLAIM_SECONDS,
     DATABASE_AWAY,
+    DATABASE_FULL,
     INTERRUPTED,
     MAX_ATTEMPTS,
     RENEW_SECONDS,
@@ -205,7 +206,10 @@ class Syncer:
             log.info("sync_claim_lost", **fields)
         except DatabaseUnavailable as error:
             log.warning("sync_interrupted", **fields, reason=error.reason)
-            await self._retry_or_fail(claim, DATABASE_AWAY, fields)
+            if error.reason == "disk_full":  # which the next try would find, too
+                await self._fail(claim, DATABASE_FULL, fields)
+            else:
+                await self._retry_or_fail(claim, DATABASE_AWAY, fields)
         except asyncio.CancelledError:
             if is_released:
                 await self._requeue(claim, is_attempt=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from service.git import folder
 from service.git.errors import GitError
 from service.git.repository import GitRepository
 from tests.support.git_repository import (
@@ -291,6 +292,8 @@ async def test_a_machine_without_a_usable_git_is_explained(
     unusable.write_text("#!/nowhere\n")
     unusable.chmod(0o755)
     assert "cannot be started" in await fetch_error(options, url)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    assert "temporary directory" in await fetch_error(options, url)
+    monkeypatch.setattr(folder, "DEFAULT_PARENTS", (str(tmp_path / "nowhere"),))
+    monkeypatch.setattr(folder, "VARIABLES", ())
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert "temporary folder" in await fetch_error(options, url)
     assert_nothing_is_left(temporary)

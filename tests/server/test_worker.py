@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ import httpx
 import pytest
 
 from service import ROOT
+from tests.support.fleet import free_ports
 from tests.support.postgres import run_sql
 from tests.support.processes import is_served
 from tests.support.service import Service, service_environment
@@ -215,3 +218,44 @@ def minor_faults(pid: int) -> int:
     """Return how often the process touched memory that the system had to provide first."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[7])
+
+
+def limit_descriptors() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+
+def test_file_descriptors_that_run_out_are_logged_once_and_the_service_recovers(
+    database: str, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve"],
+            cwd=ROOT,
+            env=service_environment(DATABASE_URL=database, BACKEND_PORT=str(port)),
+            stdin=subprocess.DEVNULL,
+            stderr=output,
+            preexec_fn=limit_descriptors,
+        )
+    service = Service(process, log)
+    try:
+        with httpx.Client(base_url=service.url, timeout=20) as client:
+            assert client.get("/api/health").status_code == 200
+            for episode in (1, 2):
+                with contextlib.ExitStack() as opened:
+                    for _ in range(80):
+                        opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+                    eventually(lambda n=episode: len(service.find("no_file_descriptors")) == n)
+                    assert client.get("/api/health").status_code == 200
+                    assert client.get("/api/hello").status_code == 200
+                eventually(lambda n=episode: len(service.find("file_descriptors_recovered")) == n)
+                assert httpx.get(f"{service.url}/api/hello").status_code == 200
+        first = service.find("no_file_descriptors")[0]
+        assert (first["limit"], first["connections"] > 30) == (60, True)
+        assert len(service.find("no_file_descriptors")) == 2
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()

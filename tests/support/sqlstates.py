@@ -20,7 +20,7 @@ PASSING = {
     "40003": "conflict",
     "40P01": "conflict, again",
     "53000": "out_of_resources",
-    "53100": "out_of_resources",
+    "53100": "disk_full",
     "53200": "out_of_resources",
     "53300": "out_of_resources",
     "53400": "out_of_resources",

@@ -1,0 +1,151 @@
+"""A run on a machine whose disks are full, or whose limits are reached."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.git.errors import (
+    DISK_FULL,
+    NO_DESCRIPTORS,
+    NO_FOLDER,
+    NO_PROCESSES,
+    GitMachineError,
+    machine_error,
+)
+from service.git.folder import temporary_parent
+from service.git.objects import Blobs
+from service.git.runner import GitRunner
+from service.sync.files import Contents
+from tests.support.git_repository import git_options
+from tests.support.hub import counts, running_hub
+from tests.support.postgres import run_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.support.git_server import GitServer
+    from tests.support.hub import Hub
+
+# /dev/full fails every write as a full disk does, also where a test may mount nothing.
+FULL = Path("/dev/full")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, DISK_FULL),
+        (errno.EDQUOT, DISK_FULL),
+        (errno.EMFILE, NO_DESCRIPTORS),
+        (errno.ENFILE, NO_DESCRIPTORS),
+        (errno.EAGAIN, NO_PROCESSES),
+        (errno.ENOMEM, NO_PROCESSES),
+        (errno.EROFS, NO_FOLDER),
+        (errno.EACCES, NO_FOLDER),
+        (errno.ENOENT, NO_FOLDER),
+    ],
+)
+def test_what_the_machine_lacks_is_named(number: int, sentence: str) -> None:
+    assert str(machine_error(OSError(number, os.strerror(number)))) == sentence
+
+
+@pytest.mark.anyio
+async def test_git_that_cannot_write_its_output_says_that_the_disk_is_full(
+    tmp_path: Path, git: GitServer
+) -> None:
+    remote = git.create()
+    remote.commit({f"{number}.md": b"text" for number in range(300)})
+    deadline = asyncio.get_running_loop().time() + 60
+    runner = GitRunner(git_options(tmp_path, git), tmp_path, deadline)
+    runner.git_dir.symlink_to(remote.path)
+    await runner.run("rev-parse", "HEAD")  # the next file is that of the next command
+    for number in range(10):
+        path = tmp_path / f"output-{number}"
+        if not path.exists():
+            path.symlink_to(FULL)
+    with pytest.raises(GitMachineError, match="disk is full"):
+        await runner.run("ls-tree", "-r", "-z", "HEAD")
+
+
+def test_a_spool_that_cannot_be_written_says_that_the_disk_is_full(tmp_path: Path) -> None:
+    (tmp_path / "blobs").touch()
+    with FULL.open("r+b", buffering=0) as spool:
+        contents = Contents(Blobs(tmp_path / "blobs", {}, {}), spool)
+        with pytest.raises(GitMachineError, match="disk is full"):
+            contents.keep_text("1" * 40, "text")
+
+
+def test_a_database_on_a_full_disk_is_named_and_nothing_is_half_done(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"1"})
+    source = hub.create_source(hub.create_project(), remote)
+    assert counts(hub.sync(source)) == (1, 0, 0, 0, 0)
+    remote.commit({"a.md": b"2", "b.md": b"2"})
+    run_sql(
+        hub.database,
+        "create function fail() returns trigger language plpgsql as $$ "
+        "begin raise exception using errcode = '53100'; end $$",
+    )
+    run_sql(
+        hub.database,
+        "create trigger fail before insert on document for each row execute function fail()",
+    )
+    run = hub.sync(source)
+    assert (run["status"], run["error"]) == ("failed", "The database's disk is full; try later.")
+    assert run_sql(hub.database, "select content from document") == [("1",)]
+    run_sql(hub.database, "drop function fail cascade")
+    assert counts(hub.sync(source))[:2] == (1, 1)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Generator[bool]:
+    """Mount 400 kB on the folder during the block, and say whether that is allowed here."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    mounted = shutil.which("mount") and subprocess.run(command, capture_output=True, check=False)
+    is_mounted = bool(mounted) and mounted.returncode == 0
+    try:
+        yield is_mounted
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_temporary_folder_is_named_and_the_next_run_works(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "small"
+    monkeypatch.setenv("TMPDIR", str(folder))
+    with small_disk(folder) as is_mounted, running_hub(database, tmp_path) as hub:
+        remote = hub.server.create()
+        remote.commit({f"{number}.md": os.urandom(2000).hex().encode() for number in range(400)})
+        source = hub.create_source(hub.create_project(), remote)
+        if is_mounted:  # elsewhere the tests above have the error of each write
+            for filled in (200_000, 395_000, 1_000_000):
+                with suppress(OSError):
+                    (folder / "file").write_bytes(bytes(filled))
+                run = hub.sync(source)
+                assert (run["status"], run["error"]) == ("failed", DISK_FULL)
+                assert [path.name for path in folder.iterdir()] == ["file"]
+            subprocess.run(["mount", "-o", "remount,size=50m", str(folder)], check=True)
+        assert hub.sync(source)["status"] == "completed"
+
+
+def test_the_temporary_folder_is_chosen_anew_where_it_went_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "own"
+    monkeypatch.setenv("TMPDIR", str(folder))
+    assert temporary_parent() != folder
+    folder.mkdir()
+    assert temporary_parent() == folder
+    folder.rmdir()
+    assert temporary_parent() != folder

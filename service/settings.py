@@ -103,6 +103,7 @@ class Settings:
     sync_timeout: float
     sync_max_bytes: int
     sync_max_files: int
+    sync_max_queued: int
     # What a stranger with a token could fill the database with. Rows above them stay.
     max_projects: int
     max_sources_per_project: int
@@ -187,10 +188,11 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         git_token_host=normalise_git_host(env.text("GIT_TOKEN_HOST", "", validate=check_git_host)),
         git_tokens=parse_tokens(env.secret("GIT_TOKENS", validate=check_git_tokens)),
         sync_every_minutes=env.float("SYNC_EVERY_MINUTES", 0.0, validate=check_sync_every),
-        sync_concurrency=env.int("SYNC_CONCURRENCY", 2, validate=between(0, 16)),
+        sync_concurrency=env.int("SYNC_CONCURRENCY", 4, validate=between(0, 16)),
         sync_timeout=env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=between(1, 3600)),
         sync_max_bytes=env.int("SYNC_MAX_BYTES", 268_435_456, validate=between(1, 10**10)),
         sync_max_files=env.int("SYNC_MAX_FILES", 50_000, validate=between(1, 1_000_000)),
+        sync_max_queued=env.int("SYNC_MAX_QUEUED", 10_000, validate=between(1, 1_000_000)),
         max_projects=env.int("MAX_PROJECTS", 10_000, validate=between(1, 1000000)),
         max_sources_per_project=env.int(
             "MAX_SOURCES_PER_PROJECT", 1000, validate=between(1, 100000)

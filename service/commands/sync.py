@@ -166,7 +166,7 @@ async def _register_and_sync(
     ):
         async with database.transaction() as transaction:
             registered = await _register(transaction, wanted, settings)
-        run_id = await request_sync(database, registered.source_id)
+        run_id = await request_sync(database, registered.source_id, settings.sync_max_queued)
         syncer.wake()
         run = await _wait_for_run(database, run_id, f"asking {urlsplit(wanted.url).netloc}")
         if run["status"] == "failed":
@@ -208,7 +208,7 @@ async def _register(
         where project_id = $1 and github_url = $2
             and github_folder_path is not distinct from $3
             and branch is not distinct from $4
-        order by created_at
+        order by number
         limit 1
         """,
         *columns,

@@ -31,6 +31,7 @@ from service.routes.shared import (
     run_status_field,
 )
 from service.sync.advisory_locks import quota_lock, source_lock
+from service.sync.queue import is_due
 from service.web.bodies import (
     ExactSchema,
     InputSchema,
@@ -69,18 +70,17 @@ RUN: Final[LiteralString] = """
                       'created_at', created_at, 'finished_at', finished_at)
     """
 
-# The latest run of the source in `project_doc`, or null: the unfinished one if there is one, even
-# where another has a later created_at. Each part reads one row of an index.
+# The latest run of the source in `project_doc`, or null: the running one, or else the queued one,
+# or else the last. A run that looks later for a pushed commit says nothing before that. Each part
+# reads a row or two of an index.
 LAST_RUN: Final[LiteralString] = f"""
     coalesce(
+        (select {RUN} from sync_run where project_doc_id = project_doc.id and status = 'running'),
         (select {RUN} from sync_run
-         where project_doc_id = project_doc.id and finished_at is null
-             and (not_before is null or not_before <= now())),
+         where project_doc_id = project_doc.id and status = 'queued' and {is_due()}),
         (select {RUN} from sync_run
-         where project_doc_id = project_doc.id
-             -- A run that looks later for a pushed commit says nothing before that.
-             and (finished_at is not null or not_before is null or not_before <= now())
-         order by created_at desc, id desc
+         where project_doc_id = project_doc.id and finished_at is not null
+         order by number desc
          limit 1)
     ) as last_run
     """
@@ -228,14 +228,15 @@ async def list_project_docs(request: Request) -> Response:
     items = await fetch_page_or_404(
         request.state["database"],
         f"""
-        select array_agg(row_to_json(page)::text)
+        select array_agg(item) as items, (array_agg(number))[$2::bigint] as last_number
         from (
-            select {COLUMNS}, {LAST_RUN}
+            select number, row_to_json((
+                select item from (select {COLUMNS}, {LAST_RUN}) as item
+            ))::text as item
             from project_doc
-            where project_id = $4
-                and (created_at, id) < ($1, $2::uuid)
-            order by created_at desc, id desc
-            limit $3::bigint + 1
+            where project_id = $3 and number < $1
+            order by number desc
+            limit $2::bigint + 1
         ) as page
         """,
         page,

@@ -21,7 +21,7 @@ from service.routes.shared import (
 from service.sync.advisory_locks import project_lock, quota_lock
 from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
-from service.web.paging import LIMIT_RANGE, page_response, page_spec, read_page
+from service.web.paging import LIMIT_RANGE, fetch_page, page_response, page_spec, read_page
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
@@ -82,18 +82,21 @@ async def list_projects(request: Request) -> Response:
     Newest first: all of them, up to `limit`, which is 1,000 if it is not given.
     """
     page = read_page(request)
-    items = await request.state["database"].fetch_value(
+    items = await fetch_page(
+        request.state["database"],
         f"""
-        select array_agg(row_to_json(page)::text)
+        select array_agg(item) as items, (array_agg(number))[$2::bigint] as last_number
         from (
-            select {COLUMNS}
+            select number, row_to_json((
+                select item from (select {COLUMNS}) as item
+            ))::text as item
             from project
-            where (created_at, id) < ($1, $2::uuid)
-            order by created_at desc, id desc
-            limit $3::bigint + 1
+            where number < $1
+            order by number desc
+            limit $2::bigint + 1
         ) as page
         """,
-        *page,
+        page,
     )
     return page_response(request, page, items)
 

@@ -17,7 +17,7 @@ from service.routes.shared import (
     run_status_field,
     started_response,
 )
-from service.sync.queue import request_sync
+from service.sync.queue import QUEUE_FULL, is_due, request_sync
 from service.sync.skipped import SKIPPED_BYTES_KEPT, SKIPPED_FILES_KEPT
 from service.web.bodies import ExactSchema, json_response
 from service.web.operation import ResponseSpec, operation
@@ -38,7 +38,10 @@ RUNS_PER_PAGE: Final = 20
 
 COLUMNS: Final[LiteralString] = """
     id, project_doc_id, status, created_at, started_at, finished_at,
-    extract(epoch from finished_at - started_at)::float8 as duration_seconds,
+    -- Not negative where the clock was set back meanwhile.
+    case when finished_at is not null
+        then greatest(extract(epoch from finished_at - started_at), 0)::float8
+    end as duration_seconds,
     files_total, files_done, added, changed,
     -- Null in runs that older code completed.
     case when status = 'completed' then coalesce(moved, 0) end as moved,
@@ -191,14 +194,16 @@ RUN_RESPONSE: Final = ResponseSpec(
 )
 
 
-@operation(tag="syncs", responses={202: STARTED_RESPONSE})
+@operation(tag="syncs", responses={202: STARTED_RESPONSE}, problems={"unavailable": QUEUE_FULL})
 async def sync_project_doc(request: Request) -> Response:
     """Sync a documentation source.
 
-    Requests a sync and returns at once. If the source has an unfinished sync, returns that one.
+    Requests a sync and returns at once. If the source has a queued sync, or else a running one,
+    returns that one.
     """
     source_id = read_id(request, "id")
-    run_id = await request_sync(request.state["database"], source_id)
+    max_queued = request.state["settings"].sync_max_queued
+    run_id = await request_sync(request.state["database"], source_id, max_queued)
     return started_response(request, source_id, run_id)
 
 
@@ -206,7 +211,7 @@ async def sync_project_doc(request: Request) -> Response:
 async def get_sync_status(request: Request) -> Response:
     """Get the status of a source's latest sync."""
     row = await request.state["database"].fetch_row_or_404(
-        """
+        f"""
         select project_doc.last_synced_at, project_doc.last_github_commit_date,
                run.status, run.files_total, coalesce(run.files_done, 0) as files_done, run.error,
                run.awaited_commit_id
@@ -216,9 +221,9 @@ async def get_sync_status(request: Request) -> Response:
             from sync_run
             where project_doc_id = project_doc.id
                 -- A run that looks later for a pushed commit has no status to tell before that.
-                and (finished_at is not null or not_before is null or not_before <= now())
-            -- An unfinished run is the latest, even where another has a later created_at.
-            order by finished_at is null desc, created_at desc, id desc
+                and (status <> 'queued' or {is_due()})
+            -- The running one before the queued one, which has no progress yet.
+            order by status = 'running' desc, status = 'queued' desc, number desc
             limit 1
         ) as run on true
         where project_doc.id = $1
@@ -276,14 +281,15 @@ async def list_syncs(request: Request) -> Response:
     items = await fetch_page_or_404(
         request.state["database"],
         f"""
-        select array_agg(row_to_json(page)::text)
+        select array_agg(item) as items, (array_agg(number))[$2::bigint] as last_number
         from (
-            select {COLUMNS}
+            select number, row_to_json((
+                select item from (select {COLUMNS}) as item
+            ))::text as item
             from sync_run
-            where project_doc_id = $4
-                and (created_at, id) < ($1, $2::uuid)
-            order by created_at desc, id desc
-            limit $3::bigint + 1
+            where project_doc_id = $3 and number < $1
+            order by number desc
+            limit $2::bigint + 1
         ) as page
         """,
         page,

@@ -13,7 +13,7 @@ from marshmallow import fields
 from service.problems import Problem
 from service.routes.shared import MISSING_SOURCE, STARTED_RESPONSE, read_id, started_response
 from service.sync.pushes import Push
-from service.sync.queue import request_sync_of_push
+from service.sync.queue import QUEUE_FULL, request_sync_of_push
 from service.web.bodies import InputSchema, json_response, parse_object
 from service.web.middleware import MAX_BODY_BYTES
 from service.web.operation import BodySpec, ResponseSpec, operation, parameter
@@ -106,7 +106,11 @@ IGNORED_RESPONSE: Final = ResponseSpec(
     ),
     body=PUSH_BODY,
     responses={200: IGNORED_RESPONSE, 202: STARTED_RESPONSE},
-    problems={"invalid": "The body is not JSON.", "forbidden": WRONG_SIGNATURE},
+    problems={
+        "invalid": "The body is not JSON.",
+        "forbidden": WRONG_SIGNATURE,
+        "unavailable": QUEUE_FULL,
+    },
 )
 async def receive_webhook(request: Request) -> Response:
     """Receive a webhook from GitHub, GitLab, Gitea, Forgejo or Bitbucket.
@@ -135,6 +139,7 @@ async def receive_webhook(request: Request) -> Response:
         source_id,
         push,
         read_delivery_id(delivery.host, request.headers, push.commit),
+        request.state["settings"].sync_max_queued,
     )
     if run_id is None:
         return _nothing_to_do(KNOWN_DELIVERY)

@@ -1,20 +1,26 @@
 """Claims on runs: which worker may work on a run, and until when.
 
 A claim is a lease that its worker renews; when the worker is killed, the lease expires and another
-worker claims the run. `claim_id` is a fencing token: a worker that lost its claim can no longer
-write.
+worker, which has watched it, claims the run. `claim_id` is a fencing token: a worker that lost its
+claim can no longer write.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import time
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.sync.advisory_locks import project_lock, source_lock
+from service.sync.queue import is_due
+from service.sync.slots import NONE_FULL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
     from uuid import UUID
 
     from service.database import Connection, Database, Queries, Row
+    from service.sync.slots import FullSlots
 
 # A claim expires after CLAIM_SECONDS unless its worker renews it, every RENEW_SECONDS.
 CLAIM_SECONDS: Final = 10.0
@@ -39,6 +45,10 @@ HOLD_LIMITS: Final = {
 }
 
 
+# The host and port in the URL of a source.
+HOST: Final[LiteralString] = "substring(project_doc.github_url from '://([^/]*)')"
+
+
 class Claim(NamedTuple):
     """A worker's lease on a run, with `claim_id` as its fencing token."""
 
@@ -47,16 +57,58 @@ class Claim(NamedTuple):
     source_id: UUID
     # The claims of the run up to this one, without those that were released at a stop.
     attempts: int
+    # Of the source: whose slots the run takes.
+    project_id: UUID
+    host: str
 
 
 class ClaimLostError(Exception):
     """Another worker has claimed the run, or the run was deleted with its source."""
 
 
-async def claim_run(database: Database) -> Claim | None:
-    """Claim the oldest due run that has no valid claim; return None if there is no such run.
+class SeenClaim(NamedTuple):
+    """A claim of any worker, and until when its last renewal was meant to last."""
 
-    The caller has to fail a run with more than MAX_ATTEMPTS attempts instead of starting it.
+    claim_id: UUID
+    claimed_until: datetime | None
+
+
+class ClaimWatch:
+    """All claims as this worker sees them, and which of them have expired.
+
+    A claim has expired if it stays the same for CLAIM_SECONDS of this process's own clock. The
+    database's clock is not used: it may be set back, or forward.
+    """
+
+    def __init__(self) -> None:
+        # The time.monotonic() at which each claim was first seen as it is.
+        self._seen: dict[SeenClaim, float] = {}
+
+    async def find_expired(self, database: Database) -> list[SeenClaim]:
+        """Return the claims that have expired."""
+        asked_at = time.monotonic()
+        rows = await database.fetch(
+            """
+            select claim_id, claimed_until
+            from sync_run
+            where finished_at is null and status = 'running' and claim_id is not null
+            """
+        )
+        answered_at = time.monotonic()
+        claims = [SeenClaim(*row) for row in rows]
+        self._seen = {claim: self._seen.get(claim, answered_at) for claim in claims}
+        return [claim for claim in claims if asked_at - self._seen[claim] >= CLAIM_SECONDS]
+
+
+async def claim_run(
+    database: Database, expired: Collection[SeenClaim] = (), full: FullSlots = NONE_FULL
+) -> Claim | None:
+    """Claim the next run that may be claimed; return None if there is no such run.
+
+    That is a queued one whose source has no running one, or a running one whose claim has expired
+    or was given back. The runs of the project with the fewest running ones come first, then the
+    oldest; runs of `full` hosts and projects are left to others. The caller has to fail a run with
+    more than MAX_ATTEMPTS attempts instead of starting it.
     """
     row = await database.fetch_row(
         f"""
@@ -68,23 +120,47 @@ async def claim_run(database: Database) -> Claim | None:
             started_at = now(),
             files_total = null,
             files_done = 0
-        where id = (
-            select id
-            from sync_run
+        from project_doc
+        where project_doc.id = sync_run.project_doc_id and sync_run.id = (
+            select waiting.id
+            from sync_run as waiting
+            join project_doc on project_doc.id = waiting.project_doc_id
+            left join (
+                select project_id, count(*) as runs
+                from sync_run
+                join project_doc on project_doc.id = project_doc_id
+                where finished_at is null and status = 'running'
+                group by project_id
+            ) as busy on busy.project_id = project_doc.project_id
             where finished_at is null
-                and (claimed_until is null or claimed_until < now())
+                and case when status = 'queued' then {is_due("waiting")}
+                    and not exists (
+                        select
+                        from sync_run as running
+                        where running.project_doc_id = waiting.project_doc_id
+                            and running.finished_at is null and running.status = 'running'
+                    )
+                else (
+                    claim_id is null
+                    or (claim_id, claimed_until) in (
+                        select * from unnest($2::uuid[], $3::timestamptz[])
+                    )
                 -- Not while its worker writes documents, even if that cannot renew its claim.
-                and (status <> 'running' or (
-                    select pg_try_advisory_xact_lock_shared({source_lock("project_doc_id")})
-                ))
-                and (not_before is null or not_before <= now())
-            order by created_at
+                ) and pg_try_advisory_xact_lock_shared({source_lock("waiting.project_doc_id")})
+                end
+                and {HOST} <> all($4::text[])
+                and project_doc.project_id <> all($5::uuid[])
+            order by coalesce(busy.runs, 0), waiting.number
             limit 1
-            for update skip locked
+            for update of waiting skip locked
         )
-        returning id, claim_id, project_doc_id, attempts
+        returning sync_run.id, claim_id, project_doc_id, attempts, project_id, {HOST}
         """,
         CLAIM_SECONDS,
+        [claim.claim_id for claim in expired],
+        [claim.claimed_until for claim in expired],
+        list(full.hosts),
+        list(full.projects),
     )
     return Claim(*row) if row else None
 
@@ -112,14 +188,24 @@ async def renew_claim(
 
 
 async def release_run(database: Database, claim: Claim, *, is_attempt: bool) -> None:
-    """Put a claimed run back into the queue, unless the claim is lost.
+    """Give a claimed run back, so that any worker may claim it, unless the claim is lost.
 
-    The claim counts as one of MAX_ATTEMPTS if `is_attempt`.
+    The run returns to the queue, unless another one of its source is queued there. The claim counts
+    as one of MAX_ATTEMPTS if `is_attempt`.
     """
     await database.execute(
         """
         update sync_run
-        set status = 'queued', claim_id = null, claimed_until = null,
+        set status = case
+                when exists (
+                    select
+                    from sync_run as queued
+                    where queued.project_doc_id = sync_run.project_doc_id
+                        and queued.status = 'queued'
+                ) then status
+                else 'queued'
+            end,
+            claim_id = null, claimed_until = null,
             attempts = attempts - case when $3 then 0 else 1 end
         where id = $1 and claim_id = $2 and finished_at is null
         """,

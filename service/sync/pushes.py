@@ -5,14 +5,16 @@ commit that a webhook named queues another run, which looks again when the push 
 LOOK_SECONDS later at the earliest. A push older than AWAIT_SECONDS is given up: there are about
 seven looks within two minutes.
 
-The caller holds the lock on the source's row, so that deliveries and the end of a run do not run
-into each other.
+The caller holds the lock of lock_pushes, so that deliveries and the end of a run do not run into
+each other. Pushes are ordered by number, since the database's clock may be set.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
+
+from service.sync.advisory_locks import pushes_lock
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -43,6 +45,11 @@ class AwaitedPush(NamedTuple):
     seconds: float | None
 
 
+async def lock_pushes(transaction: Connection, source_id: UUID) -> None:
+    """Keep other transactions away from the source's pushes until this one ends."""
+    await transaction.execute(f"select pg_advisory_xact_lock({pushes_lock('$1::uuid')})", source_id)
+
+
 async def record_push(
     transaction: Connection, source_id: UUID, push: Push, delivery_id: str | None
 ) -> bool:
@@ -56,12 +63,12 @@ async def record_push(
         insert into push (project_doc_id, delivery_id, commit_id, previous_commit_id, is_awaited)
         values ($1, $2, $3::text, $4, $3::text is not null)
         on conflict (project_doc_id, delivery_id) do update
-        set received_at = now(), is_awaited = excluded.is_awaited
+        set received_at = now(), is_awaited = excluded.is_awaited, number = excluded.number
         where (
             select status
             from sync_run
             where project_doc_id = $1 and finished_at is not null
-            order by created_at desc, id desc
+            order by number desc
             limit 1
         ) = 'failed'
         returning true
@@ -93,7 +100,7 @@ async def record_push(
                 select delivery_id
                 from push
                 where project_doc_id = $1
-                order by received_at desc
+                order by number desc
                 offset $3
             )
         )
@@ -131,12 +138,22 @@ async def settle_pushes(
         source_id,
         list(found),
     )
+    # Received in the future: before the clock was set back. The push is as old as the clock's jump
+    # leaves unknown, so it is awaited as if it had come just now.
+    await transaction.execute(
+        """
+        update push
+        set received_at = clock_timestamp()
+        where project_doc_id = $1 and is_awaited and received_at > clock_timestamp()
+        """,
+        source_id,
+    )
     row = await transaction.fetch_row(
         """
         select commit_id, extract(epoch from clock_timestamp() - received_at)::float8
         from push
         where project_doc_id = $1 and is_awaited
-        order by received_at desc
+        order by number desc
         limit 1
         """,
         source_id,

@@ -1,18 +1,22 @@
 """The queue of runs: how a run is requested.
 
 The rows of `sync_run` are both the queue and what the API shows, so there is no second system to
-install, watch or keep in step. `claims` says which worker may work on a run, and `results` how its
-end is recorded.
+install, watch or keep in step. A source has one queued run at most, beside a running one. `claims`
+says which worker may work on a run, and `results` how its end is recorded.
+
+No request waits for a run. Of the database's clock only short differences are used, and a time in
+the future counts as a clock that was set back.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, LiteralString
 
 import asyncpg
 
+from service.database import LOCK_LIMIT
 from service.problems import Problem
-from service.sync.pushes import record_push
+from service.sync.pushes import lock_pushes, record_push
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -21,114 +25,182 @@ if TYPE_CHECKING:
     from service.sync.pushes import Push
 
 MISSING_SOURCE: Final = "There is no such project doc."
+QUEUE_FULL: Final = "Too many syncs are queued already; try again later."
+
+# Whether a time lies within the last $1 minutes. Not if it lies in the future: after the clock was
+# set back, nothing would be due until the clock has caught up.
+IS_RECENT: Final[LiteralString] = """
+    created_at between now() - $1 * interval '1 minute' and now() + interval '1 second'
+    """
+
+
+def is_due(run: LiteralString = "sync_run") -> LiteralString:
+    """Return the SQL of whether a run may be claimed: `run` is the name of its row.
+
+    A run that was created in the future was created before the clock was set back. One second is
+    for transactions that have begun at the same time.
+    """
+    return f"""
+        ({run}.not_before is null or {run}.not_before <= now()
+            or {run}.created_at > now() + interval '1 second')
+        """
 
 
 async def request_sync_of_push(
-    database: Database, source_id: UUID, push: Push, delivery_id: str | None
+    database: Database, source_id: UUID, push: Push, delivery_id: str | None, max_queued: int
 ) -> UUID | None:
     """Request a run that has to find a push; return its id, or None for a known delivery.
 
-    Both are stored, or neither. Raises the Problem `not_found` where the source does not exist.
+    Both are stored, or neither. Raises the Problems of request_sync.
     """
     async with database.transaction() as transaction:
+        # The source's row first, and with the lock that the other rows need anyway, so that this
+        # and a deletion of the source cannot deadlock.
         source = await transaction.fetch_value(
-            "select id from project_doc where id = $1 for no key update", source_id
+            f"""
+            with limits as materialized (select {LOCK_LIMIT})
+            select id
+            from project_doc, limits
+            where id = $1
+            for key share of project_doc
+            """,
+            source_id,
         )
         if source is None:
             raise Problem("not_found", MISSING_SOURCE)
+        await lock_pushes(transaction, source_id)
         if not await record_push(transaction, source_id, push, delivery_id):
             return None
-        return await request_sync(transaction, source_id, after_push=True)
+        return await request_sync(transaction, source_id, max_queued, after_push=True)
 
 
-async def request_sync(queries: Queries, source_id: UUID, *, after_push: bool = False) -> UUID:
-    """Return the id of the source's unfinished run; queue a run if there is none.
+async def request_sync(
+    queries: Queries, source_id: UUID, max_queued: int, *, after_push: bool = False
+) -> UUID:
+    """Return the id of the source's queued run, or else of its running one; queue one without both.
 
-    A run that waits until its `not_before` becomes due at once. With `after_push`, another run
-    follows an unfinished one that has started: it may have read the repository before the push.
-    Raises the Problem `not_found` where the source does not exist.
+    A queued run that waits until its `not_before` becomes due at once. With `after_push` a running
+    run does not do, since it may have read the repository before the push. Raises the Problem
+    `not_found` where the source does not exist, and `unavailable` where a run would have to be
+    queued beside `max_queued` others.
     """
     while True:
-        if after_push:
-            run_id = await queries.fetch_value(
-                """
+        run_id = await queries.fetch_value(
+            """
+            with due as (
                 update sync_run
-                set is_wanted_again = started_at is not null, not_before = null
-                where project_doc_id = $1 and finished_at is null
-                returning id
-                """,
-                source_id,
-            )
-        else:
-            # Not an update of every unfinished run: it would wait for a transaction that ends one.
-            run_id = await queries.fetch_value(
-                """
-                with due as (
-                    update sync_run
-                    set not_before = null
-                    where project_doc_id = $1 and finished_at is null and not_before > now()
+                set not_before = null
+                where id in (
+                    select id
+                    from sync_run
+                    where project_doc_id = $1 and status = 'queued' and not_before is not null
+                    -- Whoever has locked it claims it.
+                    for update skip locked
                 )
-                select id from sync_run where project_doc_id = $1 and finished_at is null
-                """,
-                source_id,
             )
+            select id
+            from sync_run
+            where project_doc_id = $1 and (status = 'queued' or (status = 'running' and not $2))
+            order by status = 'queued' desc
+            limit 1
+            """,
+            source_id,
+            after_push,
+        )
         if run_id is not None:
             return run_id
         try:
-            run_id = await queries.fetch_value(
-                """
-                insert into sync_run (project_doc_id)
-                values ($1)
-                on conflict (project_doc_id) where finished_at is null do nothing
-                returning id
+            row = await queries.fetch_row(
+                f"""
+                with place as materialized (
+                    select {LOCK_LIMIT}, (
+                        select count(*)
+                        from (select from sync_run where status = 'queued' limit $2) as queued
+                    ) < $2 as is_free
+                ), created as (
+                    insert into sync_run (project_doc_id)
+                    select $1
+                    from place
+                    -- Another request's run may be running by now.
+                    where is_free and ($3 or not exists (
+                        select from sync_run where project_doc_id = $1 and status = 'running'
+                    ))
+                    on conflict (project_doc_id) where status = 'queued' do nothing
+                    returning id
+                )
+                select is_free, (select id from created) as id,
+                       exists (select from project_doc where id = $1) as has_source
+                from place
                 """,
                 source_id,
+                max_queued,
+                after_push,
             )
         except asyncpg.ForeignKeyViolationError as error:
             if error.constraint_name == "sync_run_has_project_doc":
                 raise Problem("not_found", MISSING_SOURCE) from None
             raise
-        if run_id is not None:
-            return run_id
+        assert row is not None
+        if row["id"] is not None:
+            return row["id"]
+        if not row["has_source"]:
+            raise Problem("not_found", MISSING_SOURCE)
+        if not row["is_free"]:
+            raise Problem("unavailable", QUEUE_FULL)
 
 
-async def request_due_syncs(database: Database, every_minutes: float) -> None:
+async def request_due_syncs(database: Database, every_minutes: float, max_queued: int) -> None:
     """Queue a run of each source without an unfinished run or one of the last `every_minutes`.
 
-    A run that waits until its `not_before` becomes due at once.
+    The sources that have waited for longest first, until `max_queued` runs are queued. A run that
+    waits until its `not_before` becomes due at once.
     """
     await database.execute(
-        """
-        with waiting as (
+        f"""
+        with limits as materialized (
+            select {LOCK_LIMIT}, $2 - count(*) as free
+            from (select from sync_run where status = 'queued' limit $2) as queued
+        ), waiting as (
             update sync_run
             set not_before = null
             where id in (
                 select id
-                from sync_run
-                where finished_at is null and not_before > now() and not exists (
-                    select 1
-                    from sync_run as other
-                    where other.project_doc_id = sync_run.project_doc_id
-                        and other.finished_at is not null
-                        and other.created_at > now() - $1 * interval '1 minute'
+                from sync_run as waiting_run
+                where status = 'queued' and not_before is not null and not exists (
+                    select
+                    from sync_run
+                    where project_doc_id = waiting_run.project_doc_id
+                        and finished_at is not null
+                        and {IS_RECENT}
                 )
                 for update skip locked
             )
+        ), due as materialized (
+            select project_doc.id, latest.number
+            from project_doc
+            left join lateral (
+                select number, {IS_RECENT} as is_recent
+                from sync_run
+                where project_doc_id = project_doc.id
+                order by number desc
+                limit 1
+            ) as latest on true
+            where latest.is_recent is not true and not exists (
+                select from sync_run where project_doc_id = project_doc.id and finished_at is null
+            )
+            order by latest.number nulls first
+            limit (select free from limits)
         )
         insert into sync_run (project_doc_id)
-        select id
+        select project_doc.id
         from project_doc
-        where not exists (
-            select 1
-            from sync_run
-            where project_doc_id = project_doc.id
-                and (finished_at is null or created_at > now() - $1 * interval '1 minute')
-        )
+        where id in (select id from due)
         -- In one order, so that two workers that do this at once cannot deadlock.
         order by id
         -- Not waiting for sources that are being deleted: they need no run.
         for key share skip locked
-        on conflict (project_doc_id) where finished_at is null do nothing
+        on conflict (project_doc_id) where status = 'queued' do nothing
         """,
         every_minutes,
+        max_queued,
     )

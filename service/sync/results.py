@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 
-from service.sync.pushes import settle_pushes
+from service.sync.pushes import lock_pushes, settle_pushes
+from service.sync.queue import is_due
 from service.sync.skipped import SkippedFile, SkippedFiles
 
 if TYPE_CHECKING:
@@ -106,9 +107,19 @@ async def _end_run(
     *arguments: object,
 ) -> dict[str, Any]:
     is_wanted_again = await transaction.fetch_value(update, claim.run_id, *arguments)
+    await lock_pushes(transaction, claim.source_id)
     awaited = await settle_pushes(transaction, claim.source_id, found)
+    is_followed = await transaction.fetch_value(
+        f"""
+        select exists (
+            select from sync_run where project_doc_id = $1 and status = 'queued' and {is_due()}
+        )
+        """,
+        claim.source_id,
+    )
     fields: dict[str, Any] = {}
-    if is_wanted_again:
+    # Only code before migration 0007 sets is_wanted_again: it queues no run beside a running one.
+    if is_wanted_again or is_followed:
         # This run may have read the repository before the push, so it says nothing about it.
         seconds: float | None = 0.0
     elif awaited:
@@ -124,8 +135,11 @@ async def _end_run(
     if seconds is not None:
         await transaction.execute(
             """
-            insert into sync_run (project_doc_id, awaited_commit_id, not_before)
-            values ($1, $2, clock_timestamp() + nullif($3, 0.0) * interval '1 second')
+            insert into sync_run (project_doc_id, awaited_commit_id, created_at, not_before)
+            values ($1, $2, clock_timestamp(),
+                    clock_timestamp() + nullif($3, 0.0) * interval '1 second')
+            -- The run of a request: it comes sooner.
+            on conflict (project_doc_id) where status = 'queued' do nothing
             """,
             claim.source_id,
             awaited.commit if awaited else None,
@@ -134,13 +148,13 @@ async def _end_run(
     await transaction.execute(
         """
         delete from sync_run
-        where project_doc_id = $1 and finished_at is not null and created_at < (
-            select min(created_at)
+        where project_doc_id = $1 and finished_at is not null and number < (
+            select min(number)
             from (
-                select created_at
+                select number
                 from sync_run
                 where project_doc_id = $1
-                order by created_at desc
+                order by number desc
                 limit $2
             ) as kept
         )
@@ -149,7 +163,7 @@ async def _end_run(
             select id
             from sync_run
             where project_doc_id = $1 and status = 'completed'
-            order by created_at desc, id desc
+            order by number desc
             limit 1
         )
         """,
@@ -166,7 +180,7 @@ async def read_skipped_files(queries: Queries, source_id: UUID) -> SkippedFiles:
         select skipped_files::text as files, skipped
         from sync_run
         where project_doc_id = $1 and status = 'completed'
-        order by created_at desc, id desc
+        order by number desc
         limit 1
         """,
         source_id,

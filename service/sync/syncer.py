@@ -24,6 +24,7 @@ from service.sync.claims import (
     MAX_ATTEMPTS,
     RENEW_SECONDS,
     ClaimLostError,
+    ClaimWatch,
     begin_write,
     claim_run,
     hold_claim,
@@ -40,6 +41,7 @@ from service.sync.process import (
 from service.sync.progress import Progress
 from service.sync.queue import request_due_syncs
 from service.sync.results import fail_run
+from service.sync.slots import find_full
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -86,7 +88,8 @@ class Syncer:
         self._settings = settings
         self._processes = RunProcesses(run_options(settings))
         self._woken = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Claim] = {}
+        self._watch = ClaimWatch()
         self._is_stopping = False
         self._is_database_away = False
         self._due_at = 0.0
@@ -140,9 +143,13 @@ class Syncer:
         """Claim and start runs until none is queued or SYNC_CONCURRENCY of them are in progress."""
         try:
             await self._request_due_syncs()
-            while not self._is_stopping and len(self._running) < self._settings.sync_concurrency:
+            slots, hosts = self._settings.sync_concurrency, self._settings.git_hosts
+            expired = await self._watch.find_expired(self._database) if slots else []
+            while not self._is_stopping and len(self._running) < slots:
+                running = ((run.host, run.project_id) for run in self._running.values())
+                full = find_full(running, slots, len(hosts))
                 sent_at = time.monotonic()
-                claim = await claim_run(self._database)
+                claim = await claim_run(self._database, expired, full)
                 self._is_database_away = False
                 if claim is None:
                     break
@@ -150,7 +157,7 @@ class Syncer:
                     await release_run(self._database, claim, is_attempt=False)
                     break
                 task = asyncio.create_task(self._run_claim(claim, sent_at))
-                self._running.add(task)
+                self._running[task] = claim
                 self._metrics.syncs_running.inc()
                 task.add_done_callback(self._forget_task)
         except DATABASE_ERRORS as error:
@@ -165,11 +172,13 @@ class Syncer:
         if self._is_stopping or not self._settings.sync_every_minutes or now < self._due_at:
             return
         self._due_at = now + DUE_SECONDS
-        await request_due_syncs(self._database, self._settings.sync_every_minutes)
+        await request_due_syncs(
+            self._database, self._settings.sync_every_minutes, self._settings.sync_max_queued
+        )
         self._is_database_away = False
 
     def _forget_task(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._metrics.syncs_running.dec()
         self.wake()
 

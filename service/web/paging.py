@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
+import re
 from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 from urllib.parse import urlencode
-from uuid import UUID
-
-import orjson
 
 from service.web.bodies import invalid, json_response
 from service.web.operation import ResponseSpec, parameter
@@ -16,6 +13,7 @@ from service.web.references import reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from marshmallow import Schema
     from starlette.requests import Request
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from service.database import Database
 
 MAX_LIMIT: Final = 1000
+
+NUMBER: Final = re.compile("[0-9]{1,19}")
 
 LIMIT_RANGE: Final = f"must be a number from 1 to {MAX_LIMIT}."
 
@@ -41,15 +41,29 @@ PAGE_PARAMETERS: Final = (
 
 # The first page's cursor, which sorts before every row. Null would need an `or` in the SQL, with
 # which a generic plan scans from the first row even for a page near the end.
-BEFORE_FIRST_ROW: Final = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+BEFORE_FIRST_ROW: Final = 2**63 - 1
+
+BAD_CURSOR: Final = (
+    "is not one that a Link header gave, or is older than an upgrade of the service: "
+    "begin with the first page."
+)
 
 
 class Page(NamedTuple):
-    """The requested part of a list: `limit` items after a time and an id."""
+    """The requested part of a list, newest first: `limit` rows whose number is below `before`."""
 
-    after_time: datetime
-    after_id: UUID
+    before: int
     limit: int
+
+
+class Items(NamedTuple):
+    """The items of a page as JSON, one more than its limit if there is a next page.
+
+    `last_number` is the number of the last row of the page, None without a next page.
+    """
+
+    texts: list[str]
+    last_number: int | None
 
 
 def page_spec(
@@ -72,7 +86,7 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
     header had.
     """
     if not request.scope["query_string"]:  # most requests: parsing it would take longer
-        return Page(*BEFORE_FIRST_ROW, default_limit)
+        return Page(BEFORE_FIRST_ROW, default_limit)
     text = request.query_params.get("limit", str(default_limit))
     # int() alone would also take "+1", "1_0" and the digits of other scripts.
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT))
@@ -80,16 +94,26 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
         raise invalid({"limit": [LIMIT_RANGE]})
     cursor = request.query_params.get("cursor")
     if cursor is None:
-        return Page(*BEFORE_FIRST_ROW, int(text))
+        return Page(BEFORE_FIRST_ROW, int(text))
     try:
-        time, _, found_id = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().partition(" ")
-        after = datetime.fromisoformat(time)
-        if after.tzinfo is None:
-            raise ValueError
-        # asyncpg sends times in UTC. For some times near year 1 or 9999 that raises OverflowError.
-        return Page(after.astimezone(UTC), UUID(found_id), int(text))
-    except (ValueError, OverflowError):
-        raise invalid({"cursor": ["is not one that a Link header gave."]}) from None
+        number = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
+    except ValueError:
+        number = ""
+    # Of older versions the cursor was a time and an id.
+    if not NUMBER.fullmatch(number) or int(number) > BEFORE_FIRST_ROW:
+        raise invalid({"cursor": [BAD_CURSOR]})
+    return Page(int(number), int(text))
+
+
+async def fetch_page(database: Database, query: LiteralString, page: Page, *more: object) -> Items:
+    """Return the items of a page, of the columns `items` and `last_number` of a query's only row.
+
+    $1 and $2 of the query are those of the page. It selects one item more than the limit, if there
+    is one; `last_number` is the number of the last item within the limit.
+    """
+    row = await database.fetch_row(query, *page, *more)
+    assert row is not None
+    return Items(row["items"] or [], row["last_number"])
 
 
 async def fetch_page_or_404(
@@ -100,33 +124,29 @@ async def fetch_page_or_404(
     *,
     owner: LiteralString,
     missing: str,
-) -> list[str] | None:
-    """Return the items of one owner, whose id is $4 in `query`; None without items.
+) -> Items:
+    """Return the items of one owner, whose id is $3 in `query`: see fetch_page.
 
     Where the table `owner` has no such id, raises the Problem `not_found` with `missing` as detail.
     """
-    items = await database.fetch_value(query, *page, owner_id)
-    if items is None:
+    items = await fetch_page(database, query, page, owner_id)
+    if not items.texts:
         await database.fetch_row_or_404(
             f"select id from {owner} where id = $1", owner_id, missing=missing
         )
     return items
 
 
-def page_response(request: Request[Any], page: Page, items: list[str] | None) -> Response:
+def page_response(request: Request[Any], page: Page, items: Items) -> Response:
     """Return the response with a page, and a link to the next page if any.
 
-    `items` are JSON objects with an `id` and a `created_at`, newest first. One item more than
-    `page.limit` means that there is a next page. PostgreSQL writes each item, because with rows of
-    columns the service would have four times the work for a list of 100.
+    PostgreSQL writes the JSON of each item, because with rows of columns the service would have
+    four times the work for a list of 100.
     """
-    items = items or []
     headers: dict[str, str] = {}
-    if len(items) > page.limit:
-        items = items[: page.limit]
-        last = orjson.loads(items[-1])
-        cursor = base64.urlsafe_b64encode(f"{last['created_at']} {last['id']}".encode()).decode()
+    if len(items.texts) > page.limit:
+        cursor = base64.urlsafe_b64encode(str(items.last_number).encode()).decode()
         query = urlencode({"limit": page.limit, "cursor": cursor})
         target = reference_to(request.scope, request.scope["path"])
         headers["Link"] = f'<{target}?{query}>; rel="next"'
-    return json_response(f"[{','.join(items)}]", headers=headers)
+    return json_response(f"[{','.join(items.texts[: page.limit])}]", headers=headers)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.service import Service
 
 DOCUMENTS = "select file_path, content from document order by 1"
-RUNS = "select status, attempts from sync_run order by created_at"
+RUNS = "select status, attempts from sync_run order by number"
 WAITING_WRITES = """
     select count(*) from pg_stat_activity
     where wait_event_type = 'Lock' and query like '%insert into document%'
@@ -117,8 +117,11 @@ class Copies:
         return list(self.temporary.glob("bmadflow-sync-*"))
 
     def expire_claims(self) -> None:
-        """Let all claims expire now, for tests that are not about the time that takes."""
-        run_sql(self.database, "update sync_run set claimed_until = now() - interval '1 second'")
+        """Take all claims away now, for tests that are not about the time until they expire."""
+        run_sql(
+            self.database,
+            "update sync_run set claim_id = null, claimed_until = null where finished_at is null",
+        )
 
 
 def create_source(database: str, remote: Remote) -> str:

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -141,14 +142,14 @@ def test_a_change_of_a_source_while_its_documents_are_written_is_in_the_same_run
 def test_a_second_writer_of_a_source_waits_and_writes_nothing(database: str, hub: Hub) -> None:
     remote = hub.server.create()
     remote.commit({"a.md": b"a"})
-    source = hub.create_source(hub.create_project(), remote)
-    hub.sync(source)
+    project = hub.create_project()
+    hub.sync(hub.create_source(project, remote))
     [claimed] = run_sql(
         database,
         "update sync_run set status = 'running', finished_at = null, claim_id = gen_random_uuid(), "
         "claimed_until = now() + interval '1 hour' returning id, claim_id, project_doc_id, 1",
     )
-    claim = Claim(*claimed)
+    claim = Claim(*claimed, project_id=UUID(project), host="git.example")
 
     async def write_twice() -> None:
         async with open_database(database, 2, Metrics()) as pool:

@@ -50,7 +50,7 @@ def push(
     """Request a run as a webhook does; return its id."""
     reported = Push(commit, previous)
     return in_database(
-        database, lambda pool: request_sync_of_push(pool, UUID(source), reported, id_ or None)
+        database, lambda pool: request_sync_of_push(pool, UUID(source), reported, id_ or None, 100)
     )
 
 
@@ -314,7 +314,7 @@ def test_a_due_sync_does_not_wait_for_the_next_look(database: str, git: GitServe
         "insert into sync_run (project_doc_id, status, finished_at) "
         f"values ('{lately}', 'completed', now())",
     )
-    in_database(database, lambda pool: request_due_syncs(pool, 5))
+    in_database(database, lambda pool: request_due_syncs(pool, 5, 100))
     rows = run_sql(
         database,
         "select project_doc_id::text, not_before is null from sync_run where finished_at is null",
@@ -394,7 +394,7 @@ def test_copies_agree_on_a_delivery_that_comes_to_all_at_once(
     source = UUID(create_source(database, git.create()))
 
     async def push_at_once(pool: Database) -> list[UUID | None]:
-        deliveries = [request_sync_of_push(pool, source, Push(), "a") for _ in range(20)]
+        deliveries = [request_sync_of_push(pool, source, Push(), "a", 100) for _ in range(20)]
         return await asyncio.gather(*deliveries)
 
     async def at_both() -> list[UUID | None]:

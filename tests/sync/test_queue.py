@@ -73,7 +73,7 @@ def test_a_push_before_a_run_has_started_requests_no_run_after_it(
     async def push_twice() -> None:
         async with open_database(database, 1, Metrics()) as pool:
             for _ in range(2):
-                await request_sync(pool, UUID(source), after_push=True)
+                await request_sync(pool, UUID(source), 100, after_push=True)
 
     source = create_source(database, git.create())
     asyncio.run(push_twice())
@@ -99,7 +99,7 @@ def test_due_syncs_do_not_wait_for_a_source_that_is_being_deleted(
 ) -> None:
     async def request() -> None:
         async with open_database(database, 1, Metrics()) as pool:
-            await request_due_syncs(pool, 1)
+            await request_due_syncs(pool, 1, 100)
 
     deleted, other = (create_source(database, git.create(name)) for name in "ab")
     with psycopg.connect(database) as connection:

@@ -166,7 +166,7 @@ async def test_a_default_branch_that_no_source_may_have_is_not_told(
             assert repository.default_branch == (name if told else None)
 
 
-@pytest.mark.parametrize(("name", "limit"), [("HISTORY_LISTED", 3), ("HISTORY_BYTES", 300)])
+@pytest.mark.parametrize(("name", "limit"), [("HISTORY_LISTED", 3), ("HISTORY_BYTES", 250)])
 async def test_the_history_that_is_read_is_limited(
     tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch, name: str, limit: int
 ) -> None:

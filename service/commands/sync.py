@@ -101,7 +101,7 @@ def sync_repository(
     except ValueError as error:
         raise CommandError(str(error)) from None
     try:
-        check_installed()
+        asyncio.run(check_installed())
     except GitMachineError as error:
         raise CommandError(str(error)) from None
     try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
-import subprocess
 from typing import Final
 
 from service.git.errors import CANNOT_START, NOT_INSTALLED, GitMachineError
@@ -15,24 +15,35 @@ GIT_VERSION_MIN: Final = (2, 37)
 CHECK_SECONDS: Final = 10.0
 
 
-def check_installed() -> None:
-    """Raise GitMachineError if git is missing, cannot be started, or is too old. Blocks."""
+async def check_installed() -> None:
+    """Raise GitMachineError if git is missing, cannot be started, or is too old."""
     git = shutil.which("git")
     if git is None:
         raise GitMachineError(NOT_INSTALLED)
     try:
-        finished = subprocess.run(
-            [git, "version"],
+        process = await asyncio.create_subprocess_exec(
+            git,
+            "version",
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
             cwd="/",
-            timeout=CHECK_SECONDS,
-            check=True,
         )
-    except (OSError, subprocess.SubprocessError):
+    except OSError:
         raise GitMachineError(CANNOT_START) from None
-    check_version(finished.stdout.decode(errors="replace"))
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            printed, _ = await process.communicate()
+    except TimeoutError:
+        raise GitMachineError(CANNOT_START) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise GitMachineError(CANNOT_START)
+    check_version(printed.decode(errors="replace"))
 
 
 def check_version(printed: str) -> None:

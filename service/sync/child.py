@@ -1,13 +1,15 @@
 """The process that does a worker's runs: it is started by process.py, and ends with the worker.
 
 It gets its orders through a socket, its standard input; see messages.py. The end of that input is
-the order to end, and comes also when the worker is killed.
+the order to end, and comes also when the worker is killed: the process then ends its git, removes
+the temporary folder and ends. The kernel's signal at the death of a parent would leave both behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import pickle
 import resource
@@ -58,8 +60,11 @@ OOM_SCORE: Final = 500
 LARGE_BYTES: Final = 80_000_000
 
 # From linux/prctl.h.
-PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
+
+# A run may compute for as long as it may take, and so much longer: the kernel ends a process that
+# is stuck in a loop and has no worker any more.
+CPU_SECONDS_MORE: Final = 60
 
 REPORT_SECONDS: Final = 0.5
 
@@ -86,7 +91,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     gc.enable()
-    with suppress(asyncio.CancelledError, BrokenPipeError):
+    with suppress(asyncio.CancelledError, ConnectionError):
         asyncio.run(_do_runs(options, channel, orders))
 
 
@@ -117,10 +122,17 @@ def _limit_process(max_files: int) -> None:
         score.write_text(str(max(OOM_SCORE, int(score.read_text()))))
     import ctypes
 
-    prctl = ctypes.CDLL(None).prctl
-    prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))  # when the worker is killed
     # git's helpers outlive a git that is killed; git/process.py reaps them.
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _limit_run(seconds: float) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = usage.ru_utime + usage.ru_stime
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    wanted = math.ceil(used + seconds + CPU_SECONDS_MORE)
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 async def _do_runs(options: RunOptions, channel: socket.socket, orders: IO[bytes]) -> None:
@@ -159,19 +171,20 @@ async def _do_run(
     """Do a run, report its progress meanwhile, and return the message that ends it."""
 
     def report() -> None:
-        channel.sendall(
-            encode_message(
-                files_total=progress.files_total,
-                files_done=progress.files_done,
-                is_writing=progress.is_writing,
-            )
+        message = encode_message(
+            files_total=progress.files_total,
+            files_done=progress.files_done,
+            is_writing=progress.is_writing,
         )
+        with suppress(ConnectionError):  # the worker is gone, and the order to end comes
+            channel.sendall(message)
 
     async def report_regularly() -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
             report()
 
+    _limit_run(options.seconds)
     progress = Progress(report)
     reporting = asyncio.create_task(report_regularly())
     try:

@@ -1,9 +1,8 @@
-"""The processes in which a worker has its runs done, so that it can kill a run, whatever that does.
+"""A process that does runs, from the side of its worker, which can kill it whatever it does.
 
 A worker's event loop and interpreter are never held by a run: fetching, parsing, comparing and
 writing happen in a process of their own, with a connection to the database of its own. `child.py`
-is that process's side. A process does one run after the other, and ends after IDLE_SECONDS without
-one, or after a run that took much memory.
+is that process's side.
 """
 
 from __future__ import annotations
@@ -18,24 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
-from service.database_errors import DatabaseUnavailable
 from service.git.folder import remove_leftovers
-from service.sync.claims import ClaimLostError
-from service.sync.messages import MESSAGE_BYTES_MAX, Outcome, describe_time_limit
+from service.sync.messages import MESSAGE_BYTES_MAX, describe_time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.sync.claims import Claim
     from service.sync.messages import RunOptions
-    from service.sync.progress import Progress
-
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-# Longer than DUE_SECONDS of the syncer: periodic runs come at that interval.
-IDLE_SECONDS: Final = 15.0
 
 # The longest wait for a process that starts: half a second on an idle machine.
 START_SECONDS: Final = 30.0
@@ -48,10 +37,6 @@ CANCEL_SECONDS: Final = 0.5
 
 # The time for a process to end that has done its last run.
 RETIRE_SECONDS: Final = 1.0
-
-# The longest wait for a process that is writing the end of its run, instead of starting another:
-# a client that sees that end may request the next run before the worker has seen it.
-FREE_SECONDS: Final = 0.2
 
 # Variables that a process does not inherit. It gets the secrets that it needs through its socket.
 SECRET_VARIABLES: Final = (
@@ -76,16 +61,9 @@ PROGRAM: Final = (
     "from service.sync.child import main; main()"
 )
 
-NOT_STARTED: Final = "The service's machine cannot start a process for the sync; try later."
-OUT_OF_MEMORY: Final = "The documents need more memory than the service may use for one sync."
-
 
 class RunFailedError(Exception):
     """A run failed, and could not record that itself. `str()` is a sentence for users."""
-
-
-class RunFaultError(Exception):
-    """A run failed through a fault of the service, which its process has logged."""
 
 
 class ProcessEndedError(Exception):
@@ -96,88 +74,7 @@ class ProcessEndedError(Exception):
         self.code = code
 
 
-class RunProcesses:
-    """The processes of one worker, and which of them are idle."""
-
-    def __init__(self, options: RunOptions) -> None:
-        self._options = options
-        self._busy: dict[_RunProcess, Progress] = {}
-        self._idle: dict[_RunProcess, asyncio.TimerHandle] = {}
-        self._freed = asyncio.Event()
-        self._endings: set[asyncio.Task[None]] = set()
-
-    async def do_run(self, claim: Claim, progress: Progress) -> Outcome:
-        """Have a claimed run done, copy its progress meanwhile, and return its outcome.
-
-        Raises ClaimLostError, DatabaseUnavailable, RunFailedError, RunFaultError and
-        ProcessEndedError. If the call is cancelled, the run has ended when this returns or raises.
-        """
-        process = await self._take_idle() or await self._start()
-        self._busy[process] = progress
-        is_reusable = False
-        try:
-            message = await process.do_run(claim, self._options.seconds, progress.update)
-            is_reusable = not message["is_last"]
-        finally:
-            del self._busy[process]
-            if is_reusable:
-                self._keep(process)
-            else:
-                self._retire(process)
-            self._freed.set()
-        return _read_end(message)
-
-    async def close(self) -> None:
-        """Kill all processes."""
-        idle = list(self._idle)
-        for timer in self._idle.values():
-            timer.cancel()
-        self._idle.clear()
-        for ending in self._endings:
-            ending.cancel()
-        processes = [*idle, *self._busy]
-        await asyncio.gather(
-            *(process.kill() for process in processes), *self._endings, return_exceptions=True
-        )
-
-    async def _take_idle(self) -> _RunProcess | None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FREE_SECONDS):
-                while True:
-                    while self._idle:
-                        process, timer = self._idle.popitem()
-                        timer.cancel()
-                        if not process.has_ended:
-                            return process
-                        self._retire(process)
-                    if not any(progress.is_writing for progress in self._busy.values()):
-                        break
-                    self._freed.clear()
-                    await self._freed.wait()
-        return None
-
-    async def _start(self) -> _RunProcess:
-        try:
-            return await _RunProcess.start(self._options)
-        except (OSError, ProcessEndedError) as error:
-            log.error("sync_process_not_started", error=repr(error))  # noqa: TRY400
-            raise RunFailedError(NOT_STARTED) from error
-
-    def _keep(self, process: _RunProcess) -> None:
-        loop = asyncio.get_running_loop()
-        self._idle[process] = loop.call_later(IDLE_SECONDS, self._end_idle, process)
-
-    def _end_idle(self, process: _RunProcess) -> None:
-        del self._idle[process]
-        self._retire(process)
-
-    def _retire(self, process: _RunProcess) -> None:
-        ending = asyncio.create_task(process.retire())
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
-
-
-class _RunProcess:
+class RunProcess:
     """One process, and the worker's end of its socket."""
 
     def __init__(
@@ -191,7 +88,7 @@ class _RunProcess:
         self._writer = writer
 
     @classmethod
-    async def start(cls, options: RunOptions) -> _RunProcess:
+    async def start(cls, options: RunOptions) -> RunProcess:
         """Start a process and wait until it is ready. Raises OSError and ProcessEndedError."""
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MESSAGE_BYTES_MAX)
@@ -325,19 +222,3 @@ async def _start_python(stdin: socket.socket) -> asyncio.subprocess.Process:
         # A terminal sends its Ctrl-C to a process group: the worker decides about its runs.
         start_new_session=True,
     )
-
-
-def _read_end(message: dict[str, Any]) -> Outcome:
-    match message["end"]:
-        case "outcome":
-            return Outcome(
-                message["fields"], message["refused_tokens"], message["is_service_fault"]
-            )
-        case "claim_lost":
-            raise ClaimLostError
-        case "database_unavailable":
-            raise DatabaseUnavailable(message["reason"])
-        case "out_of_memory":
-            raise RunFailedError(OUT_OF_MEMORY)
-        case _:
-            raise RunFaultError

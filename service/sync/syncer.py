@@ -32,12 +32,8 @@ from service.sync.claims import (
     renew_claim,
 )
 from service.sync.messages import run_options
-from service.sync.process import (
-    ProcessEndedError,
-    RunFailedError,
-    RunFaultError,
-    RunProcesses,
-)
+from service.sync.process import ProcessEndedError, RunFailedError
+from service.sync.processes import RunFaultError, RunProcesses
 from service.sync.progress import Progress
 from service.sync.queue import request_due_syncs
 from service.sync.results import fail_run
@@ -59,9 +55,10 @@ POLL_SECONDS: Final = 2.0
 # How often a syncer queues the runs that SYNC_EVERY_MINUTES makes due, with a slower query.
 DUE_SECONDS: Final = 10.0
 
-# At a stop, the time to release the runs, then the time for tasks that wait for the database.
-STOP_SECONDS: Final = 3.0
-END_SECONDS: Final = 1.0
+# At a stop, the time to release the runs, then the time for tasks that wait for the database. Both
+# together are below the 2 s that a stop may take after SHUTDOWN_SECONDS.
+STOP_SECONDS: Final = 1.4
+END_SECONDS: Final = 0.3
 
 DATABASE_ERRORS: Final = (DatabaseUnavailable, asyncpg.PostgresError)
 
@@ -105,28 +102,21 @@ class Syncer:
     async def poll_queue(self) -> None:
         """Claim and start runs until the syncer is stopped."""
         is_git_checked = not self._settings.sync_concurrency
+        checking: asyncio.Task[None] | None = None
         while not self._is_stopping:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
             self._woken.clear()
             # Not before the first wait: starting a process would delay the first responses.
             if not (is_git_checked or self._is_stopping):
-                await self._check_git()
+                checking = asyncio.create_task(_check_git())
                 is_git_checked = True
             try:
                 await self._claim_runs()
             except Exception:
                 log.exception("syncer_fault")  # the next poll tries again
-
-    async def _check_git(self) -> None:
-        """Log git_unusable if git is missing or too old. The documents are served all the same."""
-        fault = None
-        try:
-            await asyncio.to_thread(check_installed)
-        except GitMachineError as error:
-            fault = str(error)
-        if fault:
-            log.error("git_unusable", error=fault)
+        if checking:
+            await _cancel(checking)
 
     async def release_runs(self) -> None:
         """Cancel the runs in progress, and put them back into the queue."""
@@ -289,6 +279,17 @@ class Syncer:
             if fields is not None:
                 log.info("sync_finished", **fields, status="failed", error=error, **awaited)
             _warn_of_missing_push({"project_doc_id": str(claim.source_id)}, awaited)
+
+
+async def _check_git() -> None:
+    """Log git_unusable if git is missing or too old. The documents are served all the same."""
+    fault = None
+    try:
+        await check_installed()
+    except GitMachineError as error:
+        fault = str(error)
+    if fault:
+        log.error("git_unusable", error=fault)
 
 
 def _warn_of_missing_push(fields: Mapping[str, Any], outcome: Mapping[str, Any]) -> None:

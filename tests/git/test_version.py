@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,11 +48,11 @@ def test_git_2_37_or_newer_is_required(printed: str, is_enough: bool) -> None:
 def test_an_unusable_git_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, said: str
 ) -> None:
-    check_installed()
+    asyncio.run(check_installed())
     if script is not None:
         git = tmp_path / "git"
         git.write_text(script)
         git.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitMachineError, match=said):
-        check_installed()
+        asyncio.run(check_installed())

@@ -146,11 +146,12 @@ def run_processes(service: Service) -> list[psutil.Process]:
     """The processes that do the runs of a copy, working or idle."""
     with suppress(psutil.NoSuchProcess):
         children = psutil.Process(service.process.pid).children(recursive=True)
-        return [child for child in children if _does_runs(child)]
+        return [child for child in children if does_runs(child)]
     return []
 
 
-def _does_runs(process: psutil.Process) -> bool:
+def does_runs(process: psutil.Process) -> bool:
+    """Whether a process is one that does runs, and not a zombie."""
     with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
         return "service.sync.child" in " ".join(process.cmdline())
     return False

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import re
 import signal
-import time
+import subprocess
+import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import httpx
 import psutil
 import pytest
 
 from service import ROOT
+from service.sync.messages import describe_time_limit
 from service.sync.process import SECRET_VARIABLES
 from service.sync.syncer import PROCESS_KILLED
 from tests.support.copies import (
     DOCUMENTS,
+    TAKEN_OVER,
     WAITING_WRITES,
     Copies,
+    create_source,
     git_processes,
+    kill_service,
     locked_documents,
     make_files,
     run_processes,
 )
-from tests.support.git_server import BLOBS, LIST, TREE
+from tests.support.fleet import free_ports
+from tests.support.git_server import BLOBS, LIST, TREE, GitServer
+from tests.support.hub import Hub, hub_variables
 from tests.support.postgres import run_sql
-from tests.support.processes import has_ended
+from tests.support.processes import has_ended, is_served
+from tests.support.service import service_environment, start_process
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.service import Service
 
 FILES = make_files()
@@ -111,8 +123,163 @@ def test_every_secret_setting_is_kept_from_the_processes() -> None:
     assert set(re.findall(r'env\.secret\(\s*"(\w+)"', source)) == set(SECRET_VARIABLES)
 
 
-def test_a_worker_that_never_syncs_starts_no_process(copies: Copies) -> None:
+# One content under many paths: git sends 1 MB, and each path is parsed, for a minute together.
+LONG = dict.fromkeys(
+    [f"{number:04}.md" for number in range(1000)],
+    b"# Links\n\n" + b"[a][b] *c* `d` <e>\n\n" * 50_000,
+)
+
+
+def begin(copies: Copies, phase: str) -> ExitStack:
+    """Start a run that stays in this phase until the stack is closed."""
+    stack = ExitStack()
+    if phase == "fetch":
+        source = copies.create_source(FILES)
+        copies.stall(BLOBS)
+        copies.request(source)
+        copies.wait_for_stalled()
+        stack.callback(copies.resume)
+    elif phase == "parse":
+        source = copies.create_source(LONG)
+        copies.request(source)
+        progress = "select files_done from sync_run where finished_at is null"
+        eventually(lambda: run_sql(copies.database, progress)[0][0] > 0, 30)
+    else:
+        source = copies.create_source(FILES)
+        stack.enter_context(locked_documents(copies.database))
+        copies.request(source)
+        eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
+    return stack
+
+
+PHASES = pytest.mark.parametrize("phase", ["fetch", "parse", "write"])
+
+
+@PHASES
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_processes_of_runs_and_releases_their_runs(
+    copies: Copies, phase: str, sent: signal.Signals
+) -> None:
+    service = copies.start(SYNC_MAX_BYTES="4000000000")
+    assert service.url
+    with begin(copies, phase):
+        processes = psutil.Process(service.process.pid).children(recursive=True)
+        service.process.send_signal(sent)
+        assert service.wait() in (0, 130)
+        assert copies.runs() == [("queued", 0)]
+        assert all(has_ended(process.pid) for process in processes)
+        assert copies.folders() == []
+    assert run_sql(copies.database, DOCUMENTS) == []
+    assert "Traceback" not in copies.log()
+
+
+@PHASES
+def test_nothing_is_left_of_a_run_whose_worker_is_killed(copies: Copies, phase: str) -> None:
+    service = copies.start(SYNC_MAX_BYTES="4000000000")
+    assert service.url
+    with begin(copies, phase):
+        processes = psutil.Process(service.process.pid).children(recursive=True)
+        assert processes
+        kill_service(service)
+        eventually(lambda: all(has_ended(process.pid) for process in processes))
+        assert copies.folders() == []
+    copies.expire_claims()
+    # PostgreSQL notices a lost connection when a statement ends.
+    copies.start(SYNC_CONCURRENCY="2", SYNC_MAX_FILES="100")
+    eventually(lambda: copies.runs()[0][0] in ("completed", "failed"), TAKEN_OVER)
+    assert copies.runs()[0][1] == 2
+    eventually(lambda: copies.folders() == [])
+    assert "Traceback" not in copies.log()
+
+
+def test_a_run_that_parses_too_long_fails_in_time(copies: Copies) -> None:
+    service = copies.start(SYNC_MAX_BYTES="4000000000", SYNC_TIMEOUT_SECONDS="8")
+    with begin(copies, "parse"):
+        [process] = run_processes(service)
+        copies.wait_for_runs(("failed", 1))
+    [[error]] = run_sql(copies.database, "select error from sync_run")
+    assert error == describe_time_limit(8)
+    assert run_sql(copies.database, DOCUMENTS) == []
+    eventually(lambda: has_ended(process.pid))
+    assert copies.folders() == []
+
+
+def test_a_run_that_waits_too_long_for_the_database_fails_in_time(copies: Copies) -> None:
+    copies.start(SYNC_TIMEOUT_SECONDS="5")
+    source = copies.create_source(FILES)
+    with locked_documents(copies.database):
+        copies.request(source)
+        copies.wait_for_runs(("failed", 1))
+    [[error]] = run_sql(copies.database, "select error from sync_run")
+    assert error == describe_time_limit(5)
+
+
+def test_a_process_that_is_stuck_is_killed_after_the_time_limit(copies: Copies) -> None:
+    service = copies.start(SYNC_TIMEOUT_SECONDS="3")
+    source = copies.create_source(FILES)
+    copies.stall(TREE)
+    copies.request(source)
+    copies.wait_for_stalled()
+    [process] = run_processes(service)
+    process.suspend()  # it can neither end its run nor obey
+    copies.wait_for_runs(("failed", 1))
+    assert copies.hub().status(source)["error"] == describe_time_limit(3)
+    assert has_ended(process.pid)
+    eventually(lambda: not git_processes(service) and copies.folders() == [])
+    copies.resume()
+    assert copies.hub().sync(source)["status"] == "completed"
+
+
+def test_a_stop_does_not_wait_for_a_process_that_is_stuck(copies: Copies) -> None:
     service = copies.start()
-    assert service.is_healthy()
-    time.sleep(3)  # the syncer has polled
-    assert psutil.Process(service.process.pid).children() == []
+    source = copies.create_source(FILES)
+    copies.stall(TREE)
+    copies.request(source)
+    copies.wait_for_stalled()
+    processes = psutil.Process(service.process.pid).children(recursive=True)
+    for process in run_processes(service):
+        process.suspend()
+    service.process.terminate()
+    assert service.wait(15) == 0
+    assert copies.runs() == [("queued", 0)]
+    assert all(has_ended(process.pid) for process in processes)
+    assert copies.folders() == []
+
+
+@pytest.mark.parametrize("flags", [["-OO"], ["-X", "dev"], ["-P"], ["-W", "error"]])
+def test_a_process_runs_with_the_flags_of_the_service(
+    copies: Copies, tmp_path: Path, flags: list[str]
+) -> None:
+    def start(*_: str, **variables: str) -> Service:
+        log = tmp_path / "flags.log"
+        return start_process(log, *flags, "-m", "service", "serve", **variables)
+
+    copies.start_service = start
+    service = copies.start()
+    try:
+        assert copies.hub().sync(copies.create_source(FILES))["status"] == "completed"
+        [process] = run_processes(service)
+        assert "".join(flags) in "".join(process.cmdline())
+    finally:
+        service.end()
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_process_runs_though_the_service_has_no_standard_streams(
+    database: str, git: GitServer, tmp_path: Path, closed: str
+) -> None:
+    [port] = free_ports(1)
+    command = ["sh", "-c", f'exec "$0" -m service serve {closed}', sys.executable]
+    variables = {"DATABASE_URL": database, "BACKEND_PORT": str(port)}
+    environment = service_environment(**variables | hub_variables(tmp_path, git))
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            eventually(lambda: is_served(f"{url}/api/health"))
+            remote = git.create()
+            remote.commit(FILES)
+            with httpx.Client(base_url=url) as client:
+                hub = Hub(client, git, database)
+                assert hub.sync(create_source(database, remote))["status"] == "completed"
+        finally:
+            process.terminate()

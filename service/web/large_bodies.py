@@ -31,6 +31,10 @@ WAIT_SECONDS: Final = 10.0
 
 NO_ROOM: Final = "Too many large responses wait for their clients to read them."
 
+# So long after a large response, free memory is returned to the system, if no other is under way:
+# glibc keeps it for the threads that had it.
+TRIM_SECONDS: Final = 5.0
+
 # One makes bodies, so that making several takes no more memory and no more of the interpreter's
 # time than making one; the others write their pieces.
 MAKING_THREADS: Final = 1
@@ -63,9 +67,10 @@ class Share:
 class Room:
     """A number of bytes, shared out in the order in which shares are asked for."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, when_empty: Callable[[], None] = lambda: None) -> None:
         self.size = size
         self.free = size
+        self._when_empty = when_empty
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @property
@@ -114,6 +119,8 @@ class Room:
         """Take back bytes that a share had; called by the share."""
         self.free += size
         self._give_turns()
+        if self.free == self.size:
+            self._when_empty()
 
     def _give_turns(self) -> None:
         while self._waiting and self._waiting[0][0] <= self.free:
@@ -136,7 +143,8 @@ class LargeBodies:
     """The large bodies of a worker, the room for them, and the threads that make them."""
 
     def __init__(self) -> None:
-        self.room = Room(ROOM)
+        self.room = Room(ROOM, self._trim_soon)
+        self._trimming: asyncio.TimerHandle | None = None
         self._bodies: dict[Hashable, _Body[Any]] = {}
         self._turns = asyncio.Semaphore(MADE_AT_ONCE)
         # Threads start when they are first needed.
@@ -211,12 +219,32 @@ class LargeBodies:
         else:
             body.making.add_done_callback(end)
 
+    def _trim_soon(self) -> None:
+        if self._trimming is None:
+            loop = asyncio.get_running_loop()
+            self._trimming = loop.call_later(TRIM_SECONDS, self._trim)
+
+    def _trim(self) -> None:
+        self._trimming = None
+        if self.room.free == self.room.size:
+            self._makers.submit(trim_memory)
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._trimming is not None:
+            self._trimming.cancel()
         self._makers.shutdown(wait=False, cancel_futures=True)
         self.writers.shutdown(wait=False, cancel_futures=True)
+
+
+def trim_memory() -> bool:
+    """Return free memory to the system, where glibc can: see malloc_trim(3)."""
+    import ctypes  # here, since it takes memory that few services need
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and bool(trim(0))
 
 
 def take_room(scope: Scope, message: Message) -> None:

@@ -141,3 +141,21 @@ def many_large_documents(arena: Arena) -> Figures:
         {"path": path, "speed": 0 if number < 8 else None} for number, path in enumerate(paths)
     ]
     return fetch_all(arena, requests)
+
+
+@attack
+def large_lists(arena: Arena) -> Figures:
+    """16 clients list 1,000 projects whose descriptions are 2,000 control characters each."""
+    run_sql(
+        arena.database,
+        "insert into project (name, description) "
+        "select n::text, repeat(chr(1), 2000) from generate_series(1, 1000) as n",
+    )
+    ways: list[dict[str, Any]] = [
+        {},
+        {"accept": "gzip"},
+        {"speed": SLOW_BYTES_PER_SECOND},
+        {"speed": 0},
+    ]
+    requests = [{"path": "/api/projects?limit=1000", **way} for way in ways] * 4
+    return fetch_all(arena, requests)

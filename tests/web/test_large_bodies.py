@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from service.problems import Problem
 from service.web import large_bodies
-from service.web.large_bodies import WHOLE, Room
+from service.web.large_bodies import WHOLE, Room, trim_memory
 from tests.support.problems import assert_problem
 from tests.support.service import serving
 from tests.support.waiting import eventually
@@ -92,6 +92,27 @@ def test_without_room_in_time_there_is_a_problem_and_the_next_ones_get_their_tur
         assert room.free == 10
 
     asyncio.run(run())
+
+
+def test_an_empty_room_is_told_each_time() -> None:
+    async def run() -> None:
+        emptied: list[int] = []
+        room = Room(10, lambda: emptied.append(room.free))
+        shares = [room.take_now(4), room.take_now(4)]
+        shares[0].release()
+        assert emptied == []
+        shares[1].release()
+        assert emptied == [10]
+        room.take_now(10).release()
+        assert emptied == [10, 10]
+
+    asyncio.run(run())
+
+
+def test_free_memory_is_returned_where_the_library_can() -> None:
+    blocks = [bytes(100_000) for _ in range(500)]
+    blocks[1::2] = []
+    assert trim_memory() in (True, False)
 
 
 def test_turns_that_end_while_they_come_lose_no_room() -> None:

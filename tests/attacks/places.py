@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# httpx would otherwise open a new connection after a pause of 5 s.
+KEPT = httpx.Limits(keepalive_expiry=60)
+
+
 def serve_anew(
     arena: Arena, *arguments: str, stderr: int | None = None, **options: Any
 ) -> subprocess.Popen[Any]:
@@ -44,6 +48,7 @@ def serve_anew(
             cwd=folder,
             env=environment | {"BACKEND_PORT": str(port)} | options.pop("variables", {}),
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=output if stderr is None else stderr,
             start_new_session=True,
             **options,
@@ -154,7 +159,10 @@ def no_file_descriptors(arena: Arena) -> Figures:
     serve_anew(arena, preexec_fn=limit)
     address = ("127.0.0.1", int(arena.url.rpartition(":")[2]))
     with arena.observing():
-        with httpx.Client(base_url=arena.url, timeout=3) as client, ExitStack() as opened:
+        with (
+            httpx.Client(base_url=arena.url, timeout=3, limits=KEPT) as client,
+            ExitStack() as opened,
+        ):
             client.get("/api/health")
             for _ in range(200):
                 opened.enter_context(socket.create_connection(address))

@@ -207,9 +207,13 @@ def open_arena(
             raise RuntimeError("the migration failed")
         log = folder / "service.log"
         service = Service(checkout.start("serve", settings, log), log)
-        stack.callback(service.end)
-        client = stack.enter_context(httpx.Client(base_url=service.url, timeout=120))
-        yield Arena(folder, database, postgres, server, service, Hub(client, server, database))
+        with ExitStack() as unless_ready:
+            unless_ready.callback(service.end)
+            client = stack.enter_context(httpx.Client(base_url=service.url, timeout=120))
+            unless_ready.pop_all()
+        arena = Arena(folder, database, postgres, server, service, Hub(client, server, database))
+        stack.callback(lambda: arena.service.end())  # an attack may have replaced the first one
+        yield arena
 
 
 def run_attack(

@@ -125,6 +125,24 @@ def test_invisible_characters_at_the_ends_of_a_name_are_dropped(client: httpx.Cl
             assert_problem(client.post("/api/projects", json={"name": name}), 409)
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("é" + " " * 500_000 + "x", 400),
+        ("\u200b" * 150_000 + "é" + "\u2060" * 150_000, 201),
+        ("\u0301" * 300_000, 400),
+    ],
+    ids=["spaces", "invisible", "marks"],
+)
+def test_a_name_of_a_megabyte_is_checked_before_the_client_gives_up(
+    client: httpx.Client, name: str, status: int
+) -> None:
+    body = json.dumps({"name": name}, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json"}
+    response = client.post("/api/projects", content=body, headers=headers)
+    assert response.status_code == status
+
+
 def test_an_invisible_name_of_an_earlier_version_stays_until_it_is_changed(
     client: httpx.Client, database: str
 ) -> None:

@@ -1,0 +1,62 @@
+"""A temporary file for bytes that a run has read and not yet written."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+
+from service.git.errors import machine_error
+from service.git.folder import temporary_parent
+
+if TYPE_CHECKING:
+    from typing import Self
+
+# Bytes that the spool holds in memory before it becomes a file.
+SPOOLED_IN_MEMORY: Final = 4_000_000
+
+
+class Place(NamedTuple):
+    """Where the spool has some bytes."""
+
+    start: int
+    size: int
+
+
+class Spool:
+    """Bytes at places, until the end of its `with`. `keep` and `read` raise GitMachineError."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Take over a file."""
+        self._file = file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # On a full disk, closing fails as well, and would replace the error that says so.
+        with suppress(OSError):
+            self._file.close()
+
+    def keep(self, content: bytes) -> Place:
+        """Append some bytes."""
+        try:
+            start = self._file.seek(0, os.SEEK_END)
+            self._file.write(content)
+        except OSError as error:
+            raise machine_error(error) from error
+        return Place(start, len(content))
+
+    def read(self, place: Place) -> bytes:
+        """Return the bytes at a place."""
+        try:
+            self._file.seek(place.start)  # writes what is buffered
+            return self._file.read(place.size)
+        except OSError as error:
+            raise machine_error(error) from error
+
+
+def open_spool() -> Spool:
+    """Return an empty spool in the temporary folder."""
+    return Spool(SpooledTemporaryFile(SPOOLED_IN_MEMORY, dir=str(temporary_parent())))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from service.documents.metadata import read_metadata
 from service.documents.text import Unreadable, read_text
 from service.git.contents import MAX_FILE_BYTES
-from service.git.errors import GitError, machine_error
+from service.git.errors import GitError
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
 from service.sync.skipped import SkippedFile
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from service.sync.changes import Moves
     from service.sync.plan import WantedFile
     from service.sync.progress import Progress
+    from service.sync.spool import Place, Spool
 
 # The most documents, and the most bytes of them, that one statement reads or writes.
 ROWS_PER_STATEMENT: Final = 500
@@ -32,13 +33,6 @@ BYTES_PER_STATEMENT: Final = 4_000_000
 READ_AT_ONCE: Final = 50
 
 Item = TypeVar("Item")
-
-
-class Place(NamedTuple):
-    """Where the spool has some bytes."""
-
-    start: int
-    size: int
 
 
 class ReadFile(NamedTuple):
@@ -77,9 +71,9 @@ class Contents:
     so that writing them decodes nothing again, and the metadata of each document.
     """
 
-    def __init__(self, blobs: Blobs, spool: IO[bytes]) -> None:
+    def __init__(self, blobs: Blobs, spool: Spool) -> None:
         self._blobs = blobs
-        self._spool = spool
+        self.spool = spool
         self._copies: dict[str, Place] = {}
         self._texts: dict[str, Place] = {}
 
@@ -106,12 +100,12 @@ class Contents:
 
     def _copy(self, rows: Sequence[Row]) -> None:
         for blob_id, content in rows:
-            self._copies[blob_id] = self.keep(content)
+            self._copies[blob_id] = self.spool.keep(content)
 
     def read(self, blob_id: str) -> bytes:
         """Return a content; raise Unreadable if it was too large to fetch, or cannot be fetched."""
         if blob_id in self._copies:
-            return self.read_kept(self._copies[blob_id])
+            return self.spool.read(self._copies[blob_id])
         if blob_id in self._blobs.too_large:
             raise Unreadable(f"is larger than {MAX_FILE_BYTES / 1e6:g} MB")
         if blob_id in self._blobs.missing:
@@ -128,29 +122,15 @@ class Contents:
         Returns the size of its UTF-8 in bytes.
         """
         if blob_id not in self._texts:
-            self._texts[blob_id] = self.keep(text.encode())
+            self._texts[blob_id] = self.spool.keep(text.encode())
         return self._texts[blob_id].size
 
     def read_utf8(self, blob_id: str) -> tuple[bytes, bytes | None]:
         """Return the UTF-8 of a content's text, and the content itself if it differs from that."""
         content = self.read(blob_id)
         if blob_id in self._texts:
-            return self.read_kept(self._texts[blob_id]), content
+            return self.spool.read(self._texts[blob_id]), content
         return content, None
-
-    def keep(self, content: bytes) -> Place:
-        """Put some bytes into the spool."""
-        try:
-            start = self._spool.seek(0, 2)
-            self._spool.write(content)
-        except OSError as error:
-            raise machine_error(error) from error
-        return Place(start, len(content))
-
-    def read_kept(self, place: Place) -> bytes:
-        """Return the bytes at a place of the spool."""
-        self._spool.seek(place.start)
-        return self._spool.read(place.size)
 
 
 async def read_files(
@@ -181,7 +161,7 @@ async def read_files(
                     metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
                 if text.replaced:
                     metadata["replaced_characters"] = text.replaced
-                place = contents.keep(json.dumps(metadata).encode())
+                place = contents.spool.keep(json.dumps(metadata).encode())
                 size += place.size
                 read.append(ReadFile(file, len(content), place, size_in_row + place.size))
             except UnavailableError as error:
@@ -216,7 +196,7 @@ async def _write_batch(
 ) -> None:
     def read_batch() -> tuple[list[tuple[bytes, bytes | None]], list[str]]:
         texts = [contents.read_utf8(file.file.blob_id) for file in files]
-        return texts, [contents.read_kept(file.metadata).decode() for file in files]
+        return texts, [contents.spool.read(file.metadata).decode() for file in files]
 
     texts, metadata = await asyncio.to_thread(read_batch)
     await transaction.execute(

@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from service.git.errors import REFUSES_CREDENTIALS, GitError, GitMachineError
-from service.git.folder import remove_leftovers, temporary_parent
+from service.git.folder import remove_leftovers
 from service.git.repository import GitRepository
 from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
 from service.sync.files import (
@@ -34,6 +33,7 @@ from service.sync.quota import refuse_excess_documents
 from service.sync.results import Counts, complete_run, fail_run, read_skipped_files
 from service.sync.skipped import SkippedFiles
 from service.sync.source import Revision, read_source, show_revision
+from service.sync.spool import open_spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from service.sync.source import Source
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-# Bytes that the spool of contents holds in memory before it becomes a file.
-SPOOLED_IN_MEMORY: Final = 4_000_000
 
 # A run reads a source that is moved meanwhile again, and fails after so many passes.
 MAX_PASSES: Final = 3
@@ -157,7 +154,7 @@ class _Pass:
         self.progress.files_done = len(wanted) - len(plan.to_read)
 
         blobs = await self.repository.fetch_blobs(source.url, plan.to_fetch)
-        with SpooledTemporaryFile(SPOOLED_IN_MEMORY, dir=str(temporary_parent())) as spool:
+        with open_spool() as spool:
             contents = Contents(blobs, spool)
             await contents.copy_stored(self.database, source.id, plan.to_copy)
             read, unreadable = await read_files(plan.to_read, contents, max_bytes, self.progress)

@@ -22,9 +22,8 @@ from service.git.errors import (
     machine_error,
 )
 from service.git.folder import temporary_parent
-from service.git.objects import Blobs
 from service.git.runner import GitRunner
-from service.sync.files import Contents
+from service.sync.spool import Spool
 from tests.support.git_repository import git_options
 from tests.support.hub import counts, running_hub
 from tests.support.postgres import run_sql
@@ -75,12 +74,14 @@ async def test_git_that_cannot_write_its_output_says_that_the_disk_is_full(
         await runner.run("ls-tree", "-r", "-z", "HEAD")
 
 
-def test_a_spool_that_cannot_be_written_says_that_the_disk_is_full(tmp_path: Path) -> None:
-    (tmp_path / "blobs").touch()
-    with FULL.open("r+b", buffering=0) as spool:
-        contents = Contents(Blobs(tmp_path / "blobs", {}, {}), spool)
-        with pytest.raises(GitMachineError, match="disk is full"):
-            contents.keep_text("1" * 40, "text")
+@pytest.mark.parametrize("buffering", [0, -1], ids=["at once", "buffered"])
+def test_a_spool_that_cannot_be_written_says_that_the_disk_is_full(buffering: int) -> None:
+    """What is buffered fails when another place is read, and once more when the spool is closed."""
+    with (
+        pytest.raises(GitMachineError, match="disk is full"),
+        Spool(FULL.open("r+b", buffering=buffering)) as spool,
+    ):
+        spool.read(spool.keep(b"text"))
 
 
 def test_a_database_on_a_full_disk_is_named_and_nothing_is_half_done(hub: Hub) -> None:

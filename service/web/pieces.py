@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from starlette.responses import Response
 
+from service.problems import Problem
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from concurrent.futures import Executor
@@ -53,10 +55,10 @@ class PieceResponse(Response):
             await send(_body(b"", more=True))  # so that the headers are those of GET
             await send(_body(b"", more=False))
             return
-        watching = asyncio.create_task(_wait_for_disconnect(receive))
+        watching = asyncio.create_task(_is_disconnected(receive))
         try:
             while (piece := await self._next_piece()) is not None:
-                if watching.done():
+                if watching.done() and watching.result():
                     return
                 await send(_body(piece, more=True))
         finally:
@@ -74,9 +76,14 @@ def _body(piece: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": piece, "more_body": more}
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _is_disconnected(receive: Receive) -> bool:
+    """Return True when the client has disconnected; False for a body that is refused meanwhile."""
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    except Problem:  # BodyLimit's; the response is under way
+        return False
+    return True
 
 
 def cut(body: bytes) -> Generator[bytes]:

@@ -118,6 +118,15 @@ def test_no_piece_is_made_for_a_client_that_is_gone(database: str) -> None:
     assert "error" not in {json.loads(line)["level"] for line in log().splitlines()}
 
 
+def test_a_body_that_is_refused_meanwhile_does_not_cut_the_response(client: httpx.Client) -> None:
+    with connect(str(client.base_url)) as connection:
+        connection.sendall(
+            b"GET /pieces HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+            b"transfer-encoding: chunked\r\n\r\n200000\r\n%b\r\n0\r\n\r\n" % bytes(0x200000)
+        )
+        assert receive_all(connection).endswith(f"{MANY - 1:08}".encode())
+
+
 @pytest.mark.parametrize("accepted", ["identity", "gzip"])
 @pytest.mark.parametrize("query", ["", "&unknown"])
 def test_a_fault_on_the_way_leaves_the_body_incomplete(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import zlib
+from contextlib import suppress
 from json.encoder import encode_basestring
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -121,6 +122,7 @@ class FileTree:
             for start in range(0, len(files), FILES_AT_ONCE):
                 texts = ",".join(text for _, _, text in files[start : start + FILES_AT_ONCE])
                 self._sections.append((place, folder, texts))
+        self._sections.flush()
 
     @property
     def kept(self) -> int:
@@ -222,6 +224,10 @@ class _Sections:
         self._block = []
         self._block_size = 0
 
+    def flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+
     def __iter__(self) -> Generator[_Section]:
         yield from self._plain
         start = 0
@@ -240,4 +246,5 @@ class _Sections:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # on a full disk, closing fails as well as writing
+                self._file.close()

@@ -208,10 +208,10 @@ class LargeBodies:
             del self._bodies[key]
 
         def end(making: asyncio.Task[T]) -> None:
-            if not making.cancelled() and making.exception() is None:
-                close(making.result())
             if body.share is not None:
                 body.share.release()
+            if not making.cancelled() and making.exception() is None:
+                close(making.result())
 
         body.making.cancel()  # does nothing to one that has ended
         if body.making.done():

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -167,3 +168,21 @@ def test_a_tree_that_is_kept_compressed_is_the_same_for_all_readers(
             assert b"".join(piece for piece, _ in read) == expected
             assert b"".join(piece for _, piece in read) == expected
             assert tree.kept < len(expected) / 2
+
+
+def test_a_disk_that_is_full_is_reported_at_the_end_of_a_source_and_not_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PLAIN_KEPT", "BLOCK"):
+        monkeypatch.setattr(f"service.documents.tree.{name}", 1)
+    full = Path("/dev/full").open("r+b")  # noqa: SIM115 - the tree closes it
+
+    def open_full(**_: int) -> IO[bytes]:
+        return full
+
+    monkeypatch.setattr("service.documents.tree.SpooledTemporaryFile", open_full)
+    tree = FileTree("p")
+    tree.add([("a.md", "1", "md", 1)])
+    with pytest.raises(OSError, match="No space left"):
+        tree.end_source(None)
+    tree.close()

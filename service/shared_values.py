@@ -129,9 +129,10 @@ class SharedValues:
         self._lock = threading.Lock()
         # By key, in which chunk a value is, and where.
         self._places: dict[bytes, tuple[mmap.mmap, int]] = {}
-        size = os.fstat(self._own.descriptor).st_size
-        for offset in range(0, size, CHUNK_BYTES):
-            self._map_chunk(offset)
+        # A worker that was killed while it added a chunk leaves a part of one, without entries.
+        whole = os.fstat(self._own.descriptor).st_size // CHUNK_BYTES
+        for chunk in range(whole):
+            self._map_chunk(chunk * CHUNK_BYTES)
         self._is_exhausted = False
 
     def _map_chunk(self, offset: int) -> mmap.mmap:
@@ -169,6 +170,8 @@ class SharedValues:
             return self._add(key)
         _LENGTH.pack_into(chunk, used, len(key))
         chunk[used + _LENGTH.size : used + _LENGTH.size + len(key)] = key
+        # There may be a part of the key that a killed worker was adding.
+        _DOUBLES.pack_into(chunk, end - _DOUBLES.size, 0.0, 0.0)
         # Last: a worker that is killed here leaves no half of an entry.
         memoryview(chunk).cast("Q")[_USED] = end
         self._places[key] = chunk, end - _DOUBLES.size

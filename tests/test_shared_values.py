@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service import ROOT
 from service.metrics import Metrics, PoolUse
-from service.shared_values import SharedValues, create_regions
+from service.shared_values import CHUNK_BYTES, SharedValues, create_regions
 from tests.support.processes import workers_of
 from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import service_environment
@@ -159,7 +159,7 @@ def test_without_more_memory_the_service_goes_on(tmp_path: Path) -> None:
 import resource
 from service.logs import configure_logs
 from service.metrics import Metrics
-from service.shared_values import SharedValues, create_regions
+from service.shared_values import CHUNK_BYTES, SharedValues, create_regions
 configure_logs("INFO", "json")
 metrics = Metrics(SharedValues(create_regions(2), 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -247,3 +247,25 @@ def test_a_scrape_does_not_wait_for_a_frozen_worker(
             assert count(client, "GET", "/api/hello", 200) == total
         finally:
             frozen.send_signal(signal.SIGCONT)
+
+
+def test_a_worker_that_is_killed_while_it_adds_memory_or_a_value_hinders_no_successor(
+    regions: list[Region],
+) -> None:
+    Metrics(SharedValues(regions, 0)).count_refused(400)
+    used = int.from_bytes(os.pread(regions[0].descriptor, 8, 0), sys.byteorder)
+    os.pwrite(regions[0].descriptor, b"x" * 10_000, used)  # the key of a value
+    os.pwrite(regions[0].descriptor, b"x" * 10, CHUNK_BYTES)  # another chunk
+    metrics = Metrics(SharedValues(regions, 0))
+    metrics.count_refused(400)
+    metrics.observe_request("GET", "/x", 200, 0.1)
+    assert (
+        samples(metrics.render()).items()
+        >= {
+            (
+                "bmadflow_requests_refused_total",
+                frozenset({("http_response_status_code", "400")}),
+            ): 2.0,
+        }.items()
+    )
+    assert requests(metrics.render()) == {"/x": 1}

@@ -159,8 +159,9 @@ async def run_git(
         stderr.open("wb") as errors,
     ):
         # Room for git's errors, without which it cannot say that the disk is full.
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(errors.fileno(), 0, ERROR_BYTES)
+        # Written, since not every file system and C library has posix_fallocate.
+        errors.write(bytes(ERROR_BYTES))
+        errors.seek(0)
         # Every process of the group inherits the write end, so that the read end becomes readable
         # (end of file) when the last of them has ended.
         read_end, inherited = os.pipe()

@@ -28,7 +28,6 @@ Row: TypeAlias = asyncpg.Record
 # frozen or unreachable server does not respond, so this much later the connection is cut.
 CANCEL_SECONDS: Final = 0.5
 
-
 # Reasons for which the server may not respond to a rollback, either.
 NO_RESPONSE: Final = ("timeout", "unreachable")
 
@@ -96,10 +95,7 @@ class Connection(Queries):
             # then, which also ends the transaction.
             if _is_closed(self._connection):
                 raise
-            if isinstance(error, DatabaseUnavailable) and error.reason in (
-                "timeout",
-                "unreachable",
-            ):
+            if isinstance(error, DatabaseUnavailable) and error.reason in NO_RESPONSE:
                 self._connection.terminate()  # a rollback would time out, too
             else:
                 with suppress(DatabaseUnavailable):

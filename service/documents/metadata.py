@@ -28,7 +28,7 @@ from service.documents.headings import read_outline
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source
 # then reads all of its documents again.
-READER_VERSION: Final = 5
+READER_VERSION: Final = 6
 
 # These take two code units of UTF-16.
 BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")

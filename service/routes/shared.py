@@ -132,7 +132,7 @@ def _started_body(source_id: object, run_id: object) -> dict[str, str]:
 
 
 STARTED_RESPONSE: Final = ResponseSpec(
-    description="The sync is requested, or was unfinished already.",
+    description="The sync is requested, or was queued or running already.",
     schema=SyncStartedSchema,
     headers={"Location": "The sync."},
     examples={"started": _started_body(EXAMPLE_SOURCE_ID, EXAMPLE_RUN_ID)},

@@ -158,7 +158,7 @@ async def get_file_tree(request: Request) -> Response:
         left join project_doc on project_doc.project_id = project.id
         left join document on document.project_doc_id = project_doc.id
         where project.id = $1
-        order by project_doc.created_at, project_doc.id
+        order by project_doc.number
         limit $2
         """,
         project_id,
@@ -245,7 +245,7 @@ async def _read_tree(
         from project
         left join project_doc on project_doc.project_id = project.id
         where project.id = $1
-        order by project_doc.created_at, project_doc.id
+        order by project_doc.number
         """,
         project_id,
     )
@@ -284,7 +284,7 @@ async def _read_tag(database: Database, project_id: UUID) -> str:
         from project
         left join project_doc on project_doc.project_id = project.id
         where project.id = $1
-        order by project_doc.created_at, project_doc.id
+        order by project_doc.number
         """,
         project_id,
     )

@@ -230,9 +230,9 @@ async def _kill_group(starting: asyncio.Future[asyncio.subprocess.Process], read
 
 
 async def _reap_orphans(group: int) -> None:
-    """Reap the group's orphans if this process is a container's init, which inherits them.
+    """Reap the group's orphans if this process inherits them: on Linux it asks for that.
 
-    Elsewhere the system's init inherits and reaps them.
+    See sync/child.py. Elsewhere the system's init inherits and reaps them.
     """
     with suppress(ChildProcessError):
         while True:

@@ -44,12 +44,12 @@ class LogQueue:
     def __init__(self, descriptor: int) -> None:
         """Return a queue for this descriptor, which stays the caller's."""
         self._descriptor = descriptor
-        self.tell_dropped: Callable[[int], None] | None = None
+        self.report_dropped: Callable[[int], None] | None = None
         self._lock = threading.RLock()
         self._texts: deque[str] = deque()
         self._characters = 0
         self._dropped = 0
-        self._told = 0
+        self._reported = 0
         self._forget_thread()
         os.register_at_fork(after_in_child=self._start_in_child)
         atexit.register(self.flush)
@@ -67,7 +67,7 @@ class LogQueue:
         # The parent's thread writes what the parent put, and another thread may have had the lock.
         self._lock = threading.RLock()
         self._texts = deque()
-        self._characters = self._dropped = self._told = 0
+        self._characters = self._dropped = self._reported = 0
         self._forget_thread()
 
     @property
@@ -131,11 +131,12 @@ class LogQueue:
             self._characters = 0
         is_written = self._write("".join(texts).encode(errors="backslashreplace"))
         if not is_written:
-            self._dropped += len(texts)
-        elif self._dropped > self._told and self.tell_dropped:
+            with self._lock:
+                self._dropped += len(texts)
+        elif self._dropped > self._reported and self.report_dropped:
             dropped = self._dropped
-            self.tell_dropped(dropped - self._told)
-            self._told = dropped
+            self.report_dropped(dropped - self._reported)
+            self._reported = dropped
         self._is_writing = False
 
     def _write(self, data: bytes) -> bool:

@@ -117,7 +117,7 @@ def _open_queue(stderr: TextIO) -> Callable[[str], object]:
     except (OSError, ValueError):  # no file: a stream in memory, which blocks nothing
         return stderr.write
     queue = queue_for(descriptor)
-    queue.tell_dropped = _tell_dropped
+    queue.report_dropped = _report_dropped
     if not isinstance(stderr, QueuedStream):
         sys.stderr = cast("TextIO", QueuedStream(queue, stderr))
         sys.excepthook = _log_crash
@@ -126,7 +126,7 @@ def _open_queue(stderr: TextIO) -> Callable[[str], object]:
     return queue.put
 
 
-def _tell_dropped(lines: int) -> None:
+def _report_dropped(lines: int) -> None:
     log.warning("log_lines_dropped", lines=lines)
 
 

@@ -111,7 +111,7 @@ class Pool:
 
     async def take_back(self, connection: RawConnection, error: BaseException) -> None:
         """Take a connection back from a block that raised `error`."""
-        # A connection that a deadline took from its request was not given back: it served nobody.
+        # Not for one that a deadline took from its request: that is no progress.
         if not (isinstance(error, DatabaseUnavailable) and error.reason in NO_RESPONSE):
             self._moved_at = time.perf_counter()
         try:

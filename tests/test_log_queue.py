@@ -171,7 +171,7 @@ def test_a_log_on_a_full_disk_goes_on_when_there_is_space(tmp_path: Path) -> Non
 import resource, signal, time
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 queue = service.log_queue.queue_for(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
-queue.tell_dropped = lambda lines: queue.put(f"dropped {{lines}}\\n")
+queue.report_dropped = lambda lines: queue.put(f"dropped {{lines}}\\n")
 queue.put("first\\n")
 queue.flush()
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))

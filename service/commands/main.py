@@ -213,7 +213,7 @@ def _import_server_while_migrating(settings: Settings) -> int:
             migrating.terminate()
             try:
                 migrating.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:  # nobody reads its output: the next start goes on
+            except subprocess.TimeoutExpired:  # the next start goes on
                 migrating.kill()
             raise
     if code < 0:  # by the kernel, when memory runs out

@@ -25,8 +25,8 @@ PIECE: Final = 64 * 1024
 # A text of so many files of one folder is a part of a piece.
 FILES_AT_ONCE: Final = 200
 
-# The characters of a tree that are kept as they are; the rest is compressed. Of what is compressed,
-# so many bytes are kept in memory; the rest is in a temporary file.
+# The most characters of a tree that are kept uncompressed, and the most compressed bytes of the
+# rest that are kept in memory; a temporary file has the others.
 PLAIN_KEPT: Final = 16_000_000
 COMPRESSED_KEPT: Final = 8_000_000
 BLOCK: Final = 256 * 1024  # characters that are compressed together

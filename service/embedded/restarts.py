@@ -38,7 +38,7 @@ class Restarts:
         self._server_lock = server_lock
         self._version = data / "PG_VERSION"
         self._server_log = server_log
-        self._told: set[str] = set()  # the events of this outage that were logged
+        self._logged: set[str] = set()  # the events of this outage that were logged
 
     def restart_if_ended(self, start: Callable[[], object]) -> None:
         """Call `start` if the server has ended by itself, and its data are still there."""
@@ -46,18 +46,18 @@ class Restarts:
             # A missing folder was deleted, and `start` would make a new one, without data.
             if not self._version.exists() or not is_free(self._server_lock):
                 self.pause = WATCH_SECONDS
-                self._told.clear()
+                self._logged.clear()
                 return
             if self._was_stopped():
-                self._tell("embedded_postgres_stopped")
+                self._log_once("embedded_postgres_stopped")
                 return
-            self._tell("embedded_postgres_ended")
+            self._log_once("embedded_postgres_ended")
             start()
         except (EmbeddedPostgresError, OSError) as error:
-            self._tell("embedded_postgres_not_started", error=str(error))
+            self._log_once("embedded_postgres_not_started", error=str(error))
             self.pause = min(2 * self.pause, LONGEST_PAUSE_SECONDS)
         else:
-            self._told.clear()
+            self._logged.clear()
             self.pause = WATCH_SECONDS
             log.info("embedded_postgres_started_again", folder=str(self._directory))
 
@@ -70,7 +70,7 @@ class Restarts:
         except FileNotFoundError:
             return False
 
-    def _tell(self, event: str, **fields: str) -> None:
-        if event not in self._told:
-            self._told.add(event)
+    def _log_once(self, event: str, **fields: str) -> None:
+        if event not in self._logged:
+            self._logged.add(event)
             log.error(event, folder=str(self._directory), **fields)

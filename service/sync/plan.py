@@ -147,7 +147,7 @@ def choose_files(entries: Iterable[Entry], max_files: int) -> tuple[list[WantedF
 def _why_skipped(
     entry: Entry, path: str, file_type: str | None, listed: AbstractSet[str]
 ) -> str | None:
-    """Return the reason to skip a file; None if it is a document, or none of the source's files."""
+    """Return the reason to skip a file; None for a document and for files of other types."""
     if entry.mode == SUBMODULE:
         return "is a submodule"
     if file_type is None:

@@ -94,7 +94,7 @@ async def request_sync(
                     select id
                     from sync_run
                     where project_doc_id = $1 and status = 'queued' and not_before is not null
-                    -- Whoever has locked it claims it.
+                    -- A transaction that has locked it claims it.
                     for update skip locked
                 )
             )

@@ -103,7 +103,7 @@ class Room:
                     await turn
             except BaseException as error:
                 if turn.done() and not turn.cancelled():
-                    self.give_back(size)  # the turn came in the same moment
+                    self.give_back(size)  # it was given in the same step of the event loop
                 else:
                     with suppress(ValueError):  # it was left out already
                         self._waiting.remove((size, turn))

@@ -233,8 +233,8 @@ class EmbeddedPostgres:
         command = [str(binaries / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        # Only the holder of start.lock keeps server.lock; a process that watches the server takes it
-        # for a moment.
+        # Only the holder of start.lock keeps server.lock; a process that watches the server takes
+        # it for a moment.
         server = lock(self._server_lock, seconds=START_SECONDS)
         assert server is not None
         try:  # the shell ends at once: init adopts the server, which outlives this process

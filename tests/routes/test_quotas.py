@@ -11,11 +11,14 @@ import httpx
 import pytest
 
 from service import ROOT
+from service.sync.queue import QUEUE_FULL
+from tests.support.deliveries import GITHUB, SECRETS
 from tests.support.git_server import git_server
 from tests.support.hub import Hub, hub_settings, hub_variables, running_hub
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 from tests.support.service import run_command, serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,7 @@ UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
 SOURCE = {"name": "Docs", "github_url": "https://git.example/team/docs"}
 
 ADD_PROJECTS = "insert into project (name) select 'Project ' || n from generate_series(1, {}) as n"
+RUNS = "select status, count(*) from sync_run group by 1 order by 1"
 ADD_SOURCES = """
     insert into project_doc (project_id, name, github_url)
     select project.id, 'Docs', 'https://git.example/team/docs'
@@ -114,6 +118,60 @@ def test_what_is_there_stays_when_a_quota_is_lowered(database: str) -> None:
         assert_problem(client.post("/api/projects", json={"name": "x"}), 409)
         assert_problem(client.post(path, json=SOURCE), 409)
         assert client.put(path[:-5], json={"description": "x"}).status_code == 200
+
+
+def test_queued_runs_are_limited(database: str) -> None:
+    """A source with a run that does for the request is never refused."""
+    run_sql(database, ADD_PROJECTS.format(1), ADD_SOURCES.format(4))
+    sources = [str(id_) for (id_,) in run_sql(database, "select id from project_doc order by 1")]
+    run_sql(
+        database,
+        "insert into sync_run (project_doc_id, status, started_at, claim_id, claimed_until) values"
+        f"('{sources[3]}', 'running', now(), gen_random_uuid(), now())",
+    )
+    secret = SECRETS["github_webhook_secret"]
+    settings = {"sync_concurrency": 0, "sync_max_queued": 2, "github_webhook_secret": secret}
+    with serving(database, **settings) as client:
+
+        def request(source: str) -> httpx.Response:
+            return client.post(f"/api/project-docs/{source}/sync")
+
+        def push(source: str, delivery: str) -> httpx.Response:
+            return GITHUB.push(SOURCE["github_url"], id_=delivery).send(client, source)
+
+        first, second = request(sources[0]), push(sources[1], "one")
+        assert [first.status_code, second.status_code] == [202, 202]
+        for refused in (request(sources[2]), push(sources[2], "two"), push(sources[3], "three")):
+            assert assert_problem(refused, 503)["detail"] == QUEUE_FULL
+            assert refused.headers["retry-after"]
+        for source, response in ((sources[0], first), (sources[1], second)):
+            for again in (request(source), push(source, "four")):
+                assert again.headers["location"] == response.headers["location"]
+        assert request(sources[3]).status_code == 202  # is running
+        assert_problem(request(UNKNOWN), 404)
+        # Nothing of a refused delivery is stored: when it comes again, it is not known.
+        run_sql(database, "delete from sync_run where status = 'queued'")
+        assert push(sources[2], "two").status_code == 202
+        assert push(sources[3], "three").status_code == 202
+    assert run_sql(database, RUNS) == [("queued", 2), ("running", 1)]
+
+
+def test_periodic_syncs_keep_to_the_limit_of_queued_runs(database: str) -> None:
+    run_sql(database, ADD_PROJECTS.format(1), ADD_SOURCES.format(7))
+    settings = {"sync_concurrency": 0, "sync_max_queued": 3, "sync_every_minutes": 1.0}
+    with serving(database, **settings) as client:
+        eventually(lambda: run_sql(database, RUNS) == [("queued", 3)], 20)
+        (other,) = run_sql(
+            database,
+            "select id from project_doc where id not in (select project_doc_id from sync_run)",
+        )[0]
+        assert_problem(client.post(f"/api/project-docs/{other}/sync"), 503)
+        # There is room again for the sources that have none yet.
+        run_sql(
+            database,
+            "update sync_run set status = 'failed', finished_at = now() where status = 'queued'",
+        )
+        eventually(lambda: run_sql(database, RUNS) == [("failed", 3), ("queued", 3)], 30)
 
 
 def test_documents_of_a_projects_sources_together_are_limited(

@@ -495,9 +495,25 @@ def test_a_push_during_a_run_starts_another_run(hooked: Hub) -> None:
     first = hooked.client.post(f"/api/project-docs/{source}/sync").headers["location"]
     eventually(lambda: len(hooked.server.requests) >= 2)
     pushed = remote.commit({"a.md": b"new" * 1000})
-    delivery = GITHUB.push(remote.url, after=pushed)
-    assert delivery.send(hooked.client, source).headers["location"] == first
+    queued = {
+        GITHUB.push(remote.url, after=pushed).send(hooked.client, source).headers["location"]
+        for _ in range(3)
+    }
+    assert len(queued) == 1
+    (second,) = queued
+    assert second != first
+    # A request for a sync is given the queued run, and people see how the running one gets on.
+    requested = hooked.client.post(f"/api/project-docs/{source}/sync").headers["location"]
+    assert requested == second
+    assert hooked.client.get(second).json()["status"] == "queued"
+    assert hooked.client.get(first).json()["status"] == "running"
+    assert hooked.status(source)["status"] == "syncing"
+    (listed,) = hooked.client.get(f"/api/projects/{project}/docs").json()
+    shown = hooked.client.get(f"/api/project-docs/{source}").json()
+    assert first.endswith(listed["last_run"]["id"])
+    assert first.endswith(shown["last_run"]["id"])
     hooked.server.behaviour.resume.set()
     assert hooked.wait(first)["status"] == "completed"
-    eventually(lambda: hooked.document(project, "a.md")["content"].startswith("new"))
+    assert hooked.wait(second)["status"] == "completed"
+    assert hooked.document(project, "a.md")["content"].startswith("new")
     assert len(hooked.client.get(f"/api/project-docs/{source}/syncs").json()) == 2

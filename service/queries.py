@@ -28,6 +28,10 @@ Row: TypeAlias = asyncpg.Record
 # frozen or unreachable server does not respond, so this much later the connection is cut.
 CANCEL_SECONDS: Final = 0.5
 
+# If a worker freezes or loses its connection between two statements of a transaction, the server
+# ends it: its locks would hold up all other workers until TCP gives up, after hours.
+BEGIN: Final = "begin; set local idle_in_transaction_session_timeout = '10s'"
+
 # Reasons for which the server may not respond to a rollback, either.
 NO_RESPONSE: Final = ("timeout", "unreachable")
 
@@ -86,8 +90,7 @@ class Connection(Queries):
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         """Commit at the end of the block, or roll back if the block raises."""
-        transaction = self._connection.transaction()
-        await self.run_statement(lambda _, __: transaction.start())
+        await self.execute(BEGIN)
         try:
             yield
         except BaseException as error:
@@ -99,9 +102,9 @@ class Connection(Queries):
                 self._connection.terminate()  # a rollback would time out, too
             else:
                 with suppress(DatabaseUnavailable):
-                    await self.run_statement(lambda _, __: transaction.rollback())
+                    await self.execute("rollback")
             raise
-        await self.run_statement(lambda _, __: transaction.commit())
+        await self.execute("commit")
 
     async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
         # Cancelling a task or a statement waits for a response of the server; terminating waits

@@ -278,3 +278,23 @@ async def test_one_of_two_deadlocked_transactions_may_be_retried(things: Databas
     assert len(errors) == 1
     assert isinstance(errors[0], DatabaseUnavailable)
     assert await things.fetch_value("select count(*) from thing where name = 'x'") == 2
+
+
+async def test_a_transaction_of_a_frozen_worker_gives_its_locks_back(
+    things: Database, database: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with things.transaction() as transaction:
+            await transaction.execute("update thing set name = 'x' where id = 1")
+            # Blocks this worker's event loop until the server has ended its transaction.
+            run_sql(
+                database,
+                "set statement_timeout = '30s'",
+                "update thing set name = 'other' where id = 1",
+            )
+            await transaction.execute("select")
+    assert await things.fetch_value("select name from thing where id = 1") == "other"
+    assert (
+        await things.fetch_value("select current_setting('idle_in_transaction_session_timeout')")
+        == "0"
+    )

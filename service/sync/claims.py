@@ -35,12 +35,12 @@ DATABASE_AWAY: Final = (
     f"The database was away or too slow {MAX_ATTEMPTS} times while this ran; try later."
 )
 
-# If a worker freezes or loses its connection while it writes, PostgreSQL ends the transaction.
+# If a worker freezes or loses its connection while it writes, PostgreSQL ends the transaction, as
+# it ends every one of the service that is idle for 10 s.
 # PostgreSQL 17 and newer have transaction_timeout, which also limits a transaction of many short
 # statements.
 HOLD_LIMITS: Final = {
     "statement_timeout": "10s",
-    "idle_in_transaction_session_timeout": "10s",
     "transaction_timeout": "300s",
 }
 

@@ -10,11 +10,16 @@ the future counts as a clock that was set back.
 
 from __future__ import annotations
 
+import asyncio
+import time
+from itertools import count
 from typing import TYPE_CHECKING, Final, LiteralString
+from uuid import uuid4
 
 import asyncpg
 
 from service.database import LOCK_LIMIT
+from service.database_errors import DatabaseUnavailable
 from service.problems import Problem
 from service.sync.pushes import lock_pushes, record_push
 
@@ -26,6 +31,16 @@ if TYPE_CHECKING:
 
 MISSING_SOURCE: Final = "There is no such project doc."
 QUEUE_FULL: Final = "Too many syncs are queued already; try again later."
+
+# A delivery is stored again after an error of these reasons, with growing pauses, and not after
+# REPEAT_SECONDS. Hosts wait for a response for about 10 s.
+MOMENTARY: Final = frozenset({"conflict", "locked", "read_only", "schema_changed", "unreachable"})
+PAUSE_SECONDS: Final = 0.1
+REPEAT_SECONDS: Final = 2.0
+
+# How long periodic syncs wait for another transaction: for many sources at once, and for one.
+LOCK_SECONDS: Final = 0.25
+SHORT_LOCK_SECONDS: Final = 0.01
 
 # Whether a time lies within the last $1 minutes. Not if it lies in the future: after the clock was
 # set back, nothing would be due until the clock has caught up.
@@ -51,8 +66,34 @@ async def request_sync_of_push(
 ) -> UUID | None:
     """Request a run that has to find a push; return its id, or None for a known delivery.
 
-    Both are stored, or neither. Raises the Problems of request_sync.
+    Both are stored, or neither. Raises the Problems of request_sync. Tries again where the database
+    could not do it for a moment: hosts such as GitHub do not send a delivery again by themselves.
     """
+    delivery_id = delivery_id or str(uuid4())
+    last_start = time.monotonic() + REPEAT_SECONDS
+    for attempt in count():
+        try:
+            return await _store_push(
+                database, source_id, push, delivery_id, max_queued, is_repeated=attempt > 0
+            )
+        except DatabaseUnavailable as error:
+            pause = PAUSE_SECONDS * 2**attempt
+            if error.reason not in MOMENTARY or time.monotonic() + pause > last_start:
+                raise
+        # Without a connection, so that deliveries that wait do not fill the pool.
+        await asyncio.sleep(pause)
+    raise AssertionError  # count() has no end
+
+
+async def _store_push(
+    database: Database,
+    source_id: UUID,
+    push: Push,
+    delivery_id: str,
+    max_queued: int,
+    *,
+    is_repeated: bool,
+) -> UUID | None:
     async with database.transaction() as transaction:
         # The source's row first, and with the lock that the other rows need anyway, so that this
         # and a deletion of the source cannot deadlock.
@@ -69,7 +110,8 @@ async def request_sync_of_push(
         if source is None:
             raise Problem("not_found", MISSING_SOURCE)
         await lock_pushes(transaction, source_id)
-        if not await record_push(transaction, source_id, push, delivery_id):
+        # If only the response to a first commit was lost, the delivery is known, and not its run.
+        if not await record_push(transaction, source_id, push, delivery_id) and not is_repeated:
             return None
         return await request_sync(transaction, source_id, max_queued, after_push=True)
 
@@ -153,14 +195,12 @@ async def request_due_syncs(database: Database, every_minutes: float, max_queued
     """Queue a run of each source without an unfinished run or one of the last `every_minutes`.
 
     The sources that have waited for longest first, until `max_queued` runs are queued. A run that
-    waits until its `not_before` becomes due at once.
+    waits until its `not_before` becomes due at once. A source that another transaction holds up is
+    left to a later call.
     """
-    await database.execute(
+    rows = await database.fetch(
         f"""
-        with limits as materialized (
-            select {LOCK_LIMIT}, $2 - count(*) as free
-            from (select from sync_run where status = 'queued' limit $2) as queued
-        ), waiting as (
+        with waiting as (
             update sync_run
             set not_before = null
             where id in (
@@ -175,32 +215,63 @@ async def request_due_syncs(database: Database, every_minutes: float, max_queued
                 )
                 for update skip locked
             )
-        ), due as materialized (
-            select project_doc.id, latest.number
-            from project_doc
-            left join lateral (
-                select number, {IS_RECENT} as is_recent
-                from sync_run
-                where project_doc_id = project_doc.id
-                order by number desc
-                limit 1
-            ) as latest on true
-            where latest.is_recent is not true and not exists (
-                select from sync_run where project_doc_id = project_doc.id and finished_at is null
-            )
-            order by latest.number nulls first
-            limit (select free from limits)
         )
-        insert into sync_run (project_doc_id)
         select project_doc.id
         from project_doc
-        where id in (select id from due)
-        -- In one order, so that two workers that do this at once cannot deadlock.
-        order by id
-        -- Not waiting for sources that are being deleted: they need no run.
-        for key share skip locked
-        on conflict (project_doc_id) where status = 'queued' do nothing
+        left join lateral (
+            select number, {IS_RECENT} as is_recent
+            from sync_run
+            where project_doc_id = project_doc.id
+            order by number desc
+            limit 1
+        ) as latest on true
+        where latest.is_recent is not true and not exists (
+            select from sync_run where project_doc_id = project_doc.id and finished_at is null
+        )
+        order by latest.number nulls first
+        limit (
+            select $2 - count(*)
+            from (select from sync_run where status = 'queued' limit $2) as queued
+        )
         """,
         every_minutes,
         max_queued,
+    )
+    due: list[UUID] = [row["id"] for row in rows]
+    if not due:
+        return
+    try:
+        await _queue_runs(database, due, LOCK_SECONDS)
+    except DatabaseUnavailable as error:
+        if error.reason != "locked":
+            raise
+        # Another transaction has queued a run and not ended, maybe for long. One by one, the other
+        # sources are not held up.
+        for source_id in due:
+            try:
+                await _queue_runs(database, [source_id], SHORT_LOCK_SECONDS)
+            except DatabaseUnavailable as one_error:
+                if one_error.reason != "locked":
+                    raise
+
+
+async def _queue_runs(database: Database, source_ids: list[UUID], lock_seconds: float) -> None:
+    """Queue a run of each source without a queued one, or raise DatabaseUnavailable `locked`."""
+    await database.execute(
+        """
+        with limits as materialized (
+            select set_config('lock_timeout', $2::float8 * 1000 || 'ms', true)
+        )
+        insert into sync_run (project_doc_id)
+        select project_doc.id
+        from project_doc, limits
+        where id = any($1::uuid[])
+        -- In one order, so that two workers that do this at once cannot deadlock.
+        order by id
+        -- Not waiting for sources that are being deleted: they need no run.
+        for key share of project_doc skip locked
+        on conflict (project_doc_id) where status = 'queued' do nothing
+        """,
+        source_ids,
+        lock_seconds,
     )

@@ -106,3 +106,23 @@ def test_due_syncs_do_not_wait_for_a_source_that_is_being_deleted(
         connection.execute("delete from project_doc where id = %s", [deleted])
         asyncio.run(request())
         assert run_sql(database, "select project_doc_id::text from sync_run") == [(other,)]
+
+
+def test_an_open_transaction_does_not_hold_up_the_due_syncs_of_other_sources(
+    database: str, git: GitServer
+) -> None:
+    async def request() -> None:
+        async with open_database(database, 1, Metrics()) as pool:
+            await request_due_syncs(pool, 1, 100)
+
+    sources = {create_source(database, git.create(name)) for name in "abcd"}
+    stuck = sorted(sources)[1:3]
+    with psycopg.connect(database) as connection:
+        for source in stuck:
+            connection.execute("insert into sync_run (project_doc_id) values (%s)", [source])
+        asyncio.run(request())
+        runs = "select project_doc_id::text from sync_run"
+        assert {source for (source,) in run_sql(database, runs)} == sources - set(stuck)
+        connection.rollback()
+    asyncio.run(request())
+    assert {source for (source,) in run_sql(database, runs)} == sources

@@ -24,8 +24,11 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 LOG_BYTES: Final = 64 * 1024
 
 # What the postmaster logs for SIGTERM, SIGINT and SIGQUIT, also for those of `pg_ctl stop`. Its
-# messages are in English, as initdb's environment asks.
-_STOP: Final = re.compile(rb"received (smart|fast|immediate) shutdown request")
+# messages are in English, as initdb's environment asks. Only a whole line counts, whose first colon
+# with a space is that of LOG: a client's text in the line of an error may have the same words.
+_STOP: Final = re.compile(
+    rb"^(?!\t)(?:(?!: ).)*LOG:  received (?:smart|fast|immediate) shutdown request$", re.MULTILINE
+)
 
 
 class Restarts:

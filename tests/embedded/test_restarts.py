@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from service.embedded import restarts
@@ -83,6 +85,26 @@ def test_a_server_that_was_stopped_on_purpose_stays_stopped(
         with server(folder):  # such as `just migrate`
             assert responds(dsn)
         assert responds(dsn)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "received fast shutdown request",
+        "\n2026-11-26 16:33:46 UTC [1] LOG:  received fast shutdown request\n",
+        "LOG:  received smart shutdown request",
+    ],
+)
+def test_a_text_of_a_client_in_the_server_log_is_no_stop(folder: Path, text: str) -> None:
+    postgres = server(folder)
+    with postgres as dsn, postgres.restarting():
+        run_sql(dsn, "create table project (name text unique)")
+        for _ in range(2):  # the second is an error, which names the value
+            with suppress(psycopg.errors.UniqueViolation):
+                run_sql(dsn, f"insert into project values ('{text}') -- {text.strip()}")
+        assert text.strip() in (folder / "server.log").read_text()
+        kill(folder)
+        eventually(lambda: responds(dsn), seconds=30)
 
 
 @pytest.mark.parametrize("part", ["", "data"])

@@ -30,11 +30,12 @@ _CONTROLS_BUT_SPACE: Final = bytes({*range(0x20), 0x7F} - {*b"\t\n\v\f\r\x1b"})
 DIRECTION: Final = re.compile("[\u202a-\u202e\u2066-\u206f]")
 
 # Characters without a glyph: those of Unicode's property Default_Ignorable_Code_Point, the blank
-# pattern of Braille, the null notehead, and the anchors of annotations and embedded objects.
+# pattern of Braille, the null notehead, the anchors of annotations and embedded objects, and the
+# joiners of hieroglyphs.
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U0001bca0-\U0001bca3\U0001d159"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
 # White space, and those invisible characters that mean nothing at the ends of a text. Joiners,

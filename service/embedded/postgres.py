@@ -318,5 +318,7 @@ def _read_or_empty(path: Path) -> str:
 
 
 def _first_error(output: str) -> str:
-    lines = re.findall(r"(?:error|FATAL|PANIC): +(.+)", output) or output.splitlines()[-1:]
+    # Without what clients were told while the server was starting: that is no reason.
+    own = [line for line in output.splitlines() if "FATAL:  the database system is " not in line]
+    lines = re.findall(r"(?:error|FATAL|PANIC): +(.+)", "\n".join(own)) or own[-1:]
     return lines[0] if lines else "it says nothing"

@@ -444,6 +444,19 @@ def test_a_refused_setting_is_named_and_leaves_no_process(folder: Path) -> None:
     assert not is_running(folder)
 
 
+def test_a_failed_start_names_the_cause_and_not_what_clients_were_told(folder: Path) -> None:
+    with server(folder):
+        pass
+    (folder / "data/recovery.signal").touch()
+    for log in (folder / "data/pg_wal").glob("0*"):
+        log.unlink()
+    with pytest.raises(EmbeddedPostgresError) as error:
+        server(folder, FAST | {"restore_command": "sleep 1; false"}).start()
+    assert "the database system is starting up" in (folder / "server.log").read_text()
+    assert "starting up" not in one_line(error)
+    assert "could not locate" in one_line(error)
+
+
 def test_a_start_keeps_one_older_log(folder: Path) -> None:
     for run in ("first", "second", "third"):
         with server(folder):

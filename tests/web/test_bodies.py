@@ -47,7 +47,8 @@ def test_names_are_trimmed_and_unknown_fields_ignored(
 
 INVISIBLE = (
     "\u200b\u00ad\u034f\u061c\u115f\u1160\u17b4\u180b\u180e\u200c\u200d\u200e\u200f\u2060\u2064\u2800\u3164"
-    "\ufe0f\ufeff\uffa0\ufff9\ufffc\U0001bca0\U0001d159\U0001d173\U000e0001\U000e0041\U000e0100\U000e0fff"
+    "\ufe0f\ufeff\uffa0\ufff9\ufffc\U00013430\U0001343f\U0001bca0\U0001d159\U0001d173"
+    "\U000e0001\U000e0041\U000e0100\U000e0fff"
     # combining marks, which need another character
     "\u0301\u20dd\u0e31\u3099"
 )

@@ -10,6 +10,7 @@ import pytest
 from tests.support.git_server import FIRST_COMMIT, Link
 from tests.support.hub import Hub, counts, row_versions, running_hub
 from tests.support.postgres import run_sql
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,6 +235,7 @@ def test_a_run_takes_another_temporary_folder_where_the_wanted_one_went_away(
         remote.commit({"a.md": b"1"})
         source = hub.create_source(hub.create_project(), remote)
         assert hub.sync(source)["status"] == "completed"
+        eventually(lambda: not any(temporary.iterdir()))  # after the run
         temporary.rmdir()
         remote.commit({"a.md": b"2"})
         assert hub.sync(source)["status"] == "completed"

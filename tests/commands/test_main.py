@@ -60,6 +60,31 @@ def test_ctrl_c_stops_the_embedded_database(tmp_path: Path, start_service: Start
     assert "Traceback" not in service.log.read_text()
 
 
+# Runs `python -m service status`, and sends it SIGINT when it imports its settings' library.
+INTERRUPTED_IMPORT = """
+import runpy, signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "marshmallow":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = ["status"]
+runpy.run_module("service", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_ctrl_c_during_the_imports_is_one_error_line() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 130
+    assert result.stderr == "error: interrupted\n"
+
+
 def test_a_bad_migration_file_prevents_serving_with_one_error_line(tmp_path: Path) -> None:
     for folder in ("service", "sql"):
         shutil.copytree(ROOT / folder, tmp_path / folder)

@@ -8,7 +8,8 @@ A connection is in one of these states, and its client may keep it there for a l
              that comes after its response is dropped: MAX_UNREAD_BYTES
     running  the request is complete, its response is not: no limit here. More requests may wait
              in uvicorn's pipeline: MAX_WAITING
-    stalled  the client does not read what the service sent: STALL_SECONDS
+    stalled  the client does not read what the service sent: STALL_SECONDS. One that reads slowly
+             is cut off where others wait for the room of its response; see web/large_bodies.py
     idle     every response is sent: KEEP_ALIVE_SECONDS
 
 A new connection is in head. A request takes it through head, body and running to idle, and the
@@ -18,7 +19,10 @@ the connection is stalled, whichever state it was in.
 
 from __future__ import annotations
 
+import fcntl
 import re
+import sys
+import termios
 import time
 import uuid
 from http import HTTPStatus
@@ -29,6 +33,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.web.hosts import read_host
+from service.web.large_bodies import READING
 from service.web.problem_response import PROBLEM_TYPE, problem_bytes, status_name
 from service.web.request_context import SECURITY_HEADERS
 
@@ -257,6 +262,9 @@ class HttpProtocol(HttpToolsProtocol):
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         unsent = self.transport.get_write_buffer_size()
+        if unsent and self._is_in_the_way(unsent):
+            self._end_late("stalled")
+            return
         if unsent:
             state, allowed = "stalled", STALL_SECONDS
         elif not self._is_in_head:
@@ -273,6 +281,23 @@ class HttpProtocol(HttpToolsProtocol):
             self._seen, self._seen_since = (state, cycle, unsent), now
         elif now - self._seen_since > allowed and (unsent or not self.transport.is_closing()):
             self._end_late(state)
+
+    def _is_in_the_way(self, unsent: int) -> bool:
+        """Return whether others lack the room that this client's slow reading takes."""
+        running = self._running
+        if running is None or running.response_complete:
+            return False
+        reading = cast("dict[str, Any]", running.scope)["state"].get(READING)
+        if reading is None or not self.app_state["large_bodies"].room.is_short:
+            return False
+        return reading.is_slow(unsent + self._count_queued(), time.monotonic())
+
+    def _count_queued(self) -> int:
+        """Return the bytes that the kernel has taken, and the client has not; 0 if not known."""
+        if sys.platform != "linux":
+            return 0
+        count = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(count, sys.byteorder)
 
     def _end_late(self, state: str) -> None:
         if state == "head" and self._is_head_begun():

@@ -3,12 +3,14 @@
 A client that reads slowly keeps its response in memory, and many clients may ask for large ones at
 once. So a response of more than WHOLE bytes takes room for as long as it is held: before it is
 made, where its size is known by then, and otherwise when it is sent. Without room the request waits
-in turn, and then gets a 503. A body that several clients ask for at the same time is made once.
+in turn, and then gets a 503; meanwhile clients that read too slowly are cut off. A body that
+several clients ask for at the same time is made once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,7 +21,7 @@ from service.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-    from starlette.types import Message, Scope
+    from starlette.types import Message, Scope, Send
 
 T = TypeVar("T")
 
@@ -30,6 +32,14 @@ ROOM: Final = 128 * 1024 * 1024  # bytes, in each worker
 WAIT_SECONDS: Final = 10.0
 
 NO_ROOM: Final = "Too many large responses wait for their clients to read them."
+
+# Where others lack room, a client is cut off that has read fewer bytes a second than this, from the
+# start of its large response, after GRACE_SECONDS. While there is room it may read slowly.
+LOWEST_SPEED: Final = 64 * 1024
+GRACE_SECONDS: Final = 10.0
+
+# A request that was refused for lack of room is expected again within this time; see Retry-After.
+REFUSED_SECONDS: Final = 10.0
 
 # So long after a large response, free memory is returned to the system, if no other is under way:
 # glibc keeps it for the threads that had it.
@@ -44,6 +54,8 @@ WRITING_THREADS: Final = 2
 
 # In the state of a request: what to call when its response has ended.
 RELEASES: Final = "releases"
+# There, too: the Reading of a response that has room.
+READING: Final = "reading"
 
 
 class Share:
@@ -64,6 +76,30 @@ class Share:
         self.shrink(0)
 
 
+class Reading:
+    """How fast a client reads a response that has room."""
+
+    def __init__(self) -> None:
+        self._started = 0.0
+        self._sent = 0
+
+    def sending(self, send: Send) -> Send:
+        """Return `send`, with its bytes counted."""
+
+        async def send_counted(message: Message) -> None:
+            self._started = self._started or time.monotonic()
+            self._sent += len(message.get("body", b""))
+            await send(message)
+
+        return send_counted
+
+    def is_slow(self, unread: int, now: float) -> bool:
+        """Return whether the client reads too slowly; it has not read `unread` of what was sent."""
+        seconds = now - self._started
+        is_slow = self._sent - unread < LOWEST_SPEED * seconds
+        return self._started > 0 and seconds > GRACE_SECONDS and is_slow
+
+
 class Room:
     """A number of bytes, shared out in the order in which shares are asked for."""
 
@@ -71,12 +107,22 @@ class Room:
         self.size = size
         self.free = size
         self._when_empty = when_empty
+        self._refused_at = float("-inf")
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @property
     def waiting(self) -> int:
         """How many wait for their share."""
         return len(self._waiting)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a request waits for room, or was refused for lack of it and may come again."""
+        return self.waiting > 0 or time.monotonic() < self._refused_at + REFUSED_SECONDS
+
+    def _refuse(self) -> Problem:
+        self._refused_at = time.monotonic()
+        return Problem("unavailable", NO_ROOM)
 
     def _limit(self, size: int) -> int:
         return min(size, self.size)  # what is larger than the room gets all of it
@@ -88,7 +134,7 @@ class Room:
         """
         size = self._limit(size)
         if size > self.free:
-            raise Problem("unavailable", NO_ROOM)
+            raise self._refuse()
         self.free -= size
         return Share(self, size)
 
@@ -109,7 +155,7 @@ class Room:
                         self._waiting.remove((size, turn))
                     self._give_turns()
                 if isinstance(error, TimeoutError):
-                    raise Problem("unavailable", NO_ROOM) from None
+                    raise self._refuse() from None
                 raise
         else:
             self.free -= size
@@ -261,7 +307,9 @@ def take_room(scope: Scope, message: Message) -> None:
 
 def release_at_end(scope: Scope, release: Callable[[], None]) -> None:
     """Call `release` when the request has ended: its response is sent, or its client is gone."""
-    scope["state"].setdefault(RELEASES, []).append(release)
+    state = scope["state"]
+    state.setdefault(RELEASES, []).append(release)
+    state.setdefault(READING, Reading())
 
 
 def release_all(scope: Scope) -> None:

@@ -14,7 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.logs import REQUEST_FIELDS
 from service.web.compression import Compression, depends_on_encoding, vary_if_tagged
-from service.web.large_bodies import RELEASES, WHOLE, release_all, take_room
+from service.web.large_bodies import READING, RELEASES, WHOLE, release_all, take_room
 from service.web.pieces import send_in_pieces
 
 if TYPE_CHECKING:
@@ -129,10 +129,11 @@ class RequestContext:
                 await send(first)
             elif stream is not None:
                 message = await stream.compress(message)
+            target = state[READING].sending(send) if READING in state else send
             if len(message.get("body", b"")) > WHOLE:
-                await send_in_pieces(send, message)
+                await send_in_pieces(target, message)
             else:
-                await send(message)
+                await target(message)
 
         self._metrics.requests_in_flight += 1
         try:

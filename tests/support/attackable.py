@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from service.shared_values import SharedValues
     from service.state import Request
 
 
@@ -73,8 +74,8 @@ ROUTES = [
 ]
 
 
-def create_attackable_app(settings: Settings) -> Starlette:
-    app = create_app(settings)
+def create_attackable_app(settings: Settings, shared: SharedValues | None = None) -> Starlette:
+    app = create_app(settings, shared)
     # Not in the routes of the service: every one of those must be in the OpenAPI document.
     app.router.default = SegmentRouter(ROUTES)
     return app

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,14 @@ from starlette.routing import Route
 
 from service.problems import Problem
 from service.web import large_bodies
-from service.web.large_bodies import WHOLE, Room, trim_memory
+from service.web.large_bodies import (
+    GRACE_SECONDS,
+    LOWEST_SPEED,
+    WHOLE,
+    Reading,
+    Room,
+    trim_memory,
+)
 from tests.support.problems import assert_problem
 from tests.support.service import serving
 from tests.support.waiting import eventually
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
+    from starlette.types import Message
 
     from service.state import Request
     from service.web.large_bodies import Share
@@ -94,6 +103,29 @@ def test_without_room_in_time_there_is_a_problem_and_the_next_ones_get_their_tur
     asyncio.run(run())
 
 
+def test_only_a_client_that_reads_slowly_on_average_after_a_while_is_slow() -> None:
+    async def send(_: Message) -> None:
+        pass
+
+    async def run() -> None:
+        reading = Reading()
+        started = time.monotonic()
+        assert not reading.is_slow(0, started + 1000)  # nothing was sent yet
+        sent = 20 * LOWEST_SPEED
+        await reading.sending(send)({"type": "http.response.body", "body": bytes(sent)})
+        for seconds, unread, expected in [
+            (GRACE_SECONDS - 1, sent, False),
+            (GRACE_SECONDS + 2, sent, True),
+            (GRACE_SECONDS + 2, sent // 2, True),
+            (GRACE_SECONDS + 2, sent // 4, False),
+            (GRACE_SECONDS + 2, 0, False),
+            (25, 0, True),
+        ]:
+            assert reading.is_slow(unread, started + seconds) is expected, seconds
+
+    asyncio.run(run())
+
+
 def test_an_empty_room_is_told_each_time() -> None:
     async def run() -> None:
         emptied: list[int] = []
@@ -136,6 +168,7 @@ def test_turns_that_end_while_they_come_lose_no_room() -> None:
 # --- over HTTP
 
 EVENTS: dict[str, asyncio.Event] = {}
+ASKED: list[str] = []
 MADE: list[str] = []
 CLOSED: list[str] = []
 
@@ -152,6 +185,7 @@ async def free(request: Request) -> Response:
 async def used(request: Request) -> Response:
     """Respond with a body of a key, when it may be made."""
     key = request.query_params["key"]
+    ASKED.append(key)
 
     async def make(share: Share) -> str:
         MADE.append(key)
@@ -175,7 +209,7 @@ async def finish(request: Request) -> Response:
 @pytest.fixture
 def client(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     monkeypatch.setattr(large_bodies, "ROOM", ROOM)
-    for found in (EVENTS, MADE, CLOSED):
+    for found in (EVENTS, ASKED, MADE, CLOSED):
         found.clear()
     functions = (whole, free, used, finish)
     routes = [Route(f"/{function.__name__}", function) for function in functions]
@@ -233,7 +267,7 @@ def test_a_body_is_made_once_for_all_who_ask_at_the_same_time(
 ) -> None:
     with ThreadPoolExecutor(1) as one:
         responses = one.submit(together, 8, lambda: client.get("/used?key=a").text)
-        eventually(lambda: room_of(client) == ROOM - 1_000_000)
+        eventually(lambda: ASKED == ["a"] * 8 and room_of(client) == ROOM - 1_000_000)
         other = one.submit(client.get, "/used?key=b")
         client.get("/finish?key=a")
         assert responses.result() == ["body 1"] * 8

@@ -191,6 +191,10 @@ class QueuedStream(io.TextIOBase):
         """Return True."""
         return True
 
+    def flush(self) -> None:
+        """Wait until all is written, as LogQueue.flush does: no line of the log calls this."""
+        self._queue.flush()
+
     def write(self, text: str, /) -> int:
         """Queue the text; return its length."""
         self._queue.put(text)

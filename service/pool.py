@@ -25,6 +25,16 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 RETRY_SECONDS: Final = 0.1
 LONGEST_RETRY_SECONDS: Final = 0.5
 
+# Errors of opening a connection: of the network, of the server, or no server as the URL wants it.
+# ValueError: the URL has a part that asyncpg cannot use.
+REFUSALS: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ValueError,
+)
+
 # Errors of giving a connection back.
 DROPPED: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -65,8 +75,7 @@ class Pool:
         except TimeoutError as error:
             reason = "pool_timeout" if self._turns.locked() else "timeout"
             raise DatabaseUnavailable(reason) from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            # ValueError: the URL has a part that asyncpg cannot use.
+        except REFUSALS as error:
             raise DatabaseUnavailable("unreachable") from error
         finally:
             self._waiting -= 1

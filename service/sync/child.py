@@ -66,6 +66,9 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 # is stuck in a loop and has no worker any more.
 CPU_SECONDS_MORE: Final = 60
 
+# Of the RuntimeError that Python raises where memory for a thread is lacking.
+NO_THREAD: Final = "can't start new thread"
+
 REPORT_SECONDS: Final = 0.5
 
 # A run uses one connection at a time.
@@ -195,7 +198,9 @@ async def _do_run(
         return {"end": "database_unavailable", "reason": error.reason}
     except MemoryError:
         return {"end": "out_of_memory", "is_last": True}
-    except Exception:
+    except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+            return {"end": "out_of_memory", "is_last": True}
         log.exception("sync_fault", project_doc_id=str(claim.source_id))
         return {"end": "fault", "is_last": True}
     finally:

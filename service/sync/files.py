@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from service.documents.metadata import read_metadata
 from service.documents.text import Unreadable, read_text
 from service.git.contents import MAX_FILE_BYTES
 from service.git.errors import GitError
+from service.memory import trim_memory
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
 from service.sync.skipped import SkippedFile
+from service.sync.turns import take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +34,9 @@ BYTES_PER_STATEMENT: Final = 4_000_000
 
 # Documents that a thread reads in one call, which goes on to its end when the run is cancelled.
 READ_AT_ONCE: Final = 50
+
+# A text of more bytes may take much memory, and is read in turn.
+LARGE_TEXT: Final = 64 * 1024
 
 Item = TypeVar("Item")
 
@@ -112,6 +118,11 @@ class Contents:
             raise UnavailableError
         return self._blobs.read(blob_id)
 
+    def size(self, blob_id: str) -> int:
+        """Return the size of a content that `read` returns, or 0."""
+        copy = self._copies.get(blob_id)
+        return copy.size if copy else self.fetched_size(blob_id)
+
     def fetched_size(self, blob_id: str) -> int:
         """Return the size of a content in bytes, or 0 if it was not fetched."""
         return self._blobs.sizes.get(blob_id, 0)
@@ -134,7 +145,11 @@ class Contents:
 
 
 async def read_files(
-    files: Sequence[WantedFile], contents: Contents, max_bytes: int, progress: Progress
+    files: Sequence[WantedFile],
+    contents: Contents,
+    max_bytes: int,
+    progress: Progress,
+    turns: int | None,
 ) -> tuple[list[ReadFile], list[SkippedFile]]:
     """Return the documents with their metadata, and the files without a readable text.
 
@@ -173,14 +188,35 @@ async def read_files(
         return size
 
     total = 0
-    for start in range(0, len(files), READ_AT_ONCE):
-        total += await asyncio.to_thread(read_batch, files[start : start + READ_AT_ONCE])
+    for batch in _batches_to_read(files, contents):
+        needs_turn = contents.size(batch[0].blob_id) > LARGE_TEXT
+        async with take_turn(turns) if needs_turn else nullcontext():
+            total += await asyncio.to_thread(read_batch, batch)
+            if needs_turn:
+                trim_memory()  # before the next one has its turn
         if total > max_bytes:
             raise GitError(
                 f"The new documents and what is listed of them have more than {max_bytes:,} bytes "
                 "together: name a folder, or raise SYNC_MAX_BYTES."
             )
     return read, skipped
+
+
+def _batches_to_read(
+    files: Sequence[WantedFile], contents: Contents
+) -> Iterator[Sequence[WantedFile]]:
+    """Yield up to READ_AT_ONCE files together, and each large one alone."""
+    batch: list[WantedFile] = []
+    for file in files:
+        if contents.size(file.blob_id) > LARGE_TEXT:
+            yield [file]
+            continue
+        batch.append(file)
+        if len(batch) == READ_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 async def write_files(

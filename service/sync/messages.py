@@ -41,6 +41,8 @@ class RunOptions:
     max_files: int
     max_bytes: int
     max_documents_per_project: int
+    # The descriptor of open_turns, which the process inherits.
+    turns: int | None = None
 
 
 class Outcome(NamedTuple):

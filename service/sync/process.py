@@ -92,7 +92,7 @@ class RunProcess:
         """Start a process and wait until it is ready. Raises OSError and ProcessEndedError."""
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MESSAGE_BYTES_MAX)
-        starting = asyncio.ensure_future(_start_python(theirs))
+        starting = asyncio.ensure_future(_start_python(theirs, options.turns))
         starting.add_done_callback(lambda _: theirs.close())
         try:
             # Cancelling a start does not prevent it: let it finish, then kill the process.
@@ -211,7 +211,7 @@ def _environment() -> dict[str, str]:
     return ARENAS | inherited
 
 
-async def _start_python(stdin: socket.socket) -> asyncio.subprocess.Process:
+async def _start_python(stdin: socket.socket, turns: int | None) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *_command(),
         stdin=stdin.fileno(),
@@ -219,6 +219,7 @@ async def _start_python(stdin: socket.socket) -> asyncio.subprocess.Process:
         # Where standard error was closed, its number may be that of another file.
         stderr=None if sys.stderr else asyncio.subprocess.DEVNULL,
         env=_environment(),
+        pass_fds=() if turns is None else (turns,),
         # A terminal sends its Ctrl-C to a process group: the worker decides about its runs.
         start_new_session=True,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -16,6 +17,7 @@ from service.database_errors import DatabaseUnavailable
 from service.sync.claims import ClaimLostError
 from service.sync.messages import Outcome
 from service.sync.process import ProcessEndedError, RunFailedError, RunProcess
+from service.sync.turns import open_turns
 
 if TYPE_CHECKING:
     from service.sync.claims import Claim
@@ -43,7 +45,8 @@ class RunProcesses:
     """The processes of one worker, and which of them are idle."""
 
     def __init__(self, options: RunOptions) -> None:
-        self._options = options
+        # For as long as the worker runs, so that each process has the same file.
+        self._options = replace(options, turns=open_turns())
         self._busy: dict[RunProcess, Progress] = {}
         self._idle: dict[RunProcess, asyncio.TimerHandle] = {}
         self._freed = asyncio.Event()

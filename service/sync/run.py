@@ -157,7 +157,9 @@ class _Pass:
         with open_spool() as spool:
             contents = Contents(blobs, spool)
             await contents.copy_stored(self.database, source.id, plan.to_copy)
-            read, unreadable = await read_files(plan.to_read, contents, max_bytes, self.progress)
+            read, unreadable = await read_files(
+                plan.to_read, contents, max_bytes, self.progress, self.options.turns
+            )
             # Files skipped for their contents come first: the row lists only the first files, and
             # the next run reads each content again that is not in the list.
             all_skipped = SkippedFiles([*plan.skipped, *unreadable])

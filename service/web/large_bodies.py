@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
 
+from service.memory import trim_memory
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -283,14 +284,6 @@ class LargeBodies:
             self._trimming.cancel()
         self._makers.shutdown(wait=False, cancel_futures=True)
         self.writers.shutdown(wait=False, cancel_futures=True)
-
-
-def trim_memory() -> bool:
-    """Return free memory to the system, where glibc can: see malloc_trim(3)."""
-    import ctypes  # here, since it takes memory that few services need
-
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    return trim is not None and bool(trim(0))
 
 
 def take_room(scope: Scope, message: Message) -> None:

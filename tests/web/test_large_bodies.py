@@ -10,6 +10,7 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from service.memory import trim_memory
 from service.problems import Problem
 from service.web import large_bodies
 from service.web.large_bodies import (
@@ -18,7 +19,6 @@ from service.web.large_bodies import (
     WHOLE,
     Reading,
     Room,
-    trim_memory,
 )
 from tests.support.problems import assert_problem
 from tests.support.service import serving

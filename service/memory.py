@@ -1,0 +1,11 @@
+"""Memory that the process has freed, returned to the system."""
+
+from __future__ import annotations
+
+
+def trim_memory() -> bool:
+    """Return free memory to the system, where glibc can: see malloc_trim(3)."""
+    import ctypes  # here, since it takes memory that few services need
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and bool(trim(0))

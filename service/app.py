@@ -9,9 +9,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from service.database import open_database
+from service.database.database import open_database
 from service.health import HealthCheck
-from service.metrics import Metrics, refreshing
 from service.migrations.files import read_migration_files
 from service.routes.documentation import (
     get_documentation_asset,
@@ -49,6 +48,7 @@ from service.routes.syncs import (
 from service.routes.webhooks import receive_webhook
 from service.state import State
 from service.sync.syncer import syncing
+from service.telemetry.metrics import Metrics, refreshing
 from service.web.authorization import Authorization
 from service.web.hosts import AllowedHosts, read_host
 from service.web.large_bodies import LargeBodies
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from service.settings import Settings
-    from service.shared_values import SharedValues
+    from service.telemetry.shared_values import SharedValues
 
 ROUTES: Final = [
     Route("/api/health", get_health, methods=["GET"]),

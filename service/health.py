@@ -12,15 +12,15 @@ import asyncpg
 import structlog
 
 from service.connecting.rights import MISSING_GRANTS
-from service.database_errors import DatabaseUnavailable
-from service.schema import read_schema
+from service.database.errors import DatabaseUnavailable
+from service.database.schema import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.database import Database
-    from service.metrics import Metrics
-    from service.schema import Schema
+    from service.database.database import Database
+    from service.database.schema import Schema
+    from service.telemetry.metrics import Metrics
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

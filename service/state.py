@@ -4,11 +4,11 @@ from typing import TypeAlias, TypedDict
 
 from starlette.requests import Request as StarletteRequest
 
-from service.database import Database
+from service.database.database import Database
 from service.health import HealthCheck
-from service.metrics import Metrics
 from service.settings import Settings
 from service.sync.syncer import Syncer
+from service.telemetry.metrics import Metrics
 from service.web.large_bodies import LargeBodies
 
 

@@ -29,15 +29,15 @@ WRONG_IMPORTS = [
     ),
     (
         "documents/text.py",
-        "from service.database import Database",
+        "from service.database.database import Database",
         "documents may import",
-        "service.documents.text:{line} imports service.database",
+        "service.documents.text:{line} imports service.database.database",
     ),
     (
         "locks.py",
-        "from service import logs",
+        "from service.telemetry import logs",
         "locks may import nothing",
-        "service.locks:{line} imports service.logs",
+        "service.locks:{line} imports service.telemetry.logs",
     ),
     (
         "routes/projects.py",

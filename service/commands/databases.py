@@ -111,7 +111,7 @@ def log_database(settings: Settings) -> None:
     """Log which databases `serve` and its migrations speak to."""
     import structlog
 
-    from service.logs import configure_logs
+    from service.telemetry.logs import configure_logs
 
     configure_logs(settings.log_level, settings.log_format)
     database = describe_database(settings.database_url)

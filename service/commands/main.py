@@ -182,7 +182,7 @@ def run_openapi(options: argparse.Namespace) -> int:
 def run_sync(options: argparse.Namespace) -> int:
     """Register a git repository and bring its documents in."""
     from service.commands.sync import LOG_LEVEL, WantedSource, sync_repository
-    from service.logs import configure_logs
+    from service.telemetry.logs import configure_logs
 
     settings = load_settings()
     configure_logs(LOG_LEVEL, settings.log_format)

@@ -14,25 +14,25 @@ from marshmallow import ValidationError
 
 from service.characters import is_visible, trim
 from service.commands.errors import CommandError
-from service.database import open_database
-from service.database_errors import DatabaseUnavailable
+from service.database.database import open_database
+from service.database.errors import DatabaseUnavailable
 from service.git.errors import GitMachineError
 from service.git.names import decode_part, parse_branch, parse_folder, parse_repository_url
 from service.git.version import check_installed
-from service.metrics import Metrics
 from service.problems import Problem
 from service.routes.project_docs import refuse_excess_source
 from service.routes.projects import refuse_excess_project
 from service.sync.queue import request_sync
 from service.sync.syncer import syncing
+from service.telemetry.metrics import Metrics
 from service.web.bodies import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from uuid import UUID
 
-    from service.database import Connection, Database, Row
-    from service.database_errors import Reason
+    from service.database.database import Connection, Database, Row
+    from service.database.errors import Reason
     from service.settings import Settings
 
 # How often the command reads the run's progress.

@@ -236,7 +236,8 @@ class EmbeddedPostgres:
         # Only the holder of start.lock keeps server.lock; a process that watches the server takes
         # it for a moment.
         server = lock(self._server_lock, seconds=START_SECONDS)
-        assert server is not None
+        if server is None:
+            raise self._error("its lock stays taken; end what holds it and try again")
         try:  # the shell ends at once: init adopts the server, which outlives this process
             script = 'log=$1; shift; "$@" >>"$log" 2>&1 &'
             account.run(["/bin/sh", "-c", script, "sh", str(self._log), *command], server)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.database import Database, Row
+    from service.database.database import Database, Row
     from service.state import Request
     from service.web.entity_tags import SentTags
     from service.web.large_bodies import LargeBodies, Share

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.database import Connection, Database, Row
+    from service.database.database import Connection, Database, Row
     from service.state import Request
     from service.web.large_bodies import LargeBodies, Share
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.database import LOCK_LIMIT
+from service.database.database import LOCK_LIMIT
 from service.git.names import (
     BRANCH_MAX,
     FOLDER_MAX,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.database import Connection, Queries, Row
+    from service.database.database import Connection, Queries, Row
     from service.state import Request
 
 
@@ -308,7 +308,7 @@ async def refuse_excess_source(transaction: Connection, project_id: UUID, max_so
     await transaction.execute(
         f"""
         with limits as materialized (select {LOCK_LIMIT})
-        select pg_advisory_xact_lock({quota_lock("$1::uuid")})
+        select pg_advisory_xact_lock({quota_lock("sources", "$1::uuid")})
         from limits
         """,
         project_id,

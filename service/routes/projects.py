@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 import asyncpg
 from marshmallow import fields
 
-from service.database import LOCK_LIMIT
+from service.database.database import LOCK_LIMIT
 from service.problems import Problem
 from service.routes.shared import (
     BEING_CHANGED,
@@ -27,7 +27,7 @@ from service.web.references import reference_to
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from service.database import Connection, Queries, Row
+    from service.database.database import Connection, Queries, Row
     from service.state import Request
 
 
@@ -152,7 +152,7 @@ async def refuse_excess_project(transaction: Connection, max_projects: int) -> N
     await transaction.execute(
         f"""
         with limits as materialized (select {LOCK_LIMIT})
-        select pg_advisory_xact_lock({quota_lock("'projects'")})
+        select pg_advisory_xact_lock({quota_lock("projects")})
         from limits
         """
     )

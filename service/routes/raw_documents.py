@@ -24,7 +24,7 @@ from service.web.pieces import PieceResponse, cut
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from service.database import Database, Row
+    from service.database.database import Database, Row
     from service.state import Request
     from service.web.large_bodies import Share
 

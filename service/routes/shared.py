@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from marshmallow import fields, validate
 
-from service.database_errors import DETAILS
+from service.database.errors import DETAILS
 from service.documents.text import FILE_TYPES
 from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response

@@ -1,5 +1,5 @@
 """Processes and sockets: uvicorn, workers, draining, slow clients and malformed requests.
 
-May import app, connecting, health, logs, metrics, settings, shared_values, sync.syncer and web.
+May import app, connecting, health, settings, sync.syncer, telemetry and web.
 Begin with serve.py.
 """

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from service.connecting.url import read_url
-from service.logs import configure_logs
 from service.server.worker import run_server
+from service.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     import socket

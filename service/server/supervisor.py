@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from service.logs import configure_logs
 from service.server.worker import STARTUP_FAILED, run_server
-from service.shared_values import SharedValues, create_regions
+from service.telemetry.logs import configure_logs
+from service.telemetry.shared_values import SharedValues, create_regions
 
 if TYPE_CHECKING:
     import socket
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from service.settings import Settings
-    from service.shared_values import Region
+    from service.telemetry.shared_values import Region
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from service.health import HealthCheck
     from service.settings import Settings
-    from service.shared_values import SharedValues
     from service.sync.syncer import Syncer
+    from service.telemetry.shared_values import SharedValues
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

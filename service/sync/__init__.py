@@ -1,6 +1,5 @@
 """Syncs sources with git: the queue of runs, the syncer that claims them, and the run itself.
 
-May import characters, database, database_errors, documents, git, logs, memory, metrics, problems
-and settings. Begin with syncer.py, which each worker has; then child.py, in whose process run.py
-does a run.
+May import characters, database, documents, git, memory, problems, settings and telemetry.
+Begin with syncer.py, which each worker has; then child.py, in whose process run.py does a run.
 """

@@ -8,7 +8,7 @@ other.
 
 from __future__ import annotations
 
-from typing import LiteralString
+from typing import Literal, LiteralString
 
 
 def source_lock(source_id: LiteralString) -> LiteralString:
@@ -21,12 +21,14 @@ def project_lock(project_id: LiteralString) -> LiteralString:
     return f"hashtextextended({project_id}::text, 2)"
 
 
-def quota_lock(owner: LiteralString) -> LiteralString:
-    """Return the key of the lock on how many rows there may be: of a project, by its id, or all.
+def quota_lock(
+    rows: Literal["projects", "sources", "documents"], project_id: LiteralString = "''"
+) -> LiteralString:
+    """Return the key of the lock on how many such rows there may be, in a project or in all.
 
     A transaction has it from the count of the rows on until it has added one.
     """
-    return f"hashtextextended({owner}::text, 4)"
+    return f"hashtextextended('{rows}' || {project_id}::text, 4)"
 
 
 def pushes_lock(source_id: LiteralString) -> LiteralString:

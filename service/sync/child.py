@@ -24,19 +24,19 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import structlog
 
-from service.database import open_database
-from service.database_errors import DatabaseUnavailable
-from service.logs import configure_logs
-from service.metrics import Metrics
+from service.database.database import open_database
+from service.database.errors import DatabaseUnavailable
 from service.sync.claims import ClaimLostError
 from service.sync.messages import encode_message
 from service.sync.progress import Progress
 from service.sync.run import sync_source
+from service.telemetry.logs import configure_logs
+from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from service.database import Database
+    from service.database.database import Database
     from service.sync.claims import Claim
     from service.sync.messages import RunOptions
 

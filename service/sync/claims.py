@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from service.database import Connection, Database, Queries, Row
+    from service.database.database import Connection, Database, Queries, Row
     from service.sync.slots import FullSlots
 
 # A claim expires after CLAIM_SECONDS unless its worker renews it, every RENEW_SECONDS.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from service.database import Connection, Database, Row
+    from service.database.database import Connection, Database, Row
     from service.git.objects import Blobs
     from service.sync.changes import Moves
     from service.sync.plan import WantedFile

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from service.database_errors import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
 from service.sync.claims import ClaimLostError
 from service.sync.messages import Outcome
 from service.sync.process import ProcessEndedError, RunFailedError, RunProcess

@@ -12,7 +12,7 @@ from service.sync.claims import ClaimLostError, begin_write, hold_claim
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
-    from service.database import Connection, Database
+    from service.database.database import Connection, Database
     from service.sync.claims import Claim
 
 # A source's URL, branch and folder.

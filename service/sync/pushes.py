@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
 
-    from service.database import Connection, Queries
+    from service.database.database import Connection, Queries
 
 LOOK_SECONDS: Final = 2.0
 AWAIT_SECONDS: Final = 60.0

@@ -18,15 +18,15 @@ from uuid import uuid4
 
 import asyncpg
 
-from service.database import LOCK_LIMIT
-from service.database_errors import DatabaseUnavailable
+from service.database.database import LOCK_LIMIT
+from service.database.errors import DatabaseUnavailable
 from service.problems import Problem
 from service.sync.pushes import lock_pushes, record_push
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from service.database import Database, Queries
+    from service.database.database import Database, Queries
     from service.sync.pushes import Push
 
 MISSING_SOURCE: Final = "There is no such project doc."

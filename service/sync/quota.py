@@ -10,7 +10,7 @@ from service.sync.advisory_locks import quota_lock
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from service.database import Connection
+    from service.database.database import Connection
 
 TOO_MANY_DOCUMENTS: Final = (
     "The project would have {count:,} documents, and {max_documents:,} are the most that a project "
@@ -28,7 +28,7 @@ async def refuse_excess_documents(
     """
     await transaction.execute(
         f"""
-        select pg_advisory_xact_lock({quota_lock("project_id")})
+        select pg_advisory_xact_lock({quota_lock("documents", "project_id")})
         from project_doc
         where id = $1
         """,

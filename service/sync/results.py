@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
 
-    from service.database import Connection, Queries
+    from service.database.database import Connection, Queries
     from service.sync.claims import Claim
 
 # The runs kept of each source; older finished ones are deleted.

@@ -38,7 +38,7 @@ from service.sync.spool import open_spool
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from service.database import Connection, Database
+    from service.database.database import Connection, Database
     from service.git.objects import Tree
     from service.sync.changes import Moves
     from service.sync.claims import Claim

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from service.database import Connection, Database
+    from service.database.database import Connection, Database
     from service.sync.claims import Claim
     from service.sync.progress import SourceLocation
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import structlog
 
-from service.database_errors import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
 from service.git.errors import GitMachineError
 from service.git.version import check_installed
 from service.sync.claims import (
@@ -42,10 +42,10 @@ from service.sync.slots import find_full
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from service.database import Database
-    from service.metrics import Metrics
+    from service.database.database import Database
     from service.settings import Settings
     from service.sync.claims import Claim
+    from service.telemetry.metrics import Metrics
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from service.database_errors import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
 from service.problems import Problem
 from service.web.authorization import WEBHOOK
 from service.web.problem_response import (

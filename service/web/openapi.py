@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.routing import BaseRoute, Route
 
 from service import __version__
-from service.database_errors import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
 from service.problems import STATUS, Code
 from service.web.authorization import UNAUTHENTICATED, access_to
 from service.web.bodies import NOT_A_UUID, UNSUPPORTED, invalid

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from service.database import Database
+    from service.database.database import Database
 
 MAX_LIMIT: Final = 1000
 

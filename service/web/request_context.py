@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.logs import REQUEST_FIELDS
+from service.telemetry.logs import REQUEST_FIELDS
 from service.web.compression import Compression, depends_on_encoding, vary_if_tagged
 from service.web.large_bodies import READING, RELEASES, WHOLE, release_all, take_room
 from service.web.pieces import send_in_pieces
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from service.metrics import Metrics
+    from service.telemetry.metrics import Metrics
     from service.web.compression import GzipStream, RawHeaders
     from service.web.router import SegmentRouter
 

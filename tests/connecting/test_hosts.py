@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from service.database import open_database
-from service.metrics import Metrics
+from service.database.database import open_database
+from service.telemetry.metrics import Metrics
 from tests.support.network import Proxy
 from tests.support.postgres import Postgres, join_hosts, run_sql
 from tests.support.waiting import eventually

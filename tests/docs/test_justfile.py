@@ -11,7 +11,7 @@ import pytest
 from service import ROOT
 
 # An undefined name, which ruff cannot mend, in a layout that ruff can mend; a type error; and an
-# import that is forbidden to `service/logs.py`.
+# import that is forbidden to `service/locks.py`.
 BAD_MODULE = "import service.state\n\nlength: int = 'long'\nprint( service, missing )\n"
 FORMATTED_MODULE = 'import service.state\n\nlength: int = "long"\nprint(service, missing)\n'
 
@@ -39,7 +39,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "service").mkdir()
     (tmp_path / "service/__init__.py").touch()
     (tmp_path / "service/state.py").touch()
-    (tmp_path / "service/logs.py").write_text(BAD_MODULE)
+    (tmp_path / "service/locks.py").write_text(BAD_MODULE)
     (tmp_path / "sql").mkdir()
     (tmp_path / "sql/0001_bad.sql").write_text("alter table document add column size int not null;")
     return tmp_path
@@ -63,10 +63,10 @@ def test_check_runs_every_tool_and_reports_all_failures(project: Path) -> None:
         section.split("\n", 1) for section in checked.stdout.removeprefix("== ").split("\n== ")
     )
     assert checked.returncode == 1
-    assert "service/logs.py:3:15" in sections["ruff format"]
+    assert "service/locks.py:3:15" in sections["ruff format"]
     assert "F821" in sections["ruff check"]
     assert "reportUndefinedVariable" in sections["basedpyright"]
-    assert "service.logs:1 imports service.state" in sections["import-linter"]
+    assert "service.locks:1 imports service.state" in sections["import-linter"]
     assert "adding-required-field" in sections["squawk"]
     assert "No module named service" in sections["OpenAPI"]
     names = ", ".join(sections)
@@ -77,4 +77,4 @@ def test_format_formats_where_a_lint_error_remains(project: Path) -> None:
     formatted = just("format", project)
     assert formatted.returncode == 1
     assert "F821" in formatted.stdout
-    assert (project / "service/logs.py").read_text() == FORMATTED_MODULE
+    assert (project / "service/locks.py").read_text() == FORMATTED_MODULE

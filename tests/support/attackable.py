@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
-    from service.shared_values import SharedValues
     from service.state import Request
+    from service.telemetry.shared_values import SharedValues
 
 
 async def echo(request: Request) -> JSONResponse:

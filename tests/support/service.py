@@ -21,10 +21,10 @@ import uvicorn
 from service import ROOT
 from service.app import create_app
 from service.environment import FILE_SUFFIX
-from service.logs import configure_logs
 from service.server.sockets import listen
 from service.server.worker import server_config
 from service.settings import Settings
+from service.telemetry.logs import configure_logs
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from service.database import Database, open_database
-from service.metrics import Metrics
+from service.database.database import Database, open_database
 from service.sync import claims
 from service.sync.claims import ClaimLostError, ClaimWatch, claim_run, renew_claim
 from service.sync.pushes import Push, lock_pushes, settle_pushes
 from service.sync.queue import request_due_syncs, request_sync, request_sync_of_push
+from service.telemetry.metrics import Metrics
 from tests.support.copies import create_source
 from tests.support.postgres import run_sql
 from tests.support.service import serving

@@ -13,11 +13,11 @@ import httpx
 import psycopg
 import pytest
 
-from service.database import Database, open_database
-from service.metrics import Metrics
+from service.database.database import Database, open_database
 from service.routes.shared import BEING_CHANGED
 from service.sync.claims import Claim, ClaimLostError
 from service.sync.progress import Progress
+from service.telemetry.metrics import Metrics
 from tests.support.copies import (
     DOCUMENTS,
     WAITING_WRITES,

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from service.database import open_database
-from service.metrics import Metrics
+from service.database.database import open_database
 from service.sync.pushes import AWAIT_SECONDS, DAYS_KEPT, LOOK_SECONDS, PUSHES_KEPT, Push
 from service.sync.queue import request_due_syncs, request_sync_of_push
+from service.telemetry.metrics import Metrics
 from tests.support.copies import Copies, create_source, kill_service
 from tests.support.git_server import LIST, GitServer, Remote
 from tests.support.postgres import run_sql
@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from service.database import Database
+    from service.database.database import Database
     from tests.support.hub import Hub
 
 RUNS = """

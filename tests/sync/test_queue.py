@@ -11,9 +11,9 @@ from uuid import UUID
 import httpx
 import psycopg
 
-from service.database import open_database
-from service.metrics import Metrics
+from service.database.database import open_database
 from service.sync.queue import request_due_syncs, request_sync
+from service.telemetry.metrics import Metrics
 from tests.support.copies import Copies, create_source, git_processes, make_files
 from tests.support.git_server import TREE, GitServer
 from tests.support.hub import running_hub

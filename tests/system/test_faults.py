@@ -12,7 +12,7 @@ import httpx
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from service.database import ACQUIRE_SECONDS, CANCEL_SECONDS, STATEMENT_SECONDS
+from service.database.database import ACQUIRE_SECONDS, CANCEL_SECONDS, STATEMENT_SECONDS
 from tests.support.service import serving
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import asyncpg
 import httpx
 import pytest
 
-from service.database import Database, open_database
+from service.database.database import Database, open_database
 from service.health import FRESH_SECONDS
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 from tests.support.fleet import (
     HAProxy,
     PgBouncer,

@@ -88,7 +88,7 @@ def send(client: httpx.Client, method: str, path: str) -> httpx.Response:
 def test_an_error_is_a_503_if_it_passes_and_else_a_500(
     method: str, path: str, role: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.database.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("service.database.database.PAUSE_SECONDS", 0.0)
     expected = dict.fromkeys(PASSING, 503) | dict.fromkeys(LASTING, 500)
     with (
         json_log() as log,

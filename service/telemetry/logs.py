@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TextIO, cast
 
 import structlog
 
-from service.log_queue import QueuedStream, queue_for
+from service.telemetry.log_queue import QueuedStream, queue_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from service.database import Database, open_database
-from service.database_errors import DatabaseUnavailable
-from service.metrics import Metrics
+from service.database.database import Database, open_database
+from service.database.errors import DatabaseUnavailable
 from service.problems import Problem
+from service.telemetry.metrics import Metrics
 from tests.support.network import Proxy
 from tests.support.postgres import Postgres, run_sql
 
@@ -110,7 +110,7 @@ async def test_callers_get_connections_in_the_order_in_which_they_ask(things: Da
 async def test_a_refused_connection_takes_no_place_in_the_pool(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.database.ACQUIRE_SECONDS", 0.2)
+    monkeypatch.setattr("service.database.database.ACQUIRE_SECONDS", 0.2)
     url = "postgresql://postgres@127.0.0.1:1/none"
     async with open_database(url, 2, Metrics()) as refused:
         for _ in range(5):

@@ -10,14 +10,14 @@ import asyncpg
 import structlog
 
 from service.connecting.hosts import TRY_AGAIN
-from service.database_errors import DatabaseUnavailable
-from service.metrics import PoolUse
-from service.queries import CANCEL_SECONDS, NO_RESPONSE
+from service.database.errors import DatabaseUnavailable
+from service.database.queries import CANCEL_SECONDS, NO_RESPONSE
+from service.telemetry.metrics import PoolUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.queries import RawConnection, Row
+    from service.database.queries import RawConnection, Row
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

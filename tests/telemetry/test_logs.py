@@ -112,7 +112,7 @@ def test_each_line_of_several_workers_says_which_process_wrote_it(
 def test_a_console_line_has_the_process_only_where_there_are_several(capfd: Capture) -> None:
     script = """
 import sys
-from service.logs import configure_logs
+from service.telemetry.logs import configure_logs
 import structlog
 configure_logs("INFO", "console", is_one_of_several=bool(sys.argv[1:]))
 structlog.get_logger().info("event")
@@ -159,7 +159,7 @@ def status_of(port: int, path: str) -> int | None:
 def test_lines_of_several_threads_do_not_mix() -> None:
     script = """
 import sys, threading
-from service.logs import configure_logs
+from service.telemetry.logs import configure_logs
 import structlog
 configure_logs("INFO", "json")
 def write(text):

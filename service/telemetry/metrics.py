@@ -21,14 +21,14 @@ from prometheus_client import (
 )
 
 from service import __version__
-from service.logs import dropped_lines
+from service.telemetry.logs import dropped_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from prometheus_client import Metric
 
-    from service.shared_values import SharedSample, SharedValues
+    from service.telemetry.shared_values import SharedSample, SharedValues
 
     # How prometheus-client aggregates a gauge over several workers.
     _Aggregation: TypeAlias = Literal["livesum", "livemax", "livemostrecent"]

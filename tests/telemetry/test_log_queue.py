@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from service import ROOT
-from service.log_queue import LogQueue
+from service.telemetry.log_queue import LogQueue
 from tests.support.fleet import free_ports
 from tests.support.service import service_environment
 from tests.support.waiting import eventually
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 # The service with a queue that is full after some hundred requests. Its workers run this, too.
 SMALL_QUEUE = """
-import sys, service.log_queue
-service.log_queue.QUEUE_CHARACTERS = 20_000
+import sys, service.telemetry.log_queue
+service.telemetry.log_queue.QUEUE_CHARACTERS = 20_000
 if __name__ == "__main__":
     from service.commands.main import main
     sys.exit(main(["serve"]))
@@ -170,7 +170,8 @@ def test_a_log_on_a_full_disk_goes_on_when_there_is_space(tmp_path: Path) -> Non
         f"""
 import resource, signal, time
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-queue = service.log_queue.queue_for(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+log = os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+queue = service.telemetry.log_queue.queue_for(log)
 queue.report_dropped = lambda lines: queue.put(f"dropped {{lines}}\\n")
 queue.put("first\\n")
 queue.flush()
@@ -188,7 +189,7 @@ queue.put("last\\n")
 
 def run_script(text: str, stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     """Run Python code with a log, and return what it wrote."""
-    start = "import os, sys, threading, structlog, service.log_queue\n"
+    start = "import os, sys, threading, structlog, service.telemetry.log_queue\n"
     return subprocess.run(
         [sys.executable, "-c", start + text],
         cwd=ROOT,
@@ -200,7 +201,7 @@ def run_script(text: str, stderr: int = subprocess.PIPE) -> subprocess.Completed
     )
 
 
-CONFIGURE = "from service.logs import configure_logs\nconfigure_logs('INFO', 'json')\n"
+CONFIGURE = "from service.telemetry.logs import configure_logs\nconfigure_logs('INFO', 'json')\n"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,7 @@ for n in range(1000):
     log.info("parent")
     if n == 500 and not (child := os.fork()):
         log.info("child")
-        service.log_queue.queue_for(2).flush()
+        service.telemetry.log_queue.queue_for(2).flush()
         os._exit(0)
 os.waitpid(child, 0)
 """

@@ -56,7 +56,7 @@ def holding(
 def test_a_busy_pool_is_healthy_and_a_stuck_one_a_pool_timeout(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.pool.STUCK_SECONDS", 2.0)
+    monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
     with serving(database, Route("/hold", hold), database_pool_max=2) as client:
         with ThreadPoolExecutor(10) as executor, holding(client, database, 2, seconds=5):
             assert client.get("/api/health").status_code == 200
@@ -71,7 +71,7 @@ def test_a_busy_pool_is_healthy_and_a_stuck_one_a_pool_timeout(
 def test_a_full_pool_is_healthy_while_a_connection_is_given_back(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.pool.STUCK_SECONDS", 2.0)
+    monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
     with (
         serving(database, Route("/hold", hold), database_pool_max=2) as client,
         holding(client, database, connections=1, seconds=5),
@@ -87,7 +87,7 @@ def test_a_full_pool_is_healthy_while_a_connection_is_given_back(
 def test_a_pool_that_was_idle_is_not_stuck_when_it_fills(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.pool.STUCK_SECONDS", 2.0)
+    monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
     changes = {"database_pool_max": 2, "sync_concurrency": 0}
     with serving(database, Route("/hold", hold), **changes) as client:
         time.sleep(2.5)
@@ -98,8 +98,8 @@ def test_a_pool_that_was_idle_is_not_stuck_when_it_fills(
 def test_a_pool_whose_statements_only_end_by_their_deadlines_is_stuck(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.database.STATEMENT_SECONDS", 0.5)
-    monkeypatch.setattr("service.pool.STUCK_SECONDS", 2.0)
+    monkeypatch.setattr("service.database.database.STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
     with (
         # The syncer's own queries would be served between two deadlines.
         serving(database, database_pool_max=2, sync_concurrency=0) as client,
@@ -131,7 +131,7 @@ def test_a_pool_whose_statements_only_end_by_their_deadlines_is_stuck(
 def test_requests_that_find_a_conflict_give_their_connections_back(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.pool.STUCK_SECONDS", 2.0)
+    monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
     run_sql(database, "insert into project (name) values ('taken')")
     until = time.monotonic() + 5
 
@@ -153,7 +153,7 @@ def test_requests_that_find_a_conflict_give_their_connections_back(
 def test_a_pool_whose_new_connections_hang_is_stuck_until_they_are_open(
     own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.pool.STUCK_SECONDS", 1.0)
+    monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 1.0)
     with Proxy(own_postgres.url) as proxy, serving(proxy.url, database_pool_max=2) as client:
         assert client.get("/api/health").status_code == 200
         proxy.is_hole_for_new = True  # health keeps its connection
@@ -192,7 +192,7 @@ def limit_connections(url: str, number: int) -> None:
 def test_a_server_that_refuses_more_connections_makes_the_pool_stuck(
     limited_role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.pool.STUCK_SECONDS", 1.0)
+    monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 1.0)
     limit_connections(limited_role, 0)
     with serving(limited_role) as client:
         assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")

@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from service import __version__
-from service.metrics import Metrics, PoolUse
 from service.migrations.files import read_migration_files
+from service.telemetry.metrics import Metrics, PoolUse
 from tests.support.postgres import Postgres, run_sql
 from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import Service, serving
@@ -21,8 +21,8 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.shared_values import SharedValues
     from service.state import Request
+    from service.telemetry.shared_values import SharedValues
 
 DURATION = "http_server_request_duration_seconds"
 POOL = {"db_client_connection_pool_name": "main"}

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 import structlog
 
-from service.database import ATTEMPTS, Database, open_database
-from service.database_errors import DatabaseUnavailable
-from service.metrics import Metrics
+from service.database.database import ATTEMPTS, Database, open_database
+from service.database.errors import DatabaseUnavailable
+from service.telemetry.metrics import Metrics
 from tests.support.postgres import run_sql
 from tests.support.sqlstates import LASTING, PASSING
 from tests.support.waiting import eventually

@@ -13,16 +13,16 @@ import structlog
 
 from service.connecting.hosts import Connector, session_settings
 from service.connecting.url import read_url
-from service.database_errors import OF_SCHEMA, DatabaseUnavailable
-from service.pool import Pool
-from service.queries import CANCEL_SECONDS, Connection, Queries, Row, T
-from service.schema import is_behind
+from service.database.errors import OF_SCHEMA, DatabaseUnavailable
+from service.database.pool import Pool
+from service.database.queries import CANCEL_SECONDS, Connection, Queries, Row, T
+from service.database.schema import is_behind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-    from service.metrics import Metrics, PoolUse
-    from service.queries import RawConnection
+    from service.database.queries import RawConnection
+    from service.telemetry.metrics import Metrics, PoolUse
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -17,19 +17,19 @@ from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import ROOT
-from service.metrics import Metrics, PoolUse
-from service.shared_values import CHUNK_BYTES, SharedValues, create_regions
+from service.telemetry.metrics import Metrics, PoolUse
+from service.telemetry.shared_values import CHUNK_BYTES, SharedValues, create_regions
 from tests.support.processes import workers_of
 from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import service_environment
 from tests.support.waiting import eventually
-from tests.test_metrics import count, every_metric
+from tests.telemetry.test_metrics import count, every_metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from service.shared_values import Region
+    from service.telemetry.shared_values import Region
     from tests.support.service import Service
 
 
@@ -157,9 +157,9 @@ def test_without_more_memory_the_service_goes_on(tmp_path: Path) -> None:
     # A limit on files holds for this memory, too: writing it fails as without memory.
     script = """
 import resource
-from service.logs import configure_logs
-from service.metrics import Metrics
-from service.shared_values import CHUNK_BYTES, SharedValues, create_regions
+from service.telemetry.logs import configure_logs
+from service.telemetry.metrics import Metrics
+from service.telemetry.shared_values import CHUNK_BYTES, SharedValues, create_regions
 configure_logs("INFO", "json")
 metrics = Metrics(SharedValues(create_regions(2), 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

@@ -9,7 +9,7 @@ import asyncpg
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from service.queries import Queries
+    from service.database.queries import Queries
 
 
 class Schema(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias, TypeVar
 
 import asyncpg
 
-from service.database_errors import DatabaseUnavailable, find_passing, redact_values
+from service.database.errors import DatabaseUnavailable, find_passing, redact_values
 from service.problems import Problem
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def test_ac_1_application_structure(start_service: Callable[..., Service], database: str) -> None:
     """The application, settings and database modules exist; CORS and the API docs work."""
-    for part in ("app.py", "settings.py", "database.py"):
+    for part in ("app.py", "settings.py", "database/database.py"):
         assert (ROOT / "service" / part).is_file()
     url = start_service(DATABASE_URL=database).url
     response = httpx.get(f"{url}/api/health", headers={"origin": "http://localhost:3000"})

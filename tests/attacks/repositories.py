@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -242,9 +244,8 @@ def tables_with_short_rows(arena: Arena) -> Figures:
     return sync_documents(arena, table * 2600)
 
 
-@attack
-def texts_that_grow(arena: Arena) -> Figures:
-    """Texts of 5 MB with many nodes, headings and anchors, or in no known encoding."""
+def growing_texts() -> list[bytes]:
+    """Return texts of 5 MB with many nodes, headings and anchors, or in no known encoding."""
     texts = (
         b"#\n", b"# \xf0\x9f\x98\x80" + b"\xf0\x9f\x98\x80a" * 150 + b"\n", b"- " * 99 + b"a\n",
         b"[^1]: a\n\n" + b"[^1]" * 1000, b"*a", b"<a name=x%d>", b"> - " * 49 + b"a\n",
@@ -255,4 +256,32 @@ def texts_that_grow(arena: Arena) -> Figures:
     aliases = b"---\na: &a [x, x]\n" + b"".join(
         b"%x: &%x [*a, *a, *a]\n" % (n, n) for n in range(2000)
     )
-    return sync_documents(arena, *contents, front_matter, aliases + b"---\n")
+    return [*contents, front_matter, aliases + b"---\n"]
+
+
+@attack
+def texts_that_grow(arena: Arena) -> Figures:
+    """Texts of 5 MB with many nodes, headings and anchors, or in no known encoding."""
+    return sync_documents(arena, *growing_texts())
+
+
+@attack
+def several_runs_at_once(arena: Arena) -> Figures:
+    """Runs that grow, in four projects at once: texts of 5 MB, and three lists of 50,000 paths."""
+    texts, paths = arena.git.create("a/texts"), arena.git.create("a/paths")
+    entries = [
+        ("100644", write_blob(texts, content), b"%d.md" % number)
+        for number, content in enumerate(growing_texts())
+    ]
+    texts.commit_tree(write_tree(texts, *entries))
+    blob = write_blob(paths, b"# A\n\n" + b"text " * 200)
+    tree = write_tree(paths, *(("100644", blob, b"%d.md" % number) for number in range(500)))
+    folders = (("040000", tree, b"a%d" % number) for number in range(100))
+    paths.commit_tree(write_tree(paths, *folders))
+    sources = [
+        arena.hub.create_source(arena.hub.create_project(f"Project {number}"), remote)
+        for number, remote in enumerate((texts, paths, paths, paths))
+    ]
+    with arena.observing(), ThreadPoolExecutor(len(sources)) as pool:
+        runs = list(pool.map(partial(sync, arena), sources))
+    return {"runs": [f"{run['run']} in {run['seconds']} s" for run in runs]}

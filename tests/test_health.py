@@ -105,7 +105,7 @@ def test_a_schema_ahead_of_the_code_is_healthy_and_logs_one_warning(
     service = start_service(DATABASE_URL=database)
     for _ in range(3):
         assert get(service.url) == (200, "ok", None)
-    warnings = service.find("schema_ahead")
+    warnings = service.expect("schema_ahead")
     assert [warning["level"] for warning in warnings] == ["warning"]
 
 
@@ -312,9 +312,9 @@ def test_an_outage_and_its_end_are_logged_once_each(
         assert get(service.url) == (503, "error", "unreachable")
     own_postgres.start()
     assert get(service.url) == (200, "ok", None)
-    lost = service.find("health_lost")
+    lost = service.expect("health_lost")
     assert [(entry["level"], entry["reason"]) for entry in lost] == [("error", "unreachable")]
     assert lost[0]["error"]
     # Each failed probe has a log line; a probe with a 200 has none.
-    assert [entry["status"] for entry in service.find("request")] == [503] * 5
-    assert len(service.find("health_recovered")) == 1
+    assert [entry["status"] for entry in service.expect("request", 5)] == [503] * 5
+    service.expect("health_recovered")

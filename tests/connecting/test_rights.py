@@ -151,7 +151,7 @@ def test_a_missing_right_is_named_with_its_grant(
         assert service.health() == (503, "migrations_pending")
     run_sql(roles.admin_url, *grants)
     eventually(service.is_healthy)
-    assert len(service.find("database_rights_missing")) == 1
+    service.expect("database_rights_missing")
     assert run_command("status", DATABASE_URL=roles.url).returncode == 0
 
 

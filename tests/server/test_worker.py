@@ -246,14 +246,13 @@ def test_file_descriptors_that_run_out_are_logged_once_and_the_service_recovers(
                 with contextlib.ExitStack() as opened:
                     for _ in range(80):
                         opened.enter_context(socket.create_connection(("127.0.0.1", port)))
-                    eventually(lambda n=episode: len(service.find("no_file_descriptors")) == n)
+                    service.expect("no_file_descriptors", episode)
                     assert client.get("/api/health").status_code == 200
                     assert client.get("/api/hello").status_code == 200
-                eventually(lambda n=episode: len(service.find("file_descriptors_recovered")) == n)
+                service.expect("file_descriptors_recovered", episode)
                 assert httpx.get(f"{service.url}/api/hello").status_code == 200
-        first = service.find("no_file_descriptors")[0]
+        first, _ = service.expect("no_file_descriptors", 2)
         assert (first["limit"], first["connections"] > 30) == (60, True)
-        assert len(service.find("no_file_descriptors")) == 2
         process.terminate()
         assert process.wait(15) == 0
     finally:

@@ -161,13 +161,30 @@ class Service:
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     def find(self, message: str) -> list[dict[str, Any]]:
+        """Return the log entries with this message that are written by now."""
         return [entry for entry in self.entries() if entry["message"] == message]
+
+    def expect(self, message: str, count: int = 1) -> list[dict[str, Any]]:
+        """Return the log entries with this message when there are `count`; fail without them.
+
+        A thread writes the log, so the line of a request may follow its response.
+        """
+
+        def found_or_ended() -> bool:
+            has_ended = self.process.poll() is not None
+            return len(self.find(message)) >= count or has_ended
+
+        eventually(found_or_ended)
+        found = self.find(message)
+        assert len(found) == count, f"{len(found)} of {count} {message!r} in {self.log}"
+        return found
 
     def wait_for(self, message: str) -> dict[str, Any]:
         """Return the first log entry with this message; fail if the service ends without one."""
 
-        def found_or_ended() -> list[dict[str, Any]] | bool:
-            return self.find(message) or self.process.poll() is not None
+        def found_or_ended() -> bool:
+            has_ended = self.process.poll() is not None
+            return bool(self.find(message)) or has_ended
 
         eventually(found_or_ended)
         found = self.find(message)

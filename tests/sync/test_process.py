@@ -69,7 +69,7 @@ def test_a_run_is_repeated_at_once_if_its_process_is_killed_while_it_fetches(
     eventually(lambda: all(has_ended(process.pid) for process in git))
     assert wait_for_process(service).pid != killed.pid
     eventually(lambda: copies.folders() == [])
-    [line] = service.find("sync_interrupted")
+    [line] = service.expect("sync_interrupted")
     assert (line["reason"], line["code"]) == ("process_ended", -signal.SIGKILL)
     assert "Traceback" not in copies.log()
 
@@ -81,7 +81,7 @@ def test_a_run_is_repeated_if_its_process_is_killed_while_it_writes(copies: Copi
         copies.request(source)
         eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
         wait_for_process(service).kill()
-        eventually(lambda: service.find("sync_interrupted"))
+        service.wait_for("sync_interrupted")
         assert run_sql(copies.database, DOCUMENTS) == []
     copies.wait_for_runs(("completed", 2))
     assert copies.holds(FILES)

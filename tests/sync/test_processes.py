@@ -107,7 +107,7 @@ def test_a_run_without_a_process_fails_and_the_next_one_works(
         source = copies.create_source(FILES)
         python.unlink()
         assert copies.hub().sync(source)["error"] == NOT_STARTED
-        assert len(service.find("sync_process_not_started")) == 1
+        service.expect("sync_process_not_started")
         python.symlink_to(Path(sys.executable).resolve())
         assert copies.hub().sync(source)["status"] == "completed"
         assert "Traceback" not in copies.log()

@@ -110,7 +110,7 @@ def test_a_run_that_writes_for_long_is_logged_as_finished(copies: Copies) -> Non
         eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
         time.sleep(5)  # two renewals of the claim are due meanwhile
     copies.wait_for_runs(("completed", 1))
-    [line] = eventually(lambda: service.find("sync_finished"))
+    [line] = service.expect("sync_finished")
     assert line["added"] == len(FILES)
     assert not service.find("sync_claim_lost")
 

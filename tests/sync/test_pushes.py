@@ -276,7 +276,7 @@ def test_a_push_that_is_never_shown_is_given_up_with_a_warning(copies: Copies) -
     age_pushes(copies.database, AWAIT_SECONDS)
     service = copies.start()
     assert service.wait_for("push_not_found")["commit"] == "1" * 40
-    [finished] = service.find("sync_finished")
+    [finished] = service.expect("sync_finished")
     assert finished["awaited_commit"] == "1" * 40
     assert finished["looks_again_in_seconds"] is None
     assert copies.runs() == [("completed", 1)]

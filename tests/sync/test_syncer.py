@@ -61,7 +61,7 @@ def check_finished_once(copies: Copies, service: Service) -> None:
     assert copies.holds(FILES)
     assert "Traceback" not in copies.log()
     eventually(lambda: is_idle(service))
-    eventually(lambda: len(service.find("sync_finished")) == 1)
+    service.expect("sync_finished")
 
 
 def test_runs_are_counted_by_status(hub: Hub) -> None:
@@ -311,7 +311,7 @@ def test_a_run_that_kills_every_process_is_given_up(copies: Copies) -> None:
     copies.wait_for_runs(("failed", 4))
     hub = copies.hub(last)
     assert hub.status(source)["message"] == f"Sync failed. {INTERRUPTED}"
-    [line] = eventually(lambda: last.find("sync_finished"))
+    [line] = last.expect("sync_finished")
     assert (line["status"], line["error"]) == ("failed", INTERRUPTED)
     metrics = hub.client.get("/metrics").text.splitlines()
     assert "bmadflow_syncs_given_up_total 1.0" in metrics
@@ -385,7 +385,7 @@ def test_git_is_stopped_when_the_claim_cannot_be_renewed(
     own_postgres.thaw()
     eventually(lambda: [status for status, _ in own_copies.runs()] == ["completed"], TAKEN_OVER)
     assert own_copies.holds(FILES)
-    eventually(lambda: len(service.find("sync_interrupted")) == 1)
+    service.expect("sync_interrupted")
     assert "Traceback" not in own_copies.log()
     eventually(lambda: is_idle(service))
 
@@ -427,7 +427,7 @@ def test_a_run_fails_if_the_database_is_too_slow_three_times(
     with locked_documents(copies.database):
         copies.wait_for_runs(("failed", 3))
         assert copies.hub().status(source)["error"] == DATABASE_AWAY
-    [line] = eventually(lambda: service.find("sync_finished"))
+    [line] = service.expect("sync_finished")
     assert (line["status"], line["error"]) == ("failed", DATABASE_AWAY)
     assert run_sql(copies.database, DOCUMENTS) == []
     assert copies.hub().sync(source)["status"] == "completed"
@@ -449,14 +449,13 @@ def test_each_run_has_one_log_line_with_its_result(copies: Copies) -> None:
     run_sql(copies.database, "alter table document rename column content to contents")
     fault = hub.sync(source)
     assert fault["error"] == FAULT
-    eventually(lambda: len(service.find("sync_finished")) == 2)
-    done, not_done = service.find("sync_finished")
+    done, not_done = service.expect("sync_finished", 2)
     assert done["project_doc_id"] == source
     counts = [done[name] for name in ("added", "changed", "unchanged", "removed", "skipped")]
     assert (done["status"], counts, done["commit"]) == ("completed", [1, 0, 0, 0, 1], commit)
     assert done["duration_ms"] > 0
     assert (not_done["status"], not_done["error"]) == ("failed", failed["error"])
-    [told] = service.find("sync_fault")
+    [told] = service.expect("sync_fault")
     assert told["exception"].count("Traceback") == 1
     lines = [entry for entry in service.entries() if entry["message"].startswith("sync_")]
     assert len(lines) == 3

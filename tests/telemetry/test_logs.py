@@ -96,8 +96,7 @@ def test_each_line_of_several_workers_says_which_process_wrote_it(
     database: str, start_service: Callable[..., Service]
 ) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
-    eventually(lambda: len(service.find("worker_started")) == 2)
-    started = {entry["worker_pid"] for entry in service.find("worker_started")}
+    started = {entry["worker_pid"] for entry in service.expect("worker_started", 2)}
     supervisor = service.process.pid
     assert supervisor not in started
 

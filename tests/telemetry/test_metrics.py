@@ -216,7 +216,7 @@ def test_any_worker_renders_the_metrics_of_all(
         assert read(client, "target_info", **labels) == 1
     victim = next(child for child in supervisor.children() if "spawn_main" in child.cmdline()[-2])
     victim.kill()
-    eventually(lambda: len(service.find("worker_started")) == 3)
+    service.expect("worker_started", 3)
     with httpx.Client(base_url=url, timeout=30) as client:
         # The counters of the killed worker stay; its connections are no longer counted.
         eventually(lambda: count(client, "GET", "/docs", 200) == 40)

@@ -220,7 +220,7 @@ def test_workers_use_no_temporary_folder(
     for worker in workers_of(psutil.Process(service.process.pid)):
         assert not [file for file in worker.memory_maps() if file.path.startswith(str(folder))]
         worker.kill()
-    eventually(lambda: len(service.find("worker_started")) == 4, seconds=30)
+    service.expect("worker_started", 4)
     eventually(lambda: httpx.get(f"{service.url}/metrics", timeout=30).status_code == 200)
 
 

@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import httpx
@@ -230,15 +229,15 @@ def test_a_scrape_does_not_wait_for_a_frozen_worker(
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
     url = service.url
     frozen: psutil.Process | None = None
-    served: defaultdict[int, int] = defaultdict(int)
+    requests = 0
+    served: set[int] = set()
     while len(served) < 2:  # until both have had a request
         httpx.get(f"{url}/api/hello", timeout=30)
-        served.clear()
-        for entry in service.find("request"):
-            served[entry["pid"]] += 1
+        requests += 1
+        served = {entry["pid"] for entry in service.expect("request", requests)}
     with httpx.Client(base_url=url, timeout=30) as client:
         client.get("/api/hello")
-        mine = eventually(lambda: [entry["pid"] for entry in service.find("request")][-1])
+        mine = service.expect("request", requests + 1)[-1]["pid"]
         workers = workers_of(psutil.Process(service.process.pid))
         (frozen,) = [worker for worker in workers if worker.pid != mine]
         total = eventually(lambda: count(client, "GET", "/api/hello", 200))

@@ -7,21 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import structlog
-from marshmallow import fields, validate
 from starlette.concurrency import run_in_threadpool
 
 from service import __version__
 from service.documents.tree import FileTree, TreeSource, arrange_sources
 from service.problems import Problem
-from service.routes.shared import (
-    CACHED,
-    EXAMPLE_DOCUMENT_ID,
-    EXAMPLE_PROJECT_ID,
-    MISSING_PROJECT,
-    file_type_field,
-    read_id,
-)
-from service.web.bodies import ExactSchema, UnionSchema, json_response
+from service.routes.shared import CACHED, MISSING_PROJECT, read_id
+from service.schemas.file_tree import EXAMPLE_TREE, FileTreeSchema
+from service.web.bodies import json_response
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE, not_modified, read_entity_tags
 from service.web.operation import ResponseSpec, operation
 from service.web.pieces import PieceResponse, count_some
@@ -37,66 +30,6 @@ if TYPE_CHECKING:
     from service.web.large_bodies import LargeBodies, Share
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-
-EXAMPLE_FILE: Final = {
-    "type": "file",
-    "id": EXAMPLE_DOCUMENT_ID,
-    "name": "prd.md",
-    "path": "docs/prd.md",
-    "file_type": "md",
-    "size": 1204,
-}
-EXAMPLE_TREE: Final = {
-    "project_id": EXAMPLE_PROJECT_ID,
-    "tree": [{"type": "folder", "name": "docs", "path": "docs", "children": [EXAMPLE_FILE]}],
-}
-
-
-class NodeSchema(UnionSchema):
-    """A folder or a file of the tree."""
-
-    discriminator = "type"
-
-
-class NodeFieldsSchema(ExactSchema):
-    """The fields of every node."""
-
-    name = fields.String(required=True)
-    path = fields.String(
-        required=True,
-        metadata={
-            "description": "Unique in the tree. Where the project has several sources it begins "
-            "with the folder of its source."
-        },
-    )
-
-
-class FolderNodeSchema(NodeFieldsSchema):
-    """A folder."""
-
-    type = fields.String(required=True, validate=validate.Equal("folder"))
-    children: fields.List[Any] = fields.List(fields.Nested(NodeSchema), required=True)
-
-
-class FileNodeSchema(NodeFieldsSchema):
-    """A document."""
-
-    type = fields.String(required=True, validate=validate.Equal("file"))
-    id = fields.UUID(required=True, metadata={"description": "The document's."})
-    file_type = file_type_field()
-    size = fields.Integer(required=True, strict=True, metadata={"description": "In bytes."})
-
-
-NodeSchema.variants = {"folder": FolderNodeSchema, "file": FileNodeSchema}
-
-
-class FileTreeSchema(ExactSchema):
-    """The documents of a project: folders first, then by name."""
-
-    project_id = fields.UUID(required=True)
-    tree: fields.List[Any] = fields.List(fields.Nested(NodeSchema), required=True)
-
 
 TREE_RESPONSE: Final = ResponseSpec(
     description="The tree.",

@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, cast
 
-from marshmallow import fields, validate
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from service.health import HEALTHY, UNHEALTHY, Finding, Health
 from service.problems import RETRY_AFTER_SECONDS
+from service.schemas.health import HealthySchema, LiveSchema, UnhealthySchema
 from service.state import Request, State
-from service.web.bodies import ExactSchema
 from service.web.operation import ResponseSpec, operation
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -28,36 +27,6 @@ def health_body(health: Health, time: datetime) -> dict[str, str]:
 
 
 EXAMPLE_TIME = datetime(2026, 11, 22, 3, 0, 0, 123456, tzinfo=UTC)
-TIMESTAMP = {"description": "When the health was determined: ISO 8601, UTC, with its offset."}
-
-
-class HealthySchema(ExactSchema):
-    """The service can do its work."""
-
-    status = fields.String(required=True, validate=validate.Equal("ok"))
-    database = fields.String(required=True, validate=validate.Equal("connected"))
-    timestamp = fields.DateTime(required=True, metadata=TIMESTAMP)
-
-
-class UnhealthySchema(ExactSchema):
-    """The service cannot do its work, for a reason."""
-
-    status = fields.String(required=True, validate=validate.Equal("error"))
-    database = fields.String(
-        required=True, validate=validate.OneOf(["connected", "disconnected", "unknown"])
-    )
-    reason = fields.String(
-        required=True,
-        validate=validate.OneOf([health.reason for health in UNHEALTHY]),
-    )
-    timestamp = fields.DateTime(required=True, metadata=TIMESTAMP)
-
-
-class LiveSchema(ExactSchema):
-    """The process runs."""
-
-    status = fields.String(required=True, validate=validate.Equal("ok"))
-
 
 HEALTHY_RESPONSE: Final = ResponseSpec(
     description="Healthy.",

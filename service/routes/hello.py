@@ -3,20 +3,11 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from marshmallow import fields, validate
 from starlette.responses import JSONResponse
 
+from service.schemas.hello import HelloSchema
 from service.state import Request
-from service.web.bodies import ExactSchema
 from service.web.operation import ResponseSpec, operation
-
-
-class HelloSchema(ExactSchema):
-    """A greeting."""
-
-    message = fields.String(required=True)
-    status = fields.String(required=True, validate=validate.Equal("ok"))
-    timestamp = fields.DateTime(required=True)
 
 
 def hello_body(time: datetime) -> dict[str, str]:

@@ -6,47 +6,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
-from marshmallow import fields
 
 from service.database.database import LOCK_LIMIT
-from service.git.names import (
-    BRANCH_MAX,
-    FOLDER_MAX,
-    URL_MAX,
-    parse_branch,
-    parse_folder,
-    parse_repository_url,
-)
+from service.git.names import parse_branch, parse_folder, parse_repository_url
 from service.problems import Problem
 from service.routes.shared import (
     BEING_CHANGED,
-    EXAMPLE_PROJECT_ID,
-    EXAMPLE_RUN_ID,
-    EXAMPLE_SOURCE_ID,
     MISSING_PROJECT,
     MISSING_SOURCE,
     UNLOCKED_ROOM,
     change_arguments,
     read_id,
-    run_status_field,
+)
+from service.schemas.project_docs import (
+    EXAMPLE_SOURCE,
+    EXAMPLE_SOURCE_INPUT,
+    ProjectDocInputSchema,
+    ProjectDocSchema,
 )
 from service.sync.advisory_locks import quota_lock, source_lock
 from service.sync.queue import is_due
-from service.web.bodies import (
-    ExactSchema,
-    InputSchema,
-    Text,
-    invalid,
-    json_response,
-    read_json,
-)
+from service.web.bodies import invalid, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
-from service.web.paging import (
-    fetch_page_or_404,
-    page_response,
-    page_spec,
-    read_page,
-)
+from service.web.paging import fetch_page_or_404, page_response, page_spec, read_page
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
@@ -88,118 +70,10 @@ LAST_RUN: Final[LiteralString] = f"""
 # In the order of their arguments in the statements below.
 INPUT_FIELDS: Final = ("name", "description", "github_url", "github_folder_path", "branch")
 
-
-class ProjectDocInputSchema(InputSchema):
-    """A source, as a client sends it."""
-
-    name = Text(shortest=1, longest=255, is_name=True, required=True)
-    description = Text(longest=2000, allow_none=True, load_default=None)
-    github_url = Text(
-        shortest=1,
-        longest=URL_MAX,
-        required=True,
-        metadata={"description": "The https URL of a git repository on one of GIT_HOSTS."},
-    )
-    github_folder_path = Text(
-        longest=FOLDER_MAX,
-        allow_none=True,
-        load_default=None,
-        metadata={"description": "Where the documents are; null is the whole repository."},
-    )
-    branch = Text(
-        longest=BRANCH_MAX,
-        allow_none=True,
-        load_default=None,
-        metadata={"description": "Null is the repository's default branch."},
-    )
-
-
-class LastRunSchema(ExactSchema):
-    """The latest run of a source."""
-
-    id = fields.UUID(required=True, metadata={"description": "As in `syncs/{run_id}`."})
-    status = run_status_field()
-    error = fields.String(
-        required=True, allow_none=True, metadata={"description": "Why the sync failed."}
-    )
-    warning = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "What to look at although the sync is completed."},
-    )
-    created_at = fields.DateTime(
-        required=True, metadata={"description": "When the sync was requested."}
-    )
-    finished_at = fields.DateTime(required=True, allow_none=True)
-
-
-class ProjectDocSchema(ExactSchema):
-    """A source."""
-
-    id = fields.UUID(required=True)
-    project_id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    description = fields.String(required=True, allow_none=True)
-    github_url = fields.String(required=True)
-    github_folder_path = fields.String(required=True, allow_none=True)
-    branch = fields.String(required=True, allow_none=True)
-    default_branch = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The name of the repository's default branch at the last sync; null "
-            "before the first one, and where HEAD names no branch. With a `branch`, at the first "
-            "sync of this URL."
-        },
-    )
-    last_synced_at = fields.DateTime(required=True, allow_none=True)
-    last_github_commit_date = fields.DateTime(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "The date of the last commit that changed the folder. If none of the "
-            "newest 50 commits did, the date of the oldest of these."
-        },
-    )
-    last_commit = fields.String(required=True, allow_none=True)
-    last_run = fields.Nested(
-        LastRunSchema,
-        required=True,
-        allow_none=True,
-        metadata={"description": "The latest sync, finished or not; null if there was none."},
-    )
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
-
-
-EXAMPLE_INPUT: Final = {
-    "name": "Planning",
-    "description": "PRD, architecture and stories.",
-    "github_url": "https://github.com/example/payments",
-    "github_folder_path": "docs",
-    "branch": None,
-}
-EXAMPLE: Final = {
-    "id": EXAMPLE_SOURCE_ID,
-    "project_id": EXAMPLE_PROJECT_ID,
-    **EXAMPLE_INPUT,
-    "default_branch": "main",
-    "last_synced_at": "2026-11-25T03:01:00.123456+00:00",
-    "last_github_commit_date": "2026-11-24T17:30:00+00:00",
-    "last_commit": "3f786850e387550fdab836ed7e6dc881de23001b",
-    "last_run": {
-        "id": EXAMPLE_RUN_ID,
-        "status": "failed",
-        "error": "There is no such branch.",
-        "warning": None,
-        "created_at": "2026-11-26T03:00:59.5+00:00",
-        "finished_at": "2026-11-26T03:01:00.123456+00:00",
-    },
-    "created_at": "2026-11-25T03:00:00.123456+00:00",
-    "updated_at": "2026-11-25T03:00:00.123456+00:00",
-}
 SOURCE_RESPONSE: Final = ResponseSpec(
-    description="The project doc.", schema=ProjectDocSchema, examples={"project_doc": EXAMPLE}
+    description="The project doc.",
+    schema=ProjectDocSchema,
+    examples={"project_doc": EXAMPLE_SOURCE},
 )
 CREATED_RESPONSE: Final = replace(
     SOURCE_RESPONSE, description="The new project doc.", headers={"Location": "Where it is."}
@@ -216,7 +90,9 @@ BAD_URL: Final = "github_url: must be an https URL of a repository on one of the
 
 @operation(
     tag="project docs",
-    responses={200: page_spec("The project docs.", ProjectDocSchema, {"project_docs": [EXAMPLE]})},
+    responses={
+        200: page_spec("The project docs.", ProjectDocSchema, {"project_docs": [EXAMPLE_SOURCE]})
+    },
 )
 async def list_project_docs(request: Request) -> Response:
     """List a project's documentation sources.
@@ -249,7 +125,7 @@ async def list_project_docs(request: Request) -> Response:
 
 @operation(
     tag="project docs",
-    body=BodySpec(schema=ProjectDocInputSchema, examples={"project_doc": EXAMPLE_INPUT}),
+    body=BodySpec(schema=ProjectDocInputSchema, examples={"project_doc": EXAMPLE_SOURCE_INPUT}),
     responses={201: CREATED_RESPONSE},
     problems={"invalid": BAD_URL, "conflict": TOO_MANY_SOURCES.format(count=1000)},
 )

@@ -6,20 +6,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
-from marshmallow import fields
 
 from service.database.database import LOCK_LIMIT
 from service.problems import Problem
 from service.routes.shared import (
     BEING_CHANGED,
-    EXAMPLE_PROJECT_ID,
     MISSING_PROJECT,
     UNLOCKED_ROOM,
     change_arguments,
     read_id,
 )
+from service.schemas.projects import (
+    EXAMPLE_PROJECT,
+    EXAMPLE_PROJECT_INPUT,
+    ProjectInputSchema,
+    ProjectSchema,
+)
 from service.sync.advisory_locks import project_lock, quota_lock
-from service.web.bodies import ExactSchema, InputSchema, Text, json_response, read_json
+from service.web.bodies import json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import LIMIT_RANGE, fetch_page, page_response, page_spec, read_page
 from service.web.references import reference_to
@@ -33,33 +37,8 @@ if TYPE_CHECKING:
 
 COLUMNS: Final[LiteralString] = "id, name, description, created_at, updated_at"
 
-
-class ProjectInputSchema(InputSchema):
-    """A project, as a client sends it."""
-
-    name = Text(shortest=1, longest=255, is_name=True, required=True)
-    description = Text(longest=2000, allow_none=True, load_default=None)
-
-
-class ProjectSchema(ExactSchema):
-    """A project."""
-
-    id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    description = fields.String(required=True, allow_none=True)
-    created_at = fields.DateTime(required=True)
-    updated_at = fields.DateTime(required=True)
-
-
-EXAMPLE_INPUT: Final = {"name": "Payments", "description": "Everything about paying."}
-EXAMPLE: Final = {
-    "id": EXAMPLE_PROJECT_ID,
-    **EXAMPLE_INPUT,
-    "created_at": "2026-11-25T03:00:00.123456+00:00",
-    "updated_at": "2026-11-25T03:00:00.123456+00:00",
-}
 PROJECT_RESPONSE: Final = ResponseSpec(
-    description="The project.", schema=ProjectSchema, examples={"project": EXAMPLE}
+    description="The project.", schema=ProjectSchema, examples={"project": EXAMPLE_PROJECT}
 )
 CREATED_RESPONSE: Final = replace(
     PROJECT_RESPONSE, description="The new project.", headers={"Location": "Where it is."}
@@ -73,7 +52,7 @@ NAME_TAKEN: Final = "There is a project of that name already."
 
 @operation(
     tag="projects",
-    responses={200: page_spec("The projects.", ProjectSchema, {"projects": [EXAMPLE]})},
+    responses={200: page_spec("The projects.", ProjectSchema, {"projects": [EXAMPLE_PROJECT]})},
     problems={"invalid": f"limit: {LIMIT_RANGE}"},
 )
 async def list_projects(request: Request) -> Response:
@@ -103,7 +82,7 @@ async def list_projects(request: Request) -> Response:
 
 @operation(
     tag="projects",
-    body=BodySpec(schema=ProjectInputSchema, examples={"project": EXAMPLE_INPUT}),
+    body=BodySpec(schema=ProjectInputSchema, examples={"project": EXAMPLE_PROJECT_INPUT}),
     responses={201: CREATED_RESPONSE},
     problems={"invalid": BAD_NAME, "conflict": NAME_TAKEN},
 )

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from service.documents.text import MEDIA_TYPES, UNKNOWN
 from service.routes.shared import (
     DOCUMENT_HEADERS,
-    EXAMPLE_CONTENT,
     MISSING_DOCUMENT,
     VERSION,
     document_headers,
     read_id,
 )
+from service.schemas.documents import EXAMPLE_CONTENT
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE, not_modified, read_entity_tags
 from service.web.operation import ResponseSpec, operation
 from service.web.pieces import PieceResponse, cut

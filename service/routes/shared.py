@@ -1,4 +1,4 @@
-"""Helpers of several routes: ids, 404 details, the version of a document, the 202 of a sync."""
+"""What several routes share: ids in paths, 404 details, a document's version, the 202 of a sync."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Final, LiteralString
 from uuid import UUID
 
 import orjson
-from marshmallow import fields, validate
 
 from service.database.errors import DETAILS
-from service.documents.text import FILE_TYPES
+from service.schemas.example_ids import (
+    EXAMPLE_DOCUMENT_ID,
+    EXAMPLE_PROJECT_ID,
+    EXAMPLE_RUN_ID,
+    EXAMPLE_SOURCE_ID,
+)
+from service.schemas.syncs import SyncStartedSchema
 from service.sync.queue import MISSING_SOURCE
-from service.web.bodies import NOT_A_UUID, ExactSchema, invalid, json_response
+from service.web.bodies import NOT_A_UUID, invalid, json_response
 from service.web.operation import Resource, ResponseSpec
 from service.web.references import reference_to
 
@@ -22,13 +27,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.state import Request
-
-# The ids of the project, source, document and run in every example.
-EXAMPLE_PROJECT_ID = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
-EXAMPLE_SOURCE_ID = "0d4b1b8e-2a52-4c8f-8f0e-6a5a3a1f7c22"
-EXAMPLE_DOCUMENT_ID = "b5b7b3a2-3f3b-4a9f-8a3e-0f4b9a3c5d33"
-EXAMPLE_CONTENT = "---\nstatus: draft\n---\n# Payments\n\nWhy.\n"
-EXAMPLE_RUN_ID = "f2a7d7c1-6c0f-4a53-9a55-2b1f0a7f4d44"
 
 # Where a quota has room for so many more rows, one is added without a lock on their number: more
 # transactions than that, all of which add a row at once, need more connections than databases have.
@@ -71,12 +69,6 @@ RESOURCES: Final = {
 }
 
 
-def file_type_field() -> fields.String:
-    """Return the field of a document's type."""
-    types = sorted(set(FILE_TYPES.values()))
-    return fields.String(required=True, validate=validate.OneOf(types))
-
-
 def read_id(request: Request, name: str) -> UUID:
     """Return an id of the path; raise the Problem `invalid` where it is not a UUID."""
     text = request.path_params[name]
@@ -103,23 +95,6 @@ def change_arguments(data: Mapping[str, object], names: Sequence[str]) -> list[o
     A statement uses them as in `name = case when $2 then $3 else name end`.
     """
     return [argument for name in names for argument in (name in data, data.get(name))]
-
-
-def run_status_field() -> fields.String:
-    """Return the field of a run's status, whose values are those of `sync_run.status`."""
-    statuses = ["queued", "running", "completed", "failed"]
-    return fields.String(required=True, validate=validate.OneOf(statuses))
-
-
-class SyncStartedSchema(ExactSchema):
-    """The response to a request for a run."""
-
-    message = fields.String(required=True)
-    project_doc_id = fields.UUID(required=True)
-    run_id = fields.UUID(
-        required=True, metadata={"description": "The run's, which is in `Location`, too."}
-    )
-    status = fields.String(required=True, validate=validate.Equal("processing"))
 
 
 def _started_body(source_id: object, run_id: object) -> dict[str, str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qs
 
 import orjson
 import structlog
-from marshmallow import fields
 
 from service.problems import Problem
 from service.routes.shared import MISSING_SOURCE, STARTED_RESPONSE, read_id, started_response
+from service.schemas.webhooks import PushSchema
 from service.sync.pushes import Push
 from service.sync.queue import QUEUE_FULL, request_sync_of_push
-from service.web.bodies import InputSchema, json_response, parse_object
+from service.web.bodies import json_response, parse_object
 from service.web.middleware import MAX_BODY_BYTES
 from service.web.operation import BodySpec, ResponseSpec, operation, parameter
 from service.webhooks.hosts import (
@@ -51,20 +51,6 @@ OTHER_BRANCH: Final = "Nothing to do for this branch."
 DELETED_BRANCH: Final = "Nothing to do: the branch was deleted."
 OTHER_REPOSITORY: Final = "Nothing to do: the delivery is of another repository than"
 KNOWN_DELIVERY: Final = "Nothing to do: this delivery was received before."
-
-
-class PushSchema(InputSchema):
-    """The parts of the hosts' payloads of a push that the route reads."""
-
-    ref = fields.String()
-    before = fields.String()
-    after = fields.String()
-    deleted = fields.Boolean()
-    repository = fields.Dict()
-    project = fields.Dict()
-    push = fields.Dict()
-    changes: fields.List[Any] = fields.List(fields.Dict())
-
 
 EVENT_HEADERS: Final = {
     "X-GitHub-Event": "The event at GitHub: `push` or another.",

@@ -18,6 +18,7 @@ PATH = re.compile(r"(?<![\w/.])(?:service|tests|sql)/[\w./-]*\w/?")
 # The resource of the README's example, and the tour's rule for the names of tests.
 PLACEHOLDERS = {
     "service/routes/comments.py",
+    "service/schemas/comments.py",
     "tests/routes/test_comments.py",
     "service/ROOM/MODULE.py",
     "tests/ROOM/test_MODULE.py",

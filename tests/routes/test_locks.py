@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from service.app import ROUTES
-from service.routes.shared import BEING_CHANGED, EXAMPLE_PROJECT_ID, EXAMPLE_SOURCE_ID
+from service.routes.shared import BEING_CHANGED
+from service.schemas.example_ids import EXAMPLE_PROJECT_ID, EXAMPLE_SOURCE_ID
 from service.sync.advisory_locks import pushes_lock, source_lock
 from tests.support.deliveries import GITHUB, SECRETS
 from tests.support.examples import add_examples, example_path

@@ -6,7 +6,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from service.routes.shared import (
+from service.schemas.example_ids import (
     EXAMPLE_DOCUMENT_ID,
     EXAMPLE_PROJECT_ID,
     EXAMPLE_RUN_ID,

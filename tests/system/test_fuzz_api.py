@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.app import ROUTES
-from service.routes.shared import (
+from service.schemas.example_ids import (
     EXAMPLE_PROJECT_ID,
     EXAMPLE_SOURCE_ID,
 )

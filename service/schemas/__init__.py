@@ -1,0 +1,4 @@
+"""The JSON of requests and responses, with examples: one file for each resource, as in routes.
+
+May import documents.text, git.names, health, sync.skipped and web. Begin with projects.py.
+"""

@@ -251,7 +251,8 @@ def test_a_network_black_hole_is_a_timeout(
 def test_many_probes_share_one_query_and_one_connection(
     database: str, start_service: Callable[..., Service]
 ) -> None:
-    service = start_service(DATABASE_URL=database)
+    # Without a syncer, whose polls use a connection of the pool.
+    service = start_service(DATABASE_URL=database, SYNC_CONCURRENCY="0")
     activity = """
         select count(*), count(*) filter (where state = 'active') from pg_stat_activity
         where application_name = 'bmadflow-api' and datname = current_database()

@@ -146,7 +146,9 @@ def run_processes(service: Service) -> list[psutil.Process]:
     """The processes that do the runs of a copy, working or idle."""
     with suppress(psutil.NoSuchProcess):
         children = psutil.Process(service.process.pid).children(recursive=True)
-        return [child for child in children if does_runs(child)]
+        found = [child for child in children if does_runs(child)]
+        # Until a new child has become git, its command line is that of the process that started it.
+        return [child for child in found if child.ppid() not in {one.pid for one in found}]
     return []
 
 

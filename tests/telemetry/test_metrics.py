@@ -210,6 +210,8 @@ def test_any_worker_renders_the_metrics_of_all(
         eventually(lambda: read(client, "db_client_connection_max", **POOL) == 6)
         with ThreadPoolExecutor() as executor:
             list(executor.map(ask, ["/docs"] * 40))
+        # A worker counts a request after its response, and another worker renders the counts.
+        eventually(lambda: count(client, "GET", "/docs", 200) == 40)
         for _ in range(3):
             assert count(client, "GET", "/docs", 200) == 40
         labels = {"service_name": "bmadflow-api", "service_version": __version__}

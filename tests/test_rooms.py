@@ -42,7 +42,7 @@ WRONG_IMPORTS = [
     (
         "routes/projects.py",
         "from . import syncs",
-        "and of its own modules shared",
+        "and of its own modules quotas, shared",
         "service.routes.projects:{line} imports service.routes.syncs",
     ),
     (

@@ -20,8 +20,7 @@ from service.git.errors import GitMachineError
 from service.git.names import decode_part, parse_branch, parse_folder, parse_repository_url
 from service.git.version import check_installed
 from service.problems import Problem
-from service.routes.project_docs import refuse_excess_source
-from service.routes.projects import refuse_excess_project
+from service.routes.quotas import refuse_excess_project, refuse_excess_source
 from service.sync.queue import request_sync
 from service.sync.syncer import syncing
 from service.telemetry.metrics import Metrics

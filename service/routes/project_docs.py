@@ -10,11 +10,11 @@ import asyncpg
 from service.database.database import LOCK_LIMIT
 from service.git.names import parse_branch, parse_folder, parse_repository_url
 from service.problems import Problem
+from service.routes.quotas import TOO_MANY_SOURCES, UNLOCKED_ROOM, refuse_excess_source
 from service.routes.shared import (
     BEING_CHANGED,
     MISSING_PROJECT,
     MISSING_SOURCE,
-    UNLOCKED_ROOM,
     change_arguments,
     read_id,
 )
@@ -24,7 +24,7 @@ from service.schemas.project_docs import (
     ProjectDocInputSchema,
     ProjectDocSchema,
 )
-from service.sync.advisory_locks import quota_lock, source_lock
+from service.sync.advisory_locks import source_lock
 from service.sync.queue import is_due
 from service.web.bodies import invalid, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
@@ -37,15 +37,13 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.database.database import Connection, Queries, Row
+    from service.database.database import Queries, Row
     from service.state import Request
-
 
 COLUMNS: Final[LiteralString] = """
     id, project_id, name, description, github_url, github_folder_path, branch, default_branch,
     last_synced_at, last_github_commit_date, last_commit, created_at, updated_at
     """
-
 
 RUN: Final[LiteralString] = """
     json_build_object('id', id, 'status', status, 'error', error, 'warning', warning,
@@ -80,10 +78,6 @@ CREATED_RESPONSE: Final = replace(
 )
 CHANGES_BODY: Final = BodySpec(
     schema=ProjectDocInputSchema, is_partial=True, examples={"branch": {"branch": "main"}}
-)
-TOO_MANY_SOURCES: Final = (
-    "The project has {count:,} sources already, as many as a project may have: delete one, or "
-    "raise MAX_SOURCES_PER_PROJECT."
 )
 BAD_URL: Final = "github_url: must be an https URL of a repository on one of the allowed hosts."
 
@@ -174,27 +168,6 @@ async def _add_source(
         *(data[name] for name in INPUT_FIELDS),
         max_sources,
     )
-
-
-async def refuse_excess_source(transaction: Connection, project_id: UUID, max_sources: int) -> None:
-    """Raise the Problem `conflict` if a project has `max_sources` already, or more.
-
-    Until the transaction ends, no other one passes for this project: it is to add one source.
-    """
-    await transaction.execute(
-        f"""
-        with limits as materialized (select {LOCK_LIMIT})
-        select pg_advisory_xact_lock({quota_lock("sources", "$1::uuid")})
-        from limits
-        """,
-        project_id,
-    )
-    # A statement of its own: one that waits for the lock does not see what was added meanwhile.
-    count = await transaction.fetch_value(
-        "select count(*) from project_doc where project_id = $1", project_id
-    )
-    if count >= max_sources:
-        raise Problem("conflict", TOO_MANY_SOURCES.format(count=max_sources))
 
 
 @operation(tag="project docs", responses={200: SOURCE_RESPONSE})

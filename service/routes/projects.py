@@ -9,10 +9,10 @@ import asyncpg
 
 from service.database.database import LOCK_LIMIT
 from service.problems import Problem
+from service.routes.quotas import UNLOCKED_ROOM, refuse_excess_project
 from service.routes.shared import (
     BEING_CHANGED,
     MISSING_PROJECT,
-    UNLOCKED_ROOM,
     change_arguments,
     read_id,
 )
@@ -22,7 +22,7 @@ from service.schemas.projects import (
     ProjectInputSchema,
     ProjectSchema,
 )
-from service.sync.advisory_locks import project_lock, quota_lock
+from service.sync.advisory_locks import project_lock
 from service.web.bodies import json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import LIMIT_RANGE, fetch_page, page_response, page_spec, read_page
@@ -31,9 +31,8 @@ from service.web.references import reference_to
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from service.database.database import Connection, Queries, Row
+    from service.database.database import Queries, Row
     from service.state import Request
-
 
 COLUMNS: Final[LiteralString] = "id, name, description, created_at, updated_at"
 
@@ -121,27 +120,6 @@ async def _add_project(queries: Queries, data: dict[str, Any], max_projects: int
         data["description"],
         max_projects,
     )
-
-
-async def refuse_excess_project(transaction: Connection, max_projects: int) -> None:
-    """Raise the Problem `conflict` if there are `max_projects` already, or more.
-
-    Until the transaction ends, no other one passes: it is to add one project.
-    """
-    await transaction.execute(
-        f"""
-        with limits as materialized (select {LOCK_LIMIT})
-        select pg_advisory_xact_lock({quota_lock("projects")})
-        from limits
-        """
-    )
-    # A statement of its own: one that waits for the lock does not see what was added meanwhile.
-    if await transaction.fetch_value("select count(*) from project") >= max_projects:
-        raise Problem(
-            "conflict",
-            f"There are {max_projects:,} projects already, as many as this service may have: "
-            "delete one, or raise MAX_PROJECTS.",
-        )
 
 
 @operation(tag="projects", responses={200: PROJECT_RESPONSE})

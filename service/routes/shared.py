@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
     from service.state import Request
 
-# Where a quota has room for so many more rows, one is added without a lock on their number: more
-# transactions than that, all of which add a row at once, need more connections than databases have.
-UNLOCKED_ROOM: Final = 200
-
 MISSING_PROJECT: Final = "There is no such project."
 MISSING_DOCUMENT: Final = "There is no such document."
 MISSING_RUN: Final = "There is no such sync of this project doc."

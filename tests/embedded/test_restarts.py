@@ -9,10 +9,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 import pytest
 
 from service.embedded import restarts
+from service.embedded.errors import EmbeddedPostgresError
 from service.locks import is_free
 from tests.support.embedded import postmaster, query, server
 from tests.support.postgres import run_sql
@@ -135,8 +137,10 @@ def test_a_server_whose_data_were_deleted_is_not_replaced_by_an_empty_one(
         pid = postmaster(folder)
         shutil.rmtree(folder / part)
         os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not psutil.pid_exists(pid))
         time.sleep(0.5)
-        assert not (folder / "data").exists()
+    # A start that had begun has ended.
+    assert not (folder / "data").exists()
 
 
 def test_a_start_that_fails_is_tried_again_and_told_once(folder: Path) -> None:
@@ -151,6 +155,22 @@ def test_a_start_that_fails_is_tried_again_and_told_once(folder: Path) -> None:
         eventually(lambda: responds(dsn), seconds=30)
         assert read_log().count("embedded_postgres_not_started") == 1
         assert read_log().count("embedded_postgres_ended") == 1
+
+
+def test_the_pauses_between_starts_that_fail_grow_up_to_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").touch()
+    found = restarts.Restarts(tmp_path, tmp_path / "lock", tmp_path, tmp_path / "log")
+    faults = [EmbeddedPostgresError("x")] * 3
+
+    def start() -> None:
+        if faults:
+            raise faults.pop()
+
+    pauses = [found.pause]
+    for _ in range(4):
+        found.restart_if_ended(start)
+        pauses.append(found.pause)
+    assert pauses == [0.05, 0.1, 0.2, 0.2, 0.05]
 
 
 def test_a_stop_during_a_restart_ends_the_server(folder: Path) -> None:

@@ -38,9 +38,10 @@ MOMENTARY: Final = frozenset({"conflict", "locked", "read_only", "schema_changed
 PAUSE_SECONDS: Final = 0.1
 REPEAT_SECONDS: Final = 2.0
 
-# How long periodic syncs wait for another transaction: for many sources at once, and for one.
-LOCK_SECONDS: Final = 0.25
-SHORT_LOCK_SECONDS: Final = 0.01
+# How long a statement that queues periodic syncs waits for another transaction, and the time after
+# which a call begins no further statement: a later call queues what is left beside stuck sources.
+DUE_LOCK_LIMIT: Final[LiteralString] = "set_config('lock_timeout', '10ms', true)"
+BATCH_SECONDS: Final = 1.0
 
 # Whether a time lies within the last $1 minutes. Not if it lies in the future: after the clock was
 # set back, nothing would be due until the clock has caught up.
@@ -237,31 +238,29 @@ async def request_due_syncs(database: Database, every_minutes: float, max_queued
         every_minutes,
         max_queued,
     )
-    due: list[UUID] = [row["id"] for row in rows]
-    if not due:
-        return
-    try:
-        await _queue_runs(database, due, LOCK_SECONDS)
-    except DatabaseUnavailable as error:
-        if error.reason != "locked":
-            raise
-        # Another transaction has queued a run and not ended, maybe for long. One by one, the other
-        # sources are not held up.
-        for source_id in due:
-            try:
-                await _queue_runs(database, [source_id], SHORT_LOCK_SECONDS)
-            except DatabaseUnavailable as one_error:
-                if one_error.reason != "locked":
-                    raise
+    batches = [[row["id"] for row in rows]] if rows else []
+    ends_at = time.monotonic() + BATCH_SECONDS
+    while batches:
+        batch = batches.pop()
+        try:
+            await queue_runs(database, batch)
+        except DatabaseUnavailable as error:
+            if error.reason != "locked":
+                raise
+            # Another transaction has queued a run and not ended, maybe for long. In halves, the
+            # other sources are not held up.
+            middle = len(batch) // 2
+            if middle:
+                batches += [batch[middle:], batch[:middle]]
+        if time.monotonic() >= ends_at:
+            return
 
 
-async def _queue_runs(database: Database, source_ids: list[UUID], lock_seconds: float) -> None:
+async def queue_runs(database: Database, source_ids: list[UUID]) -> None:
     """Queue a run of each source without a queued one, or raise DatabaseUnavailable `locked`."""
     await database.execute(
-        """
-        with limits as materialized (
-            select set_config('lock_timeout', $2::float8 * 1000 || 'ms', true)
-        )
+        f"""
+        with limits as materialized (select {DUE_LOCK_LIMIT})
         insert into sync_run (project_doc_id)
         select project_doc.id
         from project_doc, limits
@@ -273,5 +272,4 @@ async def _queue_runs(database: Database, source_ids: list[UUID], lock_seconds: 
         on conflict (project_doc_id) where status = 'queued' do nothing
         """,
         source_ids,
-        lock_seconds,
     )

@@ -10,8 +10,10 @@ from uuid import UUID
 
 import httpx
 import psycopg
+import pytest
 
 from service.database.database import open_database
+from service.sync import queue
 from service.sync.queue import request_due_syncs, request_sync
 from service.telemetry.metrics import Metrics
 from tests.support.copies import Copies, create_source, git_processes, make_files
@@ -23,6 +25,8 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from service.database.database import Database
 
 FILES = make_files()
 
@@ -45,7 +49,32 @@ def test_a_source_is_due_when_its_last_run_is_old(database: str, tmp_path: Path)
         eventually(lambda: dict(run_sql(database, runs)) == expected, seconds=20)
 
 
-def test_fifty_requests_at_three_copies_at_once_share_one_run(
+def test_fifty_requests_at_three_copies_at_once_share_the_running_run(
+    copies: Copies, together: Callable[..., list[httpx.Response]]
+) -> None:
+    urls = itertools.cycle([copies.start().url for _ in range(3)])
+    source = copies.create_source(FILES)
+    copies.stall(TREE)
+
+    def request() -> httpx.Response:
+        return httpx.post(f"{next(urls)}/api/project-docs/{source}/sync", timeout=30)
+
+    first = request()
+    copies.wait_for_stalled()
+    responses = [first, *together(50, request)]
+    assert {response.status_code for response in responses} == {202}
+    assert len({response.headers["location"] for response in responses}) == 1
+    time.sleep(3)  # each copy polls the queue meanwhile
+    assert [bool(git_processes(service)) for service in copies.services].count(True) == 1
+    assert copies.runs() == [("running", 1)]
+    copies.resume()
+    copies.wait_for_runs(("completed", 1))
+    assert copies.git.most_active == 1
+    assert copies.holds(FILES)
+    eventually(lambda: copies.log().count('"sync_finished"') == 1)
+
+
+def test_fifty_first_requests_at_once_queue_one_run_beside_a_running_one_at_most(
     copies: Copies, together: Callable[..., list[httpx.Response]]
 ) -> None:
     urls = itertools.cycle([copies.start().url for _ in range(3)])
@@ -55,16 +84,14 @@ def test_fifty_requests_at_three_copies_at_once_share_one_run(
         50, lambda: httpx.post(f"{next(urls)}/api/project-docs/{source}/sync", timeout=30)
     )
     assert {response.status_code for response in responses} == {202}
-    assert len({response.headers["location"] for response in responses}) == 1
-    copies.wait_for_stalled()
-    time.sleep(3)  # each copy polls the queue meanwhile
-    assert [bool(git_processes(service)) for service in copies.services].count(True) == 1
-    assert copies.runs() == [("running", 1)]
+    # Two only where a syncer began the first run while a later request was about to queue one.
+    runs = {response.headers["location"].rpartition("/")[2] for response in responses}
+    assert len(runs) <= 2
+    assert {run for (run,) in run_sql(copies.database, "select id::text from sync_run")} == runs
     copies.resume()
-    copies.wait_for_runs(("completed", 1))
+    copies.wait_for_runs(*[("completed", 1)] * len(runs))
     assert copies.git.most_active == 1
     assert copies.holds(FILES)
-    eventually(lambda: copies.log().count('"sync_finished"') == 1)
 
 
 def test_a_push_before_a_run_has_started_requests_no_run_after_it(
@@ -126,3 +153,69 @@ def test_an_open_transaction_does_not_hold_up_the_due_syncs_of_other_sources(
         connection.rollback()
     asyncio.run(request())
     assert {source for (source,) in run_sql(database, runs)} == sources
+
+
+@pytest.fixture
+def queued_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the sizes of the batches in which due syncs are queued: a list that grows."""
+    sizes: list[int] = []
+    queue_runs = queue.queue_runs
+
+    async def count(database: Database, source_ids: list[UUID]) -> None:
+        sizes.append(len(source_ids))
+        await queue_runs(database, source_ids)
+
+    monkeypatch.setattr(queue, "queue_runs", count)
+    return sizes
+
+
+def create_sources(database: str, count: int) -> list[str]:
+    """Return the ids of new sources of a new project, the oldest first."""
+    rows = run_sql(
+        database,
+        "with project as (insert into project (name) values ('Payments') returning id) "
+        "insert into project_doc (project_id, name, github_url) "
+        "select id, 'Docs', 'https://git.example/a' "
+        f"from project, generate_series(1, {count}) returning id::text",
+    )
+    return [source for (source,) in rows]
+
+
+QUEUED = "select count(*) from sync_run"
+
+
+@pytest.mark.parametrize("place", [0, 500, 999])
+def test_beside_a_stuck_source_a_few_statements_queue_all_others(
+    database: str, place: int, queued_batches: list[int]
+) -> None:
+    async def request() -> None:
+        async with open_database(database, 1, Metrics()) as pool:
+            await request_due_syncs(pool, 1, 2000)
+
+    stuck = create_sources(database, 1000)[place]
+    with psycopg.connect(database) as connection:
+        connection.execute("insert into sync_run (project_doc_id) values (%s)", [stuck])
+        asyncio.run(request())
+        assert run_sql(database, QUEUED) == [(999,)]
+    # One batch with it and one without it for each of the ten times that 1000 can be halved.
+    assert len(queued_batches) <= 21
+    assert queued_batches[0] == 1000
+
+
+def test_stuck_sources_do_not_hold_up_the_syncer_beyond_a_limit(
+    database: str, monkeypatch: pytest.MonkeyPatch, queued_batches: list[int]
+) -> None:
+    async def request() -> None:
+        async with open_database(database, 1, Metrics()) as pool:
+            await request_due_syncs(pool, 1, 100)
+
+    sources = create_sources(database, 8)
+    with psycopg.connect(database) as connection:
+        for stuck in sources[:4]:
+            connection.execute("insert into sync_run (project_doc_id) values (%s)", [stuck])
+        monkeypatch.setattr(queue, "BATCH_SECONDS", 0.0)  # no time for a second statement
+        asyncio.run(request())
+        assert queued_batches == [8]
+        monkeypatch.undo()
+        asyncio.run(request())
+        assert run_sql(database, QUEUED) == [(4,)]

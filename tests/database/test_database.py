@@ -110,7 +110,8 @@ async def test_callers_get_connections_in_the_order_in_which_they_ask(things: Da
 async def test_a_refused_connection_takes_no_place_in_the_pool(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.database.database.ACQUIRE_SECONDS", 0.2)
+    # So long a pause that no caller tries again before its deadline.
+    monkeypatch.setattr("service.database.pool.RETRY_SECONDS", 1000.0)
     url = "postgresql://postgres@127.0.0.1:1/none"
     async with open_database(url, 2, Metrics()) as refused:
         for _ in range(5):

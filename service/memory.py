@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 
 def trim_memory() -> bool:
     """Return free memory to the system, where glibc can: see malloc_trim(3)."""
     import ctypes  # here, since it takes memory that few services need
+
+    # Python keeps thousands of freed tuples for new ones, and with them the memory round each.
+    gc.collect()
 
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     return trim is not None and bool(trim(0))

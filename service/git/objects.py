@@ -62,11 +62,16 @@ class Entries:
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._file)
         # A few trees that contain each other print millions of lines.
-        if sum(part.count(b"\0") for part in self._read()) > max_entries:
+        self._count = sum(part.count(b"\0") for part in self._read())
+        if self._count > max_entries:
             raise GitError(
                 f"The folder has more than {max_entries:,} files and folders: name one that has "
                 "less."
             )
+
+    def __len__(self) -> int:
+        """Return the number of entries, with the folders, which the iteration leaves out."""
+        return self._count
 
     def __iter__(self) -> Iterator[Entry]:
         for record in _split_records(self._read()):

@@ -15,7 +15,7 @@ from service.memory import trim_memory
 from service.sync.claims import ClaimLostError
 from service.sync.plan import StoredFile
 from service.sync.skipped import SkippedFile
-from service.sync.turns import take_turn
+from service.sync.turns import Turn, take_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -190,7 +190,7 @@ async def read_files(
     total = 0
     for batch in _batches_to_read(files, contents):
         needs_turn = contents.size(batch[0].blob_id) > LARGE_TEXT
-        async with take_turn(turns) if needs_turn else nullcontext():
+        async with take_turn(turns, Turn.TEXT) if needs_turn else nullcontext():
             total += await asyncio.to_thread(read_batch, batch)
             if needs_turn:
                 trim_memory()  # before the next one has its turn

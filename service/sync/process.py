@@ -53,7 +53,7 @@ SECRET_VARIABLES: Final = (
 )
 
 # glibc reserves 64 MB of address space for each of up to 8 arenas per core.
-ARENAS: Final = {"MALLOC_ARENA_MAX": "2"}
+ARENAS: Final = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
 
 # Imported modules are never garbage: collecting during the imports only takes time.
 PROGRAM: Final = (

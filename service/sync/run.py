@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
 from service.git.errors import REFUSES_CREDENTIALS, GitError, GitMachineError
 from service.git.folder import remove_leftovers
 from service.git.repository import GitRepository
+from service.memory import trim_memory
 from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
 from service.sync.files import (
     Contents,
@@ -34,16 +35,17 @@ from service.sync.results import Counts, complete_run, fail_run, read_skipped_fi
 from service.sync.skipped import SkippedFiles
 from service.sync.source import Revision, read_source, show_revision
 from service.sync.spool import open_spool
+from service.sync.turns import Turn, take_turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from service.database.database import Connection, Database
-    from service.git.objects import Tree
+    from service.git.objects import Blobs, Tree
     from service.sync.changes import Moves
     from service.sync.claims import Claim
     from service.sync.messages import RunOptions
-    from service.sync.plan import StoredFile
+    from service.sync.plan import Plan, StoredFile, WantedFile
     from service.sync.progress import Progress
     from service.sync.source import Source
 
@@ -51,6 +53,9 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # A run reads a source that is moved meanwhile again, and fails after so many passes.
 MAX_PASSES: Final = 3
+
+# Entries of a tree whose lists may take more than 10 MB, and are made in turn.
+LARGE_TREE: Final = 10_000
 
 
 def _describe_refused_tokens(refused: Mapping[str, int]) -> str | None:
@@ -108,6 +113,15 @@ async def _time_limit(seconds: float) -> AsyncGenerator[None]:
         raise
 
 
+class _Comparison(NamedTuple):
+    """A tree's documents and skipped files, the stored documents by path, and the run's plan."""
+
+    wanted: list[WantedFile]
+    skipped: SkippedFiles
+    stored: dict[str, StoredFile]
+    plan: Plan
+
+
 @dataclass(frozen=True)
 class _Pass:
     """A run's work on its source, which is done again if the source is moved meanwhile."""
@@ -146,14 +160,40 @@ class _Pass:
     async def _write_difference(
         self, source: Source, tree: Tree, skipped_before: SkippedFiles
     ) -> dict[str, Any]:
-        max_files, max_bytes = self.options.max_files, self.options.max_bytes
-        wanted, skipped = await asyncio.to_thread(choose_files, tree.entries, max_files)
+        async def compare_files() -> _Comparison:
+            return await self._compare(source, tree, skipped_before)
+
+        if len(tree.entries) <= LARGE_TREE:
+            comparison = await compare_files()
+            blobs = await self.repository.fetch_blobs(source.url, comparison.plan.to_fetch)
+            return await self._apply(source, tree, comparison, blobs)
+        # Made twice, since the turn is not kept, nor are the lists, while a server sends.
+        turns = self.options.turns
+        async with take_turn(turns, Turn.LISTS):
+            # In one text meanwhile: any other string of a list could keep memory from the system.
+            to_fetch = " ".join(dict.fromkeys((await compare_files()).plan.to_fetch))
+            trim_memory()
+        blobs = await self.repository.fetch_blobs(source.url, to_fetch.split())
+        async with take_turn(turns, Turn.LISTS):
+            return await self._apply(source, tree, await compare_files(), blobs)
+
+    async def _compare(
+        self, source: Source, tree: Tree, skipped_before: SkippedFiles
+    ) -> _Comparison:
+        wanted, skipped = await asyncio.to_thread(
+            choose_files, tree.entries, self.options.max_files
+        )
         self.progress.files_total = len(wanted)
         stored = await read_stored(self.database, source.id)
         plan = compare(wanted, stored, skipped_before.reasons(), read_all=source.is_outdated)
         self.progress.files_done = len(wanted) - len(plan.to_read)
+        return _Comparison(wanted, skipped, stored, plan)
 
-        blobs = await self.repository.fetch_blobs(source.url, plan.to_fetch)
+    async def _apply(
+        self, source: Source, tree: Tree, comparison: _Comparison, blobs: Blobs
+    ) -> dict[str, Any]:
+        wanted, skipped, stored, plan = comparison
+        max_bytes = self.options.max_bytes
         with open_spool() as spool:
             contents = Contents(blobs, spool)
             await contents.copy_stored(self.database, source.id, plan.to_copy)

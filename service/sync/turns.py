@@ -1,6 +1,7 @@
-"""Turns among the processes of a worker: one of them at a time parses a large text.
+"""Turns among the processes of a worker: one of them at a time does what takes much memory.
 
-Parsing 5 MB of a hostile text takes 140 MB, which four runs would take at the same time.
+Parsing 5 MB of a hostile text takes 140 MB, and the lists of 50,000 documents take 50 to 100 MB.
+Four runs would take that at the same time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import asyncio
 import fcntl
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,10 +19,20 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS: Final = 0.01
 
-# Bytes of the file that are locked. A process that waits for its turn holds QUEUE meanwhile, so
-# that the one that has the turn does not get the next one at once.
-QUEUE: Final = 0
-TURN: Final = 1
+# The most seconds that a run waits. Then it goes on without its turn: rather more memory than a run
+# that another one holds up.
+WAIT_SECONDS: Final = 60.0
+
+
+class Turn(IntEnum):
+    """What one process at a time does. A run that has the turn for lists may take that for a text.
+
+    The value is the byte of the file that is locked. The next byte is locked by the process that
+    waits longest, so that the one that has the turn does not get the next one at once.
+    """
+
+    TEXT = 0
+    LISTS = 2
 
 
 def open_turns() -> int | None:
@@ -32,20 +44,30 @@ def open_turns() -> int | None:
 
 
 @asynccontextmanager
-async def take_turn(turns: int | None) -> AsyncGenerator[None]:
-    """Have the turn during the block, among the processes that have this descriptor."""
+async def take_turn(turns: int | None, turn: Turn) -> AsyncGenerator[None]:
+    """Have the turn during the block, among the processes that have this descriptor.
+
+    The block begins without it after WAIT_SECONDS.
+    """
     if turns is None:
         yield
         return
-    await _lock(turns, QUEUE)
-    try:
-        await _lock(turns, TURN)
-    finally:
-        fcntl.lockf(turns, fcntl.LOCK_UN, 1, QUEUE)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_SECONDS):
+            await _wait_for(turns, turn)
     try:
         yield
     finally:
-        fcntl.lockf(turns, fcntl.LOCK_UN, 1, TURN)
+        fcntl.lockf(turns, fcntl.LOCK_UN, 1, turn)
+
+
+async def _wait_for(turns: int, turn: Turn) -> None:
+    queue = turn + 1
+    await _lock(turns, queue)
+    try:
+        await _lock(turns, turn)
+    finally:
+        fcntl.lockf(turns, fcntl.LOCK_UN, 1, queue)
 
 
 async def _lock(turns: int, byte: int) -> None:

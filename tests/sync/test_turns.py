@@ -14,10 +14,11 @@ from tests.support.waiting import eventually
 
 PROGRAM = """
 import asyncio, sys
-from service.sync.turns import take_turn
+from service.sync import turns
 
 async def main():
-    async with take_turn(int(sys.argv[1])):
+    turns.WAIT_SECONDS = float(sys.argv[2])
+    async with turns.take_turn(int(sys.argv[1]), turns.Turn.LISTS):
         print("has it", flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
@@ -25,9 +26,9 @@ asyncio.run(main())
 """
 
 
-def start(turns: int) -> subprocess.Popen[bytes]:
+def start(turns: int, wait_seconds: float = 60) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(turns)],
+        [sys.executable, "-c", PROGRAM, str(turns), str(wait_seconds)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -60,6 +61,26 @@ def test_one_process_at_a_time_has_the_turn(is_killed: bool) -> None:
             process.communicate()
     finally:
         for process in waiting:
+            process.kill()
+            process.communicate()
+        os.close(turns)
+
+
+def test_a_process_goes_on_without_a_turn_that_it_does_not_get() -> None:
+    turns = open_turns()
+    assert turns is not None
+    processes = [start(turns)]
+    try:
+        eventually(lambda: has_turn(processes[0]))
+        processes += [start(turns, wait_seconds=0.2), start(turns)]
+        for impatient in (processes[1], start(turns, wait_seconds=0.2)):
+            eventually(lambda process=impatient: has_turn(process))
+            impatient.communicate()  # ends, and gives back nothing that it did not have
+        assert not has_turn(processes[2])
+        processes[0].communicate()
+        eventually(lambda: has_turn(processes[2]))
+    finally:
+        for process in processes:
             process.kill()
             process.communicate()
         os.close(turns)

@@ -1,4 +1,5 @@
 """From a file's bytes to what the hub shows: text, title, front matter, headings, file tree.
 
-Pure functions; the texts are untrusted. May import characters. Begin with metadata.py.
+Pure functions; the texts are untrusted. May import characters and temporary.
+Begin with metadata.py.
 """

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import orjson
 
+from service.temporary import temporary_parent
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
@@ -218,7 +220,9 @@ class _Sections:
 
     def _write_block(self) -> None:
         if self._file is None:
-            self._file = SpooledTemporaryFile(max_size=COMPRESSED_KEPT)  # noqa: SIM115, see close
+            self._file = SpooledTemporaryFile(  # noqa: SIM115 - see close
+                max_size=COMPRESSED_KEPT, dir=str(temporary_parent())
+            )
         self._file.write(zlib.compress(orjson.dumps(self._block), FASTEST))
         self._ends.append(self._file.tell())
         self._block = []

@@ -10,26 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from service.locks import lock
+from service.temporary import temporary_parent
 
 PREFIX = "bmadflow-sync-"
-VARIABLES = ("TMPDIR", "TEMP", "TMP")
-DEFAULT_PARENTS = ("/tmp", "/var/tmp")  # noqa: S108 - mkdtemp makes private folders there
 LOCK_NAME = "lock"
 REMOVE_TRIES = 5
 REMOVE_PAUSE_SECONDS = 0.02
-
-
-def temporary_parent() -> Path:
-    """Return the folder for temporary files: the first that this user may write to, even if full.
-
-    Python's tempfile passes over a full folder without a word, keeps for ever what it found
-    first, and at last writes into the current folder.
-    """
-    wanted = (os.environ.get(variable) for variable in VARIABLES)
-    for name in (*wanted, tempfile.tempdir, *DEFAULT_PARENTS):
-        if name and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK):
-            return Path(name)
-    return Path(DEFAULT_PARENTS[0])  # writing to it fails with the reason
 
 
 class TemporaryFolder:

@@ -1,5 +1,6 @@
 """Syncs sources with git: the queue of runs, the syncer that claims them, and the run itself.
 
-May import characters, database, documents, git, memory, problems, settings and telemetry.
-Begin with syncer.py, which each worker has; then child.py, in whose process run.py does a run.
+May import characters, database, documents, git, memory, problems, settings, telemetry and
+temporary. Begin with syncer.py, which each worker has; then child.py, in whose process run.py does
+a run.
 """

@@ -8,7 +8,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from service.git.errors import machine_error
-from service.git.folder import temporary_parent
+from service.temporary import temporary_parent
 
 if TYPE_CHECKING:
     from typing import Self

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
+from service.temporary import temporary_parent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
@@ -114,7 +116,7 @@ def _open_memory() -> int:
         return os.memfd_create("bmadflow-metrics")
     # Elsewhere, as on macOS: a file without a name, which nothing can remove. It is written before
     # it is mapped, so that it has its place on the disk.
-    with tempfile.TemporaryFile(buffering=0) as file:
+    with tempfile.TemporaryFile(buffering=0, dir=temporary_parent()) as file:
         return os.dup(file.fileno())
 
 

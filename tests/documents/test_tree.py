@@ -177,7 +177,7 @@ def test_a_disk_that_is_full_is_reported_at_the_end_of_a_source_and_not_again(
         monkeypatch.setattr(f"service.documents.tree.{name}", 1)
     full = Path("/dev/full").open("r+b")  # noqa: SIM115 - the tree closes it
 
-    def open_full(**_: int) -> IO[bytes]:
+    def open_full(**_: object) -> IO[bytes]:
         return full
 
     monkeypatch.setattr("service.documents.tree.SpooledTemporaryFile", open_full)

@@ -66,13 +66,12 @@ async def test_a_task_cancelled_during_the_removal_ends_after_it(
 
 
 CHILD = """
-import asyncio, math, sys, tempfile, uvloop
+import asyncio, math, sys, uvloop
 sys.path[:0] = {path!r}
 from service.git import runner, watch
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
 runner.STALL_SECONDS_MORE = 1 - math.ceil(watch.patience(30))
-tempfile.tempdir = {temporary!r}
 async def main():
     async with GitRepository(GitOptions(**{settings!r})) as repository:
         await repository.fetch_tree({url!r}, None, None)
@@ -88,7 +87,6 @@ def test_the_directory_of_a_killed_process_is_removed_later_and_its_git_ends(
     server.behaviour.stall_after = 200
     program = CHILD.format(
         path=[str(ROOT)],
-        temporary=str(temporary),
         settings=git_settings(tmp_path, server),
         url=remote.url,
     )

@@ -31,12 +31,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 CHILD = """
-import asyncio, sys, tempfile
+import asyncio, sys
 sys.path[:0] = {path!r}
 from service.git.errors import GitError
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
-tempfile.tempdir = {temporary!r}
 async def main():
     async with GitRepository(GitOptions(**{settings!r})) as repository:
         tree = await repository.fetch_tree({url!r}, None, None)
@@ -49,11 +48,10 @@ except GitError as error:
 """
 
 
-def fetch_below(ulimit: str, tmp_path: Path, temporary: Path, server: GitServer, url: str) -> str:
+def fetch_below(ulimit: str, tmp_path: Path, server: GitServer, url: str) -> str:
     """Return what a process that a shell gave lower limits prints: the bytes, or the error."""
     program = CHILD.format(
         path=[str(ROOT)],
-        temporary=str(temporary),
         settings=git_settings(tmp_path, server),
         url=url,
     )
@@ -76,19 +74,19 @@ def fetch_below(ulimit: str, tmp_path: Path, temporary: Path, server: GitServer,
     ],
 )
 def test_git_runs_below_the_services_own_limits(
-    tmp_path: Path, server: GitServer, temporary: Path, ulimit: str
+    tmp_path: Path, server: GitServer, ulimit: str
 ) -> None:
     remote = server.create()
     remote.commit({"a.md": b"a" * 1000})
-    assert fetch_below(ulimit, tmp_path, temporary, server, remote.url) == "1000"
+    assert fetch_below(ulimit, tmp_path, server, remote.url) == "1000"
 
 
 def test_a_lower_limit_of_file_sizes_is_named_in_the_error(
-    tmp_path: Path, server: GitServer, temporary: Path
+    tmp_path: Path, server: GitServer
 ) -> None:
     remote = server.create()
     remote.commit({"a.bin": bytes(300_000)})  # the server's packs are not compressed
-    printed = fetch_below("ulimit -f 200", tmp_path, temporary, server, remote.url)
+    printed = fetch_below("ulimit -f 200", tmp_path, server, remote.url)
     assert "more than 102,400 bytes" in printed
 
 
@@ -145,7 +143,6 @@ def test_git_gets_the_niceness_of_its_service(
     server.behaviour.stall_after = 200
     program = CHILD.format(
         path=[str(ROOT)],
-        temporary=str(temporary),
         settings=git_settings(tmp_path, server),
         url=remote.url,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import tracemalloc
 from base64 import b64encode
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.git import folder
+from service import temporary as temporary_module
 from service.git.errors import GitError
 from service.git.repository import GitRepository
 from tests.support.git_repository import (
@@ -292,8 +291,7 @@ async def test_a_machine_without_a_usable_git_is_explained(
     unusable.write_text("#!/nowhere\n")
     unusable.chmod(0o755)
     assert "cannot be started" in await fetch_error(options, url)
-    monkeypatch.setattr(folder, "DEFAULT_PARENTS", (str(tmp_path / "nowhere"),))
-    monkeypatch.setattr(folder, "VARIABLES", ())
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(temporary_module, "DEFAULT_PARENTS", (str(tmp_path / "nowhere"),))
     assert "temporary folder" in await fetch_error(options, url)
     assert_nothing_is_left(temporary)

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from service import temporary
 from service.routes import file_tree
 from tests.support.browser import browser_page, needs_chromium
 from tests.support.hub import Hub, Synced, running_hub
@@ -408,16 +408,20 @@ def test_a_client_that_does_not_read_its_tree_holds_no_connection(
 
 
 def test_a_tree_that_finds_no_space_is_a_503(
-    hub: Hub, large: None, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, large: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = Synced(hub, {f"{number}.md": b"x" for number in range(20)}).project
     path = f"/api/projects/{project}/file-tree"
     for name in ("PLAIN_KEPT", "COMPRESSED_KEPT", "BLOCK"):
         monkeypatch.setattr(f"service.documents.tree.{name}", 1)
     assert len(hub.client.get(path).json()["tree"]) == 20
-    monkeypatch.setattr(tempfile, "tempdir", "/dev/full")  # no folder
-    problem = hub.client.get(path)
-    assert_problem(problem, 503)
-    assert problem.headers["retry-after"]
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    assert len(hub.client.get(path).json()["tree"]) == 20
+    folder = tmp_path / "own"
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(temporary, "DEFAULT_PARENTS", (str(folder),))
+    for _ in range(2):  # such as a cleaner that removes the folder, more than once
+        problem = hub.client.get(path)
+        assert_problem(problem, 503)
+        assert problem.headers["retry-after"]
+        folder.mkdir()
+        assert len(hub.client.get(path).json()["tree"]) == 20
+        folder.rmdir()

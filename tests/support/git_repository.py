@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from service.git.errors import GitError
 from service.git.options import GitOptions
 from service.git.repository import GitRepository
+from service.temporary import temporary_parent
 from tests.support.git_server import GitServer, git_settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def checked_text(error: GitError) -> str:
     assert len(text) < 500
     assert TOKEN not in text
     assert b64encode(f"x-access-token:{TOKEN}".encode()).decode() not in text
-    assert tempfile.gettempdir() not in text
+    assert str(temporary_parent()) not in text
     return text
 
 

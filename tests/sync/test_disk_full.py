@@ -21,7 +21,6 @@ from service.git.errors import (
     GitMachineError,
     machine_error,
 )
-from service.git.folder import temporary_parent
 from service.git.runner import GitRunner
 from service.sync.spool import Spool
 from tests.support.git_repository import git_options
@@ -138,15 +137,3 @@ def test_a_full_temporary_folder_is_named_and_the_next_run_works(
                 assert [path.name for path in folder.iterdir()] == ["file"]
             subprocess.run(["mount", "-o", "remount,size=50m", str(folder)], check=True)
         assert hub.sync(source)["status"] == "completed"
-
-
-def test_the_temporary_folder_is_chosen_anew_where_it_went_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "own"
-    monkeypatch.setenv("TMPDIR", str(folder))
-    assert temporary_parent() != folder
-    folder.mkdir()
-    assert temporary_parent() == folder
-    folder.rmdir()
-    assert temporary_parent() != folder

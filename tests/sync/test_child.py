@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,14 @@ import psutil
 import pytest
 
 from service import ROOT
-from service.sync.child import MEMORY_BYTES, NICENESS, OOM_SCORE
+from service.sync.child import (
+    CPU_SECONDS_MORE,
+    FILES_ALLOWED_FOR,
+    MEMORY_BYTES,
+    MEMORY_BYTES_PER_FILE,
+    NICENESS,
+    OOM_SCORE,
+)
 from tests.support.copies import Copies, git_processes, kill_service, make_files, run_processes
 from tests.support.git_server import BLOBS
 from tests.support.processes import has_ended
@@ -20,10 +28,10 @@ from tests.support.waiting import eventually
 FILES = make_files()
 
 
-def test_a_process_and_its_git_have_a_lower_priority_and_the_process_a_memory_limit(
+def test_a_process_and_its_git_have_a_lower_priority_and_the_process_has_limits(
     copies: Copies,
 ) -> None:
-    service = copies.start()
+    service = copies.start(SYNC_MAX_FILES="60000", SYNC_TIMEOUT_SECONDS="100")
     copies.stall(BLOBS)
     copies.request(copies.create_source(FILES))
     copies.wait_for_stalled()
@@ -31,10 +39,35 @@ def test_a_process_and_its_git_have_a_lower_priority_and_the_process_a_memory_li
     niceness = psutil.Process(service.process.pid).nice() + NICENESS
     assert [one.nice() for one in (process, *git_processes(service))].count(niceness) > 1
     assert {one.nice() for one in (process, *git_processes(service))} == {niceness}
-    assert process.rlimit(psutil.RLIMIT_AS)[0] == MEMORY_BYTES
+    # The hard limit stays: git has limits of its own.
+    _, hard = psutil.Process(service.process.pid).rlimit(psutil.RLIMIT_AS)
+    memory = MEMORY_BYTES + (60_000 - FILES_ALLOWED_FOR) * MEMORY_BYTES_PER_FILE
+    assert process.rlimit(psutil.RLIMIT_AS) == (memory, hard)
+    wanted = 100 + CPU_SECONDS_MORE
+    assert wanted <= process.rlimit(psutil.RLIMIT_CPU)[0] <= wanted + 20
     assert int(Path(f"/proc/{process.pid}/oom_score_adj").read_text()) == OOM_SCORE
+    assert process.environ()["MALLOC_ARENA_MAX"] == "2"
+    # The socket of the orders is not standard input any more, which children inherit.
+    assert Path(f"/proc/{process.pid}/fd/0").readlink() == Path(os.devnull)
+    assert not any(map(ignores_signals, git_processes(service)))
     copies.resume()
     copies.wait_for_runs(("completed", 1))
+
+
+def ignores_signals(process: psutil.Process) -> bool:
+    """Return whether a process ignores a signal that ends it by default."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [ignored] = [int(line.split()[1], 16) for line in status.splitlines() if "SigIgn" in line]
+    return any(ignored & 1 << sent - 1 for sent in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+
+
+def test_a_process_is_ended_no_later_than_its_worker_where_memory_runs_out(copies: Copies) -> None:
+    service = copies.start()
+    source = copies.create_source(FILES)
+    Path(f"/proc/{service.process.pid}/oom_score_adj").write_text(f"{OOM_SCORE + 100}")
+    assert copies.hub().sync(source)["status"] == "completed"
+    [process] = run_processes(service)
+    assert int(Path(f"/proc/{process.pid}/oom_score_adj").read_text()) == OOM_SCORE + 100
 
 
 def test_a_process_imports_nothing_of_the_server() -> None:

@@ -68,6 +68,19 @@ def test_a_run_that_takes_more_memory_than_allowed_fails(copies: Copies) -> None
     assert hub.sync(small)["status"] == "completed"
 
 
+def test_a_run_of_a_text_that_does_not_fit_into_memory_says_so(copies: Copies) -> None:
+    service = copies.start()
+    hub = copies.hub()
+    for source in [copies.create_source(FILES)] * 2:
+        assert hub.sync(source)["status"] == "completed"
+    [process] = run_processes(service)
+    _, hard = process.rlimit(psutil.RLIMIT_AS)
+    process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + 2_000_000, hard))
+    run = hub.sync(copies.create_source({"a.txt": b"a " * 2_400_000}), 60)
+    assert (run["status"], run["error"]) == ("failed", OUT_OF_MEMORY)
+    assert "Traceback" not in copies.log()
+
+
 def test_a_lower_limit_of_memory_stays(copies: Copies) -> None:
     service = copies.start()
     source = copies.create_source(FILES)

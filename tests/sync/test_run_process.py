@@ -166,6 +166,11 @@ async def test_a_process_that_is_not_ready_in_time_is_killed(
     assert all(map(has_ended, started))
 
 
+@pytest.mark.parametrize(
+    "anyio_backend",
+    [("asyncio", {"use_uvloop": is_used}) for is_used in (True, False)],
+    ids=["uvloop", "asyncio"],
+)
 async def test_a_start_that_is_cancelled_leaves_no_process(
     database: str, tmp_path: Path, git: GitServer
 ) -> None:

@@ -10,6 +10,8 @@ import select
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ import httpx
 import pytest
 
 from service import ROOT
+from service.telemetry import log_queue
 from service.telemetry.log_queue import LogQueue
 from tests.support.fleet import free_ports
 from tests.support.service import service_environment
@@ -306,6 +309,77 @@ def test_a_log_that_is_made_non_blocking_by_another_process_loses_nothing() -> N
     os.close(theirs)
 
 
+@pytest.mark.parametrize("limit", ["QUEUE_LINES", "QUEUE_CHARACTERS"])
+def test_a_queue_is_bounded_in_lines_and_in_characters(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_queue, limit, 20)
+    ours, theirs = full_pipe()
+    queue = LogQueue(theirs)
+    for _ in range(100):
+        queue.put("x\n")
+    # The writer may have taken what waited once, when it began to wait for the reader.
+    assert 60 <= queue.dropped <= 90
+    text = b""
+    while text.count(b"x") + queue.dropped < 100:
+        text += os.read(ours, 1_000_000).lstrip(b"\0")
+    queue.flush()
+    os.close(ours)
+    os.close(theirs)
+
+
+def full_pipe() -> tuple[int, int]:
+    """Return both ends of a pipe that takes nothing more."""
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    while select.select([], [theirs], [], 0)[1]:
+        os.write(theirs, bytes(65_536))
+    os.set_blocking(theirs, True)
+    return ours, theirs
+
+
+def test_flush_waits_for_a_reader_that_reads_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_queue, "FLUSH_SECONDS", 1.0)
+    ours, theirs = full_pipe()
+    queue = LogQueue(theirs)
+    is_over = threading.Event()
+    received: list[int] = []
+
+    def read_slowly() -> None:
+        while not is_over.wait(0.05):
+            received.append(len(os.read(ours, 4096)))
+
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    for _ in range(2000):
+        queue.put(f"{'x' * 499}\n")
+    queue.flush()
+    is_over.set()
+    reader.join()
+    assert sum(received) < 500_000
+    os.close(ours)
+    queue.flush()
+    os.close(theirs)
+
+
+def test_flush_does_not_wait_for_a_reader_that_has_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_queue, "FLUSH_SECONDS", 60.0)
+    ours, theirs = full_pipe()
+    queue = LogQueue(theirs)
+    queue.put("x\n")
+    started = time.monotonic()
+    queue.flush()
+    assert time.monotonic() - started < 30
+    os.read(ours, 1_000_000)
+    queue.flush()
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_a_stopped_reader_does_not_keep_a_process_from_ending() -> None:
     ours, theirs = os.pipe()
     os.set_blocking(theirs, True)
@@ -318,11 +392,7 @@ def test_a_stopped_reader_does_not_keep_a_process_from_ending() -> None:
 
 
 def test_sigterm_ends_a_start_whose_migrations_nobody_reads(empty_database: str) -> None:
-    ours, theirs = os.pipe()
-    os.set_blocking(theirs, False)
-    while select.select([], [theirs], [], 0)[1]:
-        os.write(theirs, 65_536 * b"x")
-    os.set_blocking(theirs, True)
+    ours, theirs = full_pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "serve", "--migrate"],
         cwd=ROOT,

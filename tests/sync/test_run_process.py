@@ -134,6 +134,15 @@ async def test_a_process_whose_message_is_nonsense_is_killed(
         assert code_of(process) == -signal.SIGKILL
 
 
+async def test_an_idle_process_retires_by_itself(
+    database: str, tmp_path: Path, git: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_process, "RETIRE_SECONDS", 20.0)
+    async with claimed(database, tmp_path, git) as (process, _):
+        await process.retire()
+        assert code_of(process) == 0
+
+
 async def test_an_idle_process_that_does_not_retire_is_killed(
     database: str, tmp_path: Path, git: GitServer
 ) -> None:

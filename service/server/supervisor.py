@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from service.server.worker import STARTUP_FAILED, run_server
+from service.server.worker import STARTUP_FAILED, STOP_MARGIN_SECONDS, run_server
 from service.telemetry.logs import configure_logs
 from service.telemetry.shared_values import SharedValues, create_regions
 
@@ -33,8 +33,9 @@ START_SECONDS: Final = 5.0
 
 RESPAWN_SECONDS: Final = 1.0
 
-# A worker that runs this much longer than the time to drain and stop is killed.
-STOP_MARGIN_SECONDS: Final = 5.0
+# A worker that is frozen, or stuck in native code since before the signal, is killed: so long after
+# it should have ended by itself.
+KILL_MARGIN_SECONDS: Final = 0.15
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -127,7 +128,7 @@ class _Supervisor:
 
     def _stop_workers(self, *, now: bool) -> None:
         seconds = self._settings.drain + self._settings.shutdown + STOP_MARGIN_SECONDS
-        self._kill_at = None if now else time.monotonic() + seconds
+        self._kill_at = None if now else time.monotonic() + seconds + KILL_MARGIN_SECONDS
         for worker in self._workers:
             if now:
                 worker.kill()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import gc
 import os
 import resource
 import signal
+import stat
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 import structlog
@@ -39,6 +42,9 @@ HEAP_KEPT: Final = 2 * 1024 * 1024  # bytes of free memory
 
 TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
 
+# How much longer than the time to drain and stop a stop may take. The syncer needs most of this.
+STOP_MARGIN_SECONDS: Final = 1.7
+
 
 def run_server(
     settings: Settings,
@@ -54,6 +60,7 @@ def run_server(
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, server.handle_exit)  # the terminal was closed
     server.run(sockets)
+    faulthandler.cancel_dump_traceback_later()
     if url:
         log.info("stopped")
     return 0 if server.started else STARTUP_FAILED
@@ -138,6 +145,9 @@ class _Server(uvicorn.Server):
         is_supervised = self._url is None
         if is_supervised and sig == signal.SIGINT:
             return  # Ctrl-C: the supervisor got it, too, and sends SIGTERM
+        is_first = not self.should_exit and self._stop_at is None
+        seconds = self._drain + (self.config.timeout_graceful_shutdown or 0) if is_first else 0
+        _exit_after(seconds + STOP_MARGIN_SECONDS)
         if not self.started:
             self.should_exit = True
         elif self._stop_at is None:
@@ -146,6 +156,21 @@ class _Server(uvicorn.Server):
             self._stop_at = time.monotonic() + self._drain
         else:
             self.should_exit = self.force_exit = True
+
+
+def _exit_after(seconds: float) -> None:
+    """End this process in so many seconds, even if its event loop or its interpreter is stuck.
+
+    The exit code is 1 then. First the traceback of each thread goes to the log, by a thread that
+    does not need the interpreter.
+    """
+    log_end = 2
+    with suppress(OSError):  # closed, or not Linux
+        mode = os.fstat(2).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            # Whose reader may have stopped reading. O_NONBLOCK holds for this opening alone.
+            log_end = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=log_end)
 
 
 def _keep_free_memory() -> None:

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from service.git.folder import remove_leftovers
 from service.sync.messages import MESSAGE_BYTES_MAX, describe_time_limit
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from service.sync.claims import Claim
     from service.sync.messages import RunOptions
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # The longest wait for a process that starts: half a second on an idle machine.
 START_SECONDS: Final = 30.0
@@ -37,6 +41,9 @@ CANCEL_SECONDS: Final = 0.5
 
 # The time for a process to end that has done its last run.
 RETIRE_SECONDS: Final = 1.0
+
+# The longest wait for a process that was killed to end, and for its folder to be removed.
+KILL_SECONDS: Final = 2.0
 
 # Variables that a process does not inherit. It gets the secrets that it needs through its socket.
 SECRET_VARIABLES: Final = (
@@ -180,17 +187,22 @@ class RunProcess:
             self._writer.write_eof()
 
     async def kill(self) -> None:
-        """Kill the process unless it has ended, and what is left of its git."""
+        """Kill the process unless it has ended, and what is left of its git.
+
+        Waits for KILL_SECONDS at most: a disk that hangs delays the end of a process for ever.
+        """
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-        code = await self._process.wait()
-        if self._writer.is_closing():
-            return
+        is_first = not self._writer.is_closing()
         self._writer.close()
-        if code:
-            with suppress(OSError):  # no temporary folder, so nothing is left in it
-                await asyncio.to_thread(remove_leftovers)
+        try:
+            async with asyncio.timeout(KILL_SECONDS):
+                if await self._process.wait() and is_first:
+                    with suppress(OSError):  # no temporary folder, so nothing is left in it
+                        await asyncio.to_thread(remove_leftovers)
+        except TimeoutError:
+            log.error("sync_process_not_ended", process_pid=self._process.pid)  # noqa: TRY400
 
 
 def _command() -> list[str]:
@@ -218,8 +230,6 @@ async def _start_python(stdin: socket.socket, turns: int | None) -> asyncio.subp
         *_command(),
         stdin=stdin.fileno(),
         stdout=asyncio.subprocess.DEVNULL,
-        # Where standard error was closed, its number may be that of another file.
-        stderr=None if sys.stderr else asyncio.subprocess.DEVNULL,
         env=_environment(),
         pass_fds=() if turns is None else (turns,),
         # A terminal sends its Ctrl-C to a process group: the worker decides about its runs.

@@ -55,10 +55,10 @@ POLL_SECONDS: Final = 2.0
 # How often a syncer queues the runs that SYNC_EVERY_MINUTES makes due, with a slower query.
 DUE_SECONDS: Final = 10.0
 
-# At a stop, the time to release the runs, then the time for tasks that wait for the database. Both
-# together are below the 2 s that a stop may take after SHUTDOWN_SECONDS.
-STOP_SECONDS: Final = 1.4
-END_SECONDS: Final = 0.3
+# At a stop, the time to release the runs, then the time for tasks that wait for the database, and
+# that for processes to end. Together they are below the 1.7 s that server/worker.py gives them.
+STOP_SECONDS: Final = 1.1
+END_SECONDS: Final = 0.2
 
 DATABASE_ERRORS: Final = (DatabaseUnavailable, asyncpg.PostgresError)
 
@@ -330,4 +330,6 @@ async def syncing(
             # all tasks that wait for the database.
             database.terminate()
             await asyncio.wait(late, timeout=END_SECONDS)
-        await syncer.end_processes()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await syncer.end_processes()

@@ -62,6 +62,7 @@ class LogQueue:
         self._is_writing = False
         self._is_cut = False
         self._written = 0  # bytes, or attempts that failed: what flush sees as progress
+        self._given_up_at = -1  # the same, when flush last waited in vain
 
     def _start_in_child(self) -> None:
         # The parent's thread writes what the parent put, and another thread may have had the lock.
@@ -93,7 +94,10 @@ class LogQueue:
                 self._start_thread()
 
     def flush(self) -> None:
-        """Wait until all is written, for FLUSH_SECONDS at most, or STUCK_SECONDS in vain."""
+        """Wait until all is written, for FLUSH_SECONDS at most, or STUCK_SECONDS in vain.
+
+        Python calls this several times at the end of a process: only the first one waits in vain.
+        """
         if self._thread is None:  # the system gave no thread: this one writes, at the end
             while self._texts and select.select([], [self._descriptor], [], STUCK_SECONDS)[1]:
                 self._write_waiting()
@@ -103,7 +107,10 @@ class LogQueue:
         while (self._texts or self._is_writing) and time.monotonic() < deadline:
             if seen != self._written:
                 seen, seen_at = self._written, time.monotonic()
+            elif seen == self._given_up_at:
+                return
             elif time.monotonic() > seen_at + STUCK_SECONDS:
+                self._given_up_at = seen
                 return
             time.sleep(BATCH_SECONDS / 5)
 

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import psutil
+import pytest
 
 from service import ROOT
+from tests.support.fleet import free_ports
 from tests.support.processes import has_ended, is_served, workers_of
 from tests.support.service import service_environment
 from tests.support.waiting import eventually
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
     from tests.support.service import Service
 
     Start: TypeAlias = Callable[..., Service]
+
+
+# The promised 2 s after SHUTDOWN_SECONDS, and 1 s for a busy machine.
+STOP_SECONDS = 3.0
 
 
 def test_workers_share_the_port_and_a_killed_worker_is_replaced(
@@ -71,3 +79,27 @@ def test_workers_stop_after_their_supervisor_was_killed(
     service.process.kill()
     service.wait()
     eventually(lambda: all(has_ended(worker.pid) for worker in workers))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_log_that_is_not_read_delays_no_stop(workers: str, database: str) -> None:
+    (port,) = free_ports(1)
+    environment = service_environment(
+        DATABASE_URL=database,
+        BACKEND_PORT=str(port),
+        WEB_CONCURRENCY=workers,
+        SHUTDOWN_SECONDS="1",
+    )
+    command = [sys.executable, "-m", "service", "serve"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
+        try:
+            eventually(lambda: is_served(f"http://127.0.0.1:{port}/api/health"))
+            with httpx.Client() as client:
+                for _ in range(500):  # more than a pipe holds
+                    client.get(f"http://127.0.0.1:{port}/{'x' * 200}")
+            started = time.monotonic()
+            process.terminate()
+            assert process.wait(15) == 0
+            assert time.monotonic() - started < 1 + STOP_SECONDS
+        finally:
+            process.kill()

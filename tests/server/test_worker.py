@@ -21,7 +21,7 @@ from service import ROOT
 from tests.support.fleet import free_ports
 from tests.support.postgres import run_sql
 from tests.support.processes import is_served
-from tests.support.service import Service, service_environment
+from tests.support.service import Service, service_environment, start_process
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 # Seconds. Stopping takes less than this on a busy machine, and 30 s or more if it waits for what it
 # must not wait for.
 SOON = 10
+
+# The promised 2 s after SHUTDOWN_SECONDS, and 1 s for a busy machine.
+STOP_SECONDS = 3.0
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -158,6 +161,110 @@ def test_a_second_signal_stops_the_service_at_once(
     assert service.wait() == 0
     assert time.monotonic() - started < SOON
     assert "Traceback" not in service.log.read_text()
+
+
+# Routes that never give the event loop back, some of which hold the interpreter's lock, and one
+# whose thread never ends.
+STUCK = """
+import asyncio, sys, time
+from collections import deque
+from itertools import repeat
+from starlette.routing import Route
+from service import app
+from service.commands.main import main
+
+async def loop(request):
+    while True:
+        pass
+
+async def native(request):
+    deque(repeat(None), maxlen=0)
+
+async def late_native(request):
+    def get_stuck():
+        time.sleep(1)
+        deque(repeat(None), maxlen=0)
+    asyncio.get_running_loop().run_in_executor(None, get_stuck)
+    await asyncio.sleep(1000)
+
+async def thread(request):
+    await asyncio.to_thread(time.sleep, 1000)
+
+for function in (loop, native, late_native, thread):
+    app.ROUTES.append(Route(f"/{function.__name__}", function))
+
+if __name__ == "__main__":
+    sys.exit(main(["serve"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("workers", "place"),
+    [
+        ("1", "loop"),
+        ("1", "late_native"),
+        ("1", "thread"),
+        ("2", "loop"),
+        ("2", "native"),
+        ("2", "thread"),
+    ],
+)
+def test_a_worker_that_is_stuck_ends_in_time(
+    workers: str, place: str, database: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(STUCK)
+    service = start_process(
+        tmp_path / "log",
+        str(script),
+        DATABASE_URL=database,
+        WEB_CONCURRENCY=workers,
+        SHUTDOWN_SECONDS="1",
+    )
+    try:
+        url = service.url
+        eventually(lambda: is_served(f"{url}/api/health"))
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{url}/{place}", timeout=0.5)
+        started = time.monotonic()
+        service.process.terminate()
+        code = service.wait()
+        assert time.monotonic() - started < 1 + STOP_SECONDS
+    finally:
+        service.end()
+    assert code == (1 if workers == "1" else 0)
+    if place == "native":  # only the supervisor can end that worker
+        service.expect("workers_do_not_stop")
+    else:
+        assert "Timeout (0:00:02" in service.log.read_text()  # faulthandler's first line
+
+
+def test_a_stuck_worker_ends_in_time_though_its_log_is_not_read(
+    database: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(STUCK)
+    (port,) = free_ports(1)
+    environment = service_environment(
+        DATABASE_URL=database, BACKEND_PORT=str(port), SHUTDOWN_SECONDS="0", PYTHONPATH=str(ROOT)
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)], env=environment, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        try:
+            eventually(lambda: is_served(f"http://127.0.0.1:{port}/api/health"))
+            with httpx.Client() as client:
+                for _ in range(500):  # more than a pipe holds
+                    client.get(f"http://127.0.0.1:{port}/{'x' * 200}")
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.get(f"http://127.0.0.1:{port}/loop", timeout=0.5)
+            started = time.monotonic()
+            process.terminate()
+            assert process.wait(15) == 1
+            assert time.monotonic() - started < STOP_SECONDS
+        finally:
+            process.kill()
 
 
 def test_a_half_sent_body_does_not_prevent_a_clean_stop(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -23,6 +26,7 @@ from tests.support.copies import (
     WAITING_WRITES,
     Copies,
     create_source,
+    does_runs,
     git_processes,
     kill_service,
     locked_documents,
@@ -33,16 +37,19 @@ from tests.support.fleet import free_ports
 from tests.support.git_server import BLOBS, LIST, TREE, GitServer
 from tests.support.hub import Hub, hub_variables
 from tests.support.postgres import run_sql
-from tests.support.processes import has_ended, is_served
+from tests.support.processes import has_ended, is_served, workers_of
 from tests.support.service import service_environment, start_process
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator
 
     from tests.support.service import Service
 
 FILES = make_files()
+
+# The promised 2 s after SHUTDOWN_SECONDS, and 1 s for a busy machine.
+STOP_SECONDS = 3.0
 
 
 def wait_for_process(service: Service) -> psutil.Process:
@@ -230,20 +237,90 @@ def test_a_process_that_is_stuck_is_killed_after_the_time_limit(copies: Copies) 
     assert copies.hub().sync(source)["status"] == "completed"
 
 
-def test_a_stop_does_not_wait_for_a_process_that_is_stuck(copies: Copies) -> None:
-    service = copies.start()
-    source = copies.create_source(FILES)
-    copies.stall(TREE)
-    copies.request(source)
-    copies.wait_for_stalled()
-    processes = psutil.Process(service.process.pid).children(recursive=True)
-    for process in run_processes(service):
-        process.suspend()
+@pytest.mark.parametrize("frozen", ["one worker", "all workers", "a run under way"])
+def test_frozen_workers_end_in_time(frozen: str, copies: Copies) -> None:
+    service = copies.start(WEB_CONCURRENCY="2", SHUTDOWN_SECONDS="1")
+    url = service.url
+    eventually(lambda: is_served(f"{url}/api/health"))
+    supervisor = psutil.Process(service.process.pid)
+    workers = eventually(lambda: len(workers_of(supervisor)) == 2 and workers_of(supervisor))
+    if frozen == "a run under way":
+        copies.stall(BLOBS)
+        copies.request(copies.create_source(FILES))
+        copies.wait_for_stalled()
+    processes = supervisor.children(recursive=True)
+    for worker in workers[: 1 if frozen == "one worker" else 2]:
+        worker.suspend()
+    started = time.monotonic()
     service.process.terminate()
-    assert service.wait(15) == 0
-    assert copies.runs() == [("queued", 0)]
-    assert all(has_ended(process.pid) for process in processes)
+    assert service.wait() == 0
+    assert time.monotonic() - started < 1 + STOP_SECONDS
+    service.expect("workers_do_not_stop")
+    # What is left of a run ends by itself.
+    eventually(lambda: all(has_ended(process.pid) for process in processes))
     assert copies.folders() == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stop_does_not_wait_for_a_process_that_is_stuck(workers: str, copies: Copies) -> None:
+    service = copies.start(WEB_CONCURRENCY=workers, SHUTDOWN_SECONDS="1")
+    copies.stall(BLOBS)
+    copies.request(copies.create_source(FILES))
+    copies.wait_for_stalled()
+    [process] = run_processes(service)
+    process.suspend()
+    started = time.monotonic()
+    service.process.terminate()
+    assert service.wait() == 0
+    assert time.monotonic() - started < 1 + STOP_SECONDS
+    assert has_ended(process.pid)
+    assert copies.runs() == [("queued", 0)]
+    assert copies.folders() == []
+
+
+# A debugger that does nothing: the kernel tells nobody else of the end of what it traces.
+DEBUGGER = """
+import ctypes, sys, time
+PTRACE_SEIZE = 0x4206
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.ptrace(PTRACE_SEIZE, int(sys.argv[1]), None, None):
+    sys.exit(ctypes.get_errno())
+print(flush=True)
+time.sleep(1000)
+"""
+
+
+@contextmanager
+def undead(process: psutil.Process) -> Generator[None]:
+    """Let the process not end while the block runs, even if it is killed, as on a hanging disk."""
+    command = [sys.executable, "-c", DEBUGGER, str(process.pid)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as debugger:
+        try:
+            assert debugger.stdout is not None
+            assert debugger.stdout.readline() == b"\n"
+            yield
+        finally:
+            debugger.kill()
+
+
+def test_a_process_that_a_kill_does_not_end_delays_neither_its_run_nor_a_stop(
+    copies: Copies,
+) -> None:
+    service = copies.start(SYNC_TIMEOUT_SECONDS="3", SHUTDOWN_SECONDS="1")
+    copies.stall(TREE)
+    copies.request(copies.create_source(FILES))
+    copies.wait_for_stalled()
+    [process] = run_processes(service)
+    process.suspend()
+    with undead(process):
+        copies.wait_for_runs(("failed", 1))
+        [line] = service.expect("sync_process_not_ended")
+        assert line["process_pid"] == process.pid
+        started = time.monotonic()
+        service.process.terminate()
+        service.wait()
+        assert time.monotonic() - started < 1 + STOP_SECONDS
+    eventually(lambda: has_ended(process.pid))
 
 
 @pytest.mark.parametrize("flags", [["-OO"], ["-X", "dev"], ["-P"], ["-W", "error"]])
@@ -264,7 +341,7 @@ def test_a_process_runs_with_the_flags_of_the_service(
         service.end()
 
 
-@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_process_runs_though_the_service_has_no_standard_streams(
     database: str, git: GitServer, tmp_path: Path, closed: str
 ) -> None:
@@ -281,5 +358,9 @@ def test_a_process_runs_though_the_service_has_no_standard_streams(
             with httpx.Client(base_url=url) as client:
                 hub = Hub(client, git, database)
                 assert hub.sync(create_source(database, remote))["status"] == "completed"
+            [child] = (one for one in psutil.Process(process.pid).children() if does_runs(one))
+            for one in (process.pid, child.pid):
+                errors = Path(f"/proc/{one}/fd/2").readlink()
+                assert (errors == Path(os.devnull)) == ("2>&-" in closed)
         finally:
             process.terminate()

@@ -28,7 +28,13 @@ from service.sync.advisory_locks import source_lock
 from service.sync.queue import is_due
 from service.web.bodies import invalid, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
-from service.web.paging import fetch_page_or_404, page_response, page_spec, read_page
+from service.web.paging import (
+    PAGE_COLUMNS,
+    fetch_page_or_404,
+    page_response,
+    page_spec,
+    read_page,
+)
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
@@ -98,13 +104,13 @@ async def list_project_docs(request: Request) -> Response:
     items = await fetch_page_or_404(
         request.state["database"],
         f"""
-        select array_agg(item) as items, (array_agg(number))[$2::bigint] as last_number
+        select {PAGE_COLUMNS}
         from (
             select number, row_to_json((
                 select item from (select {COLUMNS}, {LAST_RUN}) as item
             ))::text as item
             from project_doc
-            where project_id = $3 and number < $1
+            where project_id = $4 and number < $1
             order by number desc
             limit $2::bigint + 1
         ) as page

@@ -25,7 +25,14 @@ from service.schemas.projects import (
 from service.sync.advisory_locks import project_lock
 from service.web.bodies import json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
-from service.web.paging import LIMIT_RANGE, fetch_page, page_response, page_spec, read_page
+from service.web.paging import (
+    LIMIT_RANGE,
+    PAGE_COLUMNS,
+    fetch_page,
+    page_response,
+    page_spec,
+    read_page,
+)
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
@@ -63,7 +70,7 @@ async def list_projects(request: Request) -> Response:
     items = await fetch_page(
         request.state["database"],
         f"""
-        select array_agg(item) as items, (array_agg(number))[$2::bigint] as last_number
+        select {PAGE_COLUMNS}
         from (
             select number, row_to_json((
                 select item from (select {COLUMNS}) as item

@@ -24,7 +24,14 @@ from service.schemas.syncs import (
 from service.sync.queue import QUEUE_FULL, is_due, request_sync
 from service.web.bodies import json_response
 from service.web.operation import ResponseSpec, operation
-from service.web.paging import LIMIT_RANGE, fetch_page_or_404, page_response, page_spec, read_page
+from service.web.paging import (
+    LIMIT_RANGE,
+    PAGE_COLUMNS,
+    fetch_page_or_404,
+    page_response,
+    page_spec,
+    read_page,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -152,13 +159,13 @@ async def list_syncs(request: Request) -> Response:
     items = await fetch_page_or_404(
         request.state["database"],
         f"""
-        select array_agg(item) as items, (array_agg(number))[$2::bigint] as last_number
+        select {PAGE_COLUMNS}
         from (
             select number, row_to_json((
                 select item from (select {COLUMNS}) as item
             ))::text as item
             from sync_run
-            where project_doc_id = $3 and number < $1
+            where project_doc_id = $4 and number < $1
             order by number desc
             limit $2::bigint + 1
         ) as page

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_LIMIT: Final = 1000
 
+# Bytes of the items of a page. A page with a larger one has only that. For as long as a page is
+# decoded and joined, all other requests of the worker wait.
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+
 NUMBER: Final = re.compile("[0-9]{1,19}")
 
 LIMIT_RANGE: Final = f"must be a number from 1 to {MAX_LIMIT}."
@@ -43,6 +47,16 @@ PAGE_PARAMETERS: Final = (
 # which a generic plan scans from the first row even for a page near the end.
 BEFORE_FIRST_ROW: Final = 2**63 - 1
 
+# What a query selects from the rows of a page: see fetch_page. No items where they have too many
+# bytes.
+PAGE_COLUMNS: Final[LiteralString] = """
+    case when sum(octet_length(item)) <= $3::bigint or $2::bigint = 1
+        then array_agg(item)
+    end as items,
+    sum(octet_length(item)) as bytes,
+    (array_agg(number))[$2::bigint] as last_number
+    """
+
 BAD_CURSOR: Final = (
     "is not one that a Link header gave, or is older than an upgrade of the service: "
     "begin with the first page."
@@ -57,10 +71,7 @@ class Page(NamedTuple):
 
 
 class Items(NamedTuple):
-    """The items of a page as JSON, one more than its limit if there is a next page.
-
-    `last_number` is the number of the last row of the page, None without a next page.
-    """
+    """The items of a page as JSON, and its last row's number, which is None without a next page."""
 
     texts: list[str]
     last_number: int | None
@@ -106,14 +117,22 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
 
 
 async def fetch_page(database: Database, query: LiteralString, page: Page, *more: object) -> Items:
-    """Return the items of a page, of the columns `items` and `last_number` of a query's only row.
+    """Return the items of a page: fewer than its limit where they exceed MAX_PAGE_BYTES.
 
-    $1 and $2 of the query are those of the page. It selects one item more than the limit, if there
-    is one; `last_number` is the number of the last item within the limit.
+    The query selects PAGE_COLUMNS from rows of `item` and `number`, one more than the limit if
+    there is one. $1 and $2 are those of the page, $3 is the most bytes.
     """
-    row = await database.fetch_row(query, *page, *more)
-    assert row is not None
-    return Items(row["items"] or [], row["last_number"])
+    limit = page.limit
+    while True:
+        row = await database.fetch_row(query, page.before, limit, MAX_PAGE_BYTES, *more)
+        assert row is not None
+        if row["items"] is not None or row["bytes"] is None:
+            break
+        # As many as fit if all have the same size, besides the one after the page.
+        fitting = (limit + 1) * MAX_PAGE_BYTES // int(row["bytes"]) - 1
+        limit = max(1, min(limit // 2, fitting))
+    texts: list[str] = row["items"] or []
+    return Items(texts[:limit], row["last_number"] if len(texts) > limit else None)
 
 
 async def fetch_page_or_404(
@@ -125,7 +144,7 @@ async def fetch_page_or_404(
     owner: LiteralString,
     missing: str,
 ) -> Items:
-    """Return the items of one owner, whose id is $3 in `query`: see fetch_page.
+    """Return the items of one owner, whose id is $4 in `query`: see fetch_page.
 
     Where the table `owner` has no such id, raises the Problem `not_found` with `missing` as detail.
     """
@@ -144,9 +163,9 @@ def page_response(request: Request[Any], page: Page, items: Items) -> Response:
     four times the work for a list of 100.
     """
     headers: dict[str, str] = {}
-    if len(items.texts) > page.limit:
+    if items.last_number is not None:
         cursor = base64.urlsafe_b64encode(str(items.last_number).encode()).decode()
         query = urlencode({"limit": page.limit, "cursor": cursor})
         target = reference_to(request.scope, request.scope["path"])
         headers["Link"] = f'<{target}?{query}>; rel="next"'
-    return json_response(f"[{','.join(items.texts[: page.limit])}]", headers=headers)
+    return json_response(f"[{','.join(items.texts)}]", headers=headers)

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from service.web import paging
+from service.web.paging import MAX_PAGE_BYTES
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 from tests.support.service import serving
@@ -50,6 +52,64 @@ def test_every_item_is_on_exactly_one_page_with_any_limit(
         assert len(pages) <= 5
     assert pages == everything
     assert len(everything) == 5
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 7, 1000])
+def test_a_page_ends_where_its_items_have_too_many_bytes(
+    client: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    # Six bytes of JSON for each control character. Two of the small items fit into a page.
+    run_sql(
+        database,
+        "insert into project (name, description) select 'p' || n, "
+        "repeat(chr(1), case when n in (1, 5, 8) then 2000 else 300 end) "
+        "from generate_series(1, 9) n",
+    )
+    everything = client.get("/api/projects").json()
+    monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 5000)
+    pages: list[Any] = []
+    path: str | None = f"/api/projects?limit={limit}"
+    while path is not None:
+        response = client.get(path)
+        assert len(response.json()) == 1 or len(response.content) <= 5000
+        assert 1 <= len(response.json()) <= limit
+        pages += response.json()
+        path = next_page(response)
+        assert path is None or path.partition("?")[2].startswith(f"limit={limit}&")
+    assert pages == everything
+    assert len(everything) == 9
+
+
+def test_lists_of_the_largest_texts_have_pages_of_a_limited_size(
+    client: httpx.Client, database: str
+) -> None:
+    project = create(client)["id"]
+    run_sql(
+        database,
+        "insert into project (name, description) "
+        "select n || repeat('x', 200), repeat(chr(1), 2000) from generate_series(1, 500) n",
+        "insert into project_doc "
+        "(project_id, name, description, github_url, github_folder_path) "
+        f"select '{project}', 'Docs', repeat(chr(1), 2000), 'https://git.example/' || n, "
+        "repeat(chr(2), 1000) from generate_series(1, 500) n",
+        "insert into sync_run (project_doc_id, status, finished_at, error) "
+        "select (select id from project_doc limit 1), 'failed', now(), repeat(chr(1), 10000) "
+        "from generate_series(1, 100)",
+    )
+    [(source,)] = run_sql(database, "select project_doc_id from sync_run limit 1")
+    for path, count in [
+        ("/api/projects", 501),
+        (f"/api/projects/{project}/docs", 500),
+        (f"/api/project-docs/{source}/syncs?limit=1000", 100),
+    ]:
+        found, page = 0, path
+        while page is not None:
+            response = client.get(page, headers={"Accept-Encoding": "identity"})
+            assert len(response.content) <= MAX_PAGE_BYTES + 1001, path
+            found += len(response.json())
+            page = next_page(response)
+        assert found == count
+        assert next_page(client.get(path)), path
 
 
 def test_new_items_do_not_shift_the_following_pages(client: httpx.Client) -> None:

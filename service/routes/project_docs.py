@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
 
-from service.database.database import LOCK_LIMIT
+from service.database.database import DELETION_SECONDS, LOCK_LIMIT
 from service.git.names import parse_branch, parse_folder, parse_repository_url
 from service.problems import Problem
 from service.routes.quotas import TOO_MANY_SOURCES, UNLOCKED_ROOM, refuse_excess_source
@@ -256,8 +256,11 @@ async def delete_project_doc(request: Request) -> Response:
     Deletes its documents, too. Returns the deleted source. While a sync writes documents of the
     source, the response is 503, and the source stays as it is.
     """
-    row = await request.state["database"].fetch_row_or_404(
-        f"""
+    row = (
+        await request.state["database"]
+        .with_limit(DELETION_SECONDS)
+        .fetch_row_or_404(
+            f"""
         with limits as materialized (select {LOCK_LIMIT}), held as materialized (
             select pg_advisory_xact_lock({source_lock("id")})
             from project_doc, limits
@@ -271,8 +274,9 @@ async def delete_project_doc(request: Request) -> Response:
         select row_to_json(found)::text as project_doc
         from (select {COLUMNS}, {LAST_RUN} from deleted as project_doc) as found
         """,
-        read_id(request, "id"),
-        missing=MISSING_SOURCE,
+            read_id(request, "id"),
+            missing=MISSING_SOURCE,
+        )
     )
     return json_response(row["project_doc"])
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
 
-from service.database.database import LOCK_LIMIT
+from service.database.database import DELETION_SECONDS, LOCK_LIMIT
+from service.database.errors import DatabaseUnavailable
 from service.problems import Problem
 from service.routes.quotas import UNLOCKED_ROOM, refuse_excess_project
 from service.routes.shared import (
@@ -53,6 +54,10 @@ CHANGES_BODY: Final = BodySpec(
     schema=ProjectInputSchema, is_partial=True, examples={"name": {"name": "Payments 2"}}
 )
 BAD_NAME: Final = "name: must have 1 to 255 characters."
+TOO_LARGE: Final = (
+    "The project was not deleted in time, and is as it was: try again later, or delete its project "
+    "docs first."
+)
 NAME_TAKEN: Final = "There is a project of that name already."
 
 
@@ -189,26 +194,33 @@ async def delete_project(request: Request) -> Response:
     """Delete a project.
 
     Deletes its documentation sources and documents, too. Returns the deleted project. While a sync
-    writes documents of the project, the response is 503, and the project stays as it is.
+    writes documents of the project, the response is 503, and the project stays as it is; so it does
+    where deleting all takes more than 60 s: delete its sources first.
     """
-    row = await request.state["database"].fetch_row_or_404(
-        f"""
-        with limits as materialized (select {LOCK_LIMIT}), held as materialized (
-            select pg_advisory_xact_lock({project_lock("id")})
-            from project, limits
-            where id = $1
-        ), deleted as (
-            delete from project
-            using held
-            where id = $1
-            returning {COLUMNS}
+    database = request.state["database"].with_limit(DELETION_SECONDS)
+    try:
+        row = await database.fetch_row_or_404(
+            f"""
+            with limits as materialized (select {LOCK_LIMIT}), held as materialized (
+                select pg_advisory_xact_lock({project_lock("id")})
+                from project, limits
+                where id = $1
+            ), deleted as (
+                delete from project
+                using held
+                where id = $1
+                returning {COLUMNS}
+            )
+            select row_to_json(deleted)::text as project
+            from deleted
+            """,
+            read_id(request, "project_id"),
+            missing=MISSING_PROJECT,
         )
-        select row_to_json(deleted)::text as project
-        from deleted
-        """,
-        read_id(request, "project_id"),
-        missing=MISSING_PROJECT,
-    )
+    except DatabaseUnavailable as error:
+        if error.reason == "timeout":
+            error.detail = TOO_LARGE
+        raise
     return json_response(row["project"])
 
 

@@ -117,6 +117,53 @@ def test_delete_returns_the_project_and_deletes_its_sources(
         assert run_sql(database, f"select count(*) from {table}") == [(1,)]
 
 
+def create_with_document(client: httpx.Client, database: str, delay: float) -> tuple[str, str]:
+    """Return the paths of a project and its source, whose document takes `delay` s to delete."""
+    project = create(client)["id"]
+    source = {"name": "Docs", "github_url": "https://git.example/a/b"}
+    created = client.post(f"/api/projects/{project}/docs", json=source).json()["id"]
+    run_sql(
+        database,
+        "insert into document (project_doc_id, file_path, file_type, file_size, blob_id, content, "
+        f"doc_metadata) values ('{created}', 'a.md', 'md', 1, 'x', 'x', '{{}}')",
+        "create function delay() returns trigger language plpgsql as "
+        f"$$ begin perform pg_sleep({delay}); return old; end $$",
+        "create trigger delayed before delete on document for each row execute function delay()",
+    )
+    return f"/api/projects/{project}", f"/api/project-docs/{created}"
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["project", "source"])
+def test_a_deletion_may_take_longer_than_another_statement(
+    client: httpx.Client, database: str, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = create_with_document(client, database, 1.5)[place]
+    with monkeypatch.context() as changed:
+        changed.setattr("service.database.database.STATEMENT_SECONDS", 0.5)
+        response = client.delete(path)
+    assert response.status_code == 200, response.text
+    assert run_sql(database, "select count(*) from document") == [(0,)]
+    assert_problem(client.get(path), 404)
+
+
+def test_a_deletion_that_takes_too_long_changes_nothing_and_says_what_to_do(
+    client: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, source = create_with_document(client, database, 30)
+    before = client.get(source).json()
+    monkeypatch.setattr("service.routes.projects.DELETION_SECONDS", 0.5)
+    response = client.delete(path)
+    problem = assert_problem(response, 503)
+    assert "delete its project docs first" in problem["detail"]
+    assert response.headers["retry-after"]
+    assert client.get(source).json() == before
+    assert run_sql(database, "select count(*) from document") == [(1,)]
+    # What it says to do works.
+    run_sql(database, "drop trigger delayed on document")
+    assert client.delete(source).status_code == 200
+    assert client.delete(path).status_code == 200
+
+
 def test_the_list_is_newest_first(client: httpx.Client) -> None:
     assert client.get("/api/projects").json() == []
     projects = [create(client, name) for name in ("b", "a", "c")]

@@ -25,6 +25,7 @@ from service.migrations.files import (
     create_migration_files,
     read_migration_files,
 )
+from service.server.first_process import leave_first_process
 from service.server.sockets import ListenError, listen
 from service.settings import Settings, SettingsError, load_settings
 
@@ -81,7 +82,8 @@ def _run_command(arguments: Sequence[str] | None, output: Output) -> int:
 
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
-    settings = load_settings()
+    settings = load_settings()  # in the first process of a container, which it looks for
+    leave_first_process()
     check_channel_bindable(settings)
     read_migration_files()  # a bad file is one error line here, and not a traceback of each worker
     try:

@@ -1,0 +1,46 @@
+"""The first process of a container: it starts the service as a process of its own, and reaps.
+
+In a container without an init, the first process becomes the parent of all orphans, such as what a
+killed run leaves of its git. What the service does not know it cannot tell from its own children,
+and a first process that reaps nothing collects zombies.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+PASSED_ON: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+def leave_first_process() -> None:
+    """Go on in a child if this is the first process of a container; the parent never returns.
+
+    The parent passes signals on to the child, reaps every process that becomes its own, and exits
+    with the code of the child.
+    """
+    if os.getpid() != 1:
+        return
+    child = os.fork()
+    if child == 0:
+        os.setsid()  # or a terminal's Ctrl-C would come twice: directly, and passed on
+        return
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, number)
+
+    for number in PASSED_ON:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, pass_on)
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            sys.exit(code if code >= 0 else 128 - code)

@@ -364,6 +364,25 @@ def test_flush_waits_for_a_reader_that_reads_and_not_for_ever(
     os.close(theirs)
 
 
+def test_flush_waits_for_the_lines_that_are_being_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_queue, "STUCK_SECONDS", 20.0)
+    monkeypatch.setattr(log_queue, "FLUSH_SECONDS", 20.0)
+    ours, theirs = full_pipe()
+    queue = LogQueue(theirs)
+    queue.put("last\n")
+    eventually(lambda: not queue._texts)  # pyright: ignore[reportPrivateUsage]
+    reader = threading.Timer(0.1, os.read, (ours, 1_000_000))
+    reader.start()
+    queue.flush()
+    written = os.read(ours, 1_000_000)
+    reader.cancel()
+    assert written == b"last\n"
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_flush_does_not_wait_for_a_reader_that_has_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import os
 import pickle
 import resource
@@ -62,9 +61,9 @@ LARGE_BYTES: Final = 80_000_000
 # From linux/prctl.h.
 PR_SET_CHILD_SUBREAPER: Final = 36
 
-# A run may compute for as long as it may take, and so much longer: the kernel ends a process that
-# is stuck in a loop and has no worker any more.
-CPU_SECONDS_MORE: Final = 60
+# The kernel ends a process whose run lasts so much longer than it may, and that its worker has not
+# ended before: that was killed, and the process is stuck in code that holds the interpreter.
+KERNEL_SECONDS_MORE: Final = 7.0
 
 # Of the RuntimeError that Python raises where memory for a thread is lacking.
 NO_THREAD: Final = "can't start new thread"
@@ -86,6 +85,7 @@ def main() -> None:
     for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Only the worker ends its runs. A handler, not SIG_IGN, which git would inherit.
         signal.signal(stop_signal, _ignore)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # for _limit_run
     channel = _take_channel()
     orders = channel.makefile("rb")
     options: RunOptions = pickle.load(orders)  # noqa: S301
@@ -130,12 +130,8 @@ def _limit_process(max_files: int) -> None:
 
 
 def _limit_run(seconds: float) -> None:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    used = usage.ru_utime + usage.ru_stime
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    wanted = math.ceil(used + seconds + CPU_SECONDS_MORE)
-    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+    """End this process by SIGALRM unless the run ends in so many seconds; 0 for no limit."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 async def _do_runs(options: RunOptions, channel: socket.socket, orders: IO[bytes]) -> None:
@@ -187,7 +183,7 @@ async def _do_run(
             await asyncio.sleep(REPORT_SECONDS)
             report()
 
-    _limit_run(options.seconds)
+    _limit_run(options.seconds + KERNEL_SECONDS_MORE)
     progress = Progress(report)
     reporting = asyncio.create_task(report_regularly())
     try:
@@ -204,6 +200,7 @@ async def _do_run(
         log.exception("sync_fault", project_doc_id=str(claim.source_id))
         return {"end": "fault", "is_last": True}
     finally:
+        _limit_run(0)
         reporting.cancel()
     return {"end": "outcome", **outcome._asdict()}
 

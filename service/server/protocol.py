@@ -33,7 +33,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.web.hosts import read_host
-from service.web.large_bodies import READING
+from service.web.large_bodies import READING, address_of
 from service.web.problem_response import PROBLEM_TYPE, problem_bytes, status_name
 from service.web.request_context import SECURITY_HEADERS
 
@@ -287,10 +287,12 @@ class HttpProtocol(HttpToolsProtocol):
         running = self._running
         if running is None or running.response_complete:
             return False
-        reading = cast("dict[str, Any]", running.scope)["state"].get(READING)
-        if reading is None or not self.app_state["large_bodies"].room.is_short:
+        scope = cast("dict[str, Any]", running.scope)
+        reading, room = scope["state"].get(READING), self.app_state["large_bodies"].room
+        if reading is None or not room.is_short:
             return False
-        return reading.is_slow(unsent + self._count_queued(), time.monotonic())
+        lowest_speed = room.lowest_speed(address_of(scope))
+        return reading.is_slow(unsent + self._count_queued(), time.monotonic(), lowest_speed)
 
     def _count_queued(self) -> int:
         """Return the bytes that the kernel has taken, and the client has not; 0 if not known."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
@@ -37,6 +37,8 @@ NO_ROOM: Final = "Too many large responses wait for their clients to read them."
 # Where others lack room, a client is cut off that has read fewer bytes a second than this, from the
 # start of its large response, after GRACE_SECONDS. While there is room it may read slowly.
 LOWEST_SPEED: Final = 64 * 1024
+# The same for the clients of an address whose responses hold more than half of the room.
+LOWEST_SPEED_OF_HALF: Final = 1024 * 1024
 GRACE_SECONDS: Final = 10.0
 
 # A request that was refused for lack of room is expected again within this time; see Retry-After.
@@ -60,15 +62,20 @@ READING: Final = "reading"
 
 
 class Share:
-    """A share of the room, of `size` bytes."""
+    """A share of the room, of `size` bytes, for the response to a client's address."""
 
-    def __init__(self, room: Room, size: int) -> None:
+    def __init__(self, room: Room, size: int, address: str) -> None:
         self._room = room
         self.size = size
+        self._address = address
+        room.held[address] += size
 
     def shrink(self, size: int) -> None:
         """Give back all but `size` bytes, if the share is larger."""
         if size < self.size:
+            self._room.held[self._address] -= self.size - size
+            if not self._room.held[self._address]:
+                del self._room.held[self._address]
             self._room.give_back(self.size - size)
             self.size = size
 
@@ -94,10 +101,10 @@ class Reading:
 
         return send_counted
 
-    def is_slow(self, unread: int, now: float) -> bool:
+    def is_slow(self, unread: int, now: float, lowest_speed: int) -> bool:
         """Return whether the client reads too slowly; it has not read `unread` of what was sent."""
         seconds = now - self._started
-        is_slow = self._sent - unread < LOWEST_SPEED * seconds
+        is_slow = self._sent - unread < lowest_speed * seconds
         return self._started > 0 and seconds > GRACE_SECONDS and is_slow
 
 
@@ -107,6 +114,7 @@ class Room:
     def __init__(self, size: int, when_empty: Callable[[], None] = lambda: None) -> None:
         self.size = size
         self.free = size
+        self.held: Counter[str] = Counter()  # by the address of the client
         self._when_empty = when_empty
         self._refused_at = float("-inf")
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -121,6 +129,10 @@ class Room:
         """Whether a request waits for room, or was refused for lack of it and may come again."""
         return self.waiting > 0 or time.monotonic() < self._refused_at + REFUSED_SECONDS
 
+    def lowest_speed(self, address: str) -> int:
+        """Return how slowly the clients of an address may read while the room is short."""
+        return LOWEST_SPEED_OF_HALF if self.held[address] > self.size / 2 else LOWEST_SPEED
+
     def _refuse(self) -> Problem:
         self._refused_at = time.monotonic()
         return Problem("unavailable", NO_ROOM)
@@ -128,7 +140,7 @@ class Room:
     def _limit(self, size: int) -> int:
         return min(size, self.size)  # what is larger than the room gets all of it
 
-    def take_now(self, size: int) -> Share:
+    def take_now(self, size: int, address: str = "") -> Share:
         """Return a share; raise the Problem `unavailable` if there is no room for it at once.
 
         For a body that exists, and so must not wait. Those that wait have not been made.
@@ -137,9 +149,9 @@ class Room:
         if size > self.free:
             raise self._refuse()
         self.free -= size
-        return Share(self, size)
+        return Share(self, size, address)
 
-    async def take(self, size: int, seconds: float) -> Share:
+    async def take(self, size: int, seconds: float, address: str = "") -> Share:
         """Return a share; raise the Problem `unavailable` without room for it after `seconds`."""
         size = self._limit(size)
         if self._waiting or size > self.free:
@@ -160,7 +172,7 @@ class Room:
                 raise
         else:
             self.free -= size
-        return Share(self, size)
+        return Share(self, size, address)
 
     def give_back(self, size: int) -> None:
         """Take back bytes that a share had; called by the share."""
@@ -214,7 +226,7 @@ class LargeBodies:
         """
         body = cast("_Body[T] | None", self._bodies.get(key))
         if body is None:
-            body = _Body(asyncio.create_task(self._make(key, size, make)))
+            body = _Body(asyncio.create_task(self._make(key, size, make, address_of(scope))))
             self._bodies[key] = body
         body.users += 1
 
@@ -231,10 +243,12 @@ class LargeBodies:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._makers, function, *arguments)
 
-    async def _make(self, key: Hashable, size: int, make: Callable[[Share], Awaitable[T]]) -> T:
+    async def _make(
+        self, key: Hashable, size: int, make: Callable[[Share], Awaitable[T]], address: str
+    ) -> T:
         body = self._bodies[key]
         try:
-            body.share = await self.room.take(size, WAIT_SECONDS)
+            body.share = await self.room.take(size, WAIT_SECONDS, address)
             try:
                 async with asyncio.timeout(WAIT_SECONDS):
                     await self._turns.acquire()
@@ -295,7 +309,14 @@ def take_room(scope: Scope, message: Message) -> None:
     if message.get("more_body", False) or scope["method"] == "HEAD":
         return
     large_bodies = cast("LargeBodies", scope["state"]["large_bodies"])
-    release_at_end(scope, large_bodies.room.take_now(len(message["body"])).release)
+    share = large_bodies.room.take_now(len(message["body"]), address_of(scope))
+    release_at_end(scope, share.release)
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address of the client, as the log has it; an empty text if there is none."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def release_at_end(scope: Scope, release: Callable[[], None]) -> None:

@@ -16,9 +16,16 @@ from service.git.contents import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
-from service.web.large_bodies import GRACE_SECONDS, LOWEST_SPEED, ROOM, WAIT_SECONDS, WHOLE
+from service.web.large_bodies import (
+    GRACE_SECONDS,
+    LOWEST_SPEED,
+    LOWEST_SPEED_OF_HALF,
+    ROOM,
+    WAIT_SECONDS,
+    WHOLE,
+)
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
-from service.web.paging import MAX_LIMIT
+from service.web.paging import MAX_LIMIT, MAX_PAGE_BYTES
 from tests.docs.markdown import README, read_rows, read_section
 from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import SETTING_NAMES, json_log, serving
@@ -88,6 +95,10 @@ def test_the_limits_are_those_of_the_code() -> None:
             f"a client that reads less than {LOWEST_SPEED // 1024} KiB/s of a large response, "
             "while others lack room for theirs"
         ): f"{GRACE_SECONDS:g} s",
+        (
+            "the same for an address, as the log has it, whose responses hold more than half of the "
+            f"room: less than {LOWEST_SPEED_OF_HALF // MIB} MiB/s"
+        ): f"{GRACE_SECONDS:g} s",
         "a body that no route reads": (
             f"{protocol.MAX_UNREAD_BYTES // MIB} MiB, "
             f"and {protocol.UNREAD_BODY_SECONDS:g} s to send it"
@@ -100,6 +111,7 @@ def test_the_sizes_of_pages_are_those_of_the_code() -> None:
     text = read_section(REFERENCE, "Lists")
     assert f"`?limit=` takes 1 to {MAX_LIMIT:,}" in text
     assert f"({RUNS_PER_PAGE} for runs)" in text
+    assert f"more than {MAX_PAGE_BYTES // MIB} MiB together" in text
 
 
 def test_the_example_of_an_error_is_what_the_service_sends(client: httpx.Client) -> None:

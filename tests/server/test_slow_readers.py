@@ -46,13 +46,13 @@ def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
 
 
 @contextmanager
-def dripping(hub: Hub, *paths: str) -> Generator[None]:
-    """Read responses a little at a time until the block ends."""
+def dripping(hub: Hub, *paths: str, size: int = 200) -> Generator[None]:
+    """Read responses a little at a time until the block ends: `size` bytes 50 times a second."""
     ended = Event()
 
     def read(path: str, has_begun: Event) -> None:
         with ask(hub, path) as connection, suppress(ConnectionError):
-            while connection.recv(200) and not ended.wait(0.02):
+            while connection.recv(size) and not ended.wait(0.02):
                 has_begun.set()
 
     begun = [Event() for _ in paths]
@@ -81,3 +81,22 @@ def test_readers_that_drip_give_way_to_a_response_that_could_not_wait(hub: Hub) 
     with dripping(hub, "/large"):
         assert hub.client.get("/large").status_code == 503
         eventually(lambda: hub.client.get("/large").status_code == 200)
+
+
+def test_an_address_that_holds_most_of_the_room_gives_way_to_another(
+    hub: Hub, tmp_path: Path
+) -> None:
+    paths = insert_large(hub, 4, SIZE)
+    # About 500 KB/s each, which is not too slow for an address with less.
+    with (
+        dripping(hub, *paths[:3], size=10_000),
+        httpx.Client(
+            base_url=hub.client.base_url,
+            timeout=60,
+            transport=httpx.HTTPTransport(local_address="127.0.0.2"),
+        ) as other,
+    ):
+        time.sleep(2)
+        assert count_cut(tmp_path) == 0
+        assert other.get(paths[3]).status_code == 200
+        assert count_cut(tmp_path) > 0

@@ -16,6 +16,7 @@ from service.web import large_bodies
 from service.web.large_bodies import (
     GRACE_SECONDS,
     LOWEST_SPEED,
+    LOWEST_SPEED_OF_HALF,
     WHOLE,
     Reading,
     Room,
@@ -110,7 +111,7 @@ def test_only_a_client_that_reads_slowly_on_average_after_a_while_is_slow() -> N
     async def run() -> None:
         reading = Reading()
         started = time.monotonic()
-        assert not reading.is_slow(0, started + 1000)  # nothing was sent yet
+        assert not reading.is_slow(0, started + 1000, LOWEST_SPEED)  # nothing was sent yet
         sent = 20 * LOWEST_SPEED
         await reading.sending(send)({"type": "http.response.body", "body": bytes(sent)})
         for seconds, unread, expected in [
@@ -121,7 +122,36 @@ def test_only_a_client_that_reads_slowly_on_average_after_a_while_is_slow() -> N
             (GRACE_SECONDS + 2, 0, False),
             (25, 0, True),
         ]:
-            assert reading.is_slow(unread, started + seconds) is expected, seconds
+            assert reading.is_slow(unread, started + seconds, LOWEST_SPEED) is expected, seconds
+        assert reading.is_slow(0, started + 25, LOWEST_SPEED // 2) is False
+
+    asyncio.run(run())
+
+
+def test_an_address_that_holds_more_than_half_of_the_room_has_to_read_faster() -> None:
+    async def run() -> None:
+        room = Room(10)
+        assert LOWEST_SPEED < LOWEST_SPEED_OF_HALF
+        shares = [room.take_now(3, "192.0.2.1"), await room.take(2, LONG, "192.0.2.1")]
+        other = room.take_now(3, "192.0.2.2")
+        assert room.lowest_speed("192.0.2.1") == LOWEST_SPEED
+        shares.append(room.take_now(2, "192.0.2.1"))
+        assert room.lowest_speed("192.0.2.1") == LOWEST_SPEED_OF_HALF
+        for address in ("192.0.2.2", "192.0.2.3"):
+            assert room.lowest_speed(address) == LOWEST_SPEED
+        # Of one that waits for its turn, too.
+        waiting = asyncio.create_task(room.take(6, LONG, "192.0.2.2"))
+        await asyncio.sleep(0)
+        shares[0].shrink(1)
+        assert room.lowest_speed("192.0.2.1") == LOWEST_SPEED
+        assert not waiting.done()
+        shares[1].release()
+        shares[2].release()
+        share = await waiting
+        assert room.lowest_speed("192.0.2.2") == LOWEST_SPEED_OF_HALF
+        for each in (*shares, other, share):
+            each.release()
+        assert (room.free, room.held) == (10, {})
 
     asyncio.run(run())
 

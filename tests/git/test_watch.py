@@ -18,7 +18,6 @@ from tests.support.git_repository import (
     assert_nothing_is_left,
     both_loops,
     checked_text,
-    fetch_all,
     fetch_error,
     git_options,
 )
@@ -94,15 +93,20 @@ async def test_all_transfers_of_a_run_share_its_patience() -> None:
 async def test_a_slow_server_that_sends_objects_is_read_to_the_end(
     tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It sends at most 7,000 bytes/s, and for longer than the patience without objects is."""
-    monkeypatch.setattr(watch, "PATIENCE_SECONDS_MIN", 4)
-    monkeypatch.setattr(watch, "SLOWEST_BYTES_PER_SECOND", 1000)
+    """Its objects alone are worth the time that it takes."""
+    monkeypatch.setattr(watch, "PATIENCE_SECONDS_MIN", 60)
+    monkeypatch.setattr(watch, "SLOWEST_BYTES_PER_SECOND", 5)
     remote = server.create()
     content = os.urandom(40_000)
     remote.commit({"a.md": content})
-    server.behaviour.slow_seconds = 0.15
-    _, contents = await fetch_all(git_options(tmp_path, server), remote.url)
-    assert contents == {b"a.md": content}
+    async with GitRepository(git_options(tmp_path, server)) as repository:
+        tree = await repository.fetch_tree(remote.url, None, None)
+        git = repository._git  # pyright: ignore[reportPrivateUsage]
+        git._watch._patience = 0  # pyright: ignore[reportPrivateUsage]
+        server.behaviour.slow_seconds = 0.1
+        [entry] = tree.entries
+        blobs = await repository.fetch_blobs(remote.url, [entry.id])
+    assert blobs.read(entry.id) == content
 
 
 @both_loops

@@ -341,24 +341,25 @@ def full_pipe() -> tuple[int, int]:
 def test_flush_waits_for_a_reader_that_reads_and_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(log_queue, "FLUSH_SECONDS", 1.0)
+    monkeypatch.setattr(log_queue, "FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr(log_queue, "STUCK_SECONDS", 60.0)
     ours, theirs = full_pipe()
     queue = LogQueue(theirs)
     is_over = threading.Event()
     received: list[int] = []
 
     def read_slowly() -> None:
-        while not is_over.wait(0.05):
+        while not is_over.wait(0.01):
             received.append(len(os.read(ours, 4096)))
 
     reader = threading.Thread(target=read_slowly)
     reader.start()
-    for _ in range(2000):
+    for _ in range(6000):
         queue.put(f"{'x' * 499}\n")
     queue.flush()
     is_over.set()
     reader.join()
-    assert sum(received) < 500_000
+    assert 0 < sum(received) < 2_500_000
     os.close(ours)
     queue.flush()
     os.close(theirs)

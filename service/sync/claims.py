@@ -15,7 +15,7 @@ from service.sync.queue import is_due
 from service.sync.slots import NONE_FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -101,14 +101,18 @@ class ClaimWatch:
 
 
 async def claim_run(
-    database: Database, expired: Collection[SeenClaim] = (), full: FullSlots = NONE_FULL
+    database: Database,
+    expired: Collection[SeenClaim] = (),
+    full: FullSlots = NONE_FULL,
+    served: Iterable[UUID] = (),
 ) -> Claim | None:
     """Claim the next run that may be claimed; return None if there is no such run.
 
     That is a queued one whose source has no running one, or a running one whose claim has expired
-    or was given back. The runs of the project with the fewest running ones come first, then the
-    oldest; runs of `full` hosts and projects are left to others. The caller has to fail a run with
-    more than MAX_ATTEMPTS attempts instead of starting it.
+    or was given back. First come the runs of the project with the fewest running ones, then of the
+    one that is not in `served` or comes first there, then the oldest. Runs of `full` hosts and
+    projects are left to others. The caller has to fail a run with more than MAX_ATTEMPTS attempts
+    instead of starting it.
     """
     row = await database.fetch_row(
         f"""
@@ -132,6 +136,8 @@ async def claim_run(
                 where finished_at is null and status = 'running'
                 group by project_id
             ) as busy on busy.project_id = project_doc.project_id
+            left join unnest($6::uuid[]) with ordinality as served (project_id, place)
+                on served.project_id = project_doc.project_id
             where finished_at is null
                 and case when status = 'queued' then {is_due("waiting")}
                     and not exists (
@@ -150,7 +156,7 @@ async def claim_run(
                 end
                 and {HOST} <> all($4::text[])
                 and project_doc.project_id <> all($5::uuid[])
-            order by coalesce(busy.runs, 0), waiting.number
+            order by coalesce(busy.runs, 0), served.place nulls first, waiting.number
             limit 1
             for update of waiting skip locked
         )
@@ -161,6 +167,7 @@ async def claim_run(
         [claim.claimed_until for claim in expired],
         list(full.hosts),
         list(full.projects),
+        list(served),
     )
     return Claim(*row) if row else None
 

@@ -37,7 +37,7 @@ from service.sync.processes import RunFaultError, RunProcesses
 from service.sync.progress import Progress
 from service.sync.queue import request_due_syncs
 from service.sync.results import fail_run
-from service.sync.slots import find_full
+from service.sync.slots import ServedProjects, find_full
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -87,6 +87,7 @@ class Syncer:
         self._woken = asyncio.Event()
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._watch = ClaimWatch()
+        self._served = ServedProjects()
         self._is_stopping = False
         self._is_database_away = False
         self._due_at = 0.0
@@ -139,7 +140,7 @@ class Syncer:
                 running = ((run.host, run.project_id) for run in self._running.values())
                 full = find_full(running, slots, len(hosts))
                 sent_at = time.monotonic()
-                claim = await claim_run(self._database, expired, full)
+                claim = await claim_run(self._database, expired, full, self._served)
                 self._is_database_away = False
                 if claim is None:
                     break
@@ -148,6 +149,7 @@ class Syncer:
                     break
                 task = asyncio.create_task(self._run_claim(claim, sent_at))
                 self._running[task] = claim
+                self._served.add(claim.project_id)
                 self._metrics.syncs_running.inc()
                 task.add_done_callback(self._forget_task)
         except DATABASE_ERRORS as error:

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from service.sync.slots import NONE_FULL, find_full
+from service.sync import slots as slots_module
+from service.sync.slots import NONE_FULL, ServedProjects, find_full
 from tests.support.git_server import LIST
-from tests.support.hub import running_hub
+from tests.support.hub import Hub, running_hub
+from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -69,3 +71,56 @@ def test_slow_sources_of_one_project_do_not_hold_up_another(database: str, tmp_p
             == "running"
         )
         hub.server.behaviour.resume.set()
+
+
+# Ordered by their starts; the source's name begins with the project's.
+STARTED = """
+    select project_doc.name
+    from sync_run join project_doc on project_doc.id = project_doc_id
+    where started_at is not null
+    order by started_at
+"""
+
+
+@pytest.mark.parametrize(("slots", "slow"), [(1, "A"), (2, "A"), (2, "AB"), (4, "ABCD")])
+def test_a_slot_that_slow_sources_free_goes_to_another_project_of_their_host(
+    database: str, tmp_path: Path, slots: int, slow: str
+) -> None:
+    with running_hub(database, tmp_path, sync_concurrency=slots, sync_timeout=2.0) as hub:
+        hub.server.behaviour.stall_after = 0
+        hub.server.behaviour.stall_only = LIST
+        projects = {name: hub.create_project(name) for name in slow}
+        for number in range(4):
+            for name, project in projects.items():
+                source = create_source(hub, project, f"{name}{number}")
+                hub.client.post(f"/api/project-docs/{source}/sync")
+        eventually(lambda: len(run_sql(database, STARTED)) == len(slow))
+        honest = hub.create_project("Honest")
+        for number in range(2):
+            source = create_source(hub, honest, f"H{number}")
+            hub.client.post(f"/api/project-docs/{source}/sync")
+        eventually(lambda: ("H1",) in run_sql(database, STARTED), 30)
+        hub.server.behaviour.stall_after = None
+        hub.server.behaviour.resume.set()
+        started = "".join(name[0] for (name,) in run_sql(database, STARTED))
+    # The slots of the slow projects, then one for the honest one; and so again.
+    first, second = started.index("H"), started.rindex("H")
+    assert first == len(slow)
+    assert second - first <= len(slow) + 1
+
+
+def create_source(hub: Hub, project: str, name: str) -> str:
+    body = {"name": name, "github_url": hub.server.create(name).url}
+    return hub.client.post(f"/api/projects/{project}/docs", json=body).json()["id"]
+
+
+def test_a_worker_remembers_the_projects_that_it_served_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slots_module, "SERVED_MAX", 2)
+    served = ServedProjects()
+    for project in (A, B, A):
+        served.add(project)
+    assert list(served) == [B, A]
+    served.add(C)
+    assert list(served) == [A, C]

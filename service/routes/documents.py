@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from service.database.database import Database, Row
     from service.state import Request
     from service.web.entity_tags import SentTags
-    from service.web.large_bodies import LargeBodies, Share
+    from service.web.large_bodies import LargeBodies
+    from service.web.room import Share
 
 
 MISSING_AT_PATH: Final = "There is no document at this path."

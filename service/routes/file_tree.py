@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from service.database.database import Connection, Database, Row
     from service.state import Request
-    from service.web.large_bodies import LargeBodies, Share
+    from service.web.large_bodies import LargeBodies
+    from service.web.room import Share
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from service.database.database import Database, Row
     from service.state import Request
-    from service.web.large_bodies import Share
+    from service.web.room import Share
 
 # A document comes from outside. Opened in a browser it may run no script and load nothing.
 SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"

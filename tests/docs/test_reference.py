@@ -16,16 +16,10 @@ from service.git.contents import MAX_FILE_BYTES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
-from service.web.large_bodies import (
-    GRACE_SECONDS,
-    LOWEST_SPEED,
-    LOWEST_SPEED_OF_HALF,
-    ROOM,
-    WAIT_SECONDS,
-    WHOLE,
-)
+from service.web.large_bodies import ROOM, WAIT_SECONDS, WHOLE
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.paging import MAX_LIMIT, MAX_PAGE_BYTES
+from service.web.room import GRACE_SECONDS, LOWEST_SPEED, LOWEST_SPEED_OF_HALF
 from tests.docs.markdown import README, read_rows, read_section
 from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import SETTING_NAMES, json_log, serving
@@ -96,8 +90,8 @@ def test_the_limits_are_those_of_the_code() -> None:
             "while others lack room for theirs"
         ): f"{GRACE_SECONDS:g} s",
         (
-            "the same for an address, as the log has it, whose responses hold more than half of the "
-            f"room: less than {LOWEST_SPEED_OF_HALF // MIB} MiB/s"
+            "the same for an address, as the log has it, whose responses hold more than half of "
+            f"the room: less than {LOWEST_SPEED_OF_HALF // MIB} MiB/s"
         ): f"{GRACE_SECONDS:g} s",
         "a body that no route reads": (
             f"{protocol.MAX_UNREAD_BYTES // MIB} MiB, "

@@ -28,7 +28,7 @@ MIB = 1024 * 1024
 SIZE = 6 * MIB
 LIMITS = (
     f"service.web.large_bodies.ROOM={20 * MIB}",
-    "service.web.large_bodies.GRACE_SECONDS=0.5",
+    "service.web.room.GRACE_SECONDS=0.5",
 )
 
 

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from service.memory import trim_memory
 from service.problems import Problem
 from service.web import large_bodies
-from service.web.large_bodies import (
+from service.web.large_bodies import WHOLE
+from service.web.room import (
     GRACE_SECONDS,
     LOWEST_SPEED,
     LOWEST_SPEED_OF_HALF,
-    WHOLE,
     Reading,
     Room,
 )
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from service.state import Request
-    from service.web.large_bodies import Share
+    from service.web.room import Share
 
 SHORT, LONG = 0.01, 10.0  # seconds
 ROOM = 8_000_000

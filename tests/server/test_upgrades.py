@@ -147,6 +147,19 @@ def test_what_follows_a_connect_is_no_request(service: Service) -> None:
         with unharmed(service):
             sent = head(b"CONNECT localhost:1", b"1.1", headers)
             assert statuses(service, sent + SMUGGLED + FOLLOWER) == [400]
+    # Nor is it executed without a response.
+    assert statuses(service, FOLLOWER) == [200]
+    assert "DELETE" not in {line.get("method") for line in service.entries()}
+
+
+def test_what_follows_a_request_that_closes_is_dropped_without_a_word(service: Service) -> None:
+    closing = head(b"GET /api/health/live", b"1.1", b"connection: close\r\n")
+    before = len(service.find("request_refused"))
+    with unharmed(service):
+        assert statuses(service, closing + FOLLOWER) == [200]
+        assert statuses(service, closing, FOLLOWER) == [200]
+        assert statuses(service, closing + b"\0 no HTTP") == [200]
+    assert len(service.find("request_refused")) == before
 
 
 def test_trailers_that_close_the_connection_end_it_after_the_response(service: Service) -> None:

@@ -56,6 +56,7 @@ def test_a_run_that_takes_more_memory_than_allowed_fails(copies: Copies) -> None
     hub = copies.hub()
     small = copies.create_source(FILES)
     assert hub.sync(small)["status"] == "completed"
+    service.expect("sync_finished")  # the worker knows of the end, and takes this process again
     [process] = run_processes(service)
     limit = process.memory_info().vms + 4_000_000
     process.rlimit(psutil.RLIMIT_AS, (limit, limit))
@@ -71,14 +72,37 @@ def test_a_run_that_takes_more_memory_than_allowed_fails(copies: Copies) -> None
 def test_a_run_of_a_text_that_does_not_fit_into_memory_says_so(copies: Copies) -> None:
     service = copies.start()
     hub = copies.hub()
-    for source in [copies.create_source(FILES)] * 2:
-        assert hub.sync(source)["status"] == "completed"
+    assert hub.sync(copies.create_source(FILES))["status"] == "completed"
+    service.expect("sync_finished")  # the worker knows of the end, and takes this process again
     [process] = run_processes(service)
     _, hard = process.rlimit(psutil.RLIMIT_AS)
     process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + 2_000_000, hard))
     run = hub.sync(copies.create_source({"a.txt": b"a " * 2_400_000}), 60)
     assert (run["status"], run["error"]) == ("failed", OUT_OF_MEMORY)
     assert "Traceback" not in copies.log()
+
+
+def test_an_idle_process_that_was_killed_costs_the_next_run_no_attempt(copies: Copies) -> None:
+    service = copies.start()
+    source = copies.create_source(FILES)
+    assert copies.hub().sync(source)["status"] == "completed"
+    service.expect("sync_finished")  # the worker knows of the end
+    [idle] = run_processes(service)
+    idle.kill()
+    eventually(lambda: has_ended(idle.pid))
+    assert copies.hub().sync(source)["status"] == "completed"
+    assert copies.runs() == [("completed", 1)] * 2
+    assert not service.find("sync_interrupted")
+
+
+def test_an_idle_process_that_is_stuck_ends_with_its_service(copies: Copies) -> None:
+    service = copies.start()
+    assert copies.hub().sync(copies.create_source(FILES))["status"] == "completed"
+    [idle] = run_processes(service)
+    idle.suspend()
+    service.process.terminate()
+    assert service.wait() == 0
+    assert has_ended(idle.pid)
 
 
 def test_a_lower_limit_of_memory_stays(copies: Copies) -> None:

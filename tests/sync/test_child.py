@@ -91,6 +91,43 @@ def test_only_the_worker_ends_a_run(copies: Copies, sent: signal.Signals) -> Non
     assert run_processes(service) == [process]
 
 
+def test_a_process_ends_after_a_run_that_took_much_memory(copies: Copies) -> None:
+    service = copies.start()
+    hub = copies.hub()
+    large = copies.create_source({"a.md": b"- a\n" * 1_000_000})
+    assert hub.sync(large, 60)["status"] == "completed"
+    [process] = run_processes(service)
+    eventually(lambda: has_ended(process.pid))
+    assert hub.sync(large)["status"] == "completed"
+    assert copies.runs() == [("completed", 1)] * 2
+
+
+REAP = """
+import asyncio, ctypes, os, sys
+from pathlib import Path
+from service.git.process import run_git
+from service.sync.child import _limit_process
+
+_limit_process(1)
+is_subreaper = ctypes.c_int()
+ctypes.CDLL(None).prctl(37, ctypes.byref(is_subreaper))  # PR_GET_CHILD_SUBREAPER
+folder = Path(sys.argv[1])
+files = {name: folder / name for name in ("stdout", "stderr")}
+command = ["/bin/sh", "-c", "sleep 60 & exit 3"]
+code = asyncio.run(run_git(command, {"PATH": os.defpath}, stdin=Path(os.devnull), **files))
+try:
+    left = os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    left = None
+print(is_subreaper.value, code, left)
+"""
+
+
+def test_a_process_reaps_the_helpers_of_a_git_that_ended_before_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", REAP, str(tmp_path)]
+    assert subprocess.check_output(command, cwd=ROOT, text=True) == "1 3 None\n"
+
+
 def test_a_process_ends_with_its_worker(copies: Copies) -> None:
     service = copies.start()
     source = copies.create_source(FILES)

@@ -53,12 +53,13 @@ def holding(
         assert [response.result().text for response in held] == ["held"] * connections
 
 
+@pytest.mark.parametrize("size", [1, 2])
 def test_a_busy_pool_is_healthy_and_a_stuck_one_a_pool_timeout(
-    database: str, monkeypatch: pytest.MonkeyPatch
+    database: str, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
-    with serving(database, Route("/hold", hold), database_pool_max=2) as client:
-        with ThreadPoolExecutor(10) as executor, holding(client, database, 2, seconds=5):
+    with serving(database, Route("/hold", hold), database_pool_max=size) as client:
+        with ThreadPoolExecutor(10) as executor, holding(client, database, size, seconds=5):
             assert client.get("/api/health").status_code == 200
             for _ in range(10):
                 executor.submit(client.get, "/hold?seconds=0")

@@ -16,8 +16,16 @@ def temporary_parent() -> Path:
     Python's tempfile passes over a full folder without a word, keeps for ever what it found
     first, and at last writes into the current folder.
     """
-    wanted = (os.environ.get(variable) for variable in VARIABLES)
-    for name in (*wanted, *DEFAULT_PARENTS):
+    return _first_usable(*map(os.environ.get, VARIABLES), *DEFAULT_PARENTS)
+
+
+def shared_parent() -> Path:
+    """Return the folder for sockets: the same one for processes with and without a TMPDIR."""
+    return _first_usable(*DEFAULT_PARENTS)
+
+
+def _first_usable(*names: str | None) -> Path:
+    for name in names:
         if name and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK):
             return Path(name)
     return Path(DEFAULT_PARENTS[0])  # writing to it fails with the reason

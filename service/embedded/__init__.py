@@ -1,4 +1,4 @@
 """A private PostgreSQL for machines without one: `DATABASE_URL=embedded:PATH`.
 
-May import locks. Begin with postgres.py.
+May import locks and temporary. Begin with postgres.py.
 """

@@ -9,15 +9,11 @@ processes are alive, since the kernel releases them however a process ends; pids
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import re
 import shutil
-import signal
-import stat
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping
@@ -25,23 +21,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from service.embedded import probe
-from service.embedded.account import Account, AccountError, choose_account, hand_over
-from service.embedded.errors import EmbeddedPostgresError
+from service.embedded.account import Account, AccountError
+from service.embedded.errors import REMEDY, EmbeddedPostgresError, folder_error
 from service.embedded.restarts import Restarts
+from service.embedded.server import START_SECONDS, Server, first_error, read_or_empty
 from service.locks import POLL_SECONDS, is_free, lock
 
 DEBIAN_VERSIONS = Path("/usr/lib/postgresql")  # Debian's initdb is here, outside of PATH
-START_SECONDS = 60.0
-# Fast shutdown, then immediate, which itself kills stuck children after 5 s, then SIGKILL.
-STOP_STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 6.0), (signal.SIGKILL, 5.0))
-SOCKET_FOLDER_PREFIX = "bmadflow-postgres-"
-SOCKET_PATH_BYTES = 103  # macOS; Linux has 107, see sun_path in unix(7)
-# Lines of postmaster.pid, from 1, by src/include/utils/pidfile.h in PostgreSQL's source.
-PID_LINE = 1
-SOCKET_FOLDER_LINE = 5
 LOCKS = {"start.lock", "users.lock", "server.lock", f"{probe.SOCKET}.lock"}
 OUR_FILES = {*LOCKS, "data", "server.log", "server.log.old", probe.SOCKET}
-REMEDY = "or set DATABASE_URL to a server"
 
 
 def find_binaries() -> Path:
@@ -74,10 +62,8 @@ class EmbeddedPostgres:
     ) -> None:
         """`options` are server settings; a server that runs already keeps its own."""
         self._directory = directory.resolve()
-        self._data = self._directory / "data"
-        self._log = self._directory / "server.log"
+        self._server = Server(self._directory)
         self._users_lock = self._directory / "users.lock"
-        self._server_lock = self._directory / "server.lock"
         self._database = database
         self._options = dict(options or {})
         self._use: int | None = None  # the descriptor that holds users.lock
@@ -106,7 +92,7 @@ class EmbeddedPostgres:
                     folder = quote(str(self._ensure_running(binaries, major, start)), safe="")
                 except BaseException:
                     self._release_users_lock()
-                    self._stop_unused_server()
+                    self._stop_if_unused()
                     raise
         name = quote(self._database, safe="")
         return f"postgresql://{probe.SUPERUSER}@/{name}?host={folder}&port={probe.PORT}"
@@ -119,11 +105,18 @@ class EmbeddedPostgres:
         # A server whose folder was deleted ends without a signal.
         if self._release_users_lock() and self._directory.exists():
             with self._readable_errors(), self._start_lock():
-                self._stop_unused_server()
+                self._stop_if_unused()
+
+    def _stop_if_unused(self) -> None:
+        if is_free(self._users_lock):
+            self._server.stop()
 
     @contextlib.contextmanager
     def restarting(self) -> Generator[None]:
-        """Start the server again during the block whenever it ends by itself: see restarts.py."""
+        """Start the server again in the block when it ends, or loses its socket: see restarts.py.
+
+        Its DSN stays the same.
+        """
         watch = threading.Thread(target=self._restart_forever, name="embedded", daemon=True)
         watch.start()
         try:
@@ -134,12 +127,12 @@ class EmbeddedPostgres:
             self._is_ending.clear()
 
     def _restart_forever(self) -> None:
-        restarts = Restarts(self._directory, self._server_lock, self._data, self._log)
+        restarts = Restarts(self._server)
         while not self._is_ending.wait(restarts.pause):
-            restarts.restart_if_ended(self.start)
+            restarts.restart_if_lost(self.start)
 
     def _error(self, text: str) -> EmbeddedPostgresError:
-        return EmbeddedPostgresError(f"embedded PostgreSQL in {self._directory}: {text}, {REMEDY}")
+        return folder_error(self._directory, text)
 
     @contextlib.contextmanager
     def _readable_errors(self) -> Generator[None, None, None]:
@@ -155,7 +148,9 @@ class EmbeddedPostgres:
     def _matching_version(self, binaries: Path) -> int:
         output = Account().run([str(binaries / "postgres"), "-V"]).stdout
         major = "".join(re.findall(r"\) (\d+)", output)[:1])
-        version = _read_or_empty(self._data / "PG_VERSION").strip() or major
+        if not major:  # killed, as where memory is short
+            raise self._error(f"{binaries}/postgres does not tell its version; try again")
+        version = read_or_empty(self._server.data / "PG_VERSION").strip() or major
         if version != major:
             raise self._error(
                 f"PostgreSQL {version} made its data, {binaries} is PostgreSQL {major}; "
@@ -168,7 +163,7 @@ class EmbeddedPostgres:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         names = {path.name for path in self._directory.iterdir()}
         # A start creates these two locks first, in this order. A copy of a folder may lack them.
-        is_copy = names <= OUR_FILES and (self._data / "PG_VERSION").exists()
+        is_copy = names <= OUR_FILES and (self._server.data / "PG_VERSION").exists()
         if not (names <= {"start.lock"} or {"start.lock", "users.lock"} <= names or is_copy):
             raise self._error("the folder holds other files; choose an empty or a new one")
         self._directory.chmod(0o700)
@@ -183,25 +178,22 @@ class EmbeddedPostgres:
         finally:
             os.close(start)
 
-    def _is_running(self) -> bool:
-        return not is_free(self._server_lock)
-
-    def _pid_file_line(self, line: int) -> str:
-        return "".join(_read_or_empty(self._data / "postmaster.pid").split("\n")[line - 1 : line])
-
     def _ensure_running(self, binaries: Path, major: int, start: int) -> Path:
         """Launch the server unless it runs, wait until it replies, return its socket's folder."""
         launched, deadline = False, time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._is_ending.is_set():
                 raise self._error("the command that uses it ends; start it again")
-            if not self._is_running():
+            if self._server.has_lost_socket():
+                self._server.stop()
+                self._server.put_log_aside()  # its end is not that of a stop on purpose
+            if not self._server.is_running():
                 if launched:
-                    reason = _first_error(_read_or_empty(self._log))
-                    raise self._error(f"it did not start: {reason}; see {self._log}")
-                self._launch(binaries, major, start)
+                    reason = first_error(read_or_empty(self._server.log))
+                    raise self._error(f"it did not start: {reason}; see {self._server.log}")
+                self._server.launch(binaries, major, self._options, start)
                 launched, deadline = True, time.monotonic() + START_SECONDS
-            folder = Path(self._pid_file_line(SOCKET_FOLDER_LINE))
+            folder = self._server.read_socket_folder() or self._directory
             code, message = probe.ask(folder, self._database)
             if code == probe.UNKNOWN_DATABASE:
                 name = self._database.replace('"', '""')
@@ -209,71 +201,10 @@ class EmbeddedPostgres:
             if code in {probe.SUCCESS, probe.TOO_MANY_CONNECTIONS}:
                 return folder
             if code not in {probe.NO_REPLY, probe.STARTING_OR_STOPPING}:
-                raise self._error(f"it refuses with {message} ({code}); see {self._log}")
+                raise self._error(f"it refuses with {message} ({code}); see {self._server.log}")
             time.sleep(POLL_SECONDS)
-        process = self._pid_file_line(PID_LINE) or "unknown"
+        process = self._server.read_process() or "unknown"
         raise self._error(f"its process {process} does not respond; end it and try again")
-
-    def _launch(self, binaries: Path, major: int, start: int) -> None:
-        account = choose_account(self._directory, binaries)
-        hand_over(self._directory, account)
-        folder = self._socket_folder(account)
-        if not (self._data / "PG_VERSION").exists():
-            self._make_cluster(binaries, major, account, start)
-        for stale in (self._data / "postmaster.pid", folder / f"{probe.SOCKET}.lock"):
-            stale.unlink(missing_ok=True)
-        if self._log.exists():
-            self._log.replace(f"{self._log}.old")
-        settings = self._options | {
-            "listen_addresses": "",
-            "port": str(probe.PORT),
-            "unix_socket_directories": '"' + str(folder).replace('"', '""') + '"',
-            "log_checkpoints": "off",
-        }
-        command = [str(binaries / "postgres"), "-D", str(self._data)]
-        for name, value in settings.items():
-            command += ["-c", f"{name}={value}"]
-        # Only the holder of start.lock keeps server.lock; a process that watches the server takes
-        # it for a moment.
-        server = lock(self._server_lock, seconds=START_SECONDS)
-        if server is None:
-            raise self._error("its lock stays taken; end what holds it and try again")
-        try:  # the shell ends at once: init adopts the server, which outlives this process
-            script = 'log=$1; shift; "$@" >>"$log" 2>&1 &'
-            account.run(["/bin/sh", "-c", script, "sh", str(self._log), *command], server)
-        finally:
-            os.close(server)
-
-    def _make_cluster(self, binaries: Path, major: int, account: Account, start: int) -> None:
-        unfinished = self._directory / "data.new"
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
-        command = [str(binaries / "initdb"), "-D", str(unfinished), "-U", probe.SUPERUSER]
-        command += ["-A", "trust", "-E", "UTF8", "--no-instructions"]
-        if major >= 17:  # the first with locales that do not depend on the machine
-            command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        else:
-            command += ["--locale=C.UTF-8"]
-        # initdb inherits start.lock: if it outlives this process, no other one deletes its folder.
-        result = account.run(command, start)
-        if result.returncode:
-            raise self._error(f"initdb failed: {_first_error(result.stdout)}; put that right")
-        unfinished.rename(self._data)
-
-    def _socket_folder(self, account: Account) -> Path:
-        # libpq splits a host at commas.
-        socket_path = os.fsencode(self._directory / probe.SOCKET)
-        if len(socket_path) <= SOCKET_PATH_BYTES and b"," not in socket_path:
-            return self._directory
-        owner = os.geteuid() if account.uid is None else account.uid
-        digest = hashlib.sha256(socket_path).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir(), f"{SOCKET_FOLDER_PREFIX}{owner}-{digest}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-        if status.st_mode != stat.S_IFDIR | 0o700 or status.st_uid not in {os.geteuid(), owner}:
-            raise self._error(f"{folder} is not a private folder of ours; remove it")
-        os.chown(folder, owner, -1)
-        return folder
 
     def _release_users_lock(self) -> bool:
         """Release users.lock; return whether it was held."""
@@ -281,45 +212,3 @@ class EmbeddedPostgres:
         if use is not None:
             os.close(use)
         return use is not None
-
-    def _stop_unused_server(self) -> None:
-        if not is_free(self._users_lock):
-            return
-        folder = Path(self._pid_file_line(SOCKET_FOLDER_LINE))
-        for number, seconds in STOP_STEPS:
-            signalled, deadline = False, time.monotonic() + seconds
-            while self._is_running() and time.monotonic() < deadline:
-                # A server launched a moment ago has no pid file yet.
-                signalled = signalled or self._signal(number)
-                time.sleep(POLL_SECONDS)
-        if folder.name.startswith(SOCKET_FOLDER_PREFIX):
-            with contextlib.suppress(OSError):  # not empty, or gone: a leftover does no harm
-                folder.rmdir()
-
-    def _signal(self, number: int) -> bool:
-        """Signal the postmaster; return False if its pid is not known yet."""
-        process = self._pid_file_line(PID_LINE)
-        if not process.isdigit():
-            return False
-        # A dead postmaster's pid may be another process's by now. macOS has no /proc to check that.
-        arguments = Path("/proc", process, "cmdline")
-        if arguments.exists() and f"{self._data}\0" not in _read_or_empty(arguments):
-            return False
-        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-            os.kill(int(process), number)
-            os.kill(int(process), signal.SIGCONT)  # a stopped process handles no signal
-        return True
-
-
-def _read_or_empty(path: Path) -> str:
-    try:
-        return os.fsdecode(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
-        return ""  # missing, or in /proc and its process has ended
-
-
-def _first_error(output: str) -> str:
-    # Without what clients were told while the server was starting: that is no reason.
-    own = [line for line in output.splitlines() if "FATAL:  the database system is " not in line]
-    lines = re.findall(r"(?:error|FATAL|PANIC): +(.+)", "\n".join(own)) or own[-1:]
-    return lines[0] if lines else "it says nothing"

@@ -50,12 +50,15 @@ def _converse(connection: socket.socket, database: str, statement: str | None) -
     startup = struct.pack("!i", _PROTOCOL) + f"user\0{SUPERUSER}\0database\0{database}\0\0".encode()
     connection.sendall(_with_length(startup))
     with connection.makefile("rb") as stream:
-        while header := stream.read(5):
+        while len(header := stream.read(5)) == 5:  # fewer from a server that was killed
             kind, length = struct.unpack("!ci", header)
             body = stream.read(length - 4)
+            if len(body) < length - 4:
+                break
             if kind == b"E":
-                fields = {field[:1]: field[1:].decode() for field in body.split(b"\0")}
-                return Reply(fields[b"C"], fields[b"M"])
+                texts = body.decode(errors="replace").split("\0")
+                fields = {text[:1]: text[1:] for text in texts}
+                return Reply(fields["C"], fields["M"])
             if kind == b"Z" and statement is None:  # ready for a query, but there is none
                 connection.sendall(b"X" + _with_length(b""))
                 return Reply(SUCCESS)

@@ -1,4 +1,6 @@
-"""When an embedded PostgreSQL that has ended is started again: not after a stop on purpose.
+"""When an embedded PostgreSQL that was lost is started again: not after a stop on purpose.
+
+It has ended, or its socket was removed, so that it can get no new connection.
 
 Meanwhile its log is kept small: each request that breaks a constraint adds lines to it.
 """
@@ -14,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from service.embedded.errors import EmbeddedPostgresError
-from service.locks import is_free, lock
+from service.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from service.embedded.server import Server
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -43,21 +46,21 @@ _STOP: Final = re.compile(
 class Restarts:
     """Starts one server again and again, with pauses, and logs once what each outage is."""
 
-    def __init__(self, directory: Path, server_lock: Path, data: Path, server_log: Path) -> None:
-        """Watch the server in `directory`, which has ended when `server_lock` is free."""
+    def __init__(self, server: Server) -> None:
+        """Watch a server."""
         self.pause = WATCH_SECONDS
-        self._directory = directory
-        self._server_lock = server_lock
-        self._start_lock = directory / "start.lock"
-        self._version = data / "PG_VERSION"
-        self._server_log = server_log
+        self._server = server
+        self._start_lock = server.directory / "start.lock"
+        self._version = server.data / "PG_VERSION"
+        self._server_log = server.log
         self._logged: set[str] = set()  # the events of this outage that were logged
 
-    def restart_if_ended(self, start: Callable[[], object]) -> None:
-        """Call `start` if the server has ended by itself, and its data are still there."""
+    def restart_if_lost(self, start: Callable[[], object]) -> None:
+        """Call `start` if the server was lost, and its data are still there."""
         try:
             # A missing folder was deleted, and `start` would make a new one, without data.
-            if not self._version.exists() or not is_free(self._server_lock):
+            event = self._find_loss() if self._version.exists() else None
+            if event is None:
                 self.pause = WATCH_SECONDS
                 self._logged.clear()
                 self._limit_log()
@@ -65,15 +68,21 @@ class Restarts:
             if self._was_stopped():
                 self._log_once("embedded_postgres_stopped")
                 return
-            self._log_once("embedded_postgres_ended")
+            self._log_once(event)
             start()
-        except (EmbeddedPostgresError, OSError) as error:
-            self._log_once("embedded_postgres_not_started", error=str(error))
+        except Exception as error:  # noqa: BLE001 - logged; and the watch must outlive any
+            is_known = isinstance(error, EmbeddedPostgresError | OSError)
+            self._log_once("embedded_postgres_not_started", error=str(error), exc_info=not is_known)
             self.pause = min(2 * self.pause, LONGEST_PAUSE_SECONDS)
         else:
             self._logged.clear()
             self.pause = WATCH_SECONDS
-            log.info("embedded_postgres_started_again", folder=str(self._directory))
+            log.info("embedded_postgres_started_again", folder=str(self._server.directory))
+
+    def _find_loss(self) -> str | None:
+        if not self._server.is_running():
+            return "embedded_postgres_ended"
+        return "embedded_postgres_socket_removed" if self._server.has_lost_socket() else None
 
     def _was_stopped(self) -> bool:
         """Return whether a signal asked the server to stop: no kill, no fault."""
@@ -99,7 +108,7 @@ class Restarts:
         finally:
             os.close(start)
 
-    def _log_once(self, event: str, **fields: str) -> None:
+    def _log_once(self, event: str, **fields: object) -> None:
         if event not in self._logged:
             self._logged.add(event)
-            log.error(event, folder=str(self._directory), **fields)
+            log.error(event, folder=str(self._server.directory), **fields)

@@ -39,3 +39,11 @@ def folder(new_folder: Path, cluster: Path) -> Path:
     """A folder with a cluster of its own."""
     shutil.copytree(cluster, new_folder)
     return new_folder
+
+
+@pytest.fixture
+def long_folder(tmp_path: Path, cluster: Path) -> Path:
+    """A folder with a cluster, whose path is too long for a socket."""
+    folder = tmp_path / ("long" * 40)
+    shutil.copytree(cluster, folder)
+    return folder

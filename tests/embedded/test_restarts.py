@@ -7,14 +7,16 @@ import shutil
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
 import pytest
 
-from service.embedded import restarts
+from service.embedded import probe, restarts
 from service.embedded.errors import EmbeddedPostgresError
+from service.embedded.server import Server
 from service.locks import is_free
 from tests.support.embedded import postmaster, query, server
 from tests.support.postgres import run_sql
@@ -23,7 +25,6 @@ from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.support.service import Service
 
@@ -71,6 +72,56 @@ def test_two_that_use_a_killed_server_start_one(folder: Path) -> None:
         time.sleep(0.5)
         assert postmaster(folder) == running
     assert has_ended(folder)
+
+
+def socket_of(folder: Path) -> Path:
+    return Path((folder / "data/postmaster.pid").read_text().split("\n")[4], probe.SOCKET)
+
+
+def remove_socket(folder: Path) -> None:
+    socket_of(folder).unlink()
+
+
+def remove_socket_folder(folder: Path) -> None:
+    """Remove the folder of its own that the socket of a server with a long path has."""
+    shutil.rmtree(socket_of(folder).parent)
+
+
+@pytest.mark.parametrize("lose", [remove_socket_folder, remove_socket])
+def test_a_server_that_lost_its_socket_comes_back_for_all_that_use_it(
+    long_folder: Path, lose: Callable[[Path], None]
+) -> None:
+    first, second = server(long_folder), server(long_folder)
+    with json_log() as read_log, first as dsn, second, first.restarting(), second.restarting():
+        run_sql(dsn, "create table note as select 'kept' as text")
+        for _ in range(2):
+            before = postmaster(long_folder)
+            lose(long_folder)
+            with server(long_folder) as joined:  # such as `just migrate`
+                assert joined == dsn
+            assert query(dsn, "select text from note") == "kept"
+            assert postmaster(long_folder) != before
+        running = postmaster(long_folder)
+        time.sleep(0.5)
+        assert postmaster(long_folder) == running
+        assert "embedded_postgres_not_started" not in read_log()
+    assert has_ended(long_folder)
+
+
+def test_a_server_that_lost_its_socket_is_started_again_after_a_start_that_failed(
+    long_folder: Path,
+) -> None:
+    postgres = server(long_folder)
+    with json_log() as read_log, postgres as dsn, postgres.restarting():
+        control = long_folder / "data/global/pg_control"
+        kept = long_folder / "data/kept"
+        shutil.copy2(control, kept)
+        remove_socket_folder(long_folder)
+        while not has_ended(long_folder):
+            control.unlink(missing_ok=True)
+        eventually(lambda: "embedded_postgres_not_started" in read_log(), seconds=30)
+        kept.rename(control)
+        eventually(lambda: responds(dsn), seconds=30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
@@ -158,8 +209,9 @@ def test_a_start_that_fails_is_tried_again_and_told_once(folder: Path) -> None:
 
 
 def test_the_pauses_between_starts_that_fail_grow_up_to_a_limit(tmp_path: Path) -> None:
-    (tmp_path / "PG_VERSION").touch()
-    found = restarts.Restarts(tmp_path, tmp_path / "lock", tmp_path, tmp_path / "log")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/PG_VERSION").touch()
+    found = restarts.Restarts(Server(tmp_path))
     faults = [EmbeddedPostgresError("x")] * 3
 
     def start() -> None:
@@ -168,9 +220,32 @@ def test_the_pauses_between_starts_that_fail_grow_up_to_a_limit(tmp_path: Path) 
 
     pauses = [found.pause]
     for _ in range(4):
-        found.restart_if_ended(start)
+        found.restart_if_lost(start)
         pauses.append(found.pause)
     assert pauses == [0.05, 0.1, 0.2, 0.2, 0.05]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ValueError("no number"), KeyError("M"), RuntimeError("no thread")]
+)
+def test_the_watch_outlives_an_unforeseen_error_and_logs_where_it_came_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    faults = [error, error]
+    launch = Server.launch
+
+    def launch_at_last(*arguments: Any) -> None:
+        if faults:
+            raise faults.pop()
+        launch(*arguments)
+
+    postgres = server(folder)
+    with json_log() as read_log, postgres as dsn, postgres.restarting():
+        monkeypatch.setattr(Server, "launch", launch_at_last)
+        kill(folder)
+        eventually(lambda: responds(dsn), seconds=30)
+        assert read_log().count("embedded_postgres_not_started") == 1
+        assert "launch_at_last" in read_log()
 
 
 def test_a_stop_during_a_restart_ends_the_server(folder: Path) -> None:
@@ -182,14 +257,22 @@ def test_a_stop_during_a_restart_ends_the_server(folder: Path) -> None:
         assert has_ended(folder)
 
 
-def test_the_service_is_healthy_again_after_its_server_was_killed(
-    start_service: Callable[..., Service], tmp_path: Path
+@pytest.mark.parametrize(
+    ("lose", "event"),
+    [
+        (kill, "embedded_postgres_ended"),
+        (remove_socket_folder, "embedded_postgres_socket_removed"),
+    ],
+)
+def test_the_service_is_healthy_again_after_its_server_was_lost(
+    start_service: Callable[..., Service], tmp_path: Path, lose: Callable[[Path], None], event: str
 ) -> None:
-    folder = tmp_path / "postgres"
+    folder = tmp_path / ("long" * 40)
     service = start_service("--migrate", DATABASE_URL=f"embedded:{folder}")
     eventually(lambda: service.find("listening"), seconds=60)
     eventually(service.is_healthy, seconds=30)
-    kill(folder)
+    lose(folder)
+    eventually(lambda: service.find(event), seconds=60)
     eventually(lambda: service.find("embedded_postgres_started_again"), seconds=60)
     eventually(service.is_healthy, seconds=30)
     service.process.terminate()

@@ -94,6 +94,10 @@ _LACKING = {
 # Each sentence with patterns of what git 2.39 and newer print with LC_ALL=C. The first sentence
 # with a match is taken.
 _KNOWN = {
+    NO_PROCESSES: (
+        r"(cannot|unable to) fork|getaddrinfo\(\) thread failed",
+        r"error while loading shared libraries: .* (failed to map|cannot map|cannot allocate)",
+    ),
     CANNOT_START: (r"^(prlimit|setpriv): ",),
     NO_DESCRIPTORS: (r"Too many open files",),
     PROXY_UNREACHABLE: (r"Could not resolve proxy",),
@@ -153,6 +157,7 @@ _KNOWN = {
     ),
 }
 _CLASSES: dict[str, type[GitError]] = {
+    NO_PROCESSES: GitMachineError,
     CANNOT_START: GitMachineError,
     NO_DESCRIPTORS: GitMachineError,
     DISK_FULL: GitMachineError,

@@ -65,7 +65,7 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 # ended before: that was killed, and the process is stuck in code that holds the interpreter.
 KERNEL_SECONDS_MORE: Final = 7.0
 
-# Of the RuntimeError that Python raises where memory for a thread is lacking.
+# Of the RuntimeError that Python raises where the system gives no thread, or no memory for one.
 NO_THREAD: Final = "can't start new thread"
 
 REPORT_SECONDS: Final = 0.5
@@ -94,8 +94,17 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     gc.enable()
-    with suppress(asyncio.CancelledError, ConnectionError):
-        asyncio.run(_do_runs(options, channel, orders))
+    try:
+        with suppress(asyncio.CancelledError, ConnectionError):
+            asyncio.run(_do_runs(options, channel, orders))
+    except RuntimeError as error:
+        if not _lacks_thread(error):
+            raise
+        # The run's end is told; closing the event loop needs a thread, too.
+
+
+def _lacks_thread(error: Exception) -> bool:
+    return isinstance(error, RuntimeError) and str(error) == NO_THREAD
 
 
 def _ignore(_: int, __: FrameType | None) -> None:
@@ -195,8 +204,8 @@ async def _do_run(
     except MemoryError:
         return {"end": "out_of_memory", "is_last": True}
     except Exception as error:
-        if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
-            return {"end": "out_of_memory", "is_last": True}
+        if _lacks_thread(error):
+            return {"end": "no_thread", "is_last": True}
         log.exception("sync_fault", project_doc_id=str(claim.source_id))
         return {"end": "fault", "is_last": True}
     finally:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from service.database.errors import DatabaseUnavailable
+from service.git.errors import NO_PROCESSES
 from service.sync.claims import ClaimLostError
 from service.sync.messages import Outcome
 from service.sync.process import ProcessEndedError, RunFailedError, RunProcess
@@ -135,5 +136,7 @@ def _read_end(message: dict[str, Any]) -> Outcome:
             raise DatabaseUnavailable(message["reason"])
         case "out_of_memory":
             raise RunFailedError(OUT_OF_MEMORY)
+        case "no_thread":
+            raise RunFailedError(NO_PROCESSES)
         case _:
             raise RunFaultError

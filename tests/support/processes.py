@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import httpx
 import psutil
+import pytest
+
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+# Of version 1 and of version 2.
+CGROUPS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 
 
 def has_ended(pid: int) -> bool:
@@ -26,3 +40,33 @@ def is_served(url: str) -> bool:
         return httpx.get(url).status_code == 200
     except httpx.TransportError:
         return False
+
+
+@contextmanager
+def process_limit(process: psutil.Process, more: int) -> Generator[None]:
+    """Let a process start so many `more` processes and threads, together, while the block runs.
+
+    By a cgroup, since root is exempt from RLIMIT_NPROC. Skips the test where that is not allowed.
+    """
+    parent = next(path for path in CGROUPS if path.is_dir())
+    group = parent / f"bmadflow-test-{process.pid}"
+    time.sleep(0.5)  # asyncio's threads that waited for processes are just ending
+    try:
+        group.mkdir()
+        (group / "pids.max").write_text(str(process.num_threads() + more))
+        (group / "cgroup.procs").write_text(str(process.pid))
+    except OSError as error:
+        pytest.skip(f"no cgroup: {error}")
+    try:
+        yield
+    finally:
+        for pid in (group / "cgroup.procs").read_text().split():
+            with suppress(ProcessLookupError):  # it has ended
+                (parent / "cgroup.procs").write_text(pid)
+        eventually(lambda: _is_removed(group))
+
+
+def _is_removed(group: Path) -> bool:
+    with suppress(OSError):  # a process in it is just ending
+        group.rmdir()
+    return not group.exists()

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from service.git.errors import (
@@ -19,19 +20,26 @@ from service.git.errors import (
     NO_FOLDER,
     NO_PROCESSES,
     GitMachineError,
+    explain,
     machine_error,
 )
 from service.git.runner import GitRunner
+from service.sync.processes import NOT_STARTED
 from service.sync.spool import Spool
+from tests.support.copies import make_files, run_processes
 from tests.support.git_repository import git_options
 from tests.support.hub import counts, running_hub
 from tests.support.postgres import run_sql
+from tests.support.processes import process_limit
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from tests.support.copies import Copies
     from tests.support.git_server import GitServer
     from tests.support.hub import Hub
+
+FILES = make_files()
 
 # /dev/full fails every write as a full disk does, also where a test may mount nothing.
 FULL = Path("/dev/full")
@@ -137,3 +145,66 @@ def test_a_full_temporary_folder_is_named_and_the_next_run_works(
                 assert [path.name for path in folder.iterdir()] == ["file"]
             subprocess.run(["mount", "-o", "remount,size=50m", str(folder)], check=True)
         assert hub.sync(source)["status"] == "completed"
+
+
+# For git itself, and for what comes next: asyncio's thread that waits for git, or git's helper.
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_run_says_that_the_machine_gives_no_process(copies: Copies, more: int) -> None:
+    service = copies.start()
+    source = copies.create_source(FILES)
+    hub = copies.hub()
+    assert hub.sync(source)["status"] == "completed"
+    [process] = run_processes(service)
+    with process_limit(process, more):
+        run = hub.sync(source)
+        assert (run["status"], run["error"]) == ("failed", NO_PROCESSES)
+        assert service.is_healthy()
+    metrics = hub.client.get("/metrics").text.splitlines()
+    assert "bmadflow_syncs_given_up_total 1.0" in metrics
+    assert copies.folders() == []
+    assert hub.sync(source)["status"] == "completed"
+    assert "Traceback" not in copies.log()
+    [process] = run_processes(service)
+    assert not process.children()
+
+
+def test_a_run_whose_process_cannot_be_started_says_so(copies: Copies) -> None:
+    service = copies.start()
+    source = copies.create_source(FILES)
+    hub = copies.hub()
+    assert service.is_healthy()
+    worker = psutil.Process(service.process.pid)
+    open_files: list[int] = []
+    with process_limit(worker, 0):
+        for count in range(1, 5):
+            run = hub.sync(source)
+            assert (run["status"], run["error"]) == ("failed", NOT_STARTED)
+            service.expect("sync_process_not_started", count)
+            assert service.is_healthy()
+            open_files.append(worker.num_fds())
+    assert open_files[-1] <= open_files[1]
+    metrics = hub.client.get("/metrics").text.splitlines()
+    assert "bmadflow_syncs_given_up_total 4.0" in metrics
+    assert hub.sync(source)["status"] == "completed"
+    assert "Traceback" not in copies.log()
+
+
+UNLOADED = "error while loading shared libraries: {}: failed to map segment from shared object"
+
+
+# As the loader of libraries, git and libcurl say it where RLIMIT_AS or RLIMIT_NPROC is low.
+@pytest.mark.parametrize(
+    "line",
+    [
+        "error: cannot fork() for remote-https: Resource temporarily unavailable",
+        "error: cannot fork() for git-remote-https: Cannot allocate memory",
+        "fatal: fetch-pack: unable to fork off index-pack",
+        "fatal: unable to access 'https://host/x/': getaddrinfo() thread failed to start",
+        f"prlimit: {UNLOADED.format('libc.so.6')}",
+        f"/usr/lib/git-core/git-remote-https: {UNLOADED.format('libgnutls.so.30')}",
+    ],
+)
+def test_what_git_lacks_is_the_machines_fault(line: str) -> None:
+    error = explain(128, f"{line}\n".encode(), max_bytes=1, cpu_seconds=2, hidden=[])
+    assert isinstance(error, GitMachineError)
+    assert str(error) == NO_PROCESSES

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from service import ROOT
+from service.git.errors import NO_PROCESSES
 from service.sync import processes
 from service.sync.processes import NOT_STARTED, OUT_OF_MEMORY
 from service.sync.syncer import FAULT, PROCESS_KILLED
@@ -64,7 +65,7 @@ def test_a_run_that_takes_more_memory_than_allowed_fails(copies: Copies) -> None
     # Which allocation fails is chance; a thread that finds no memory is a fault like any other.
     run = hub.sync(large, 60)
     assert run["status"] == "failed"
-    assert run["error"] in (OUT_OF_MEMORY, PROCESS_KILLED, FAULT)
+    assert run["error"] in (OUT_OF_MEMORY, NO_PROCESSES, PROCESS_KILLED, FAULT)
     eventually(lambda: has_ended(process.pid))
     assert hub.sync(small)["status"] == "completed"
 

@@ -124,7 +124,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
         async with open_database(
             settings.database_url,
             settings.database_pool_max,
-            metrics,
+            metrics.connection_wait.observe,
             use_prepared_statements=settings.database_prepared_statements,
             migrations=migrations,
         ) as database:

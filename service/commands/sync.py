@@ -148,19 +148,17 @@ async def _cancel_on_signals(work: Coroutine[Any, Any, None]) -> None:
 async def _register_and_sync(
     settings: Settings, wanted: WantedSource, print_line: Callable[[str], None]
 ) -> None:
-    metrics = Metrics()  # required, but never read here
     async with (
         open_database(
             settings.database_url,
             CONNECTIONS,
-            metrics,
             use_prepared_statements=settings.database_prepared_statements,
         ) as database,
         # The run may also be claimed by a service on the same database.
         syncing(
             database,
             replace(settings, sync_concurrency=1, sync_every_minutes=0, log_level=LOG_LEVEL),
-            metrics,
+            Metrics(),  # which nobody reads
         ) as syncer,
     ):
         async with database.transaction() as transaction:

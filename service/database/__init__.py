@@ -1,4 +1,4 @@
 """The database: hand-written SQL in, rows out, a deadline on every step, and errors by SQLSTATE.
 
-May import connecting, problems and telemetry.metrics. Begin with database.py.
+May import connecting and problems. Begin with database.py.
 """

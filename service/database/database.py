@@ -22,8 +22,8 @@ from service.database.schema import is_behind
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    from service.database.pool import PoolUse
     from service.database.queries import RawConnection
-    from service.telemetry.metrics import Metrics, PoolUse
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -186,7 +186,7 @@ class Database(Queries):
 async def open_database(
     url: str,
     pool_max: int,
-    metrics: Metrics,
+    observe_wait: Callable[[float], object] | None = None,
     *,
     use_prepared_statements: bool = True,
     migrations: Sequence[str] = (),
@@ -196,14 +196,16 @@ async def open_database(
     A connection is opened when it is first needed, so the database may be down. Raises UrlError if
     the URL cannot be used.
     `use_prepared_statements=False` is for PgBouncer before 1.21 in transaction mode, which does not
-    track prepared statements. `migrations` are those that the code needs: statements that fail
-    since the schema lacks one raise DatabaseUnavailable.
+    track prepared statements.
+    `observe_wait` gets the seconds that each caller waited for one of the `pool_max` connections.
+    `migrations` are those that the code needs: a statement that fails since the schema lacks one
+    raises DatabaseUnavailable.
     """
     address = read_url(url)
     # One for both pools: they learn together which of several hosts responds.
     connector = Connector(address, CONNECT_SECONDS)
 
-    async def create_pool(size: int, observe_wait: Callable[[float], object]) -> Pool:
+    async def create_pool(size: int, observe_wait: Callable[[float], object] | None) -> Pool:
         pool = await asyncpg.create_pool(
             min_size=0,
             max_size=size,
@@ -216,9 +218,8 @@ async def open_database(
         )
         return Pool(pool, observe_wait)
 
-    pool = await create_pool(pool_max, metrics.connection_wait.observe)
-    # The metrics of connections are about what requests wait for.
-    health_pool = await create_pool(1, lambda _: None)
+    pool = await create_pool(pool_max, observe_wait)
+    health_pool = await create_pool(1, None)
     try:
         yield Database(pool, health_pool, migrations)
     finally:

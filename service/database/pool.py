@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 import structlog
@@ -12,7 +12,6 @@ import structlog
 from service.connecting.hosts import TRY_AGAIN
 from service.database.errors import DatabaseUnavailable
 from service.database.queries import CANCEL_SECONDS, NO_RESPONSE
-from service.telemetry.metrics import PoolUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +41,24 @@ DROPPED: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 STUCK_SECONDS: Final = 5.0
 
 
+class PoolUse(NamedTuple):
+    """Connections of the pool: allowed, in use and idle; and callers that wait for one."""
+
+    maximum: int
+    used: int
+    idle: int
+    waiting: int
+
+
 class Pool:
     """The connections of one worker. Each is acquired within a deadline.
 
-    `observe_wait` gets the seconds of each attempt to acquire one.
+    `observe_wait`, if given, gets the seconds of each attempt to acquire one.
     """
 
-    def __init__(self, pool: asyncpg.Pool[Row], observe_wait: Callable[[float], object]) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool[Row], observe_wait: Callable[[float], object] | None
+    ) -> None:
         self._pool = pool
         self._observe_wait = observe_wait
         self._waiting = 0
@@ -79,7 +89,8 @@ class Pool:
             raise DatabaseUnavailable("unreachable") from error
         finally:
             self._waiting -= 1
-            self._observe_wait(time.perf_counter() - started)
+            if self._observe_wait is not None:
+                self._observe_wait(time.perf_counter() - started)
 
     async def _acquire_or_retry(self, deadline: float, *, is_patient: bool) -> RawConnection:
         delay = RETRY_SECONDS

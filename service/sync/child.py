@@ -30,7 +30,6 @@ from service.sync.messages import encode_message
 from service.sync.progress import Progress
 from service.sync.run import sync_source
 from service.telemetry.logs import configure_logs
-from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -162,7 +161,6 @@ async def _do_runs(options: RunOptions, channel: socket.socket, orders: IO[bytes
     async with open_database(
         options.database_url,
         CONNECTIONS,
-        Metrics(),
         use_prepared_statements=options.database_prepared_statements,
     ) as database:
         channel.sendall(encode_message(ready=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from service.database.pool import PoolUse
     from service.telemetry.shared_values import SharedSample, SharedValues
 
     # How prometheus-client aggregates a gauge over several workers.
@@ -53,15 +54,6 @@ REFRESH_SECONDS: Final = 1.0
 disable_created_metrics()
 
 POOL: Final = {"db_client_connection_pool_name": "main"}
-
-
-class PoolUse(NamedTuple):
-    """Connections of the pool: allowed, in use and idle; and callers that wait for one."""
-
-    maximum: int
-    used: int
-    idle: int
-    waiting: int
 
 
 class Metrics:

@@ -285,3 +285,24 @@ def several_runs_at_once(arena: Arena) -> Figures:
     with arena.observing(), ThreadPoolExecutor(len(sources)) as pool:
         runs = list(pool.map(partial(sync, arena), sources))
     return {"runs": [f"{run['run']} in {run['seconds']} s" for run in runs]}
+
+
+@attack
+def large_runs_at_once(arena: Arena) -> Figures:
+    """Four projects of 50,000 documents of 2 KB each, which are all synced at once."""
+    sources: list[str] = []
+    for project in range(4):
+        remote = arena.git.create(f"{project}/documents")
+        remote.commit(
+            {
+                f"{'long/' * 20}{number % 200}/{number}.md": b"# %d of %d\n\n%s"
+                % (number, project, b"lorem ipsum " * 160)
+                for number in range(50_000)
+            }
+        )
+        sources.append(
+            arena.hub.create_source(arena.hub.create_project(f"Project {project}"), remote)
+        )
+    with arena.observing(), ThreadPoolExecutor(len(sources)) as pool:
+        runs = list(pool.map(partial(sync, arena), sources))
+    return {"runs": [f"{run['run']} in {run['seconds']} s" for run in runs]}

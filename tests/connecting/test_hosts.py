@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from service.database.database import open_database
-from service.telemetry.metrics import Metrics
 from tests.support.network import Proxy
 from tests.support.postgres import Postgres, join_hosts, run_sql
 from tests.support.waiting import eventually
@@ -44,7 +43,7 @@ def after_disconnect(health: tuple[int, str | None]) -> tuple[int, str | None] |
 
 def test_queries_skip_a_host_that_drops_packets(own_postgres: Postgres) -> None:
     async def run_queries(url: str) -> list[Any]:
-        async with open_database(url, 3, Metrics()) as database:
+        async with open_database(url, 3) as database:
             queries = [database.fetch_value("select $1::int", number) for number in range(9)]
             return await asyncio.gather(*queries)
 

@@ -10,7 +10,6 @@ import pytest
 from service.database.database import Database, open_database
 from service.database.errors import DatabaseUnavailable
 from service.problems import Problem
-from service.telemetry.metrics import Metrics
 from tests.support.network import Proxy
 from tests.support.postgres import Postgres, run_sql
 
@@ -33,7 +32,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def things(database: str) -> AsyncIterator[Database]:
     run_sql(database, THINGS)
-    async with open_database(database, 2, Metrics()) as opened:
+    async with open_database(database, 2) as opened:
         yield opened
 
 
@@ -113,7 +112,7 @@ async def test_a_refused_connection_takes_no_place_in_the_pool(
     # So long a pause that no caller tries again before its deadline.
     monkeypatch.setattr("service.database.pool.RETRY_SECONDS", 1000.0)
     url = "postgresql://postgres@127.0.0.1:1/none"
-    async with open_database(url, 2, Metrics()) as refused:
+    async with open_database(url, 2) as refused:
         for _ in range(5):
             with pytest.raises(DatabaseUnavailable) as raised:
                 async with refused.health_connection(5):
@@ -156,7 +155,7 @@ async def test_neither_a_frozen_server_nor_a_black_hole_delays_a_caller(
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
         url = proxy.url if is_network else own_postgres.url
-        async with open_database(url, 2, Metrics()) as database:
+        async with open_database(url, 2) as database:
 
             async def ask() -> str:
                 async with database.connection(0.3, 0.3) as connection:
@@ -182,7 +181,7 @@ async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
     own_postgres: Postgres,
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
-        async with open_database(proxy.url, 1, Metrics()) as database:
+        async with open_database(proxy.url, 1) as database:
             started = time.monotonic()
             with pytest.raises(KeyError):
                 async with database.connection(1, 0.3) as connection, connection.transaction():
@@ -201,7 +200,7 @@ async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
 async def test_a_transaction_on_a_frozen_server_takes_one_deadline(
     own_postgres: Postgres,
 ) -> None:
-    async with open_database(own_postgres.url, 1, Metrics()) as database:
+    async with open_database(own_postgres.url, 1) as database:
         assert await database.fetch_value("select 1") == 1
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable) as raised:
@@ -223,7 +222,7 @@ async def test_the_servers_statement_timeout_is_a_timeout(things: Database) -> N
 
 
 async def test_a_host_that_no_resolver_takes_is_unreachable() -> None:
-    async with open_database("postgresql://user@-.invalid/app", 1, Metrics()) as database:
+    async with open_database("postgresql://user@-.invalid/app", 1) as database:
         with pytest.raises(DatabaseUnavailable) as raised:
             await database.fetch_value("select 1")
     assert raised.value.reason == "unreachable"
@@ -233,7 +232,7 @@ async def test_the_pool_opens_before_the_database_and_survives_its_restart(
     own_postgres: Postgres,
 ) -> None:
     own_postgres.stop()
-    async with open_database(own_postgres.url, 2, Metrics()) as database:
+    async with open_database(own_postgres.url, 2) as database:
         with pytest.raises(DatabaseUnavailable) as raised:
             await database.fetch_value("select 1")
         assert raised.value.reason == "unreachable"

@@ -11,7 +11,6 @@ import structlog
 
 from service.database.database import ATTEMPTS, Database, open_database
 from service.database.errors import DatabaseUnavailable
-from service.telemetry.metrics import Metrics
 from tests.support.postgres import run_sql
 from tests.support.sqlstates import LASTING, PASSING
 from tests.support.waiting import eventually
@@ -43,7 +42,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def raising(empty_database: str) -> AsyncIterator[Database]:
     run_sql(empty_database, *RAISING)
-    async with open_database(empty_database, 2, Metrics()) as opened:
+    async with open_database(empty_database, 2) as opened:
         yield opened
 
 
@@ -222,7 +221,7 @@ async def test_a_replica_keeps_its_connections(raising: Database, empty_database
     await raising.execute("create table thing (id int)")
     name = await raising.fetch_value("select current_database()")
     run_sql(empty_database, f'alter database "{name}" set default_transaction_read_only to on')
-    async with open_database(empty_database, 2, Metrics()) as replica:
+    async with open_database(empty_database, 2) as replica:
         with pytest.raises(DatabaseUnavailable):
             await replica.execute("insert into thing values (1)")
         first = await replica.fetch_value("select pg_backend_pid()")

@@ -13,7 +13,6 @@ from service.sync import claims
 from service.sync.claims import ClaimLostError, ClaimWatch, claim_run, renew_claim
 from service.sync.pushes import Push, lock_pushes, settle_pushes
 from service.sync.queue import request_due_syncs, request_sync, request_sync_of_push
-from service.telemetry.metrics import Metrics
 from tests.support.copies import create_source
 from tests.support.postgres import run_sql
 from tests.support.service import serving
@@ -35,7 +34,7 @@ STATUSES = "select status from sync_run order by number"
 
 def in_database(database: str, work: Callable[[Database], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        async with open_database(database, 2, Metrics()) as pool:
+        async with open_database(database, 2) as pool:
             return await work(pool)
 
     return asyncio.run(run())

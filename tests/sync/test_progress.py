@@ -17,7 +17,6 @@ from service.database.database import Database, open_database
 from service.routes.shared import BEING_CHANGED
 from service.sync.claims import Claim, ClaimLostError
 from service.sync.progress import Progress
-from service.telemetry.metrics import Metrics
 from tests.support.copies import (
     DOCUMENTS,
     WAITING_WRITES,
@@ -152,7 +151,7 @@ def test_a_second_writer_of_a_source_waits_and_writes_nothing(database: str, hub
     claim = Claim(*claimed, project_id=UUID(project), host="git.example")
 
     async def write_twice() -> None:
-        async with open_database(database, 2, Metrics()) as pool:
+        async with open_database(database, 2) as pool:
             second: asyncio.Task[None]
             async with Progress().writing(pool, claim) as transaction:
                 await transaction.execute("update document set file_path = 'b.md'")

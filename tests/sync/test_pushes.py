@@ -11,7 +11,6 @@ import pytest
 from service.database.database import open_database
 from service.sync.pushes import AWAIT_SECONDS, DAYS_KEPT, LOOK_SECONDS, PUSHES_KEPT, Push
 from service.sync.queue import request_due_syncs, request_sync_of_push
-from service.telemetry.metrics import Metrics
 from tests.support.copies import Copies, create_source, kill_service
 from tests.support.git_server import LIST, GitServer, Remote
 from tests.support.postgres import run_sql
@@ -38,7 +37,7 @@ DELAY = """
 
 def in_database(database: str, work: Callable[[Database], Coroutine[Any, Any, Any]]) -> Any:
     async def connect() -> Any:
-        async with open_database(database, 2, Metrics()) as pool:
+        async with open_database(database, 2) as pool:
             return await work(pool)
 
     return asyncio.run(connect())
@@ -399,8 +398,8 @@ def test_copies_agree_on_a_delivery_that_comes_to_all_at_once(
 
     async def at_both() -> list[UUID | None]:
         async with (
-            open_database(database, 5, Metrics()) as one,
-            open_database(database, 5, Metrics()) as other,
+            open_database(database, 5) as one,
+            open_database(database, 5) as other,
         ):
             lists = await asyncio.gather(push_at_once(one), push_at_once(other))
             return [run for runs in lists for run in runs]

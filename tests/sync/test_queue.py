@@ -15,7 +15,6 @@ import pytest
 from service.database.database import open_database
 from service.sync import queue
 from service.sync.queue import request_due_syncs, request_sync
-from service.telemetry.metrics import Metrics
 from tests.support.copies import Copies, create_source, git_processes, make_files
 from tests.support.git_server import TREE, GitServer
 from tests.support.hub import running_hub
@@ -98,7 +97,7 @@ def test_a_push_before_a_run_has_started_requests_no_run_after_it(
     database: str, git: GitServer
 ) -> None:
     async def push_twice() -> None:
-        async with open_database(database, 1, Metrics()) as pool:
+        async with open_database(database, 1) as pool:
             for _ in range(2):
                 await request_sync(pool, UUID(source), 100, after_push=True)
 
@@ -125,7 +124,7 @@ def test_due_syncs_do_not_wait_for_a_source_that_is_being_deleted(
     database: str, git: GitServer
 ) -> None:
     async def request() -> None:
-        async with open_database(database, 1, Metrics()) as pool:
+        async with open_database(database, 1) as pool:
             await request_due_syncs(pool, 1, 100)
 
     deleted, other = (create_source(database, git.create(name)) for name in "ab")
@@ -139,7 +138,7 @@ def test_an_open_transaction_does_not_hold_up_the_due_syncs_of_other_sources(
     database: str, git: GitServer
 ) -> None:
     async def request() -> None:
-        async with open_database(database, 1, Metrics()) as pool:
+        async with open_database(database, 1) as pool:
             await request_due_syncs(pool, 1, 100)
 
     sources = {create_source(database, git.create(name)) for name in "abcd"}
@@ -189,7 +188,7 @@ def test_beside_a_stuck_source_a_few_statements_queue_all_others(
     database: str, place: int, queued_batches: list[int]
 ) -> None:
     async def request() -> None:
-        async with open_database(database, 1, Metrics()) as pool:
+        async with open_database(database, 1) as pool:
             await request_due_syncs(pool, 1, 2000)
 
     stuck = create_sources(database, 1000)[place]
@@ -206,7 +205,7 @@ def test_stuck_sources_do_not_hold_up_the_syncer_beyond_a_limit(
     database: str, monkeypatch: pytest.MonkeyPatch, queued_batches: list[int]
 ) -> None:
     async def request() -> None:
-        async with open_database(database, 1, Metrics()) as pool:
+        async with open_database(database, 1) as pool:
             await request_due_syncs(pool, 1, 100)
 
     sources = create_sources(database, 8)

@@ -19,7 +19,6 @@ from service.sync.claims import claim_run
 from service.sync.messages import MESSAGE_BYTES_MAX, run_options
 from service.sync.process import ProcessEndedError, RunProcess
 from service.sync.queue import request_sync
-from service.telemetry.metrics import Metrics
 from tests.support.copies import create_source, make_files
 from tests.support.git_server import TREE, GitServer
 from tests.support.hub import hub_settings
@@ -64,7 +63,7 @@ async def claimed(
     options = run_options(make_settings(database, **hub_settings(folder, git)))
     process = await RunProcess.start(options)
     try:
-        async with open_database(database, 1, Metrics()) as pool:
+        async with open_database(database, 1) as pool:
             await request_sync(pool, source, 100)
             claim = await claim_run(pool)
         assert claim is not None

@@ -13,7 +13,6 @@ import pytest
 
 from service.database.database import Database, open_database
 from service.health import FRESH_SECONDS
-from service.telemetry.metrics import Metrics
 from tests.support.fleet import (
     HAProxy,
     PgBouncer,
@@ -121,7 +120,7 @@ def test_queries_that_share_pgbouncer_connections_get_their_own_results(
         async with AsyncExitStack() as stack:
             copies = [
                 await stack.enter_async_context(
-                    open_database(url, 5, Metrics(), use_prepared_statements=False)
+                    open_database(url, 5, use_prepared_statements=False)
                 )
                 for _ in range(3)
             ]

@@ -11,8 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from service import __version__
+from service.database.pool import PoolUse
 from service.migrations.files import read_migration_files
-from service.telemetry.metrics import Metrics, PoolUse
+from service.telemetry.metrics import Metrics
 from tests.support.postgres import Postgres, run_sql
 from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import Service, serving

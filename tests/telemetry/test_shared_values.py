@@ -16,7 +16,8 @@ from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import ROOT
-from service.telemetry.metrics import Metrics, PoolUse
+from service.database.pool import PoolUse
+from service.telemetry.metrics import Metrics
 from service.telemetry.shared_values import CHUNK_BYTES, SharedValues, create_regions
 from tests.support.processes import workers_of
 from tests.support.promtool import needs_promtool, promtool

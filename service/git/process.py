@@ -125,7 +125,7 @@ def git_command(file_bytes: int, cpu_seconds: int) -> list[str]:
 def lower_limit(limit: int, value: int) -> int:
     """Return the lower of `value` and this process's own hard limit, as in resource.RLIMIT_AS.
 
-    Its soft limit of memory is for its own work: see sync/child.py.
+    Its soft limit of memory is for its own work: see sync/process_main.py.
     """
     _, hard = resource.getrlimit(limit)
     return value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -234,7 +234,7 @@ async def _kill_group(starting: asyncio.Future[asyncio.subprocess.Process], read
 async def _reap_orphans(group: int) -> None:
     """Reap the group's orphans if this process inherits them: on Linux it asks for that.
 
-    See sync/child.py. Elsewhere the system's init inherits and reaps them.
+    See sync/process_main.py. Elsewhere the system's init inherits and reaps them.
     """
     with suppress(ChildProcessError):
         while True:

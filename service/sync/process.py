@@ -1,8 +1,8 @@
-"""A process that does runs, from the side of its worker, which can kill it whatever it does.
+"""The process of a run, from the side of its worker, which can kill it whatever it does.
 
 A worker's event loop and interpreter are never held by a run: fetching, parsing, comparing and
-writing happen in a process of their own, with a connection to the database of its own. `child.py`
-is that process's side.
+writing happen in a process of their own, with a connection to the database of its own. Such
+a process does one run after the other. `process_main.py` is its own side.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ ALLOCATOR: Final = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
 # Imported modules are never garbage: collecting during the imports only takes time.
 PROGRAM: Final = (
     "import gc, sys; gc.disable(); sys.path[:] = sys.argv[1:]; "
-    "from service.sync.child import main; main()"
+    "from service.sync.process_main import main; main()"
 )
 
 

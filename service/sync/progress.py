@@ -35,7 +35,7 @@ class Progress:
         self._report = report
 
     def update(self, message: Mapping[str, Any]) -> None:
-        """Take the values of the process that does the run."""
+        """Take the values of the process of the run."""
         self.files_total = message["files_total"]
         self.files_done = message["files_done"]
         self.is_writing = message["is_writing"]

@@ -143,7 +143,7 @@ def git_processes(service: Service) -> list[psutil.Process]:
 
 
 def run_processes(service: Service) -> list[psutil.Process]:
-    """The processes that do the runs of a copy, working or idle."""
+    """The processes of the runs of a copy, working or idle."""
     with suppress(psutil.NoSuchProcess):
         children = psutil.Process(service.process.pid).children(recursive=True)
         found = [child for child in children if does_runs(child)]
@@ -153,9 +153,9 @@ def run_processes(service: Service) -> list[psutil.Process]:
 
 
 def does_runs(process: psutil.Process) -> bool:
-    """Whether a process is one that does runs, and not a zombie."""
+    """Whether a process is that of a run, and not a zombie."""
     with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-        return "service.sync.child" in " ".join(process.cmdline())
+        return "service.sync.process_main" in " ".join(process.cmdline())
     return False
 
 

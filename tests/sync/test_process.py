@@ -53,7 +53,7 @@ STOP_SECONDS = 3.0
 
 
 def wait_for_process(service: Service) -> psutil.Process:
-    """Return the only process that does runs of a copy."""
+    """Return the only process of a run that a copy has."""
     [process] = eventually(lambda: run_processes(service))
     return process
 

@@ -28,7 +28,7 @@ FILES = make_files()
 
 
 def own_run_processes() -> list[psutil.Process]:
-    """The processes that do the runs of a service in this process."""
+    """The processes of the runs of a service in this process."""
     return [child for child in psutil.Process().children() if does_runs(child)]
 
 

@@ -1,4 +1,4 @@
-"""One process that does runs, as its worker sees it: how it ends."""
+"""The process of a run, as its worker sees it: how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that does runs: its limits, its libraries, and its orders."""
+"""The process of a run: its limits, its libraries, and its orders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from service import ROOT
-from service.sync.child import (
+from service.sync.process import ALLOCATOR
+from service.sync.process_main import (
     FILES_ALLOWED_FOR,
     KERNEL_SECONDS_MORE,
     MEMORY_BYTES,
@@ -21,7 +22,6 @@ from service.sync.child import (
     NICENESS,
     OOM_SCORE,
 )
-from service.sync.process import ALLOCATOR
 from tests.support.copies import Copies, git_processes, kill_service, make_files, run_processes
 from tests.support.git_server import BLOBS
 from tests.support.processes import has_ended
@@ -71,7 +71,7 @@ def test_a_process_is_ended_no_later_than_its_worker_where_memory_runs_out(copie
 
 
 def test_a_process_imports_nothing_of_the_server() -> None:
-    program = "import service.sync.child, sys; print(*sys.modules)"
+    program = "import service.sync.process_main, sys; print(*sys.modules)"
     printed = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
     imported = {name.partition(".")[0] for name in printed.split()}
     heavy = {"uvicorn", "uvloop", "starlette", "apispec", "marshmallow", "environs", "yoyo"}
@@ -106,7 +106,7 @@ REAP = """
 import asyncio, ctypes, os, sys
 from pathlib import Path
 from service.git.process import run_git
-from service.sync.child import _limit_process
+from service.sync.process_main import _limit_process
 
 _limit_process(1)
 is_subreaper = ctypes.c_int()
@@ -142,7 +142,7 @@ def test_the_kernel_ends_a_process_that_is_stuck_without_a_worker() -> None:
     program = """
 from collections import deque
 from itertools import repeat
-from service.sync.child import _limit_run
+from service.sync.process_main import _limit_run
 _limit_run(0.5)
 deque(repeat(None), maxlen=0)
 """
@@ -153,7 +153,7 @@ deque(repeat(None), maxlen=0)
 def test_a_process_between_two_runs_has_no_time_limit() -> None:
     program = """
 import time
-from service.sync.child import _limit_run
+from service.sync.process_main import _limit_run
 _limit_run(0.2)
 _limit_run(0)
 time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""The process that does a worker's runs: it is started by process.py, and ends with the worker.
+"""The process of a run, from its own side: it is started by process.py, and ends with the worker.
 
 It gets its orders through a socket, its standard input; see messages.py. The end of that input is
 the order to end, and comes also when the worker is killed: the process then ends its git, removes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,9 +111,21 @@ async def test_a_slow_server_that_sends_objects_is_read_to_the_end(
     assert blobs.read(entry.id) == content
 
 
+# As git's index-pack has them, which waits for its threads.
+THREAD = f"""{shlex.quote(sys.executable)} -c '
+import threading
+def compute():
+    while True:
+        pass
+threading.Thread(target=compute).start()
+'"""
+
+
 @both_loops
 @pytest.mark.parametrize(
-    "script", ["while :; do :; done", "(while :; do :; done) & wait"], ids=["leader", "helper"]
+    "script",
+    ["while :; do :; done", "(while :; do :; done) & wait", THREAD],
+    ids=["leader", "helper", "thread"],
 )
 async def test_the_time_in_which_git_computes_is_not_waiting(tmp_path: Path, script: str) -> None:
     transfers = watch.TransferWatch(tmp_path, 1)

@@ -183,7 +183,8 @@ def run_openapi(options: argparse.Namespace) -> int:
 
 def run_sync(options: argparse.Namespace) -> int:
     """Register a git repository and bring its documents in."""
-    from service.commands.sync import LOG_LEVEL, WantedSource, sync_repository
+    from service.commands.registration import WantedSource
+    from service.commands.sync import LOG_LEVEL, sync_repository
     from service.telemetry.logs import configure_logs
 
     settings = load_settings()

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from service import ROOT
-from service.commands.sync import repository_name
+from service.commands.registration import repository_name
 from tests.support.git_server import GitServer, Link, git_server
 from tests.support.hub import hub_settings, hub_variables
 from tests.support.postgres import Postgres, run_sql

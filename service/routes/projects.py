@@ -55,8 +55,7 @@ CHANGES_BODY: Final = BodySpec(
 )
 BAD_NAME: Final = "name: must have 1 to 255 characters."
 TOO_LARGE: Final = (
-    "The project was not deleted in time, and is as it was: try again later, or delete its project "
-    "docs first."
+    "The project could not be deleted in time: try again later, or delete its project docs first."
 )
 NAME_TAKEN: Final = "There is a project of that name already."
 

@@ -36,13 +36,13 @@ STATEMENT_SECONDS: Final = 10.0
 DELETION_SECONDS: Final = 60.0
 CLOSE_SECONDS: Final = 1.0
 
-# How often a statement is run that the server undoes each time, and the pause in between.
+# Attempts of a statement that the server rolls back, as in a deadlock, and the pause in between.
 ATTEMPTS: Final = 3
 PAUSE_SECONDS: Final = 0.02
 
-# A column for a `with … as materialized` that a statement joins before it locks rows. It then waits
-# for locks that other transactions hold no longer than this, and raises DatabaseUnavailable
-# "locked". Until its transaction ends, which keeps the pool free of requests that wait.
+# A column that limits each wait for a lock until the transaction ends; after that long, statements
+# raise DatabaseUnavailable "locked", so that waiting requests do not fill the pool. A statement
+# joins it, from a `with … as materialized`, to the rows that it locks, so that it comes first.
 LOCK_LIMIT: Final[LiteralString] = "set_config('lock_timeout', '250ms', true) as lock_limit"
 
 # How long a database counts as a read-only replica, where changes need no second attempt.

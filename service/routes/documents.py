@@ -120,7 +120,7 @@ async def find_document(request: Request) -> Response:
     source_id = request.query_params.get("source_id")
     if source_id is not None and not UUID_TEXT.fullmatch(source_id):
         raise invalid({"source_id": [NOT_A_UUID]})
-    # To NUL and half a character, which PostgreSQL does not take, no anchor is equal.
+    # No anchor has NUL or half a character, and PostgreSQL refuses a statement with either.
     anchor = request.query_params.get("anchor")
     wanted = None if anchor is None or UNSTORABLE.search(anchor) else _clean_anchor(anchor)
     sent = read_entity_tags(request)

@@ -45,8 +45,8 @@ NO_SPACE: Final = "The service has no space for so large a tree now."
 TREE_HEADERS: Final = {"Cache-Control": "no-cache"}
 
 
-# Documents of a project whose tree is read in one statement, and responded to at once. It is larger
-# than a response is sent at once where the paths are long.
+# A tree of so many documents is read in one statement, and its JSON is made at once, unless that
+# has more bytes, as with long paths.
 FEW: Final = 500
 FEW_BYTES: Final = 256 * 1024
 

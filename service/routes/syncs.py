@@ -53,7 +53,7 @@ COLUMNS: Final[LiteralString] = """
     not_before, awaited_commit_id
     """
 
-# Not in lists, which would have those of each run.
+# Only of one run: a list would carry those of each of its runs.
 SKIPPED_FILES: Final[LiteralString] = """
     (
         select coalesce(json_agg(json_build_object(

@@ -15,6 +15,7 @@ import pytest
 
 from service import ROOT
 from service.development import INITS, PLATFORMS
+from tests.support.containers import CONTAINER, needs_containers
 from tests.support.service import run_command, service_environment
 
 if TYPE_CHECKING:
@@ -123,18 +124,6 @@ def test_service_managers_are_recognised(command: list[str], because: str, check
 def test_platforms_are_recognised(variable: str, platform: str, checkout: Path) -> None:
     result = run([sys.executable, "-m", "service", "status"], checkout, **{variable: "x"})
     assert_refused(result, checkout, f"this process runs on {platform}")
-
-
-CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc"]
-
-
-def can_make_containers() -> bool:
-    return not subprocess.call([*CONTAINER, "true"], stderr=subprocess.DEVNULL)
-
-
-needs_containers = pytest.mark.skipif(
-    shutil.which("unshare") is None or not can_make_containers(), reason="may not make namespaces"
-)
 
 
 @needs_containers

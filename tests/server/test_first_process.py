@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from service import ROOT
+from tests.support.containers import CONTAINER, needs_containers
 from tests.support.copies import Copies, make_files, run_processes
 from tests.support.git_server import TREE, GitServer, git_server
 from tests.support.service import Service, service_environment, start_process
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-NAMESPACE = [
-    "unshare",
-    *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
-    *("--pid", "--fork", "--mount-proc", "--kill-child"),
-]
+pytestmark = needs_containers
 
 
 @pytest.fixture
@@ -43,7 +39,7 @@ def first_process(copies: Copies) -> Generator[psutil.Process]:
         log = copies.folder / "service.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*NAMESPACE, sys.executable, "-m", "service", "serve"],
+                [*CONTAINER, sys.executable, "-m", "service", "serve"],
                 cwd=ROOT,
                 env=service_environment(**variables),
                 stdout=output,

@@ -12,6 +12,7 @@ import pytest
 
 from service import ROOT
 from service.sync.queue import QUEUE_FULL
+from tests.support.copies import WAITING_WRITES, locked_documents
 from tests.support.deliveries import GITHUB, SECRETS
 from tests.support.git_server import git_server
 from tests.support.hub import Hub, hub_settings, hub_variables, running_hub
@@ -201,6 +202,25 @@ def test_documents_of_a_projects_sources_together_are_limited(
         second.commit({"1.md": None})
         run = hub.sync(sources[1])
         assert (run["status"], run["added"], run["removed"]) == ("completed", 1, 1)
+
+
+def test_two_runs_of_a_project_do_not_exceed_the_quota_together(
+    database: str, tmp_path: Path
+) -> None:
+    with running_hub(database, tmp_path, max_documents_per_project=5, sync_concurrency=4) as hub:
+        project = hub.create_project()
+        remotes = [hub.server.create(f"team/{number}") for number in range(2)]
+        for remote in remotes:
+            remote.commit({f"{number}.md": b"# A\n" for number in range(3)})
+        sources = [hub.create_source(project, remote) for remote in remotes]
+        with locked_documents(database):
+            runs = [
+                hub.client.post(f"/api/project-docs/{source}/sync").headers["location"]
+                for source in sources
+            ]
+            eventually(lambda: run_sql(database, WAITING_WRITES) == [(2,)])
+        assert {hub.wait(run)["status"] for run in runs} == {"completed", "failed"}
+        assert len(hub.files(project)) == 3
 
 
 def test_documents_above_a_lowered_quota_stay_and_may_change(database: str, tmp_path: Path) -> None:

@@ -18,20 +18,14 @@ from service.git.folder import remove_leftovers
 from service.git.repository import GitRepository
 from service.memory import trim_memory
 from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
-from service.sync.files import (
-    Contents,
-    move_files,
-    read_files,
-    read_stored,
-    remove_files,
-    write_files,
-)
+from service.sync.files import Contents, read_files
 from service.sync.messages import Outcome, describe_time_limit
 from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceMovedError, finish_writing
 from service.sync.pushes import read_awaited_pushes
 from service.sync.quota import refuse_excess_documents
 from service.sync.results import Counts, complete_run, fail_run, read_skipped_files
+from service.sync.rows import move_files, read_stored, remove_files, write_files
 from service.sync.skipped import SkippedFiles
 from service.sync.source import Revision, read_source, show_revision
 from service.sync.spool import open_spool

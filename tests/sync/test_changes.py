@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from service.sync.batches import ROWS_PER_STATEMENT
 from service.sync.changes import (
     SIMILAR_FILES,
     UnmatchedFile,
     choose_similar,
     find_moves,
 )
-from service.sync.files import ROWS_PER_STATEMENT
 from service.sync.plan import StoredFile
 from tests.support.hub import Hub, counts, running_hub
 from tests.support.postgres import run_sql

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.documents.text import MAX_JSON_BYTES
-from service.sync.files import BYTES_PER_STATEMENT, ROWS_PER_STATEMENT
+from service.sync.batches import BYTES_PER_STATEMENT, ROWS_PER_STATEMENT
 from service.sync.spool import SPOOLED_IN_MEMORY
 from tests.support.hub import Hub, counts, row_versions, running_hub
 from tests.support.postgres import run_sql

@@ -18,6 +18,7 @@ from service.git.folder import remove_leftovers
 from service.git.repository import GitRepository
 from service.memory import trim_memory
 from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
+from service.sync.claims import ClaimLostError
 from service.sync.files import Contents, read_files
 from service.sync.messages import Outcome, describe_time_limit
 from service.sync.plan import choose_files, compare
@@ -169,7 +170,11 @@ class _Pass:
             trim_memory()
         blobs = await self.repository.fetch_blobs(source.url, to_fetch.split())
         async with take_turn(turns, Turn.LISTS):
-            return await self._apply(source, tree, await compare_files(), blobs)
+            comparison = await compare_files()
+            # Only another run, or a deletion of the source, changes its documents.
+            if not set(to_fetch.split()).issuperset(comparison.plan.to_fetch):
+                raise ClaimLostError
+            return await self._apply(source, tree, comparison, blobs)
 
     async def _compare(
         self, source: Source, tree: Tree, skipped_before: SkippedFiles

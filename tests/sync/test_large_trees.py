@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import psutil
+
 from service.sync.run import LARGE_TREE
 from tests.support.copies import WAITING_WRITES, create_source, locked_documents, make_files
 from tests.support.git_server import BLOBS
@@ -68,3 +70,25 @@ def test_one_large_source_at_a_time_has_its_lists_in_memory(copies: Copies) -> N
             lambda: sorted(hub.status(source)["files_done"] for source in large) == [0, TOTAL]
         )
     copies.wait_for_runs(*[("completed", 1)] * 3, seconds=60)
+
+
+def test_a_source_that_is_deleted_while_its_contents_are_fetched_is_no_fault(
+    copies: Copies,
+) -> None:
+    service = copies.start()
+    remote = copies.git.create()
+    remote.commit(FILES)
+    source = create_source(copies.database, remote)
+    assert copies.hub().sync(source, 60)["status"] == "completed"
+    remote.commit({"f1/1.md": b"# Changed\n"})
+    copies.stall(BLOBS)
+    copies.request(source)
+    copies.wait_for_stalled()
+    worker = psutil.Process(service.process.pid)
+    worker.suspend()  # which would see the loss of the claim, and end the process
+    run_sql(copies.database, f"delete from project_doc where id = '{source}'")
+    copies.resume()
+    eventually(lambda: copies.folders() == [], 30)
+    worker.resume()
+    service.wait_for("sync_claim_lost")
+    assert "sync_fault" not in copies.log()

@@ -156,8 +156,10 @@ class LargeBodies:
     async def __aexit__(self, *_: object) -> None:
         if self._trimming is not None:
             self._trimming.cancel()
-        self._makers.shutdown(wait=False, cancel_futures=True)
-        self.writers.shutdown(wait=False, cancel_futures=True)
+        # Waits now, while the time of the stop is limited. Python itself waits at its end for
+        # threads that are stuck, for ever.
+        self._makers.shutdown(cancel_futures=True)
+        self.writers.shutdown(cancel_futures=True)
 
 
 def take_room(scope: Scope, message: Message) -> None:

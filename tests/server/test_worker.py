@@ -190,7 +190,10 @@ async def late_native(request):
 async def thread(request):
     await asyncio.to_thread(time.sleep, 1000)
 
-for function in (loop, native, late_native, thread):
+async def maker(request):
+    await request.state["large_bodies"].run(time.sleep, 1000)
+
+for function in (loop, native, late_native, thread, maker):
     app.ROUTES.append(Route(f"/{function.__name__}", function))
 
 if __name__ == "__main__":
@@ -204,6 +207,7 @@ if __name__ == "__main__":
         ("1", "loop"),
         ("1", "late_native"),
         ("1", "thread"),
+        ("1", "maker"),
         ("2", "loop"),
         ("2", "native"),
         ("2", "thread"),

@@ -143,8 +143,8 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         is_supervised = self._url is None
-        if is_supervised and sig == signal.SIGINT:
-            return  # Ctrl-C: the supervisor got it, too, and sends SIGTERM
+        if is_supervised and sig in (signal.SIGINT, signal.SIGHUP):
+            return  # of a terminal: the supervisor got it, too, and sends SIGTERM
         is_first = not self.should_exit and self._stop_at is None
         seconds = self._drain + (self.config.timeout_graceful_shutdown or 0) if is_first else 0
         _exit_after(seconds + STOP_MARGIN_SECONDS)
@@ -164,13 +164,20 @@ def _exit_after(seconds: float) -> None:
     The exit code is 1 then. First the traceback of each thread goes to the log, by a thread that
     does not need the interpreter.
     """
-    log_end = 2
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_open_unblocked_log())
+
+
+def _open_unblocked_log() -> int:
+    """Return a descriptor for standard error to which no write waits for the reader."""
     with suppress(OSError):  # closed, or not Linux
         mode = os.fstat(2).st_mode
         if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-            # Whose reader may have stopped reading. O_NONBLOCK holds for this opening alone.
-            log_end = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK)
-    faulthandler.dump_traceback_later(seconds, exit=True, file=log_end)
+            # O_NONBLOCK holds for this opening alone.
+            return os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        if stat.S_ISSOCK(mode):  # as of systemd's journal
+            # It cannot be opened again. The threads that write our log lines wait by themselves.
+            os.set_blocking(2, False)
+    return 2
 
 
 def _keep_free_memory() -> None:

@@ -25,7 +25,8 @@ from tests.support.service import Service, service_environment, start_process
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
     from typing import TypeAlias
 
     from tests.support.postgres import Postgres
@@ -81,15 +82,16 @@ def test_under_nohup_the_service_outlives_its_terminal(
     assert process.returncode == 0
 
 
+# Ctrl-C, and a terminal that is closed.
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_while_draining_health_reports_it_and_other_routes_are_served(
-    workers: str, database: str, start_service: Start
+    workers: str, sent: signal.Signals, database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database, DRAIN_SECONDS="4", WEB_CONCURRENCY=workers)
     url = service.url
     eventually(lambda: is_served(f"{url}/api/health"))
-    # To all processes of the group, as Ctrl-C in a terminal.
-    os.killpg(service.process.pid, signal.SIGINT)
+    os.killpg(service.process.pid, sent)  # as a terminal does
     response = eventually(lambda: shutting_down(url), 2)
     body = response.json()
     del body["timestamp"]
@@ -243,8 +245,29 @@ def test_a_worker_that_is_stuck_ends_in_time(
         assert "Timeout (0:00:02" in service.log.read_text()  # faulthandler's first line
 
 
+@contextlib.contextmanager
+def unread_pipe() -> Generator[int]:
+    """Yield the end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    try:
+        yield writing
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@contextlib.contextmanager
+def unread_socket() -> Generator[int]:
+    """Yield the end of a connection that nobody reads, as the standard error of systemd's units."""
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        writing.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        yield writing.fileno()
+
+
+@pytest.mark.parametrize("open_log", [unread_pipe, unread_socket])
 def test_a_stuck_worker_ends_in_time_though_its_log_is_not_read(
-    database: str, tmp_path: Path
+    open_log: Callable[[], AbstractContextManager[int]], database: str, tmp_path: Path
 ) -> None:
     script = tmp_path / "serve.py"
     script.write_text(STUCK)
@@ -252,14 +275,14 @@ def test_a_stuck_worker_ends_in_time_though_its_log_is_not_read(
     environment = service_environment(
         DATABASE_URL=database, BACKEND_PORT=str(port), SHUTDOWN_SECONDS="0", PYTHONPATH=str(ROOT)
     )
-    with subprocess.Popen(
-        [sys.executable, str(script)], env=environment, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stderr is not None
+    with (
+        open_log() as log,
+        subprocess.Popen([sys.executable, str(script)], env=environment, stderr=log) as process,
+    ):
         try:
             eventually(lambda: is_served(f"http://127.0.0.1:{port}/api/health"))
             with httpx.Client() as client:
-                for _ in range(500):  # more than a pipe holds
+                for _ in range(500):  # more than the log takes
                     client.get(f"http://127.0.0.1:{port}/{'x' * 200}")
             with pytest.raises(httpx.ReadTimeout):
                 httpx.get(f"http://127.0.0.1:{port}/loop", timeout=0.5)

@@ -103,8 +103,10 @@ class Restarts:
         try:
             with suppress(OSError):  # a full disk has no room for a copy, and needs the space
                 shutil.copyfile(self._server_log, f"{self._server_log}.old")
-            # The server appends to the open file, so that stays, and is emptied.
-            os.truncate(self._server_log, 0)
+            # The server appends to the open file, so that stays, and is emptied. Not while the
+            # server stops: the log tells then why it has ended.
+            if not self._was_stopped():
+                os.truncate(self._server_log, 0)
         finally:
             os.close(start)
 

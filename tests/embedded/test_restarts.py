@@ -179,6 +179,21 @@ def test_the_log_of_a_running_server_stays_small(
         assert has_ended(folder)
 
 
+def test_the_log_of_a_server_that_stops_is_not_shortened(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres, log, older = server(folder), folder / "server.log", folder / "server.log.old"
+    with postgres as dsn, postgres.restarting():
+        with psycopg.connect(dsn):  # for whose end a smart stop waits
+            kill(folder, signal.SIGTERM)
+            eventually(lambda: b"smart shutdown" in log.read_bytes())
+            monkeypatch.setattr(restarts, "LOG_BYTES_MAX", 10)
+            eventually(lambda: older.exists() and b"smart shutdown" in older.read_bytes())
+        eventually(lambda: has_ended(folder), seconds=30)
+        time.sleep(1.5)  # the watch has looked again
+        assert has_ended(folder)
+
+
 @pytest.mark.parametrize("part", ["", "data"])
 def test_a_server_whose_data_were_deleted_is_not_replaced_by_an_empty_one(
     folder: Path, part: str

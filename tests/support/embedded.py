@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from service.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from tests.support.postgres import run_sql
@@ -27,11 +28,18 @@ def postmaster(folder: Path) -> int:
 
 def end_processes(folder: Path) -> None:
     """Kill the other processes that have a file in the folder open: those of a failed test."""
-    for open_file in Path("/proc").glob("[0-9]*/fd/*"):
-        process = int(open_file.parts[2])
-        with contextlib.suppress(OSError):  # the process has ended, or is another user's
-            if process != os.getpid() and open_file.readlink().is_relative_to(folder):
-                os.kill(process, signal.SIGKILL)
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # it has ended, or is another user's
+            files = Path(f"/proc/{process.pid}/fd").iterdir()
+            if process.pid != os.getpid() and any(_is_in(folder, file) for file in files):
+                process.kill()
+
+
+def _is_in(folder: Path, file: Path) -> bool:
+    try:
+        return file.readlink().is_relative_to(folder)
+    except OSError:  # just closed
+        return False
 
 
 def query(dsn: str, statement: str) -> object:

@@ -82,7 +82,7 @@ def _run_command(arguments: Sequence[str] | None, output: Output) -> int:
 
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until a signal says stop."""
-    settings = load_settings()  # in the first process of a container, which it looks for
+    settings = load_settings()  # before the fork: it refuses some defaults in a first process
     leave_first_process()
     check_channel_bindable(settings)
     read_migration_files()  # a bad file is one error line here, and not a traceback of each worker

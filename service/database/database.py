@@ -66,7 +66,10 @@ class Database(Queries):
         self._seconds: float | None = None
 
     def with_limit(self, seconds: float) -> Self:
-        """Return this database with another limit for its statements than STATEMENT_SECONDS."""
+        """Return this database with another limit than STATEMENT_SECONDS for single statements.
+
+        Those on a `connection()`, and in a `transaction()`, keep theirs.
+        """
         other = copy(self)
         other._seconds = seconds
         return other

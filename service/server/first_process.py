@@ -1,8 +1,8 @@
 """The first process of a container: it starts the service as a process of its own, and reaps.
 
 In a container without an init, the first process becomes the parent of all orphans, such as what a
-killed run leaves of its git. What the service does not know it cannot tell from its own children,
-and a first process that reaps nothing collects zombies.
+killed run leaves of its git, and has to reap them. The service itself cannot: to wait for any child
+would take the exit codes of those that asyncio and multiprocessing wait for.
 """
 
 from __future__ import annotations

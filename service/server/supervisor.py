@@ -33,8 +33,8 @@ START_SECONDS: Final = 5.0
 
 RESPAWN_SECONDS: Final = 1.0
 
-# A worker that is frozen, or stuck in native code since before the signal, is killed: so long after
-# it should have ended by itself.
+# So long after a worker should have ended by itself, it is killed: it is frozen, or stuck in native
+# code since before the signal.
 KILL_MARGIN_SECONDS: Final = 0.15
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

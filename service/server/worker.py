@@ -42,7 +42,7 @@ HEAP_KEPT: Final = 2 * 1024 * 1024  # bytes of free memory
 
 TICKS_PER_SECOND: Final = 10  # of uvicorn's main loop
 
-# How much longer than the time to drain and stop a stop may take. The syncer needs most of this.
+# What a stop may take beyond DRAIN_SECONDS and SHUTDOWN_SECONDS. The syncer needs most of this.
 STOP_MARGIN_SECONDS: Final = 1.7
 
 

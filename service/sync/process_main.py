@@ -60,8 +60,8 @@ LARGE_BYTES: Final = 80_000_000
 # From linux/prctl.h.
 PR_SET_CHILD_SUBREAPER: Final = 36
 
-# The kernel ends a process whose run lasts so much longer than it may, and that its worker has not
-# ended before: that was killed, and the process is stuck in code that holds the interpreter.
+# So long after the time limit of a run, the kernel ends its process if no worker has done so: the
+# worker was killed, and the process is stuck in code that holds the interpreter.
 KERNEL_SECONDS_MORE: Final = 7.0
 
 # Of the RuntimeError that Python raises where the system gives no thread, or no memory for one.

@@ -88,3 +88,11 @@ def test_the_first_process_passes_signals_on_and_exits_with_the_code_of_the_serv
         first.send_signal(sent)
         assert service.wait() == 0
         service.expect("stopped")
+
+
+def test_the_first_process_exits_as_a_shell_does_if_the_service_was_killed(copies: Copies) -> None:
+    with first_process(copies) as first:
+        [service] = copies.services
+        [child] = first.children()
+        child.kill()
+        assert service.wait() == 128 + signal.SIGKILL

@@ -141,9 +141,11 @@ def test_a_document_with_large_metadata_comes_in_pieces(hub: Hub) -> None:
     eventually(lambda: room_of(hub) == ROOM)
 
 
-def ask(hub: Hub, path: str) -> socket.socket:
+def ask(hub: Hub, path: str, client: str = "127.0.0.1") -> socket.socket:
+    """Return a connection with a request of this client, for whom this is the trusted proxy."""
     connection = connect(str(hub.client.base_url), receive_buffer=65536)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    headers = f"host: localhost\r\nx-forwarded-for: {client}\r\n"
+    connection.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
     return connection
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import repeat
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from tests.support.service import run_service
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
 MIB = 1024 * 1024
@@ -46,19 +47,21 @@ def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
 
 
 @contextmanager
-def dripping(hub: Hub, *paths: str, size: int = 200) -> Generator[None]:
+def dripping(
+    hub: Hub, *paths: str, size: int = 200, clients: Iterable[str] = repeat("127.0.0.1")
+) -> Generator[None]:
     """Read responses a little at a time until the block ends: `size` bytes 50 times a second."""
     ended = Event()
 
-    def read(path: str, has_begun: Event) -> None:
-        with ask(hub, path) as connection, suppress(ConnectionError):
+    def read(path: str, client: str, has_begun: Event) -> None:
+        with ask(hub, path, client) as connection, suppress(ConnectionError):
             while connection.recv(size) and not ended.wait(0.02):
                 has_begun.set()
 
     begun = [Event() for _ in paths]
     with ThreadPoolExecutor(len(paths)) as threads, ExitStack() as stack:
         stack.callback(ended.set)
-        for each in zip(paths, begun, strict=True):
+        for each in zip(paths, clients, begun, strict=False):
             threads.submit(read, *each)
         assert all(each.wait(30) for each in begun)
         yield
@@ -100,3 +103,19 @@ def test_an_address_that_holds_most_of_the_room_gives_way_to_another(
         assert count_cut(tmp_path) == 0
         assert other.get(paths[3]).status_code == 200
         assert count_cut(tmp_path) > 0
+
+
+@pytest.mark.parametrize(
+    ("clients", "are_cut"),
+    [(["192.0.2.1"] * 3, True), (["192.0.2.1", "192.0.2.2", "2001:db8::3"], False)],
+)
+def test_behind_a_trusted_proxy_the_address_is_that_of_the_client(
+    hub: Hub, tmp_path: Path, clients: list[str], are_cut: bool
+) -> None:
+    paths = insert_large(hub, 4, SIZE)
+    with ThreadPoolExecutor(1) as threads:
+        with dripping(hub, *paths[:3], size=10_000, clients=clients):
+            other = threads.submit(hub.client.get, paths[3])
+            time.sleep(3)
+            assert (count_cut(tmp_path) > 0) is are_cut
+        assert other.result().status_code == 200

@@ -185,8 +185,10 @@ class EmbeddedPostgres:
             if self._is_ending.is_set():
                 raise self._error("the command that uses it ends; start it again")
             if self._server.has_lost_socket():
+                # First, so that its end is never taken for a stop on purpose: not by others that
+                # look meanwhile, and not if this process is killed. The server writes on there.
+                self._server.put_log_aside()
                 self._server.stop()
-                self._server.put_log_aside()  # its end is not that of a stop on purpose
             if not self._server.is_running():
                 if launched:
                     reason = first_error(read_or_empty(self._server.log))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 
+from service import ROOT
 from service.embedded import probe, restarts
 from service.embedded.errors import EmbeddedPostgresError
 from service.embedded.server import Server
@@ -122,6 +125,41 @@ def test_a_server_that_lost_its_socket_is_started_again_after_a_start_that_faile
         eventually(lambda: "embedded_postgres_not_started" in read_log(), seconds=30)
         kept.rename(control)
         eventually(lambda: responds(dsn), seconds=30)
+
+
+START = """
+import sys
+from pathlib import Path
+from service.embedded.postgres import EmbeddedPostgres
+EmbeddedPostgres(Path(sys.argv[1])).start()
+"""
+
+
+def test_a_restart_that_was_killed_halfway_is_no_stop_on_purpose(long_folder: Path) -> None:
+    postgres = server(long_folder, {})
+    with postgres as dsn:
+        first = postmaster(long_folder)
+        [checkpointer] = [
+            child
+            for child in psutil.Process(first).children()
+            if "checkpointer" in " ".join(child.cmdline())
+        ]
+        checkpointer.suspend()  # the server ends only after that
+        remove_socket_folder(long_folder)
+        command = [sys.executable, "-c", START, str(long_folder)]
+        with subprocess.Popen(command, cwd=ROOT) as other:
+            eventually(
+                lambda: any(
+                    f"[{first}] LOG:  received fast shutdown request" in log.read_text()
+                    for log in long_folder.glob("server.log*")
+                ),
+                seconds=30,
+            )
+            other.kill()
+        checkpointer.resume()
+        eventually(lambda: has_ended(long_folder), seconds=30)
+        with postgres.restarting():
+            eventually(lambda: responds(dsn), seconds=30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])

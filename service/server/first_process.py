@@ -11,12 +11,12 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from service.server.stop_signals import stop_signals
 
 if TYPE_CHECKING:
     from types import FrameType
-
-PASSED_ON: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def leave_first_process() -> None:
@@ -36,9 +36,8 @@ def leave_first_process() -> None:
         with suppress(ProcessLookupError):
             os.kill(child, number)
 
-    for number in PASSED_ON:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, pass_on)
+    for number in stop_signals():
+        signal.signal(number, pass_on)
     while True:
         ended, status = os.wait()
         if ended == child:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from service.server.stop_signals import stop_signals
 from service.server.worker import STARTUP_FAILED, STOP_MARGIN_SECONDS, run_server
 from service.telemetry.logs import configure_logs
 from service.telemetry.shared_values import SharedValues, create_regions
@@ -36,8 +37,6 @@ RESPAWN_SECONDS: Final = 1.0
 # So long after a worker should have ended by itself, it is killed: it is frozen, or stuck in native
 # code since before the signal.
 KILL_MARGIN_SECONDS: Final = 0.15
-
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def supervise(settings: Settings, sockets: list[socket.socket]) -> int:
@@ -91,9 +90,8 @@ class _Supervisor:
 
     def run(self) -> int:
         """Return 0 after a signal, or STARTUP_FAILED if the workers fail as soon as they start."""
-        for stop_signal in STOP_SIGNALS:
-            if signal.getsignal(stop_signal) is not signal.SIG_IGN:
-                signal.signal(stop_signal, self._count_signal)
+        for stop_signal in stop_signals():
+            signal.signal(stop_signal, self._count_signal)
         for own in range(self._settings.workers):
             self._start_worker(own)
         acted_on = 0

@@ -96,3 +96,16 @@ def test_the_first_process_exits_as_a_shell_does_if_the_service_was_killed(copie
         [child] = first.children()
         child.kill()
         assert service.wait() == 128 + signal.SIGKILL
+
+
+def test_the_first_process_passes_on_a_signal_that_its_parent_ignored(copies: Copies) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which the service inherits
+    try:
+        with first_process(copies) as first:
+            signal.signal(signal.SIGTERM, before)
+            [service] = copies.services
+            first.send_signal(signal.SIGTERM)
+            assert service.wait() == 0
+            service.expect("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -13,14 +15,12 @@ import pytest
 from service import ROOT
 from tests.support.fleet import free_ports
 from tests.support.processes import has_ended, is_served, workers_of
-from tests.support.service import service_environment
+from tests.support.service import Service, service_environment
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
-
-    from tests.support.service import Service
 
     Start: TypeAlias = Callable[..., Service]
 
@@ -103,3 +103,29 @@ def test_a_log_that_is_not_read_delays_no_stop(workers: str, database: str) -> N
             assert time.monotonic() - started < 1 + STOP_SECONDS
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_service_though_its_parent_ignored_that(
+    workers: str, sent: signal.Signals, database: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "service.log"
+    script = f"trap '' INT TERM; exec {shlex.quote(sys.executable)} -m service serve"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["sh", "-c", script],
+            cwd=ROOT,
+            env=service_environment(DATABASE_URL=database, WEB_CONCURRENCY=workers),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    service = Service(process, log)
+    try:
+        eventually(lambda: is_served(f"{service.url}/api/health"))
+        process.send_signal(sent)
+        assert service.wait() == 0
+    finally:
+        process.kill()
+        process.wait()

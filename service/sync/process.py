@@ -187,9 +187,10 @@ class RunProcess:
             self._writer.write_eof()
 
     async def kill(self) -> None:
-        """Kill the process unless it has ended, and what is left of its git.
+        """Kill the process unless it has ended, and remove what is left of its git.
 
-        Waits for KILL_SECONDS at most: a disk that hangs delays the end of a process for ever.
+        Waits for KILL_SECONDS at most: a disk that hangs delays either for ever. The next run tries
+        again to remove what is left.
         """
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
@@ -202,7 +203,8 @@ class RunProcess:
                     with suppress(OSError):  # no temporary folder, so nothing is left in it
                         await asyncio.to_thread(remove_leftovers)
         except TimeoutError:
-            log.error("sync_process_not_ended", process_pid=self._process.pid)  # noqa: TRY400
+            if self._process.returncode is None:
+                log.error("sync_process_not_ended", process_pid=self._process.pid)  # noqa: TRY400
 
 
 def _command() -> list[str]:

@@ -23,7 +23,7 @@ from tests.support.copies import create_source, make_files
 from tests.support.git_server import TREE, GitServer
 from tests.support.hub import hub_settings
 from tests.support.processes import has_ended
-from tests.support.service import make_settings
+from tests.support.service import json_log, make_settings
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -160,6 +160,19 @@ async def test_a_process_that_has_ended_is_seen_to_have_ended(
         assert process.has_ended
         with pytest.raises(ProcessEndedError):
             await process.do_run(claim, 60, lambda _: None)
+
+
+async def test_a_process_that_has_ended_is_not_told_as_one_that_has_not(
+    database: str, tmp_path: Path, git: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_process, "KILL_SECONDS", 0.0)  # no time to remove its folder
+    with json_log() as read_log:
+        async with claimed(database, tmp_path, git) as (process, _):
+            psutil.Process(pid_of(process)).kill()
+            while code_of(process) is None:
+                await asyncio.sleep(0.01)
+            await process.kill()
+        assert "sync_process_not_ended" not in read_log()
 
 
 async def test_a_process_that_is_not_ready_in_time_is_killed(

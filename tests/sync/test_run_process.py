@@ -169,8 +169,7 @@ async def test_a_process_that_has_ended_is_not_told_as_one_that_has_not(
     with json_log() as read_log:
         async with claimed(database, tmp_path, git) as (process, _):
             psutil.Process(pid_of(process)).kill()
-            while code_of(process) is None:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(eventually, lambda: code_of(process) is not None)
             await process.kill()
         assert "sync_process_not_ended" not in read_log()
 

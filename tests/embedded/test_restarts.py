@@ -139,11 +139,9 @@ def test_a_restart_that_was_killed_halfway_is_no_stop_on_purpose(long_folder: Pa
     postgres = server(long_folder, {})
     with postgres as dsn:
         first = postmaster(long_folder)
-        [checkpointer] = [
-            child
-            for child in psutil.Process(first).children()
-            if "checkpointer" in " ".join(child.cmdline())
-        ]
+        pid = query(dsn, "select pid from pg_stat_activity where backend_type = 'checkpointer'")
+        assert isinstance(pid, int)
+        checkpointer = psutil.Process(pid)
         checkpointer.suspend()  # the server ends only after that
         remove_socket_folder(long_folder)
         command = [sys.executable, "-c", START, str(long_folder)]

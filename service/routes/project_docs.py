@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
 
-from service.database.database import DELETION_SECONDS, LOCK_LIMIT
+from service.database.database import LOCK_LIMIT
 from service.git.names import parse_branch, parse_folder, parse_repository_url
 from service.problems import Problem
 from service.routes.quotas import TOO_MANY_SOURCES, UNLOCKED_ROOM, refuse_excess_source
@@ -16,6 +16,7 @@ from service.routes.shared import (
     MISSING_PROJECT,
     MISSING_SOURCE,
     change_arguments,
+    deleting,
     read_id,
 )
 from service.schemas.project_docs import (
@@ -84,6 +85,9 @@ CREATED_RESPONSE: Final = replace(
 )
 CHANGES_BODY: Final = BodySpec(
     schema=ProjectDocInputSchema, is_partial=True, examples={"branch": {"branch": "main"}}
+)
+TOO_LARGE: Final = (
+    "The project doc could not be deleted in time: try again later, when the database is less busy."
 )
 BAD_URL: Final = "github_url: must be an https URL of a repository on one of the allowed hosts."
 
@@ -254,30 +258,28 @@ async def delete_project_doc(request: Request) -> Response:
     """Delete a documentation source.
 
     Deletes its documents, too. Returns the deleted source. While a sync writes documents of the
-    source, the response is 503, and the source stays as it is.
+    source, the response is 503, and the source stays as it is; so it does where deleting all takes
+    more than 60 s.
     """
-    row = (
-        await request.state["database"]
-        .with_limit(DELETION_SECONDS)
-        .fetch_row_or_404(
+    with deleting(request, TOO_LARGE) as database:
+        row = await database.fetch_row_or_404(
             f"""
-        with limits as materialized (select {LOCK_LIMIT}), held as materialized (
-            select pg_advisory_xact_lock({source_lock("id")})
-            from project_doc, limits
-            where id = $1
-        ), deleted as (
-            delete from project_doc
-            using held
-            where id = $1
-            returning {COLUMNS}
-        )
-        select row_to_json(found)::text as project_doc
-        from (select {COLUMNS}, {LAST_RUN} from deleted as project_doc) as found
-        """,
+            with limits as materialized (select {LOCK_LIMIT}), held as materialized (
+                select pg_advisory_xact_lock({source_lock("id")})
+                from project_doc, limits
+                where id = $1
+            ), deleted as (
+                delete from project_doc
+                using held
+                where id = $1
+                returning {COLUMNS}
+            )
+            select row_to_json(found)::text as project_doc
+            from (select {COLUMNS}, {LAST_RUN} from deleted as project_doc) as found
+            """,
             read_id(request, "id"),
             missing=MISSING_SOURCE,
         )
-    )
     return json_response(row["project_doc"])
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import asyncpg
 
-from service.database.database import DELETION_SECONDS, LOCK_LIMIT
-from service.database.errors import DatabaseUnavailable
+from service.database.database import LOCK_LIMIT
 from service.problems import Problem
 from service.routes.quotas import UNLOCKED_ROOM, refuse_excess_project
 from service.routes.shared import (
     BEING_CHANGED,
     MISSING_PROJECT,
     change_arguments,
+    deleting,
     read_id,
 )
 from service.schemas.projects import (
@@ -196,8 +196,7 @@ async def delete_project(request: Request) -> Response:
     writes documents of the project, the response is 503, and the project stays as it is; so it does
     where deleting all takes more than 60 s: delete its sources first.
     """
-    database = request.state["database"].with_limit(DELETION_SECONDS)
-    try:
+    with deleting(request, TOO_LARGE) as database:
         row = await database.fetch_row_or_404(
             f"""
             with limits as materialized (select {LOCK_LIMIT}), held as materialized (
@@ -216,10 +215,6 @@ async def delete_project(request: Request) -> Response:
             read_id(request, "project_id"),
             missing=MISSING_PROJECT,
         )
-    except DatabaseUnavailable as error:
-        if error.reason == "timeout":
-            error.detail = TOO_LARGE
-        raise
     return json_response(row["project"])
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, LiteralString
 from uuid import UUID
 
 import orjson
 
-from service.database.errors import DETAILS
+from service.database.database import DELETION_SECONDS
+from service.database.errors import DETAILS, DatabaseUnavailable
 from service.schemas.example_ids import (
     EXAMPLE_DOCUMENT_ID,
     EXAMPLE_PROJECT_ID,
@@ -22,10 +24,11 @@ from service.web.operation import Resource, ResponseSpec
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from starlette.responses import Response
 
+    from service.database.database import Database
     from service.state import Request
 
 MISSING_PROJECT: Final = "There is no such project."
@@ -71,6 +74,17 @@ def read_id(request: Request, name: str) -> UUID:
     if not UUID_TEXT.fullmatch(text):
         raise invalid({name: [NOT_A_UUID]})
     return UUID(text)
+
+
+@contextmanager
+def deleting(request: Request, too_large: str) -> Generator[Database]:
+    """Yield the database with the limit of a deletion; `too_large` is the detail beyond it."""
+    try:
+        yield request.state["database"].with_limit(DELETION_SECONDS)
+    except DatabaseUnavailable as error:
+        if error.reason == "timeout":
+            error.detail = too_large
+        raise
 
 
 def document_headers(tag: str, *more: dict[str, str]) -> dict[str, str]:

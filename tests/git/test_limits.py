@@ -22,6 +22,7 @@ from tests.support.git_repository import (
     processes_of,
 )
 from tests.support.git_server import git_settings
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,9 +149,9 @@ def test_git_gets_the_niceness_of_its_service(
     )
     child = subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", program])
     try:
-        while not (found := processes_of(temporary)) and child.poll() is None:
-            pass
-        assert {process.nice() for process in found} == {psutil.Process().nice() + 5}
+        eventually(lambda: server.stalled, 20)  # those that are left do not end meanwhile
+        found = {process.nice() for process in processes_of(temporary)}
+        assert found == {psutil.Process().nice() + 5}
     finally:
         server.behaviour.resume.set()
         assert child.wait(20) == 0

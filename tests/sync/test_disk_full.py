@@ -176,15 +176,16 @@ def test_a_run_whose_process_cannot_be_started_says_so(copies: Copies) -> None:
     worker = psutil.Process(service.process.pid)
     open_files: list[int] = []
     with process_limit(worker, 0):
-        for count in range(1, 5):
+        for count in range(1, 13):
             run = hub.sync(source)
             assert (run["status"], run["error"]) == ("failed", NOT_STARTED)
             service.expect("sync_process_not_started", count)
             assert service.is_healthy()
             open_files.append(worker.num_fds())
-    assert open_files[-1] <= open_files[1]
+    # One of each run would be ten more; connections to the database come and go.
+    assert open_files[-1] - open_files[1] < 5
     metrics = hub.client.get("/metrics").text.splitlines()
-    assert "bmadflow_syncs_given_up_total 4.0" in metrics
+    assert "bmadflow_syncs_given_up_total 12.0" in metrics
     assert hub.sync(source)["status"] == "completed"
     assert "Traceback" not in copies.log()
 

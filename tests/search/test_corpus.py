@@ -1,0 +1,83 @@
+"""The queries of this folder and their right answers: every path and anchor of them exists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from service import ROOT
+from service.documents.metadata import read_metadata
+from service.documents.text import file_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FOLDER: Final = ROOT / "tests/search"
+CORPUS: Final = FOLDER / "corpus"
+
+CLASSES: Final = {
+    "keywords": 12,
+    "question": 11,
+    "identifier": 12,
+    "phrase": 4,
+    "typo": 5,
+    "french": 7,
+    "cjk": 8,
+    "path": 5,
+    "operators": 4,
+}
+
+
+def read_queries(path: Path) -> list[dict[str, Any]]:
+    """Return the queries of a file of this folder."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def read_corpus() -> dict[str, str]:
+    """Return the text of each document of the corpus, by its path from there."""
+    return {
+        path.relative_to(CORPUS).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(CORPUS.rglob("*"))
+        if path.is_file()
+    }
+
+
+def check_answers(queries: list[dict[str, Any]], documents: Mapping[str, str]) -> None:
+    """Assert that each query is well-formed, asked once, and answered by sections that exist."""
+    anchors: dict[str, set[str | None]] = {}
+    for path, text in documents.items():
+        metadata = read_metadata(text, file_type_of(path) or "", path)
+        headings = metadata.get("headings", [])
+        anchors[path] = {None, *(heading["anchor"] for heading in headings)}
+    wrong: list[str] = []
+    for query in queries:
+        assert set(query) - {"note"} == {"query", "class", "right"}, query
+        assert isinstance(query["query"], str), query
+        assert query["right"], query
+        for right in query["right"]:
+            assert set(right) == {"path", "anchor"}, query
+            if right["anchor"] not in anchors.get(right["path"], ()):
+                wrong.append(f"{query['query']}: {right['path']}#{right['anchor']}")
+    assert not wrong, "\n".join(wrong)
+    texts = Counter(query["query"] for query in queries)
+    assert [text for text, times in texts.items() if times > 1] == []
+
+
+def test_every_answer_over_the_corpus_exists() -> None:
+    check_answers(read_queries(FOLDER / "queries.yaml"), read_corpus())
+
+
+def test_each_class_has_enough_queries() -> None:
+    counts = Counter(query["class"] for query in read_queries(FOLDER / "queries.yaml"))
+    assert set(counts) == set(CLASSES)
+    assert {name: counts[name] for name in CLASSES if counts[name] < CLASSES[name]} == {}
+
+
+def test_the_corpus_has_enough_documents_of_each_type() -> None:
+    types = Counter(file_type_of(path) for path in read_corpus())
+    assert types["md"] >= 50
+    assert all(types[name] >= 1 for name in ("yaml", "json", "csv", "txt"))
+    assert None not in types

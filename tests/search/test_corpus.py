@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 import yaml
 
 from service import ROOT
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 FOLDER: Final = ROOT / "tests/search"
 CORPUS: Final = FOLDER / "corpus"
+# The real documents are no part of the repository.
+SAMPLES: Final = ROOT.parent / "shared/samples/bmadflow.tar.gz"
+SAMPLES_ROOT: Final = "bmadflow/"
 
 CLASSES: Final = {
     "keywords": 12,
@@ -45,6 +50,20 @@ def read_corpus() -> dict[str, str]:
     }
 
 
+def read_samples() -> dict[str, str]:
+    """Return the text of each document of the samples, by its path in their repository."""
+    documents: dict[str, str] = {}
+    with tarfile.open(SAMPLES) as archive:
+        for member in archive:
+            path = member.name.removeprefix(SAMPLES_ROOT)
+            if not member.isfile() or not member.size or file_type_of(path) is None:
+                continue
+            file = archive.extractfile(member)
+            assert file is not None
+            documents[path] = file.read().decode("utf-8")
+    return documents
+
+
 def check_answers(queries: list[dict[str, Any]], documents: Mapping[str, str]) -> None:
     """Assert that each query is well-formed, asked once, and answered by sections that exist."""
     anchors: dict[str, set[str | None]] = {}
@@ -66,14 +85,25 @@ def check_answers(queries: list[dict[str, Any]], documents: Mapping[str, str]) -
     assert [text for text, times in texts.items() if times > 1] == []
 
 
+def count_classes(queries: list[dict[str, Any]]) -> Counter[str]:
+    """Return how many queries each class has."""
+    return Counter(query["class"] for query in queries)
+
+
 def test_every_answer_over_the_corpus_exists() -> None:
     check_answers(read_queries(FOLDER / "queries.yaml"), read_corpus())
 
 
 def test_each_class_has_enough_queries() -> None:
-    counts = Counter(query["class"] for query in read_queries(FOLDER / "queries.yaml"))
+    counts = count_classes(read_queries(FOLDER / "queries.yaml"))
     assert set(counts) == set(CLASSES)
     assert {name: counts[name] for name in CLASSES if counts[name] < CLASSES[name]} == {}
+
+
+def test_the_samples_have_enough_queries() -> None:
+    counts = count_classes(read_queries(FOLDER / "sample_queries.yaml"))
+    assert set(counts) == set(CLASSES) - {"cjk"}  # the samples are in English and French
+    assert counts.total() >= 60
 
 
 def test_the_corpus_has_enough_documents_of_each_type() -> None:
@@ -81,3 +111,8 @@ def test_the_corpus_has_enough_documents_of_each_type() -> None:
     assert types["md"] >= 50
     assert all(types[name] >= 1 for name in ("yaml", "json", "csv", "txt"))
     assert None not in types
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="The samples are not here.")
+def test_every_answer_over_the_samples_exists() -> None:
+    check_answers(read_queries(FOLDER / "sample_queries.yaml"), read_samples())

@@ -1,4 +1,4 @@
-"""The headings of a Markdown text with GitHub's anchors for them, and the anchors in its raw HTML.
+"""The headings of a Markdown text, and the anchors in its raw HTML.
 
 Both are read from the tags of the HTML that GitHub's parser renders, so that headings in lists,
 quotes and raw HTML are found too.
@@ -6,13 +6,13 @@ quotes and raw HTML are found too.
 
 import html
 import re
-import unicodedata
 from bisect import bisect_right
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from typing import Final, NamedTuple
 
 from service.characters import json_bytes, one_line
+from service.documents.anchors import anchor_of, unique_anchor
 from service.documents.html_tags import (
     PLAIN_TAG,
     Tag,
@@ -23,7 +23,6 @@ from service.documents.html_tags import (
 
 MAX_HEADINGS = 2_000
 MAX_HEADING_TEXT = 300  # characters
-MAX_ANCHOR = 1_000  # GitHub has no limit; a longer anchor is cut, and links to it lead nowhere
 MAX_HEADING_HTML = 4_000
 # Bytes of all headings and anchors as JSON.
 MAX_OUTLINE_BYTES = 512_000
@@ -47,17 +46,6 @@ NAMED_OTHERWISE: Final = frozenset(
 # As cmark-gfm writes them.
 FOOTNOTE_REFERENCE = ' class="footnote-ref"'
 FOOTNOTES = ' class="footnotes" data-footnotes'
-
-NOT_IN_ASCII_ANCHOR = re.compile(r"[^a-z0-9_\- ]")
-# Letters, marks, digits and connecting punctuation. GitHub drops other numbers, such as fractions,
-# and all symbols but letters in circles and squares.
-IN_ANCHOR = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "Pc"))
-CIRCLED_LETTERS = (
-    ("\u24b6", "\u24e9"),
-    ("\U0001f130", "\U0001f149"),
-    ("\U0001f150", "\U0001f169"),
-    ("\U0001f170", "\U0001f189"),
-)
 
 
 class Heading(NamedTuple):
@@ -127,43 +115,6 @@ def _read_headings(page: str) -> list[Heading]:
         heading.add_text(content[start:])
         headings.append(heading.close(taken))
     return [heading for heading in headings if heading.text]
-
-
-def anchor_of(text: str) -> str:
-    """Return GitHub's anchor for a heading with this text, before it is made unique.
-
-    The rules are those of https://github.com/Flet/github-slugger, whose authors compared them with
-    GitHub character by character.
-    """
-    text = text.lower()
-    if text.isascii():
-        text = NOT_IN_ASCII_ANCHOR.sub("", text)
-    else:
-        text = "".join(filter(_is_in_anchor, text))
-    return text.replace(" ", "-")[:MAX_ANCHOR]
-
-
-def unique_anchor(anchor: str, taken: dict[str, int]) -> str:
-    """Return the anchor, followed by -1, -2, … if it is `taken`, and add the result to `taken`.
-
-    A number is skipped if the result is taken, too: the headings "a", "a-1", "a"
-    get the anchors a, a-1, a-2.
-    """
-    unique = anchor
-    while unique in taken:
-        taken[anchor] += 1
-        unique = f"{anchor}-{taken[anchor]}"
-    taken[unique] = 0
-    return unique
-
-
-@lru_cache(maxsize=4096)
-def _is_in_anchor(character: str) -> bool:
-    return (
-        character in "- "
-        or unicodedata.category(character) in IN_ANCHOR
-        or any(first <= character <= last for first, last in CIRCLED_LETTERS)
-    )
 
 
 class _OpenHeading:

@@ -4,13 +4,12 @@ import json
 
 import pytest
 
+from service.documents.anchors import anchor_of, unique_anchor
 from service.documents.headings import (
     MAX_HEADINGS,
     MAX_HTML_ANCHORS,
     MAX_OUTLINE_BYTES,
-    anchor_of,
     read_outline,
-    unique_anchor,
 )
 from service.documents.metadata import read_metadata
 

@@ -8,7 +8,6 @@ import html
 import re
 from bisect import bisect_right
 from functools import cached_property
-from itertools import islice
 from typing import Final, NamedTuple
 
 from service.characters import json_bytes, one_line
@@ -20,6 +19,7 @@ from service.documents.html_tags import (
     read_attributes,
     without_templates,
 )
+from service.documents.page_text import BLOCK, HEADING, reduce_tag
 
 MAX_HEADINGS = 2_000
 MAX_HEADING_TEXT = 300  # characters
@@ -33,7 +33,7 @@ MAX_HTML_ANCHOR = 300  # longer ones are left out
 HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 SOURCE_POSITION: Final = re.compile(r' data-sourcepos="?([0-9]{1,9}):[0-9]+-([0-9]{1,9}):[0-9]+"?')
 QUOTED_POSITION: Final = re.compile(r' data-sourcepos="([0-9:-]+)"')
-LINE_END: Final = re.compile(r"\r\n|\r|\n")
+SOURCE_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 HEADING_ELEMENT: Final = re.compile(
     r'<h([1-6]) data-sourcepos="([0-9]{1,9}):[^"]*">(.*?)</h\1>', re.DOTALL
 )
@@ -43,6 +43,9 @@ HTML_ANCHOR: Final = re.compile(r"\b(?:id|name)\b", re.IGNORECASE)
 NAMED_OTHERWISE: Final = frozenset(
     ("button", "form", "input", "map", "meta", "object", "output", "param", "select", "slot")
 )
+UNCLOSED_TAG: Final = re.compile("</?[a-zA-Z]")  # no comment
+# Of those that are not PLAIN_TAG, roughly.
+SIMPLE_TAG: Final = re.compile("<(?!/?[a-z0-9]+(?: data-sourcepos=[0-9:-]+)?>)[^<>]*+>")
 # As cmark-gfm writes them.
 FOOTNOTE_REFERENCE = ' class="footnote-ref"'
 FOOTNOTES = ' class="footnotes" data-footnotes'
@@ -58,67 +61,90 @@ class Heading(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """What links into a Markdown text lead to, in order, up to a maximum of each.
+    """What links into a Markdown text lead to, in order, and the page between the headings.
 
-    `html_anchors` has the values of `id` and `name` in the raw HTML, each once.
+    There is a maximum of headings and anchors. `html_anchors` has the values of `id` and `name` in
+    the raw HTML, each once. `page` is HTML for page_text.texts_of: HEADING stands for each heading,
+    followed by what it shows besides its text here, such as an image. `rest` is the Markdown that
+    the parser's limits leave out.
     """
 
     headings: list[Heading]
     html_anchors: list[str]
+    page: str
+    has_raw_html: bool
+    rest: str
 
 
 def read_outline(body: str) -> Outline:
-    """Return the headings of a Markdown text, and the anchors in its raw HTML.
+    """Return the headings of a Markdown text, the anchors in its raw HTML, and its page.
 
     A heading with neither text nor an image's alternative text is left out, but its anchor still
     numbers later equal anchors. `body` must not have lone surrogates.
     """
-    outline = _read_page(body)
-    size = 0
-    for count, heading in enumerate(outline.headings):
-        size += json_bytes(heading.text) + json_bytes(heading.anchor) + HEADING_FRAME_BYTES
-        if size > MAX_OUTLINE_BYTES:
-            return Outline(outline.headings[:count], [])
-    for count, anchor in enumerate(outline.html_anchors):
-        size += json_bytes(anchor)
-        if size > MAX_OUTLINE_BYTES:
-            return Outline(outline.headings, outline.html_anchors[:count])
-    return outline
-
-
-def _read_page(body: str) -> Outline:
     # Imported here, for the library takes memory that a process without syncs does not need.
     from service.documents.markdown import render_markdown
 
-    page = render_markdown(body)
+    page, rest = render_markdown(body)
     if "<" not in body:
         # Without raw HTML every tag is the parser's own: only its headings lead anywhere.
-        return Outline(_read_headings(page), [])
+        headings, cut = _read_headings(page)
+        return Outline(headings, [], cut, has_raw_html=False, rest=rest)
     if "data-sourcepos" not in body:
         # GitHub has no positions: their quotes must not close one that raw HTML leaves open.
         page = QUOTED_POSITION.sub(r" data-sourcepos=\1", page)
-    return _OutlineReader(body, without_templates(page)).read()
+    reader = _OutlineReader(body, without_templates(page))
+    reader.read()
+    return Outline(
+        reader.headings, reader.html_anchors, "".join(reader.cut), has_raw_html=True, rest=rest
+    )
 
 
-def _read_headings(page: str) -> list[Heading]:
+def _read_headings(page: str) -> tuple[list[Heading], str]:
     taken: dict[str, int] = {}
     headings: list[Heading] = []
-    for element in islice(HEADING_ELEMENT.finditer(page), MAX_HEADINGS):
-        level, line, content = element.groups()
-        heading = _OpenHeading(int(level), int(line))
+    room = _Room()
+    text, *parts = HEADING_ELEMENT.split(page, MAX_HEADINGS)
+    cut = [text]
+    for level, line, content, text in zip(*[iter(parts)] * 4, strict=True):
+        opened = _OpenHeading(int(level), int(line))
         start = 0
         if "<" in content:
             for tag in find_tags(content):
-                heading.add_text(content[start : tag.start])
-                heading.add_tag(tag)
+                opened.add_text(content[start : tag.start])
+                opened.add_tag(tag)
                 start = tag.end
-        heading.add_text(content[start:])
-        headings.append(heading.close(taken))
-    return [heading for heading in headings if heading.text]
+        opened.add_text(content[start:])
+        heading = opened.close(taken)
+        if heading.text and room.has_for_heading(heading):
+            headings.append(heading)
+            cut += [HEADING] if opened.is_whole else [HEADING, content, BLOCK]
+        else:
+            cut += [BLOCK, content, BLOCK]
+        cut.append(text)
+    return headings, "".join(cut)
+
+
+class _Room:
+    """What is left of MAX_OUTLINE_BYTES: nothing, once a heading or an anchor had no room."""
+
+    def __init__(self) -> None:
+        self._bytes = MAX_OUTLINE_BYTES
+
+    def has_for_heading(self, heading: Heading) -> bool:
+        self._bytes -= json_bytes(heading.text) + json_bytes(heading.anchor) + HEADING_FRAME_BYTES
+        return self._bytes >= 0
+
+    def has_for_anchor(self, anchor: str) -> bool:
+        self._bytes -= json_bytes(anchor)
+        return self._bytes >= 0
 
 
 class _OpenHeading:
-    """A heading whose end has not been reached: the text of its anchor, and the text to show."""
+    """A heading whose end has not been reached: the text of its anchor, and the text to show.
+
+    Once it is closed, `is_whole` says whether that text is all that the page shows of it.
+    """
 
     def __init__(self, level: int, line: int) -> None:
         self.level = level
@@ -128,6 +154,8 @@ class _OpenHeading:
         self._size = 0
         self._is_in_footnote = False
         self._image = ""
+        self._image_count = 0
+        self.is_whole = False
 
     def add_text(self, fragment: str) -> None:
         fragment = fragment[: MAX_HEADING_HTML - self._size]
@@ -142,54 +170,86 @@ class _OpenHeading:
             self._shown.append(" ")
         elif tag.name == "sup":
             self._is_in_footnote = tag.attributes == FOOTNOTE_REFERENCE
-        elif tag.name == "img" and not self._image:
-            self._image = one_line(read_attributes(tag).get("alt", ""), MAX_HEADING_TEXT)
+        elif tag.name == "img":
+            image = one_line(read_attributes(tag).get("alt", ""), MAX_HEADING_TEXT)
+            self._image = self._image or image
+            self._image_count += bool(image)
 
     def close(self, taken: dict[str, int]) -> Heading:
         anchor = unique_anchor(anchor_of("".join(self._text)), taken)
-        text = one_line("".join(self._shown), MAX_HEADING_TEXT) or self._image
-        return Heading(self.level, text, anchor, self.line)
+        shown = "".join(self._shown)
+        text = one_line(shown, MAX_HEADING_TEXT)
+        self.is_whole = (
+            max(len(shown), len(self._image)) < MAX_HEADING_TEXT
+            and self._size < MAX_HEADING_HTML
+            and self._image_count <= (not text)
+        )
+        return Heading(self.level, text or self._image, anchor, self.line)
 
 
 class _OutlineReader:
     """Reads a page tag by tag. Any heading's tag ends the heading before it, as in a browser."""
 
     def __init__(self, source: str, page: str) -> None:
+        self.headings: list[Heading] = []
+        self.html_anchors: list[str] = []
+        self.cut: list[str] = []  # pieces of Outline.page
         self._source = source
         self._page = page
-        self._headings: list[Heading] = []
+        self._taken: dict[str, int] = {}
+        self._room = _Room()
         self._html_anchors: dict[str, None] = {}
         self._is_in_footnotes = False
         self._has_own_positions = "data-sourcepos" in source
         self._raw_heading_end = 0  # in the page
         self._searched = 0  # in the source
 
-    def read(self) -> Outline:
+    def read(self) -> None:
         heading: _OpenHeading | None = None
-        taken: dict[str, int] = {}
+        cut_at = 0  # the place in `cut` of that heading
         count = 0
         text_start = 0
+        tag: Tag | None = None
         for tag in find_tags(self._page):
+            text = self._page[text_start : tag.start]
+            self.cut.append(text)
             if heading:
-                heading.add_text(self._page[text_start : tag.start])
+                heading.add_text(text)
             text_start = tag.end
             if tag.name in HEADINGS:
                 if heading:
-                    self._headings.append(heading.close(taken))
+                    self._close(heading, cut_at)
                     heading = None
                 if not tag.is_end and count < MAX_HEADINGS:
                     heading = _OpenHeading(HEADINGS[tag.name], self._line_of(tag))
+                    cut_at = len(self.cut)
                     count += 1
-            elif heading:
-                heading.add_tag(tag)
+                self.cut.append(BLOCK)
+            else:
+                if heading:
+                    heading.add_tag(tag)
+                self.cut.append(reduce_tag(tag))
             if tag.attributes and not tag.is_end:
                 self._read_anchors(tag)
+        text = self._page[text_start:]
+        self.cut.append(text)
         if heading:
-            heading.add_text(self._page[text_start:])
-            self._headings.append(heading.close(taken))
-        return Outline(
-            [heading for heading in self._headings if heading.text], [*self._html_anchors]
-        )
+            heading.add_text(text)
+            self._close(heading, cut_at)
+        if tag and not tag.name and UNCLOSED_TAG.match(self._page, tag.start):
+            # A browser shows nothing after a tag that is never closed. Search finds it.
+            self.cut.append(SIMPLE_TAG.sub(" ", self._page[tag.start :]))
+        self.html_anchors = [
+            anchor for anchor in self._html_anchors if self._room.has_for_anchor(anchor)
+        ]
+
+    def _close(self, opened: _OpenHeading, cut_at: int) -> None:
+        heading = opened.close(self._taken)
+        if heading.text and self._room.has_for_heading(heading):
+            self.headings.append(heading)
+            self.cut[cut_at] = HEADING
+            if opened.is_whole:
+                del self.cut[cut_at + 1 :]
 
     def _read_anchors(self, tag: Tag) -> None:
         if tag.attributes == FOOTNOTES:
@@ -220,10 +280,10 @@ class _OutlineReader:
             is_past = END_OF_BLOCK.search(self._page, position.end(), heading.start)
             line = int(position[2]) + 1 if is_past else int(position[1])
             start = max(start, self._line_starts[min(line, len(self._line_starts)) - 1])
-        found = self._source.find(LINE_END.split(written, 1)[0], start)
+        found = self._source.find(SOURCE_LINE_END.split(written, 1)[0], start)
         self._searched = start if found == -1 else found + 1
         return bisect_right(self._line_starts, self._searched)
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(end.end() for end in LINE_END.finditer(self._source))]
+        return [0, *(end.end() for end in SOURCE_LINE_END.finditer(self._source))]

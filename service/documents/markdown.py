@@ -11,7 +11,7 @@ import re
 import threading
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_void_p
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 MAX_MARKDOWN = 1_000_000  # characters
 
@@ -50,6 +50,13 @@ OPTIONS = SOURCE_POSITIONS | FOOTNOTES | UNSAFE
 
 # GitHub's extensions of CommonMark. `tagfilter` shows tags such as <title> as text.
 EXTENSIONS = (b"table", b"strikethrough", b"autolink", b"tagfilter", b"tasklist")
+
+
+class RenderedMarkdown(NamedTuple):
+    """The HTML of a Markdown text, and the end of the text that the limits keep from the parser."""
+
+    page: str
+    rest: str
 
 
 class _Memory(ctypes.Structure):
@@ -97,20 +104,27 @@ assert all(EXTENSION_POINTERS)
 PARSING: Final = threading.Lock()
 
 
-def render_markdown(text: str) -> str:
+def render_markdown(text: str) -> RenderedMarkdown:
     """Return the HTML of a Markdown text, unsafe as its author wrote it: raw HTML is kept.
 
     Each block but raw HTML has its place in the text as `data-sourcepos="LINE:COLUMN-LINE:COLUMN"`,
     both counted from 1, the columns in bytes. What comes after MAX_MARKDOWN characters, MAX_MARKS
-    or MAX_CELLS is left out, and so are a line's quotes and lists after MAX_DEPTH_OF_LINE. The text
-    must not have lone surrogates.
+    or MAX_CELLS is the rest. A line's quotes and lists after MAX_DEPTH_OF_LINE are left out. The
+    text must not have lone surrogates.
     """
+    beyond = ""
     if len(text) > LARGE:
+        beyond = text[MAX_MARKDOWN:]
         text = DEEP_LINE.sub(r"\1", text[:MAX_MARKDOWN])
-    if len(text) > SMALL:
-        text = _without_tables(text)
-    if len(text) > MAX_MARKS and (within := MARKS.match(text)):
-        text = within[0]
+    parsed = text
+    if len(parsed) > SMALL:
+        parsed = _without_tables(parsed)
+    if len(parsed) > MAX_MARKS and (within := MARKS.match(parsed)):
+        parsed = within[0]
+    return RenderedMarkdown(_render(parsed), text[len(parsed) :] + beyond)
+
+
+def _render(text: str) -> str:
     source = text.encode()
     parser = PARSER_NEW(OPTIONS)
     try:

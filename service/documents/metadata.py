@@ -8,7 +8,7 @@ lone surrogate and no NaN, and is neither deep nor large.
 import json
 import re
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -23,12 +23,12 @@ from service.documents.front_matter import (
     scalar_value,
     split_front_matter,
 )
-from service.documents.headings import read_outline
+from service.documents.headings import Outline, read_outline
 
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source
 # then reads all of its documents again.
-READER_VERSION: Final = 6
+READER_VERSION: Final = 7
 
 # These take two code units of UTF-16.
 BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
@@ -39,6 +39,18 @@ MAX_JSON_FOR_TITLE = 256 * 1024
 MAX_YAML_FOR_TITLE = 64 * 1024
 
 
+class Parts(NamedTuple):
+    """A document's metadata, and what its sections are made of besides.
+
+    `text` is what PostgreSQL can store. Markdown has an outline; `front_matter` is the YAML.
+    """
+
+    metadata: dict[str, Any]
+    text: str
+    front_matter: str | None = None
+    outline: Outline | None = None
+
+
 def read_metadata(text: str, file_type: str, path: str) -> dict[str, Any]:
     """Return the metadata of a document; never raises, whatever the text is.
 
@@ -47,6 +59,11 @@ def read_metadata(text: str, file_type: str, path: str) -> dict[str, Any]:
     JavaScript counts) and `body_line` (from 1) of the line after the front matter, `headings` in
     order, each with `level`, `text` and GitHub's `anchor`, and `anchors`, the others of raw HTML.
     """
+    return read_parts(text, file_type, path).metadata
+
+
+def read_parts(text: str, file_type: str, path: str) -> Parts:
+    """Return the same metadata, with what has been parsed for it."""
     text = replace_unstorable(text)
     if file_type == "md":
         return _read_markdown(text, path)
@@ -55,10 +72,10 @@ def read_metadata(text: str, file_type: str, path: str) -> dict[str, Any]:
         title = _yaml_title(text)
     elif file_type == "json":
         title = _json_title(text)
-    return {"title": title or _file_title(path)}
+    return Parts({"title": title or _file_title(path)}, text)
 
 
-def _read_markdown(text: str, path: str) -> dict[str, Any]:
+def _read_markdown(text: str, path: str) -> Parts:
     source, body = split_front_matter(text)
     metadata: dict[str, Any] = {"title": "", "front_matter": None}
     title = None
@@ -78,18 +95,19 @@ def _read_markdown(text: str, path: str) -> dict[str, Any]:
         before += body[: 2 if body.startswith("\r\n") else 1]
     metadata["body_offset"] = len(before) + len(BEYOND_BMP.findall(before))
     metadata["body_line"] = 1 + len(LINE_END.findall(before))
-    headings, html_anchors = read_outline(body)
+    outline = read_outline(body)
+    headings = outline.headings
     metadata["headings"] = [
         {"level": heading.level, "text": heading.text, "anchor": heading.anchor}
         for heading in headings
     ]
     taken = {heading.anchor for heading in headings}
-    metadata["anchors"] = [anchor for anchor in html_anchors if anchor not in taken]
+    metadata["anchors"] = [anchor for anchor in outline.html_anchors if anchor not in taken]
     if not title and headings:
         first = next((heading for heading in headings if heading.level == 1), headings[0])
         title = first.text
     metadata["title"] = title or _file_title(path)
-    return metadata
+    return Parts(metadata, text, source, outline)
 
 
 def _file_title(path: str) -> str:

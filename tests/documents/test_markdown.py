@@ -18,7 +18,7 @@ from service.documents.markdown import (
 
 
 def test_markdown_has_githubs_extensions_and_the_places_of_blocks() -> None:
-    assert render_markdown("# ~~a~~ www.b.c\n\n[^1]<title>\n\n[^1]: d") == (
+    assert render_markdown("# ~~a~~ www.b.c\n\n[^1]<title>\n\n[^1]: d").page == (
         '<h1 data-sourcepos="1:1-1:15"><del>a</del> <a href="http://www.b.c">www.b.c</a></h1>\n'
         '<p data-sourcepos="3:1-3:11"><sup class="footnote-ref">'
         '<a href="#fn-1" id="fnref-1" data-footnote-ref>1</a></sup>&lt;title></p>\n'
@@ -27,8 +27,8 @@ def test_markdown_has_githubs_extensions_and_the_places_of_blocks() -> None:
         'data-footnote-backref data-footnote-backref-idx="1" '
         'aria-label="Back to reference 1">↩</a></p>\n</li>\n</ol>\n</section>\n'
     )
-    assert "<table" in render_markdown("a|b\n-|-")
-    assert 'type="checkbox"' in render_markdown("- [ ] a")
+    assert "<table" in render_markdown("a|b\n-|-").page
+    assert 'type="checkbox"' in render_markdown("- [ ] a").page
 
 
 def test_rendering_frees_its_memory() -> None:
@@ -49,10 +49,10 @@ def test_texts_are_rendered_in_several_threads_at_once() -> None:
 
 
 def test_the_length_and_the_depth_of_what_is_rendered_are_limited() -> None:
-    assert "b" not in render_markdown("a" * MAX_MARKDOWN + "b")
-    assert render_markdown(">" * 5_000 + " a").count("<blockquote") == 5_000
+    assert "b" not in render_markdown("a" * MAX_MARKDOWN + "b").page
+    assert render_markdown(">" * 5_000 + " a").page.count("<blockquote") == 5_000
     for deep in (">", "> ", "* - ", "1. ", "- > "):
-        page = render_markdown(deep * LARGE + "a\n\n# b")
+        page = render_markdown(deep * LARGE + "a\n\n# b").page
         assert page.count("<blockquote") + page.count("<li") <= MAX_DEPTH_OF_LINE
         assert "</h1>" in page
 
@@ -62,14 +62,14 @@ def test_the_length_and_the_depth_of_what_is_rendered_are_limited() -> None:
 )
 def test_the_marks_of_what_is_rendered_are_limited(text: str, marks: int) -> None:
     within = text * ((MAX_MARKS - 10) // marks) + "\n\n# b"
-    assert "<h1" in render_markdown(within)
-    assert "<h1" not in render_markdown(text * (MAX_MARKS // marks + 1) + "\n\n# b")
+    assert "<h1" in render_markdown(within).page
+    assert "<h1" not in render_markdown(text * (MAX_MARKS // marks + 1) + "\n\n# b").page
 
 
 def test_text_without_marks_is_rendered_up_to_its_limit() -> None:
     text = "Words-with-hyphens, 1.5 numbers and (brackets). " * 20_000
     assert MAX_MARKS < len(text) < MAX_MARKDOWN
-    assert "<h1" in render_markdown(text + "\n\n# b")
+    assert "<h1" in render_markdown(text + "\n\n# b").page
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
@@ -78,17 +78,17 @@ def test_the_cells_that_short_rows_are_filled_with_are_limited(end: str, quote: 
     columns = 100
     lines = ["|a" * columns + "|", "|-" * columns + "|", *("a" for _ in range(MAX_CELLS // 1000))]
     table = end.join(f"{quote}{line}" for line in lines) + 2 * end
-    assert render_markdown(table).count("<td") == columns * (len(lines) - 2)
+    assert render_markdown(table).page.count("<td") == columns * (len(lines) - 2)
     fitting = MAX_CELLS // columns // (len(lines) - 1)
-    assert "<h1" in render_markdown(table * fitting + "# b")
-    page = render_markdown(table * (fitting + 2) + "# b")
+    assert "<h1" in render_markdown(table * fitting + "# b").page
+    page = render_markdown(table * (fitting + 2) + "# b").page
     assert "<h1" not in page
     assert page.count("<td") <= MAX_CELLS
 
 
 def test_a_table_that_has_its_cells_is_rendered() -> None:
     rows = "| Story | Epic | Status |\n" * 5_000
-    page = render_markdown(f"| a | b | c |\n|:--|:-:|--:|\n{rows}\n# b\n")
+    page = render_markdown(f"| a | b | c |\n|:--|:-:|--:|\n{rows}\n# b\n").page
     assert page.count("<td") == 15_000
     assert "<h1" in page
 

@@ -13,18 +13,18 @@ MOST_MB = 180
 
 READ = """
 import json, sys
-from service.documents.metadata import read_metadata
+from service.documents.sections import read_document
 from service.documents.text import Unreadable, read_text
 
 def peak():
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
 
-read_metadata("# a", "md", "a.md")
+read_document("# a", "md", "a.md")
 before = peak()
 content = eval(sys.argv[1])[:5_000_000]
 try:
-    json.dumps(read_metadata(read_text(content).text, "md", "a.md"))
+    json.dumps(read_document(read_text(content).text, "md", "a.md"))
 except Unreadable:
     pass
 print(peak() - before)
@@ -54,6 +54,10 @@ print(peak() - before)
         "b'#\\n' * 2_500_000",
         "b'a@b.c ' * 800_000",
         "b'<a name=b c=d>' * 400_000",
+        "b'<br>a' * 1_000_000",
+        "b'<b>\\n\\n|a|b|c|\\n|-|-|-|\\n' + b'|a||c|\\n' * 20_000",
+        "b'<b>\\n\\n' + b'a@b.c ' * 800_000",
+        "b'![a](b)' * 600_000",
         # Bytes in no known encoding, or in two.
         "b'\\x80' * 5_000_000",
         "'\\u4e2d\\u6587'.encode() * 800_000 + b'\\xff'",

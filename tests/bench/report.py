@@ -68,16 +68,18 @@ def _format_load(route: str, connections: int, contenders: dict[str, LoadResults
 
 def _format_syncs(syncs: Syncs) -> list[str]:
     columns = ("s", "own s", "fetched MB", "sent MB", "written")
-    lines = [f"\n{'sync':28}" + "".join(f"{column:>12}" for column in columns)]
+    lines = [f"\n{'sync':30}" + "".join(f"{column:>12}" for column in columns)]
     named = {
         "250 documents, first": syncs.first,
         "250 documents, nothing new": syncs.nothing_new,
         "250 documents, one changed": syncs.one_changed,
         "20,000 documents, first": syncs.many.sync,
+        "20,000 documents, read again": syncs.many.read_again,
+        "20,000 documents, changed": syncs.many.changed,
     }
     for name, sync in named.items():
         lines.append(
-            f"{name:28}"
+            f"{name:30}"
             f"{sync.seconds:12.3f}"
             f"{sync.duration_seconds:12.3f}"
             f"{sync.fetched_bytes / 1e6:12.3f}"
@@ -86,7 +88,8 @@ def _format_syncs(syncs: Syncs) -> list[str]:
         )
     many = syncs.many
     lines += [
-        "during the last one:",
+        f"deleting the 20,000 documents: {many.deletion_seconds * 1000:.0f} ms",
+        "during their first sync:",
         f"  RSS of the service at most {many.peak_rss_mb:.0f} MB",
         f"  git included: RSS {many.processes_rss_mb:.0f} MB, USS {many.processes_uss_mb:.0f} MB",
         f"  health p99 {many.health_p99_ms:.0f} ms, slowest {many.health_max_ms:.0f} ms",

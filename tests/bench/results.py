@@ -46,9 +46,12 @@ class SyncResult:
 
 @dataclass(frozen=True)
 class ManyDocuments:
-    """The first run of 20,000 documents, and the service meanwhile: maximums over the tries."""
+    """Runs of 20,000 documents, and the service in the first one: maximums over the tries."""
 
-    sync: SyncResult
+    sync: SyncResult  # the first one
+    read_again: SyncResult  # since another READER_VERSION read them; none changed
+    changed: SyncResult  # every document changed
+    deletion_seconds: float  # of their project; the median
     peak_rss_mb: float  # of the service's own process
     processes_rss_mb: float  # with its git processes; these two are sampled
     processes_uss_mb: float

@@ -1,37 +1,33 @@
 """Syncs: the service brings documents in from a git server on this machine.
 
 There are two repositories: one with few documents among large assets, as in most projects, and one
-with very many documents, during whose run the service's memory and health are sampled. Each try has
-a service and a database of its own, so the first run includes the time for imports.
+with very many documents, during whose first run the service's memory and health are sampled. Each
+try has a service and a database of its own, so the first run includes the time for imports.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
-import threading
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from http.client import HTTPConnection, HTTPException
+from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-import psutil
-import psycopg
-from contenders import HEALTH, HOST, SERVICE, BenchmarkError, running_contender
+from client import SyncClient
+from contenders import SERVICE, BenchmarkError, running_contender
 from results import ManyDocuments, SyncResult, Syncs
+from sampling import peak_rss_mb, sampling
 from texts import Texts
 
 from tests.support.git_server import git_server, git_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
-    from contenders import Contender, Server
-    from postgres import BenchPostgres, ContenderDatabase
+    from client import MeasuredRun
+    from contenders import Contender
+    from postgres import BenchPostgres
 
     from tests.support.git_server import GitServer, Remote
 
@@ -50,33 +46,6 @@ FOLDERS: Final = 200
 
 FILE_TREES: Final = 10
 
-POLL_SECONDS: Final = 0.01
-PROBE_SECONDS: Final = 0.01
-SAMPLE_SECONDS: Final = 0.05
-
-SYNC_SECONDS: Final = 60.0
-RESPONSE_SECONDS: Final = 10.0
-
-
-class MeasuredRun(NamedTuple):
-    """One run, as its client, the git server and the database saw it."""
-
-    seconds: float
-    duration_seconds: float
-    fetched_bytes: int
-    sent_bytes: int
-    rows_written: int
-
-
-@dataclass
-class Samples:
-    """The health and memory of the service while it was busy."""
-
-    latencies: list[float]
-    failed: int
-    processes_rss_mb: float
-    processes_uss_mb: float
-
 
 def measure_syncs(
     postgres: BenchPostgres, core: int, report_progress: Callable[[str], None]
@@ -91,7 +60,7 @@ def measure_syncs(
         tempfile.TemporaryDirectory(prefix="bmadflow-bench-") as folder,
         git_server(Path(folder) / "repositories") as server,
     ):
-        service = _service_for(server, Path(folder))
+        service = service_for(server, Path(folder))
         report_progress("making two git repositories")
         few, many = _make_few(server), _make_many(server)
         report_progress(f"syncing {DOCUMENTS} documents {TRIES} times")
@@ -104,7 +73,8 @@ def measure_syncs(
     return Syncs(first, nothing_new, one_changed, _summarize_many(large))
 
 
-def _service_for(server: GitServer, folder: Path) -> Contender:
+def service_for(server: GitServer, folder: Path) -> Contender:
+    """Return the service with settings for this git server; `folder` gets a file of git's."""
     options = git_settings(folder, server)
     variables = {
         "GIT_HOSTS": "git.example",
@@ -131,16 +101,21 @@ def _make_few(server: GitServer) -> Remote:
 
 
 def _make_many(server: GitServer) -> Remote:
-    texts = Texts("many")
     remote = server.create("team/many")
     remote.configure("core.compression", "6")
+    _commit_many(remote, "many")
+    return remote
+
+
+def _commit_many(remote: Remote, seed: str) -> None:
+    """Commit the documents with the texts of this seed."""
+    texts = Texts(seed)
     remote.commit(
         {
             f"docs/{n % FOLDERS}/{n}.md": texts.markdown(MANY_DOCUMENTS_BYTES)
             for n in range(MANY_DOCUMENTS)
         }
     )
-    return remote
 
 
 def _try_few(
@@ -161,20 +136,28 @@ def _try_few(
 
 def _try_many(
     postgres: BenchPostgres, service: Contender, core: int, server: GitServer, remote: Remote
-) -> tuple[MeasuredRun, ManyDocuments]:
+) -> tuple[list[MeasuredRun], ManyDocuments]:
+    """Return the first run, one that reads all again, one where all changed, and the figures."""
     database = postgres.create_database()
     with running_contender(service, database.url, core) as running_service:
         client = SyncClient(running_service, server, database)
         project = client.create_project()
         source = client.create_source(project, remote)
-        with _sampling(running_service) as samples:
-            run = client.sync(source)
-        if run.rows_written != MANY_DOCUMENTS:
-            raise BenchmarkError("a run did not write the new documents")
-        peak = _peak_rss_mb(running_service)
+        with sampling(running_service) as samples:
+            first = client.sync(source)
+        peak = peak_rss_mb(running_service)
         trees = [client.time_get(f"/api/projects/{project}/file-tree") for _ in range(FILE_TREES)]
-    return run, ManyDocuments(
-        sync=_summarize_runs([run]),
+        client.forget_reader()
+        read_again = client.sync(source)
+        _commit_many(remote, remote.head())
+        changed = client.sync(source)
+        deletion_seconds = client.delete_project(project)
+    if not first.rows_written == changed.rows_written == MANY_DOCUMENTS:
+        raise BenchmarkError("a run did not write the new documents")
+    runs = [first, read_again, changed]
+    return runs, ManyDocuments(
+        *(_summarize_runs([run]) for run in runs),
+        deletion_seconds=deletion_seconds,
         peak_rss_mb=peak,
         processes_rss_mb=samples.processes_rss_mb,
         processes_uss_mb=samples.processes_uss_mb,
@@ -198,10 +181,11 @@ def _summarize_runs(runs: list[MeasuredRun]) -> SyncResult:
     )
 
 
-def _summarize_many(tries: list[tuple[MeasuredRun, ManyDocuments]]) -> ManyDocuments:
-    runs, figures = [run for run, _ in tries], [figure for _, figure in tries]
+def _summarize_many(tries: list[tuple[list[MeasuredRun], ManyDocuments]]) -> ManyDocuments:
+    figures = [figure for _, figure in tries]
     return ManyDocuments(
-        sync=_summarize_runs(runs),
+        *(_summarize_runs(list(runs)) for runs in zip(*(runs for runs, _ in tries), strict=True)),
+        deletion_seconds=median(figure.deletion_seconds for figure in figures),
         peak_rss_mb=max(figure.peak_rss_mb for figure in figures),
         processes_rss_mb=max(figure.processes_rss_mb for figure in figures),
         processes_uss_mb=max(figure.processes_uss_mb for figure in figures),
@@ -211,132 +195,3 @@ def _summarize_many(tries: list[tuple[MeasuredRun, ManyDocuments]]) -> ManyDocum
         health_probes=sum(figure.health_probes for figure in figures),
         health_failed=sum(figure.health_failed for figure in figures),
     )
-
-
-class SyncClient:
-    """A client that creates a source and syncs it. All methods raise BenchmarkError."""
-
-    def __init__(self, service: Server, git: GitServer, database: ContenderDatabase) -> None:
-        self._connection = _connect(service)
-        self._git = git
-        self._database = database
-
-    def create_project(self) -> str:
-        """Return the id of a new project."""
-        return self._request("POST", "/api/projects", {"name": "Benchmark"})["id"]
-
-    def create_source(self, project: str, remote: Remote) -> str:
-        """Return the id of a new source."""
-        source = {"name": "Docs", "github_url": remote.url, "github_folder_path": "docs"}
-        return self._request("POST", f"/api/projects/{project}/docs", source)["id"]
-
-    def sync(self, source: str) -> MeasuredRun:
-        """Request a run, wait for its end, and return its figures."""
-        before = self._read_versions()
-        self._git.forget()
-        started = time.perf_counter()
-        self._request("POST", f"/api/project-docs/{source}/sync")
-        while not (run := self._read_run(source))["finished_at"]:
-            if time.perf_counter() - started > SYNC_SECONDS:
-                raise BenchmarkError(f"a run did not end in {SYNC_SECONDS:.0f} s")
-            time.sleep(POLL_SECONDS)
-        seconds = time.perf_counter() - started
-        if run["status"] != "completed":
-            raise BenchmarkError(f"a run failed: {run['error']}")
-        after = self._read_versions()
-        changed = sum(after.get(row) != before.get(row) for row in before.keys() | after.keys())
-        return MeasuredRun(
-            seconds, run["duration_seconds"], run["bytes"], self._git.sent_bytes, changed
-        )
-
-    def time_get(self, path: str) -> float:
-        """Return the seconds until the whole response is there."""
-        started = time.perf_counter()
-        self._fetch("GET", path)
-        return time.perf_counter() - started
-
-    def _read_run(self, source: str) -> Any:
-        return self._request("GET", f"/api/project-docs/{source}/syncs?limit=1")[0]
-
-    def _read_versions(self) -> dict[str, str]:
-        # A row that is written gets another version, even if its content stays.
-        query = "select id::text, xmin::text || ctid::text from document"
-        with psycopg.connect(self._database.url, autocommit=True) as connection:
-            return dict(connection.execute(query).fetchall())
-
-    def _request(self, method: str, path: str, body: object = None) -> Any:
-        return json.loads(self._fetch(method, path, body))
-
-    def _fetch(self, method: str, path: str, body: object = None) -> bytes:
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body)
-        self._connection.request(method, path, data, headers)
-        response = self._connection.getresponse()
-        content = response.read()
-        if response.status >= 400:
-            raise BenchmarkError(f"{method} {path} got status {response.status}")
-        return content
-
-
-def _connect(service: Server) -> HTTPConnection:
-    port = int(service.url.rpartition(":")[2])
-    return HTTPConnection(HOST, port, timeout=RESPONSE_SECONDS)
-
-
-@contextmanager
-def _sampling(service: Server) -> Generator[Samples]:
-    """Probe the health and sample the memory while the block runs, each in a thread."""
-    samples = Samples([], 0, 0.0, 0.0)
-    stopping = threading.Event()
-    threads = [
-        threading.Thread(target=sample, args=(service, samples, stopping))
-        for sample in (_sample_health, _sample_memory)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield samples
-    finally:
-        stopping.set()
-        for thread in threads:
-            thread.join()
-
-
-def _sample_health(service: Server, samples: Samples, stopping: threading.Event) -> None:
-    connection = _connect(service)
-    due = time.perf_counter()
-    while not stopping.is_set():
-        time.sleep(max(0.0, due - time.perf_counter()))
-        try:
-            connection.request("GET", HEALTH)
-            response = connection.getresponse()
-            response.read()
-            samples.failed += response.status != 200
-        except (OSError, HTTPException):
-            samples.failed += 1
-            connection.close()
-        # Since the scheduled time: a stalled service delays also the probes that this thread could
-        # not send meanwhile (coordinated omission).
-        samples.latencies.append(time.perf_counter() - due)
-        due += PROBE_SECONDS
-
-
-def _sample_memory(service: Server, samples: Samples, stopping: threading.Event) -> None:
-    root = psutil.Process(service.process.pid)
-    while not stopping.wait(SAMPLE_SECONDS):
-        rss = uss = 0
-        for process in (root, *root.children(recursive=True)):
-            try:
-                info = process.memory_full_info()
-            except psutil.Error:  # a git process that has just ended
-                continue
-            rss += info.rss
-            uss += info.uss
-        samples.processes_rss_mb = max(samples.processes_rss_mb, rss / 1e6)
-        samples.processes_uss_mb = max(samples.processes_uss_mb, uss / 1e6)
-
-
-def _peak_rss_mb(service: Server) -> float:
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6

@@ -1,4 +1,7 @@
-"""results.svg: requests per second and p99 of each contender, by route and connections."""
+"""results.svg: requests per second and p99 of each contender, by route and connections.
+
+growth.svg: the time of a search, by the number of documents.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from results import LoadResults, Results
+    from results import Growth, LoadResults, Results
 
 # One strong colour for the service, pale ones for its peers, greys for the upper bounds. Nobody has
 # to tell colours apart: each bar stands beside its contender's name.
@@ -39,6 +42,14 @@ CAPTION_INCHES = 0.25
 
 # The longest bar's part of a panel's width; its number follows, and the p99 is at the right edge.
 BAR_PART = 0.55
+
+GROWTH_INCHES = 4.2
+GROWTH_CAPTION = (
+    "Lines: p50 and p95 of all classes of queries, each as often; pale: the p95 of each class. "
+    "1 connection, less is better."
+)
+# Labels at the ends of lines have at least this distance, in parts of the panel's height.
+LABEL_DISTANCE = 0.045
 
 TEXT = "#24292f"
 FAINT = "#656d76"
@@ -113,3 +124,59 @@ def _draw_panel(panel: Axes, loads: dict[str, LoadResults], connections: int) ->
 def _format_milliseconds(value: float) -> str:
     decimals = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{decimals}f} ms"
+
+
+def draw_growth(grown: list[Growth], path: Path) -> None:
+    """Write the chart of corpora of several sizes in the format of the path's suffix."""
+    with mpl.rc_context(STYLE | {"xtick.color": TEXT}):
+        figure = Figure(
+            figsize=(WIDTH_INCHES, GROWTH_INCHES),
+            dpi=100,
+            facecolor="white",
+            layout=ConstrainedLayoutEngine(h_pad=0.06),
+        )
+        panel = figure.subplots()
+        counts = [growth.indexing.documents for growth in grown]
+        ends: dict[str, tuple[float, str]] = {}
+        for name in grown[0].queries:
+            values = [growth.queries[name].p95_ms for growth in grown]
+            panel.plot(counts, values, color="#c9d6e2", linewidth=1)
+            ends[name] = values[-1], FAINT
+        for name, style in (("p50", "--"), ("p95", "-")):
+            values = [getattr(growth.all_classes, f"{name}_ms") for growth in grown]
+            panel.plot(counts, values, style, color=COLOURS["service"], linewidth=2, marker="o")
+            ends[f"all, {name}"] = values[-1], COLOURS["service"]
+            for count, value in zip(counts, values, strict=True):
+                panel.annotate(
+                    _format_milliseconds(value),
+                    (count, value),
+                    xytext=(0, 7),
+                    textcoords="offset points",
+                    ha="center",
+                    color=COLOURS["service"],
+                    weight="bold",
+                )
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+        panel.set_xticks([], minor=True)
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:g} ms")
+        panel.set_xlabel("documents of 10 KB", color=FAINT)
+        panel.grid(axis="y", color="#eaeef2")
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.spines[["left", "bottom"]].set_color("#d0d7de")
+        _label_ends(panel, counts[-1], ends)
+        figure.suptitle("Time of a search", x=0.01, ha="left", fontsize=11, fontweight="bold")
+        figure.supxlabel(GROWTH_CAPTION, x=0.01, ha="left", fontsize=8.5, color=FAINT)
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(path, metadata=metadata)
+
+
+def _label_ends(panel: Axes, count: int, ends: dict[str, tuple[float, str]]) -> None:
+    """Write each name at the end of its line, or above it where another name is."""
+    last = -LABEL_DISTANCE
+    to_axes = panel.transData + panel.transAxes.inverted()
+    for name, (value, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
+        height = max(to_axes.transform((count, value))[1], last + LABEL_DISTANCE)
+        last = height
+        panel.annotate(name, (1.01, height), xycoords="axes fraction", va="center", color=colour)

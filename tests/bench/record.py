@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from build import PGX_DEBIAN_PACKAGE
 from contenders import FASTIFY_PACKAGES, GO, HEALTH, NODE
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from goals import Goal
     from results import Results
 
-PACKAGES = ("starlette", "uvicorn", "asyncpg", "orjson", "fastapi", "sqlalchemy", "pydantic")
+PACKAGES = ("starlette", "uvicorn", "asyncpg", "orjson")
+PEER_PACKAGES = ("fastapi", "sqlalchemy", "pydantic")
+
+# What is measured by itself with `--only`, too.
+Part: TypeAlias = Literal["search", "growth"]
+PARTS: Final = get_args(Part)
 
 NODE_PACKAGES = {"fastify": "fastify", "postgres.js": "postgres"}
 
@@ -28,10 +33,42 @@ VERSION_SECONDS = 10
 
 
 def write_record(results: Results, goals: list[Goal], command: str, path: Path) -> None:
-    """Write the figures, the goals and the kind of machine, but nothing that identifies it."""
+    """Write the figures, the goals and the kind of machine, but nothing that identifies it.
+
+    The parts of the file stay as they are.
+    """
     figures = asdict(results)
     postgresql = figures.pop("postgresql")
+    parts = _read(path)
     record = {
+        **_begin(command, goals, postgresql),
+        **figures,
+        **{name: parts[name] for name in PARTS if name in parts},
+    }
+    record["versions"] |= {
+        **{package: version(package) for package in PEER_PACKAGES},
+        **{name: _node_package_version(package) for name, package in NODE_PACKAGES.items()},
+        "node": _version_of(str(NODE), "--version"),
+        **(_go_versions() if GO.name in results.loads[HEALTH] else {}),
+        "wrk": _version_of("wrk", "--version"),
+    }
+    _write(record, path)
+
+
+def write_part(
+    name: Part,
+    figures: dict[str, Any],
+    goals: list[Goal],
+    command: str,
+    postgresql: str,
+    path: Path,
+) -> None:
+    """Write one part of the file, with its own date, command, versions and goals."""
+    _write(_read(path) | {name: _begin(command, goals, postgresql) | figures}, path)
+
+
+def _begin(command: str, goals: list[Goal], postgresql: str) -> dict[str, Any]:
+    return {
         "date": datetime.now(UTC).date().isoformat(),
         "command": command,
         "machine": {
@@ -42,16 +79,18 @@ def write_record(results: Results, goals: list[Goal], command: str, path: Path) 
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
-            **{name: _node_package_version(package) for name, package in NODE_PACKAGES.items()},
-            "node": _version_of(str(NODE), "--version"),
-            **(_go_versions() if GO.name in results.loads[HEALTH] else {}),
             "postgresql": postgresql,
-            "wrk": _version_of("wrk", "--version"),
             "git": _version_of("git", "--version"),
         },
         "goals": [asdict(goal) | {"is_held": goal.is_held} for goal in goals],
-        **figures,
     }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _write(record: dict[str, Any], path: Path) -> None:
     # `parse_float` is called for every float of the record.
     rounded = json.loads(json.dumps(record), parse_float=_round)
     path.write_text(json.dumps(rounded, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The report for a terminal: all figures, and whether each goal was reached."""
+"""The report for a terminal: the figures, and whether each goal was reached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from results import LoadResults, Results, Syncs
 
 
-def format_report(results: Results, goals: list[Goal]) -> str:
+def format_report(results: Results) -> str:
     """Return the report as text."""
     lines: list[str] = []
     for route, contenders in results.loads.items():
@@ -33,7 +33,12 @@ def format_report(results: Results, goals: list[Goal]) -> str:
     for what, service, peer in _pairs(results):
         lines.append(f"{what:22}{service:12.3g}{peer:12.3g}{peer / service:14.2f}")
     lines += _format_syncs(results.syncs)
-    lines.append("\nGoals")
+    return "\n".join(lines)
+
+
+def format_goals(goals: list[Goal]) -> str:
+    """Return a line for each goal."""
+    lines = ["\nGoals"]
     for goal in goals:
         held, bound = "held" if goal.is_held else "FAILED", "least" if goal.is_at_least else "most"
         lines.append(f"{held:8}{goal.value:8.4g}  at {bound:5} {goal.limit:<4g} {goal.text}")

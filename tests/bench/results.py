@@ -73,6 +73,69 @@ class Syncs:
 
 
 @dataclass(frozen=True)
+class QueryResult:
+    """The responses to queries of one class, or of all classes, under one load."""
+
+    requests: int
+    requests_per_second: float
+    p50_ms: float
+    p95_ms: float
+    max_ms: float
+    first_p95_ms: float  # of the queries that were sent for the first time
+    empty_part: float  # the share of responses without results
+    kilobytes: float  # of a response, on average
+    errors: int
+    load_cpu_part: float  # how busy the process was that sent the requests
+
+
+# By class of query, by contender, by number of connections.
+QueryResults: TypeAlias = dict[str, dict[str, dict[int, QueryResult]]]
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """The bytes of a table, of its values that are stored out of line, and of each index."""
+
+    main: int
+    toast: int
+    indexes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """The first runs of all sources of a corpus, one after another, and what they stored."""
+
+    documents: int
+    text_bytes: int
+    seconds: list[float]  # of the run of each source
+    tables: dict[str, TableSize]
+
+
+@dataclass(frozen=True)
+class Search:
+    """The service and the peer with the same corpus."""
+
+    indexing: Indexing
+    query_counts: dict[str, int]  # different ones of each class
+    queries: QueryResults  # over all rounds
+    all_classes: dict[str, dict[int, QueryResult]]  # those that both have, each as often
+    health_p99_ms: float  # while 16 clients search
+    health_max_ms: float
+    health_probes: int
+    health_failed: int
+    peak_rss_mb: float  # of the service's own process
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The service with one corpus, over one connection."""
+
+    indexing: Indexing
+    queries: dict[str, QueryResult]
+    all_classes: QueryResult
+
+
+@dataclass(frozen=True)
 class Results:
     """All figures. Keys are the contenders' names; `loads` has the routes above them."""
 

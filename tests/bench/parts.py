@@ -1,0 +1,82 @@
+"""The whole benchmark, or a part of it: measures, prints, and writes the figures and the charts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from chart import draw, draw_growth
+from goals import judge
+from measure import measure
+from postgres import running_postgres
+from record import write_part, write_record
+from report import format_report
+from search import measure_growth, measure_search
+from search_goals import judge_search
+from search_report import format_growth, format_search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from goals import Goal
+    from measure import Cores
+    from postgres import BenchPostgres
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One run of the benchmark. All methods return goals with their measured values.
+
+    They raise BenchmarkError, EmbeddedPostgresError and MigrationError.
+    """
+
+    cores: Cores
+    rounds: int
+    seconds: int
+    command: str  # that began it, for the record
+    folder: Path  # of the record and the charts
+    report_progress: Callable[[str], None]
+
+    def measure_all(self) -> list[Goal]:
+        """Measure the service and all its peers, and search."""
+        results = measure(self.cores, self.rounds, self.seconds, self.report_progress)
+        goals = judge(results)
+        print(format_report(results))
+        write_record(results, goals, self.command, self._record)
+        draw(results, self.folder / "results.svg")
+        return goals + self.measure_part("search")
+
+    def measure_part(self, name: str) -> list[Goal]:
+        """Measure `search` or `growth`."""
+        # All processes that start from here on inherit it.
+        os.sched_setaffinity(0, {self.cores.load})
+        with running_postgres(self.cores.server) as postgres:
+            if name == "search":
+                return self._measure_search(postgres)
+            return self._measure_growth(postgres)
+
+    def _measure_search(self, postgres: BenchPostgres) -> list[Goal]:
+        # A round takes five minutes, since the peer is slow.
+        rounds = max(1, self.rounds // 2)
+        search = measure_search(
+            postgres, self.cores.server, rounds, self.seconds, self.report_progress
+        )
+        goals = judge_search(search)
+        print(format_search(search))
+        figures = asdict(search)
+        write_part("search", figures, goals, self.command, postgres.version, self._record)
+        return goals
+
+    def _measure_growth(self, postgres: BenchPostgres) -> list[Goal]:
+        grown = measure_growth(postgres, self.cores.server, self.seconds, self.report_progress)
+        print(format_growth(grown))
+        figures = {"corpora": [asdict(growth) for growth in grown]}
+        write_part("growth", figures, [], self.command, postgres.version, self._record)
+        draw_growth(grown, self.folder / "growth.svg")
+        return []
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / "results.json"

@@ -160,7 +160,11 @@ def draw_growth(grown: list[Growth], path: Path) -> None:
         panel.set_yscale("log")
         panel.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
         panel.set_xticks([], minor=True)
-        panel.yaxis.set_major_formatter(lambda value, _: f"{value:g} ms")
+        low, high = panel.get_ylim()
+        ticks = [step * 10**power for power in range(-2, 5) for step in (1, 2, 5)]
+        shown = [tick for tick in ticks if low <= tick <= high]
+        panel.set_yticks(shown, [f"{tick:g} ms" for tick in shown])
+        panel.set_yticks([], minor=True)
         panel.set_xlabel("documents of 10 KB", color=FAINT)
         panel.grid(axis="y", color="#eaeef2")
         panel.spines[["top", "right"]].set_visible(False)

@@ -45,7 +45,7 @@ def summarize_classes(classes: Sequence[Sequence[Load]]) -> QueryResult:
             if is_new
         ]
         weighted += [(latency, 1 / len(latencies)) for latency in latencies]
-        weighted_first += [(latency, 1 / len(first)) for latency in first]
+        weighted_first += [(latency, 1) for latency in first]
         seconds_for_one.append(sum(load.seconds for load in loads) / len(latencies))
     loads = [load for of_class in classes for load in of_class]
     requests = sum(len(load.latencies) for load in loads)

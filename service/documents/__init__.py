@@ -1,5 +1,5 @@
-"""From a file's bytes to what the hub shows: text, title, front matter, headings, file tree.
+"""From a file's bytes to what the hub shows: text, title, front matter, headings, sections, file tree.
 
 Pure functions; the texts are untrusted. May import characters and temporary.
-Begin with metadata.py.
+Begin with sections.py.
 """

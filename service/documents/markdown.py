@@ -121,6 +121,9 @@ def render_markdown(text: str) -> RenderedMarkdown:
         parsed = _without_tables(parsed)
     if len(parsed) > MAX_MARKS and (within := MARKS.match(parsed)):
         parsed = within[0]
+    if len(parsed) < len(text) or beyond:
+        # The rest begins with a whole line, unless that is long.
+        parsed = parsed[: parsed.rfind("\n", len(parsed) - LARGE) + 1] or parsed
     return RenderedMarkdown(_render(parsed), text[len(parsed) :] + beyond)
 
 

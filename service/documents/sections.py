@@ -42,7 +42,7 @@ def read_document(text: str, file_type: str, path: str) -> ReadDocument:
     """
     parts = read_parts(text, file_type, path)
     if parts.outline is None:
-        sections = [Section(None, piece) for piece in _cut(parts.text)]
+        sections = [*_sections(None, parts.text)]
     else:
         front_matter = LINE_END.sub("\n", parts.front_matter or "").strip()
         sections = _cut_outline(parts.outline, front_matter)
@@ -51,16 +51,21 @@ def read_document(text: str, file_type: str, path: str) -> ReadDocument:
 
 def _cut_outline(outline: Outline, front_matter: str) -> list[Section]:
     first, *others = texts_of(outline.page, has_raw_html=outline.has_raw_html)
-    sections = [Section(None, piece) for piece in _cut(f"{front_matter}\n{first}".strip())]
+    sections: list[Section] = []
+    if front_matter or first:
+        sections += _sections(None, f"{front_matter}\n{first}".strip())
     for heading, text in enumerate(others):
         if len(text) <= MAX_SECTION:
             sections.append(Section(heading, text))
         else:
-            sections += [Section(heading, piece) for piece in _cut(text)]
+            sections += _sections(heading, text)
     if outline.rest:
-        last = len(others) - 1 if others else None
-        sections += [Section(last, piece) for piece in _cut(outline.rest)]
+        sections += _sections(len(others) - 1 if others else None, outline.rest)
     return sections
+
+
+def _sections(heading: int | None, text: str) -> Iterator[Section]:
+    return (Section(heading, piece) for piece in _cut(text))
 
 
 def _cut(text: str) -> Iterator[str]:

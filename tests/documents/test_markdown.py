@@ -66,6 +66,18 @@ def test_the_marks_of_what_is_rendered_are_limited(text: str, marks: int) -> Non
     assert "<h1" not in render_markdown(text * (MAX_MARKS // marks + 1) + "\n\n# b").page
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["word " * 20 + "\n", "*word* " * 3 + "\n", "|word|word|\n|-|-|\n" + "|word\n" * 300 + "\n"],
+)
+def test_the_rest_begins_with_a_line(line: str) -> None:
+    text = line * (MAX_MARKDOWN // len(line) + 1)
+    page, rest = render_markdown(text)
+    assert rest
+    assert text.endswith(f"\n{rest}")
+    assert page.count("word") + rest.count("word") == text.count("word")
+
+
 def test_text_without_marks_is_rendered_up_to_its_limit() -> None:
     text = "Words-with-hyphens, 1.5 numbers and (brackets). " * 20_000
     assert MAX_MARKS < len(text) < MAX_MARKDOWN

@@ -7,11 +7,8 @@ documents come in by runs from a git server, which are timed, too.
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from itertools import chain, cycle, islice, product
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
     from contenders import Server
     from postgres import BenchPostgres, ContenderDatabase
     from queries import Query
-    from sampling import Samples
     from search_figures import Loads
 
     from tests.support.git_server import GitServer, Remote
@@ -79,7 +75,9 @@ def measure_search(
         service, queries = searchable.service, searchable.queries
         loads = measure_queries([service, peer], queries, rounds, seconds, report_progress)
         report_progress(f"probing health while {CONNECTIONS[-1]} clients search")
-        samples = _sample_while_searching(service, list(queries.values()))
+        with sampling(service) as samples:
+            mixed = _mix(list(queries.values()))
+            send_requests(service.url, mixed, CONNECTIONS[-1], HEALTH_SECONDS)
         peak = peak_rss_mb(service)
     return Search(
         indexing=searchable.indexing,
@@ -166,17 +164,6 @@ def measure_queries(
                 raise BenchmarkError(f"{server.contender.name} does not respond to searches")
             earlier.append(load)
     return loads
-
-
-def _sample_while_searching(service: Server, classes: Sequence[Sequence[Query]]) -> Samples:
-    """Sample the service while searches of all classes are under way."""
-    # Another process sends them: this one's probes would wait for its interpreter.
-    with ProcessPoolExecutor(1, get_context("spawn")) as other:
-        searching = partial(send_requests, service.url, _mix(classes), CONNECTIONS[-1])
-        other.submit(searching, 0).result()
-        with sampling(service) as samples:
-            other.submit(searching, HEALTH_SECONDS).result()
-    return samples
 
 
 def _mix(classes: Sequence[Sequence[Query]]) -> list[str]:

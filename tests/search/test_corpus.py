@@ -24,15 +24,15 @@ SAMPLES: Final = ROOT.parent / "shared/samples/bmadflow.tar.gz"
 SAMPLES_ROOT: Final = "bmadflow/"
 
 CLASSES: Final = {
-    "keywords": 24,
-    "question": 24,
-    "identifier": 29,
-    "phrase": 12,
-    "typo": 14,
-    "french": 17,
-    "cjk": 16,
-    "path": 13,
-    "operators": 9,
+    "keywords": 31,
+    "question": 33,
+    "identifier": 37,
+    "phrase": 15,
+    "typo": 18,
+    "french": 22,
+    "cjk": 23,
+    "path": 16,
+    "operators": 11,
 }
 
 

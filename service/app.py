@@ -39,6 +39,7 @@ from service.routes.projects import (
     update_project,
 )
 from service.routes.raw_documents import get_raw_document
+from service.routes.search import search
 from service.routes.syncs import (
     get_sync,
     get_sync_status,
@@ -87,6 +88,7 @@ ROUTES: Final = [
     Route("/api/project-docs/{id}/webhook", receive_webhook, methods=["POST"]),
     Route("/api/documents/{id}", get_document),
     Route("/api/documents/{id}/raw", get_raw_document),
+    Route("/api/search", search),
     Route("/metrics", get_metrics),
     Route("/", get_root),
     Route("/openapi.json", get_open_api_document),

@@ -1,4 +1,4 @@
-"""A run's documents, read: their contents, kept in files, and their metadata."""
+"""A run's documents, read: their contents, kept in files, their metadata and their parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.metadata import read_metadata
+import orjson
+
+from service.documents.kinds import kind_of
+from service.documents.sections import read_document
 from service.documents.text import Unreadable, read_text
 from service.git.contents import MAX_FILE_BYTES
 from service.git.errors import GitError
@@ -34,16 +37,23 @@ READ_AT_ONCE: Final = 50
 LARGE_TEXT: Final = 64 * 1024
 
 
+# The most words that a run adds to the vocabulary: those of 20,000 documents are about 50,000.
+MAX_WORDS: Final = 200_000
+
+
 class ReadFile(NamedTuple):
     """A document that was read: the size of its content in bytes, and its metadata as JSON.
 
-    `size_in_row` is that of all that its row stores.
+    `parts` is JSON as well: a list of each part's fields, as in documents/parts.py. `size_in_rows`
+    is that of all that its rows store.
     """
 
     file: WantedFile
     size: int
     metadata: Place
-    size_in_row: int
+    kind: str
+    parts: Place
+    size_in_rows: int
 
 
 class UnavailableError(Unreadable):
@@ -59,7 +69,9 @@ class Contents:
     Fetched contents stay in git's file. Stored contents are copied to `spool`, because writing one
     document can overwrite the content that another one needs; after a rename of the source's
     folder every content is a stored one. The spool also has the UTF-8 of texts in other encodings,
-    so that writing them decodes nothing again, and the metadata of each document.
+    so that writing them decodes nothing again, and the metadata and parts of each document.
+
+    `words` has the lexemes of all documents, MAX_WORDS of them.
     """
 
     def __init__(self, blobs: Blobs, spool: Spool) -> None:
@@ -67,6 +79,7 @@ class Contents:
         self.spool = spool
         self._copies: dict[str, Place] = {}
         self._texts: dict[str, Place] = {}
+        self.words: set[str] = set()
 
     async def copy_stored(
         self, database: Database, source_id: UUID, stored: Mapping[str, StoredFile]
@@ -143,6 +156,9 @@ async def read_files(
     Raises GitError if contents and metadata have more than `max_bytes` together. GitRepository's
     own limit counts a content once, even if many files have it.
     """
+    # Imported here, for its stemmer takes memory that a run without new documents does not need.
+    from service.documents.parts import lexemes_in, make_parts
+
     read: list[ReadFile] = []
     skipped: list[SkippedFile] = []
 
@@ -152,18 +168,26 @@ async def read_files(
             try:
                 content = contents.read(file.blob_id)
                 size += len(content)
-                size_in_row = len(content)
+                size_in_rows = len(content)
                 text = read_text(content)
                 if not text.is_exact:
-                    size_in_row += contents.keep_text(file.blob_id, text.text)
-                metadata = read_metadata(text.text, file.file_type, file.path)
+                    size_in_rows += contents.keep_text(file.blob_id, text.text)
+                document = read_document(text.text, file.file_type, file.path)
+                metadata = document.metadata
+                kind = kind_of(file.path, file.file_type, metadata, text.text)
+                parts = make_parts(metadata, document.sections, file.path)
+                for part in parts:
+                    if len(contents.words) < MAX_WORDS:
+                        contents.words.update(lexemes_in(part.vector))
                 if text.encoding != "utf-8":
                     metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
                 if text.replaced:
                     metadata["replaced_characters"] = text.replaced
                 place = contents.spool.keep(json.dumps(metadata).encode())
+                place_of_parts = contents.spool.keep(orjson.dumps([[*part] for part in parts]))
                 size += place.size
-                read.append(ReadFile(file, len(content), place, size_in_row + place.size))
+                size_in_rows += place.size + place_of_parts.size
+                read.append(ReadFile(file, len(content), place, kind, place_of_parts, size_in_rows))
             except UnavailableError as error:
                 # Without the content's id: the next run asks for it again.
                 skipped.append(SkippedFile(file.path, str(error), None))

@@ -1,20 +1,29 @@
-"""A source's documents in the database: read, written, moved and removed by a run."""
+"""A source's documents in the database: read, written, moved and removed by a run.
+
+Their parts are written with them. A trigger deletes the parts of deleted documents.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import orjson
+
+from service.documents.vocabulary import is_correctable
 from service.sync.batches import ROWS_PER_STATEMENT, in_batches
 from service.sync.plan import StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from service.database.database import Connection, Database
     from service.sync.changes import Moves
     from service.sync.files import Contents, ReadFile
+
+WORDS_PER_STATEMENT: Final = 10_000
 
 
 async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFile]:
@@ -28,9 +37,14 @@ async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFi
 async def write_files(
     transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
 ) -> None:
-    """Insert or update documents; a row that would stay the same is not written."""
-    for batch in in_batches([(file, file.size_in_row) for file in files]):
+    """Insert or update documents, and replace their parts.
+
+    The row of a document that would stay the same is not written.
+    """
+    for batch in in_batches([(file, file.size_in_rows) for file in files]):
         await _write_batch(transaction, source_id, batch, contents)
+        await _write_parts(transaction, source_id, batch, contents)
+    await _write_words(transaction, contents.words)
 
 
 async def _write_batch(
@@ -74,6 +88,64 @@ async def _write_batch(
         [original for _, original in texts],
         metadata,
     )
+
+
+async def _write_parts(
+    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
+) -> None:
+    def read_batch() -> list[tuple[object, ...]]:
+        return [
+            # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
+            (file.file.path, number, file.kind, vector, tokens, text, _array(paths), _array(ends))
+            for file in files
+            for number, (vector, tokens, text, paths, ends) in enumerate(
+                orjson.loads(contents.spool.read(file.parts))
+            )
+        ]
+
+    rows = await asyncio.to_thread(read_batch)
+    await transaction.execute(
+        """
+        delete from document_part
+        using document
+        where document.project_doc_id = $1 and document.file_path = any($2::text[])
+            and document_part.document_id = document.id
+        """,
+        source_id,
+        [file.file.path for file in files],
+    )
+    await transaction.execute(
+        """
+        insert into document_part
+            (document_id, number, project_doc_id, kind, vector, tokens, body, headings, ends)
+        select document.id, number, $1, kind, vector::tsvector, tokens, body, headings::text[],
+               ends::integer[]
+        from unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
+                    $8::text[], $9::text[])
+            as new (file_path, number, kind, vector, tokens, body, headings, ends)
+        join document on document.project_doc_id = $1 and document.file_path = new.file_path
+        """,
+        source_id,
+        *zip(*rows, strict=True),
+    )
+
+
+def _array(values: Sequence[object]) -> str:
+    return "{" + ",".join([f'"{value}"' for value in values]) + "}"
+
+
+async def _write_words(transaction: Connection, lexemes: AbstractSet[str]) -> None:
+    # In one order, so that two runs that add the same words wait for each other in turn.
+    words = sorted(filter(is_correctable, lexemes))
+    for start in range(0, len(words), WORDS_PER_STATEMENT):
+        await transaction.execute(
+            """
+            insert into vocabulary (word)
+            select word from unnest($1::text[]) as new (word)
+            on conflict (word) do nothing
+            """,
+            words[start : start + WORDS_PER_STATEMENT],
+        )
 
 
 async def move_files(transaction: Connection, source_id: UUID, moves: Moves) -> None:

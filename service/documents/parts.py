@@ -1,0 +1,122 @@
+"""A document's text in parts, as the search finds, ranks and shows it.
+
+A part has whole sections, and is small enough that the rank of many parts can be computed in a
+request. Importing this module loads the stemmer: see words.py.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from service.documents.words import join_tokens, lexemes_of, stems_of, tokenize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from service.documents.sections import Section
+
+# Characters of the text in a part; its last section may exceed it.
+MAX_PART: Final = 16_000
+
+# A word that a part has at least so often is also indexed as a frequent one.
+FREQUENT: Final = 4
+
+# The prefixes of lexemes: of words in the document's title, in a heading, and of frequent words.
+IN_TITLE: Final = "!"
+IN_HEADING: Final = "^"
+OFTEN: Final = "+"
+
+# Between the fields of a line of tokens.
+FIELD: Final = "\t"
+
+
+class Part(NamedTuple):
+    """A part of a document.
+
+    `tokens` has a line for the document, then one for each section. The fields of the document's
+    line are title, path and file name, of the others the section's heading, the headings above it,
+    and its text. `headings` has of each line the path to its heading: indexes of the metadata's
+    headings, with blanks between them, and nothing for the document and for a text without a
+    heading. `text` has the texts of the sections, and `ends` where each line ends in it, in
+    characters. `vector` is the text of a tsvector: the lexemes, without positions.
+    """
+
+    vector: str
+    tokens: str
+    text: str
+    headings: list[str]
+    ends: list[int]
+
+
+def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str) -> list[Part]:
+    """Return the parts of a document: at least one."""
+    title = metadata["title"].split()
+    document_line = FIELD.join(map(tokenize, (metadata["title"], path, posixpath.basename(path))))
+    headings = metadata.get("headings", [])
+    own_chunks = [heading["text"].split() for heading in headings]
+    own_tokens = [*map(join_tokens, own_chunks)]
+    above = _headings_above([heading["level"] for heading in headings])
+    parts: list[Part] = []
+    start = 0
+    while start < len(sections) or not parts:
+        lines, texts, ends, paths = [document_line], [""], [0], [""]
+        counts = Counter([*title, path])
+        headings_here = [*title]
+        for heading, text in sections[start:]:
+            if ends[-1] >= MAX_PART:
+                break
+            start += 1
+            chunks = text.split()
+            counts.update(chunks)
+            if heading is None:
+                lines.append(f" {FIELD} {FIELD}{join_tokens(chunks)}")
+                paths.append("")
+            else:
+                counts.update(own_chunks[heading])
+                headings_here += own_chunks[heading]
+                own = own_tokens[heading]
+                parents = "".join([own_tokens[each] for each in above[heading]]) or " "
+                lines.append(f"{own}{FIELD}{parents}{FIELD}{join_tokens(chunks)}")
+                paths.append(" ".join(map(str, [*above[heading], heading])))
+            texts.append(text)
+            ends.append(ends[-1] + len(text))
+        vector = _vector(counts, title, headings_here)
+        parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends))
+    return parts
+
+
+def _headings_above(levels: Sequence[int]) -> list[list[int]]:
+    """Return for each heading those that it is under, from the highest level down."""
+    above: list[list[int]] = []
+    open_headings: list[int] = []
+    for number, level in enumerate(levels):
+        while open_headings and levels[open_headings[-1]] >= level:
+            open_headings.pop()
+        above.append([*open_headings])
+        open_headings.append(number)
+    return above
+
+
+def _vector(counts: Mapping[str, int], title: Iterable[str], headings: Iterable[str]) -> str:
+    lexemes = set[str]().union(*map(lexemes_of, counts))
+    lexemes.update(
+        [
+            OFTEN + stem
+            for chunk, count in counts.items()
+            if count >= FREQUENT and lexemes_of(chunk)
+            for stem in stems_of(chunk)
+        ]
+    )
+    # Also stop words, so that a search for nothing else finds a heading.
+    lexemes.update(IN_TITLE + stem for chunk in title for stem in stems_of(chunk))
+    lexemes.update([IN_HEADING + stem for chunk in headings for stem in stems_of(chunk)])
+    # Words have no quotes and no backslashes.
+    quoted = "' '".join(lexemes)
+    return f"'{quoted}'" if quoted else ""
+
+
+def lexemes_in(vector: str) -> list[str]:
+    """Return the lexemes of a part's vector, with their prefixes."""
+    return vector[1:-1].split("' '")

@@ -1,0 +1,66 @@
+"""The words that misspelt ones may be corrected to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Letters of a word that may be corrected: a shorter one resembles too many.
+SHORTEST: Final = 4
+LONGEST: Final = 30
+
+# Letters from which on a word may have two errors.
+TWO_ERRORS_FROM: Final = 7
+
+
+def is_correctable(form: str) -> bool:
+    """Return whether a word is of letters, and neither too short nor too long."""
+    return SHORTEST <= len(form) <= LONGEST and form.isalpha()
+
+
+def transpositions(form: str) -> list[str]:
+    """Return the word with each two neighbouring letters transposed.
+
+    They have few trigrams in common with a short word.
+    """
+    return [
+        form[:place] + form[place + 1] + form[place] + form[place + 2 :]
+        for place in range(len(form) - 1)
+        if form[place] != form[place + 1]
+    ]
+
+
+def closest(form: str, words: Iterable[str]) -> list[str]:
+    """Return those of the words that `form` may have been meant for, the most similar first.
+
+    These have the least errors: letters that are wrong, missing, too many or transposed.
+    """
+    allowed = 2 if len(form) >= TWO_ERRORS_FROM else 1
+    errors: list[tuple[int, bool, str]] = []
+    for word in words:
+        if abs(len(word) - len(form)) > allowed or word == form:
+            continue
+        count = count_errors(form, word)
+        if count <= allowed:
+            errors.append((count, word[0] != form[0], word))
+    errors.sort()
+    return [word for _, _, word in errors]
+
+
+def count_errors(first: str, second: str) -> int:
+    """Return the distance of Damerau and Levenshtein, with each letter transposed once at most."""
+    before: list[int] = []
+    last = [*range(len(second) + 1)]
+    for row, letter in enumerate(first, 1):
+        current = [row]
+        for column, other in enumerate(second, 1):
+            errors = min(
+                last[column] + 1, current[column - 1] + 1, last[column - 1] + (letter != other)
+            )
+            if row > 1 and column > 1 and letter == second[column - 2] and other == first[row - 2]:
+                errors = min(errors, before[column - 2] + 1)
+            current.append(errors)
+        before, last = last, current
+    return last[-1]

@@ -1,0 +1,252 @@
+"""The words of a text, as they are indexed, searched and marked.
+
+A text is split at white space into chunks. A chunk is a word, or a compound such as `create_pool`,
+`/api/health`, `FR-12` or `LLMProvider`: it is found by its parts and by each pair of neighbouring
+parts, joined. So `FR12`, `FR-12` and `fr_12` are the same. Chinese, Japanese and Korean have no
+spaces: their words are all pairs of neighbouring characters.
+
+Case and accents are folded, and each word has a stem by the English algorithm of Snowball, which
+also joins many forms of French words.
+
+A change here has to raise READER_VERSION in service/documents/metadata.py. Importing this module
+loads the stemmer: import it when the first text is indexed or searched.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Any, Final, NamedTuple, TypeVar
+
+from Stemmer import Stemmer  # pyright: ignore[reportUnknownVariableType]
+
+# Longer words are cut: they are no words but data, and an index has a limit for them.
+MAX_WORD: Final = 64
+
+# Chunks whose words are remembered: a source's documents repeat most of theirs.
+MAX_REMEMBERED: Final = 50_000
+MAX_REMEMBERED_CHUNK: Final = 64
+
+# Neither indexed nor required in a search, unless it is a phrase or a part of a compound.
+STOP_WORDS: Final = frozenset(
+    """
+    a an and any are as at be been but by can could did do does for from had has have he her his how
+    i if in into is it its me my no not of on or our s she should so some such t than that the their
+    them then there these they this those to too us was we were what when where which who whom whose
+    why will with would you your
+    au aux avec c ce ces cette comment d dans de des du elle en est et etre il ils j je l la le les
+    leur leurs lui m mais me mes moi mon n ne nos notre nous on ont ou par pas pour qu que quel
+    quelle quelles quels qui sa sans se ses si son sont sur ta te tes toi ton tu un une vos votre
+    vous y
+    """.split()  # noqa: SIM905 - a list of 130 literals does not read better
+)
+
+_CJK: Final = (
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+# Accents, vowel signs and joiners, which Python's \w leaves out.
+_MARKS: Final = (
+    "\u00ad\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+    "\u0900-\u0dff\u0e31-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200c\u200d\u20d0-\u20f0"
+)
+RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}](?:[^\W_{_CJK}]|[{_MARKS}])*")
+CJK: Final = re.compile(f"[{_CJK}]")
+CONNECTOR: Final = re.compile(r"[-_./:@#+=\\&~%'\u2019]{1,3}")
+# Of ASCII: numbers, capitals with a plural's s, capitals, and words with or without a capital.
+CAMEL: Final = re.compile(r"[0-9]+|[A-Z]+s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+NOT_IN_WORD: Final = re.compile(r"[\W_]+")
+
+# Letters that Unicode does not decompose.
+OTHER_LETTERS: Final = str.maketrans(
+    {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "\u0131": "i", "ð": "d", "þ": "th"}
+)
+
+_english: Any = Stemmer("english", 0)  # pyright: ignore[reportUnknownVariableType]
+
+
+Value = TypeVar("Value")
+
+
+class Word(NamedTuple):
+    """A word in its folded form; `start` and `end` are its place in the text that has it."""
+
+    form: str
+    start: int
+    end: int
+
+
+class Unit(NamedTuple):
+    """A word, a compound or a run of Chinese, Japanese or Korean.
+
+    `joined` has each two neighbouring parts of a compound as one word, then whole names such as
+    getUserName. The parts of a run are its pairs of characters, and its last character.
+    """
+
+    parts: list[Word]
+    joined: list[Word]
+    is_cjk: bool
+
+
+def fold(text: str) -> str:
+    """Return the text without case, accents and compatibility forms such as full-width letters."""
+    text = text.casefold()
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFKD", text)
+    letters = "".join([letter for letter in decomposed if not unicodedata.combining(letter)])
+    folded = unicodedata.normalize("NFKC", letters).casefold().translate(OTHER_LETTERS)
+    return NOT_IN_WORD.sub("", folded)
+
+
+def stem(form: str) -> str:
+    """Return the stem of a word's form."""
+    return _english.stemWord(form) if form.isalpha() else form
+
+
+def read_words(text: str) -> Iterator[Word]:
+    """Yield the words of a text, in order; of a compound first its joined pairs, then its parts."""
+    for unit in read_units(text):
+        yield from unit.joined
+        yield from unit.parts
+
+
+def read_units(text: str) -> Iterator[Unit]:
+    """Yield the words, compounds and runs of Chinese, Japanese or Korean of a text, in order."""
+    compound: list[list[Word]] = []
+    end = 0
+    for run in RUN.finditer(text):
+        start = run.start()
+        written = run[0]
+        if CJK.match(written):
+            yield from _close(compound)
+            compound = []
+            yield Unit([*_character_pairs(written, start)], [], is_cjk=True)
+            continue
+        between = text[end:start] if compound else ""
+        end = run.end()
+        if compound and CONNECTOR.fullmatch(between):
+            if between in {"'", "\u2019"}:
+                # `user's` is user, `l'architecture` is architecture.
+                if end - start <= 2:
+                    continue
+                if sum(len(part.form) for part in compound[-1]) <= 2:
+                    compound.pop()
+            compound.append(_parts_of(written, start))
+        else:
+            yield from _close(compound)
+            compound = [_parts_of(written, start)]
+    yield from _close(compound)
+
+
+def _character_pairs(run: str, start: int) -> Iterator[Word]:
+    for place in range(len(run)):
+        end = min(place + 2, len(run))
+        # Not `fold`, which would drop the sound marks of kana.
+        form = NOT_IN_WORD.sub("", unicodedata.normalize("NFKC", run[place:end]))
+        if form:
+            yield Word(form, start + place, start + end)
+
+
+def _parts_of(run: str, start: int) -> list[Word]:
+    if not run.isascii():
+        form = fold(run)[:MAX_WORD]
+        return [Word(form, start, start + len(run))] if form else []
+    if run.isdigit() or (run.isalpha() and (run[1:].islower() or run.isupper() or len(run) == 1)):
+        return [Word(run.lower()[:MAX_WORD], start, start + len(run))]
+    places = [part.span() for part in CAMEL.finditer(run)]
+    # `iOS` is one word, and `OAuth2` is `OAuth` and `2`.
+    for index in reversed(range(len(places) - 1)):
+        first, last = places[index]
+        if last - first == 1 and run[first].isalpha() and run[last].isalpha():
+            places[index : index + 2] = [(first, places[index + 1][1])]
+    numbers = [index for index, (first, _) in enumerate(places) if run[first].isdigit()]
+    # `FR12` is `FR` and `12`, but `v2`, `sha256sum` and hexadecimal ids are one word.
+    if numbers and (
+        numbers != [len(places) - 1] or len(places) == 1 or places[-1][0] - places[-2][0] < 2
+    ):
+        places = [(0, len(run))]
+    return [
+        Word(run[first:last].lower()[:MAX_WORD], start + first, start + last)
+        for first, last in places
+    ]
+
+
+def _close(runs: list[list[Word]]) -> Iterator[Unit]:
+    parts = [part for run in runs for part in run]
+    if not parts:
+        return
+    joined = [_join(first, second) for first, second in pairwise(parts)]
+    for run in runs:
+        if len(run) > 2:
+            whole = run[0]
+            for part in run[1:]:
+                whole = _join(whole, part)
+            joined.append(whole)
+    yield Unit(parts, joined, is_cjk=False)
+
+
+def _join(first: Word, second: Word) -> Word:
+    # The dot keeps 1.3 apart from 13.
+    dot = "." if first.form[-1].isdigit() and second.form[0].isdigit() else ""
+    return Word(f"{first.form}{dot}{second.form}"[:MAX_WORD], first.start, second.end)
+
+
+class _Remembered(dict[str, Value]):
+    """Values of chunks or tokens, made by a function when they are first needed."""
+
+    def __init__(self, make: Callable[[str], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: str) -> Value:
+        value = self._make(key)
+        if len(key) <= MAX_REMEMBERED_CHUNK:
+            if len(self) >= MAX_REMEMBERED:
+                self.clear()
+            self[key] = value
+        return value
+
+
+def token_of(form: str) -> str:
+    """Return a word's form as a token: `form|stem`, or `form|` where they are the same."""
+    its_stem = stem(form)
+    return f"{form}|" if its_stem == form else f"{form}|{its_stem}"
+
+
+def _tokens_of(chunk: str) -> str:
+    return " ".join([token_of(word.form) for word in read_words(chunk)])
+
+
+def _lexemes_of(chunk: str) -> tuple[str, ...]:
+    lexemes: list[str] = []
+    for token in tokens_of(chunk).split():
+        form, _, its_stem = token.partition("|")
+        if form not in STOP_WORDS:
+            lexemes += (form, f"~{its_stem}") if its_stem else (form,)
+    return tuple(lexemes)
+
+
+def _stems_of(chunk: str) -> tuple[str, ...]:
+    tokens = [token.partition("|") for token in tokens_of(chunk).split()]
+    return tuple(its_stem or form for form, _, its_stem in tokens)
+
+
+# Of a chunk, which is a text without white space: its tokens, with blanks between them.
+tokens_of: Final = _Remembered(_tokens_of).__getitem__
+
+# What the index has of a chunk: the forms of its words, and ~stem; of stop words nothing.
+lexemes_of: Final = _Remembered(_lexemes_of).__getitem__
+
+# The stems of a chunk's words, stop words included.
+stems_of: Final = _Remembered(_stems_of).__getitem__
+
+
+def tokenize(text: str) -> str:
+    """Return the text's tokens in order, each between blanks: " creating|creat a| pool| "."""
+    return join_tokens(text.split())
+
+
+def join_tokens(chunks: Iterable[str]) -> str:
+    """Return the tokens of a text's chunks, as `tokenize` does."""
+    return f" {' '.join(map(tokens_of, chunks))} "

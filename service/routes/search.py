@@ -1,0 +1,204 @@
+"""The search over all documents."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+import orjson
+
+from service.routes.shared import MISSING_PROJECT, UUID_TEXT
+from service.schemas.search import EXAMPLE_SEARCH, KINDS, SearchSchema
+from service.sync.queue import MISSING_SOURCE
+from service.web.bodies import NOT_A_UUID, invalid, json_response
+from service.web.operation import ResponseSpec, operation, parameter
+from service.web.query_string import read_query_string
+from service.web.references import reference_to
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from service.database.database import Connection
+    from service.search.find import Filters, Result
+    from service.state import Request
+
+MAX_QUERY: Final = 256  # characters
+MAX_PATH: Final = 1024
+DEFAULT_LIMIT: Final = 10
+MAX_LIMIT: Final = 50
+
+OFFSET: Final = re.compile("[0-9]{1,6}")
+
+QUERY_RULE: Final = f"must have 1 to {MAX_QUERY} characters."
+LIMIT_RULE: Final = f"must be a number from 1 to {MAX_LIMIT}."
+BOOLEAN_RULE: Final = "must be true or false."
+KIND_RULE: Final = f"must be one of {', '.join(KINDS)}."
+PATH_RULE: Final = "must be the beginning of a path."
+CURSOR_RULE: Final = "is not one that a Link header gave: begin with the first page."
+
+
+class Wanted(NamedTuple):
+    """What a request asks for."""
+
+    text: str
+    filters: tuple[str | None, str | None, str | None, str | None]
+    as_you_type: bool
+    limit: int
+    offset: int
+
+
+SEARCH_RESPONSE: Final = ResponseSpec(
+    description="What was found, a page of it.",
+    schema=SearchSchema,
+    headers={"Link": 'Leads to the next page, `rel="next"`, if there is one.'},
+    examples={"found": EXAMPLE_SEARCH},
+    parameters=(
+        parameter(
+            "q",
+            "query",
+            f'Words, `"exact phrases"`, `-not` and `or`: 1 to {MAX_QUERY} characters.',
+            {"type": "string", "minLength": 1, "maxLength": MAX_QUERY},
+            is_required=True,
+            example="refund limits",
+        ),
+        parameter(
+            "project_id", "query", "Only of this project.", {"type": "string", "format": "uuid"}
+        ),
+        parameter(
+            "source_id", "query", "Only of this project doc.", {"type": "string", "format": "uuid"}
+        ),
+        parameter("kind", "query", "Only of this kind.", {"type": "string", "enum": [*KINDS]}),
+        parameter("path", "query", "Only documents whose path begins so.", example="docs/"),
+        parameter(
+            "as_you_type",
+            "query",
+            "Whether the last word may be the beginning of a word.",
+            {"type": "boolean", "default": False},
+        ),
+        parameter(
+            "limit",
+            "query",
+            "How many documents at most.",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        ),
+        parameter(
+            "cursor", "query", "Where the page begins: from the `Link` header of the page before."
+        ),
+    ),
+)
+
+
+@operation(
+    tag="search",
+    responses={200: SEARCH_RESPONSE},
+    problems={"invalid": f"q: {QUERY_RULE}", "not_found": MISSING_PROJECT},
+)
+async def search(request: Request) -> Response:
+    """Search all documents.
+
+    Words are found in any form, whatever their case and accents, and identifiers as written and by
+    their parts. Documents that have all words in one section come first. Where too few have, those
+    without one of the words are found as well; a word that no document has is corrected, and
+    `fuzzy` says so.
+    """
+    # Imported here, for the stemmer takes memory that a service without searches does not need.
+    from service.search.find import SETTINGS, Filters, find, read_page
+    from service.search.query import parse_query
+    from service.search.results import read_results
+
+    wanted = _read_request(request)
+    query = parse_query(wanted.text, as_you_type=wanted.as_you_type)
+    filters = Filters(*wanted.filters)
+    async with request.state["database"].transaction() as connection:
+        await connection.execute(SETTINGS)
+        result = await find(connection, query, filters)
+        if not result.documents:
+            await _refuse_missing(connection, filters)
+        found = await read_page(connection, result, filters, wanted.offset, wanted.limit)
+        results = await read_results(connection, result.query, found)
+    return _respond(request, wanted, result, results)
+
+
+def _read_request(request: Request) -> Wanted:
+    """Return what the request asks for; raise the Problem `invalid`."""
+    given = read_query_string(request)
+    problems: dict[str, list[str]] = {}
+    text = given.get("q", "")
+    if not 1 <= len(text) <= MAX_QUERY:
+        problems["q"] = [QUERY_RULE]
+    ids = {name: given.get(name) for name in ("project_id", "source_id")}
+    problems |= {
+        name: [NOT_A_UUID]
+        for name, value in ids.items()
+        if value is not None and not UUID_TEXT.fullmatch(value)
+    }
+    kind = given.get("kind")
+    if kind is not None and kind not in KINDS:
+        problems["kind"] = [KIND_RULE]
+    path = given.get("path")
+    if path is not None and len(path) > MAX_PATH:
+        problems["path"] = [PATH_RULE]
+    as_you_type = given.get("as_you_type", "false")
+    if as_you_type not in {"true", "false"}:
+        problems["as_you_type"] = [BOOLEAN_RULE]
+    limit = given.get("limit", str(DEFAULT_LIMIT))
+    if not OFFSET.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
+        problems["limit"] = [LIMIT_RULE]
+    offset = _read_cursor(given["cursor"]) if "cursor" in given else 0
+    if offset is None:
+        problems["cursor"] = [CURSOR_RULE]
+    if problems:
+        raise invalid(problems)
+    assert offset is not None
+    path = path.removeprefix("/") if path else None
+    filters = (ids["project_id"], ids["source_id"], kind, path or None)
+    return Wanted(text, filters, as_you_type == "true", int(limit), offset)
+
+
+def _read_cursor(cursor: str) -> int | None:
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
+    except ValueError:
+        return None
+    return int(text) if OFFSET.fullmatch(text) else None
+
+
+async def _refuse_missing(connection: Connection, filters: Filters) -> None:
+    """Raise the Problem `not_found` if the search is limited to what is not there."""
+    if filters.project_id:
+        await connection.fetch_row_or_404(
+            "select id from project where id = $1", filters.project_id, missing=MISSING_PROJECT
+        )
+    if filters.source_id:
+        await connection.fetch_row_or_404(
+            "select id from project_doc where id = $1", filters.source_id, missing=MISSING_SOURCE
+        )
+
+
+def _respond(
+    request: Request, wanted: Wanted, result: Result, results: list[dict[str, Any]]
+) -> Response:
+    end = wanted.offset + wanted.limit
+    headers: dict[str, str] = {}
+    if end < result.total:
+        headers["Link"] = f'<{_next_page(request, end)}>; rel="next"'
+    corrections = [{"from": word, "to": meant} for word, meant in result.corrections]
+    body = {
+        "query": wanted.text,
+        "total": {"value": result.total, "is_exact": result.is_exact},
+        "fuzzy": corrections or None,
+        "facets": {
+            "project": orjson.Fragment(result.projects),
+            "kind": orjson.Fragment(result.kinds),
+        },
+        "results": results,
+    }
+    return json_response(orjson.dumps(body), headers=headers)
+
+
+def _next_page(request: Request, offset: int) -> str:
+    cursor = base64.urlsafe_b64encode(str(offset).encode()).decode()
+    query = urlencode(read_query_string(request) | {"cursor": cursor})
+    return f"{reference_to(request.scope, request.scope['path'])}?{query}"

@@ -1,0 +1,299 @@
+"""The documents that match a query: found by PostgreSQL, and ranked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+
+from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
+from service.search.corrections import Correction, correct
+from service.search.query import all_terms, some_terms
+from service.search.ranking import Candidate, rank_documents
+
+if TYPE_CHECKING:
+    from service.database.database import Connection
+    from service.search.query import Query
+    from service.search.ranking import Found
+
+# Parts that are counted and grouped. Beyond them `total` is not exact.
+MAX_MATCHES: Final = 10_000
+
+# Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
+MAX_RANKED: Final = 100
+
+# With fewer documents that have all words in one section, those without one of them are found, too.
+ENOUGH: Final = 5
+
+# With this many documents or fewer, words that no document has are corrected.
+NEXT_TO_NOTHING: Final = 2
+
+# For the statements of a search. The index on words has the answer, however small the table is;
+# to plan or compile a statement takes longer than to run it.
+SETTINGS: Final[LiteralString] = """
+    set local enable_seqscan = off;
+    set local jit = off;
+    set local plan_cache_mode = force_generic_plan
+    """
+
+OF_PROJECT: Final[LiteralString] = (
+    "project_doc_id in (select id from project_doc where project_id = $2)"
+)
+OF_PATH: Final[LiteralString] = """
+    exists (
+        select from document
+        where document.id = document_part.document_id and starts_with(file_path, $5)
+    )
+    """
+# Each of $6 is a sequence of tokens, which lexemes cannot say.
+OF_SEQUENCES: Final[LiteralString] = (
+    "(select bool_and(strpos(tokens, sequence) > 0) from unnest($6::text[]) as each (sequence))"
+)
+
+SUMMARY: Final[LiteralString] = """
+    found as materialized (select distinct document_id, project_doc_id, kind from matching),
+    by_project as (
+        select project.id, project.name, count(*) as count
+        from found
+        join project_doc on project_doc.id = found.project_doc_id
+        join project on project.id = project_doc.project_id
+        group by project.id
+    )
+    select
+        (select count(*) from matching) as parts,
+        (select count(*) from found) as documents,
+        (
+            select coalesce(json_agg(by_project order by count desc, name), '[]') from by_project
+        ) as projects,
+        (
+            select coalesce(json_agg(by_kind order by count desc, value), '[]')
+            from (select kind as value, count(*) as count from found group by kind) as by_kind
+        ) as kinds
+    """
+
+
+class Filters(NamedTuple):
+    """What a search is limited to; `path` is a prefix."""
+
+    project_id: str | None
+    source_id: str | None
+    kind: str | None
+    path: str | None
+
+    def condition(self, *, has_sequences: bool) -> LiteralString:
+        """Return the condition on a document_part. Each parameter is in it, used or not."""
+        return (
+            "vector @@ $1::tsquery and "
+            + (OF_PROJECT if self.project_id else "$2::uuid is null")
+            + " and "
+            + ("project_doc_id = $3" if self.source_id else "$3::uuid is null")
+            + " and "
+            + ("kind = $4" if self.kind else "$4::text is null")
+            + " and "
+            + (OF_PATH if self.path else "$5::text is null")
+            + " and "
+            + (OF_SEQUENCES if has_sequences else "$6::text[] is null")
+        )
+
+
+class Result(NamedTuple):
+    """What a query found.
+
+    `query` is the corrected one. `documents` counts those that match and `parts` their parts, up to
+    MAX_MATCHES; `projects` and `kinds` are the facets as JSON. `ranked` has the documents whose
+    rank was computed, best first.
+    """
+
+    query: Query
+    corrections: list[Correction]
+    tsquery: str
+    parts: int
+    documents: int
+    projects: str
+    kinds: str
+    ranked: list[Found]
+
+    @property
+    def full(self) -> int:
+        """The number of documents that have all terms in one section."""
+        return sum(found.has_all for found in self.ranked)
+
+    @property
+    def is_ranked_whole(self) -> bool:
+        """Whether the rank of all documents that match was computed."""
+        return self.parts <= MAX_RANKED
+
+    @property
+    def total(self) -> int:
+        """The number of documents that match."""
+        return len(self.ranked) if self.is_ranked_whole else self.documents
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `total` is exact.
+
+        Sections without the words that the query excludes are only known of ranked documents.
+        """
+        return self.is_ranked_whole or (
+            self.parts < MAX_MATCHES
+            and not any(each.excluded for each in self.query.alternatives)
+            and not (len(self.query.alternatives) > 1 and any(t.required for t in self.query.terms))
+        )
+
+
+async def find(connection: Connection, query: Query, filters: Filters) -> Result:
+    """Return what the query found.
+
+    While that is too little, its words are corrected, and then one word after the other may lack.
+    The transaction of the connection needs SETTINGS.
+    """
+    if not query.alternatives:
+        return Result(query, [], "", 0, 0, "[]", "[]", [])
+    result = await _run(connection, query, filters, lacking=0)
+    corrections: list[Correction] = []
+    if result.documents <= NEXT_TO_NOTHING:
+        query, corrections = await correct(connection, query)
+        if corrections:
+            result = await _run(connection, query, filters, lacking=0)
+    terms = max(len(each.terms) for each in query.alternatives)
+    for lacking in range(1, terms // 2 + 1):
+        # Of two words one may lack only where no document has both.
+        if terms == 2:
+            is_enough = result.documents > 0
+        else:
+            is_enough = (result.full if lacking == 1 else result.documents) >= ENOUGH
+        if is_enough:
+            break
+        result = await _run(connection, query, filters, lacking=lacking)
+    return result._replace(corrections=corrections)
+
+
+def _sequences(query: Query) -> list[str] | None:
+    """Return what the tokens of each match must have; None where that depends on the alternative.
+
+    The rank of a part looks for these sequences, too.
+    """
+    if len(query.alternatives) > 1:
+        return None
+    return [term.required for term in query.terms if term.required] or None
+
+
+async def _run(connection: Connection, query: Query, filters: Filters, *, lacking: int) -> Result:
+    sequences = None if lacking else _sequences(query)
+    tsquery = some_terms(query, lacking) if lacking else all_terms(query)
+    condition = filters.condition(has_sequences=sequences is not None)
+    arguments = (tsquery, *filters, sequences)
+    summary = await connection.fetch_row(
+        f"""
+        with matching as materialized (
+            select document_id, project_doc_id, kind
+            from document_part
+            where {condition}
+            limit $7
+        ),
+        {SUMMARY}
+        """,
+        *arguments,
+        MAX_MATCHES,
+    )
+    assert summary is not None
+    if summary["parts"] <= MAX_RANKED:
+        rows = await connection.fetch(
+            f"select document_id, number, tokens, headings from document_part where {condition}",
+            *arguments,
+        )
+    else:
+        rank_first = (
+            (
+                all_terms(query),
+                some_terms(query, lacking, IN_HEADING),
+                some_terms(query, lacking, IN_HEADING, OFTEN),
+            )
+            if lacking
+            else (
+                all_terms(query, IN_TITLE),
+                all_terms(query, IN_HEADING),
+                all_terms(query, IN_HEADING, OFTEN),
+            )
+        )
+        rows = await connection.fetch(_tiered(condition), *arguments, MAX_RANKED, *rank_first)
+    ranked = rank_documents(query, [Candidate(*row) for row in rows])
+    return Result(
+        query,
+        [],
+        tsquery,
+        summary["parts"],
+        summary["documents"],
+        summary["projects"],
+        summary["kinds"],
+        ranked,
+    )
+
+
+def _tiered(condition: LiteralString) -> LiteralString:
+    """Return the statement for $7 parts: first those of $8, then of $9, of $10, and others."""
+
+    def of_tier(tier: LiteralString, more: LiteralString) -> LiteralString:
+        return f"""
+            (
+                select document_id, number, {tier} as tier
+                from document_part
+                where {condition} {more}
+                limit $7
+            )
+            """
+
+    return f"""
+        select document_id, number, tokens, headings
+        from (
+            select document_id, number
+            from (
+                {of_tier("1", "and vector @@ $8::tsquery")}
+                union all {of_tier("2", "and vector @@ $9::tsquery")}
+                union all {of_tier("3", "and vector @@ $10::tsquery")}
+                union all {of_tier("4", "")}
+            ) as tiered
+            group by document_id, number
+            order by min(tier), document_id, number
+            limit $7
+        ) as candidate
+        join document_part using (document_id, number)
+        """
+
+
+async def read_page(
+    connection: Connection, result: Result, filters: Filters, offset: int, limit: int
+) -> list[Found]:
+    """Return the documents of the page."""
+    ranked = result.ranked
+    documents = ranked[offset : offset + limit]
+    missing = limit - len(documents)
+    if not missing or result.is_ranked_whole:
+        return documents
+    sequences = _sequences(result.query)
+    condition = filters.condition(has_sequences=sequences is not None)
+    rows = await connection.fetch(
+        f"""
+        with further as (
+            select distinct document_id
+            from (
+                select document_id from document_part where {condition} limit $7
+            ) as matching
+            where document_id <> all($8::uuid[])
+            order by document_id
+            offset $9
+            limit $10
+        )
+        select document_id, number, tokens, headings
+        from further
+        join document_part using (document_id)
+        where {condition}
+        """,
+        result.tsquery,
+        *filters,
+        sequences,
+        MAX_MATCHES,
+        [found.document_id for found in ranked],
+        max(0, offset - len(ranked)),
+        missing,
+    )
+    further = rank_documents(result.query, [Candidate(*row) for row in rows])
+    return [*documents, *sorted(further, key=lambda found: found.document_id.bytes)]

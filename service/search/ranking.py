@@ -1,0 +1,82 @@
+"""The order of the documents that a search found, from the ranks of their parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from service.search.rank import rank_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from service.search.query import Query
+
+# Sections of a document that a result shows, if their scores are at least such a share of the best.
+SECTIONS_SHOWN: Final = 3
+SHARE_SHOWN: Final = 0.2
+
+
+class Candidate(NamedTuple):
+    """A part that matches by its lexemes: see documents/parts.py."""
+
+    document_id: UUID
+    number: int
+    tokens: str
+    headings: Sequence[str]
+
+
+class Place(NamedTuple):
+    """A section: the line of a part."""
+
+    number: int
+    line: int
+
+
+class Found(NamedTuple):
+    """A document, and its best sections, best first.
+
+    `has_all` says that one of them, with the headings above it, has all terms of the query.
+    """
+
+    document_id: UUID
+    has_all: bool
+    matched: float
+    score: float
+    sections: list[Place]
+
+
+def rank_documents(query: Query, candidates: Iterable[Candidate]) -> list[Found]:
+    """Return the documents of the candidates that match, best first; the order is total."""
+    documents: dict[UUID, list[Candidate]] = {}
+    for candidate in candidates:
+        documents.setdefault(candidate.document_id, []).append(candidate)
+    ranked = [
+        found
+        for document_id, parts in documents.items()
+        if (found := _rank(query, document_id, parts)) is not None
+    ]
+    ranked.sort(key=lambda each: (-each.matched, -each.score, each.document_id.bytes))
+    return ranked
+
+
+def _rank(query: Query, document_id: UUID, parts: Sequence[Candidate]) -> Found | None:
+    ranks = [(rank_part(query, part.tokens), part) for part in parts]
+    sections = sorted(
+        (-section.matched, -section.score, part.number, section.line, part)
+        for rank, part in ranks
+        for section in rank.sections
+    )
+    if not sections:
+        return None
+    matched, best = -sections[0][0], -sections[0][1]
+    shown: dict[str, Place] = {}
+    for _, score, number, line, part in sections:
+        if len(shown) == SECTIONS_SHOWN or -score < SHARE_SHOWN * best:
+            break
+        # Pieces of one long section, of which the best is shown.
+        heading = part.headings[line]
+        shown.setdefault(heading or f"{number} {line}", Place(number, line))
+    score = max(rank.score for rank, _ in ranks if rank.matched == matched)
+    has_all = any(rank.has_all for rank, _ in ranks)
+    return Found(document_id, has_all, matched, score, [*shown.values()])

@@ -1,0 +1,37 @@
+"""The parameters of a request's query string, decoded strictly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+
+from service.characters import UNSTORABLE
+from service.web.bodies import invalid
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+NOT_UTF8: Final = "is not UTF-8, or has NUL."
+
+
+def read_query_string(request: Request[Any]) -> dict[str, str]:
+    """Return the parameters by name; of several with one name the last.
+
+    Raises the Problem `invalid` for a parameter that is not UTF-8, for which Starlette's
+    query_params has U+FFFD, and for NUL, which PostgreSQL refuses.
+    """
+    values: dict[str, str] = {}
+    problems: dict[str, list[str]] = {}
+    for field in request.scope["query_string"].replace(b"+", b" ").split(b"&"):
+        name, _, value = field.partition(b"=")
+        key = unquote_to_bytes(name).decode(errors="replace")
+        try:
+            values[key] = unquote_to_bytes(value).decode()
+        except UnicodeDecodeError:
+            problems[key] = [NOT_UTF8]
+        else:
+            if UNSTORABLE.search(values[key]):
+                problems[key] = [NOT_UTF8]
+    if problems:
+        raise invalid(problems)
+    return values

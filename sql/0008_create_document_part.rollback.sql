@@ -1,0 +1,8 @@
+-- Undo 0008_create_document_part.sql. The extension may be used by others.
+drop trigger document_parts_deleted on document;
+drop function delete_document_parts();
+drop table vocabulary;
+drop table document_part;
+
+-- Else a sync after the next migration would take the documents without parts for read.
+update project_doc set reader_version = null, tree_id = null;

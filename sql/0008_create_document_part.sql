@@ -7,7 +7,7 @@ create extension if not exists pg_trgm;
 create table document_part (
     document_id uuid not null,
     -- From 0. A part has whole sections, about 16,000 characters of them.
-    number integer not null,
+    number bigint not null,
     project_doc_id uuid not null,
     -- Such as prd, story, gate: service/documents/kinds.py.
     kind text not null,
@@ -21,7 +21,7 @@ create table document_part (
     -- Of each line of tokens: the path to its heading, as numbers in doc_metadata's headings, and
     -- where its text ends in body, in characters.
     headings text[] not null,
-    ends integer[] not null,
+    ends bigint[] not null,
     primary key (document_id, number)
 );
 

@@ -7,10 +7,12 @@ request. Importing this module loads the stemmer: see words.py.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from service.documents.words import join_tokens, lexemes_of, stems_of, tokenize
+from service.documents.words import join_tokens, lexemes_of, stems_of, tokenize, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +32,14 @@ OFTEN: Final = "+"
 
 # Between the fields of a line of tokens.
 FIELD: Final = "\t"
+
+# The prefix of the tokens of a name that begins a line as what the line explains: in a list of
+# requirements or settings, in the first column of a table.
+DEFINED: Final = "="
+DEFINITION: Final = re.compile(
+    r"^[^\w\n/]*([\w./@-]*\w)[`*\"']*[ \t]{0,2}(?::|\||[\u2014\u2013-][ \t])", re.MULTILINE
+)
+MAX_DEFINITIONS: Final = 200  # of a section
 
 
 class Part(NamedTuple):
@@ -70,21 +80,33 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
             start += 1
             chunks = text.split()
             counts.update(chunks)
+            tokens = join_tokens(chunks) + _definitions(text)
             if heading is None:
-                lines.append(f" {FIELD} {FIELD}{join_tokens(chunks)}")
+                lines.append(f" {FIELD} {FIELD}{tokens}")
                 paths.append("")
             else:
                 counts.update(own_chunks[heading])
                 headings_here += own_chunks[heading]
                 own = own_tokens[heading]
                 parents = "".join([own_tokens[each] for each in above[heading]]) or " "
-                lines.append(f"{own}{FIELD}{parents}{FIELD}{join_tokens(chunks)}")
+                lines.append(f"{own}{FIELD}{parents}{FIELD}{tokens}")
                 paths.append(" ".join(map(str, [*above[heading], heading])))
             texts.append(text)
             ends.append(ends[-1] + len(text))
         vector = _vector(counts, title, headings_here)
         parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends))
     return parts
+
+
+def _definitions(text: str) -> str:
+    """Return the tokens of the compounds that lines of a text explain."""
+    return "".join(
+        [
+            f"{DEFINED}{tokens_of(name)} "
+            for name in islice(DEFINITION.findall(text), MAX_DEFINITIONS)
+            if not name.isalpha() and not name.isdigit()
+        ]
+    )
 
 
 def _headings_above(levels: Sequence[int]) -> list[list[int]]:

@@ -33,20 +33,19 @@ def transpositions(form: str) -> list[str]:
 
 
 def closest(form: str, words: Iterable[str]) -> list[str]:
-    """Return those of the words that `form` may have been meant for, the most similar first.
+    """Return those of the words that differ from `form` by the least errors, in their order.
 
-    These have the least errors: letters that are wrong, missing, too many or transposed.
+    Errors are letters that are wrong, missing, too many or transposed. If one of these words has
+    the same first letter, all others are left out: the first letter is rarely wrong.
     """
     allowed = 2 if len(form) >= TWO_ERRORS_FROM else 1
-    errors: list[tuple[int, bool, str]] = []
-    for word in words:
-        if abs(len(word) - len(form)) > allowed or word == form:
-            continue
-        count = count_errors(form, word)
-        if count <= allowed:
-            errors.append((count, word[0] != form[0], word))
-    errors.sort()
-    return [word for _, _, word in errors]
+    errors = [
+        (count_errors(form, word), word[0] != form[0], word)
+        for word in words
+        if abs(len(word) - len(form)) <= allowed and word != form
+    ]
+    least = min(errors, default=(allowed + 1, False, ""))[:2]
+    return [each[2] for each in errors if each[:2] == least and least[0] <= allowed]
 
 
 def count_errors(first: str, second: str) -> int:

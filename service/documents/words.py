@@ -30,15 +30,22 @@ MAX_REMEMBERED_CHUNK: Final = 64
 # Neither indexed nor required in a search, unless it is a phrase or a part of a compound.
 STOP_WORDS: Final = frozenset(
     """
-    a an and any are as at be been but by can could did do does for from had has have he her his how
-    i if in into is it its me my no not of on or our s she should so some such t than that the their
-    them then there these they this those to too us was we were what when where which who whom whose
-    why will with would you your
-    au aux avec c ce ces cette comment d dans de des du elle en est et etre il ils j je l la le les
-    leur leurs lui m mais me mes moi mon n ne nos notre nous on ont ou par pas pour qu que quel
-    quelle quelles quels qui sa sans se ses si son sont sur ta te tes toi ton tu un une vos votre
-    vous y
-    """.split()  # noqa: SIM905 - a list of 130 literals does not read better
+    a about after again all also am an and any are as at be because been before being both but by
+    can could did do does doing don during each either few for from further get gets got had happen happened happens has
+    have having he her here hers herself him himself his how i if in into is it its itself just let
+    many may me might more most much must my myself no nor not of off on once only or other our ours
+    out over own s same shall she should so some somebody someone something such t than that the
+    their theirs them themselves then there these they this those through to too under until up us
+    very was we were what whatever when where whether which while who whom whose why will with
+    would yes you your yours yourself
+    ai as au aucun aucune aussi autre autres aux avec avez avoir avons c car ce ceci cela celle
+    celles celui ces cet cette ceux chaque combien comme comment d dans de des donc dont du elle
+    elles en entre est et etaient etait etant ete etre eu faire fait faut font il ils j je l la le les leur
+    leurs lorsque lui m ma mais me mes meme memes moi moins mon n ne ni nos notre nous on ont ou par pas
+    peut peuvent plus pour pourquoi qu quand que quel quelle quelles quels qui quoi sa sans se sera
+    seront ses si sinon son sont sous sur ta te tes toi ton tous tout toute toutes tres tu un une
+    vers vos votre vous y
+    """.split()  # noqa: SIM905 - a list of so many literals does not read better
 )
 
 _CJK: Final = (
@@ -61,6 +68,9 @@ NOT_IN_WORD: Final = re.compile(r"[\W_]+")
 OTHER_LETTERS: Final = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "\u0131": "i", "ð": "d", "þ": "th"}
 )
+
+# The last letter of stems such as verifi and deliveri.
+LAST_I: Final = re.compile("(?:fi|[a-z]{3}veri)$")
 
 _english: Any = Stemmer("english", 0)  # pyright: ignore[reportUnknownVariableType]
 
@@ -101,7 +111,11 @@ def fold(text: str) -> str:
 
 def stem(form: str) -> str:
     """Return the stem of a word's form."""
-    return _english.stemWord(form) if form.isalpha() else form
+    if not form.isalpha():
+        return form
+    its_stem: str = _english.stemWord(form)
+    # The algorithm makes verifi of verify and verif of verification, deliveri of delivery.
+    return its_stem[:-1] if LAST_I.search(its_stem) else its_stem
 
 
 def read_words(text: str) -> Iterator[Word]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import islice, product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.vocabulary import closest, is_correctable, transpositions
-from service.search.query import corrected, replace_terms, word_term
+from service.documents.words import STOP_WORDS
+from service.search.query import all_terms, corrected, replace_terms, word_term
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from service.database.database import Connection
     from service.search.query import Query, Term
 
 # Words of the vocabulary that are compared with a misspelt one.
 MAX_SIMILAR: Final = 100
+
+# Words that a misspelt one may be meant for, and choices of one for each: of these the choice is
+# made whose words occur together most.
+MAX_MEANT: Final = 3
+MAX_CHOICES: Final = 27
 
 # Parts that are counted of a word: more do not make it a likelier correction.
 MAX_COUNTED: Final = 100
@@ -32,36 +39,55 @@ async def correct(connection: Connection, query: Query) -> tuple[Query, list[Cor
 
     Returns the corrections, too.
     """
+    terms = [term for term in query.terms if term.forms]
+    counts = dict(zip(terms, await _count(connection, terms), strict=True))
     # A compound that no document has may have a misspelt part.
-    counts = await _count(connection, [term for term in query.terms if term.forms])
     parts = {
-        term: [word_term(form) for form in term.forms]
+        term: [word_term(form) for form in term.forms if form not in STOP_WORDS]
         for term, count in counts.items()
         if not count and len(term.forms) > 1
     }
-    words = [term for term in counts if len(term.forms) == 1]
-    counts |= await _count(connection, [word for each in parts.values() for word in each])
-    words += [word for each in parts.values() for word in each]
-    meant: dict[Term, Term] = {}
-    corrections: list[Correction] = []
-    for word in words:
-        form = word.forms[0]
-        if not counts[word] and is_correctable(form):
-            similar = await _most_similar(connection, form)
-            if similar is not None:
-                meant[word] = corrected(word, similar)
-                corrections.append(Correction(form, similar))
-    replaced = {term: [term] for term in meant} | parts
-    terms = {
-        term: [meant.get(each, each) for each in terms]
-        for term, terms in replaced.items()
-        if any(each in meant for each in terms)
+    words = [term for term, count in counts.items() if not count and len(term.forms) == 1]
+    of_parts = [word for each in parts.values() for word in each]
+    counts = dict(zip(of_parts, await _count(connection, of_parts), strict=True))
+    words += [word for word, count in counts.items() if not count]
+    options: dict[Term, list[str]] = {}
+    for word in dict.fromkeys(words):
+        if is_correctable(word.forms[0]) and (similar := await _similar(connection, word.forms[0])):
+            options[word] = similar
+    choices = [
+        dict(zip(options, chosen, strict=True))
+        for chosen in islice(product(*options.values()), MAX_CHOICES)
+    ]
+    if not options:
+        return query, []
+    queries = [_replace(query, parts, choice) for choice in choices]
+    together = await _count_queries(connection, [all_terms(each) for each in queries])
+    best = max(range(len(choices)), key=together.__getitem__)
+    corrections = [Correction(word.forms[0], meant) for word, meant in choices[best].items()]
+    return queries[best], corrections
+
+
+def _replace(
+    query: Query, parts: Mapping[Term, Sequence[Term]], choice: Mapping[Term, str]
+) -> Query:
+    meant = {word: corrected(word, form) for word, form in choice.items()}
+    of_compounds = {
+        compound: [meant.get(word, word) for word in words]
+        for compound, words in parts.items()
+        if any(word in meant for word in words)
     }
-    return replace_terms(query, terms), corrections
+    return replace_terms(query, {word: [term] for word, term in meant.items()} | of_compounds)
 
 
-async def _count(connection: Connection, terms: Sequence[Term]) -> dict[Term, int]:
-    """Return how many parts have each term, up to MAX_COUNTED."""
+async def _count(connection: Connection, terms: Sequence[Term]) -> list[int]:
+    return await _count_queries(connection, [term.tsquery() for term in terms])
+
+
+async def _count_queries(connection: Connection, queries: Sequence[str]) -> list[int]:
+    """Return how many parts match each tsquery, up to MAX_COUNTED."""
+    if not queries:
+        return []
     rows = await connection.fetch(
         """
         select (
@@ -73,14 +99,17 @@ async def _count(connection: Connection, terms: Sequence[Term]) -> dict[Term, in
         from unnest($1::text[]) with ordinality as wanted (query, place)
         order by place
         """,
-        [term.tsquery() for term in terms],
+        queries,
         MAX_COUNTED,
     )
-    return {term: row["count"] for term, row in zip(terms, rows, strict=True)}
+    return [row["count"] for row in rows]
 
 
-async def _most_similar(connection: Connection, form: str) -> str | None:
-    """Return the word that documents have and that a misspelt one was meant for, or None."""
+async def _similar(connection: Connection, form: str) -> list[str]:
+    """Return up to MAX_MEANT words that documents have and a misspelt one may be meant for.
+
+    The most frequent one comes first.
+    """
     await connection.execute("set local pg_trgm.similarity_threshold = 0.2")
     rows = await connection.fetch(
         """
@@ -95,7 +124,7 @@ async def _most_similar(connection: Connection, form: str) -> str | None:
         MAX_SIMILAR,
     )
     # The vocabulary also has words of documents that are gone.
-    terms = [word_term(word) for word in closest(form, [row["word"] for row in rows])]
-    counts = await _count(connection, terms)
-    best = max(counts, key=counts.__getitem__, default=None)
-    return best.forms[0] if best and counts[best] else None
+    words = closest(form, [row["word"] for row in rows])
+    counts = await _count(connection, [word_term(word) for word in words])
+    found = sorted(zip(counts, words, strict=True), key=lambda each: -each[0])
+    return [word for count, word in found if count][:MAX_MEANT]

@@ -154,9 +154,9 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
         if corrections:
             result = await _run(connection, query, filters, lacking=0)
     terms = max(len(each.terms) for each in query.alternatives)
-    for lacking in range(1, terms // 2 + 1):
-        # Of two words one may lack only where no document has both.
-        if terms == 2:
+    for lacking in range(1, terms):
+        # Of two words one may lack, and of more than two words most, where nothing else is found.
+        if terms == 2 or lacking > terms // 2:
             is_enough = result.documents > 0
         else:
             is_enough = (result.full if lacking == 1 else result.documents) >= ENOUGH

@@ -25,6 +25,11 @@ MAX_ALTERNATIVES: Final = 8
 MAX_COMBINED: Final = 8
 
 QUOTES: Final = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02", '"'))
+# What a question asks for: `how long is a token valid` looks for no `long`.
+ASKED: Final = re.compile(
+    r"(?<!\S)how\s+(frequently|long|many|much|often)(?!\S)",
+    re.IGNORECASE,
+)
 CHUNK: Final = re.compile(r'(?P<minus>(?<!\S)-(?=["\w]))?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 
 # Characters of a run of Chinese, Japanese or Korean that is looked for as a whole. A longer one is
@@ -49,7 +54,6 @@ class Term(NamedTuple):
     loose: tuple[str, ...] = ()
     required: str = ""
     forms: tuple[str, ...] = ()  # of a word or of a compound's parts, which may be misspelt
-    weight: float = 1.0
 
     def tsquery(self, prefix: str = "") -> str:
         """Return the text of a tsquery; `prefix` is one of those of parts.py, for all lexemes."""
@@ -100,6 +104,7 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
     text = text.translate(QUOTES)
     if text.count('"') % 2:  # the last one quotes nothing
         text = " ".join(text.rsplit('"', 1))
+    asked = {question.start(1) for question in ASKED.finditer(text)}
     chunks = [*CHUNK.finditer(text)]
     groups: list[tuple[list[Term], list[Term], list[Term]]] = [([], [], [])]
     for number, chunk in enumerate(chunks):
@@ -115,7 +120,9 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
         else:
             is_last = number == len(chunks) - 1 and not text[-1:].isspace()
             for term in _words(word, is_prefix=as_you_type and is_last):
-                is_stop = len(term.forms) == 1 and term.forms[0] in STOP_WORDS
+                is_stop = chunk.start() in asked or (
+                    len(term.forms) == 1 and term.forms[0] in STOP_WORDS
+                )
                 (unimportant if is_stop else terms).append(term)
     alternatives = [
         Alternative(tuple(dict.fromkeys(terms))[:MAX_TERMS], tuple(dict.fromkeys(excluded)))
@@ -188,8 +195,9 @@ def _compound(unit: Unit, *, is_prefix: bool) -> Term:
         exact = " ".join([*before, pairs[-1].form])
         return Term(exact, (tuple(groups),), (f" {exact}",))
     ways = [tuple(groups)]
-    if all(len(part.form) > 2 and part.form.isalpha() for part in parts):
-        ways.append(tuple(_lexemes(part.form) for part in parts))
+    words = [part.form for part in parts if part.form not in STOP_WORDS]
+    if words and all(len(word) > 2 and word.isalpha() for word in words):
+        ways.append(tuple(_lexemes(word) for word in words))
     stems = [f"|{stem(pairs[0].form)} "] if len(pairs) == 1 else []
     forms = tuple(part.form for part in parts)
     return Term(exact, tuple(ways), (f" {exact} ",), (f" {loose} ", *stems), forms=forms)

@@ -1,6 +1,6 @@
-"""The order of what a search found: how well the sections of a part match a query.
+"""How well a part matches a query, by its sections.
 
-Scores have no unit. A document's score is that of its best section, with a share of the title's.
+Scores have no unit: they are only compared with those of the same query.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.parts import FIELD
+from service.documents.parts import DEFINED, FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from service.search.query import Alternative, Query, Term
 
-# What a term counts for where it is, as it was typed. By its stem it counts for LOOSE of that.
+# What a term counts for where it is, as it was typed; by its stem it counts for LOOSE of that.
 OWN_HEADING: Final = 3.0
 TITLE: Final = 1.4
 HEADING_ABOVE: Final = 1.2
@@ -29,36 +29,42 @@ LENGTH_SHARE: Final = 0.6
 TYPICAL_LENGTH: Final = 900  # characters of a section's tokens
 
 # For the words of a query side by side, and for a heading that has no others.
-SEQUENCE_IN_HEADING: Final = 2.0
+SEQUENCE_IN_HEADING: Final = 3.0
+HEADING_BEGINS_SO: Final = 1.5
 SEQUENCE_IN_TEXT: Final = 1.6
-# For all terms in the path and in the file's name.
-WHOLE_PATH: Final = 3.0
-WHOLE_NAME: Final = 6.0
 PAIR_IN_TEXT: Final = 0.5
 WHOLE_HEADING: Final = 2.0
 
-ROUNDING: Final = 1e-6
+# For a compound that a line of the text explains.
+DEFINITION: Final = 2.5
+
+# For all terms in the file's name, by the share that they are of it, and for the end of the path.
+WHOLE_NAME: Final = 7.0
+END_OF_PATH: Final = 7.0
 
 # A section with a share of the terms counts for this power of it.
-COVERAGE_POWER: Final = 2.0
+COVERAGE_POWER: Final = 3.0
+
+# A section that has all terms so close together comes before those that lack one.
+CLOSE: Final = 600  # characters of tokens
+MAX_PLACES: Final = 30  # of one term in one section, of which the closest are found
 
 
 class SectionRank(NamedTuple):
-    """How many terms a section or what is above it has, its score, and its line in the tokens."""
+    """A section's rank. `line` is its line in the tokens of its part.
 
-    matched: float
+    `has_all` says that it has all terms close together, or in the headings above it.
+    """
+
+    has_all: bool
     score: float
     line: int
 
 
 class PartRank(NamedTuple):
-    """The rank of a part's best section, and its sections that match, best first.
-
-    `has_all` says that the best one, with what is above it, has all terms.
-    """
+    """The rank of a part's best section, and its sections that match, best first."""
 
     has_all: bool
-    matched: float
     score: float
     sections: list[SectionRank]
 
@@ -66,8 +72,7 @@ class PartRank(NamedTuple):
 def rank_part(query: Query, tokens: str) -> PartRank:
     """Return the rank of a part by that alternative of the query which matches it best."""
     lines = tokens.split("\n")
-    ranks = [_rank(each, query.sequence, lines) for each in query.alternatives]
-    return max(ranks, key=lambda rank: (rank.has_all, rank.matched, rank.score))
+    return max(_rank(each, query.sequence, lines) for each in query.alternatives)
 
 
 def _rank(alternative: Alternative, sequence: str, lines: Sequence[str]) -> PartRank:
@@ -80,7 +85,7 @@ def _rank(alternative: Alternative, sequence: str, lines: Sequence[str]) -> Part
         for title_level, path_level in zip(in_title, in_path, strict=True)
     ]
     pairs = [*_pairs(terms)]
-    weights = [term.weight for term in terms]
+    is_several = len(terms) > 1 or " " in sequence
     sections: list[SectionRank] = []
     for number, line in enumerate(lines[1:], 1):
         if not any(_occurs(term, line) for term in terms):
@@ -88,65 +93,98 @@ def _rank(alternative: Alternative, sequence: str, lines: Sequence[str]) -> Part
         if any(_occurs(term, line) for term in alternative.excluded):
             continue
         own, above, text = line.split(FIELD)
-        score = 0.0
-        covered = matched = 0.0
         length = 1 - LENGTH_SHARE + LENGTH_SHARE * len(text) / TYPICAL_LENGTH
+        score = covered = 0.0
         own_hits = 0
-        for index, (term, weight) in enumerate(zip(terms, weights, strict=True)):
+        only_in_text: list[Term] = []
+        for term, outside in zip(terms, of_document, strict=True):
             own_level = _level(term, own)
             above_level = _level(term, above)
             frequency = _frequency(term, text)
-            here = (
+            own_hits += own_level > 0
+            if own_level:
+                covered += 1
+            elif above_level:
+                covered += 0.9 if not frequency else 1
+            elif frequency:
+                covered += 1
+                only_in_text.append(term)
+            elif outside:
+                covered += 0.8
+            else:
+                continue
+            if frequency and len(term.forms) > 1 and f"{DEFINED}{term.text}" in text:
+                score += DEFINITION
+            score += (
                 OWN_HEADING * own_level
                 + HEADING_ABOVE * above_level
                 + TEXT * frequency * (SATURATION + 1) / (frequency + SATURATION * length)
+                + outside
             )
-            own_hits += own_level > 0
-            if own_level or frequency:
-                covered += weight
-            elif above_level:
-                covered += 0.9 * weight
-            elif of_document[index]:
-                covered += 0.8 * weight
-            else:
-                continue
-            matched += weight
-            score += weight * (here + of_document[index])
         if own_hits:
-            words = own.count("|")
-            score += WHOLE_HEADING * own_hits / max(words, len(terms))
-        if len(terms) > 1 or sequence.count(" "):
+            score += WHOLE_HEADING * own_hits / max(own.count("|"), len(terms))
+        if is_several:
             if f" {sequence} " in own:
                 score += SEQUENCE_IN_HEADING
+                if own.startswith(f" {sequence} "):
+                    score += HEADING_BEGINS_SO
             if f" {sequence} " in text:
                 score += SEQUENCE_IN_TEXT
-            elif pairs:
+            else:
                 beside = sum(any(pair in text or pair in own for pair in two) for two in pairs)
                 score += PAIR_IN_TEXT * beside
-        score *= (covered / sum(weights)) ** COVERAGE_POWER
-        sections.append(SectionRank(matched, score, number))
+        score *= (covered / len(terms)) ** COVERAGE_POWER
+        has_all = covered > len(terms) - 0.5 and _are_close(only_in_text, text)
+        sections.append(SectionRank(has_all, score, number))
     if any(of_document) and not any(_occurs(term, lines[0]) for term in alternative.excluded):
-        matched = sum(w for w, level in zip(weights, of_document, strict=True) if level)
-        sections.append(SectionRank(matched, _rank_path(terms, path, name, of_document), 0))
-    sections.sort(key=lambda each: (-each.matched, -each.score, each.line))
-    best = sections[0].score if sections else 0.0
-    title_share = sum(level > 0 for level in in_title) / len(terms)
-    words = title.count("|")
-    whole = sum(level > 0 for level in in_title) / max(words, len(terms))
-    matched = sections[0].matched if sections else 0
-    has_all = matched >= sum(weights) - ROUNDING
-    return PartRank(has_all, matched, best + title_share**2 + whole, sections)
+        sections.append(
+            SectionRank(all(of_document), _rank_path(terms, path, name, of_document), 0)
+        )
+    sections.sort(key=lambda each: (-each.has_all, -each.score, each.line))
+    if not sections:
+        return PartRank(has_all=False, score=0, sections=[])
+    share = sum(level > 0 for level in in_title) / len(terms)
+    whole = sum(level > 0 for level in in_title) / max(title.count("|"), len(terms))
+    return PartRank(sections[0].has_all, sections[0].score + share**2 + whole, sections)
 
 
 def _rank_path(terms: Sequence[Term], path: str, name: str, of_document: Sequence[float]) -> float:
     """Return the score of the document itself: of its title and its path."""
     score = sum(of_document) * (sum(map(bool, of_document)) / len(terms)) ** COVERAGE_POWER
-    for text, weight in ((path, WHOLE_PATH), (name, WHOLE_NAME)):
-        hits = [term for term in terms if _level(term, text)]
-        if len(hits) == len(terms):
-            words = sum(max(1, term.exact[0].count("|")) for term in hits)
-            score += weight * min(1.0, words / max(1, text.count("|")))
+    whole = path.rstrip()
+    ends = (whole, whole.rpartition(" ")[0])  # with the suffix, and without it
+    for term in terms:
+        if len(term.forms) > 1 and any(end.endswith(term.loose[0].rstrip()) for end in ends):
+            score += END_OF_PATH
+    if all(_level(term, name) for term in terms):
+        words = sum(max(1, len(term.forms)) for term in terms)
+        score += WHOLE_NAME * min(1.0, words / max(1, len(name.split()) // 2))
     return score
+
+
+def _are_close(terms: Sequence[Term], text: str) -> bool:
+    """Return whether a text has all of the terms, which it has, close together."""
+    if len(terms) < 2 or len(text) <= CLOSE:
+        return True
+    places = sorted(
+        (place, number) for number, term in enumerate(terms) for place in _places(term, text)
+    )
+    last: dict[int, int] = {}
+    for place, number in places:
+        last[number] = place
+        if len(last) == len(terms) and place - min(last.values()) <= CLOSE:
+            return True
+    return False
+
+
+def _places(term: Term, text: str) -> Iterator[int]:
+    for sequence in (*term.exact, *term.loose):
+        place = text.find(sequence)
+        for _ in range(MAX_PLACES):
+            if place == -1:
+                break
+            yield place
+            place = text.find(sequence, place + 1)
 
 
 def _occurs(term: Term, line: str) -> bool:

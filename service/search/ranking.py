@@ -36,12 +36,11 @@ class Place(NamedTuple):
 class Found(NamedTuple):
     """A document, and its best sections, best first.
 
-    `has_all` says that one of them, with the headings above it, has all terms of the query.
+    `has_all` says that one of them has all terms of the query: see rank.py.
     """
 
     document_id: UUID
     has_all: bool
-    matched: float
     score: float
     sections: list[Place]
 
@@ -56,20 +55,20 @@ def rank_documents(query: Query, candidates: Iterable[Candidate]) -> list[Found]
         for document_id, parts in documents.items()
         if (found := _rank(query, document_id, parts)) is not None
     ]
-    ranked.sort(key=lambda each: (-each.matched, -each.score, each.document_id.bytes))
+    ranked.sort(key=lambda each: (-each.has_all, -each.score, each.document_id.bytes))
     return ranked
 
 
 def _rank(query: Query, document_id: UUID, parts: Sequence[Candidate]) -> Found | None:
     ranks = [(rank_part(query, part.tokens), part) for part in parts]
     sections = sorted(
-        (-section.matched, -section.score, part.number, section.line, part)
+        (-section.has_all, -section.score, part.number, section.line, part)
         for rank, part in ranks
         for section in rank.sections
     )
     if not sections:
         return None
-    matched, best = -sections[0][0], -sections[0][1]
+    has_all, best = bool(sections[0][0]), -sections[0][1]
     shown: dict[str, Place] = {}
     for _, score, number, line, part in sections:
         if len(shown) == SECTIONS_SHOWN or -score < SHARE_SHOWN * best:
@@ -77,6 +76,5 @@ def _rank(query: Query, document_id: UUID, parts: Sequence[Candidate]) -> Found 
         # Pieces of one long section, of which the best is shown.
         heading = part.headings[line]
         shown.setdefault(heading or f"{number} {line}", Place(number, line))
-    score = max(rank.score for rank, _ in ranks if rank.matched == matched)
-    has_all = any(rank.has_all for rank, _ in ranks)
-    return Found(document_id, has_all, matched, score, [*shown.values()])
+    score = max(rank.score for rank, _ in ranks if rank.has_all == has_all)
+    return Found(document_id, has_all, score, [*shown.values()])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # above each.
 SECTIONS: Final[LiteralString] = """
     with wanted as materialized (
-        select * from unnest($1::uuid[], $2::integer[], $3::integer[])
+        select * from unnest($1::uuid[], $2::bigint[], $3::bigint[])
             with ordinality as each (document_id, number, line, place)
     ),
     outline as materialized (
@@ -31,7 +31,7 @@ SECTIONS: Final[LiteralString] = """
     select place, wanted.document_id::text, line, title, file_path,
            outline.updated_at, kind, project_doc.id::text as source_id,
            project_doc.name as source, project.id::text as project_id, project.name as project,
-           substr(body, coalesce(ends[line], 0) + 1, ends[line + 1] - coalesce(ends[line], 0))
+           substr(body, coalesce(ends[line], 0)::integer + 1, (ends[line + 1] - coalesce(ends[line], 0))::integer)
                as text,
            (
                select coalesce(jsonb_agg(outline.headings -> number::integer order by step), '[]')

@@ -119,8 +119,8 @@ async def _write_parts(
         insert into document_part
             (document_id, number, project_doc_id, kind, vector, tokens, body, headings, ends)
         select document.id, number, $1, kind, vector::tsvector, tokens, body, headings::text[],
-               ends::integer[]
-        from unnest($2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
+               ends::bigint[]
+        from unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
                     $8::text[], $9::text[])
             as new (file_path, number, kind, vector, tokens, body, headings, ends)
         join document on document.project_doc_id = $1 and document.file_path = new.file_path

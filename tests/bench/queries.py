@@ -32,6 +32,7 @@ FREQUENT_PART: Final = 0.3
 WORD: Final = re.compile(r"[^\W_]+")
 ENGLISH_WORD: Final = re.compile("[a-z]{3,}")
 PLAIN_WORDS: Final = re.compile(r"\b[a-z]+(?: [a-z]+){2,}\b")
+FENCE: Final = re.compile("^```.*$", re.MULTILINE)
 IN_CODE: Final = re.compile("`([^`\n]+)`")
 HEADING: Final = re.compile("^#{1,4} (.+)$", re.MULTILINE)
 CHINESE: Final = re.compile("[\u4e00-\u9fff]{4,}")
@@ -62,7 +63,9 @@ class Statistics:
     def add(self, document: CorpusDocument) -> None:
         """Count a document."""
         self.documents += 1
-        self.frequencies.update(set(WORD.findall(document.text.lower())))
+        # The language of a fence is no text of the document.
+        text = FENCE.sub("```", document.text.lower())
+        self.frequencies.update(set(WORD.findall(text)))
         if document.is_chinese:
             self.chinese += CHINESE.findall(document.text)[:20]
         elif document.number % SAMPLED == 0:

@@ -160,8 +160,9 @@ def measure_queries(
                 seconds,
                 earlier[-1].first if earlier else 0,
             )
-            if not load.latencies:
-                raise BenchmarkError(f"{server.contender.name} does not respond to searches")
+            # An error comes fast: a load of nothing else would reach the goals.
+            if load.errors >= len(load.latencies):
+                raise BenchmarkError(f"{server.contender.name} responds with errors: {name}")
             earlier.append(load)
     return loads
 

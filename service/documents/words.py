@@ -31,20 +31,20 @@ MAX_REMEMBERED_CHUNK: Final = 64
 STOP_WORDS: Final = frozenset(
     """
     a about after again all also am an and any are as at be because been before being both but by
-    can could did do does doing don during each either few for from further get gets got had happen happened happens has
-    have having he her here hers herself him himself his how i if in into is it its itself just let
-    many may me might more most much must my myself no nor not of off on once only or other our ours
-    out over own s same shall she should so some somebody someone something such t than that the
-    their theirs them themselves then there these they this those through to too under until up us
-    very was we were what whatever when where whether which while who whom whose why will with
-    would yes you your yours yourself
+    can could did do does doing don during each either few for from further get gets got had
+    happen happened happens has have having he her here hers herself him himself his how i if in
+    into is it its itself just let many may me might more most much must my myself no nor not of
+    off on once only or other our ours out over own s same shall she should so some somebody
+    someone something such t than that the their theirs them themselves then there these they this
+    those through to too under until up us very was we were what whatever when where whether which
+    while who whom whose why will with would yes you your yours yourself
     ai as au aucun aucune aussi autre autres aux avec avez avoir avons c car ce ceci cela celle
     celles celui ces cet cette ceux chaque combien comme comment d dans de des donc dont du elle
-    elles en entre est et etaient etait etant ete etre eu faire fait faut font il ils j je l la le les leur
-    leurs lorsque lui m ma mais me mes meme memes moi moins mon n ne ni nos notre nous on ont ou par pas
-    peut peuvent plus pour pourquoi qu quand que quel quelle quelles quels qui quoi sa sans se sera
-    seront ses si sinon son sont sous sur ta te tes toi ton tous tout toute toutes tres tu un une
-    vers vos votre vous y
+    elles en entre est et etaient etait etant ete etre eu faire fait faut font il ils j je l la le
+    les leur leurs lorsque lui m ma mais me meme memes mes moi moins mon n ne ni nos notre nous on
+    ont ou par pas peut peuvent plus pour pourquoi qu quand que quel quelle quelles quels qui quoi
+    sa sans se sera seront ses si sinon son sont sous sur ta te tes toi ton tous tout toute toutes
+    tres tu un une vers vos votre vous y
     """.split()  # noqa: SIM905 - a list of so many literals does not read better
 )
 

@@ -31,8 +31,11 @@ SECTIONS: Final[LiteralString] = """
     select place, wanted.document_id::text, line, title, file_path,
            outline.updated_at, kind, project_doc.id::text as source_id,
            project_doc.name as source, project.id::text as project_id, project.name as project,
-           substr(body, coalesce(ends[line], 0)::integer + 1, (ends[line + 1] - coalesce(ends[line], 0))::integer)
-               as text,
+           substr(
+               body,
+               coalesce(ends[line], 0)::integer + 1,
+               (ends[line + 1] - coalesce(ends[line], 0))::integer
+           ) as text,
            (
                select coalesce(jsonb_agg(outline.headings -> number::integer order by step), '[]')
                from string_to_table(document_part.headings[line + 1], ' ')

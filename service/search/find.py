@@ -20,6 +20,10 @@ MAX_MATCHES: Final = 10_000
 # Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
 MAX_RANKED: Final = 100
 
+# Parts with the words of a phrase that are read for it first. To read 1,000 takes 20 ms, so all are
+# read only where too few of these have it.
+MAX_READ: Final = 1_000
+
 # With fewer documents that have all words in one section, those without one of them are found, too.
 ENOUGH: Final = 5
 
@@ -78,8 +82,8 @@ class Filters(NamedTuple):
     kind: str | None
     path: str | None
 
-    def condition(self, *, has_sequences: bool) -> LiteralString:
-        """Return the condition on a document_part. Each parameter is in it, used or not."""
+    def condition(self) -> LiteralString:
+        """Return the condition on the columns of a part; it has $1 to $5, used or not."""
         return (
             "vector @@ $1::tsquery and "
             + (OF_PROJECT if self.project_id else "$2::uuid is null")
@@ -89,22 +93,33 @@ class Filters(NamedTuple):
             + ("kind = $4" if self.kind else "$4::text is null")
             + " and "
             + (OF_PATH if self.path else "$5::text is null")
-            + " and "
-            + (OF_SEQUENCES if has_sequences else "$6::text[] is null")
         )
+
+    def read(self) -> LiteralString:
+        """Return the statement for the first $7 parts that have the words."""
+        return f"select * from document_part where {self.condition()} limit $7"
+
+    def matching(self, *, has_sequences: bool) -> LiteralString:
+        """Return the parts that match, of the first $7 that have the words: `from` and `where`."""
+        return f"""
+            from ({self.read()}) as document_part
+            where {OF_SEQUENCES if has_sequences else "$6::text[] is null"}
+            """
 
 
 class Result(NamedTuple):
     """What a query found.
 
-    `query` is the corrected one. `documents` counts those that match and `parts` their parts, up to
-    MAX_MATCHES; `projects` and `kinds` are the facets as JSON. `ranked` has the documents whose
-    rank was computed, best first.
+    `query` is the corrected one, and `arguments` are those of the statements. `documents` counts
+    those that match and `parts` their parts, of those that were read: of all, if `is_read_whole`.
+    `projects` and `kinds` are the facets as JSON. `ranked` has the documents whose rank was
+    computed, best first.
     """
 
     query: Query
     corrections: list[Correction]
-    tsquery: str
+    arguments: tuple[object, ...]
+    is_read_whole: bool
     parts: int
     documents: int
     projects: str
@@ -119,7 +134,7 @@ class Result(NamedTuple):
     @property
     def is_ranked_whole(self) -> bool:
         """Whether the rank of all documents that match was computed."""
-        return self.parts <= MAX_RANKED
+        return self.is_read_whole and self.parts <= MAX_RANKED
 
     @property
     def total(self) -> int:
@@ -128,14 +143,14 @@ class Result(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        """Whether `total` is exact.
-
-        Sections without the words that the query excludes are only known of ranked documents.
-        """
-        return self.is_ranked_whole or (
-            self.parts < MAX_MATCHES
-            and not any(each.excluded for each in self.query.alternatives)
-            and not (len(self.query.alternatives) > 1 and any(t.required for t in self.query.terms))
+        """Whether `total` is exact."""
+        if not self.is_read_whole:
+            return False
+        # What an alternative excludes, and its phrases, are only known of ranked documents.
+        alternatives = self.query.alternatives
+        return self.is_ranked_whole or not (
+            any(each.excluded for each in alternatives)
+            or (len(alternatives) > 1 and any(term.required for term in self.query.terms))
         )
 
 
@@ -146,7 +161,7 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
     The transaction of the connection needs SETTINGS.
     """
     if not query.alternatives:
-        return Result(query, [], "", 0, 0, "[]", "[]", [])
+        return Result(query, [], (), True, 0, 0, "[]", "[]", [])
     result = await _run(connection, query, filters, lacking=0)
     corrections: list[Correction] = []
     if result.documents <= NEXT_TO_NOTHING:
@@ -177,28 +192,42 @@ def _sequences(query: Query) -> list[str] | None:
 
 
 async def _run(connection: Connection, query: Query, filters: Filters, *, lacking: int) -> Result:
-    sequences = None if lacking else _sequences(query)
     tsquery = some_terms(query, lacking) if lacking else all_terms(query)
-    condition = filters.condition(has_sequences=sequences is not None)
-    arguments = (tsquery, *filters, sequences)
+    sequences = None if lacking else _sequences(query)
+    if sequences is None:
+        return await _run_within(connection, query, filters, tsquery, None, MAX_MATCHES, lacking)
+    result = await _run_within(connection, query, filters, tsquery, sequences, MAX_READ, 0)
+    if result.is_read_whole or result.documents >= ENOUGH:
+        return result
+    return await _run_within(connection, query, filters, tsquery, sequences, MAX_MATCHES, 0)
+
+
+async def _run_within(
+    connection: Connection,
+    query: Query,
+    filters: Filters,
+    tsquery: str,
+    sequences: list[str] | None,
+    most: int,
+    lacking: int,
+) -> Result:
+    """Return what a query finds in the first `most` parts that have the words."""
+    matching = filters.matching(has_sequences=sequences is not None)
+    arguments = (tsquery, *filters, sequences, most)
     summary = await connection.fetch_row(
         f"""
-        with matching as materialized (
-            select document_id, project_doc_id, kind
-            from document_part
-            where {condition}
-            limit $7
-        ),
-        {SUMMARY}
+        with matching as materialized (select document_id, project_doc_id, kind {matching}),
+        {SUMMARY},
+            (select count(*) from ({filters.read()}) as each) as read
         """,
         *arguments,
-        MAX_MATCHES,
     )
     assert summary is not None
-    if summary["parts"] <= MAX_RANKED:
+    if summary["parts"] <= MAX_RANKED or sequences is not None:
         rows = await connection.fetch(
-            f"select document_id, number, tokens, headings from document_part where {condition}",
+            f"select document_id, number, tokens, headings {matching} limit $8",
             *arguments,
+            MAX_RANKED,
         )
     else:
         rank_first = (
@@ -214,12 +243,15 @@ async def _run(connection: Connection, query: Query, filters: Filters, *, lackin
                 all_terms(query, IN_HEADING, OFTEN),
             )
         )
-        rows = await connection.fetch(_tiered(condition), *arguments, MAX_RANKED, *rank_first)
+        rows = await connection.fetch(
+            _tiered(filters.condition()), tsquery, *filters, MAX_RANKED, *rank_first
+        )
     ranked = rank_documents(query, [Candidate(*row) for row in rows])
     return Result(
         query,
         [],
-        tsquery,
+        arguments,
+        summary["read"] < most,
         summary["parts"],
         summary["documents"],
         summary["projects"],
@@ -229,7 +261,7 @@ async def _run(connection: Connection, query: Query, filters: Filters, *, lackin
 
 
 def _tiered(condition: LiteralString) -> LiteralString:
-    """Return the statement for $7 parts: first those of $8, then of $9, of $10, and others."""
+    """Return the statement for $6 parts: first those of $7, then of $8, of $9, and others."""
 
     def of_tier(tier: LiteralString, more: LiteralString) -> LiteralString:
         return f"""
@@ -237,7 +269,7 @@ def _tiered(condition: LiteralString) -> LiteralString:
                 select document_id, number, {tier} as tier
                 from document_part
                 where {condition} {more}
-                limit $7
+                limit $6
             )
             """
 
@@ -246,14 +278,14 @@ def _tiered(condition: LiteralString) -> LiteralString:
         from (
             select document_id, number
             from (
-                {of_tier("1", "and vector @@ $8::tsquery")}
-                union all {of_tier("2", "and vector @@ $9::tsquery")}
-                union all {of_tier("3", "and vector @@ $10::tsquery")}
+                {of_tier("1", "and vector @@ $7::tsquery")}
+                union all {of_tier("2", "and vector @@ $8::tsquery")}
+                union all {of_tier("3", "and vector @@ $9::tsquery")}
                 union all {of_tier("4", "")}
             ) as tiered
             group by document_id, number
             order by min(tier), document_id, number
-            limit $7
+            limit $6
         ) as candidate
         join document_part using (document_id, number)
         """
@@ -268,29 +300,20 @@ async def read_page(
     missing = limit - len(documents)
     if not missing or result.is_ranked_whole:
         return documents
-    sequences = _sequences(result.query)
-    condition = filters.condition(has_sequences=sequences is not None)
+    matching = filters.matching(has_sequences=result.arguments[5] is not None)
     rows = await connection.fetch(
         f"""
         with further as (
             select distinct document_id
-            from (
-                select document_id from document_part where {condition} limit $7
-            ) as matching
-            where document_id <> all($8::uuid[])
+            {matching} and document_id <> all($8::uuid[])
             order by document_id
             offset $9
             limit $10
         )
         select document_id, number, tokens, headings
-        from further
-        join document_part using (document_id)
-        where {condition}
+        {matching} and document_id in (select document_id from further)
         """,
-        result.tsquery,
-        *filters,
-        sequences,
-        MAX_MATCHES,
+        *result.arguments,
         [found.document_id for found in ranked],
         max(0, offset - len(ranked)),
         missing,

@@ -5,13 +5,14 @@ Scores have no unit: they are only compared with those of the same query.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from bisect import bisect_right
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import DEFINED, FIELD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from service.search.query import Alternative, Query, Term
 
@@ -71,28 +72,26 @@ class PartRank(NamedTuple):
 
 def rank_part(query: Query, tokens: str) -> PartRank:
     """Return the rank of a part by that alternative of the query which matches it best."""
-    lines = tokens.split("\n")
-    return max(_rank(each, query.sequence, lines) for each in query.alternatives)
+    return max(_rank(each, query.sequence, tokens) for each in query.alternatives)
 
 
-def _rank(alternative: Alternative, sequence: str, lines: Sequence[str]) -> PartRank:
+def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
     terms = alternative.terms
+    lines = tokens.split("\n")
     title, path, name = lines[0].split(FIELD)
     in_title = [_level(term, title) for term in terms]
-    in_path = [_level(term, path) for term in terms]
     of_document = [
-        TITLE * title_level + PATH * path_level
-        for title_level, path_level in zip(in_title, in_path, strict=True)
+        TITLE * title_level + PATH * _level(term, path)
+        for term, title_level in zip(terms, in_title, strict=True)
     ]
     pairs = [*_pairs(terms)]
-    is_several = len(terms) > 1 or " " in sequence
+    spaced = f" {sequence} " if len(terms) > 1 or " " in sequence else ""
+    excluded = _lines_with(alternative.excluded, tokens, lines) if alternative.excluded else ()
     sections: list[SectionRank] = []
-    for number, line in enumerate(lines[1:], 1):
-        if not any(_occurs(term, line) for term in terms):
+    for number in sorted(_lines_with(terms, tokens, lines)):
+        if number == 0 or number in excluded:
             continue
-        if any(_occurs(term, line) for term in alternative.excluded):
-            continue
-        own, above, text = line.split(FIELD)
+        own, above, text = lines[number].split(FIELD)
         length = 1 - LENGTH_SHARE + LENGTH_SHARE * len(text) / TYPICAL_LENGTH
         score = covered = 0.0
         own_hits = 0
@@ -101,11 +100,11 @@ def _rank(alternative: Alternative, sequence: str, lines: Sequence[str]) -> Part
             own_level = _level(term, own)
             above_level = _level(term, above)
             frequency = _frequency(term, text)
-            own_hits += own_level > 0
             if own_level:
+                own_hits += 1
                 covered += 1
             elif above_level:
-                covered += 0.9 if not frequency else 1
+                covered += 1 if frequency else 0.9
             elif frequency:
                 covered += 1
                 only_in_text.append(term)
@@ -113,30 +112,26 @@ def _rank(alternative: Alternative, sequence: str, lines: Sequence[str]) -> Part
                 covered += 0.8
             else:
                 continue
-            if frequency and len(term.forms) > 1 and f"{DEFINED}{term.text}" in text:
-                score += DEFINITION
-            score += (
-                OWN_HEADING * own_level
-                + HEADING_ABOVE * above_level
-                + TEXT * frequency * (SATURATION + 1) / (frequency + SATURATION * length)
-                + outside
-            )
+            if frequency:
+                score += TEXT * frequency * (SATURATION + 1) / (frequency + SATURATION * length)
+                if len(term.forms) > 1 and f"{DEFINED}{term.text}" in text:
+                    score += DEFINITION
+            score += OWN_HEADING * own_level + HEADING_ABOVE * above_level + outside
         if own_hits:
             score += WHOLE_HEADING * own_hits / max(own.count("|"), len(terms))
-        if is_several:
-            if f" {sequence} " in own:
-                score += SEQUENCE_IN_HEADING
-                if own.startswith(f" {sequence} "):
-                    score += HEADING_BEGINS_SO
-            if f" {sequence} " in text:
+        if spaced:
+            if spaced in own:
+                score += SEQUENCE_IN_HEADING + HEADING_BEGINS_SO * own.startswith(spaced)
+            if spaced in text:
                 score += SEQUENCE_IN_TEXT
             else:
-                beside = sum(any(pair in text or pair in own for pair in two) for two in pairs)
-                score += PAIR_IN_TEXT * beside
+                for exact, loose in pairs:
+                    if exact in text or loose in text or exact in own or loose in own:
+                        score += PAIR_IN_TEXT
         score *= (covered / len(terms)) ** COVERAGE_POWER
         has_all = covered > len(terms) - 0.5 and _are_close(only_in_text, text)
         sections.append(SectionRank(has_all, score, number))
-    if any(of_document) and not any(_occurs(term, lines[0]) for term in alternative.excluded):
+    if any(of_document) and 0 not in excluded:
         sections.append(
             SectionRank(all(of_document), _rank_path(terms, path, name, of_document), 0)
         )
@@ -187,28 +182,41 @@ def _places(term: Term, text: str) -> Iterator[int]:
             place = text.find(sequence, place + 1)
 
 
-def _occurs(term: Term, line: str) -> bool:
-    return any(sequence in line for sequence in term.exact) or any(
-        sequence in line for sequence in term.loose
-    )
+def _lines_with(terms: Iterable[Term], tokens: str, lines: Sequence[str]) -> set[int]:
+    """Return the numbers of the lines that have any of the terms."""
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    found: set[int] = set()
+    for term in terms:
+        for sequence in (*term.exact, *term.loose):
+            place = tokens.find(sequence)
+            while place != -1:
+                line = bisect_right(starts, place) - 1
+                found.add(line)
+                place = tokens.find(sequence, starts[line + 1])
+    return found
 
 
 def _level(term: Term, text: str) -> float:
-    if len(text) < 2:
-        return 0.0
-    if any(sequence in text for sequence in term.exact):
-        return 1.0
-    return LOOSE if any(sequence in text for sequence in term.loose) else 0.0
+    for sequence in term.exact:
+        if sequence in text:
+            return 1.0
+    for sequence in term.loose:
+        if sequence in text:
+            return LOOSE
+    return 0.0
 
 
 def _frequency(term: Term, text: str) -> float:
-    exact = sum(text.count(sequence) for sequence in term.exact)
-    loose = sum(text.count(sequence) for sequence in term.loose)
+    exact = loose = 0
+    for sequence in term.exact:
+        exact += text.count(sequence)
+    for sequence in term.loose:
+        loose += text.count(sequence)
     # A word that is its own stem is counted by both.
-    return exact + LOOSE * max(0, loose - exact)
+    return exact + LOOSE * (loose - exact) if loose > exact else exact
 
 
-def _pairs(terms: Sequence[Term]) -> Iterator[tuple[str, ...]]:
+def _pairs(terms: Sequence[Term]) -> Iterator[tuple[str, str]]:
     for first, second in pairwise(terms):
         if len(first.forms) == len(second.forms) == 1:
             form = second.forms[0]

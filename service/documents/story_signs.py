@@ -1,0 +1,143 @@
+"""Whether a Markdown document is a story of the BMAD Method, by its name and its sections.
+
+Stories are in English, French, Chinese, Spanish, Portuguese and Korean.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+LABELLED_TEXT = 20_000  # characters in which a story's labels are looked for
+STATUS_LINES = 6_000
+ENOUGH_SIGNS = 3
+MAX_SIGN = 60  # characters of a heading that names a section
+
+# "1.1", "1-2a", "01", "E12-S04", "AP-4.4", "US-001", "story-1.1", "spec-1-2", "epic-1.story-10".
+ID_NAME: Final = re.compile(r"(?:(?:spec|story|us|epic|[a-z]{1,3})[-_. ]?)?\d", re.IGNORECASE)
+FULL_ID_NAME: Final = re.compile(rf"{ID_NAME.pattern}+[a-z]?[.-]\d", re.IGNORECASE)
+
+_STORY = "story|histoire|récit|historia|história|us(?=[- ]?\\d)"
+STORY_HEADING: Final = re.compile(
+    rf"\W*(?:epic\b.{{0,60}}?\b|user\s+)?(?:{_STORY})(?![a-z])|\W*(?:用户)?故事|\W*스토리|\W*ストーリー"
+    r"|\W*(?:[a-z]{1,3}-?)?\d+[.-]\d+",
+    re.IGNORECASE,
+)
+EPIC_HEADING: Final = re.compile(
+    r"\W*(?:epic|épique|史诗|에픽|エピック)\s*[-#]?\s*(?:[a-z]{0,4}-?)?\d+(?:[.-]\d+)*[a-z]?"
+    r"\s*(?:[:\uff1a\u2014\u2013|(\u00b7.]|-\s|$)",
+    re.IGNORECASE,
+)
+STORY_WORD: Final = re.compile(rf"\b(?:{_STORY})(?![a-z])|故事|스토리|ストーリー", re.IGNORECASE)
+
+# Documents beside a story that are named after it. "review", "audit" and "context" inside a name
+# occur in stories.
+COMPANION: Final = re.compile(
+    r"(?:atdd|validation|tech-spec|epic|completion|retro|sprint)(?:[-_. ].*)?"
+    r"|.*[-_. ](?:summary|report|findings|notes|decision|retrospective|checklist|code-review"
+    r"|handoff|test-plan)(?:[-_. ]\d[\d-]*)?|.*\.context",
+    re.IGNORECASE,
+)
+CAPITALS_AT_END: Final = re.compile(r".*[a-z].*[-_. ](?:[A-Z]{5,}|[A-Z]{2,}(?:[-_][A-Z]{2,})+)")
+
+# Each kind of section counts once.
+_SIGNS: Final[Mapping[str, str]] = {
+    "criteria": r"acceptance|ac[- ]?\d|acs?\b|crit[eè]res?\s+d.acceptation|criterios?\s+de\s+acepta"
+    r"|crit[eé]rios?\s+de\s+aceita|验收|驗收|(?:인수|수용)\s*(?:조건|기준)|受け?入れ",
+    "tasks": r"(?:sub-?)?tasks?\b|(?:sous-)?t[aâ]ches?\b|tareas?\b|tarefas?\b|任务|任務|작업|태스크"
+    r"|タスク",
+    "status": r"status\b|statut\b|estado\b|状态|狀態|상태",
+    "notes": r"dev(?:elop\w+)?\s+(?:agent\s+)?(?:notes?|record|technical)"
+    r"|notes?\s+(?:de\s+|pour\s+le\s+|du\s+)?d[eé]v|notas\s+de\s+des|开发(?:说明|备注|记录|笔记|者)"
+    r"|개발\s*(?:노트|기록)",
+}
+SIGN: Final = re.compile(
+    "|".join(f"(?P<{sign}>{words})" for sign, words in _SIGNS.items()), re.IGNORECASE
+)
+NOT_WORDS: Final = re.compile(r"(?:[\W_]|\d+[.)])*+(?:story\s+)?", re.IGNORECASE)
+SECOND_SIGN: Final = re.compile(r"(?:/|&|\+|,|\band\b|\bet\b|\by\b|\be\b|和|与|및)\s*")
+# A label on a line of its own, or in front of a colon: "**Status:** done", "| Status | done |".
+LABEL: Final = re.compile(
+    r"^[ \t>*_|+-]*+(?:story[ \t]+)?([^\W\d_][^\n:\uff1a|*_]{1,40})[*_ \t]*+(?:[:\uff1a|]|\*\*)",
+    re.MULTILINE | re.IGNORECASE,
+)
+SENTENCE: Final = re.compile(
+    r"^[\W_]{0,12}(?:as\s+an?\b|as\s+the\b|en\s+tant\s+qu|como\s+(?:um|una?|el|la|o)\b|作为|作為|(?:\w{1,20}\s){0,4}로서)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def starts_with_id(stem: str) -> bool:
+    """Return whether the name of a file, without its suffix, begins as a story's id does."""
+    return bool(ID_NAME.match(stem))
+
+
+def has_epic_heading(heading: str) -> bool:
+    """Return whether a document's heading is that of an epic, such as "Epic 2: Payments"."""
+    return bool(EPIC_HEADING.match(heading)) and not STORY_WORD.search(heading)
+
+
+def is_story(
+    stem: str,
+    heading: str,
+    metadata: Mapping[str, Any],
+    text: str,
+    *,
+    in_story_folder: bool,
+    in_other_folder: bool,
+) -> bool:
+    """Return whether a Markdown document is a story.
+
+    `in_other_folder` says that it is in a folder of other documents, such as reviews.
+    """
+    name = stem.lower()
+    if name.endswith(".story"):
+        return True
+    if in_other_folder:
+        return False
+    has_heading = bool(STORY_HEADING.match(heading))
+    is_named = name.startswith(("story-", "story_", "story."))
+    has_id = in_story_folder and starts_with_id(stem)
+    if not (has_heading or is_named or has_id):
+        return False
+    signs: set[str] = set()
+    for sign in _signs(metadata, text):
+        signs.add(sign)
+        if len(signs) == ENOUGH_SIGNS:
+            break
+    if COMPANION.fullmatch(stem) or CAPITALS_AT_END.fullmatch(stem):
+        has_level_1 = any(found["level"] == 1 for found in metadata.get("headings", ()))
+        return has_heading and has_level_1 and len(signs) >= ENOUGH_SIGNS
+    if not text.strip():
+        return has_id and bool(FULL_ID_NAME.match(stem))  # its name is all that it says
+    has_sign = bool(signs) or bool(SENTENCE.search(text, 0, LABELLED_TEXT))
+    return (
+        (has_id and (len(signs) >= 2 or (has_heading and has_sign)))
+        or (is_named and has_sign)
+        or len(signs) >= ENOUGH_SIGNS
+    )
+
+
+def _signs(metadata: Mapping[str, Any], text: str) -> Iterator[str]:
+    front_matter: Mapping[str, Any] = metadata.get("front_matter") or {}
+    if "status" in front_matter or "tracker_status" in front_matter:
+        yield "status"
+    for heading in metadata.get("headings", ()):
+        yield from _signs_of(heading["text"][:MAX_SIGN])
+    for label in LABEL.finditer(text, 0, LABELLED_TEXT):
+        for sign in _signs_of(label[1]):
+            if sign != "status" or label.start() < STATUS_LINES:
+                yield sign
+
+
+def _signs_of(words: str) -> Iterator[str]:
+    """Yield the signs in the words of a heading: "Tasks & Acceptance" has two."""
+    start = NOT_WORDS.match(words)
+    found = SIGN.match(words, start.end() if start else 0)
+    if not found:
+        return
+    assert found.lastgroup
+    yield found.lastgroup
+    for separator in SECOND_SIGN.finditer(words, found.end()):
+        if second := SIGN.match(words, separator.end()):
+            assert second.lastgroup
+            yield second.lastgroup

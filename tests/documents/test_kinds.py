@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+import tarfile
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service import ROOT
+from service.documents.kinds import KINDS, kind_of
+from service.documents.metadata import read_metadata
+from service.documents.text import file_type_of, read_text
+from tests.documents.test_metadata import documents
+
+SAMPLES = ROOT.parent / "shared/samples"
+
+V4_STORY = """
+# Story 1.2: Pay by card
+
+## Status
+Draft
+
+## Story
+**As a** customer,
+**I want** to pay by card,
+**so that** I need no cash.
+
+## Acceptance Criteria
+1. A card is charged once.
+
+## Tasks / Subtasks
+- [ ] Charge the card (AC: 1)
+
+## Dev Notes
+Use the gateway.
+"""
+V6_STORY = """
+# Story 1.2: Pay by card
+
+Status: ready-for-dev
+
+As a customer,
+I want to pay by card.
+
+## Acceptance Criteria
+
+1. A card is charged once.
+"""
+SPEC = """---
+title: 'Pay by card'
+type: 'feature'
+status: 'ready-for-dev'
+---
+
+## Intent
+
+**Problem:** Customers need cash.
+
+## Tasks & Acceptance
+
+- [ ] `pay.py` -- charge the card
+"""
+FRENCH_STORY = """
+# Histoire 1.2 : Payer par carte
+
+**Statut :** Terminé
+
+**En tant que** client, je veux payer par carte.
+
+## Critères d'acceptation
+
+1. La carte est débitée une fois.
+"""
+CHINESE_STORY = """
+# 故事 1.2: 刷卡支付
+
+## 状态
+草稿
+
+作为顾客
+我希望刷卡支付。
+
+## 验收标准
+
+1. 只扣款一次。
+"""
+KOREAN_STORY = """
+# 스토리 1.2: 카드 결제
+
+상태: 완료
+
+## 인수 조건
+
+1. 한 번만.
+"""
+SPANISH_STORY = (
+    "# Historia 1.2: Pagar\n\n**Estado:** hecho\n\n## Criterios de aceptación\n\n1. Una vez.\n"
+)
+PLAIN_STORY = "# Pay by card\n\n- **Status:** done\n\n**Acceptance Criteria:**\n\n1. Once.\n"
+TABLE_STORY = "# 1.2 Pay by card\n\n| Status | done |\n|---|---|\n\n### AC1: once\n\nGiven a card\n"
+GATE = "schema: 1\nstory: '1.2'\ngate: PASS\nreviewer: Quinn\n"
+EPIC = "# Epic 1: Payments\n\n## Story 1.1: Pay by card\n\nAs a customer, I want to pay by card.\n"
+EPICS = "# Payments - Epic Breakdown\n\n## Epic 1: Cards\n\n### Story 1.1: Pay\n"
+PRD = "# Payments Product Requirements Document (PRD)\n\n## Goals\n"
+REPORT = "# Validation of story 1.2\n\n## Acceptance Criteria\n\nAll are met.\n"
+NOTES = "# Some words\n\nNothing of importance.\n"
+
+
+def read_kind(path: str, text: str, *sprint_keys: str) -> str:
+    file_type = file_type_of(path) or "toml"
+    return kind_of(path, file_type, read_metadata(text, file_type, path), text, sprint_keys)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        # Layout 4
+        ("docs/stories/1.2.story.md", NOTES),
+        ("docs/stories/1.2.pay-by-card.md", V4_STORY),
+        ("docs/stories/story-1.2.md", V4_STORY),
+        ("docs/stories/STORY-001.md", V4_STORY),
+        ("docs/stories/epic-1/1.2.pay-by-card.md", V4_STORY),
+        ("docs/epics/epic-01/02-pay-by-card.md", V4_STORY),
+        ("docs/epics/epic-1/stories/1.2-pay.md", V4_STORY),
+        ("docs/epics/story-1.2.md", V4_STORY),
+        ("docs/stories/pay.story.md", NOTES),
+        ("docs/user-stories/US-001-pay.md", V4_STORY),
+        ("stories/E12-S04-pay.md", V4_STORY),
+        ("stories/AP-4.4.md", V4_STORY),
+        ("stories/epic-1.story-10.md", V4_STORY),
+        ("docs/story-pay-by-card.md", "As a customer, I want to pay by card.\n"),
+        ("planning/pay-by-card.md", V4_STORY),
+        ("docs/stories/1.2.pay-by-card.md", "\n"),
+        # Layout 6
+        ("_bmad-output/implementation-artifacts/1-2-pay-by-card.md", V6_STORY),
+        ("docs/sprint-artifacts/1-2a-pay-by-card.md", V6_STORY),
+        ("bmad-output/implementation-artifacts/3-5-1-pay.md", V6_STORY),
+        ("_bmad-output/implementation-artifacts/1-2-review-and-audit-context.md", V6_STORY),
+        ("_bmad-output/implementation-artifacts/1-2-document-template.md", V6_STORY),
+        # Layout 6.11
+        ("_bmad-output/implementation-artifacts/spec-1-2-pay-by-card.md", SPEC),
+        ("specs/spec-payments/stories/1-pay-by-card.md", SPEC),
+        ("specs/spec-payments/stories/3-2-pay-by-card.md", SPEC),
+        # Layout 7
+        ("tickets/payments/cards/story-pay-by-card.md", "---\ntracker_status: done\n---\nCards.\n"),
+        # Languages and forms
+        ("docs/stories/1.2.payer.md", FRENCH_STORY),
+        ("docs/stories/1.2.支付.md", CHINESE_STORY),
+        ("docs/stories/1.2.결제.md", KOREAN_STORY),
+        ("docs/stories/1.2.pagar.md", SPANISH_STORY),
+        ("docs/stories/1.2.pay.md", PLAIN_STORY),
+        ("docs/stories/1.2.pay.md", TABLE_STORY),
+        ("archive/stories/1.2.pay.md", V4_STORY),
+        ("docs/stories/1.2-pay-summary.md", V4_STORY),
+        ("docs/stories/1.2-pay-UPDATED.md", V4_STORY),
+    ],
+)
+def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
+    assert read_kind(path, text) == "story"
+    assert read_kind(path, text.replace("\n", "\r\n")) == "story"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        # The method's tools and templates
+        (".bmad-core/tasks/1.2.story.md", V4_STORY),
+        ("_bmad/bmm/stories/1.2.pay.md", V4_STORY),
+        ("bmad/stories/1.2.pay.md", V4_STORY),
+        ("src/bmad-create-story/stories/1.2.pay.md", V4_STORY),
+        ("node_modules/x/stories/1.2.pay.md", V4_STORY),
+        ("expansion-packs/stories/1.2.pay.md", V4_STORY),
+        ("web-bundles/README.md", NOTES),
+        ("docs/stories/story-template.md", V4_STORY),
+        ("docs/stories/story.template.md", V4_STORY),
+        ("docs/templates/story-1.md", V4_STORY),
+        ("docs/stories/story-1.md", V6_STORY.replace("1.2", "{{epic_num}}.{{story_num}}")),
+        ("docs/prd-template.md", PRD),
+        ("docs/prd.md", "# {{project_name}} - PRD\n"),
+        # What is written about stories
+        ("docs/reviews/1.2-pay.md", V4_STORY),
+        ("docs/qa/assessments/1.2-risk-20260101.md", REPORT),
+        ("docs/stories/reviews/1.2-pay.md", V4_STORY),
+        ("docs/stories/1.2-validation-report.md", REPORT),
+        ("docs/stories/1.2-validation-report-2026-01-01.md", SPEC),
+        ("docs/stories/1-2-pay.context.md", SPEC),
+        ("docs/stories/1-2-pay.md", "Status: done\n"),
+        ("docs/stories/atdd-checklist-1.2.md", REPORT),
+        ("docs/stories/tech-spec-epic-1.md", REPORT),
+        ("docs/stories/1.2-pay-IMPLEMENTATION-SUMMARY.md", REPORT),
+        ("_bmad-output/implementation-artifacts/1-2-inventory.md", "# Story 1.2: cards in use\n"),
+        ("_bmad-output/implementation-artifacts/1-2-pay-verification.md", "# Story 1.2 verified\n"),
+        ("_bmad-output/implementation-artifacts/spec-1-2-findings.md", SPEC),
+        (
+            "_bmad-output/implementation-artifacts/spec-1-2-findings.md",
+            SPEC.replace("Pay by card", "Story 1.2: findings"),
+        ),
+        ("docs/stories/1.2-pay-REVIEW-RESULTS.md", REPORT.replace("##", "Status: done\n\n##")),
+        (
+            "_bmad-output/implementation-artifacts/deferred-work.md",
+            "# Deferred Work\n\n## Story 1\n",
+        ),
+        ("_bmad-output/implementation-artifacts/epic-1-context.md", "# Epic 1 Context: Cards\n"),
+        ("_bmad-output/implementation-artifacts/epic-1-retro-2026-01-01.md", "# Epic 1: Retro\n"),
+        ("_bmad-output/implementation-artifacts/sprint-status.yaml", "development_status:\n"),
+        (
+            "tickets/payments/cards/story-pay-plan.md",
+            "---\nticket: 2\nstatus: done\n---\n## Tasks\n",
+        ),
+        ("docs/stories/1.2-notes.md", NOTES),
+        ("docs/stories/index.md", "# Stories\n\n- [1.2](1.2.pay.md)\n"),
+        ("docs/story-map.md", "# The map\n"),
+        ("docs/guide.md", "# Guide\n\n## Status\n\n## Tasks\n\n## Acceptance Criteria\n"),
+        ("docs/handoffs/epic-4-to-epic-5-handoff.md", "# Epic 4 to Epic 5\n"),
+        ("docs/checklists/epic-5-pre-development-checklist.md", "# Epic 5: checklist\n"),
+        ("docs/validation/epic-2-validation-report.md", "# Epic 2: report\n"),
+        ("docs/retrospectives/epic-1-retrospective.md", "# Epic 1: what we learnt\n"),
+        ("docs/prd-validation-report.md", "# PRD Validation Report\n"),
+        ("docs/architecture-review.md", NOTES),
+        ("_bmad-output/planning-artifacts/implementation-readiness-report-2026-01-01.md", NOTES),
+        ("_bmad-output/planning-artifacts/prds/prd-pay-2026-01-01/review-rubric.md", NOTES),
+        ("_bmad-output/planning-artifacts/architecture/architecture-pay/reviews/a.md", NOTES),
+        ("docs/qa/early-test-architecture.md", NOTES),
+        ("docs/qa/gates/index.md", NOTES),
+        ("package.json", "{}"),
+        ("docs/data.csv", "story,status\n"),
+        ("docs/notes.txt", "Story 1.2: Pay\nStatus: done\n"),
+    ],
+)
+def test_tools_templates_and_documents_about_others_are_other(path: str, text: str) -> None:
+    assert read_kind(path, text) == "other"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "kind"),
+    [
+        # Gates
+        ("docs/qa/gates/1.2-pay-by-card.yml", GATE, "gate"),
+        ("docs/qa/gates/1.2-pay-by-card.yml", "gate: [PASS\n  : broken", "gate"),
+        ("docs/qa/gates/epic-1.yml", "decision: CONCERNS\n", "gate"),
+        ("docs/qa/gates/1.2-pay.md", "# Gate\n\n**Decision:** PASS\n", "gate"),
+        ("docs/quality/1.2-gate.yaml", GATE, "gate"),
+        ("docs/gate-decision-1.2.md", "# Quality gate\n\n**Gate Decision: WAIVED**\n", "gate"),
+        ("docs/values.yaml", "gate: closed\n", "other"),
+        ("docs/qa/gates/README.md", NOTES, "readme"),
+        # Epics
+        ("docs/epics.md", EPICS, "epic"),
+        ("docs/epics.yaml", "epics: []\n", "epic"),
+        ("docs/epics/epic-1.md", NOTES, "epic"),
+        ("docs/epics/index.md", NOTES, "epic"),
+        ("docs/epics/payments.md", NOTES, "epic"),
+        ("docs/epics/epic-3-review-workflow.md", NOTES, "epic"),
+        ("docs/prd/epic-1-cards.md", EPIC, "epic"),
+        ("docs/stories/epic-1.md", EPIC, "epic"),
+        ("docs/stories/story-0.2.1.md", EPIC, "epic"),
+        ("_bmad-output/planning-artifacts/epics.md", EPICS, "epic"),
+        ("planning/cards.md", EPIC, "epic"),
+        ("planning/breakdown.md", EPICS, "epic"),
+        ("docs/stories/1.2-pay.md", V4_STORY.replace("Story 1.2", "Epic 1 - Story 2"), "story"),
+        ("tickets/payments/tickets.toml", '[[epic]]\nid = "1"\n', "epic"),
+        # Planning documents
+        ("docs/prd.md", NOTES, "prd"),
+        ("docs/PRD.md", NOTES, "prd"),
+        ("docs/prd/index.md", NOTES, "prd"),
+        ("docs/prd/goals-and-background-context.md", NOTES, "prd"),
+        ("docs/prd/checklist-results-report.md", NOTES, "prd"),
+        ("docs/product-requirements.md", NOTES, "prd"),
+        ("docs/payments_prd.md", NOTES, "prd"),
+        ("docs/what.md", PRD, "prd"),
+        ("docs/what.md", "---\nworkflowType: prd\n---\n# Payments\n", "prd"),
+        ("_bmad-output/planning-artifacts/prds/prd-pay-2026-01-01/prd.md", NOTES, "prd"),
+        ("specs/spec-payments/SPEC.md", "# Payments\n\n## Why\n\n## Capabilities\n", "prd"),
+        ("docs/architecture.md", NOTES, "architecture"),
+        ("docs/architecture/tech-stack.md", NOTES, "architecture"),
+        ("docs/fullstack-architecture.md", NOTES, "architecture"),
+        (
+            "_bmad-output/planning-artifacts/architecture/architecture-pay/ARCHITECTURE-SPINE.md",
+            NOTES,
+            "architecture",
+        ),
+        ("docs/adr/0001-use-postgresql.md", NOTES, "architecture"),
+        ("docs/how.md", "# Payments Architecture Document\n", "architecture"),
+        ("docs/brief.md", NOTES, "brief"),
+        ("docs/project-brief.md", NOTES, "brief"),
+        ("_bmad-output/planning-artifacts/briefs/brief-pay-2026-01-01/brief.md", NOTES, "brief"),
+        ("_bmad-output/planning-artifacts/product-brief-pay-2026-01-01.md", NOTES, "brief"),
+        ("docs/idea.md", "# Project Brief: Payments\n", "brief"),
+        ("docs/front-end-spec.md", NOTES, "ux"),
+        ("docs/ux-specification.md", NOTES, "ux"),
+        ("_bmad-output/planning-artifacts/ux-design-specification.md", NOTES, "ux"),
+        ("_bmad-output/planning-artifacts/ux-designs/ux-pay-2026-01-01/DESIGN.md", NOTES, "ux"),
+        ("docs/screens.md", "# Payments UI/UX Specification\n", "ux"),
+        # The rest
+        ("README.md", NOTES, "readme"),
+        ("docs/readme.markdown", NOTES, "readme"),
+        ("README_CN.md", NOTES, "readme"),
+        ("docs/qa/README.fr.md", NOTES, "readme"),
+        ("README.txt", NOTES, "readme"),
+        (".bmad-core/README.md", NOTES, "other"),
+        ("docs/stories/README.md", V4_STORY, "readme"),
+        ("", "", "other"),
+    ],
+)
+def test_other_kinds_are_recognized_by_path_or_content(path: str, text: str, kind: str) -> None:
+    assert read_kind(path, text) == kind
+
+
+def test_a_key_of_sprint_status_is_a_story() -> None:
+    path = "docs/sprint/1-2-pay-by-card.md"
+    assert read_kind(path, NOTES) == "other"
+    assert read_kind(path, NOTES, "1-2-pay-by-card", "epic-1") == "story"
+    assert read_kind("docs/sprint/epic-1.md", NOTES, "epic-1") == "epic"
+    retrospective = "docs/sprint/epic-1-retrospective.md"
+    assert read_kind(retrospective, NOTES, "epic-1-retrospective") == "other"
+
+
+segments = st.sampled_from(
+    ["docs", "stories", "epics", "epic-1", "prd", "qa", "gates", "_bmad", ".x", "README", "a_b"]
+) | st.text(max_size=5)
+names = st.sampled_from(
+    ["1.2-pay.md", "story-1.md", "epics.md", "prd.md", "1.yml", "tickets.toml", "gate.json", ".md"]
+) | st.text(max_size=9)
+
+
+@settings(deadline=None)
+@given(st.lists(segments, max_size=4), names, documents | st.sampled_from([V4_STORY, SPEC, EPIC]))
+def test_any_path_and_text_has_a_kind(folders: list[str], name: str, text: str) -> None:
+    path = "/".join([*folders, name])
+    assert read_kind(path, text) in KINDS
+
+
+@pytest.mark.parametrize("path", ["docs/stories/1.2.md", "docs/qa/gates/a.md", "a.md", "b.yaml"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            "Status",
+            "Status: ",
+            "**",
+            "_",
+            " ",
+            "\n",
+            "a ",
+            "- ",
+            "As ",
+            "gate ",
+            "# a\n",
+            "\u3000",
+        ),
+        *("# Tasks / Tasks / ", "|", "x" * 40 + "\n", "epic ", "# Story ", "gate:", "a로서 ", "1."),
+    ],
+)
+def test_a_megabyte_of_repeated_words_has_a_kind_in_bounded_time(path: str, part: str) -> None:
+    text = (part * 1_000_000)[:1_000_000]
+    file_type = file_type_of(path)
+    assert file_type
+    metadata = read_metadata(text, file_type, path)
+    begun = time.process_time()
+    assert kind_of(path, file_type, metadata, text) in KINDS
+    long_path = "/".join((part * 4_000)[:4_000].split())
+    assert kind_of(f"{long_path}/{path}", file_type, metadata, text) in KINDS
+    assert kind_of(f"{(part * 4_000)[:4_000]}.md", "md", metadata, text) in KINDS
+    assert time.process_time() - begun < 1  # 0.1 s at most, where nothing else runs
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the samples are not part of the repository")
+def test_stories_epics_and_gates_of_a_real_repository_are_recognized() -> None:
+    labels = json.loads((SAMPLES / "bmadflow.labels.json").read_text())
+    found: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    with tarfile.open(SAMPLES / "bmadflow.tar.gz") as archive:
+        for member in archive:
+            path = member.name.partition("/")[2]
+            file_type = file_type_of(path)
+            if file_type and (file := archive.extractfile(member)):
+                text = read_text(file.read()).text
+                metadata = read_metadata(text, file_type, path)
+                found[kind_of(path, file_type, metadata, text)].add(path)
+    assert found["story"] == {story["path"] for story in labels["stories"]}
+    assert found["gate"] == {
+        story["gate_file"] for story in labels["stories"] if story["gate_file"]
+    }
+    epics = {path for epic in labels["epics"] for path in epic["paths"]}
+    assert found["epic"] == epics - {"docs/prd.md"}
+    assert found["prd"] == {"docs/prd.md"}

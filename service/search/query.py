@@ -30,6 +30,7 @@ ASKED: Final = re.compile(
     r"(?<!\S)how\s+(frequently|long|many|much|often)(?!\S)",
     re.IGNORECASE,
 )
+INVERTED: Final = frozenset(("ce", "elle", "elles", "il", "ils", "je", "nous", "on", "tu", "vous"))
 CHUNK: Final = re.compile(r'(?P<minus>(?<!\S)-(?=["\w]))?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 
 # Characters of a run of Chinese, Japanese or Korean that is looked for as a whole. A longer one is
@@ -120,9 +121,7 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
         else:
             is_last = number == len(chunks) - 1 and not text[-1:].isspace()
             for term in _words(word, is_prefix=as_you_type and is_last):
-                is_stop = chunk.start() in asked or (
-                    len(term.forms) == 1 and term.forms[0] in STOP_WORDS
-                )
+                is_stop = chunk.start() in asked or _is_stop(term.forms)
                 (unimportant if is_stop else terms).append(term)
     alternatives = [
         Alternative(tuple(dict.fromkeys(terms))[:MAX_TERMS], tuple(dict.fromkeys(excluded)))
@@ -140,9 +139,16 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
     return Query(tuple(alternatives), tokenize(positive).strip())
 
 
+def _is_stop(forms: Sequence[str]) -> bool:
+    """Return whether a term says nothing: `how`, or `faut-il` in a French question."""
+    is_question = len(forms) == 1 or (len(forms) > 1 and forms[-1] in INVERTED)
+    return is_question and STOP_WORDS.issuperset(forms)
+
+
 def _in_heading(term: Term) -> Term:
-    ways = (((IN_HEADING + stem(term.forms[0]),),),)
-    return term._replace(ways=ways)
+    if len(term.forms) > 1:
+        return term
+    return term._replace(ways=(tuple((IN_HEADING + stem(form),) for form in term.forms),))
 
 
 def _words(chunk: str, *, is_prefix: bool = False) -> Iterator[Term]:
@@ -227,6 +233,8 @@ def _phrase(text: str) -> list[Term]:
             forms.pop()  # of the last character, which may go on in the text
         words += len(forms)
         groups += [(form,) for form in forms if form not in STOP_WORDS]
+    if not groups:  # only stop words
+        groups = [(IN_HEADING + stem(word.form),) for unit in units for word in unit.parts]
     if not groups:
         return []
     sequence = tokenize(text).rstrip()

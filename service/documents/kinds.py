@@ -7,12 +7,10 @@ checked by hand on 900 stories of six others: names alone are not enough, for wh
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
+from service.documents.kind_names import KINDS, Kind
 from service.documents.story_signs import has_epic_heading, is_story, starts_with_id
-
-Kind = Literal["prd", "architecture", "epic", "story", "gate", "brief", "ux", "readme", "other"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 # Folders of the method's own tools, which hold half of all Markdown and many look-alikes.
 TOOLS: Final = re.compile(

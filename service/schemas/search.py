@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields, validate
 
-from service.documents.kinds import KINDS
+from service.documents.kind_names import KINDS
 from service.schemas.example_ids import (
     EXAMPLE_DOCUMENT_ID,
     EXAMPLE_PROJECT_ID,

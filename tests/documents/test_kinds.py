@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service import ROOT
-from service.documents.kinds import KINDS, kind_of
+from service.documents.kind_names import KINDS
+from service.documents.kinds import kind_of
 from service.documents.metadata import read_metadata
 from service.documents.text import file_type_of, read_text
 from tests.documents.test_metadata import documents

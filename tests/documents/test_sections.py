@@ -290,10 +290,55 @@ def test_a_page_without_raw_html_loses_nothing_but_white_space(text: str) -> Non
     page.feed(render_markdown(text).page)
     page.close()
     expected = squeeze(page.shown).replace("|", "")
-    for written in (text, f"<!-- -->\n\n{text}"):
+    # Not at the beginning, where it could be front matter.
+    for written in (f"\n{text}", f"<!-- -->\n\n{text}"):
         sections = read_document(written, "md", PATH).sections
         joined = "".join(section.text for section in sections)
         assert squeeze(joined).replace("|", "") == expected
+
+
+# Blocks of Markdown and HTML; each `{}` is a word that a reader sees.
+BLOCKS = [
+    "{}\n{} **{}**\n\n",
+    "# {}\n\n",
+    "<h2 id=a>{}</h2>\n\n",
+    "{}\n===\n\n",
+    "- {}\n- [x] {}\n\n  {}\n\n",
+    "> {}\n> {}\n\n",
+    "|{}|{}|\n|-|:-:|\n|{}|`{}`|\n||{}|\n\n",
+    "```\n{}\n  {}\n\n{}\n```\n\n",
+    "![{}](a.png) {} [{}](b.md 'c')\n\n",
+    "{}<br>{}<!-- hidden --> <b title='a > b'>{}</b>\n\n",
+    "<p>{}</p><p>{}</p><div class=a>{}</div>{}\n\n",
+    "<table><tr><td>{}</td><td>{}<td>{}</table>\n\n",
+    "<details><summary>{}</summary>\n\n{}\n\n</details>\n\n",
+    "<pre>\n{}\n\n{}\n</pre>\n\n",
+    "<!--\n\n# hidden\n\n-->\n\n",
+    "<template>\n\nhidden\n\n</template>\n\n",
+    "<script>\nhidden < 1\n</script>\n\n",
+    "{} &amp; {} &copy;{}\n\n***\n\n",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(BLOCKS), max_size=12))
+def test_every_word_is_in_the_section_of_its_heading(blocks: list[str]) -> None:
+    text = ""
+    expected: list[tuple[str | None, list[str]]] = [(None, [])]
+    count = 0
+    for block in blocks:
+        words = [f"word{count + number}" for number in range(block.count("{}"))]
+        count += len(words)
+        text += block.format(*words)
+        if block.startswith(("# ", "<h2")) or "===" in block:
+            expected.append((words[0], []))
+        else:
+            expected[-1][1].extend(words)
+    if not expected[0][1] and len(expected) > 1:
+        del expected[0]
+    found = [(heading, re.findall(r"\w*word\w*", section)) for heading, section in read(text)]
+    assert found == expected
+    assert not any("hidden" in section for _, section in read(text))
 
 
 @settings(deadline=None)

@@ -57,12 +57,22 @@ _MARKS: Final = (
     "\u00ad\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
     "\u0900-\u0dff\u0e31-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200c\u200d\u20d0-\u20f0"
 )
-RUN: Final = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}](?:[^\W_{_CJK}]|[{_MARKS}])*")
+# Of the characters of Chinese, Japanese and Korean, punctuation and unassigned ones are no words.
+RUN: Final = re.compile(
+    rf"(?:[{_CJK}](?<![^\w\u3099\u309a]))+|[^\W_{_CJK}](?:[^\W_{_CJK}]|[{_MARKS}])*"
+)
 CJK: Final = re.compile(f"[{_CJK}]")
 CONNECTOR: Final = re.compile(r"[-_./:@#+=\\&~%'\u2019]{1,3}")
 # Of ASCII: numbers, capitals with a plural's s, capitals, and words with or without a capital.
 CAMEL: Final = re.compile(r"[0-9]+|[A-Z]+s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 NOT_IN_WORD: Final = re.compile(r"[\W_]+")
+
+# What English has after an apostrophe, and French before it.
+CONTRACTIONS: Final = frozenset(("d", "ll", "m", "re", "s", "t", "ve"))
+ELIDED: Final = re.compile("[a-z]|qu")
+
+# Vowels and finals of Hangul and sound marks of kana: part of the character before them.
+COMPOSING: Final = re.compile("[\u1160-\u11ff\u3099\u309a\uff9e\uff9f]")
 
 # Letters that Unicode does not decompose.
 OTHER_LETTERS: Final = str.maketrans(
@@ -135,16 +145,17 @@ def read_units(text: str) -> Iterator[Unit]:
         if CJK.match(written):
             yield from _close(compound)
             compound = []
-            yield Unit([*_character_pairs(written, start)], [], is_cjk=True)
+            if pairs := [*_character_pairs(written, start)]:
+                yield Unit(pairs, [], is_cjk=True)
             continue
         between = text[end:start] if compound else ""
         end = run.end()
         if compound and CONNECTOR.fullmatch(between):
             if between in {"'", "\u2019"}:
-                # `user's` is user, `l'architecture` is architecture.
-                if end - start <= 2:
+                # `user's` is user, `l'architecture` is architecture, `l'IA` is ia.
+                if written.lower() in CONTRACTIONS:
                     continue
-                if sum(len(part.form) for part in compound[-1]) <= 2:
+                if len(compound[-1]) == 1 and ELIDED.fullmatch(compound[-1][0].form):
                     compound.pop()
             compound.append(_parts_of(written, start))
         else:
@@ -154,12 +165,26 @@ def read_units(text: str) -> Iterator[Unit]:
 
 
 def _character_pairs(run: str, start: int) -> Iterator[Word]:
-    for place in range(len(run)):
-        end = min(place + 2, len(run))
+    starts = _character_starts(run) if COMPOSING.search(run) else [*range(len(run))]
+    ends = [*starts[1:], len(run)]
+    for number, place in enumerate(starts):
+        end = ends[min(number + 1, len(ends) - 1)]
         # Not `fold`, which would drop the sound marks of kana.
-        form = NOT_IN_WORD.sub("", unicodedata.normalize("NFKC", run[place:end]))
+        form = NOT_IN_WORD.sub("", unicodedata.normalize("NFKC", run[place:end]))[:MAX_WORD]
         if form:
             yield Word(form, start + place, start + end)
+
+
+def _character_starts(run: str) -> list[int]:
+    """Return where each character begins that Unicode can compose of those of a run."""
+    starts: list[int] = []
+    composed = ""
+    for place, letter in enumerate(run):
+        composed = unicodedata.normalize("NFKC", composed + letter)
+        if place == 0 or len(composed) > 1 or not COMPOSING.match(letter):
+            starts.append(place)
+            composed = letter
+    return starts
 
 
 def _parts_of(run: str, start: int) -> list[Word]:
@@ -234,10 +259,16 @@ def _tokens_of(chunk: str) -> str:
 
 def _lexemes_of(chunk: str) -> tuple[str, ...]:
     lexemes: list[str] = []
+    joined: set[str] | None = None
     for token in tokens_of(chunk).split():
         form, _, its_stem = token.partition("|")
-        if form not in STOP_WORDS:
-            lexemes += (form, f"~{its_stem}") if its_stem else (form,)
+        if form in STOP_WORDS:
+            # Joined, the parts of U.S. are none.
+            if joined is None:
+                joined = {word.form for unit in read_units(chunk) for word in unit.joined}
+            if form not in joined:
+                continue
+        lexemes += (form, f"~{its_stem}") if its_stem else (form,)
     return tuple(lexemes)
 
 
@@ -263,4 +294,5 @@ def tokenize(text: str) -> str:
 
 def join_tokens(chunks: Iterable[str]) -> str:
     """Return the tokens of a text's chunks, as `tokenize` does."""
-    return f" {' '.join(map(tokens_of, chunks))} "
+    # Punctuation between two words parts no phrase.
+    return f" {' '.join(filter(None, map(tokens_of, chunks)))} "

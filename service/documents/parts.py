@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from service.documents.sections import Section
 
-# Characters of the text in a part; its last section may exceed it.
+# Characters of the text in a part, and of its headings' tokens; its last section may exceed it.
 MAX_PART: Final = 16_000
+
+# Bytes of a vector, as text. PostgreSQL refuses a tsvector of 1 MB.
+MAX_VECTOR: Final = 512 * 1024
 
 # A word that a part has at least so often is also indexed as a frequent one.
 FREQUENT: Final = 4
@@ -74,8 +77,9 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
         lines, texts, ends, paths = [document_line], [""], [0], [""]
         counts = Counter([*title, path])
         headings_here = [*title]
+        size_of_headings = 0
         for heading, text in sections[start:]:
-            if ends[-1] >= MAX_PART:
+            if max(ends[-1], size_of_headings) >= MAX_PART:
                 break
             start += 1
             chunks = text.split()
@@ -89,6 +93,7 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
                 headings_here += own_chunks[heading]
                 own = own_tokens[heading]
                 parents = "".join([own_tokens[each] for each in above[heading]]) or " "
+                size_of_headings += len(own) + len(parents)
                 lines.append(f"{own}{FIELD}{parents}{FIELD}{tokens}")
                 paths.append(" ".join(map(str, [*above[heading], heading])))
             texts.append(text)
@@ -136,6 +141,10 @@ def _vector(counts: Mapping[str, int], title: Iterable[str], headings: Iterable[
     lexemes.update([IN_HEADING + stem for chunk in headings for stem in stems_of(chunk)])
     # Words have no quotes and no backslashes.
     quoted = "' '".join(lexemes)
+    while len(quoted) > MAX_VECTOR // 4 and len(quoted.encode()) > MAX_VECTOR:
+        # No language has so long words.
+        lexemes = set(sorted(sorted(lexemes), key=len)[: len(lexemes) * 3 // 4])
+        quoted = "' '".join(lexemes)
     return f"'{quoted}'" if quoted else ""
 
 

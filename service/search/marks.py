@@ -5,6 +5,9 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_right
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.words import read_words, stem
@@ -23,6 +26,7 @@ MATCHES: Final = 20
 
 ELLIPSIS: Final = "…"
 BLANKS: Final = re.compile(r"\s+")
+LETTERS: Final = re.compile(r"[^\W_]+")
 
 # Letters with one accent, by the letter: to find words in a text without folding it, which would
 # change the places.
@@ -48,7 +52,8 @@ class Marker:
         self._forms: set[str] = set()
         self._prefixes: list[str] = []
         self._sequences: list[list[str]] = []
-        self._hints: list[list[str]] = []
+        # Of each term: its letters, or else how words begin that it may match.
+        self._hints: list[tuple[str, list[str]]] = []
         for term in query.terms:
             self._add(term)
 
@@ -56,8 +61,9 @@ class Marker:
         if len(term.forms) == 1:
             its_stem = stem(term.forms[0])
             self._stems.add(its_stem)
-            self._hints.append([term.forms[0], its_stem, its_stem[:-1]])
+            self._hints.append(("", [term.forms[0], its_stem, its_stem[:-1]]))
             return
+        hints: list[str] = []
         for sequence in (*term.exact, *term.loose):
             forms = [token.partition("|")[0] for token in sequence.split()]
             if sequence.startswith("|"):
@@ -69,7 +75,8 @@ class Marker:
                 self._forms.add(forms[0])
             else:
                 self._sequences.append(forms)
-            self._hints.append(forms)
+            hints += forms
+        self._hints.append((term.letters, hints))
 
     def mark(self, text: str) -> Marked:
         """Return the text on one line, with its marks."""
@@ -107,10 +114,11 @@ class Marker:
         letters = letters.translate(ACCENTS) if not text.isascii() else letters
         if len(letters) != len(text):
             letters = text  # a letter such as İ has two in lower case
+        squeezed = _Squeezed(letters)
         places = sorted(
             (place, number)
-            for number, hints in enumerate(self._hints)
-            for place in _find(letters, hints)
+            for number, (whole, hints) in enumerate(self._hints)
+            for place in [*squeezed.find(whole)] or _find(letters, hints)
         )
         best, most = 0, 0
         for index, (place, _) in enumerate(places):
@@ -136,6 +144,32 @@ class Marker:
             or any(word.form.startswith(prefix) for prefix in self._prefixes)
             or stem(word.form) in self._stems
         )
+
+
+class _Squeezed:
+    """A text's letters and digits, without what is between them: to find compounds and phrases."""
+
+    def __init__(self, letters: str) -> None:
+        self._text = letters
+
+    @cached_property
+    def _runs(self) -> list[tuple[int, str]]:
+        return [(run.start(), run[0]) for run in LETTERS.finditer(self._text)]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [*accumulate(len(run) for _, run in self._runs)]
+
+    @cached_property
+    def _letters(self) -> str:
+        return "".join([run for _, run in self._runs])
+
+    def find(self, letters: str) -> Iterator[int]:
+        """Yield the places of these letters in the text."""
+        for place in _find(self._letters, [letters]) if letters else ():
+            number = bisect_right(self._ends, place)
+            start, run = self._runs[number]
+            yield start + place - (self._ends[number] - len(run))
 
 
 def _find(letters: str, hints: Sequence[str]) -> Iterator[int]:

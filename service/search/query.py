@@ -55,6 +55,7 @@ class Term(NamedTuple):
     loose: tuple[str, ...] = ()
     required: str = ""
     forms: tuple[str, ...] = ()  # of a word or of a compound's parts, which may be misspelt
+    letters: str = ""  # of a compound or a phrase: all that it has, without what parts its words
 
     def tsquery(self, prefix: str = "") -> str:
         """Return the text of a tsquery; `prefix` is one of those of parts.py, for all lexemes."""
@@ -199,14 +200,27 @@ def _compound(unit: Unit, *, is_prefix: bool) -> Term:
         groups[-1] = (f"{pairs[-1].form}*",)
         before = [token_of(pair.form) for pair in pairs[:-1]]
         exact = " ".join([*before, pairs[-1].form])
-        return Term(exact, (tuple(groups),), (f" {exact}",))
+        return Term(exact, (tuple(groups),), (f" {exact}",), letters=_letters([unit]))
     ways = [tuple(groups)]
     words = [part.form for part in parts if part.form not in STOP_WORDS]
     if words and all(len(word) > 2 and word.isalpha() for word in words):
         ways.append(tuple(_lexemes(word) for word in words))
     stems = [f"|{stem(pairs[0].form)} "] if len(pairs) == 1 else []
     forms = tuple(part.form for part in parts)
-    return Term(exact, tuple(ways), (f" {exact} ",), (f" {loose} ", *stems), forms=forms)
+    return Term(
+        exact,
+        tuple(ways),
+        (f" {exact} ",),
+        (f" {loose} ", *stems),
+        forms=forms,
+        letters=_letters([unit]),
+    )
+
+
+def _letters(units: Sequence[Unit]) -> str:
+    return "".join(
+        [part.form[0] if unit.is_cjk else part.form for unit in units for part in unit.parts]
+    )
 
 
 def _cjk(unit: Unit) -> Iterator[Term]:
@@ -225,23 +239,39 @@ def _cjk(unit: Unit) -> Iterator[Term]:
 
 def _phrase(text: str) -> list[Term]:
     units = [*read_units(text)]
-    groups: list[tuple[str, ...]] = []
-    words = 0
-    for unit in units:
-        forms = [word.form for word in (*unit.joined, *unit.parts)]
-        if unit.is_cjk and len(forms) > 1:
-            forms.pop()  # of the last character, which may go on in the text
-        words += len(forms)
-        groups += [(form,) for form in forms if form not in STOP_WORDS]
-    if not groups:  # only stop words
-        groups = [(IN_HEADING + stem(word.form),) for unit in units for word in unit.parts]
-    if not groups:
+    forms = [word.form for unit in units for word in (*unit.joined, *unit.parts)]
+    if not forms:
         return []
-    sequence = tokenize(text).rstrip()
-    if units[-1].is_cjk and len(units[-1].parts) > 1:
+    if len(units) == 1 and units[0].joined:
+        return [_exact_compound(units[0])]
+    # Of the first compound only the parts: in the text it may be the end of a longer one.
+    tokens = tokenize(text).split()[len(units[0].joined) :]
+    sequence = " " + " ".join(tokens)
+    if units[-1].is_cjk:
+        # Its last character may go on in the text.
+        last = forms.pop()
         sequence = sequence.rpartition(" ")[0]
-    required = sequence if words > 1 else ""
-    return [Term(sequence, (tuple(groups),), (sequence,), required=required)]
+        if len(units[-1].parts) == 1:
+            forms.append(f"{last}*")
+            sequence += f" {last}"
+    required = sequence if len(forms) > 1 else ""
+    groups = [(form,) for form in forms if form not in STOP_WORDS]
+    if not groups:  # the index has them of headings
+        groups = [(IN_HEADING + stem(form),) for form in forms]
+    letters = _letters(units)
+    return [Term(sequence, (tuple(groups),), (sequence,), required=required, letters=letters)]
+
+
+def _exact_compound(unit: Unit) -> Term:
+    pairs = [pair.form for pair in unit.joined[: len(unit.parts) - 1]]
+    sequence = " " + " ".join(map(token_of, pairs))
+    return Term(
+        sequence,
+        (tuple((pair,) for pair in pairs),),
+        (sequence,),
+        required=sequence if len(pairs) > 1 else "",
+        letters=_letters([unit]),
+    )
 
 
 def all_terms(query: Query, *prefixes: str) -> str:

@@ -39,7 +39,7 @@ from service.routes.projects import (
     update_project,
 )
 from service.routes.raw_documents import get_raw_document
-from service.routes.search import search
+from service.routes.search import search, search_turns
 from service.routes.syncs import (
     get_sync,
     get_sync_status,
@@ -142,6 +142,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                     health=health,
                     large_bodies=large_bodies,
                     metrics=metrics,
+                    search_turns=search_turns(),
                     settings=settings,
                     syncer=syncer,
                 )

@@ -10,6 +10,7 @@ from service.settings import Settings
 from service.sync.syncer import Syncer
 from service.telemetry.metrics import Metrics
 from service.web.large_bodies import LargeBodies
+from service.web.turns import Turns
 
 
 class State(TypedDict):
@@ -19,6 +20,7 @@ class State(TypedDict):
     health: HealthCheck
     large_bodies: LargeBodies
     metrics: Metrics
+    search_turns: Turns
     settings: Settings
     syncer: Syncer
 

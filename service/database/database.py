@@ -170,6 +170,22 @@ class Database(Queries):
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    async def run_repeatable(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return the result of `work` in a transaction, which must change nothing.
+
+        It is run again as a single statement is: see run_statement.
+        """
+        for attempt in count(1):
+            try:
+                async with self.transaction() as connection:
+                    return await work(connection)
+            except DatabaseUnavailable as error:
+                if attempt == ATTEMPTS or not self._can_run_again(error, attempt):
+                    raise
+                log.debug("database_transaction_repeated", error=repr(error.__cause__))
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise AssertionError  # count() has no end
+
     def terminate(self) -> None:
         """Cut all connections at once and open no more: nothing can be queried after this."""
         self._pool.terminate()

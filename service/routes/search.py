@@ -16,6 +16,7 @@ from service.web.bodies import NOT_A_UUID, invalid, json_response
 from service.web.operation import ResponseSpec, operation, parameter
 from service.web.query_string import read_query_string
 from service.web.references import reference_to
+from service.web.turns import Turns
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -28,6 +29,12 @@ MAX_QUERY: Final = 256  # characters
 MAX_PATH: Final = 1024
 DEFAULT_LIMIT: Final = 10
 MAX_LIMIT: Final = 50
+
+# At once in a worker. To rank what was found takes the worker's time, a few milliseconds, in which
+# other requests wait, such as those for health; and searches leave connections to others.
+SEARCHES_AT_ONCE: Final = 3
+WAIT_SECONDS: Final = 10.0
+TOO_MANY_SEARCHES: Final = "Too many searches are under way."
 
 OFFSET: Final = re.compile("[0-9]{1,6}")
 
@@ -111,14 +118,23 @@ async def search(request: Request) -> Response:
     wanted = _read_request(request)
     query = parse_query(wanted.text, as_you_type=wanted.as_you_type)
     filters = Filters(*wanted.filters)
-    async with request.state["database"].transaction() as connection:
+
+    async def run(connection: Connection) -> tuple[Result, list[dict[str, Any]]]:
         await connection.execute(SETTINGS)
         result = await find(connection, query, filters)
         if not result.documents:
             await _refuse_missing(connection, filters)
         found = await read_page(connection, result, filters, wanted.offset, wanted.limit)
-        results = await read_results(connection, result.query, found)
+        return result, await read_results(connection, result.query, found)
+
+    async with request.state["search_turns"].take():
+        result, results = await request.state["database"].run_repeatable(run)
     return _respond(request, wanted, result, results)
+
+
+def search_turns() -> Turns:
+    """Return the turns of a worker's searches."""
+    return Turns(SEARCHES_AT_ONCE, WAIT_SECONDS, TOO_MANY_SEARCHES)
 
 
 def _read_request(request: Request) -> Wanted:

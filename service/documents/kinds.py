@@ -58,7 +58,6 @@ ABOUT_EPIC: Final = re.compile(
     rf".*(?:{ABOUT.pattern}|-(?:context|plan|status|complete|updates?|kickoff|progress|tests?))"
     r"(?:-[\d-]+)?|.*-retro(?:spective)?(?:-.*)?|.*-epic-.*-handoff.*"
 )
-EPIC_NUMBER: Final = re.compile(r"epic-?[a-z]{0,3}-?\d+(?:[.-]\d+)*[a-z]?(?P<slug>.*)")
 
 PLANNING_HEADINGS: Final[Sequence[tuple[Kind, re.Pattern[str]]]] = (
     (

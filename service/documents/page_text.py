@@ -32,8 +32,8 @@ _BLOCK = (
     "|nav|ol|optgroup|option|p|search|section|select|summary|table|tbody|tfoot|thead|tr"
     "|ul"
 )
-_INLINE_NAME: Final = re.compile(_INLINE)
-_BLOCK_NAME: Final = re.compile(_BLOCK)
+_INLINE_NAMES: Final = frozenset(_INLINE.split("|"))
+_BLOCK_NAMES: Final = frozenset((*_BLOCK.split("|"), "br"))
 # The parser's own tags of blocks have an attribute, or a line end after them. Others are raw HTML.
 _RAW_BLOCK: Final = re.compile(rf"</?(?:{_BLOCK})>(?!\n)")
 _RAW_TAG: Final = re.compile(
@@ -63,8 +63,8 @@ _CODE_OF_PAGES: Final = re.compile(r"&lt;(/?)(?i:(script|style))\b(?:[^<>\0&]++)
 
 
 def reduce_tag(tag: Tag) -> str:
-    """Return what a tag or comment of raw HTML is to texts_of: often nothing."""
-    if not tag.name or _INLINE_NAME.fullmatch(tag.name):
+    """Return what a tag or comment of raw HTML, but no heading, is to texts_of: often nothing."""
+    if not tag.name or tag.name in _INLINE_NAMES:
         return FOOTNOTE_LINK if " data-footnote-" in tag.attributes else ""
     if tag.name == "img":
         return f" {html.escape(read_attributes(tag).get('alt', ''))} "
@@ -72,7 +72,7 @@ def reduce_tag(tag: Tag) -> str:
         return "</pre>" if tag.is_end else "<pre>"
     if tag.name in {"td", "th"}:
         return CELL_END
-    return BLOCK if tag.name == "br" or _BLOCK_NAME.fullmatch(tag.name) else " "
+    return BLOCK if tag.name in _BLOCK_NAMES else " "
 
 
 def reduce_page(page: str) -> str:

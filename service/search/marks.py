@@ -118,7 +118,9 @@ class Marker:
         places = sorted(
             (place, number)
             for number, (whole, hints) in enumerate(self._hints)
-            for place in [*squeezed.find(whole)] or _find(letters, hints)
+            for place in [*squeezed.find(whole)]
+            or [*_find(letters, hints)]
+            or squeezed.find(hints[0] if hints else "")
         )
         best, most = 0, 0
         for index, (place, _) in enumerate(places):

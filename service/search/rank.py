@@ -94,7 +94,7 @@ def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
         own, above, text = lines[number].split(FIELD)
         length = 1 - LENGTH_SHARE + LENGTH_SHARE * len(text) / TYPICAL_LENGTH
         score = covered = 0.0
-        own_hits = 0
+        own_hits = lacking = 0
         only_in_text: list[Term] = []
         for term, outside in zip(terms, of_document, strict=True):
             own_level = _level(term, own)
@@ -111,6 +111,7 @@ def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
             elif outside:
                 covered += 0.8
             else:
+                lacking += 1
                 continue
             if frequency:
                 score += TEXT * frequency * (SATURATION + 1) / (frequency + SATURATION * length)
@@ -129,7 +130,7 @@ def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
                     if exact in text or loose in text or exact in own or loose in own:
                         score += PAIR_IN_TEXT
         score *= (covered / len(terms)) ** COVERAGE_POWER
-        has_all = covered > len(terms) - 0.5 and _are_close(only_in_text, text)
+        has_all = not lacking and _are_close(only_in_text, text)
         sections.append(SectionRank(has_all, score, number))
     if any(of_document) and 0 not in excluded:
         sections.append(

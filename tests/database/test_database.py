@@ -16,6 +16,8 @@ from tests.support.postgres import Postgres, run_sql
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from service.database.queries import Connection
+
 pytestmark = pytest.mark.anyio
 
 THINGS = """
@@ -257,6 +259,27 @@ async def test_a_cut_connection_loses_only_its_transaction(things: Database, dat
             run_sql(database, f"select pg_terminate_backend({me})")
             await connection.execute("insert into thing values (4, 'four')")
     assert await things.fetch_value("select count(*) from thing") == 2
+
+
+async def test_repeatable_work_that_the_server_undid_is_run_again_three_times_in_all(
+    things: Database,
+) -> None:
+    conflicts = 2
+    tries: list[int] = []
+
+    async def work(connection: Connection) -> int:
+        tries.append(await connection.fetch_value("select count(*) from thing"))
+        if len(tries) <= conflicts:
+            # As a standby does whose recovery removes what a statement reads.
+            await connection.execute("do $$ begin raise sqlstate '40001'; end $$")
+        return await connection.fetch_value("select max(id) from thing")
+
+    assert await things.run_repeatable(work) == 2
+    assert tries == [2, 2, 2]
+    conflicts, tries = 3, []
+    with pytest.raises(DatabaseUnavailable):
+        await things.run_repeatable(work)
+    assert tries == [2, 2, 2]
 
 
 async def test_a_syntax_error_is_no_outage(things: Database) -> None:

@@ -39,7 +39,7 @@ from service.routes.projects import (
     update_project,
 )
 from service.routes.raw_documents import get_raw_document
-from service.routes.search import search, search_turns
+from service.routes.search import search, search_turns, suggest
 from service.routes.syncs import (
     get_sync,
     get_sync_status,
@@ -89,6 +89,7 @@ ROUTES: Final = [
     Route("/api/documents/{id}", get_document),
     Route("/api/documents/{id}/raw", get_raw_document),
     Route("/api/search", search),
+    Route("/api/search/suggest", suggest),
     Route("/metrics", get_metrics),
     Route("/", get_root),
     Route("/openapi.json", get_open_api_document),

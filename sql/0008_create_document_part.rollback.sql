@@ -2,6 +2,7 @@
 drop trigger document_parts_deleted on document;
 drop function delete_document_parts();
 drop table vocabulary;
+drop table document_heading;
 drop table document_part;
 
 -- Else a sync after the next migration would take the documents without parts for read.

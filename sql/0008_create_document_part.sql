@@ -36,6 +36,25 @@ set (toast_tuple_target = 128);
 create index document_part_by_word on document_part using gin (vector);
 create index document_part_by_source on document_part (project_doc_id);
 
+-- The titles and headings that a search box completes. Of a document's headings that begin alike for
+-- 100 characters, the first.
+create table document_heading (
+    document_id uuid not null,
+    -- 0 is the title; else from 1, that of the heading in doc_metadata.
+    number bigint not null,
+    project_id uuid not null,
+    -- Folded, with a blank at its end: service/documents/completions.py.
+    text text collate "C" not null,
+    primary key (document_id, number)
+);
+
+-- Titles come before headings, and shorter ones first. With the length before the text, an index has
+-- this order for any beginning: a statement looks for the beginning once for each length.
+create index document_heading_by_length
+on document_heading ((number > 0), char_length(text), text);
+create index document_heading_by_project
+on document_heading (project_id, (number > 0), char_length(text), text);
+
 -- The parts go with their documents, in one statement: a foreign key would look for the parts of
 -- each document by itself.
 create function delete_document_parts() returns trigger language plpgsql as $function$
@@ -43,6 +62,9 @@ begin
     delete from document_part
     using before_statement
     where document_part.document_id = before_statement.id;
+    delete from document_heading
+    using before_statement
+    where document_heading.document_id = before_statement.id;
     return null;
 end
 $function$;

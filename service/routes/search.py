@@ -1,4 +1,4 @@
-"""The search over all documents."""
+"""The search over all documents, and the suggestions for a box that completes what is typed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from urllib.parse import urlencode
 import orjson
 
 from service.routes.shared import MISSING_PROJECT, UUID_TEXT
-from service.schemas.search import EXAMPLE_SEARCH, KINDS, SearchSchema
+from service.schemas.search import (
+    EXAMPLE_SEARCH,
+    EXAMPLE_SUGGESTIONS,
+    KINDS,
+    SearchSchema,
+    SuggestionsSchema,
+)
 from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, invalid, json_response
 from service.web.operation import ResponseSpec, operation, parameter
@@ -19,10 +25,12 @@ from service.web.references import reference_to
 from service.web.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from starlette.responses import Response
 
     from service.database.database import Connection
-    from service.search.find import Filters, Result
+    from service.search.find import Result
     from service.state import Request
 
 MAX_QUERY: Final = 256  # characters
@@ -56,6 +64,10 @@ class Wanted(NamedTuple):
     offset: int
 
 
+ONLY_OF_PROJECT: Final = parameter(
+    "project_id", "query", "Only of this project.", {"type": "string", "format": "uuid"}
+)
+
 SEARCH_RESPONSE: Final = ResponseSpec(
     description="What was found, a page of it.",
     schema=SearchSchema,
@@ -70,9 +82,7 @@ SEARCH_RESPONSE: Final = ResponseSpec(
             is_required=True,
             example="refund limits",
         ),
-        parameter(
-            "project_id", "query", "Only of this project.", {"type": "string", "format": "uuid"}
-        ),
+        ONLY_OF_PROJECT,
         parameter(
             "source_id", "query", "Only of this project doc.", {"type": "string", "format": "uuid"}
         ),
@@ -93,6 +103,23 @@ SEARCH_RESPONSE: Final = ResponseSpec(
         parameter(
             "cursor", "query", "Where the page begins: from the `Link` header of the page before."
         ),
+    ),
+)
+
+SUGGESTIONS_RESPONSE: Final = ResponseSpec(
+    description="The titles and headings, grouped by document.",
+    schema=SuggestionsSchema,
+    examples={"completed": EXAMPLE_SUGGESTIONS},
+    parameters=(
+        parameter(
+            "q",
+            "query",
+            f"What is typed so far: 1 to {MAX_QUERY} characters.",
+            {"type": "string", "minLength": 1, "maxLength": MAX_QUERY},
+            is_required=True,
+            example="refu",
+        ),
+        ONLY_OF_PROJECT,
     ),
 )
 
@@ -123,7 +150,7 @@ async def search(request: Request) -> Response:
         await connection.execute(SETTINGS)
         result = await find(connection, query, filters)
         if not result.documents:
-            await _refuse_missing(connection, filters)
+            await _refuse_missing(connection, filters.project_id, filters.source_id)
         found = await read_page(connection, result, filters, wanted.offset, wanted.limit)
         return result, await read_results(connection, result.query, found)
 
@@ -132,24 +159,61 @@ async def search(request: Request) -> Response:
     return _respond(request, wanted, result, results)
 
 
+@operation(
+    tag="search",
+    responses={200: SUGGESTIONS_RESPONSE},
+    problems={"invalid": f"q: {QUERY_RULE}", "not_found": MISSING_PROJECT},
+)
+async def suggest(request: Request) -> Response:
+    """Complete what is typed.
+
+    Titles and headings that begin with it, whatever its case, accents and punctuation: titles
+    first, and of each the shorter ones first. Those that have it at a later word follow. A text
+    that many documents have is there once, with a document that changed lately.
+    """
+    from service.search.find import SETTINGS
+    from service.search.suggest import suggest as find_suggestions
+
+    given = read_query_string(request)
+    text, (project_id,), problems = _read_text_and_ids(given, ("project_id",))
+    if problems:
+        raise invalid(problems)
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        await connection.execute(SETTINGS)
+        found = await find_suggestions(connection, text, project_id)
+        if not found:
+            await _refuse_missing(connection, project_id, None)
+        return found
+
+    suggestions = await request.state["database"].run_repeatable(run)
+    return json_response(orjson.dumps({"query": text, "suggestions": suggestions}))
+
+
 def search_turns() -> Turns:
     """Return the turns of a worker's searches."""
     return Turns(SEARCHES_AT_ONCE, WAIT_SECONDS, TOO_MANY_SEARCHES)
 
 
-def _read_request(request: Request) -> Wanted:
-    """Return what the request asks for; raise the Problem `invalid`."""
-    given = read_query_string(request)
+def _read_text_and_ids(
+    given: Mapping[str, str], names: Sequence[str]
+) -> tuple[str, list[str | None], dict[str, list[str]]]:
+    """Return `q`, the ids with these names, and what is wrong with these parameters."""
     problems: dict[str, list[str]] = {}
     text = given.get("q", "")
     if not 1 <= len(text) <= MAX_QUERY:
         problems["q"] = [QUERY_RULE]
-    ids = {name: given.get(name) for name in ("project_id", "source_id")}
-    problems |= {
-        name: [NOT_A_UUID]
-        for name, value in ids.items()
-        if value is not None and not UUID_TEXT.fullmatch(value)
-    }
+    ids = [given.get(name) for name in names]
+    for name, value in zip(names, ids, strict=True):
+        if value is not None and not UUID_TEXT.fullmatch(value):
+            problems[name] = [NOT_A_UUID]
+    return text, ids, problems
+
+
+def _read_request(request: Request) -> Wanted:
+    """Return what the request asks for; raise the Problem `invalid`."""
+    given = read_query_string(request)
+    text, (project_id, source_id), problems = _read_text_and_ids(given, ("project_id", "source_id"))
     kind = given.get("kind")
     if kind is not None and kind not in KINDS:
         problems["kind"] = [KIND_RULE]
@@ -169,7 +233,7 @@ def _read_request(request: Request) -> Wanted:
         raise invalid(problems)
     assert offset is not None
     path = path.removeprefix("/") if path else None
-    filters = (ids["project_id"], ids["source_id"], kind, path or None)
+    filters = (project_id, source_id, kind, path or None)
     return Wanted(text, filters, as_you_type == "true", int(limit), offset)
 
 
@@ -181,15 +245,17 @@ def _read_cursor(cursor: str) -> int | None:
     return int(text) if OFFSET.fullmatch(text) else None
 
 
-async def _refuse_missing(connection: Connection, filters: Filters) -> None:
+async def _refuse_missing(
+    connection: Connection, project_id: str | None, source_id: str | None
+) -> None:
     """Raise the Problem `not_found` if the search is limited to what is not there."""
-    if filters.project_id:
+    if project_id:
         await connection.fetch_row_or_404(
-            "select id from project where id = $1", filters.project_id, missing=MISSING_PROJECT
+            "select id from project where id = $1", project_id, missing=MISSING_PROJECT
         )
-    if filters.source_id:
+    if source_id:
         await connection.fetch_row_or_404(
-            "select id from project_doc where id = $1", filters.source_id, missing=MISSING_SOURCE
+            "select id from project_doc where id = $1", source_id, missing=MISSING_SOURCE
         )
 
 

@@ -139,6 +139,66 @@ class SearchSchema(ExactSchema):
     results: fields.List[Any] = fields.List(fields.Nested(ResultSchema), required=True)
 
 
+class SuggestedDocumentSchema(ExactSchema):
+    """A document whose title or headings complete what is typed."""
+
+    id = fields.UUID(required=True)
+    title = fields.String(required=True)
+    path = fields.String(required=True, metadata={"description": "From the repository's root."})
+    kind = fields.String(required=True, validate=validate.OneOf(KINDS))
+    project = fields.Nested(NamedSchema, required=True)
+    source = fields.Nested(NamedSchema, required=True)
+
+
+class SuggestedHeadingSchema(ExactSchema):
+    """A title or heading that completes what is typed."""
+
+    text = fields.String(required=True)
+    anchor = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for a title that is no heading."},
+    )
+    marked = fields.String(required=True, metadata={"description": f"The text as {MARKED}"})
+
+
+class SuggestionSchema(ExactSchema):
+    """A document, with those of its headings that complete what is typed."""
+
+    document = fields.Nested(SuggestedDocumentSchema, required=True)
+    headings: fields.List[Any] = fields.List(fields.Nested(SuggestedHeadingSchema), required=True)
+
+
+class SuggestionsSchema(ExactSchema):
+    """What completes a text, the best first."""
+
+    query = fields.String(required=True)
+    suggestions: fields.List[Any] = fields.List(
+        fields.Nested(SuggestionSchema),
+        required=True,
+        metadata={"description": "10 headings at most, in all documents together."},
+    )
+
+
+EXAMPLE_SUGGESTIONS: Final = {
+    "query": "refu",
+    "suggestions": [
+        {
+            "document": {
+                "id": EXAMPLE_DOCUMENT_ID,
+                "title": "Payments",
+                "path": "docs/prd.md",
+                "kind": "prd",
+                "project": {"id": EXAMPLE_PROJECT_ID, "name": "Payments"},
+                "source": {"id": EXAMPLE_SOURCE_ID, "name": "Planning"},
+            },
+            "headings": [
+                {"text": "Refunds", "anchor": "refunds", "marked": "<mark>Refu</mark>nds"}
+            ],
+        }
+    ],
+}
+
 EXAMPLE_SEARCH: Final = {
     "query": "refund limits",
     "total": {"value": 1, "is_exact": True},

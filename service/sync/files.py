@@ -44,8 +44,8 @@ MAX_WORDS: Final = 200_000
 class ReadFile(NamedTuple):
     """A document that was read: the size of its content in bytes, and its metadata as JSON.
 
-    `parts` is JSON as well: a list of each part's fields, as in documents/parts.py. `size_in_rows`
-    is that of all that its rows store.
+    `parts` and `completions` are JSON as well: lists of their fields, as in documents/parts.py and
+    documents/completions.py. `size_in_rows` is that of all that its rows store.
     """
 
     file: WantedFile
@@ -53,6 +53,7 @@ class ReadFile(NamedTuple):
     metadata: Place
     kind: str
     parts: Place
+    completions: Place
     size_in_rows: int
 
 
@@ -157,6 +158,7 @@ async def read_files(
     own limit counts a content once, even if many files have it.
     """
     # Imported here, for its stemmer takes memory that a run without new documents does not need.
+    from service.documents.completions import make_completions
     from service.documents.parts import lexemes_in, make_parts
 
     read: list[ReadFile] = []
@@ -185,9 +187,23 @@ async def read_files(
                     metadata["replaced_characters"] = text.replaced
                 place = contents.spool.keep(json.dumps(metadata).encode())
                 place_of_parts = contents.spool.keep(orjson.dumps([[*part] for part in parts]))
+                place_of_completions = contents.spool.keep(
+                    orjson.dumps([[*each] for each in make_completions(metadata)])
+                )
                 size += place.size
-                size_in_rows += place.size + place_of_parts.size
-                read.append(ReadFile(file, len(content), place, kind, place_of_parts, size_in_rows))
+                places = (place, place_of_parts, place_of_completions)
+                size_in_rows += sum(each.size for each in places)
+                read.append(
+                    ReadFile(
+                        file,
+                        len(content),
+                        place,
+                        kind,
+                        place_of_parts,
+                        place_of_completions,
+                        size_in_rows,
+                    )
+                )
             except UnavailableError as error:
                 # Without the content's id: the next run asks for it again.
                 skipped.append(SkippedFile(file.path, str(error), None))

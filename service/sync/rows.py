@@ -1,6 +1,6 @@
 """A source's documents in the database: read, written, moved and removed by a run.
 
-Their parts are written with them. A trigger deletes the parts of deleted documents.
+Their parts and completions are written with them. A trigger deletes those of deleted documents.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFi
 async def write_files(
     transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
 ) -> None:
-    """Insert or update documents, and replace their parts.
+    """Insert or update documents, and replace their parts and completions.
 
     The row of a document that would stay the same is not written.
     """
     for batch in in_batches([(file, file.size_in_rows) for file in files]):
         await _write_batch(transaction, source_id, batch, contents)
         await _write_parts(transaction, source_id, batch, contents)
+        await _write_completions(transaction, source_id, batch, contents)
     await _write_words(transaction, contents.words)
 
 
@@ -123,6 +124,41 @@ async def _write_parts(
         from unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
                     $8::text[], $9::text[])
             as new (file_path, number, kind, vector, tokens, body, headings, ends)
+        join document on document.project_doc_id = $1 and document.file_path = new.file_path
+        """,
+        source_id,
+        *zip(*rows, strict=True),
+    )
+
+
+async def _write_completions(
+    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
+) -> None:
+    def read_batch() -> list[tuple[str, int, str]]:
+        return [
+            (file.file.path, number, form)
+            for file in files
+            for number, form in orjson.loads(contents.spool.read(file.completions))
+        ]
+
+    rows = await asyncio.to_thread(read_batch)
+    await transaction.execute(
+        """
+        delete from document_heading
+        using document
+        where document.project_doc_id = $1 and document.file_path = any($2::text[])
+            and document_heading.document_id = document.id
+        """,
+        source_id,
+        [file.file.path for file in files],
+    )
+    if not rows:
+        return
+    await transaction.execute(
+        """
+        insert into document_heading (document_id, number, project_id, text)
+        select document.id, number, (select project_id from project_doc where id = $1), new.text
+        from unnest($2::text[], $3::bigint[], $4::text[]) as new (file_path, number, text)
         join document on document.project_doc_id = $1 and document.file_path = new.file_path
         """,
         source_id,

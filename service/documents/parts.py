@@ -40,7 +40,7 @@ FIELD: Final = "\t"
 # requirements or settings, in the first column of a table.
 DEFINED: Final = "="
 DEFINITION: Final = re.compile(
-    r"^[^\w\n/]*([\w./@-]*\w)[`*\"']*[ \t]{0,2}(?::|\||[\u2014\u2013-][ \t])", re.MULTILINE
+    r"^[^\w\n/]*+([\w./@-]*\w)[`*\"']*[ \t]{0,2}(?::|\||[\u2014\u2013-][ \t])", re.MULTILINE
 )
 MAX_DEFINITIONS: Final = 200  # of a section
 

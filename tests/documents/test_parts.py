@@ -147,8 +147,19 @@ ligatures = ("".join(letters) + "\ufdfa" * 3 for letters in product("abcdefghij"
         ("txt", "aB" * 100_000),
         ("txt", "x" * 1_000_000),
         ("txt", "!?" * 500_000),
+        ("txt", "-" * 1_000_000),
     ],
-    ids=["headings", "deep", "ligatures", "compound", "cjk", "camel", "one word", "punctuation"],
+    ids=[
+        "headings",
+        "deep",
+        "ligatures",
+        "compound",
+        "cjk",
+        "camel",
+        "one word",
+        "punctuation",
+        "rule",
+    ],
 )
 def test_a_hostile_document_has_parts_that_postgresql_takes(
     file_type: str, text: str, connection: psycopg.Connection[Any]

@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from bisect import bisect_right
+from collections import Counter
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -123,10 +124,17 @@ class Marker:
             or squeezed.find(hints[0] if hints else "")
         )
         best, most = 0, 0
-        for index, (place, _) in enumerate(places):
-            near = {number for other, number in places[index:] if other < place + SNIPPET - BEFORE}
-            if len(near) > most:
-                best, most = place, len(near)
+        inside: Counter[int] = Counter()
+        end = 0
+        for place, number in places:
+            while end < len(places) and places[end][0] < place + SNIPPET - BEFORE:
+                inside[places[end][1]] += 1
+                end += 1
+            if len(inside) > most:
+                best, most = place, len(inside)
+            inside[number] -= 1
+            if not inside[number]:
+                del inside[number]
         return best
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:

@@ -69,12 +69,12 @@ def _rank(query: Query, document_id: UUID, parts: Sequence[Candidate]) -> Found 
     if not sections:
         return None
     has_all, best = bool(sections[0][0]), -sections[0][1]
-    shown: dict[str, Place] = {}
+    shown: dict[str | Place, Place] = {}
     for _, score, number, line, part in sections:
         if len(shown) == SECTIONS_SHOWN or -score < SHARE_SHOWN * best:
             break
-        # Pieces of one long section, of which the best is shown.
-        heading = part.headings[line]
-        shown.setdefault(heading or f"{number} {line}", Place(number, line))
+        # Of the pieces of one long section the best is shown.
+        place = Place(number, line)
+        shown.setdefault(part.headings[line] or place, place)
     score = max(rank.score for rank, _ in ranks if rank.has_all == has_all)
     return Found(document_id, has_all, score, [*shown.values()])

@@ -223,6 +223,13 @@ def test_a_document_is_found_once_with_the_best_of_its_parts() -> None:
     assert parts[place.number].headings[place.line].endswith("13")
 
 
+def test_a_text_without_a_heading_is_shown_beside_any_section() -> None:
+    [part] = candidates({"docs/x.md": "The refund.\n\n# A\n\n## B\n\nThe refund.\n"})
+    assert part.headings == ["", "", "0", "0 1"]
+    [found] = rank_documents(parse_query("refund"), [part])
+    assert sorted(found.sections) == [Place(0, 1), Place(0, 3)]
+
+
 def test_documents_of_one_score_have_the_order_of_their_ids() -> None:
     text = "# A\n\nThe refund.\n"
     assert order("refund", text, text, text) == [0, 1, 2]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from service.documents.words import Word
 
 MAX_TERMS: Final = 12  # of one alternative; further words are not required
-MAX_ALTERNATIVES: Final = 8
+MAX_ALTERNATIVES: Final = 8  # further ones are not looked for
 
 # Terms of which any combination may lack.
 MAX_COMBINED: Final = 8
@@ -113,7 +113,9 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
         terms, excluded, unimportant = groups[-1]
         word = chunk["word"]
         if word is not None and word.lower() == "or" and 0 < number < len(chunks) - 1:
-            if terms and len(groups) < MAX_ALTERNATIVES:
+            if terms and len(groups) == MAX_ALTERNATIVES:
+                break
+            if terms:
                 groups.append(([], [], []))
         elif chunk["minus"]:
             excluded += _phrase(chunk["phrase"]) if word is None else _words(word)

@@ -121,7 +121,7 @@ def test_a_file_is_found_by_its_name_first() -> None:
     }
     for query in ("epic-payments.md", "epic-payments", "docs/epic-payments.md"):
         found = rank_documents(parse_query(query), candidates(documents))
-        assert [each.document_id.int for each in found][0] == 1
+        assert found[0].document_id.int == 1
 
 
 # --- how many of the words

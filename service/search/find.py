@@ -47,10 +47,18 @@ OF_PATH: Final[LiteralString] = """
         where document.id = document_part.document_id and starts_with(file_path, $5)
     )
     """
-# Each of $6 is a sequence of tokens, which lexemes cannot say.
-OF_SEQUENCES: Final[LiteralString] = (
-    "(select bool_and(strpos(tokens, sequence) > 0) from unnest($6::text[]) as each (sequence))"
-)
+# Of each of $6 any line is a sequence of tokens, which lexemes cannot say.
+OF_SEQUENCES: Final[LiteralString] = """
+    (
+        select bool_and(
+            exists (
+                select from string_to_table(sequences, E'\\n') as each (sequence)
+                where strpos(tokens, sequence) > 0
+            )
+        )
+        from unnest($6::text[]) as required (sequences)
+    )
+    """
 
 SUMMARY: Final[LiteralString] = """
     found as materialized (select distinct document_id, project_doc_id, kind from matching),
@@ -146,11 +154,13 @@ class Result(NamedTuple):
         """Whether `total` is exact."""
         if not self.is_read_whole:
             return False
-        # What an alternative excludes, and its phrases, are only known of ranked documents.
+        # What an alternative excludes, its phrases, and whether the parts of its compounds are
+        # side by side are only known of ranked documents.
         alternatives = self.query.alternatives
         return self.is_ranked_whole or not (
             any(each.excluded for each in alternatives)
             or (len(alternatives) > 1 and any(term.required for term in self.query.terms))
+            or any(len(term.forms) > 1 for term in self.query.terms)
         )
 
 
@@ -164,7 +174,7 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
         return Result(query, [], (), True, 0, 0, "[]", "[]", [])
     result = await _run(connection, query, filters, lacking=0)
     corrections: list[Correction] = []
-    if result.documents <= NEXT_TO_NOTHING:
+    if result.total <= NEXT_TO_NOTHING:
         query, corrections = await correct(connection, query)
         if corrections:
             result = await _run(connection, query, filters, lacking=0)
@@ -172,30 +182,62 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
     for lacking in range(1, terms):
         # Of two words one may lack, and of more than two words most, where nothing else is found.
         if terms == 2 or lacking > terms // 2:
-            is_enough = result.documents > 0
+            is_enough = result.total > 0
         else:
-            is_enough = (result.full if lacking == 1 else result.documents) >= ENOUGH
+            is_enough = (result.full if lacking == 1 else result.total) >= ENOUGH
         if is_enough:
             break
         result = await _run(connection, query, filters, lacking=lacking)
-    return result._replace(corrections=corrections)
+    result = result._replace(corrections=corrections)
+    if result.is_ranked_whole and len(result.ranked) < result.documents:
+        return await _count_ranked(connection, result)
+    return result
 
 
-def _sequences(query: Query) -> list[str] | None:
+async def _count_ranked(connection: Connection, result: Result) -> Result:
+    """Return the result with the facets of the ranked documents, of which its lexemes find more."""
+    summary = await connection.fetch_row(
+        f"""
+        with matching as materialized (
+            select document_id, project_doc_id, kind
+            from document_part
+            where document_id = any($1::uuid[])
+        ),
+        {SUMMARY}
+        """,
+        [found.document_id for found in result.ranked],
+    )
+    assert summary is not None
+    return result._replace(projects=summary["projects"], kinds=summary["kinds"])
+
+
+def _sequences(query: Query, *, of_compounds: bool = False) -> list[str] | None:
     """Return what the tokens of each match must have; None where that depends on the alternative.
 
-    The rank of a part looks for these sequences, too.
+    Each is a text of sequences, one a line, of which any is enough. The rank of a part looks for
+    these sequences, too.
     """
     if len(query.alternatives) > 1:
         return None
-    return [term.required for term in query.terms if term.required] or None
+    required = [
+        term.required or "\n".join((*term.exact, *term.loose))
+        for term in query.terms
+        if term.required or (of_compounds and len(term.forms) > 1)
+    ]
+    return required or None
 
 
 async def _run(connection: Connection, query: Query, filters: Filters, *, lacking: int) -> Result:
     tsquery = some_terms(query, lacking) if lacking else all_terms(query)
     sequences = None if lacking else _sequences(query)
     if sequences is None:
-        return await _run_within(connection, query, filters, tsquery, None, MAX_MATCHES, lacking)
+        result = await _run_within(connection, query, filters, tsquery, None, MAX_MATCHES, lacking)
+        if lacking or result.is_ranked_whole or len(result.ranked) >= ENOUGH:
+            return result
+        # Many parts have the words of a compound, and the best of them not side by side.
+        sequences = _sequences(query, of_compounds=True)
+        if sequences is None:
+            return result
     result = await _run_within(connection, query, filters, tsquery, sequences, MAX_READ, 0)
     if result.is_read_whole or result.documents >= ENOUGH:
         return result

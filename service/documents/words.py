@@ -231,7 +231,7 @@ def _join(first: Word, second: Word) -> Word:
     return Word(f"{first.form}{dot}{second.form}"[:MAX_WORD], first.start, second.end)
 
 
-class _Remembered(dict[str, Value]):
+class Remembered(dict[str, Value]):
     """Values of chunks or tokens, made by a function when they are first needed."""
 
     def __init__(self, make: Callable[[str], Value]) -> None:
@@ -278,13 +278,13 @@ def _stems_of(chunk: str) -> tuple[str, ...]:
 
 
 # Of a chunk, which is a text without white space: its tokens, with blanks between them.
-tokens_of: Final = _Remembered(_tokens_of).__getitem__
+tokens_of: Final = Remembered(_tokens_of).__getitem__
 
 # What the index has of a chunk: the forms of its words, and ~stem; of stop words nothing.
-lexemes_of: Final = _Remembered(_lexemes_of).__getitem__
+lexemes_of: Final = Remembered(_lexemes_of).__getitem__
 
 # The stems of a chunk's words, stop words included.
-stems_of: Final = _Remembered(_stems_of).__getitem__
+stems_of: Final = Remembered(_stems_of).__getitem__
 
 
 def tokenize(text: str) -> str:

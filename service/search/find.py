@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_MATCHES: Final = 10_000
 
 # Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
-MAX_RANKED: Final = 100
+MAX_RANKED: Final = 64
 
 # Parts with the words of a phrase that are read for it first. To read 1,000 takes 20 ms, so all are
 # read only where too few of these have it.

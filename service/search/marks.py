@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.words import read_words, stem
+from service.documents.words import Remembered, read_words, stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ BEFORE: Final = 60  # characters before the first match, at most
 MATCHES: Final = 20
 
 ELLIPSIS: Final = "…"
-BLANKS: Final = re.compile(r"\s+")
+CHUNK: Final = re.compile(r"\S+")
 LETTERS: Final = re.compile(r"[^\W_]+")
 
 # Letters with one accent, by the letter: to find words in a text without folding it, which would
@@ -57,6 +57,11 @@ class Marker:
         self._hints: list[tuple[str, list[str]]] = []
         for term in query.terms:
             self._add(term)
+        # A word and its stem begin alike. A compound may have a connector after its first letter.
+        self._beginnings = {stem[:2] for stem in self._stems}
+        self._beginnings |= {form[:1] for form in (*self._forms, *self._prefixes)}
+        # The places to mark in each chunk: the sections of a response repeat most of theirs.
+        self._remembered = Remembered(self._places_in)
 
     def _add(self, term: Term) -> None:
         if len(term.forms) == 1:
@@ -81,7 +86,7 @@ class Marker:
 
     def mark(self, text: str) -> Marked:
         """Return the text on one line, with its marks."""
-        text = BLANKS.sub(" ", text).strip()
+        text = " ".join(text.split())
         pieces: list[str] = []
         end = 0
         for first, last in self._places(text):
@@ -93,7 +98,7 @@ class Marker:
 
     def snippet(self, text: str) -> Marked:
         """Return the part of a text that shows most of what the query looks for."""
-        text = BLANKS.sub(" ", text).strip()
+        text = " ".join(text.split())
         if len(text) <= SNIPPET:
             return self.mark(text)
         start = max(0, self._best_place(text) - BEFORE)
@@ -138,15 +143,29 @@ class Marker:
         return best
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
+        if not self._sequences:
+            for chunk in CHUNK.finditer(text):
+                start = chunk.start()
+                for first, last in self._remembered[chunk[0]]:
+                    yield start + first, start + last
+            return
         words = [*read_words(text)]
         places = [(word.start, word.end) for word in words if self._is_match(word)]
-        if self._sequences:
-            forms = [word.form for word in words]
-            for sequence in self._sequences:
-                for index in _occurrences(forms, sequence):
-                    found = words[index : index + len(sequence)]
-                    places.append((found[0].start, max(word.end for word in found)))
+        forms = [word.form for word in words]
+        for sequence in self._sequences:
+            for index in _occurrences(forms, sequence):
+                found = words[index : index + len(sequence)]
+                places.append((found[0].start, max(word.end for word in found)))
         yield from _merge(places)
+
+    def _places_in(self, chunk: str) -> list[tuple[int, int]]:
+        if chunk.isascii():
+            letters = chunk.lower()
+            # Most chunks have no word that begins as any that match, and need no further look.
+            if not any(beginning in letters for beginning in self._beginnings):
+                return []
+        places = [(word.start, word.end) for word in read_words(chunk) if self._is_match(word)]
+        return [*_merge(places)]
 
     def _is_match(self, word: Word) -> bool:
         return (

@@ -256,11 +256,13 @@ async def _run_within(
     """Return what a query finds in the first `most` parts that have the words."""
     matching = filters.matching(has_sequences=sequences is not None)
     arguments = (tsquery, *filters, sequences, most)
+    # Without sequences all that is read matches.
+    read: LiteralString = filters.read() if sequences else "select from matching"
     summary = await connection.fetch_row(
         f"""
         with matching as materialized (select document_id, project_doc_id, kind {matching}),
         {SUMMARY},
-            (select count(*) from ({filters.read()}) as each) as read
+            (select count(*) from ({read}) as each) as read
         """,
         *arguments,
     )

@@ -477,13 +477,13 @@ def many(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 f"# D{n}\n\nThe walnut {'almond ' * (n % 7)} {'pecan' if n % 3 else 'cashew'} "
                 f"create a pool{'s' * (n % 2)}\n\n{long * (n % 50 == 0)}"
             ).encode()
-            for n in range(3 * MAX_RANKED)
+            for n in range(300)
         }
         remote = hub.server.create()
         remote.commit(files)
         assert hub.sync(hub.create_source(hub.create_project(), remote))["status"] == "completed"
         [(parts,)] = run_sql(database, "select count(*) from document_part")
-        assert parts > len(files)
+        assert parts > len(files) > 2 * MAX_RANKED
         yield hub
     postgres.drop_database(database)
 

@@ -244,6 +244,8 @@ queries = st.lists(
         st.tuples(st.just(b"limit"), st.integers(-10, 10**20).map(lambda n: b"%d" % n)),
         st.tuples(st.just(b"limit"), st.sampled_from([b"1", b"1000", b"1e3", b"", b"%D9%A1"])),
         st.tuples(st.just(b"cursor"), cursors),
+        st.tuples(st.sampled_from([b"q", b"path", b"anchor", b"kind", b"as_you_type"]), escaped),
+        st.tuples(st.sampled_from([b"project_id", b"source_id"]), ids),
         st.tuples(escaped, escaped),
     ).map(b"=".join),
     max_size=4,

@@ -9,15 +9,23 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from itertools import islice
+from itertools import compress, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from service.documents.words import join_tokens, lexemes_of, stems_of, tokenize, tokens_of
+from service.documents.words import (
+    join_tokens,
+    lexemes_of,
+    read_chunk,
+    stems_of,
+    tokenize,
+    tokens_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from service.documents.sections import Section
+    from service.documents.words import Chunk
 
 # Characters of the text in a part, and of its headings' tokens; its last section may exceed it.
 MAX_PART: Final = 16_000
@@ -39,8 +47,9 @@ FIELD: Final = "\t"
 # The prefix of the tokens of a name that begins a line as what the line explains: in a list of
 # requirements or settings, in the first column of a table.
 DEFINED: Final = "="
+# `*+` tries no shorter match: for a line of thousands of dashes would take seconds.
 DEFINITION: Final = re.compile(
-    r"^[^\w\n/]*+([\w./@-]*\w)[`*\"']*[ \t]{0,2}(?::|\||[\u2014\u2013-][ \t])", re.MULTILINE
+    r"\n[^\w\n/]*+([\w./@-]*\w)[`*\"']*[ \t]{0,2}(?::|\||[\u2014\u2013-][ \t])"
 )
 MAX_DEFINITIONS: Final = 200  # of a section
 
@@ -65,31 +74,31 @@ class Part(NamedTuple):
 
 def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str) -> list[Part]:
     """Return the parts of a document: at least one."""
-    title = metadata["title"].split()
+    title = [*map(read_chunk, metadata["title"].split())]
     document_line = FIELD.join(map(tokenize, (metadata["title"], path, posixpath.basename(path))))
     headings = metadata.get("headings", [])
-    own_chunks = [heading["text"].split() for heading in headings]
+    own_chunks = [[*map(read_chunk, heading["text"].split())] for heading in headings]
     own_tokens = [*map(join_tokens, own_chunks)]
     above = _headings_above([heading["level"] for heading in headings])
     parts: list[Part] = []
     start = 0
     while start < len(sections) or not parts:
         lines, texts, ends, paths = [document_line], [""], [0], [""]
-        counts = Counter([*title, path])
+        chunks = [*title, read_chunk(path)]
         headings_here = [*title]
         size_of_headings = 0
-        for heading, text in sections[start:]:
+        for heading, text in islice(sections, start, None):
             if max(ends[-1], size_of_headings) >= MAX_PART:
                 break
             start += 1
-            chunks = text.split()
-            counts.update(chunks)
-            tokens = join_tokens(chunks) + _definitions(text)
+            own_text = [*map(read_chunk, text.split())]
+            chunks += own_text
+            tokens = join_tokens(own_text) + _definitions(text)
             if heading is None:
                 lines.append(f" {FIELD} {FIELD}{tokens}")
                 paths.append("")
             else:
-                counts.update(own_chunks[heading])
+                chunks += own_chunks[heading]
                 headings_here += own_chunks[heading]
                 own = own_tokens[heading]
                 parents = "".join([own_tokens[each] for each in above[heading]]) or " "
@@ -98,7 +107,7 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
                 paths.append(" ".join(map(str, [*above[heading], heading])))
             texts.append(text)
             ends.append(ends[-1] + len(text))
-        vector = _vector(counts, title, headings_here)
+        vector = _vector(Counter(chunks), title, headings_here)
         parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends))
     return parts
 
@@ -107,8 +116,8 @@ def _definitions(text: str) -> str:
     """Return the tokens of the compounds that lines of a text explain."""
     return "".join(
         [
-            f"{DEFINED}{tokens_of(name)} "
-            for name in islice(DEFINITION.findall(text), MAX_DEFINITIONS)
+            f"{DEFINED}{read_chunk(name).tokens} "
+            for name in islice(DEFINITION.findall(f"\n{text}"), MAX_DEFINITIONS)
             if not name.isalpha() and not name.isdigit()
         ]
     )
@@ -126,26 +135,24 @@ def _headings_above(levels: Sequence[int]) -> list[list[int]]:
     return above
 
 
-def _vector(counts: Mapping[str, int], title: Iterable[str], headings: Iterable[str]) -> str:
+def _vector(counts: Mapping[Chunk, int], title: Iterable[Chunk], headings: Iterable[Chunk]) -> str:
     lexemes = set[str]().union(*map(lexemes_of, counts))
-    lexemes.update(
-        [
-            OFTEN + stem
-            for chunk, count in counts.items()
-            if count >= FREQUENT and lexemes_of(chunk)
-            for stem in stems_of(chunk)
-        ]
-    )
+    frequent = compress(counts, map(FREQUENT.__le__, counts.values()))
+    lexemes.update([OFTEN + stem for stem in _stems(filter(lexemes_of, frequent))])
     # Also stop words, so that a search for nothing else finds a heading.
-    lexemes.update(IN_TITLE + stem for chunk in title for stem in stems_of(chunk))
-    lexemes.update([IN_HEADING + stem for chunk in headings for stem in stems_of(chunk)])
-    # Words have no quotes and no backslashes.
-    quoted = "' '".join(lexemes)
+    lexemes.update([IN_TITLE + stem for stem in _stems(title)])
+    lexemes.update([IN_HEADING + stem for stem in _stems(headings)])
+    # Words have no quotes and no backslashes. PostgreSQL reads them faster in this order.
+    quoted = "' '".join(sorted(lexemes))
     while len(quoted) > MAX_VECTOR // 4 and len(quoted.encode()) > MAX_VECTOR:
         # No language has so long words.
         lexemes = set(sorted(sorted(lexemes), key=len)[: len(lexemes) * 3 // 4])
-        quoted = "' '".join(lexemes)
+        quoted = "' '".join(sorted(lexemes))
     return f"'{quoted}'" if quoted else ""
+
+
+def _stems(chunks: Iterable[Chunk]) -> set[str]:
+    return set[str]().union(*map(stems_of, map(tokens_of, chunks)))
 
 
 def lexemes_in(vector: str) -> list[str]:

@@ -15,7 +15,9 @@ loads the stemmer: import it when the first text is indexed or searched.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from Stemmer import Stemmer  # pyright: ignore[reportUnknownVariableType]
@@ -165,6 +167,12 @@ def read_units(text: str) -> Iterator[Unit]:
 
 
 def _character_pairs(run: str, start: int) -> Iterator[Word]:
+    if run.isalnum() and unicodedata.is_normalized("NFKC", run) and not COMPOSING.search(run):
+        end = start + len(run)
+        for place in range(start, end):
+            form = run[place - start : place - start + 2]
+            yield Word(form, place, place + len(form))
+        return
     starts = _character_starts(run) if COMPOSING.search(run) else [*range(len(run))]
     ends = [*starts[1:], len(run)]
     for number, place in enumerate(starts):
@@ -253,46 +261,55 @@ def token_of(form: str) -> str:
     return f"{form}|" if its_stem == form else f"{form}|{its_stem}"
 
 
-def _tokens_of(chunk: str) -> str:
-    return " ".join([token_of(word.form) for word in read_words(chunk)])
+@dataclass(eq=False, slots=True)
+class Chunk:
+    """What a text without white space has: its tokens, with blanks between them, and its lexemes.
+
+    Lexemes are what the index has: the forms of words, and ~stem; of stop words nothing.
+    """
+
+    tokens: str
+    lexemes: tuple[str, ...]
 
 
-def _lexemes_of(chunk: str) -> tuple[str, ...]:
+def _read_chunk(chunk: str) -> Chunk:
+    tokens: list[str] = []
     lexemes: list[str] = []
-    joined: set[str] | None = None
-    for token in tokens_of(chunk).split():
-        form, _, its_stem = token.partition("|")
-        if form in STOP_WORDS:
-            # Joined, the parts of U.S. are none.
-            if joined is None:
-                joined = {word.form for unit in read_units(chunk) for word in unit.joined}
-            if form not in joined:
-                continue
-        lexemes += (form, f"~{its_stem}") if its_stem else (form,)
-    return tuple(lexemes)
+    for unit in read_units(chunk):
+        for words, is_joined in ((unit.joined, True), (unit.parts, False)):
+            for word in words:
+                form = word.form
+                token = token_of(form)
+                tokens.append(token)
+                # Joined, the parts of U.S. are no stop word.
+                if is_joined or form not in STOP_WORDS:
+                    lexemes.append(form)
+                    if not token.endswith("|"):
+                        lexemes.append(f"~{token[len(form) + 1 :]}")
+    return Chunk(" ".join(tokens), tuple(lexemes))
 
 
-def _stems_of(chunk: str) -> tuple[str, ...]:
-    tokens = [token.partition("|") for token in tokens_of(chunk).split()]
-    return tuple(its_stem or form for form, _, its_stem in tokens)
+def _stems_of(tokens: str) -> tuple[str, ...]:
+    parted = [token.partition("|") for token in tokens.split()]
+    return tuple(its_stem or form for form, _, its_stem in parted)
 
 
-# Of a chunk, which is a text without white space: its tokens, with blanks between them.
-tokens_of: Final = Remembered(_tokens_of).__getitem__
+# Of a text without white space. One that is remembered is always the same object.
+read_chunk: Final = Remembered(_read_chunk).__getitem__
 
-# What the index has of a chunk: the forms of its words, and ~stem; of stop words nothing.
-lexemes_of: Final = Remembered(_lexemes_of).__getitem__
-
-# The stems of a chunk's words, stop words included.
+# The stems of tokens, stop words included.
 stems_of: Final = Remembered(_stems_of).__getitem__
+
+tokens_of: Final = attrgetter("tokens")
+lexemes_of: Final = attrgetter("lexemes")
 
 
 def tokenize(text: str) -> str:
     """Return the text's tokens in order, each between blanks: " creating|creat a| pool| "."""
-    return join_tokens(text.split())
+    return join_tokens(map(read_chunk, text.split()))
 
 
-def join_tokens(chunks: Iterable[str]) -> str:
+def join_tokens(chunks: Iterable[Chunk]) -> str:
     """Return the tokens of a text's chunks, as `tokenize` does."""
     # Punctuation between two words parts no phrase.
     return f" {' '.join(filter(None, map(tokens_of, chunks)))} "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 # The most documents, and the most bytes of them, that one statement reads or writes.
 ROWS_PER_STATEMENT: Final = 500
 BYTES_PER_STATEMENT: Final = 4_000_000
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def in_batches(sized: Sequence[tuple[Item, int]]) -> Iterator[list[Item]]:
@@ -26,3 +29,25 @@ def in_batches(sized: Sequence[tuple[Item, int]]) -> Iterator[list[Item]]:
         total += size
     if batch:
         yield batch
+
+
+async def use_batches(
+    batches: Iterable[Item],
+    make: Callable[[Item], Made],
+    use: Callable[[Made], Awaitable[None]],
+) -> None:
+    """Call `use` with what `make` returns for each batch, in order.
+
+    While one is used, a thread makes the next one: never more than that. The thread has ended when
+    this function returns, raises or is cancelled.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        made: Made | None = None
+        for batch in batches:
+            making = thread.submit(make, batch)
+            if made is not None:
+                await use(made)
+                made = None
+            made = await asyncio.wrap_future(making)
+        if made is not None:
+            await use(made)

@@ -1,11 +1,11 @@
-"""A run's documents, read: their contents, kept in files, their metadata and their parts."""
+"""A run's documents, read: their contents, kept in files, their metadata and their sections."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -36,24 +36,23 @@ READ_AT_ONCE: Final = 50
 # A text of more bytes may take much memory, and is read in turn.
 LARGE_TEXT: Final = 64 * 1024
 
-
-# The most words that a run adds to the vocabulary: those of 20,000 documents are about 50,000.
-MAX_WORDS: Final = 200_000
+# The rows of a document's parts have so many times the bytes of its sections: the text, its tokens
+# and its lexemes.
+ROWS_PER_TEXT: Final = 4
 
 
 class ReadFile(NamedTuple):
     """A document that was read: the size of its content in bytes, and its metadata as JSON.
 
-    `parts` and `completions` are JSON as well: lists of their fields, as in documents/parts.py and
-    documents/completions.py. `size_in_rows` is that of all that its rows store.
+    `sections` is JSON as well, with the fields of each section. `size_in_rows` is about that of all
+    that its rows store.
     """
 
     file: WantedFile
     size: int
     metadata: Place
     kind: str
-    parts: Place
-    completions: Place
+    sections: Place
     size_in_rows: int
 
 
@@ -70,9 +69,7 @@ class Contents:
     Fetched contents stay in git's file. Stored contents are copied to `spool`, because writing one
     document can overwrite the content that another one needs; after a rename of the source's
     folder every content is a stored one. The spool also has the UTF-8 of texts in other encodings,
-    so that writing them decodes nothing again, and the metadata and parts of each document.
-
-    `words` has the lexemes of all documents, MAX_WORDS of them.
+    so that writing them decodes nothing again, and the metadata and sections of each document.
     """
 
     def __init__(self, blobs: Blobs, spool: Spool) -> None:
@@ -80,7 +77,6 @@ class Contents:
         self.spool = spool
         self._copies: dict[str, Place] = {}
         self._texts: dict[str, Place] = {}
-        self.words: set[str] = set()
 
     async def copy_stored(
         self, database: Database, source_id: UUID, stored: Mapping[str, StoredFile]
@@ -157,10 +153,6 @@ async def read_files(
     Raises GitError if contents and metadata have more than `max_bytes` together. GitRepository's
     own limit counts a content once, even if many files have it.
     """
-    # Imported here, for its stemmer takes memory that a run without new documents does not need.
-    from service.documents.completions import make_completions
-    from service.documents.parts import lexemes_in, make_parts
-
     read: list[ReadFile] = []
     skipped: list[SkippedFile] = []
 
@@ -177,33 +169,17 @@ async def read_files(
                 document = read_document(text.text, file.file_type, file.path)
                 metadata = document.metadata
                 kind = kind_of(file.path, file.file_type, metadata, text.text)
-                parts = make_parts(metadata, document.sections, file.path)
-                for part in parts:
-                    if len(contents.words) < MAX_WORDS:
-                        contents.words.update(lexemes_in(part.vector))
                 if text.encoding != "utf-8":
                     metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
                 if text.replaced:
                     metadata["replaced_characters"] = text.replaced
-                place = contents.spool.keep(json.dumps(metadata).encode())
-                place_of_parts = contents.spool.keep(orjson.dumps([[*part] for part in parts]))
-                place_of_completions = contents.spool.keep(
-                    orjson.dumps([[*each] for each in make_completions(metadata)])
+                place = contents.spool.keep(_dump(metadata))
+                sections = contents.spool.keep(
+                    orjson.dumps([[*each] for each in document.sections])
                 )
                 size += place.size
-                places = (place, place_of_parts, place_of_completions)
-                size_in_rows += sum(each.size for each in places)
-                read.append(
-                    ReadFile(
-                        file,
-                        len(content),
-                        place,
-                        kind,
-                        place_of_parts,
-                        place_of_completions,
-                        size_in_rows,
-                    )
-                )
+                size_in_rows += place.size + ROWS_PER_TEXT * sections.size
+                read.append(ReadFile(file, len(content), place, kind, sections, size_in_rows))
             except UnavailableError as error:
                 # Without the content's id: the next run asks for it again.
                 skipped.append(SkippedFile(file.path, str(error), None))
@@ -225,6 +201,13 @@ async def read_files(
                 "together: name a folder, or raise SYNC_MAX_BYTES."
             )
     return read, skipped
+
+
+def _dump(metadata: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(metadata)
+    except TypeError:  # front matter may have a number of more than 64 bits
+        return json.dumps(metadata).encode()
 
 
 def _batches_to_read(

@@ -5,13 +5,10 @@ Their parts and completions are written with them. A trigger deletes those of de
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Final
-
-import orjson
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.vocabulary import is_correctable
-from service.sync.batches import ROWS_PER_STATEMENT, in_batches
+from service.sync.batches import ROWS_PER_STATEMENT, in_batches, use_batches
 from service.sync.plan import StoredFile
 
 if TYPE_CHECKING:
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from service.database.database import Connection, Database
     from service.sync.changes import Moves
     from service.sync.files import Contents, ReadFile
+    from service.sync.search_rows import SearchRows
 
 WORDS_PER_STATEMENT: Final = 10_000
 
@@ -41,21 +39,57 @@ async def write_files(
 
     The row of a document that would stay the same is not written.
     """
-    for batch in in_batches([(file, file.size_in_rows) for file in files]):
-        await _write_batch(transaction, source_id, batch, contents)
-        await _write_parts(transaction, source_id, batch, contents)
-        await _write_completions(transaction, source_id, batch, contents)
-    await _write_words(transaction, contents.words)
+    if not files:
+        return
+    # Imported here, for its stemmer takes memory that a run without new documents does not need.
+    from service.sync.search_rows import SearchRowMaker
+
+    maker = SearchRowMaker()
+
+    def make_rows(batch: Sequence[ReadFile]) -> _Rows:
+        texts = [contents.read_utf8(file.file.blob_id) for file in batch]
+        metadata = [contents.spool.read(file.metadata) for file in batch]
+        return _Rows(
+            [file.file.path for file in batch],
+            (
+                [file.file.path for file in batch],
+                [file.file.file_type for file in batch],
+                [file.size for file in batch],
+                [file.file.blob_id for file in batch],
+                [text for text, _ in texts],
+                [original for _, original in texts],
+                [each.decode() for each in metadata],
+            ),
+            maker.make(
+                (file.file.path, file.kind, each, contents.spool.read(file.sections))
+                for file, each in zip(batch, metadata, strict=True)
+            ),
+        )
+
+    async def write_rows(rows: _Rows) -> None:
+        await _write_documents(transaction, source_id, rows.documents)
+        await _delete_search_rows(transaction, source_id, rows.paths)
+        await _write_parts(transaction, source_id, rows.search.parts)
+        if rows.search.completions:
+            await _write_completions(transaction, source_id, rows.search.completions)
+
+    batches = in_batches([(file, file.size_in_rows) for file in files])
+    # PostgreSQL takes longer to write the rows of a batch than it takes to make those of the next.
+    await use_batches(batches, make_rows, write_rows)
+    await _write_words(transaction, maker.words)
 
 
-async def _write_batch(
-    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
+class _Rows(NamedTuple):
+    """The rows of a batch: the paths of its documents, and the columns of all their rows."""
+
+    paths: Sequence[str]
+    documents: Sequence[Sequence[object]]
+    search: SearchRows
+
+
+async def _write_documents(
+    transaction: Connection, source_id: UUID, columns: Sequence[Sequence[object]]
 ) -> None:
-    def read_batch() -> tuple[list[tuple[bytes, bytes | None]], list[str]]:
-        texts = [contents.read_utf8(file.file.blob_id) for file in files]
-        return texts, [contents.spool.read(file.metadata).decode() for file in files]
-
-    texts, metadata = await asyncio.to_thread(read_batch)
     await transaction.execute(
         # Sent as bytes: asyncpg would take text only decoded, and encode it again.
         """
@@ -81,40 +115,30 @@ async def _write_batch(
                               excluded.content, excluded.original)
         """,
         source_id,
-        [file.file.path for file in files],
-        [file.file.file_type for file in files],
-        [file.size for file in files],
-        [file.file.blob_id for file in files],
-        [text for text, _ in texts],
-        [original for _, original in texts],
-        metadata,
+        *columns,
+    )
+
+
+async def _delete_search_rows(
+    transaction: Connection, source_id: UUID, paths: Sequence[str]
+) -> None:
+    await transaction.execute(
+        """
+        with written as materialized (
+            select id from document where project_doc_id = $1 and file_path = any($2::text[])
+        ), deleted as (
+            delete from document_heading using written where document_id = written.id
+        )
+        delete from document_part using written where document_id = written.id
+        """,
+        source_id,
+        paths,
     )
 
 
 async def _write_parts(
-    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
+    transaction: Connection, source_id: UUID, columns: Sequence[Sequence[object]]
 ) -> None:
-    def read_batch() -> list[tuple[object, ...]]:
-        return [
-            # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
-            (file.file.path, number, file.kind, vector, tokens, text, _array(paths), _array(ends))
-            for file in files
-            for number, (vector, tokens, text, paths, ends) in enumerate(
-                orjson.loads(contents.spool.read(file.parts))
-            )
-        ]
-
-    rows = await asyncio.to_thread(read_batch)
-    await transaction.execute(
-        """
-        delete from document_part
-        using document
-        where document.project_doc_id = $1 and document.file_path = any($2::text[])
-            and document_part.document_id = document.id
-        """,
-        source_id,
-        [file.file.path for file in files],
-    )
     await transaction.execute(
         """
         insert into document_part
@@ -127,33 +151,13 @@ async def _write_parts(
         join document on document.project_doc_id = $1 and document.file_path = new.file_path
         """,
         source_id,
-        *zip(*rows, strict=True),
+        *columns,
     )
 
 
 async def _write_completions(
-    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
+    transaction: Connection, source_id: UUID, columns: Sequence[Sequence[object]]
 ) -> None:
-    def read_batch() -> list[tuple[str, int, str]]:
-        return [
-            (file.file.path, number, form)
-            for file in files
-            for number, form in orjson.loads(contents.spool.read(file.completions))
-        ]
-
-    rows = await asyncio.to_thread(read_batch)
-    await transaction.execute(
-        """
-        delete from document_heading
-        using document
-        where document.project_doc_id = $1 and document.file_path = any($2::text[])
-            and document_heading.document_id = document.id
-        """,
-        source_id,
-        [file.file.path for file in files],
-    )
-    if not rows:
-        return
     await transaction.execute(
         """
         insert into document_heading (document_id, number, project_id, text)
@@ -162,12 +166,8 @@ async def _write_completions(
         join document on document.project_doc_id = $1 and document.file_path = new.file_path
         """,
         source_id,
-        *zip(*rows, strict=True),
+        *columns,
     )
-
-
-def _array(values: Sequence[object]) -> str:
-    return "{" + ",".join([f'"{value}"' for value in values]) + "}"
 
 
 async def _write_words(transaction: Connection, lexemes: AbstractSet[str]) -> None:

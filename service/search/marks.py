@@ -57,9 +57,8 @@ class Marker:
         self._hints: list[tuple[str, list[str]]] = []
         for term in query.terms:
             self._add(term)
-        # A word and its stem begin alike. A compound may have a connector after its first letter.
-        self._beginnings = {stem[:2] for stem in self._stems}
-        self._beginnings |= {form[:1] for form in (*self._forms, *self._prefixes)}
+        # A word begins with the letter of its stem, but not always with two: dying and die.
+        self._beginnings = {form[:1] for form in (*self._stems, *self._forms, *self._prefixes)}
         # The places to mark in each chunk: the sections of a response repeat most of theirs.
         self._remembered = Remembered(self._places_in)
 

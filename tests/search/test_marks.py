@@ -67,6 +67,8 @@ def assert_sound(marked: Marked) -> None:
         ),
         ("a & b", "b & a", ["b"]),
         ("\u66f8", "\u8a2d\u8a08\u66f8", ["\u66f8"]),
+        ("lying", "lie", ["lie"]),
+        ("lie", "lying", ["lying"]),
         ("pool", "nothing", []),
         ("!?", "nothing!?", []),
     ],

@@ -11,6 +11,7 @@ import pytest
 
 from service.routes.search import MAX_QUERY
 from service.schemas.search import KINDS
+from service.search.corrections import MAX_CORRECTED
 from service.search.find import MAX_RANKED
 from tests.support.hub import Hub, Synced, running_hub
 from tests.support.postgres import run_sql
@@ -355,6 +356,26 @@ def test_a_word_that_documents_have_is_not_corrected(hub: Hub) -> None:
     found = hub.client.get("/api/search", params={"q": "settlemant"}).json()
     assert found["fuzzy"] is None
     assert [each["document"]["path"] for each in found["results"]] == ["x.md"]
+
+
+@pytest.mark.parametrize("separator", [" ", "-", " or "])
+def test_the_first_misspelt_words_of_many_are_corrected(separator: str, hub: Hub) -> None:
+    words = [
+        "almond",
+        "cashew",
+        "chestnut",
+        "hazelnut",
+        "macadamia",
+        "peanut",
+        "pecan",
+        "pistachio",
+        "walnut",
+    ]
+    Synced(hub, {"a.md": f"# A\n\n{' '.join(words)}\n".encode()})
+    typed = [f"{word[:-2]}{word[-1]}{word[-2]}" for word in words]
+    found = hub.client.get("/api/search", params={"q": separator.join(typed)}).json()
+    assert [each["to"] for each in found["fuzzy"]] == words[:MAX_CORRECTED]
+    assert [each["document"]["path"] for each in found["results"]] == ["a.md"]
 
 
 def test_words_of_deleted_documents_correct_nothing(hub: Hub) -> None:

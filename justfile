@@ -54,6 +54,11 @@ demo: _runtime
     @{{ python }} -m service migrate
     @exec {{ python }} -m service sync https://github.com/bmad-code-org/BMAD-METHOD --folder docs --project "BMAD Method"
 
+# Search the documents: just find "cors origins" --project Payments
+[no-exit-message]
+find *arguments: _runtime
+    @exec {{ python }} -m service find "$@"
+
 # Open psql on the database
 [no-exit-message]
 psql *arguments: _runtime

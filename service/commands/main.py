@@ -20,6 +20,7 @@ from service.commands.databases import (
 )
 from service.commands.errors import CommandError
 from service.commands.output import FAILED, Output
+from service.documents.kind_names import KINDS
 from service.migrations.files import (
     MigrationFileError,
     create_migration_files,
@@ -195,6 +196,25 @@ def run_sync(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_find(options: argparse.Namespace) -> int:
+    """Search the documents: 0 found, 1 nothing found, 2 failed."""
+    from service.commands.find import FAILED as FIND_FAILED
+    from service.commands.find import LOG_LEVEL, Search, search_documents
+    from service.telemetry.logs import configure_logs
+
+    settings = load_settings()
+    configure_logs(LOG_LEVEL, settings.log_format)
+    search = Search(
+        " ".join(options.words), options.project, options.kind, options.limit, options.as_you_type
+    )
+    try:
+        with running_embedded(settings) as running:
+            return search_documents(running, search, options.output)
+    except CommandError as error:
+        options.output.print_errors(str(error))
+        return FIND_FAILED
+
+
 def run_psql(options: argparse.Namespace) -> int:
     """Open psql on the database; arguments are passed on."""
     from service.commands.psql import open_psql
@@ -252,6 +272,12 @@ def _build_parser() -> argparse.ArgumentParser:
     sync.add_argument("--folder", help="where its documents are; else the whole repository")
     sync.add_argument("--branch", help="else its default branch")
     sync.add_argument("--project", help="the project's name; else the repository's")
+    find = add("find", run_find)
+    find.add_argument("words", nargs="+", help="""words, '"exact phrases"' and or""")
+    find.add_argument("--project", help="only of the project with this name or id")
+    find.add_argument("--kind", choices=KINDS, help="only documents of this kind")
+    find.add_argument("--limit", type=int, help="documents at most: 1 to 50, else 10")
+    find.add_argument("--as-you-type", action="store_true", help="the last word is a beginning")
     add("psql", run_psql, has_help=False)  # psql has its own help
     return parser
 

@@ -12,15 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import asyncpg
-
 from service.commands.errors import CommandError
+from service.commands.failures import explaining_failures
 from service.commands.registration import check_source, register, undo_registration
 from service.database.database import open_database
-from service.database.errors import DatabaseUnavailable
 from service.git.errors import GitMachineError
 from service.git.version import check_installed
-from service.problems import Problem
 from service.sync.queue import request_sync
 from service.sync.syncer import syncing
 from service.telemetry.metrics import Metrics
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
     from service.commands.registration import RegisteredSource, WantedSource
     from service.database.database import Database, Row
-    from service.database.errors import Reason
     from service.settings import Settings
 
 # How often the command reads the run's progress.
@@ -41,21 +37,6 @@ SKIPPED_FILES_SHOWN: Final = 20
 
 # The command itself prints the lesser events.
 LOG_LEVEL: Final = "ERROR"
-
-SCHEMA_BEHIND: Final = "the schema is behind the code: run migrate first"
-UNAVAILABLE: Final[dict[Reason, str]] = {
-    "unreachable": "the database cannot be reached: does it run, and is DATABASE_URL right?",
-    "timeout": "the database does not respond in time: is DATABASE_URL right?",
-    "pool_timeout": "the database is too slow",
-    "conflict": "another change to the same data came first: try again",
-    "locked": "another change to the same data is under way: try again",
-    "read_only": "the database refuses changes (SQLSTATE 25006): is it a standby?",
-    "disk_full": "the database's disk is full",
-    "out_of_resources": "the database is out of memory or connections; its log says of which",
-    "system_error": "the database has an error of input and output; its log says more",
-    "schema_changed": "a migration has just changed the schema: try again",
-    "schema_behind": SCHEMA_BEHIND,
-}
 
 
 def sync_repository(
@@ -70,16 +51,8 @@ def sync_repository(
         asyncio.run(check_installed())
     except GitMachineError as error:
         raise CommandError(str(error)) from None
-    try:
+    with explaining_failures():
         asyncio.run(_cancel_on_signals(_register_and_sync(settings, checked, print_line)))
-    except DatabaseUnavailable as error:
-        raise CommandError(UNAVAILABLE[error.reason]) from None
-    except Problem as error:  # a quota, or the source was deleted after it was registered
-        raise CommandError(error.detail) from None
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
-        raise CommandError(SCHEMA_BEHIND) from None
-    except asyncpg.PostgresError as error:
-        raise CommandError(f"the database refuses: {error}") from None
 
 
 async def _cancel_on_signals(work: Coroutine[Any, Any, None]) -> None:

@@ -165,19 +165,24 @@ class Database(Queries):
             await self._pool.take_back(connection, error)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Connection]:
-        """Hold a connection in a transaction: commit at the end of the block, or roll back."""
-        async with self.connection() as connection, connection.transaction():
+    async def transaction(self, settings: LiteralString = "") -> AsyncGenerator[Connection]:
+        """Hold a connection in a transaction: commit at the end of the block, or roll back.
+
+        `settings` has statements such as `set local jit = off`, which need no round trip.
+        """
+        async with self.connection() as connection, connection.transaction(settings):
             yield connection
 
-    async def run_repeatable(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return the result of `work` in a transaction, which must change nothing.
+    async def run_repeatable(
+        self, work: Callable[[Connection], Awaitable[T]], settings: LiteralString = ""
+    ) -> T:
+        """Return the result of `work` in a transaction with `settings`; it must change nothing.
 
         It is run again as a single statement is: see run_statement.
         """
         for attempt in count(1):
             try:
-                async with self.transaction() as connection:
+                async with self.transaction(settings) as connection:
                     return await work(connection)
             except DatabaseUnavailable as error:
                 if attempt == ATTEMPTS or not self._can_run_again(error, attempt):

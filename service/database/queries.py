@@ -88,9 +88,12 @@ class Connection(Queries):
         self.seconds = seconds
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[None]:
-        """Commit at the end of the block, or roll back if the block raises."""
-        await self.execute(BEGIN)
+    async def transaction(self, settings: LiteralString = "") -> AsyncGenerator[None]:
+        """Commit at the end of the block, or roll back if the block raises.
+
+        `settings` are statements that the transaction begins with.
+        """
+        await self.execute(f"{BEGIN}; {settings}" if settings else BEGIN)
         try:
             yield
         except BaseException as error:

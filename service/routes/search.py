@@ -147,7 +147,6 @@ async def search(request: Request) -> Response:
     filters = Filters(*wanted.filters)
 
     async def run(connection: Connection) -> tuple[Result, list[dict[str, Any]]]:
-        await connection.execute(SETTINGS)
         result = await find(connection, query, filters)
         if not result.documents:
             await _refuse_missing(connection, filters.project_id, filters.source_id)
@@ -155,7 +154,7 @@ async def search(request: Request) -> Response:
         return result, await read_results(connection, result.query, found)
 
     async with request.state["search_turns"].take():
-        result, results = await request.state["database"].run_repeatable(run)
+        result, results = await request.state["database"].run_repeatable(run, SETTINGS)
     return _respond(request, wanted, result, results)
 
 
@@ -180,13 +179,12 @@ async def suggest(request: Request) -> Response:
         raise invalid(problems)
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
-        await connection.execute(SETTINGS)
         found = await find_suggestions(connection, text, project_id)
         if not found:
             await _refuse_missing(connection, project_id, None)
         return found
 
-    suggestions = await request.state["database"].run_repeatable(run)
+    suggestions = await request.state["database"].run_repeatable(run, SETTINGS)
     return json_response(orjson.dumps({"query": text, "suggestions": suggestions}))
 
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 MAX_MATCHES: Final = 10_000
 
 # Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
-MAX_RANKED: Final = 64
+MAX_RANKED: Final = 48
+
+# Where more match, those are ranked that have most terms in headings or often: of so many parts for
+# each term, and of so many terms.
+MAX_PREFERRED: Final = 2_000
+MAX_PREFERRED_TERMS: Final = 6
 
 # Parts with the words of a phrase that are read for it first. To read 1,000 takes 20 ms, so all are
 # read only where too few of these have it.
@@ -274,21 +279,15 @@ async def _run_within(
             MAX_RANKED,
         )
     else:
-        rank_first = (
-            (
-                all_terms(query),
-                some_terms(query, lacking, IN_HEADING),
-                some_terms(query, lacking, IN_HEADING, OFTEN),
-            )
-            if lacking
-            else (
-                all_terms(query, IN_TITLE),
-                all_terms(query, IN_HEADING),
-                all_terms(query, IN_HEADING, OFTEN),
-            )
-        )
+        preferred = _preferred(query, is_lacking=lacking > 0)
         rows = await connection.fetch(
-            _tiered(filters.condition()), tsquery, *filters, MAX_RANKED, *rank_first
+            _best(filters.condition()),
+            tsquery,
+            *filters,
+            MAX_RANKED,
+            [*preferred],
+            [*preferred.values()],
+            MAX_PREFERRED,
         )
     ranked = rank_documents(query, [Candidate(*row) for row in rows])
     return Result(
@@ -304,31 +303,40 @@ async def _run_within(
     )
 
 
-def _tiered(condition: LiteralString) -> LiteralString:
-    """Return the statement for $6 parts: first those of $7, then of $8, of $9, and others."""
+def _preferred(query: Query, *, is_lacking: bool) -> dict[str, int]:
+    """Return tsqueries for the parts that are likely to rank high, with a weight of each."""
+    weights = {all_terms(query, IN_TITLE): 3}
+    if is_lacking:
+        weights[all_terms(query)] = 2 * len(query.terms)
+    for term in query.terms[:MAX_PREFERRED_TERMS]:
+        weights[term.tsquery(IN_HEADING)] = 2
+        weights[term.tsquery(OFTEN)] = 1
+    return weights
 
-    def of_tier(tier: LiteralString, more: LiteralString) -> LiteralString:
-        return f"""
-            (
-                select document_id, number, {tier} as tier
-                from document_part
-                where {condition} {more}
-                limit $6
-            )
-            """
 
+def _best(condition: LiteralString) -> LiteralString:
+    """Return the statement for the $6 parts that match most of the tsqueries $7 by weight $8.
+
+    Of each of these it reads $9 parts at most.
+    """
     return f"""
         select document_id, number, tokens, headings
         from (
             select document_id, number
             from (
-                {of_tier("1", "and vector @@ $7::tsquery")}
-                union all {of_tier("2", "and vector @@ $8::tsquery")}
-                union all {of_tier("3", "and vector @@ $9::tsquery")}
-                union all {of_tier("4", "")}
-            ) as tiered
+                select part.document_id, part.number, weight
+                from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
+                cross join lateral (
+                    select document_id, number
+                    from document_part
+                    where {condition} and vector @@ preferred.query::tsquery
+                    limit $9
+                ) as part
+                union all
+                (select document_id, number, 0 from document_part where {condition} limit $6)
+            ) as weighed
             group by document_id, number
-            order by min(tier), document_id, number
+            order by sum(weight) desc, document_id, number
             limit $6
         ) as candidate
         join document_part using (document_id, number)

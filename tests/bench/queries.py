@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from corpus import CorpusDocument
 
 QUERY_COUNT: Final = 100
-PAGE: Final = 20
+PAGE: Final = 10
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 # A document in so many gives texts for phrases, pairs of words, headings and names.

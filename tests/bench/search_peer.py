@@ -33,7 +33,7 @@ SPECIAL: Final = re.compile(r"[\\%_]")
 
 async def search(request: Request) -> JSONResponse:
     query = request.query_params["q"]
-    limit = int(request.query_params.get("limit", "20"))
+    limit = int(request.query_params.get("limit", "10"))
     terms = [phrase or word for phrase, word in TERM.findall(query)]
     conditions = " and ".join(f"document.content ilike ${n + 3}" for n in range(len(terms)))
     rows = await request.state.pool.fetch(

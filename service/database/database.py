@@ -45,6 +45,9 @@ PAUSE_SECONDS: Final = 0.02
 # joins it, from a `with … as materialized`, to the rows that it locks, so that it comes first.
 LOCK_LIMIT: Final[LiteralString] = "set_config('lock_timeout', '250ms', true) as lock_limit"
 
+# Whatever is committed between the statements of a transaction that begins with this, none sees it.
+SNAPSHOT: Final[LiteralString] = "set transaction isolation level repeatable read, read only"
+
 # How long a database counts as a read-only replica, where changes need no second attempt.
 REPLICA_SECONDS: Final = 10.0
 
@@ -176,13 +179,14 @@ class Database(Queries):
     async def run_repeatable(
         self, work: Callable[[Connection], Awaitable[T]], settings: LiteralString = ""
     ) -> T:
-        """Return the result of `work` in a transaction with `settings`; it must change nothing.
+        """Return the result of `work` in a transaction with `settings`, which can change nothing.
 
-        It is run again as a single statement is: see run_statement.
+        All its statements see what the first one sees. It is run again as a single statement is:
+        see run_statement.
         """
         for attempt in count(1):
             try:
-                async with self.transaction(settings) as connection:
+                async with self.transaction(f"{SNAPSHOT}; {settings}") as connection:
                     return await work(connection)
             except DatabaseUnavailable as error:
                 if attempt == ATTEMPTS or not self._can_run_again(error, attempt):

@@ -282,6 +282,16 @@ async def test_repeatable_work_that_the_server_undid_is_run_again_three_times_in
     assert tries == [2, 2, 2]
 
 
+async def test_the_statements_of_repeatable_work_see_one_snapshot(things: Database) -> None:
+    async def work(connection: Connection) -> list[int]:
+        counts = [await connection.fetch_value("select count(*) from thing")]
+        await things.execute("delete from thing where id = 1")
+        return [*counts, await connection.fetch_value("select count(*) from thing")]
+
+    assert await things.run_repeatable(work) == [2, 2]
+    assert await things.fetch_value("select count(*) from thing") == 1
+
+
 async def test_a_syntax_error_is_no_outage(things: Database) -> None:
     with pytest.raises(asyncpg.PostgresSyntaxError):
         await things.fetch("selekt 1")

@@ -59,6 +59,7 @@ TAGS: Final = {
     "project docs": "Documentation sources: a folder in a branch of a git repository.",
     "syncs": "Runs that bring a source's documents up to date.",
     "documents": "The sources' documents, as of the last sync.",
+    "search": "Sections of all documents, and headings for a box that completes what is typed.",
     "health": "For monitors, load balancers and orchestrators.",
     "documentation": "This documentation, for people and for programs.",
 }

@@ -106,6 +106,8 @@ def test_projects_and_sources_are_restored_without_documents_and_synced(
         project, source = sync_documents(hub)
         run_shell(tmp_path, dump, DATABASE_URL=database)
         run_shell(tmp_path, restore, DATABASE_URL=new)
+        for table in ("document", "document_part", "document_heading", "vocabulary", "sync_run"):
+            assert run_sql(new, f"select from {table}") == []
         run_shell(tmp_path, clear, DATABASE_URL=new)
         token = "a token of the operator's".replace(" ", "-")
         service = start_service(

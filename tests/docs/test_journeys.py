@@ -1,4 +1,4 @@
-"""The two journeys of the tour: their hops exist, and a real request takes them in that order."""
+"""The journeys of the tour: their hops exist, and a real request takes them in that order."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TOUR = ROOT / "docs/tour.md"
 LIST = "GET a list"
+SEARCH = "GET a search"
 SYNC = "POST a sync, from socket to rows"
 SERVICE = f"{ROOT}/service/"
 
@@ -116,7 +117,7 @@ def assert_taken(hops: list[Hop], calls: list[Hop]) -> None:
         assert any(call == hop for call in remaining), f"{hop} is not called after those before it"
 
 
-@pytest.mark.parametrize("journey", [LIST, SYNC])
+@pytest.mark.parametrize("journey", [LIST, SEARCH, SYNC])
 def test_every_hop_is_a_function_that_exists(journey: str) -> None:
     hops = read_hops(journey)
     assert len(hops) > 8
@@ -124,7 +125,7 @@ def test_every_hop_is_a_function_that_exists(journey: str) -> None:
         assert function in functions_of(path), (path, function)
 
 
-def test_a_list_and_a_sync_take_their_hops_in_order(
+def test_a_list_a_sync_and_a_search_take_their_hops_in_order(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = trace_processes(tmp_path, monkeypatch)
@@ -140,3 +141,7 @@ def test_a_list_and_a_sync_take_their_hops_in_order(
         assert hub.sync(source)["added"] == 1
         # The run's process waits for the worker's call before it does the run.
         assert_taken(read_hops(SYNC), [*calls, *read_calls(trace)])
+        calls.clear()
+        found = hub.client.get("/api/search", params={"q": "payment"}).json()
+        assert found["total"]["value"] == 1
+        assert_taken(read_hops(SEARCH), list(calls))

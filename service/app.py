@@ -48,6 +48,7 @@ from service.routes.syncs import (
 )
 from service.routes.webhooks import receive_webhook
 from service.state import State
+from service.sync.removals import removing
 from service.sync.syncer import syncing
 from service.telemetry.metrics import Metrics, refreshing
 from service.web.authorization import Authorization
@@ -137,12 +138,14 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                 LargeBodies() as large_bodies,
                 refreshing(metrics, database.read_use),
                 syncing(database, settings, metrics) as syncer,
+                removing(database) as remover,
             ):
                 yield State(
                     database=database,
                     health=health,
                     large_bodies=large_bodies,
                     metrics=metrics,
+                    remover=remover,
                     search_turns=search_turns(),
                     settings=settings,
                     syncer=syncer,

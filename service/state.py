@@ -7,6 +7,7 @@ from starlette.requests import Request as StarletteRequest
 from service.database.database import Database
 from service.health import HealthCheck
 from service.settings import Settings
+from service.sync.removals import Remover
 from service.sync.syncer import Syncer
 from service.telemetry.metrics import Metrics
 from service.web.large_bodies import LargeBodies
@@ -20,6 +21,7 @@ class State(TypedDict):
     health: HealthCheck
     large_bodies: LargeBodies
     metrics: Metrics
+    remover: Remover
     search_turns: Turns
     settings: Settings
     syncer: Syncer

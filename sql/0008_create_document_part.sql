@@ -55,16 +55,39 @@ on document_heading ((number > 0), char_length(text), text);
 create index document_heading_by_project
 on document_heading (project_id, (number > 0), char_length(text), text);
 
--- The parts go with their documents, in one statement: a foreign key would look for the parts of
--- each document by itself.
+-- Sources that were deleted and have parts and headings left. The service removes these later, for
+-- their number would delay the deletion; no search finds them meanwhile.
+create table removed_source (
+    project_doc_id uuid primary key
+);
+
+create function note_removed_sources() returns trigger language plpgsql as $function$
+begin
+    insert into removed_source (project_doc_id)
+    select id from before_statement
+    on conflict do nothing;
+    return null;
+end
+$function$;
+
+create trigger removed_sources_noted after delete on project_doc
+    referencing old table as before_statement
+    for each statement execute function note_removed_sources();
+
+-- Of a source that is there, parts and headings go with their documents, in one statement: a foreign
+-- key would look for those of each document by itself.
 create function delete_document_parts() returns trigger language plpgsql as $function$
 begin
-    delete from document_part
-    using before_statement
-    where document_part.document_id = before_statement.id;
-    delete from document_heading
-    using before_statement
-    where document_heading.document_id = before_statement.id;
+    if exists (
+        select from before_statement join project_doc on project_doc.id = project_doc_id
+    ) then
+        delete from document_part
+        using before_statement
+        where document_part.document_id = before_statement.id;
+        delete from document_heading
+        using before_statement
+        where document_heading.document_id = before_statement.id;
+    end if;
     return null;
 end
 $function$;
@@ -79,3 +102,13 @@ create table vocabulary (
 );
 
 create index vocabulary_by_trigram on vocabulary using gin (word gin_trgm_ops);
+
+-- One row while the service looks for words of the vocabulary that no document has any more. It goes
+-- through the words in their order, from next_word on, and ends after the last one; or if it began
+-- further on, begins once more and ends at stop_word.
+create table vocabulary_check (
+    is_only boolean primary key default true check (is_only),
+    next_word text collate "C" not null default '',
+    stop_word text collate "C" not null default '',
+    has_begun_again boolean not null default false
+);

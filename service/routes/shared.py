@@ -85,6 +85,7 @@ def deleting(request: Request, too_large: str) -> Generator[Database]:
         if error.reason == "timeout":
             error.detail = too_large
         raise
+    request.state["remover"].wake()
 
 
 def document_headers(tag: str, *more: dict[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice, product
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.documents.vocabulary import closest, is_correctable, transpositions
 from service.documents.words import STOP_WORDS
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 # Words of a query that are corrected: the first ones. Each takes 10 to 30 ms.
 MAX_CORRECTED: Final = 8
+
+# The parts of a deleted source are removed some seconds later.
+NOT_REMOVED: Final[LiteralString] = (
+    "project_doc_id not in (select project_doc_id from removed_source)"
+)
 
 # Words of the vocabulary that have enough trigrams of a misspelt one to be compared with it, and
 # the most similar of them, whose errors are counted. Of 120,000 words about 1,000 are compared; a
@@ -96,11 +101,14 @@ async def _count_queries(connection: Connection, queries: Sequence[str]) -> list
     if not queries:
         return []
     rows = await connection.fetch(
-        """
+        f"""
         select (
             select count(*)
             from (
-                select from document_part where vector @@ wanted.query::tsquery limit $2
+                select
+                from document_part
+                where vector @@ wanted.query::tsquery and {NOT_REMOVED}
+                limit $2
             ) as some_parts
         ) as count
         from unnest($1::text[]) with ordinality as wanted (query, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
-from service.search.corrections import Correction, correct
+from service.search.corrections import NOT_REMOVED, Correction, correct
 from service.search.query import all_terms, some_terms
 from service.search.ranking import Candidate, rank_documents
 
@@ -98,7 +98,7 @@ class Filters(NamedTuple):
     def condition(self) -> LiteralString:
         """Return the condition on the columns of a part; it has $1 to $5, used or not."""
         return (
-            "vector @@ $1::tsquery and "
+            f"vector @@ $1::tsquery and {NOT_REMOVED} and "
             + (OF_PROJECT if self.project_id else "$2::uuid is null")
             + " and "
             + ("project_doc_id = $3" if self.source_id else "$3::uuid is null")

@@ -216,6 +216,8 @@ async def _read_headings(
                 where {OF_PROJECT if project_id else ANYWHERE}
                     and (number > 0) = wanted.is_heading
                     and char_length(text) = char_length(wanted.text) and text = wanted.text
+                    -- The headings of a deleted source are removed some seconds later.
+                    and exists (select from document where id = document_id)
                 limit $4
             ) as same
             order by (select updated_at from document where id = document_id) desc, document_id

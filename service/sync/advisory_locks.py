@@ -8,7 +8,7 @@ other.
 
 from __future__ import annotations
 
-from typing import Literal, LiteralString
+from typing import Final, Literal, LiteralString
 
 
 def source_lock(source_id: LiteralString) -> LiteralString:
@@ -34,3 +34,8 @@ def quota_lock(
 def pushes_lock(source_id: LiteralString) -> LiteralString:
     """Return the key of the lock on a source's pushes, which is held for short transactions."""
     return f"hashtextextended({source_id}::text, 3)"
+
+
+# The key of the lock on the vocabulary. A transaction that adds words shares it to its end, so that
+# no word is removed whose new documents cannot be seen yet.
+VOCABULARY_LOCK: Final[LiteralString] = "hashtextextended('vocabulary', 5)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.vocabulary import is_correctable
+from service.sync.advisory_locks import VOCABULARY_LOCK
 from service.sync.batches import ROWS_PER_STATEMENT, in_batches, use_batches
 from service.sync.plan import StoredFile
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from service.sync.search_rows import SearchRows
 
 WORDS_PER_STATEMENT: Final = 10_000
+
+# With about so many words, the vocabulary gets no more of them: only corrections need it.
+MAX_VOCABULARY: Final = 1_000_000
 
 
 async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFile]:
@@ -171,6 +175,15 @@ async def _write_completions(
 
 
 async def _write_words(transaction: Connection, lexemes: AbstractSet[str]) -> None:
+    await transaction.execute(f"select pg_advisory_xact_lock_shared({VOCABULARY_LOCK})")
+    is_full = await transaction.fetch_value(
+        "select reltuples > $1 from pg_class where oid = 'vocabulary'::regclass", MAX_VOCABULARY
+    )
+    if is_full:  # perhaps with words that no document has any more
+        await transaction.execute(
+            "insert into vocabulary_check default values on conflict do nothing"
+        )
+        return
     # In one order, so that two runs that add the same words wait for each other in turn.
     words = sorted(filter(is_correctable, lexemes))
     for start in range(0, len(words), WORDS_PER_STATEMENT):

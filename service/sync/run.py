@@ -33,12 +33,13 @@ from service.sync.spool import open_spool
 from service.sync.turns import Turn, take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from service.database.database import Connection, Database
     from service.git.objects import Blobs, Tree
     from service.sync.changes import Moves
     from service.sync.claims import Claim
+    from service.sync.files import ReadFile
     from service.sync.messages import RunOptions
     from service.sync.plan import Plan, StoredFile, WantedFile
     from service.sync.progress import Progress
@@ -207,7 +208,10 @@ class _Pass:
             unavailable = {file.path for file in unreadable if file.blob_id is None}
             shown = {file.path: file.blob_id for file in wanted if file.path not in hidden}
             # Files that the server cannot give stay documents, with their old contents.
-            shown |= {path: stored[path].blob_id for path in unavailable & stored.keys()}
+            kept = {path: stored[path] for path in unavailable & stored.keys()}
+            shown |= {path: file.blob_id for path, file in kept.items()}
+            if source.is_outdated:
+                read += await self._read_kept(source, wanted, kept, contents)
             moves = await asyncio.to_thread(find_moves, shown, stored)
             moves |= await self._find_renames(source, shown, stored, moves, contents)
             counts, removed = list_changes(shown, stored, moves)
@@ -230,6 +234,24 @@ class _Pass:
                     all_skipped,
                     found,
                 )
+
+    async def _read_kept(
+        self,
+        source: Source,
+        wanted: Sequence[WantedFile],
+        kept: Mapping[str, StoredFile],
+        contents: Contents,
+    ) -> list[ReadFile]:
+        """Return documents whose new contents the server cannot give, read from their old ones."""
+        await contents.copy_stored(self.database, source.id, kept)
+        files = [
+            file._replace(blob_id=kept[file.path].blob_id) for file in wanted if file.path in kept
+        ]
+        self.progress.files_done -= len(files)  # they count again
+        read, _ = await read_files(
+            files, contents, self.options.max_bytes, self.progress, self.options.turns
+        )
+        return read
 
     async def _find_pushes(self, source: Source, head: str | None) -> set[str]:
         """Return those of the awaited commits that the branch has, which is at `head`."""

@@ -1,0 +1,122 @@
+"""The rows that the search reads: those of a source's documents as they are, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from service.documents.completions import make_completions
+from service.documents.parts import make_parts
+from service.documents.sections import read_document
+from tests.support.hub import counts
+from tests.support.postgres import run_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.support.hub import Hub
+
+PARTS = """
+    select file_path, kind, tsvector_to_array(vector), tokens, body, headings, ends
+    from document_part
+    left join document on document.id = document_id
+        and document.project_doc_id = document_part.project_doc_id
+    where document_part.project_doc_id = '{}'
+    order by file_path, number
+    """
+HEADINGS = """
+    select file_path, number, text
+    from document_heading
+    left join document on document.id = document_id
+    order by file_path, number
+    """
+
+
+def assert_rows(hub: Hub, source: str, files: Mapping[str, tuple[str, str]]) -> None:
+    """Assert that the rows are those of these documents: path, then kind and text."""
+    parts: list[tuple[Any, ...]] = []
+    headings: list[tuple[Any, ...]] = []
+    for path, (kind, text) in sorted(files.items()):
+        metadata, sections = read_document(text, path.rpartition(".")[2], path)
+        for part in make_parts(metadata, sections, path):
+            lexemes = sorted(part.vector[1:-1].split("' '"))
+            parts.append((path, kind, lexemes, part.tokens, part.text, part.headings, part.ends))
+        headings += [(path, *each) for each in make_completions(metadata)]
+    assert run_sql(hub.database, PARTS.format(source)) == parts
+    assert run_sql(hub.database, HEADINGS) == headings
+
+
+LONG = "# Long\n\n" + "".join(f"## Section {n}\n\n{'words and ' * 300}\n\n" for n in range(40))
+
+
+def test_the_rows_are_those_of_the_documents(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"prd.md": LONG.encode(), "b.md": b"# B\n\nbe\n", "c.md": b"text\n"})
+    source = hub.create_source(hub.create_project(), remote)
+    hub.sync(source)
+    files = {"prd.md": ("prd", LONG), "b.md": ("other", "# B\n\nbe\n"), "c.md": ("other", "text\n")}
+    assert_rows(hub, source, files)
+    # Shorter, moved and changed, moved, removed.
+    remote.commit({"prd.md": b"# Short\n", "c.md": None}, renames={"b.md": "docs/prd/b.md"})
+    hub.sync(source)
+    assert_rows(
+        hub, source, {"prd.md": ("prd", "# Short\n"), "docs/prd/b.md": ("prd", "# B\n\nbe\n")}
+    )
+
+
+def test_what_an_older_copy_changed_beside_is_read_again(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"# Old\n\nold\n", "b.md": b"# B\n", "c.md": b"# C\n"})
+    source = hub.create_source(hub.create_project(), remote)
+    hub.sync(source)
+    remote.commit({"a.md": b"# New\n\nnew\n", "b.md": None, "d.md": b"# D\n"})
+    blobs = {name: remote.git("rev-parse", f"HEAD:{name}.md") for name in "ad"}
+    # A copy before migration 0008 writes documents, and knows of no parts.
+    run_sql(
+        hub.database,
+        f"""
+        update document
+        set content = E'# New\\n\\nnew\\n', blob_id = '{blobs["a"]}',
+            doc_metadata = '{{"title": "New"}}'
+        where file_path = 'a.md'
+        """,
+        "delete from document where file_path = 'b.md'",
+        f"""
+        insert into document
+            (project_doc_id, file_path, file_type, file_size, blob_id, content, doc_metadata)
+        values ('{source}', 'd.md', 'md', 4, '{blobs["d"]}', E'# D\\n', '{{"title": "D"}}')
+        """,
+        f"""
+        update project_doc
+        set reader_version = reader_version - 1, last_commit = '{remote.git("rev-parse", "HEAD")}',
+            tree_id = '{remote.git("rev-parse", "HEAD^{tree}")}'
+        """,
+    )
+    assert counts(hub.sync(source)) == (0, 0, 3, 0, 0)
+    assert_rows(
+        hub,
+        source,
+        {
+            "a.md": ("other", "# New\n\nnew\n"),
+            "c.md": ("other", "# C\n"),
+            "d.md": ("other", "# D\n"),
+        },
+    )
+
+
+def test_a_document_whose_new_content_is_lost_is_read_again_from_its_old_one(hub: Hub) -> None:
+    remote = hub.server.create()
+    remote.commit({"a.md": b"# Old\n\nold\n", "b.md": b"# B\n"})
+    source = hub.create_source(hub.create_project(), remote)
+    hub.sync(source)
+    run_sql(
+        hub.database,
+        "delete from document_part",
+        "delete from document_heading",
+        "update project_doc set reader_version = reader_version - 1",
+    )
+    remote.commit({"a.md": b"# New\n\nnew\n"})
+    remote.lose(remote.git("rev-parse", "HEAD:a.md"))
+    run = hub.sync(source)
+    assert counts(run) == (0, 0, 2, 0, 1)
+    assert (run["files_done"], run["files_total"]) == (2, 2)
+    assert_rows(hub, source, {"a.md": ("other", "# Old\n\nold\n"), "b.md": ("other", "# B\n")})

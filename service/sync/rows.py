@@ -80,7 +80,7 @@ async def write_files(
     batches = in_batches([(file, file.size_in_rows) for file in files])
     # PostgreSQL takes longer to write the rows of a batch than it takes to make those of the next.
     await use_batches(batches, make_rows, write_rows)
-    await _write_words(transaction, maker.words)
+    await write_words(transaction, maker.words)
 
 
 class _Rows(NamedTuple):
@@ -174,7 +174,7 @@ async def _write_completions(
     )
 
 
-async def _write_words(transaction: Connection, lexemes: AbstractSet[str]) -> None:
+async def write_words(transaction: Connection, lexemes: AbstractSet[str]) -> None:
     await transaction.execute(f"select pg_advisory_xact_lock_shared({VOCABULARY_LOCK})")
     is_full = await transaction.fetch_value(
         "select reltuples > $1 from pg_class where oid = 'vocabulary'::regclass", MAX_VOCABULARY

@@ -265,7 +265,7 @@ def test_a_full_vocabulary_gets_no_more_words_but_is_checked(
 
     async def write(database: Database) -> None:
         async with database.transaction() as transaction:
-            await rows._write_words(transaction, {"newly", "used"})
+            await rows.write_words(transaction, {"newly", "used"})
 
     monkeypatch.setattr(rows, "MAX_VOCABULARY", 9)
     run_all(database, write)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service import ROOT
+from service.documents import completions
 from service.documents.front_matter import MAX_DEPTH, MAX_FRONT_MATTER
 from service.documents.headings import MAX_HEADINGS, MAX_HTML_ANCHORS, MAX_OUTLINE_BYTES
 from service.documents.markdown import MAX_CELLS, MAX_MARKDOWN, MAX_MARKS
@@ -16,6 +17,8 @@ from service.sync.plan import (
     PATH_BYTES_PER_FILE,
     PATH_SHOWN,
 )
+from service.sync.rows import MAX_VOCABULARY
+from service.sync.search_rows import MAX_WORDS
 from service.sync.skipped import SKIPPED_BYTES_KEPT, SKIPPED_FILES_KEPT
 from tests.docs.markdown import read_rows
 from tests.support.service import make_settings
@@ -51,6 +54,11 @@ def test_the_limits_are_those_of_the_code() -> None:
             f"{MAX_HEADINGS:,} of each, and {MAX_OUTLINE_BYTES / 1e3:g} kB as JSON"
         ),
         "front matter": f"{MAX_FRONT_MATTER // 1024} KiB and {MAX_DEPTH} levels",
+        "headings of a document that a search box completes": f"{completions.MAX_HEADINGS}",
+        (
+            "different words that a run adds to those that misspelt ones are corrected to"
+        ): f"{MAX_WORDS:,}",
+        "these words of all documents together": f"about {MAX_VOCABULARY:,}",
     }
     assert MAX_HEADINGS == MAX_HTML_ANCHORS
     text = SYNCING.read_text()

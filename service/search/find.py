@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
 from service.search.corrections import NOT_REMOVED, Correction, correct
 from service.search.query import all_terms, some_terms
-from service.search.ranking import Candidate, rank_documents
+from service.search.ranking import Candidate, by_document, in_order, rank_document
 
 if TYPE_CHECKING:
-    from service.database.database import Connection
+    from collections.abc import Sequence
+
+    from service.database.database import Connection, Row
     from service.search.query import Query
     from service.search.ranking import Found
 
@@ -19,6 +23,12 @@ MAX_MATCHES: Final = 10_000
 
 # Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
 MAX_RANKED: Final = 48
+
+# Of one document, so many: else one large document would take all places.
+PARTS_OF_DOCUMENT: Final[LiteralString] = "3"
+
+# Documents whose rank is computed in one go, in which the worker does nothing else.
+DOCUMENTS_IN_TURN: Final = 4
 
 # Where more match, those are ranked that have most terms in headings or often: of so many parts for
 # each term, and of so many terms.
@@ -35,6 +45,9 @@ ENOUGH: Final = 5
 # With this many documents or fewer, words that no document has are corrected.
 NEXT_TO_NOTHING: Final = 2
 
+# A search that has taken so long finds what it has found.
+SECONDS_TO_ASK_FOR_LESS: Final = 0.5
+
 # For the statements of a search. The index on words has the answer, however small the table is;
 # to plan or compile a statement takes longer than to run it.
 SETTINGS: Final[LiteralString] = """
@@ -43,25 +56,30 @@ SETTINGS: Final[LiteralString] = """
     set local plan_cache_mode = force_generic_plan
     """
 
-OF_PROJECT: Final[LiteralString] = (
-    "project_doc_id in (select id from project_doc where project_id = $2)"
-)
+# `is true`, since an index on sources would give the parts in another order: which parts are within
+# a limit, and so the pages, must not depend on statistics.
+OF_PROJECT: Final[LiteralString] = """
+    (project_doc_id = any(array(select id from project_doc where project_id = $2))) is true
+    """
+OF_SOURCE: Final[LiteralString] = "(project_doc_id = $3) is true"
 OF_PATH: Final[LiteralString] = """
     exists (
         select from document
         where document.id = document_part.document_id and starts_with(file_path, $5)
     )
     """
-# Of each of $6 any line is a sequence of tokens, which lexemes cannot say.
+# Of each of $6 any line is a sequence of tokens, which lexemes cannot say. The tokens are read once
+# for all, and the first sequence that is not there is the last one that is looked for.
 OF_SEQUENCES: Final[LiteralString] = """
-    (
-        select bool_and(
-            exists (
-                select from string_to_table(sequences, E'\\n') as each (sequence)
-                where strpos(tokens, sequence) > 0
-            )
+    not exists (
+        select
+        from (select tokens || '' as whole offset 0) as detoasted,
+             unnest($6::text[]) as required (sequences)
+        where not exists (
+            select
+            from string_to_table(sequences, E'\\n') as each (sequence)
+            where strpos(whole, sequence) > 0
         )
-        from unnest($6::text[]) as required (sequences)
     )
     """
 
@@ -101,7 +119,7 @@ class Filters(NamedTuple):
             f"vector @@ $1::tsquery and {NOT_REMOVED} and "
             + (OF_PROJECT if self.project_id else "$2::uuid is null")
             + " and "
-            + ("project_doc_id = $3" if self.source_id else "$3::uuid is null")
+            + (OF_SOURCE if self.source_id else "$3::uuid is null")
             + " and "
             + ("kind = $4" if self.kind else "$4::text is null")
             + " and "
@@ -177,6 +195,7 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
     """
     if not query.alternatives:
         return Result(query, [], (), True, 0, 0, "[]", "[]", [])
+    started = time.monotonic()
     result = await _run(connection, query, filters, lacking=0)
     corrections: list[Correction] = []
     if result.total <= NEXT_TO_NOTHING:
@@ -190,7 +209,7 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
             is_enough = result.total > 0
         else:
             is_enough = (result.full if lacking == 1 else result.total) >= ENOUGH
-        if is_enough:
+        if is_enough or time.monotonic() - started > SECONDS_TO_ASK_FOR_LESS:
             break
         result = await _run(connection, query, filters, lacking=lacking)
     result = result._replace(corrections=corrections)
@@ -272,10 +291,23 @@ async def _run_within(
         *arguments,
     )
     assert summary is not None
-    if summary["parts"] <= MAX_RANKED or sequences is not None:
+    if not summary["parts"]:
+        rows = []
+    elif summary["parts"] <= MAX_RANKED or sequences is not None:
         rows = await connection.fetch(
-            f"select document_id, number, tokens, headings {matching} limit $8",
+            f"""
+            select document_id, number, tokens, headings
+            from (
+                select document_id, number, tokens, headings,
+                       row_number() over (partition by document_id order by number) as place
+                {matching}
+                limit $8
+            ) as candidate
+            where place <= {PARTS_OF_DOCUMENT}
+            limit $9
+            """,
             *arguments,
+            MAX_PREFERRED,
             MAX_RANKED,
         )
     else:
@@ -289,7 +321,7 @@ async def _run_within(
             [*preferred.values()],
             MAX_PREFERRED,
         )
-    ranked = rank_documents(query, [Candidate(*row) for row in rows])
+    ranked = await _rank(query, rows)
     return Result(
         query,
         [],
@@ -324,23 +356,42 @@ def _best(condition: LiteralString) -> LiteralString:
         from (
             select document_id, number
             from (
-                select part.document_id, part.number, weight
-                from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
-                cross join lateral (
-                    select document_id, number
-                    from document_part
-                    where {condition} and vector @@ preferred.query::tsquery
-                    limit $9
-                ) as part
-                union all
-                (select document_id, number, 0 from document_part where {condition} limit $6)
-            ) as weighed
-            group by document_id, number
-            order by sum(weight) desc, document_id, number
+                select document_id, number, sum(weight) as weight,
+                       row_number() over (
+                           partition by document_id order by sum(weight) desc, number
+                       ) as place
+                from (
+                    select part.document_id, part.number, weight
+                    from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
+                    cross join lateral (
+                        select document_id, number
+                        from document_part
+                        where {condition} and vector @@ preferred.query::tsquery
+                        limit $9
+                    ) as part
+                    union all
+                    (select document_id, number, 0 from document_part where {condition} limit $9)
+                ) as weighed
+                group by document_id, number
+            ) as placed
+            where place <= {PARTS_OF_DOCUMENT}
+            order by weight desc, document_id, number
             limit $6
         ) as candidate
         join document_part using (document_id, number)
         """
+
+
+async def _rank(query: Query, rows: Sequence[Row]) -> list[Found]:
+    """Return the documents that match, best first."""
+    ranked: list[Found] = []
+    for number, parts in enumerate(by_document([Candidate(*row) for row in rows])):
+        found = rank_document(query, parts)
+        if found is not None:
+            ranked.append(found)
+        if number % DOCUMENTS_IN_TURN == 0:
+            await asyncio.sleep(0)  # other requests, such as those for health, come between
+    return in_order(ranked)
 
 
 async def read_page(
@@ -363,12 +414,17 @@ async def read_page(
             limit $10
         )
         select document_id, number, tokens, headings
-        {matching} and document_id in (select document_id from further)
+        from (
+            select document_id, number, tokens, headings,
+                   row_number() over (partition by document_id order by number) as place
+            {matching} and document_id in (select document_id from further)
+        ) as candidate
+        where place <= {PARTS_OF_DOCUMENT}
         """,
         *result.arguments,
         [found.document_id for found in ranked],
         max(0, offset - len(ranked)),
         missing,
     )
-    further = rank_documents(result.query, [Candidate(*row) for row in rows])
+    further = await _rank(result.query, rows)
     return [*documents, *sorted(further, key=lambda found: found.document_id.bytes)]

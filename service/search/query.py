@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from service.documents.words import Word
 
-MAX_TERMS: Final = 12  # of one alternative; further words are not required
+MAX_TERMS: Final = 16  # of all alternatives; further words are not required
+MAX_PREFIX_OF_STEM: Final = 5
 MAX_ALTERNATIVES: Final = 8  # further ones are not looked for
 
 # Terms of which any combination may lack.
@@ -37,7 +38,7 @@ CHUNK: Final = re.compile(r'(?P<minus>(?<!\S)-(?=["\w]))?(?:"(?P<phrase>[^"]*)"|
 # a sentence: its pairs of characters are words.
 MAX_CJK_WORD: Final = 4
 
-# A shorter prefix is looked for in headings first, since most documents have a word with it.
+# A prefix of so many letters or fewer has no stem: that of `the` would be found for `theme`.
 SHORT_PREFIX: Final = 3
 
 
@@ -85,7 +86,9 @@ class Query(NamedTuple):
 
 def _quote(prefix: str, lexeme: str) -> str:
     # Lexemes have no quotes and no backslashes. An asterisk stands for any end. With a prefix there
-    # are only stems.
+    # are only stems, of which what is typed may have more letters.
+    if prefix and lexeme.endswith("*"):
+        lexeme = f"{lexeme[:-1][:MAX_PREFIX_OF_STEM]}*"
     lexeme = prefix + lexeme.removeprefix("~") if prefix else lexeme
     return f"'{lexeme[:-1]}':*" if lexeme.endswith("*") else f"'{lexeme}'"
 
@@ -126,10 +129,11 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
             for term in _words(word, is_prefix=as_you_type and is_last):
                 is_stop = chunk.start() in asked or _is_stop(term.forms)
                 (unimportant if is_stop else terms).append(term)
+    wanted = [(terms, excluded) for terms, excluded, _ in groups if terms]
+    most = MAX_TERMS // max(1, len(wanted))
     alternatives = [
-        Alternative(tuple(dict.fromkeys(terms))[:MAX_TERMS], tuple(dict.fromkeys(excluded)))
-        for terms, excluded, _ in groups
-        if terms
+        Alternative(tuple(dict.fromkeys(terms))[:most], tuple(dict.fromkeys(excluded))[:MAX_TERMS])
+        for terms, excluded in wanted
     ]
     if not alternatives:
         # Only stop words: the index has them of headings.

@@ -47,19 +47,25 @@ class Found(NamedTuple):
 
 def rank_documents(query: Query, candidates: Iterable[Candidate]) -> list[Found]:
     """Return the documents of the candidates that match, best first; the order is total."""
+    ranked = (rank_document(query, parts) for parts in by_document(candidates))
+    return in_order(found for found in ranked if found is not None)
+
+
+def by_document(candidates: Iterable[Candidate]) -> list[list[Candidate]]:
+    """Return the candidates of each document."""
     documents: dict[UUID, list[Candidate]] = {}
     for candidate in candidates:
         documents.setdefault(candidate.document_id, []).append(candidate)
-    ranked = [
-        found
-        for document_id, parts in documents.items()
-        if (found := _rank(query, document_id, parts)) is not None
-    ]
-    ranked.sort(key=lambda each: (-each.has_all, -each.score, each.document_id.bytes))
-    return ranked
+    return [*documents.values()]
 
 
-def _rank(query: Query, document_id: UUID, parts: Sequence[Candidate]) -> Found | None:
+def in_order(documents: Iterable[Found]) -> list[Found]:
+    """Return the documents, best first; the order is total."""
+    return sorted(documents, key=lambda each: (-each.has_all, -each.score, each.document_id.bytes))
+
+
+def rank_document(query: Query, parts: Sequence[Candidate]) -> Found | None:
+    """Return a document's rank by its parts, or None if none of them matches."""
     ranks = [(rank_part(query, part.tokens), part) for part in parts]
     sections = sorted(
         (-section.has_all, -section.score, part.number, section.line, part)
@@ -77,4 +83,4 @@ def _rank(query: Query, document_id: UUID, parts: Sequence[Candidate]) -> Found 
         place = Place(number, line)
         shown.setdefault(part.headings[line] or place, place)
     score = max(rank.score for rank, _ in ranks if rank.has_all == has_all)
-    return Found(document_id, has_all, score, [*shown.values()])
+    return Found(parts[0].document_id, has_all, score, [*shown.values()])

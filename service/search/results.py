@@ -75,9 +75,7 @@ def _show(query: Query, documents: Sequence[Found], rows: Sequence[Row]) -> list
         sections.setdefault(row["document_id"], []).append(row)
     results: list[dict[str, Any]] = []
     for found in documents:
-        own = sections.get(str(found.document_id))
-        if own is None:  # it was deleted meanwhile
-            continue
+        own = sections[str(found.document_id)]
         first = own[0]
         results.append(
             {

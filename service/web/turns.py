@@ -16,7 +16,7 @@ class Turns:
     """Turns for `count` requests at once."""
 
     def __init__(self, count: int, seconds: float, detail: str) -> None:
-        """Refuse a request that has waited `seconds`, with the detail of a problem."""
+        """Take the time in seconds after which a request is refused, and the detail of that."""
         self._turns = asyncio.Semaphore(count)
         self._seconds = seconds
         self._detail = detail

@@ -79,6 +79,9 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
     headings = metadata.get("headings", [])
     own_chunks = [[*map(read_chunk, heading["text"].split())] for heading in headings]
     own_tokens = [*map(join_tokens, own_chunks)]
+    # A title that no heading has, as of front matter, is the heading of the text before the first.
+    has_own_title = bool(headings) and all(each["text"] != metadata["title"] for each in headings)
+    first_tokens = join_tokens(title) if has_own_title else " "
     above = _headings_above([heading["level"] for heading in headings])
     parts: list[Part] = []
     start = 0
@@ -95,7 +98,7 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
             chunks += own_text
             tokens = join_tokens(own_text) + _definitions(text)
             if heading is None:
-                lines.append(f" {FIELD} {FIELD}{tokens}")
+                lines.append(f"{first_tokens}{FIELD} {FIELD}{tokens}")
                 paths.append("")
             else:
                 chunks += own_chunks[heading]

@@ -40,6 +40,8 @@ STOP_WORDS: Final = frozenset(
     someone something such t than that the their theirs them themselves then there these they this
     those through to too under until up us very was we were what whatever when where whether which
     while who whom whose why will with would yes you your yours yourself
+    although cannot though unless whereas
+    ain aren couldn didn doesn hadn hasn haven isn mustn needn shouldn wasn weren won wouldn
     ai as au aucun aucune aussi autre autres aux avec avez avoir avons c car ce ceci cela celle
     celles celui ces cet cette ceux chaque combien comme comment d dans de des donc dont du elle
     elles en entre est et etaient etait etant ete etre eu faire fait faut font il ils j je l la le
@@ -84,6 +86,9 @@ OTHER_LETTERS: Final = str.maketrans(
 # The last letter of stems such as verifi and deliveri.
 LAST_I: Final = re.compile("(?:fi|[a-z]{3}veri)$")
 
+# Words so short before their suffix that the algorithm parts them from their other forms.
+OTHER_STEMS: Final = {"queu": "queue", "creation": "creat", "freed": "free"}
+
 _english: Any = Stemmer("english", 0)  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -127,7 +132,8 @@ def stem(form: str) -> str:
         return form
     its_stem: str = _english.stemWord(form)
     # The algorithm makes verifi of verify and verif of verification, deliveri of delivery.
-    return its_stem[:-1] if LAST_I.search(its_stem) else its_stem
+    its_stem = its_stem[:-1] if LAST_I.search(its_stem) else its_stem
+    return OTHER_STEMS.get(its_stem, its_stem)
 
 
 def read_words(text: str) -> Iterator[Word]:

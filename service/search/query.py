@@ -26,9 +26,10 @@ MAX_ALTERNATIVES: Final = 8  # further ones are not looked for
 MAX_COMBINED: Final = 8
 
 QUOTES: Final = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02", '"'))
-# What a question asks for: `how long is a token valid` looks for no `long`.
+# What a question asks for: `how long is a token valid` looks for no `long`, `how do I make sure`
+# for neither of the two.
 ASKED: Final = re.compile(
-    r"(?<!\S)how\s+(frequently|long|many|much|often)(?!\S)",
+    r"(?<!\S)(?:how\s+(frequently|long|many|much|often)|(make)\s+(sure))(?!\S)",
     re.IGNORECASE,
 )
 INVERTED: Final = frozenset(("ce", "elle", "elles", "il", "ils", "je", "nous", "on", "tu", "vous"))
@@ -109,7 +110,7 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
     text = text.translate(QUOTES)
     if text.count('"') % 2:  # the last one quotes nothing
         text = " ".join(text.rsplit('"', 1))
-    asked = {question.start(1) for question in ASKED.finditer(text)}
+    asked = {question.start(group) for question in ASKED.finditer(text) for group in range(1, 4)}
     chunks = [*CHUNK.finditer(text)]
     groups: list[tuple[list[Term], list[Term], list[Term]]] = [([], [], [])]
     for number, chunk in enumerate(chunks):

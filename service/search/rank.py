@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import DEFINED, FIELD
+from service.documents.words import STOP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ SEQUENCE_IN_HEADING: Final = 3.0
 HEADING_BEGINS_SO: Final = 1.5
 SEQUENCE_IN_TEXT: Final = 1.6
 PAIR_IN_TEXT: Final = 0.5
+PAIR_IN_HEADING: Final = 2.0  # where only stop words are between
 WHOLE_HEADING: Final = 2.0
 
 # For a compound that a line of the text explains.
@@ -118,17 +120,19 @@ def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
                 if len(term.forms) > 1 and f"{DEFINED}{term.text}" in text:
                     score += DEFINITION
             score += OWN_HEADING * own_level + HEADING_ABOVE * above_level + outside
+        own_words = _significant(own) if own_hits else ""
         if own_hits:
-            score += WHOLE_HEADING * own_hits / max(own.count("|"), len(terms))
+            score += WHOLE_HEADING * own_hits / max(own_words.count("|"), len(terms))
         if spaced:
             if spaced in own:
                 score += SEQUENCE_IN_HEADING + HEADING_BEGINS_SO * own.startswith(spaced)
             if spaced in text:
                 score += SEQUENCE_IN_TEXT
-            else:
-                for exact, loose in pairs:
-                    if exact in text or loose in text or exact in own or loose in own:
-                        score += PAIR_IN_TEXT
+            for exact, loose in pairs:
+                if exact in own_words or loose in own_words:
+                    score += PAIR_IN_HEADING
+                elif spaced not in text and (exact in text or loose in text):
+                    score += PAIR_IN_TEXT
         score *= (covered / len(terms)) ** COVERAGE_POWER
         has_all = not lacking and _are_close(only_in_text, text)
         sections.append(SectionRank(has_all, score, number))
@@ -142,6 +146,13 @@ def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
     share = sum(level > 0 for level in in_title) / len(terms)
     whole = sum(level > 0 for level in in_title) / max(title.count("|"), len(terms))
     return PartRank(sections[0].has_all, sections[0].score + share**2 + whole, sections)
+
+
+def _significant(heading: str) -> str:
+    """Return the tokens of a heading that are no stop words; each between blanks."""
+    tokens = heading.split()
+    words = [token for token in tokens if token.partition("|")[0] not in STOP_WORDS]
+    return f" {' '.join(words)} " if words else " "
 
 
 def _rank_path(terms: Sequence[Term], path: str, name: str, of_document: Sequence[float]) -> float:

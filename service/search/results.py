@@ -24,11 +24,14 @@ SECTIONS: Final[LiteralString] = """
     ),
     outline as materialized (
         select id, file_path, doc_metadata ->> 'title' as title,
-               doc_metadata -> 'headings' as headings, updated_at
+               doc_metadata -> 'headings' as headings, updated_at,
+               (doc_metadata -> 'headings') @> jsonb_build_array(
+                   jsonb_build_object('text', doc_metadata -> 'title')
+               ) as is_heading
         from document
         where id = any($1)
     )
-    select place, wanted.document_id::text, line, title, file_path,
+    select place, wanted.document_id::text, line, title, is_heading, file_path,
            outline.updated_at, kind, project_doc.id::text as source_id,
            project_doc.name as source, project.id::text as project_id, project.name as project,
            substr(
@@ -100,7 +103,8 @@ def _show_section(marker: Marker, row: Row) -> dict[str, Any]:
         {"text": heading["text"], "anchor": heading["anchor"]}
         for heading in orjson.loads(row["headings"])
     ]
-    if not headings or headings[0]["text"] != row["title"]:
+    # The title may be one of several headings at the top, which the others are not under.
+    if not headings or (headings[0]["text"] != row["title"] and not row["is_heading"]):
         headings.insert(0, {"text": row["title"], "anchor": None})
     # The first line of a part is that of the document: its path was found, or its title.
     snippet = marker.snippet(row["text"] if row["line"] else row["file_path"])

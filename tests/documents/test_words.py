@@ -235,6 +235,8 @@ def test_forms_of_a_word_have_one_stem() -> None:
         stems_of(read_chunk(word).tokens) for word in ("create", "creates", "created", "creating")
     }
     assert stems == {("creat",)}
+    for words in ("create creation creations", "queue queues queued queuing", "free frees freed"):
+        assert len({stems_of(read_chunk(word).tokens) for word in words.split()}) == 1
     assert token_of("creating") == "creating|creat"
     assert token_of("pool") == "pool|"
     assert token_of("fr12") == "fr12|"

@@ -64,6 +64,25 @@ def test_a_title_in_front_matter_counts_as_one() -> None:
     assert order("refunds", text, f"---\ntitle: Refunds\n---\n## Other\n\n{FILLER}\n") == [1, 0]
 
 
+def test_a_title_in_front_matter_is_the_heading_of_the_text_below_it() -> None:
+    section = f"## Limits of a refund\n\nThe limits of one refund. {FILLER}\n"
+    text = f"---\ntitle: Limits of refunds\n---\n{FILLER}\n\n{section}"
+    assert rank("limits of refunds", text).sections[0].line == 1
+
+
+def test_words_of_a_heading_are_side_by_side_where_only_stop_words_part_them() -> None:
+    body = f"\n\nThe macros and the functions. {FILLER}\n\n"
+    apart = f"# A\n\n## Functions and more macros{body}"
+    side_by_side = f"# A\n\n## Macros and the functions{body}"
+    assert order("macros and functions", apart, side_by_side)[0] == 1
+
+
+def test_stop_words_of_a_heading_are_none_of_its_words() -> None:
+    few = f"# A\n\n## Refunds today\n\n{FILLER}\n"
+    all_of_it = f"# A\n\n## The refunds and you\n\n{FILLER}\n"
+    assert order("refunds", few, all_of_it) == [1, 0]
+
+
 def test_a_section_under_the_heading_comes_before_one_that_lacks_it() -> None:
     body = f"The limits. {FILLER}\n\n"
     under = f"# Other\n\n## Refunds\n\n### More\n\n{body}"

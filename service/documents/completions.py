@@ -75,6 +75,10 @@ def find_beginning(text: str, beginning: str) -> tuple[int, int] | None:
         is_inside = start > 0 and not SEPARATOR.fullmatch(text[start - 1]) and not CJK.match(letter)
         if is_inside or SEPARATOR.fullmatch(letter):
             continue
+        # First the next few letters, since a long text of Chinese may begin at each.
+        near = form_of(text[start : start + 8])
+        if near and near[0] != beginning[0]:
+            continue
         if not form_of(text[start:]).startswith(beginning):
             continue
         end, longest = start + 1, len(text)

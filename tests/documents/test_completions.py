@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service.documents.completions import (
     MAX_FORM,
     MAX_HEADINGS,
+    SEPARATOR,
     beginning_of,
     find_beginning,
     form_of,
@@ -110,12 +111,17 @@ def test_a_part_of_a_word_is_not_its_beginning() -> None:
     assert find_beginning("Recreate", "create") is None
 
 
-@given(st.text(max_size=120), st.integers(0, 120))
-@example("a\u0301b", 1)
-def test_whatever_is_typed_of_a_heading_is_its_beginning(text: str, typed: int) -> None:
-    beginning = beginning_of(text[:typed])
-    form = form_of(text)
-    if form.startswith(beginning) and beginning:
-        place = find_beginning(text, beginning)
-        assert place is not None
-        assert 0 <= place[0] < place[1] <= len(text)
+@given(st.text(max_size=120), st.integers(0, 120), st.integers(1, 120))
+@example("a\u0301b", 0, 1)
+@example("Non-functional", 4, 3)
+@example("\u8bbe\u8ba1\u67b6\u6784", 2, 2)
+def test_whatever_begins_a_word_of_a_heading_is_found(text: str, start: int, length: int) -> None:
+    beginning = beginning_of(text[start : start + length])
+    is_word = start == 0 or SEPARATOR.fullmatch(text[start - 1 : start])
+    if not beginning or not is_word or not form_of(text[start:]).startswith(beginning):
+        return
+    place = find_beginning(text, beginning)
+    assert place is not None
+    first, last = place
+    assert 0 <= first < last <= len(text)
+    assert form_of(text[first:last]).startswith(beginning.rstrip())

@@ -38,14 +38,6 @@ PART_OF_PROJECT: Final[LiteralString] = (
     "project_doc_id = any(array(select id from project_doc where project_id = $3))"
 )
 
-# Of a small table PostgreSQL would else read the whole index on something else than words.
-BY_WORDS: Final[LiteralString] = (
-    "set local enable_indexscan = off; set local enable_indexonlyscan = off"
-)
-BY_ANYTHING: Final[LiteralString] = (
-    "set local enable_indexscan = on; set local enable_indexonlyscan = on"
-)
-
 
 class _Text(NamedTuple):
     is_heading: bool
@@ -135,7 +127,6 @@ async def _find_later_words(
         return []
     # Chinese, Japanese and Korean have no blanks between words.
     sequence = beginning if CJK.match(beginning) else f" {beginning}"
-    await connection.execute(BY_WORDS)
     rows = await connection.fetch(
         f"""
         with looked_at as materialized (
@@ -163,7 +154,6 @@ async def _find_later_words(
         MAX_LOOKED_AT,
         MAX_TEXTS,
     )
-    await connection.execute(BY_ANYTHING)
     return [_Text(*row) for row in rows]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.hub import Synced
+from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 
 if TYPE_CHECKING:
@@ -102,13 +103,18 @@ def test_any_beginning_is_completed(hub: Hub, typed: str, expected: int) -> None
     assert len(texts(hub, typed)) == expected
 
 
+def test_the_beginning_of_a_later_word_is_completed_but_no_other_part(hub: Hub) -> None:
+    Synced(hub, {"a.md": b"# Report\n\n## Open a port\n\n## Support\n"})
+    assert texts(hub, "port") == ["Open a port"]
+
+
 def test_a_heading_of_many_documents_is_there_once(hub: Hub) -> None:
     synced = Synced(hub, FILES)
     assert texts(hub, "stat") == ["Status"]
-    changed = "docs/stories/1.2.story.md"
-    synced.change({changed: FILES[changed] + b"more\n"})
-    (suggestion,) = complete(hub, "stat")
-    assert suggestion["document"]["path"] == changed
+    for changed in STORIES:
+        synced.change({changed: FILES[changed] + b"more\n"})
+        (suggestion,) = complete(hub, "stat")
+        assert suggestion["document"]["path"] == changed
 
 
 def test_at_most_ten_are_completed_grouped_by_document(hub: Hub) -> None:
@@ -151,8 +157,13 @@ def test_what_is_gone_is_no_longer_completed(hub: Hub) -> None:
     assert texts(hub, "al") == ["Alpha", "Aluminium"]
     synced.remove("b.md")
     assert texts(hub, "be") == []
+    assert run_sql(hub.database, "select text from document_heading order by text") == [
+        ("alpha ",),
+        ("aluminium ",),
+    ]
     assert hub.client.delete(f"/api/projects/{synced.project}").status_code == 200
     assert texts(hub, "al") == []
+    assert run_sql(hub.database, "select from document_heading") == []
 
 
 def test_a_project_completes_its_own_documents(hub: Hub) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from service.database.database import STATEMENT_SECONDS, Connection
 from service.search.find import SETTINGS
-from service.search.suggest import BY_ANYTHING, BY_WORDS, suggest
+from service.search.suggest import suggest
 from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def explain(url: str, query: str, arguments: tuple[object, ...], mode: str) -> d
         url,
         "begin",
         SETTINGS,
-        BY_WORDS if "tsquery" in query else BY_ANYTHING,
         f"set local plan_cache_mode = {mode}",
         f"prepare suggestion as {query}",
         f"explain (format json, analyze, buffers) execute suggestion"

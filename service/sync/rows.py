@@ -165,9 +165,12 @@ async def _write_completions(
     await transaction.execute(
         """
         insert into document_heading (document_id, number, project_id, text)
-        select document.id, number, (select project_id from project_doc where id = $1), new.text
-        from unnest($2::text[], $3::bigint[], $4::text[]) as new (file_path, number, text)
+        select document.id, completion.number, (select project_id from project_doc where id = $1),
+               completion.text
+        from unnest($2::text[], $3::text[], $4::text[]) as new (file_path, numbers, texts)
         join document on document.project_doc_id = $1 and document.file_path = new.file_path
+        cross join lateral unnest(numbers::bigint[], string_to_array(texts, chr(10)))
+            as completion (number, text)
         """,
         source_id,
         *columns,

@@ -23,8 +23,8 @@ MAX_WORDS: Final = 200_000
 class SearchRows(NamedTuple):
     """The columns of rows.
 
-    Of parts: path, number, kind, vector, tokens, text, headings, ends. Of completions: path,
-    number, form.
+    Of parts: path, number, kind, vector, tokens, text, headings, ends. Of the completions of a
+    document: path, numbers, and forms, each on a line.
     """
 
     parts: Sequence[Sequence[object]]
@@ -54,7 +54,9 @@ class SearchRowMaker:
                 # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
                 arrays = (_array(headings), _array(ends))
                 parts.append((path, number, kind, vector, tokens, text, *arrays))
-            completions += [(path, *each) for each in make_completions(metadata)]
+            if of_document := make_completions(metadata):
+                numbers, forms = zip(*of_document, strict=True)
+                completions.append((path, _array(numbers), "\n".join(forms)))
         return SearchRows([*zip(*parts, strict=True)], [*zip(*completions, strict=True)])
 
 

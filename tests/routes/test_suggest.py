@@ -166,6 +166,24 @@ def test_what_is_gone_is_no_longer_completed(hub: Hub) -> None:
     assert run_sql(hub.database, "select from document_heading") == []
 
 
+def test_headings_of_a_deleted_source_are_not_completed_before_they_are_removed(hub: Hub) -> None:
+    synced = Synced(hub, {"a.md": b"# Alpha\n\n## Alphabet\n"})
+    run_sql(
+        hub.database,
+        f"""
+        insert into document_heading (document_id, number, project_id, text)
+        select gen_random_uuid(), 1, '{synced.project}', 'alpha' || chr(96 + n / 2) || ' '
+        from generate_series(1, 50) as each (n)
+        """,
+        f"""
+        insert into document_heading (document_id, number, project_id, text)
+        select gen_random_uuid(), 1, '{synced.project}', 'alphabet '
+        from generate_series(1, 5)
+        """,
+    )
+    assert texts(hub, "alp") == ["Alpha", "Alphabet"]
+
+
 def test_a_project_completes_its_own_documents(hub: Hub) -> None:
     first = Synced(hub, {"a.md": b"# Alpha\n\n## Status of all\n"})
     other = hub.create_project("Other")

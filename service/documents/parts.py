@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from service.documents.words import (
     join_tokens,
     lexemes_of,
-    read_chunk,
     stems_of,
     tokenize,
     tokens_of,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from service.documents.sections import Section
-    from service.documents.words import Chunk
 
 # Characters of the text in a part, and of its headings' tokens; its last section may exceed it.
 MAX_PART: Final = 16_000
@@ -74,10 +72,10 @@ class Part(NamedTuple):
 
 def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str) -> list[Part]:
     """Return the parts of a document: at least one."""
-    title = [*map(read_chunk, metadata["title"].split())]
+    title = [*map(tokens_of, metadata["title"].split())]
     document_line = FIELD.join(map(tokenize, (metadata["title"], path, posixpath.basename(path))))
     headings = metadata.get("headings", [])
-    own_chunks = [[*map(read_chunk, heading["text"].split())] for heading in headings]
+    own_chunks = [[*map(tokens_of, heading["text"].split())] for heading in headings]
     own_tokens = [*map(join_tokens, own_chunks)]
     # A title that no heading has, as of front matter, is the heading of the text before the first.
     has_own_title = bool(headings) and all(each["text"] != metadata["title"] for each in headings)
@@ -87,14 +85,14 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
     start = 0
     while start < len(sections) or not parts:
         lines, texts, ends, paths = [document_line], [""], [0], [""]
-        chunks = [*title, read_chunk(path)]
+        chunks = [*title, tokens_of(path)]
         headings_here = [*title]
         size_of_headings = 0
         for heading, text in islice(sections, start, None):
             if max(ends[-1], size_of_headings) >= MAX_PART:
                 break
             start += 1
-            own_text = [*map(read_chunk, text.split())]
+            own_text = [*map(tokens_of, text.split())]
             chunks += own_text
             tokens = join_tokens(own_text) + _definitions(text)
             if heading is None:
@@ -119,7 +117,7 @@ def _definitions(text: str) -> str:
     """Return the tokens of the compounds that lines of a text explain."""
     return "".join(
         [
-            f"{DEFINED}{read_chunk(name).tokens} "
+            f"{DEFINED}{tokens_of(name)} "
             for name in islice(DEFINITION.findall(f"\n{text}"), MAX_DEFINITIONS)
             if not name.isalpha() and not name.isdigit()
         ]
@@ -138,24 +136,24 @@ def _headings_above(levels: Sequence[int]) -> list[list[int]]:
     return above
 
 
-def _vector(counts: Mapping[Chunk, int], title: Iterable[Chunk], headings: Iterable[Chunk]) -> str:
+def _vector(counts: Mapping[str, int], title: Iterable[str], headings: Iterable[str]) -> str:
     lexemes = set[str]().union(*map(lexemes_of, counts))
     frequent = compress(counts, map(FREQUENT.__le__, counts.values()))
     lexemes.update([OFTEN + stem for stem in _stems(filter(lexemes_of, frequent))])
     # Also stop words, so that a search for nothing else finds a heading.
     lexemes.update([IN_TITLE + stem for stem in _stems(title)])
     lexemes.update([IN_HEADING + stem for stem in _stems(headings)])
-    # Words have no quotes and no backslashes. PostgreSQL reads them faster in this order.
-    quoted = "' '".join(sorted(lexemes))
+    # Words have no quotes and no backslashes.
+    quoted = "' '".join(lexemes)
     while len(quoted) > MAX_VECTOR // 4 and len(quoted.encode()) > MAX_VECTOR:
         # No language has so long words.
         lexemes = set(sorted(sorted(lexemes), key=len)[: len(lexemes) * 3 // 4])
-        quoted = "' '".join(sorted(lexemes))
+        quoted = "' '".join(lexemes)
     return f"'{quoted}'" if quoted else ""
 
 
-def _stems(chunks: Iterable[Chunk]) -> set[str]:
-    return set[str]().union(*map(stems_of, map(tokens_of, chunks)))
+def _stems(tokens: Iterable[str]) -> set[str]:
+    return set[str]().union(*map(stems_of, tokens))
 
 
 def lexemes_in(vector: str) -> list[str]:

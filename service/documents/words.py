@@ -15,9 +15,8 @@ loads the stemmer: import it when the first text is indexed or searched.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from operator import attrgetter
+from sys import intern
 from typing import Any, Final, NamedTuple, TypeVar
 
 from Stemmer import Stemmer  # pyright: ignore[reportUnknownVariableType]
@@ -267,32 +266,22 @@ def token_of(form: str) -> str:
     return f"{form}|" if its_stem == form else f"{form}|{its_stem}"
 
 
-@dataclass(eq=False, slots=True)
-class Chunk:
-    """What a text without white space has: its tokens, with blanks between them, and its lexemes.
-
-    Lexemes are what the index has: the forms of words, and ~stem; of stop words nothing.
-    """
-
-    tokens: str
-    lexemes: tuple[str, ...]
+def _tokens_of(chunk: str) -> str:
+    # Interned, since chunks are counted and looked up by their tokens.
+    return intern(" ".join([token_of(word.form) for word in read_words(chunk)]))
 
 
-def _read_chunk(chunk: str) -> Chunk:
-    tokens: list[str] = []
+def _lexemes_of(tokens: str) -> tuple[str, ...]:
     lexemes: list[str] = []
-    for unit in read_units(chunk):
-        for words, is_joined in ((unit.joined, True), (unit.parts, False)):
-            for word in words:
-                form = word.form
-                token = token_of(form)
-                tokens.append(token)
-                # Joined, the parts of U.S. are no stop word.
-                if is_joined or form not in STOP_WORDS:
-                    lexemes.append(form)
-                    if not token.endswith("|"):
-                        lexemes.append(f"~{token[len(form) + 1 :]}")
-    return Chunk(" ".join(tokens), tuple(lexemes))
+    parted = [token.partition("|") for token in tokens.split()]
+    for place, (form, _, its_stem) in enumerate(parted):
+        if form in STOP_WORDS:
+            # Joined, the parts of U.S. are none. What is joined comes before its parts.
+            later = [each for each, _, _ in parted[place + 1 :]]
+            if form not in {first + second for first, second in pairwise(later)}:
+                continue
+        lexemes += (form, f"~{its_stem}") if its_stem else (form,)
+    return tuple(lexemes)
 
 
 def _stems_of(tokens: str) -> tuple[str, ...]:
@@ -300,22 +289,22 @@ def _stems_of(tokens: str) -> tuple[str, ...]:
     return tuple(its_stem or form for form, _, its_stem in parted)
 
 
-# Of a text without white space. One that is remembered is always the same object.
-read_chunk: Final = Remembered(_read_chunk).__getitem__
+# Of a chunk, which is a text without white space: its tokens, with blanks between them.
+tokens_of: Final = Remembered(_tokens_of).__getitem__
+
+# What the index has of a chunk's tokens: the forms of words, and ~stem; of stop words nothing.
+lexemes_of: Final = Remembered(_lexemes_of).__getitem__
 
 # The stems of tokens, stop words included.
 stems_of: Final = Remembered(_stems_of).__getitem__
 
-tokens_of: Final = attrgetter("tokens")
-lexemes_of: Final = attrgetter("lexemes")
-
 
 def tokenize(text: str) -> str:
     """Return the text's tokens in order, each between blanks: " creating|creat a| pool| "."""
-    return join_tokens(map(read_chunk, text.split()))
+    return join_tokens(map(tokens_of, text.split()))
 
 
-def join_tokens(chunks: Iterable[Chunk]) -> str:
+def join_tokens(tokens: Iterable[str]) -> str:
     """Return the tokens of a text's chunks, as `tokenize` does."""
     # Punctuation between two words parts no phrase.
-    return f" {' '.join(filter(None, map(tokens_of, chunks)))} "
+    return f" {' '.join(filter(None, tokens))} "

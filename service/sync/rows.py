@@ -37,11 +37,17 @@ async def read_stored(database: Database, source_id: UUID) -> dict[str, StoredFi
 
 
 async def write_files(
-    transaction: Connection, source_id: UUID, files: Sequence[ReadFile], contents: Contents
+    transaction: Connection,
+    source_id: UUID,
+    files: Sequence[ReadFile],
+    contents: Contents,
+    *,
+    is_first: bool,
 ) -> None:
     """Insert or update documents, and replace their parts and completions.
 
-    The row of a document that would stay the same is not written.
+    The row of a document that would stay the same is not written. With `is_first`, the source has
+    no documents before, so there is nothing to replace.
     """
     if not files:
         return
@@ -72,10 +78,17 @@ async def write_files(
 
     async def write_rows(rows: _Rows) -> None:
         await _write_documents(transaction, source_id, rows.documents)
-        await _delete_search_rows(transaction, source_id, rows.paths)
-        await _write_parts(transaction, source_id, rows.search.parts)
+        found = await transaction.fetch(
+            "select file_path, id from document where project_doc_id = $1 and file_path = any($2)",
+            source_id,
+            rows.paths,
+        )
+        ids: dict[object, UUID] = dict(map(tuple, found))
+        if not is_first:
+            await _delete_search_rows(transaction, [*ids.values()])
+        await _write_parts(transaction, source_id, ids, *rows.search.parts)
         if rows.search.completions:
-            await _write_completions(transaction, source_id, rows.search.completions)
+            await _write_completions(transaction, source_id, ids, *rows.search.completions)
 
     batches = in_batches([(file, file.size_in_rows) for file in files])
     # PostgreSQL takes longer to write the rows of a batch than it takes to make those of the next.
@@ -123,56 +136,55 @@ async def _write_documents(
     )
 
 
-async def _delete_search_rows(
-    transaction: Connection, source_id: UUID, paths: Sequence[str]
-) -> None:
-    await transaction.execute(
-        """
-        with written as materialized (
-            select id from document where project_doc_id = $1 and file_path = any($2::text[])
-        ), deleted as (
-            delete from document_heading using written where document_id = written.id
+async def _delete_search_rows(transaction: Connection, ids: Sequence[UUID]) -> None:
+    for table in ("document_part", "document_heading"):
+        await transaction.execute(
+            f"delete from {table} where document_id = any($1::uuid[])",
+            ids,
         )
-        delete from document_part using written where document_id = written.id
-        """,
-        source_id,
-        paths,
-    )
 
 
 async def _write_parts(
-    transaction: Connection, source_id: UUID, columns: Sequence[Sequence[object]]
+    transaction: Connection,
+    source_id: UUID,
+    ids: Mapping[object, UUID],
+    paths: Sequence[object],
+    *columns: Sequence[object],
 ) -> None:
     await transaction.execute(
         """
         insert into document_part
             (document_id, number, project_doc_id, kind, vector, tokens, body, headings, ends)
-        select document.id, number, $1, kind, vector::tsvector, tokens, body, headings::text[],
+        select document_id, number, $1, kind, vector::tsvector, tokens, body, headings::text[],
                ends::bigint[]
-        from unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+        from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
                     $8::text[], $9::text[])
-            as new (file_path, number, kind, vector, tokens, body, headings, ends)
-        join document on document.project_doc_id = $1 and document.file_path = new.file_path
+            as new (document_id, number, kind, vector, tokens, body, headings, ends)
         """,
         source_id,
+        [ids[path] for path in paths],
         *columns,
     )
 
 
 async def _write_completions(
-    transaction: Connection, source_id: UUID, columns: Sequence[Sequence[object]]
+    transaction: Connection,
+    source_id: UUID,
+    ids: Mapping[object, UUID],
+    paths: Sequence[object],
+    *columns: Sequence[object],
 ) -> None:
     await transaction.execute(
         """
         insert into document_heading (document_id, number, project_id, text)
-        select document.id, completion.number, (select project_id from project_doc where id = $1),
+        select document_id, completion.number, (select project_id from project_doc where id = $1),
                completion.text
-        from unnest($2::text[], $3::text[], $4::text[]) as new (file_path, numbers, texts)
-        join document on document.project_doc_id = $1 and document.file_path = new.file_path
+        from unnest($2::uuid[], $3::text[], $4::text[]) as new (document_id, numbers, texts)
         cross join lateral unnest(numbers::bigint[], string_to_array(texts, chr(10)))
             as completion (number, text)
         """,
         source_id,
+        [ids[path] for path in paths],
         *columns,
     )
 

@@ -220,7 +220,7 @@ class _Pass:
             found = await self._find_pushes(source, tree.commit)
             async with self.progress.writing(self.database, self.claim) as transaction:
                 await move_files(transaction, source.id, moves)
-                await write_files(transaction, source.id, read, contents)
+                await write_files(transaction, source.id, read, contents, is_first=not stored)
                 await remove_files(transaction, source.id, removed)
                 if len(shown) > len(stored):
                     await refuse_excess_documents(

@@ -14,12 +14,13 @@ from service.documents.words import (
     MAX_WORD,
     STOP_WORDS,
     fold,
-    read_chunk,
+    lexemes_of,
     read_units,
     read_words,
     stems_of,
     token_of,
     tokenize,
+    tokens_of,
 )
 
 # Any text, and texts with many compounds, accents, and letters of several scripts.
@@ -231,35 +232,33 @@ def test_vowel_signs_end_no_word(text: str) -> None:
 
 
 def test_forms_of_a_word_have_one_stem() -> None:
-    stems = {
-        stems_of(read_chunk(word).tokens) for word in ("create", "creates", "created", "creating")
-    }
+    stems = {stems_of(tokens_of(word)) for word in ("create", "creates", "created", "creating")}
     assert stems == {("creat",)}
     for words in ("create creation creations", "queue queues queued queuing", "free frees freed"):
-        assert len({stems_of(read_chunk(word).tokens) for word in words.split()}) == 1
+        assert len({stems_of(tokens_of(word)) for word in words.split()}) == 1
     assert token_of("creating") == "creating|creat"
     assert token_of("pool") == "pool|"
     assert token_of("fr12") == "fr12|"
 
 
 def test_the_index_has_forms_and_stems_but_no_stop_words() -> None:
-    assert read_chunk("Creating").lexemes == ("creating", "~creat")
+    assert lexemes_of(tokens_of("Creating")) == ("creating", "~creat")
     assert (
-        read_chunk("the").lexemes
-        == read_chunk("The,").lexemes
-        == read_chunk("les").lexemes
-        == read_chunk("\u00catre").lexemes
+        lexemes_of(tokens_of("the"))
+        == lexemes_of(tokens_of("The,"))
+        == lexemes_of(tokens_of("les"))
+        == lexemes_of(tokens_of("\u00catre"))
         == ()
     )
-    assert stems_of(read_chunk("The").tokens) == ("the",)
+    assert stems_of(tokens_of("The")) == ("the",)
     assert [word for word in STOP_WORDS if forms(word) != [word]] == []
 
 
 def test_a_stop_word_in_a_compound_is_found_with_its_neighbour() -> None:
-    assert "signin" in read_chunk("sign-in").lexemes
-    assert "byid" in read_chunk("by_id").lexemes
-    assert read_chunk("U.S.").lexemes == ("us", "u")
-    assert read_chunk("us").lexemes == ()
+    assert "signin" in lexemes_of(tokens_of("sign-in"))
+    assert "byid" in lexemes_of(tokens_of("by_id"))
+    assert lexemes_of(tokens_of("U.S.")) == ("us", "u")
+    assert lexemes_of(tokens_of("us")) == ()
 
 
 def test_a_long_word_is_cut() -> None:
@@ -308,11 +307,11 @@ def test_no_letter_or_digit_of_a_text_is_lost(text: str) -> None:
 @given(texts)
 def test_tokens_and_lexemes_need_no_quoting(text: str) -> None:
     for chunk in text.split():
-        lexemes = [*read_chunk(chunk).lexemes, *stems_of(read_chunk(chunk).tokens)]
+        lexemes = [*lexemes_of(tokens_of(chunk)), *stems_of(tokens_of(chunk))]
         for lexeme in lexemes:
             assert not set(lexeme) & set("'\"\\|&!():* \t\n\0")
             assert lexeme.encode()  # no lone surrogate
-        for token in read_chunk(chunk).tokens.split(" "):
+        for token in tokens_of(chunk).split(" "):
             assert token == "" or token.count("|") == 1
     assert "\n" not in tokenize(text)
     assert "\t" not in tokenize(text)
@@ -331,11 +330,11 @@ def test_the_words_of_a_text_are_those_of_its_chunks(first: str, second: str) ->
 
 
 def test_what_is_remembered_has_a_limit() -> None:
-    remembered = read_chunk.__self__
+    remembered = tokens_of.__self__
     for number in range(MAX_REMEMBERED + 10):
-        read_chunk(f"w{number}")
+        tokens_of(f"w{number}")
         assert len(remembered) <= MAX_REMEMBERED
-    read_chunk("y" * 1_000)
+    tokens_of("y" * 1_000)
     assert "y" * 1_000 not in remembered
 
 

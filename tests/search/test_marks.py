@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.documents.words import read_chunk
+from service.documents.words import lexemes_of, tokens_of
 from service.search.marks import ELLIPSIS, SNIPPET, Marked, Marker
 from service.search.query import corrected, parse_query, replace_terms, word_term
 from tests.search.test_query import chunks, queries
@@ -192,7 +192,7 @@ def test_a_snippet_is_a_piece_of_its_text(query: str, chosen: list[str], times: 
 @given(before=chunks, chunk=chunks, after=chunks)
 def test_what_was_typed_is_marked(before: str, chunk: str, after: str) -> None:
     if (
-        read_chunk(chunk).lexemes
+        lexemes_of(tokens_of(chunk))
         and not chunk.startswith("-")
         and '"'
         not in unicodedata.normalize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
-from service.documents.words import read_chunk, read_units
+from service.documents.words import lexemes_of, read_units, tokens_of
 from service.search.query import (
     MAX_ALTERNATIVES,
     MAX_CJK_WORD,
@@ -313,7 +313,7 @@ def test_what_is_indexed_of_a_text_is_found(
     connection: psycopg.Connection[Any], before: str, chunk: str, after: str
 ) -> None:
     query = parse_query(chunk)
-    assume(read_chunk(chunk).lexemes and query.alternatives)
+    assume(lexemes_of(tokens_of(chunk)) and query.alternatives)
     assume(not any(each.excluded for each in query.alternatives))
     assert finds(connection, query, part_of(f"{before} {chunk} {after}"))
 
@@ -326,7 +326,7 @@ def test_each_phrase_of_a_text_is_found(
     phrase = f"{first} {second}".translate(
         dict.fromkeys(map(ord, '"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02'))
     )
-    assume(any(read_chunk(chunk).lexemes for chunk in phrase.split()))
+    assume(any(lexemes_of(tokens_of(chunk)) for chunk in phrase.split()))
     assert finds(connection, parse_query(f'"{phrase}"'), part_of(f"{before} {phrase} {after}"))
 
 
@@ -390,7 +390,7 @@ def test_every_prefix_of_a_word_finds_it(
     connection: psycopg.Connection[Any], word: str, data: st.DataObject
 ) -> None:
     units = [*read_units(word)]
-    assume(read_chunk(word).lexemes and len(units) == 1)
+    assume(lexemes_of(tokens_of(word)) and len(units) == 1)
     length = data.draw(st.integers(1, len(word)))
     start = data.draw(st.integers(0, length - 1)) if units[0].is_cjk else 0
     query = parse_query(word[start:length], as_you_type=True)

@@ -83,11 +83,13 @@ async def _find_beginnings(
         with of_length as materialized (
             select place, place >= $4 / 2 as is_heading, place % ($4 / 2) as length
             from generate_series(0, $4::integer - 1) as each (place)
-            where exists (
-                select
+            -- Of `exists` PostgreSQL may make a join, which reads all headings that begin so.
+            where (
+                select true
                 from document_heading
                 where {scope} and (number > 0) = (place >= $4 / 2)
                     and char_length(text) = place % ($4 / 2) and text >= $1 and text < $2
+                limit 1
             )
             limit $5
         )

@@ -50,7 +50,7 @@ async def read_headings(
                     and (number > 0) = wanted.is_heading
                     and char_length(text) = char_length(wanted.text) and text = wanted.text
                     -- The headings of a deleted source are removed some seconds later.
-                    and exists (select from document where id = document_id)
+                    and (select true from document where id = document_id)
                 limit $4
             ) as same
             order by (select updated_at from document where id = document_id) desc nulls last,

@@ -142,4 +142,4 @@ async def test_suggestions_read_few_rows_by_indexes(
             assert scan["Node Type"] != "Seq Scan", json.dumps(scan)
             assert "Index Cond" in scan or "Recheck Cond" in scan, json.dumps(scan)
         rows = sum(scan["Actual Rows"] * scan["Actual Loops"] for scan in scans)
-        assert rows < 5_000, json.dumps(plan)
+        assert rows < 3_000, json.dumps(plan)

@@ -9,5 +9,5 @@ drop table vocabulary;
 drop table document_heading;
 drop table document_part;
 
--- Else a sync after the next migration would take the documents without parts for read.
-update project_doc set reader_version = null, tree_id = null;
+-- Else a sync after the next migration would take the documents for read, and make no parts.
+update project_doc set reader_version = null where reader_version >= 7;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from service.git.objects import Blobs
     from service.sync.plan import StoredFile, WantedFile
     from service.sync.progress import Progress
+    from service.sync.search_rows import SearchRowMaker
     from service.sync.spool import Place, Spool
 
 # Documents that a thread reads in one call, which goes on to its end when the run is cancelled.
@@ -36,23 +38,25 @@ READ_AT_ONCE: Final = 50
 # A text of more bytes may take much memory, and is read in turn.
 LARGE_TEXT: Final = 64 * 1024
 
-# The rows of a document's parts have so many times the bytes of its sections: the text, its tokens
-# and its lexemes.
-ROWS_PER_TEXT: Final = 4
+# The rows of a document's parts take about so many times the memory of its sections: the text, its
+# tokens and its lexemes, as they are made and as they are sent.
+ROWS_PER_TEXT: Final = 8
 
 
 class ReadFile(NamedTuple):
     """A document that was read: the size of its content in bytes, and its metadata as JSON.
 
-    `sections` is JSON as well, with the fields of each section. `size_in_rows` is about that of all
-    that its rows store.
+    `sections` is JSON as well, with the fields of each section. A large document, whose rows for
+    the search take long to make, has these rows in place of them. `size_in_rows` is about the size
+    of all that its rows store.
     """
 
     file: WantedFile
     size: int
     metadata: Place
     kind: str
-    sections: Place
+    sections: Place | None
+    rows: Sequence[Place]
     size_in_rows: int
 
 
@@ -77,6 +81,14 @@ class Contents:
         self.spool = spool
         self._copies: dict[str, Place] = {}
         self._texts: dict[str, Place] = {}
+
+    @cached_property
+    def maker(self) -> SearchRowMaker:
+        """What makes the rows for the search, and has the words of all of them."""
+        # Imported here, for its stemmer takes memory that a run of no new documents does not need.
+        from service.sync.search_rows import SearchRowMaker
+
+        return SearchRowMaker()
 
     async def copy_stored(
         self, database: Database, source_id: UUID, stored: Mapping[str, StoredFile]
@@ -173,13 +185,20 @@ async def read_files(
                     metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
                 if text.replaced:
                     metadata["replaced_characters"] = text.replaced
-                place = contents.spool.keep(_dump(metadata))
-                sections = contents.spool.keep(
-                    orjson.dumps([[*each] for each in document.sections])
+                metadata_json = _dump(metadata)
+                sections_json = orjson.dumps([[*each] for each in document.sections])
+                size_in_rows += len(metadata_json) + ROWS_PER_TEXT * len(sections_json)
+                metadata_place = contents.spool.keep(metadata_json)
+                size += metadata_place.size
+                sections, rows = None, []
+                if len(content) > LARGE_TEXT:
+                    rows = contents.maker.make(file.path, kind, metadata_json, sections_json)
+                    rows = [*map(contents.spool.keep, rows)]
+                else:
+                    sections = contents.spool.keep(sections_json)
+                read.append(
+                    ReadFile(file, len(content), metadata_place, kind, sections, rows, size_in_rows)
                 )
-                size += place.size
-                size_in_rows += place.size + ROWS_PER_TEXT * sections.size
-                read.append(ReadFile(file, len(content), place, kind, sections, size_in_rows))
             except UnavailableError as error:
                 # Without the content's id: the next run asks for it again.
                 skipped.append(SkippedFile(file.path, str(error), None))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from service.database.database import Connection, Database
     from service.sync.changes import Moves
     from service.sync.files import Contents, ReadFile
-    from service.sync.search_rows import SearchRows
+    from service.sync.search_rows import DocumentRows, SearchRows
 
 WORDS_PER_STATEMENT: Final = 10_000
 
@@ -52,9 +52,13 @@ async def write_files(
     if not files:
         return
     # Imported here, for its stemmer takes memory that a run without new documents does not need.
-    from service.sync.search_rows import SearchRowMaker
+    from service.sync.search_rows import SearchRows, read_rows
 
-    maker = SearchRowMaker()
+    def make_search_rows(file: ReadFile, metadata: bytes) -> DocumentRows:
+        if file.sections is None:
+            return read_rows(map(contents.spool.read, file.rows))
+        sections = contents.spool.read(file.sections)
+        return contents.maker.make_rows(file.file.path, file.kind, metadata, sections)
 
     def make_rows(batch: Sequence[ReadFile]) -> _Rows:
         texts = [contents.read_utf8(file.file.blob_id) for file in batch]
@@ -70,10 +74,7 @@ async def write_files(
                 [original for _, original in texts],
                 [each.decode() for each in metadata],
             ),
-            maker.make(
-                (file.file.path, file.kind, each, contents.spool.read(file.sections))
-                for file, each in zip(batch, metadata, strict=True)
-            ),
+            SearchRows.of([*map(make_search_rows, batch, metadata)]),
         )
 
     async def write_rows(rows: _Rows) -> None:
@@ -86,14 +87,15 @@ async def write_files(
         ids: dict[object, UUID] = dict(map(tuple, found))
         if not is_first:
             await _delete_search_rows(transaction, [*ids.values()])
-        await _write_parts(transaction, source_id, ids, *rows.search.parts)
+        for parts in rows.search.parts:
+            await _write_parts(transaction, source_id, ids, *parts)
         if rows.search.completions:
             await _write_completions(transaction, source_id, ids, *rows.search.completions)
 
     batches = in_batches([(file, file.size_in_rows) for file in files])
     # PostgreSQL takes longer to write the rows of a batch than it takes to make those of the next.
     await use_batches(batches, make_rows, write_rows)
-    await write_words(transaction, maker.words)
+    await write_words(transaction, contents.maker.words)
 
 
 class _Rows(NamedTuple):

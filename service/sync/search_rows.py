@@ -5,7 +5,8 @@ Importing this module loads the stemmer: see documents/words.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -20,15 +21,46 @@ if TYPE_CHECKING:
 MAX_WORDS: Final = 200_000
 
 
-class SearchRows(NamedTuple):
-    """The columns of rows.
+# Characters of parts that one statement writes. A part has 100,000 at most, of which PostgreSQL can
+# take half a second to index them.
+PARTS_SIZE_PER_STATEMENT: Final = 1_000_000
 
-    Of parts: path, number, kind, vector, tokens, text, headings, ends. Of the completions of a
-    document: path, numbers, and forms, each on a line.
+Columns: TypeAlias = "Sequence[Sequence[Any]]"
+
+
+class DocumentRows(NamedTuple):
+    """The rows of a document: of its parts, and of its completions, if it has some.
+
+    Of a part: path, number, kind, vector, tokens, text, headings, ends. Of the completions: path,
+    numbers, and forms, each on a line.
     """
 
-    parts: Sequence[Sequence[object]]
-    completions: Sequence[Sequence[object]]
+    parts: Columns
+    completions: Sequence[object] | None
+
+
+class SearchRows(NamedTuple):
+    """The columns of the rows of documents; those of the parts for several statements."""
+
+    parts: Sequence[Columns]
+    completions: Columns
+
+    @classmethod
+    def of(cls, documents: Sequence[DocumentRows]) -> SearchRows:
+        """Return the columns of these documents' rows."""
+        groups: list[list[Sequence[Any]]] = []
+        room = 0
+        for part in chain.from_iterable(document.parts for document in documents):
+            _, _, _, vector, tokens, text, _, _ = part
+            if room <= 0:
+                groups.append([])
+                room = PARTS_SIZE_PER_STATEMENT
+            groups[-1].append(part)
+            room -= len(vector) + len(tokens) + len(text)
+        completions = [each.completions for each in documents if each.completions]
+        return cls(
+            [[*zip(*group, strict=True)] for group in groups], [*zip(*completions, strict=True)]
+        )
 
 
 class SearchRowMaker:
@@ -37,27 +69,39 @@ class SearchRowMaker:
     def __init__(self) -> None:
         self.words: set[str] = set()
 
-    def make(self, documents: Iterable[tuple[str, str, bytes, bytes]]) -> SearchRows:
-        """Return the rows of documents, each given with its path and its kind.
+    def make(self, path: str, kind: str, metadata_json: bytes, sections_json: bytes) -> list[bytes]:
+        """Return the rows of a document for `read_rows`, each as JSON of its own.
 
-        After these come the JSON of its metadata and of its sections.
+        To parse that of all together would take more memory than they do.
         """
-        parts: list[tuple[object, ...]] = []
-        completions: list[tuple[object, ...]] = []
-        for path, kind, metadata_json, sections_json in documents:
-            metadata = orjson.loads(metadata_json)
-            sections = [Section(*fields) for fields in orjson.loads(sections_json)]
-            for number, part in enumerate(make_parts(metadata, sections, path)):
-                vector, tokens, text, headings, ends = part
-                if len(self.words) < MAX_WORDS:
-                    self.words.update(lexemes_in(vector))
-                # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
-                arrays = (_array(headings), _array(ends))
-                parts.append((path, number, kind, vector, tokens, text, *arrays))
-            if of_document := make_completions(metadata):
-                numbers, forms = zip(*of_document, strict=True)
-                completions.append((path, _array(numbers), "\n".join(forms)))
-        return SearchRows([*zip(*parts, strict=True)], [*zip(*completions, strict=True)])
+        rows = self.make_rows(path, kind, metadata_json, sections_json)
+        return [*map(orjson.dumps, (rows.completions, *rows.parts))]
+
+    def make_rows(
+        self, path: str, kind: str, metadata_json: bytes, sections_json: bytes
+    ) -> DocumentRows:
+        """Return the rows of a document, of which the JSON of metadata and sections is given."""
+        metadata = orjson.loads(metadata_json)
+        sections = [Section(*fields) for fields in orjson.loads(sections_json)]
+        parts: list[Sequence[Any]] = []
+        for number, part in enumerate(make_parts(metadata, sections, path)):
+            vector, tokens, text, headings, ends = part
+            if len(self.words) < MAX_WORDS:
+                self.words.update(lexemes_in(vector))
+            # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
+            arrays = (_array(headings), _array(ends))
+            parts.append((path, number, kind, vector, tokens, text, *arrays))
+        completions: Sequence[object] | None = None
+        if made := make_completions(metadata):
+            numbers, forms = zip(*made, strict=True)
+            completions = (path, _array(numbers), "\n".join(forms))
+        return DocumentRows(parts, completions)
+
+
+def read_rows(rows_json: Iterable[bytes]) -> DocumentRows:
+    """Return the rows of a document that `SearchRowMaker.make` returned."""
+    completions, *parts = map(orjson.loads, rows_json)
+    return DocumentRows(parts, completions)
 
 
 def _array(values: Sequence[object]) -> str:

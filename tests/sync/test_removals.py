@@ -108,6 +108,12 @@ def search(hub: Hub, query: str) -> dict[str, Any]:
     return response.json()
 
 
+@pytest.fixture
+def never_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removals, "POLL_SECONDS", 3_600.0)
+
+
+@pytest.mark.usefixtures("never_polling")
 @pytest.mark.parametrize("deleted", ["project", "source"])
 def test_what_is_deleted_is_not_found_from_then_on_and_removed_later(
     hub: Hub, deleted: str

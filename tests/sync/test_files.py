@@ -154,7 +154,7 @@ def test_a_text_with_nul_is_shown_with_replacements_and_the_raw_bytes_kept(hub: 
 
 def test_texts_in_other_encodings_fill_the_spool_beyond_memory(hub: Hub) -> None:
     # 3.2 MB of UTF-8 each, in one word: many words would take long to index.
-    texts = [f"{number}{'\u00e9' * 1_600_000}" for number in range(3)]
+    texts = [str(number) + "\u00e9" * 1_600_000 for number in range(3)]
     assert sum(len(text.encode()) for text in texts) > SPOOLED_IN_MEMORY
     remote = hub.server.create()
     utf16 = {

@@ -125,7 +125,15 @@ async def _similar(connection: Connection, form: str) -> list[str]:
 
     The most frequent one comes first.
     """
-    await connection.execute("set local pg_trgm.similarity_threshold = 0.2")
+    # Without these scans, which would compare every word: those of a small table always, and of a
+    # large one since few are wanted.
+    await connection.execute(
+        """
+        set local pg_trgm.similarity_threshold = 0.2;
+        set local enable_indexscan = off;
+        set local enable_indexonlyscan = off
+        """
+    )
     rows = await connection.fetch(
         """
         select word

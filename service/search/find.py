@@ -85,12 +85,20 @@ OF_SEQUENCES: Final[LiteralString] = """
 
 SUMMARY: Final[LiteralString] = """
     found as materialized (select distinct document_id, project_doc_id, kind from matching),
+    by_source as materialized (
+        select project_doc_id, count(*) as documents from found group by project_doc_id
+    ),
+    -- Each looked up by its id: of small tables PostgreSQL would else read all.
     by_project as (
-        select project.id, project.name, count(*) as count
-        from found
-        join project_doc on project_doc.id = found.project_doc_id
-        join project on project.id = project_doc.project_id
-        group by project.id
+        select project.id, project.name, sum(documents)::bigint as count
+        from by_source
+        cross join lateral (
+            select project_id from project_doc where id = by_source.project_doc_id offset 0
+        ) as source
+        cross join lateral (
+            select id, name from project where id = source.project_id offset 0
+        ) as project
+        group by project.id, project.name
     )
     select
         (select count(*) from matching) as parts,

@@ -46,10 +46,23 @@ SECTIONS: Final[LiteralString] = """
                where number <> ''
            )::text as headings
     from wanted
-    join document_part using (document_id, number)
     join outline on outline.id = document_id
-    join project_doc on project_doc.id = document_part.project_doc_id
-    join project on project.id = project_doc.project_id
+    -- Each looked up by its id: of small tables PostgreSQL would else read all.
+    cross join lateral (
+        select project_doc_id, kind, body, headings, ends
+        from document_part
+        where document_id = wanted.document_id and number = wanted.number
+        offset 0
+    ) as document_part
+    cross join lateral (
+        select id, name, project_id
+        from project_doc
+        where id = document_part.project_doc_id
+        offset 0
+    ) as project_doc
+    cross join lateral (
+        select id, name from project where id = project_doc.project_id offset 0
+    ) as project
     order by place
     """
 

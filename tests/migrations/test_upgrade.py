@@ -103,6 +103,24 @@ def test_after_an_upgrade_the_runs_under_way_end_and_ids_stay(
         assert found["doc_metadata"]["title"] == "Title"
 
 
+def test_documents_are_found_after_a_rollback_and_another_upgrade(
+    empty_database: str, tmp_path: Path
+) -> None:
+    upgrade(empty_database)
+    with running_hub(empty_database, tmp_path) as hub:
+        remote = hub.server.create("team/docs")
+        remote.commit({"a.md": b"# Walnut\n"})
+        source = hub.create_source(hub.create_project(), remote)
+        assert hub.sync(source)["status"] == "completed"
+        while read_status(empty_database).applied[-1] >= "0008":
+            rollback(empty_database, print, confirm=None)
+        upgrade(empty_database)
+        assert hub.client.get("/api/search?q=walnut").json()["results"] == []
+        assert counts(hub.sync(source)) == (0, 0, 1, 0, 0)
+        [result] = hub.client.get("/api/search?q=walnut").json()["results"]
+        assert result["document"]["path"] == "a.md"
+
+
 def upgrade(database: str) -> None:
     apply_all(database, read_migration_files()[0].path.parent)
     assert read_status(database).pending == []

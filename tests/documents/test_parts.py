@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import service.documents.parts
 from service.documents.parts import (
     FIELD,
     FREQUENT,
@@ -185,6 +186,18 @@ def assert_valid(vectors: list[str], connection: psycopg.Connection[Any]) -> Non
     for vector, (lexemes, has_no_positions) in zip(vectors, rows, strict=True):
         assert set(lexemes) == set(lexemes_in(vector)) - {""}
         assert has_no_positions
+
+
+def test_the_longest_words_are_left_out_of_a_vector_that_is_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service.documents.parts, "MAX_VECTOR", 2_000)
+    short = [f"s{number}" for number in range(100)]
+    long = [f"{number}{'long' * 10}" for number in range(100)]
+    part = part_of(" ".join([*long, *short]))
+    assert len(part.vector) <= 2_010
+    assert set(short) <= set(lexemes_in(part.vector))
+    assert len(part.text) > 4_000
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

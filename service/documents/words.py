@@ -29,8 +29,7 @@ MAX_REMEMBERED: Final = 50_000
 MAX_REMEMBERED_CHUNK: Final = 64
 
 # Neither indexed nor required in a search, unless it is a phrase or a part of a compound.
-STOP_WORDS: Final = frozenset(
-    """
+_STOP_WORDS: Final = """
     a about after again all also am an and any are as at be because been before being both but by
     can could did do does doing don during each either few for from further get gets got had
     happen happened happens has have having he her here hers herself him himself his how i if in
@@ -48,8 +47,8 @@ STOP_WORDS: Final = frozenset(
     ont ou par pas peut peuvent plus pour pourquoi qu quand que quel quelle quelles quels qui quoi
     sa sans se sera seront ses si sinon son sont sous sur ta te tes toi ton tous tout toute toutes
     tres tu un une vers vos votre vous y
-    """.split()  # noqa: SIM905 - a list of so many literals does not read better
-)
+    """
+STOP_WORDS: Final = frozenset(_STOP_WORDS.split())
 
 _CJK: Final = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf"

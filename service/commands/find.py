@@ -14,9 +14,10 @@ from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
 from service.database.database import open_database
 from service.routes.search import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY
-from service.search.find import SETTINGS, Filters, find, read_page
+from service.search.find import find, read_page
 from service.search.query import parse_query
 from service.search.results import read_results
+from service.search.statements import SETTINGS, Filters
 
 if TYPE_CHECKING:
     from service.commands.output import Output

@@ -138,9 +138,10 @@ async def search(request: Request) -> Response:
     `fuzzy` says so.
     """
     # Imported here, for the stemmer takes memory that a service without searches does not need.
-    from service.search.find import SETTINGS, Filters, find, read_page
+    from service.search.find import find, read_page
     from service.search.query import parse_query
     from service.search.results import read_results
+    from service.search.statements import SETTINGS, Filters
 
     wanted = _read_request(request)
     query = parse_query(wanted.text, as_you_type=wanted.as_you_type)
@@ -170,7 +171,7 @@ async def suggest(request: Request) -> Response:
     first, and of each the shorter ones first. Those that have it at a later word follow. A text
     that many documents have is there once, with a document that changed lately.
     """
-    from service.search.find import SETTINGS
+    from service.search.statements import SETTINGS
     from service.search.suggest import suggest as find_suggestions
 
     given = read_query_string(request)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import islice, product
-from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.vocabulary import closest, is_correctable, transpositions
 from service.documents.words import STOP_WORDS
 from service.search.query import all_terms, corrected, replace_terms, word_term
+from service.search.statements import NOT_REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 
 # Words of a query that are corrected: the first ones. Each takes 10 to 30 ms.
 MAX_CORRECTED: Final = 8
-
-# The parts of a deleted source are removed some seconds later.
-NOT_REMOVED: Final[LiteralString] = (
-    "project_doc_id not in (select project_doc_id from removed_source)"
-)
 
 # Words of the vocabulary that have enough trigrams of a misspelt one to be compared with it, and
 # the most similar of them, whose errors are counted. Of 120,000 words about 1,000 are compared; a
@@ -150,6 +146,7 @@ async def _similar(connection: Connection, form: str) -> list[str]:
         MAX_COMPARED,
         MAX_SIMILAR,
     )
+    await connection.execute("set local enable_indexscan = on; set local enable_indexonlyscan = on")
     # The vocabulary also has words of documents that are gone.
     words = closest(form, [row["word"] for row in rows])
     counts = await _count(connection, [word_term(word) for word in words])

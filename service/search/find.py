@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
-from service.search.corrections import NOT_REMOVED, Correction, correct
+from service.search.corrections import Correction, correct
 from service.search.query import all_terms, some_terms
 from service.search.ranking import Candidate, by_document, in_order, rank_document
+from service.search.statements import PARTS_OF_DOCUMENT, SUMMARY, Arguments, Filters, best_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +24,6 @@ MAX_MATCHES: Final = 10_000
 
 # Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
 MAX_RANKED: Final = 48
-
-# Of one document, so many: else one large document would take all places.
-PARTS_OF_DOCUMENT: Final[LiteralString] = "3"
 
 # Documents whose rank is computed in one go, in which the worker does nothing else.
 DOCUMENTS_IN_TURN: Final = 4
@@ -48,103 +46,6 @@ NEXT_TO_NOTHING: Final = 2
 # A search that has taken so long finds what it has found.
 SECONDS_TO_ASK_FOR_LESS: Final = 0.5
 
-# For the statements of a search. The index on words has the answer, however small the table is;
-# to plan or compile a statement takes longer than to run it.
-SETTINGS: Final[LiteralString] = """
-    set local enable_seqscan = off;
-    set local jit = off;
-    set local plan_cache_mode = force_generic_plan
-    """
-
-# `is true`, since an index on sources would give the parts in another order: which parts are within
-# a limit, and so the pages, must not depend on statistics.
-OF_PROJECT: Final[LiteralString] = """
-    (project_doc_id = any(array(select id from project_doc where project_id = $2))) is true
-    """
-OF_SOURCE: Final[LiteralString] = "(project_doc_id = $3) is true"
-OF_PATH: Final[LiteralString] = """
-    exists (
-        select from document
-        where document.id = document_part.document_id and starts_with(file_path, $5)
-    )
-    """
-# Of each of $6 any line is a sequence of tokens, which lexemes cannot say. The tokens are read once
-# for all, and the first sequence that is not there is the last one that is looked for.
-OF_SEQUENCES: Final[LiteralString] = """
-    not exists (
-        select
-        from (select tokens || '' as whole offset 0) as detoasted,
-             unnest($6::text[]) as required (sequences)
-        where not exists (
-            select
-            from string_to_table(sequences, E'\\n') as each (sequence)
-            where strpos(whole, sequence) > 0
-        )
-    )
-    """
-
-SUMMARY: Final[LiteralString] = """
-    found as materialized (select distinct document_id, project_doc_id, kind from matching),
-    by_source as materialized (
-        select project_doc_id, count(*) as documents from found group by project_doc_id
-    ),
-    -- Each looked up by its id: of small tables PostgreSQL would else read all.
-    by_project as (
-        select project.id, project.name, sum(documents)::bigint as count
-        from by_source
-        cross join lateral (
-            select project_id from project_doc where id = by_source.project_doc_id offset 0
-        ) as source
-        cross join lateral (
-            select id, name from project where id = source.project_id offset 0
-        ) as project
-        group by project.id, project.name
-    )
-    select
-        (select count(*) from matching) as parts,
-        (select count(*) from found) as documents,
-        (
-            select coalesce(json_agg(by_project order by count desc, name), '[]') from by_project
-        ) as projects,
-        (
-            select coalesce(json_agg(by_kind order by count desc, value), '[]')
-            from (select kind as value, count(*) as count from found group by kind) as by_kind
-        ) as kinds
-    """
-
-
-class Filters(NamedTuple):
-    """What a search is limited to; `path` is a prefix."""
-
-    project_id: str | None
-    source_id: str | None
-    kind: str | None
-    path: str | None
-
-    def condition(self) -> LiteralString:
-        """Return the condition on the columns of a part; it has $1 to $5, used or not."""
-        return (
-            f"vector @@ $1::tsquery and {NOT_REMOVED} and "
-            + (OF_PROJECT if self.project_id else "$2::uuid is null")
-            + " and "
-            + (OF_SOURCE if self.source_id else "$3::uuid is null")
-            + " and "
-            + ("kind = $4" if self.kind else "$4::text is null")
-            + " and "
-            + (OF_PATH if self.path else "$5::text is null")
-        )
-
-    def read(self) -> LiteralString:
-        """Return the statement for the first $7 parts that have the words."""
-        return f"select * from document_part where {self.condition()} limit $7"
-
-    def matching(self, *, has_sequences: bool) -> LiteralString:
-        """Return the parts that match, of the first $7 that have the words: `from` and `where`."""
-        return f"""
-            from ({self.read()}) as document_part
-            where {OF_SEQUENCES if has_sequences else "$6::text[] is null"}
-            """
-
 
 class Result(NamedTuple):
     """What a query found.
@@ -157,7 +58,7 @@ class Result(NamedTuple):
 
     query: Query
     corrections: list[Correction]
-    arguments: tuple[object, ...]
+    arguments: Arguments
     is_read_whole: bool
     parts: int
     documents: int
@@ -202,7 +103,8 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
     The transaction of the connection needs SETTINGS.
     """
     if not query.alternatives:
-        return Result(query, [], (), True, 0, 0, "[]", "[]", [])
+        arguments = Arguments("", *filters, None, 0)
+        return Result(query, [], arguments, True, 0, 0, "[]", "[]", [])
     started = time.monotonic()
     result = await _run(connection, query, filters, lacking=0)
     corrections: list[Correction] = []
@@ -287,7 +189,7 @@ async def _run_within(
 ) -> Result:
     """Return what a query finds in the first `most` parts that have the words."""
     matching = filters.matching(has_sequences=sequences is not None)
-    arguments = (tsquery, *filters, sequences, most)
+    arguments = Arguments(tsquery, *filters, sequences, most)
     # Without sequences all that is read matches.
     read: LiteralString = filters.read() if sequences else "select from matching"
     summary = await connection.fetch_row(
@@ -321,7 +223,7 @@ async def _run_within(
     else:
         preferred = _preferred(query, is_lacking=lacking > 0)
         rows = await connection.fetch(
-            _best(filters.condition()),
+            best_parts(filters.condition()),
             tsquery,
             *filters,
             MAX_RANKED,
@@ -354,42 +256,6 @@ def _preferred(query: Query, *, is_lacking: bool) -> dict[str, int]:
     return weights
 
 
-def _best(condition: LiteralString) -> LiteralString:
-    """Return the statement for the $6 parts that match most of the tsqueries $7 by weight $8.
-
-    Of each of these it reads $9 parts at most.
-    """
-    return f"""
-        select document_id, number, tokens, headings
-        from (
-            select document_id, number
-            from (
-                select document_id, number, sum(weight) as weight,
-                       row_number() over (
-                           partition by document_id order by sum(weight) desc, number
-                       ) as place
-                from (
-                    select part.document_id, part.number, weight
-                    from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
-                    cross join lateral (
-                        select document_id, number
-                        from document_part
-                        where {condition} and vector @@ preferred.query::tsquery
-                        limit $9
-                    ) as part
-                    union all
-                    (select document_id, number, 0 from document_part where {condition} limit $9)
-                ) as weighed
-                group by document_id, number
-            ) as placed
-            where place <= {PARTS_OF_DOCUMENT}
-            order by weight desc, document_id, number
-            limit $6
-        ) as candidate
-        join document_part using (document_id, number)
-        """
-
-
 async def _rank(query: Query, rows: Sequence[Row]) -> list[Found]:
     """Return the documents that match, best first."""
     ranked: list[Found] = []
@@ -411,7 +277,7 @@ async def read_page(
     missing = limit - len(documents)
     if not missing or result.is_ranked_whole:
         return documents
-    matching = filters.matching(has_sequences=result.arguments[5] is not None)
+    matching = filters.matching(has_sequences=result.arguments.sequences is not None)
     rows = await connection.fetch(
         f"""
         with further as (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 from service.documents.completions import MAX_FORM, beginning_of
 from service.documents.parts import IN_HEADING
 from service.documents.words import CJK, read_units, stem
-from service.search.corrections import NOT_REMOVED
+from service.search.statements import NOT_REMOVED
 from service.search.suggested import (
     ANYWHERE,
     MAX_COMPARED,
@@ -40,8 +40,9 @@ MAX_LOOKED_AT: Final = 300
 # The last character in the order of the collation "C".
 LAST: Final = "\U0010ffff"
 
+# `is true`, so that PostgreSQL uses the index on words, and not that on sources.
 PART_OF_PROJECT: Final[LiteralString] = (
-    "project_doc_id = any(array(select id from project_doc where project_id = $3))"
+    "(project_doc_id = any(array(select id from project_doc where project_id = $3))) is true"
 )
 
 
@@ -52,7 +53,7 @@ async def suggest(
 
     Titles come before headings, and shorter ones first; then those that have what is typed at a
     later word. Each text is there once, with a document that has it. The transaction of the
-    connection needs the SETTINGS of find.py.
+    connection needs the SETTINGS of statements.py.
     """
     beginning = beginning_of(typed)
     if not beginning:
@@ -147,7 +148,7 @@ async def _find_later_words(
         with looked_at as materialized (
             select document_id
             from document_part
-            where vector @@ $1::tsquery and {NOT_REMOVED}
+            where vector  $1::tsquery and {NOT_REMOVED}
                 and {PART_OF_PROJECT if project_id else ANYWHERE}
             limit $4
         )

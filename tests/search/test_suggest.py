@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from service.database.database import STATEMENT_SECONDS, Connection
-from service.search.find import SETTINGS
+from service.search.statements import SETTINGS
 from service.search.suggest import suggest
 from tests.support.postgres import run_sql
 

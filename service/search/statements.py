@@ -1,0 +1,158 @@
+"""The SQL of searches: which parts of documents match, within the filters of a request."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString, NamedTuple
+
+# Of one document, so many: else one large document would take all places.
+PARTS_OF_DOCUMENT: Final[LiteralString] = "3"
+
+# The parts of a deleted source are removed some seconds later.
+NOT_REMOVED: Final[LiteralString] = (
+    "project_doc_id not in (select project_doc_id from removed_source)"
+)
+
+# For the statements of a search. The index on words has the answer, however small the table is;
+# to plan or compile a statement takes longer than to run it.
+SETTINGS: Final[LiteralString] = """
+    set local enable_seqscan = off;
+    set local jit = off;
+    set local plan_cache_mode = force_generic_plan
+    """
+
+# `is true`, since an index on sources would give the parts in another order: which parts are within
+# a limit, and so the pages, must not depend on statistics.
+OF_PROJECT: Final[LiteralString] = """
+    (project_doc_id = any(array(select id from project_doc where project_id = $2))) is true
+    """
+OF_SOURCE: Final[LiteralString] = "(project_doc_id = $3) is true"
+OF_PATH: Final[LiteralString] = """
+    exists (
+        select from document
+        where document.id = document_part.document_id and starts_with(file_path, $5)
+    )
+    """
+# Of each of $6 any line is a sequence of tokens, which lexemes cannot say. The tokens are read once
+# for all, and the first sequence that is not there is the last one that is looked for.
+OF_SEQUENCES: Final[LiteralString] = """
+    not exists (
+        select
+        from (select tokens || '' as whole offset 0) as detoasted,
+             unnest($6::text[]) as required (sequences)
+        where not exists (
+            select
+            from string_to_table(sequences, E'\\n') as each (sequence)
+            where strpos(whole, sequence) > 0
+        )
+    )
+    """
+
+SUMMARY: Final[LiteralString] = """
+    found as materialized (select distinct document_id, project_doc_id, kind from matching),
+    by_source as materialized (
+        select project_doc_id, count(*) as documents from found group by project_doc_id
+    ),
+    -- Each looked up by its id: of small tables PostgreSQL would else read all.
+    by_project as (
+        select project.id, project.name, sum(documents)::bigint as count
+        from by_source
+        cross join lateral (
+            select project_id from project_doc where id = by_source.project_doc_id offset 0
+        ) as source
+        cross join lateral (
+            select id, name from project where id = source.project_id offset 0
+        ) as project
+        group by project.id, project.name
+    )
+    select
+        (select count(*) from matching) as parts,
+        (select count(*) from found) as documents,
+        (
+            select coalesce(json_agg(by_project order by count desc, name), '[]') from by_project
+        ) as projects,
+        (
+            select coalesce(json_agg(by_kind order by count desc, value), '[]')
+            from (select kind as value, count(*) as count from found group by kind) as by_kind
+        ) as kinds
+    """
+
+
+class Filters(NamedTuple):
+    """What a search is limited to; `path` is a prefix."""
+
+    project_id: str | None
+    source_id: str | None
+    kind: str | None
+    path: str | None
+
+    def condition(self) -> LiteralString:
+        """Return the condition on the columns of a part; it has $1 to $5, used or not."""
+        return (
+            f"vector @@ $1::tsquery and {NOT_REMOVED} and "
+            + (OF_PROJECT if self.project_id else "$2::uuid is null")
+            + " and "
+            + (OF_SOURCE if self.source_id else "$3::uuid is null")
+            + " and "
+            + ("kind = $4" if self.kind else "$4::text is null")
+            + " and "
+            + (OF_PATH if self.path else "$5::text is null")
+        )
+
+    def read(self) -> LiteralString:
+        """Return the statement for the first $7 parts that have the words."""
+        return f"select * from document_part where {self.condition()} limit $7"
+
+    def matching(self, *, has_sequences: bool) -> LiteralString:
+        """Return the parts that match, of the first $7 that have the words: `from` and `where`."""
+        return f"""
+            from ({self.read()}) as document_part
+            where {OF_SEQUENCES if has_sequences else "$6::text[] is null"}
+            """
+
+
+class Arguments(NamedTuple):
+    """The arguments $1 to $7 of the statements."""
+
+    tsquery: str
+    project_id: str | None
+    source_id: str | None
+    kind: str | None
+    path: str | None
+    sequences: list[str] | None
+    most: int
+
+
+def best_parts(condition: LiteralString) -> LiteralString:
+    """Return the statement for the $6 parts that match most of the tsqueries $7 by weight $8.
+
+    Of each of these it reads $9 parts at most.
+    """
+    return f"""
+        select document_id, number, tokens, headings
+        from (
+            select document_id, number
+            from (
+                select document_id, number, sum(weight) as weight,
+                       row_number() over (
+                           partition by document_id order by sum(weight) desc, number
+                       ) as place
+                from (
+                    select part.document_id, part.number, weight
+                    from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
+                    cross join lateral (
+                        select document_id, number
+                        from document_part
+                        where {condition} and vector @@ preferred.query::tsquery
+                        limit $9
+                    ) as part
+                    union all
+                    (select document_id, number, 0 from document_part where {condition} limit $9)
+                ) as weighed
+                group by document_id, number
+            ) as placed
+            where place <= {PARTS_OF_DOCUMENT}
+            order by weight desc, document_id, number
+            limit $6
+        ) as candidate
+        join document_part using (document_id, number)
+        """

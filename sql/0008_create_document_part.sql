@@ -22,6 +22,8 @@ create table document_part (
     -- where its text ends in body, in characters.
     headings text[] not null,
     ends bigint[] not null,
+    -- Of all that the parts of the document are made from: while it stays, so do they.
+    digest bytea not null,
     primary key (document_id, number)
 );
 

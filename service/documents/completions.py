@@ -3,8 +3,8 @@
 That is their words with one blank between them, and one at the end; of a long text only the first
 words. What is typed gets the same form, so punctuation, case and accents do not matter.
 
-A change here has to raise READER_VERSION in service/documents/metadata.py. Importing this module
-loads the stemmer: see words.py.
+A change here has to raise PARTS_VERSION and READER_VERSION in service/documents/metadata.py.
+Importing this module loads the stemmer: see words.py.
 """
 
 from __future__ import annotations

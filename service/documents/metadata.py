@@ -30,6 +30,10 @@ from service.documents.headings import Outline, read_outline
 # then reads all of its documents again.
 READER_VERSION: Final = 7
 
+# Increment it, and READER_VERSION, with every change of what parts.py, words.py and completions.py
+# make of a document: its rows for the search are then written again, though they are read the same.
+PARTS_VERSION: Final = 1
+
 # These take two code units of UTF-16.
 BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
 LINE_END = re.compile(r"\r\n|\r|\n")

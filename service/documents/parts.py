@@ -1,7 +1,8 @@
 """A document's text in parts, as the search finds, ranks and shows it.
 
 A part has whole sections, and is small enough that the rank of many parts can be computed in a
-request. Importing this module loads the stemmer: see words.py.
+request. A change here has to raise PARTS_VERSION and READER_VERSION in metadata.py. Importing this
+module loads the stemmer: see words.py.
 """
 
 from __future__ import annotations

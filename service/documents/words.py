@@ -8,8 +8,8 @@ spaces: their words are all pairs of neighbouring characters.
 Case and accents are folded, and each word has a stem by the English algorithm of Snowball, which
 also joins many forms of French words.
 
-A change here has to raise READER_VERSION in service/documents/metadata.py. Importing this module
-loads the stemmer: import it when the first text is indexed or searched.
+A change here has to raise PARTS_VERSION and READER_VERSION in service/documents/metadata.py.
+Importing this module loads the stemmer: import it when the first text is indexed or searched.
 """
 
 import re

@@ -148,7 +148,7 @@ async def _find_later_words(
         with looked_at as materialized (
             select document_id
             from document_part
-            where vector  $1::tsquery and {NOT_REMOVED}
+            where vector @@ $1::tsquery and {NOT_REMOVED}
                 and {PART_OF_PROJECT if project_id else ANYWHERE}
             limit $4
         )

@@ -6,11 +6,13 @@ import asyncio
 import json
 from contextlib import nullcontext
 from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
 from service.documents.kinds import kind_of
+from service.documents.metadata import PARTS_VERSION
 from service.documents.sections import read_document
 from service.documents.text import Unreadable, read_text
 from service.git.contents import MAX_FILE_BYTES
@@ -47,8 +49,8 @@ class ReadFile(NamedTuple):
     """A document that was read: the size of its content in bytes, and its metadata as JSON.
 
     `sections` is JSON as well, with the fields of each section. A large document, whose rows for
-    the search take long to make, has these rows in place of them. `size_in_rows` is about the size
-    of all that its rows store.
+    the search take long to make, has these rows in place of them. `digest` is that of all that
+    they are made from. `size_in_rows` is about the size of all that its rows store.
     """
 
     file: WantedFile
@@ -57,6 +59,7 @@ class ReadFile(NamedTuple):
     kind: str
     sections: Place | None
     rows: Sequence[Place]
+    digest: bytes
     size_in_rows: int
 
 
@@ -196,8 +199,18 @@ async def read_files(
                     rows = [*map(contents.spool.keep, rows)]
                 else:
                     sections = contents.spool.keep(sections_json)
+                digest = _digest(file.path, kind, metadata_json, sections_json)
                 read.append(
-                    ReadFile(file, len(content), metadata_place, kind, sections, rows, size_in_rows)
+                    ReadFile(
+                        file,
+                        len(content),
+                        metadata_place,
+                        kind,
+                        sections,
+                        rows,
+                        digest,
+                        size_in_rows,
+                    )
                 )
             except UnavailableError as error:
                 # Without the content's id: the next run asks for it again.
@@ -220,6 +233,12 @@ async def read_files(
                 "together: name a folder, or raise SYNC_MAX_BYTES."
             )
     return read, skipped
+
+
+def _digest(path: str, kind: str, metadata_json: bytes, sections_json: bytes) -> bytes:
+    # PostgreSQL's text and git's paths have no NUL.
+    before = f"{PARTS_VERSION}\0{path}\0{kind}\0".encode()
+    return blake2b(b"%b%b\0%b" % (before, metadata_json, sections_json), digest_size=16).digest()
 
 
 def _dump(metadata: dict[str, Any]) -> bytes:

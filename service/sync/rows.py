@@ -46,13 +46,15 @@ async def write_files(
 ) -> None:
     """Insert or update documents, and replace their parts and completions.
 
-    The row of a document that would stay the same is not written. With `is_first`, the source has
-    no documents before, so there is nothing to replace.
+    Rows that would stay the same are not written. With `is_first`, the source has no documents
+    before, so there is nothing to replace.
     """
     if not files:
         return
     # Imported here, for its stemmer takes memory that a run without new documents does not need.
     from service.sync.search_rows import SearchRows, read_rows
+
+    digests = {} if is_first else await _read_digests(transaction, source_id)
 
     def make_search_rows(file: ReadFile, metadata: bytes) -> DocumentRows:
         if file.sections is None:
@@ -63,8 +65,13 @@ async def write_files(
     def make_rows(batch: Sequence[ReadFile]) -> _Rows:
         texts = [contents.read_utf8(file.file.blob_id) for file in batch]
         metadata = [contents.spool.read(file.metadata) for file in batch]
+        changed: dict[object, bytes] = {
+            file.file.path: file.digest
+            for file in batch
+            if digests.get(file.file.path) != file.digest
+        }
         return _Rows(
-            [file.file.path for file in batch],
+            changed,
             (
                 [file.file.path for file in batch],
                 [file.file.file_type for file in batch],
@@ -74,21 +81,29 @@ async def write_files(
                 [original for _, original in texts],
                 [each.decode() for each in metadata],
             ),
-            SearchRows.of([*map(make_search_rows, batch, metadata)]),
+            SearchRows.of(
+                [
+                    make_search_rows(file, each)
+                    for file, each in zip(batch, metadata, strict=True)
+                    if file.file.path in changed
+                ]
+            ),
         )
 
     async def write_rows(rows: _Rows) -> None:
         await _write_documents(transaction, source_id, rows.documents)
+        if not rows.digests:
+            return
         found = await transaction.fetch(
             "select file_path, id from document where project_doc_id = $1 and file_path = any($2)",
             source_id,
-            rows.paths,
+            [*rows.digests],
         )
         ids: dict[object, UUID] = dict(map(tuple, found))
         if not is_first:
             await _delete_search_rows(transaction, [*ids.values()])
         for parts in rows.search.parts:
-            await _write_parts(transaction, source_id, ids, *parts)
+            await _write_parts(transaction, source_id, ids, rows.digests, *parts)
         if rows.search.completions:
             await _write_completions(transaction, source_id, ids, *rows.search.completions)
 
@@ -99,11 +114,25 @@ async def write_files(
 
 
 class _Rows(NamedTuple):
-    """The rows of a batch: the paths of its documents, and the columns of all their rows."""
+    """The columns of a batch's rows, and the digests of the documents with new search rows."""
 
-    paths: Sequence[str]
+    digests: Mapping[object, bytes]
     documents: Sequence[Sequence[object]]
     search: SearchRows
+
+
+async def _read_digests(transaction: Connection, source_id: UUID) -> dict[str, bytes]:
+    """Return what the parts of each document were made from, by path."""
+    rows = await transaction.fetch(
+        """
+        select file_path, digest
+        from document
+        join document_part on document_id = id and number = 0
+        where document.project_doc_id = $1
+        """,
+        source_id,
+    )
+    return dict(map(tuple, rows))
 
 
 async def _write_documents(
@@ -150,21 +179,24 @@ async def _write_parts(
     transaction: Connection,
     source_id: UUID,
     ids: Mapping[object, UUID],
+    digests: Mapping[object, bytes],
     paths: Sequence[object],
     *columns: Sequence[object],
 ) -> None:
     await transaction.execute(
         """
         insert into document_part
-            (document_id, number, project_doc_id, kind, vector, tokens, body, headings, ends)
+            (document_id, number, project_doc_id, kind, vector, tokens, body, headings, ends,
+             digest)
         select document_id, number, $1, kind, vector::tsvector, tokens, body, headings::text[],
-               ends::bigint[]
-        from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
-                    $8::text[], $9::text[])
-            as new (document_id, number, kind, vector, tokens, body, headings, ends)
+               ends::bigint[], digest
+        from unnest($2::uuid[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                    $8::text[], $9::text[], $10::text[])
+            as new (document_id, digest, number, kind, vector, tokens, body, headings, ends)
         """,
         source_id,
         [ids[path] for path in paths],
+        [digests[path] for path in paths],
         *columns,
     )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.documents.metadata import READER_VERSION
+from service.documents.completions import make_completions
+from service.documents.metadata import PARTS_VERSION, READER_VERSION
+from service.documents.parts import make_parts
+from service.documents.sections import read_document
 from tests.support.hub import Hub, Synced
 from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
@@ -27,6 +31,10 @@ ORPHANS = """
     union all
     select 'heading' from document_heading
     where not exists (select from document where id = document_id)
+    """
+VERSIONS = """
+    select file_path, number, document_part.xmin::text, document_part.ctid::text
+    from document_part join document on document.id = document_id
     """
 TABLES = ("document_part", "document_heading")
 
@@ -157,6 +165,45 @@ def test_documents_of_before_get_their_parts_with_the_next_sync(hub: Hub) -> Non
     assert parts(hub) == {"a.md": 1, "b.md": 5}
     assert found(hub, "walnut") == ["a.md"]
     assert hub.document(synced.project, "a.md") == before
+
+
+def test_a_run_that_reads_all_again_writes_only_what_differs(hub: Hub) -> None:
+    synced = Synced(hub, {"a.md": b"# Walnut\n", "b.md": b"# Almond\n", "long.md": LONG * 10})
+
+    def read_again() -> set[str]:
+        """Return the documents of which a run that reads all again writes the parts."""
+        before = set(run_sql(hub.database, VERSIONS))
+        run_sql(
+            hub.database,
+            f"update project_doc set reader_version = {READER_VERSION - 1}, tree_id = null",
+        )
+        assert hub.sync(synced.source)["status"] == "completed"
+        return {path for path, *_ in set(run_sql(hub.database, VERSIONS)) - before}
+
+    assert read_again() == set()
+    # As another version of the code wrote them.
+    run_sql(hub.database, "update document_part set digest = '' where number = 0")
+    assert read_again() == {"a.md", "b.md", "long.md"}
+    # Two documents change their paths with each other.
+    synced.remote.commit({"a.md": b"# Almond\n", "b.md": b"# Walnut\n"})
+    assert read_again() == {"a.md", "b.md"}
+    assert (found(hub, "walnut"), found(hub, "almond")) == (["b.md"], ["a.md"])
+    # Another kind by its path alone.
+    synced.remote.commit(renames={"b.md": "docs/prd.md"})
+    hub.sync(synced.source)
+    assert found(hub, "walnut", kind="prd") == ["docs/prd.md"]
+
+
+def test_a_change_of_the_rows_raises_their_version() -> None:
+    """If this fails, raise PARTS_VERSION and READER_VERSION, and write both below."""
+    text = (
+        "---\ntitle: FR-12\n---\n# caf\u00e9 create_pool\n\nthe pools: are\u3000\u8a2d\u8a08 v2\n"
+    )
+    metadata, sections = read_document(text, "md", "docs/prd.md")
+    rows = [make_parts(metadata, sections, "docs/prd.md"), make_completions(metadata)]
+    lines = [sorted(part.vector.split()) + [*part[1:]] for part in rows[0]]
+    digest = sha256(repr([lines, rows[1]]).encode()).hexdigest()
+    assert (PARTS_VERSION, digest[:16]) == (1, "bacabfab3d53432c")
 
 
 def test_what_an_older_copy_wrote_is_right_after_the_next_sync(hub: Hub) -> None:

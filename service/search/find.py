@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
 from service.search.corrections import Correction, correct
 from service.search.query import all_terms, some_terms
 from service.search.ranking import Candidate, by_document, in_order, rank_document
-from service.search.statements import PARTS_OF_DOCUMENT, SUMMARY, Arguments, Filters, best_parts
+from service.search.statements import (
+    CANDIDATES,
+    KEYS,
+    PARTS_OF_DOCUMENT,
+    SUMMARY,
+    Arguments,
+    Filters,
+    best_parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +31,14 @@ if TYPE_CHECKING:
 MAX_MATCHES: Final = 10_000
 
 # Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
-MAX_RANKED: Final = 48
+MAX_RANKED: Final = 32
 
 # Documents whose rank is computed in one go, in which the worker does nothing else.
 DOCUMENTS_IN_TURN: Final = 4
 
 # Where more match, those are ranked that have most terms in headings or often: of so many parts for
 # each term, and of so many terms.
-MAX_PREFERRED: Final = 2_000
+MAX_PREFERRED: Final = 1_000
 MAX_PREFERRED_TERMS: Final = 6
 
 # Parts with the words of a phrase that are read for it first. To read 1,000 takes 20 ms, so all are
@@ -92,21 +100,25 @@ class Result(NamedTuple):
         return self.is_ranked_whole or not (
             any(each.excluded for each in alternatives)
             or (len(alternatives) > 1 and any(term.required for term in self.query.terms))
-            or any(len(term.forms) > 1 for term in self.query.terms)
+            or any(term.is_loose for term in self.query.terms)
         )
 
 
 async def find(connection: Connection, query: Query, filters: Filters) -> Result:
     """Return what the query found.
 
-    While that is too little, its words are corrected, and then one word after the other may lack.
+    Compounds are looked for as they are written, and by their parts if that is too little. While it
+    still is, words are corrected, and then one word after the other may lack.
     The transaction of the connection needs SETTINGS.
     """
     if not query.alternatives:
         arguments = Arguments("", *filters, None, 0)
         return Result(query, [], arguments, True, 0, 0, "[]", "[]", [])
     started = time.monotonic()
-    result = await _run(connection, query, filters, lacking=0)
+    as_written = query.as_written()
+    result = await _run(connection, as_written, filters, lacking=0)
+    if as_written != query and result.total < ENOUGH:
+        result = await _run(connection, query, filters, lacking=0)
     corrections: list[Correction] = []
     if result.total <= NEXT_TO_NOTHING:
         query, corrections = await correct(connection, query)
@@ -190,15 +202,15 @@ async def _run_within(
     """Return what a query finds in the first `most` parts that have the words."""
     matching = filters.matching(has_sequences=sequences is not None)
     arguments = Arguments(tsquery, *filters, sequences, most)
-    # Without sequences all that is read matches.
-    read: LiteralString = filters.read() if sequences else "select from matching"
     summary = await connection.fetch_row(
         f"""
-        with matching as materialized (select document_id, project_doc_id, kind {matching}),
-        {SUMMARY},
-            (select count(*) from ({read}) as each) as read
+        with {matching}, {KEYS}, {SUMMARY},
+            (select count(*) from read) as read,
+            (select array_agg(document_id) from keys) as documents_of_keys,
+            (select array_agg(number) from keys) as numbers_of_keys
         """,
         *arguments,
+        MAX_RANKED,
     )
     assert summary is not None
     if not summary["parts"]:
@@ -206,24 +218,18 @@ async def _run_within(
     elif summary["parts"] <= MAX_RANKED or sequences is not None:
         rows = await connection.fetch(
             f"""
-            select document_id, number, tokens, headings
-            from (
-                select document_id, number, tokens, headings,
-                       row_number() over (partition by document_id order by number) as place
-                {matching}
-                limit $8
-            ) as candidate
-            where place <= {PARTS_OF_DOCUMENT}
-            limit $9
+            with keys as (
+                select * from unnest($1::uuid[], $2::bigint[]) as each (document_id, number)
+            )
+            {CANDIDATES}
             """,
-            *arguments,
-            MAX_PREFERRED,
-            MAX_RANKED,
+            summary["documents_of_keys"],
+            summary["numbers_of_keys"],
         )
     else:
         preferred = _preferred(query, is_lacking=lacking > 0)
         rows = await connection.fetch(
-            best_parts(filters.condition()),
+            f"with {best_parts(filters.condition())} {CANDIDATES}",
             tsquery,
             *filters,
             MAX_RANKED,
@@ -280,20 +286,26 @@ async def read_page(
     matching = filters.matching(has_sequences=result.arguments.sequences is not None)
     rows = await connection.fetch(
         f"""
-        with further as (
+        with {matching},
+        further as (
             select distinct document_id
-            {matching} and document_id <> all($8::uuid[])
+            from matching
+            where document_id <> all($8::uuid[])
             order by document_id
             offset $9
             limit $10
+        ),
+        keys as (
+            select document_id, number
+            from (
+                select document_id, number,
+                       row_number() over (partition by document_id order by number) as place
+                from matching
+                where document_id in (select document_id from further)
+            ) as candidate
+            where place <= {PARTS_OF_DOCUMENT}
         )
-        select document_id, number, tokens, headings
-        from (
-            select document_id, number, tokens, headings,
-                   row_number() over (partition by document_id order by number) as place
-            {matching} and document_id in (select document_id from further)
-        ) as candidate
-        where place <= {PARTS_OF_DOCUMENT}
+        {CANDIDATES}
         """,
         *result.arguments,
         [found.document_id for found in ranked],

@@ -59,6 +59,11 @@ class Term(NamedTuple):
     forms: tuple[str, ...] = ()  # of a word or of a compound's parts, which may be misspelt
     letters: str = ""  # of a compound or a phrase: all that it has, without what parts its words
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether parts may match by their lexemes that have no sequence of a compound."""
+        return len(self.forms) > 2 or (len(self.forms) == 2 and len(self.ways) > 1)
+
     def tsquery(self, prefix: str = "") -> str:
         """Return the text of a tsquery; `prefix` is one of those of parts.py, for all lexemes."""
         return _any(
@@ -83,6 +88,13 @@ class Query(NamedTuple):
     def terms(self) -> tuple[Term, ...]:
         """All terms, each once."""
         return tuple(dict.fromkeys(term for each in self.alternatives for term in each.terms))
+
+    def as_written(self) -> Query:
+        """Return the query for compounds as they are written, without those of their parts."""
+        terms = {
+            term: [term._replace(ways=term.ways[:1])] for term in self.terms if len(term.forms) > 1
+        }
+        return replace_terms(self, terms)
 
 
 def _quote(prefix: str, lexeme: str) -> str:

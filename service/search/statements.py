@@ -26,10 +26,12 @@ OF_PROJECT: Final[LiteralString] = """
     (project_doc_id = any(array(select id from project_doc where project_id = $2))) is true
     """
 OF_SOURCE: Final[LiteralString] = "(project_doc_id = $3) is true"
+# Of `exists` PostgreSQL may make a join, which reads all documents.
 OF_PATH: Final[LiteralString] = """
-    exists (
-        select from document
-        where document.id = document_part.document_id and starts_with(file_path, $5)
+    (
+        select starts_with(file_path, $5)
+        from document
+        where document.id = document_part.document_id
     )
     """
 # Of each of $6 any line is a sequence of tokens, which lexemes cannot say. The tokens are read once
@@ -47,33 +49,67 @@ OF_SEQUENCES: Final[LiteralString] = """
     )
     """
 
+# Of `matching`: how many parts and documents, and the facets as JSON.
 SUMMARY: Final[LiteralString] = """
-    found as materialized (select distinct document_id, project_doc_id, kind from matching),
-    by_source as materialized (
-        select project_doc_id, count(*) as documents from found group by project_doc_id
+    by_document as (
+        select document_id, project_doc_id, kind, count(*) as parts
+        from matching
+        group by document_id, project_doc_id, kind
+    ),
+    found as materialized (
+        select project_doc_id, kind, count(*) as documents, sum(parts) as parts
+        from by_document
+        group by project_doc_id, kind
     ),
     -- Each looked up by its id: of small tables PostgreSQL would else read all.
     by_project as (
         select project.id, project.name, sum(documents)::bigint as count
-        from by_source
+        from found
         cross join lateral (
-            select project_id from project_doc where id = by_source.project_doc_id offset 0
+            select project_id from project_doc where id = found.project_doc_id offset 0
         ) as source
         cross join lateral (
             select id, name from project where id = source.project_id offset 0
         ) as project
         group by project.id, project.name
+    ),
+    by_kind as (
+        select kind as value, sum(documents)::bigint as count from found group by kind
     )
     select
-        (select count(*) from matching) as parts,
-        (select count(*) from found) as documents,
+        (select coalesce(sum(parts), 0)::bigint from found) as parts,
+        (select coalesce(sum(documents), 0)::bigint from found) as documents,
         (
             select coalesce(json_agg(by_project order by count desc, name), '[]') from by_project
         ) as projects,
-        (
-            select coalesce(json_agg(by_kind order by count desc, value), '[]')
-            from (select kind as value, count(*) as count from found group by kind) as by_kind
-        ) as kinds
+        (select coalesce(json_agg(by_kind order by count desc, value), '[]') from by_kind) as kinds
+    """
+
+# The documents and numbers of the first $8 of `matching`.
+KEYS: Final[LiteralString] = f"""
+    keys as (
+        select document_id, number
+        from (
+            select document_id, number,
+                   row_number() over (partition by document_id order by number) as place
+            from (select document_id, number from matching limit 4 * $8) as first
+        ) as placed
+        where place <= {PARTS_OF_DOCUMENT}
+        limit $8
+    )
+    """
+
+# What the rank is computed from, of the rows of `keys`. Each is looked up by its key: of small
+# tables PostgreSQL would else read all.
+CANDIDATES: Final[LiteralString] = """
+    select document_id, number, tokens, headings
+    from keys
+    cross join lateral (
+        select tokens, headings
+        from document_part
+        where document_id = keys.document_id and number = keys.number
+        offset 0
+    ) as part
     """
 
 
@@ -98,20 +134,25 @@ class Filters(NamedTuple):
             + (OF_PATH if self.path else "$5::text is null")
         )
 
-    def read(self) -> LiteralString:
-        """Return the statement for the first $7 parts that have the words."""
-        return f"select * from document_part where {self.condition()} limit $7"
-
     def matching(self, *, has_sequences: bool) -> LiteralString:
-        """Return the parts that match, of the first $7 that have the words: `from` and `where`."""
+        """Return `read`, the first $7 parts that have the words, and `matching`, those that match.
+
+        They are for the beginning of a statement.
+        """
         return f"""
-            from ({self.read()}) as document_part
-            where {OF_SEQUENCES if has_sequences else "$6::text[] is null"}
+            read as materialized (
+                select document_id, number, project_doc_id, kind,
+                       {OF_SEQUENCES if has_sequences else "$6::text[] is null"} as is_match
+                from (select * from document_part where {self.condition()} limit $7) as first
+            ),
+            matching as (
+                select document_id, number, project_doc_id, kind from read where is_match
+            )
             """
 
 
 class Arguments(NamedTuple):
-    """The arguments $1 to $7 of the statements."""
+    """The arguments $1 to $7 of `Filters.matching`."""
 
     tsquery: str
     project_id: str | None
@@ -123,36 +164,36 @@ class Arguments(NamedTuple):
 
 
 def best_parts(condition: LiteralString) -> LiteralString:
-    """Return the statement for the $6 parts that match most of the tsqueries $7 by weight $8.
+    """Return `keys` with the $6 parts that match most of the tsqueries $7 by weight $8.
 
     Of each of these it reads $9 parts at most.
     """
     return f"""
-        select document_id, number, tokens, headings
-        from (
+        weighed as (
+            select part.document_id, part.number, weight
+            from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
+            cross join lateral (
+                select document_id, number
+                from document_part
+                where {condition} and vector @@ preferred.query::tsquery
+                limit $9
+            ) as part
+            union all
+            (select document_id, number, 0 from document_part where {condition} limit 4 * $6)
+        ),
+        placed as (
+            select document_id, number, sum(weight) as weight,
+                   row_number() over (
+                       partition by document_id order by sum(weight) desc, number
+                   ) as place
+            from weighed
+            group by document_id, number
+        ),
+        keys as (
             select document_id, number
-            from (
-                select document_id, number, sum(weight) as weight,
-                       row_number() over (
-                           partition by document_id order by sum(weight) desc, number
-                       ) as place
-                from (
-                    select part.document_id, part.number, weight
-                    from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
-                    cross join lateral (
-                        select document_id, number
-                        from document_part
-                        where {condition} and vector @@ preferred.query::tsquery
-                        limit $9
-                    ) as part
-                    union all
-                    (select document_id, number, 0 from document_part where {condition} limit $9)
-                ) as weighed
-                group by document_id, number
-            ) as placed
+            from placed
             where place <= {PARTS_OF_DOCUMENT}
             order by weight desc, document_id, number
             limit $6
-        ) as candidate
-        join document_part using (document_id, number)
+        )
         """

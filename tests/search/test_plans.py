@@ -269,7 +269,7 @@ def test_a_search_reads_no_whole_table(tables: Searched, sent: list[Sent], limit
             assert tables.hub.client.get(link.partition("<")[2].partition(">")[0]).is_success
         statements += sent
     texts = {statement.text for statement in statements if not is_setting(statement)}
-    kinds = ["from document_part", "from vocabulary", "join outline", "with further"]
+    kinds = ["from document_part", "from vocabulary", "join outline", "further as ("]
     for kind in [*kinds, "order by sum(weight)"] if tables.is_large else kinds[:-1]:
         assert any(kind in text for text in texts), kind
     assert_selective(tables, once(statements))

@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
-from bisect import bisect_right
-from collections import Counter
-from functools import cached_property
-from itertools import accumulate
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.words import Remembered, read_words, stem
+from service.search.places import Hints, best_place, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from service.documents.words import Word
     from service.search.query import Query, Term
 
 SNIPPET: Final = 240  # characters
 BEFORE: Final = 60  # characters before the first match, at most
 
-# The first matches of a term in a section, among which the best place for a snippet is found.
-MATCHES: Final = 20
-
 ELLIPSIS: Final = "…"
-CHUNK: Final = re.compile(r"\S+")
-LETTERS: Final = re.compile(r"[^\W_]+")
 
-# Letters with one accent, by the letter: to find words in a text without folding it, which would
-# change the places.
-ACCENTS: Final = {
-    code: letters[0]
-    for code in range(0xC0, 0x250)
-    if len(letters := unicodedata.normalize("NFD", chr(code)).lower()) == 2
+# What is no letter, no digit and no blank; and the same for str.translate, for a text of ASCII.
+NO_LETTERS: Final = re.compile(r"(?:[^\w ]|_)+")
+NO_ASCII_LETTERS: Final = {
+    code: None for code in range(128) if not chr(code).isalnum() and chr(code) != " "
 }
+
+# Punctuation of Chinese and Japanese, which is in no word and joins none.
+PARTING: Final = "\u3001-\u3003\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"
+PARTS: Final = re.compile(f"[{PARTING}]")
+
+# What may have other letters in the words' folded forms; not ASCII, punctuation, arrows, signs of
+# mathematics and Chinese characters.
+FOLDED: Final = re.compile(f"[^\\x00-\\x7f\\u2010-\\u2027\\u2190-\\u23ff\\u4e00-\\u9fff{PARTING}]")
 
 
 class Marked(NamedTuple):
@@ -43,6 +40,13 @@ class Marked(NamedTuple):
 
     text: str
     html: str
+
+
+class _Chunk(NamedTuple):
+    """The places to mark in a chunk; and how many words it has, if a sequence may begin there."""
+
+    places: list[tuple[int, int]]
+    words: int
 
 
 class Marker:
@@ -53,20 +57,27 @@ class Marker:
         self._forms: set[str] = set()
         self._prefixes: list[str] = []
         self._sequences: list[list[str]] = []
-        # Of each term: its letters, or else how words begin that it may match.
-        self._hints: list[tuple[str, list[str]]] = []
+        self._hints: list[Hints] = []
         for term in query.terms:
             self._add(term)
-        # A word begins with the letter of its stem, but not always with two: dying and die.
-        self._beginnings = {form[:1] for form in (*self._stems, *self._forms, *self._prefixes)}
-        # The places to mark in each chunk: the sections of a response repeat most of theirs.
-        self._remembered = Remembered(self._places_in)
+        self._prefix = tuple(self._prefixes)
+        self._beginnings_of_stems = tuple({_beginning_of_stem(each) for each in self._stems})
+        firsts = [sequence[0] for sequence in self._sequences]
+        # A chunk without any of these has no match.
+        self._beginnings = {
+            *self._beginnings_of_stems,
+            *(squeeze(form)[:2] for form in (*self._forms, *self._prefixes, *firsts)),
+        }
+        self._first_forms = frozenset(firsts)
+        self._longest = max(map(len, self._sequences), default=0)
+        # The sections of a response repeat most of their chunks.
+        self._remembered = Remembered(self._read_chunk)
 
     def _add(self, term: Term) -> None:
         if len(term.forms) == 1:
             its_stem = stem(term.forms[0])
             self._stems.add(its_stem)
-            self._hints.append(("", [term.forms[0], its_stem, its_stem[:-1]]))
+            self._hints.append(Hints("", [term.forms[0], its_stem, its_stem[:-1]]))
             return
         hints: list[str] = []
         for sequence in (*term.exact, *term.loose):
@@ -81,11 +92,14 @@ class Marker:
             else:
                 self._sequences.append(forms)
             hints += forms
-        self._hints.append((term.letters, hints))
+        self._hints.append(Hints(term.letters, hints))
 
     def mark(self, text: str) -> Marked:
         """Return the text on one line, with its marks."""
         text = " ".join(text.split())
+        return Marked(text, self._html(text))
+
+    def _html(self, text: str) -> str:
         pieces: list[str] = []
         end = 0
         for first, last in self._places(text):
@@ -93,14 +107,14 @@ class Marker:
             pieces.append("</mark>")
             end = last
         pieces.append(html.escape(text[end:]))
-        return Marked(text, "".join(pieces))
+        return "".join(pieces)
 
     def snippet(self, text: str) -> Marked:
         """Return the part of a text that shows most of what the query looks for."""
         text = " ".join(text.split())
         if len(text) <= SNIPPET:
-            return self.mark(text)
-        start = max(0, self._best_place(text) - BEFORE)
+            return Marked(text, self._html(text))
+        start = max(0, best_place(text, self._hints, SNIPPET - BEFORE) - BEFORE)
         if start + SNIPPET > len(text):
             start = len(text) - SNIPPET
         if start > 0:
@@ -111,108 +125,79 @@ class Marker:
             blank = text.rfind(" ", start, end)
             end = blank if blank > end - BEFORE else end
         before, after = ELLIPSIS * (start > 0), ELLIPSIS * (end < len(text))
-        return self.mark(f"{before}{text[start:end]}{after}")
-
-    def _best_place(self, text: str) -> int:
-        """Return where a snippet begins that has most terms: by their letters, as that is fast."""
-        letters = text.lower()
-        letters = letters.translate(ACCENTS) if not text.isascii() else letters
-        if len(letters) != len(text):
-            letters = text  # a letter such as İ has two in lower case
-        squeezed = _Squeezed(letters)
-        places = sorted(
-            (place, number)
-            for number, (whole, hints) in enumerate(self._hints)
-            for place in [*squeezed.find(whole)]
-            or [*_find(letters, hints)]
-            or squeezed.find(hints[0] if hints else "")
-        )
-        best, most = 0, 0
-        inside: Counter[int] = Counter()
-        end = 0
-        for place, number in places:
-            while end < len(places) and places[end][0] < place + SNIPPET - BEFORE:
-                inside[places[end][1]] += 1
-                end += 1
-            if len(inside) > most:
-                best, most = place, len(inside)
-            inside[number] -= 1
-            if not inside[number]:
-                del inside[number]
-        return best
+        shown = text[start:end]
+        return Marked(f"{before}{shown}{after}", f"{before}{self._html(shown)}{after}")
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        if not self._sequences:
-            for chunk in CHUNK.finditer(text):
-                start = chunk.start()
-                for first, last in self._remembered[chunk[0]]:
-                    yield start + first, start + last
-            return
-        words = [*read_words(text)]
-        places = [(word.start, word.end) for word in words if self._is_match(word)]
+        """Yield the places to mark in a text with single blanks, in order."""
+        places: list[tuple[int, int]] = []
+        for start, text_of_chunk in self._chunks(text):
+            chunk = self._remembered[text_of_chunk]
+            places += [(start + first, start + last) for first, last in chunk.places]
+            if chunk.words:
+                places += self._places_of_sequences(text, start, chunk.words)
+        return _merge(places)
+
+    def _chunks(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield the chunks of a text that may have a match, each with its place.
+
+        No word or compound is in two of them.
+        """
+        parted = text if text.isascii() else PARTS.sub(" ", text)
+        chunks = parted.split(" ")
+        if text.isascii() or not FOLDED.search(text):
+            letters = _letters_of_chunks(parted)
+            beginnings = [each for each in self._beginnings if each in letters]
+            if not beginnings:
+                return
+            parts = letters.split(" ")
+            numbers = {
+                number
+                for beginning in beginnings
+                for number, part in enumerate(parts)
+                if beginning in part
+            }
+        else:
+            numbers = range(len(chunks))
+        start = last = 0
+        for number in sorted(numbers):
+            start += sum(map(len, chunks[last:number])) + number - last
+            last = number
+            yield start, chunks[number]
+
+    def _read_chunk(self, chunk: str) -> _Chunk:
+        words = [*read_words(chunk)]
+        places = [(word.start, word.end) for word in words if self._is_match(word.form)]
+        has_first = any(word.form in self._first_forms for word in words)
+        return _Chunk(places, len(words) if has_first else 0)
+
+    def _places_of_sequences(self, text: str, start: int, count: int) -> Iterator[tuple[int, int]]:
+        """Yield the places of sequences that begin with one of the `count` words from a place."""
+        words = [*islice(read_words(text[start:]), count + self._longest)]
         forms = [word.form for word in words]
         for sequence in self._sequences:
             for index in _occurrences(forms, sequence):
                 found = words[index : index + len(sequence)]
-                places.append((found[0].start, max(word.end for word in found)))
-        yield from _merge(places)
+                yield start + found[0].start, start + max(word.end for word in found)
 
-    def _places_in(self, chunk: str) -> list[tuple[int, int]]:
-        if chunk.isascii():
-            letters = chunk.lower()
-            # Most chunks have no word that begins as any that match, and need no further look.
-            if not any(beginning in letters for beginning in self._beginnings):
-                return []
-        places = [(word.start, word.end) for word in read_words(chunk) if self._is_match(word)]
-        return [*_merge(places)]
-
-    def _is_match(self, word: Word) -> bool:
+    def _is_match(self, form: str) -> bool:
         return (
-            word.form in self._forms
-            or any(word.form.startswith(prefix) for prefix in self._prefixes)
-            or stem(word.form) in self._stems
+            form in self._forms
+            or form.startswith(self._prefix)
+            or (form.startswith(self._beginnings_of_stems) and stem(form) in self._stems)
         )
 
 
-class _Squeezed:
-    """A text's letters and digits, without what is between them: to find compounds and phrases."""
-
-    def __init__(self, letters: str) -> None:
-        self._text = letters
-
-    @cached_property
-    def _runs(self) -> list[tuple[int, str]]:
-        return [(run.start(), run[0]) for run in LETTERS.finditer(self._text)]
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        return [*accumulate(len(run) for _, run in self._runs)]
-
-    @cached_property
-    def _letters(self) -> str:
-        return "".join([run for _, run in self._runs])
-
-    def find(self, letters: str) -> Iterator[int]:
-        """Yield the places of these letters in the text."""
-        for place in _find(self._letters, [letters]) if letters else ():
-            number = bisect_right(self._ends, place)
-            start, run = self._runs[number]
-            yield start + place - (self._ends[number] - len(run))
+def _letters_of_chunks(text: str) -> str:
+    """Return the letters and digits of a text in lower case, and its blanks."""
+    text = text.lower()
+    return text.translate(NO_ASCII_LETTERS) if text.isascii() else NO_LETTERS.sub("", text)
 
 
-def _find(letters: str, hints: Sequence[str]) -> Iterator[int]:
-    for hint in hints:
-        if len(hint) < 2 and hint.isascii():
-            continue
-        place = letters.find(hint)
-        if place == -1:
-            continue
-        for _ in range(MATCHES):
-            yield place
-            place = letters.find(hint, place + 1)
-            if place == -1:
-                break
-        return
+def _beginning_of_stem(its_stem: str) -> str:
+    """Return how each word with this stem begins."""
+    # The stem of dying is die.
+    return its_stem[:1] if its_stem[1:] == "ie" else its_stem[:2]
 
 
 def _occurrences(forms: Sequence[str], sequence: Sequence[str]) -> Iterator[int]:

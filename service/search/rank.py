@@ -1,29 +1,30 @@
 """How well a part matches a query, by its sections.
 
-Scores have no unit: they are only compared with those of the same query.
+Scores have no unit: they are only compared with those of the same query. The weights were chosen on
+the queries of tests/search/test_quality.py.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate, pairwise
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.parts import DEFINED, FIELD
+from service.documents.parts import FIELD
 from service.documents.words import STOP_WORDS
+from service.search.sought import Sought
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from service.search.query import Alternative, Query, Term
 
-# What a term counts for where it is, as it was typed; by its stem it counts for LOOSE of that.
+# What a term counts for where it is; sought.py has its share for a match by the stem.
 OWN_HEADING: Final = 3.0
 TITLE: Final = 1.4
 HEADING_ABOVE: Final = 1.2
 PATH: Final = 1.0
 TEXT: Final = 2.2
-LOOSE: Final = 0.85
 
 # Of BM25: how soon further occurrences count for less, and how much the length matters.
 SATURATION: Final = 1.0
@@ -50,7 +51,6 @@ COVERAGE_POWER: Final = 3.0
 
 # A section that has all terms so close together comes before those that lack one.
 CLOSE: Final = 600  # characters of tokens
-MAX_PLACES: Final = 30  # of one term in one section, of which the closest are found
 
 
 class SectionRank(NamedTuple):
@@ -74,34 +74,78 @@ class PartRank(NamedTuple):
 
 def rank_part(query: Query, tokens: str) -> PartRank:
     """Return the rank of a part by that alternative of the query which matches it best."""
-    return max(_rank(each, query.sequence, tokens) for each in query.alternatives)
+    return max([ranker.rank(tokens) for ranker in _rankers(query)])
 
 
-def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
-    terms = alternative.terms
-    lines = tokens.split("\n")
-    title, path, name = lines[0].split(FIELD)
-    in_title = [_level(term, title) for term in terms]
-    of_document = [
-        TITLE * title_level + PATH * _level(term, path)
-        for term, title_level in zip(terms, in_title, strict=True)
-    ]
-    pairs = [*_pairs(terms)]
-    spaced = f" {sequence} " if len(terms) > 1 or " " in sequence else ""
-    excluded = _lines_with(alternative.excluded, tokens, lines) if alternative.excluded else ()
-    sections: list[SectionRank] = []
-    for number in sorted(_lines_with(terms, tokens, lines)):
-        if number == 0 or number in excluded:
-            continue
-        own, above, text = lines[number].split(FIELD)
+@lru_cache(maxsize=16)  # the parts of one search are ranked one after the other
+def _rankers(query: Query) -> list[_Ranker]:
+    return [_Ranker(alternative, query.sequence) for alternative in query.alternatives]
+
+
+class _Ranker:
+    """Ranks parts by one alternative of a query."""
+
+    def __init__(self, alternative: Alternative, sequence: str) -> None:
+        self._terms = [Sought(term) for term in alternative.terms]
+        self._excluded = [Sought(term) for term in alternative.excluded]
+        self._pairs = [*_pairs(alternative.terms)]
+        self._spaced = f" {sequence} " if len(self._terms) > 1 or " " in sequence else ""
+
+    def rank(self, tokens: str) -> PartRank:
+        """Return the rank of a part."""
+        terms = self._terms
+        lines = tokens.split("\n")
+        title, path, name = lines[0].split(FIELD)
+        in_title = [term.level(title) for term in terms]
+        of_document = [
+            TITLE * title_level + PATH * term.level(path)
+            for term, title_level in zip(terms, in_title, strict=True)
+        ]
+        excluded = self._excluded_lines(lines)
+        found_in = [term.lines_with_letters(lines) for term in terms]
+        sections: list[SectionRank] = []
+        for number in sorted(set[int]().union(*found_in).difference(excluded, [0])):
+            may_have = [number in numbers for numbers in found_in]
+            section = self._rank_section(number, lines[number], may_have, of_document)
+            if section is not None:
+                sections.append(section)
+        if any(of_document) and 0 not in excluded:
+            score = _rank_path(terms, path, name, of_document)
+            sections.append(SectionRank(all(of_document), score, 0))
+        if not sections:
+            return PartRank(has_all=False, score=0, sections=[])
+        sections.sort(key=lambda each: (-each.has_all, -each.score, each.line))
+        titled = sum(level > 0 for level in in_title)
+        share = titled / len(terms)
+        whole = titled / max(title.count("|"), len(terms))
+        return PartRank(sections[0].has_all, sections[0].score + share**2 + whole, sections)
+
+    def _excluded_lines(self, lines: Sequence[str]) -> set[int]:
+        return {
+            number
+            for term in self._excluded
+            for number in term.lines_with_letters(lines)
+            if term.level(lines[number])
+        }
+
+    def _rank_section(
+        self, number: int, line: str, may_have: Sequence[bool], of_document: Sequence[float]
+    ) -> SectionRank | None:
+        """Return the rank of a section, or None if it has no term.
+
+        `may_have` says for each term whether it may be in the line.
+        """
+        terms = self._terms
+        own, above, text = line.split(FIELD)
         length = 1 - LENGTH_SHARE + LENGTH_SHARE * len(text) / TYPICAL_LENGTH
         score = covered = 0.0
-        own_hits = lacking = 0
-        only_in_text: list[Term] = []
-        for term, outside in zip(terms, of_document, strict=True):
-            own_level = _level(term, own)
-            above_level = _level(term, above)
-            frequency = _frequency(term, text)
+        own_hits = text_hits = lacking = 0
+        has_any = False
+        only_in_text: list[Sought] = []
+        for term, is_near, outside in zip(terms, may_have, of_document, strict=True):
+            own_level = term.level(own) if is_near else 0.0
+            above_level = term.level(above) if is_near else 0.0
+            frequency = term.frequency(text) if is_near else 0.0
             if own_level:
                 own_hits += 1
                 covered += 1
@@ -112,40 +156,48 @@ def _rank(alternative: Alternative, sequence: str, tokens: str) -> PartRank:
                 only_in_text.append(term)
             elif outside:
                 covered += 0.8
+                score += outside
+                continue
             else:
                 lacking += 1
                 continue
+            has_any = True
             if frequency:
+                text_hits += 1
                 score += TEXT * frequency * (SATURATION + 1) / (frequency + SATURATION * length)
-                if len(term.forms) > 1 and f"{DEFINED}{term.text}" in text:
+                if term.definition and term.definition in text:
                     score += DEFINITION
             score += OWN_HEADING * own_level + HEADING_ABOVE * above_level + outside
-        own_words = _significant(own) if own_hits else ""
-        if own_hits:
-            score += WHOLE_HEADING * own_hits / max(own_words.count("|"), len(terms))
-        if spaced:
-            if spaced in own:
-                score += SEQUENCE_IN_HEADING + HEADING_BEGINS_SO * own.startswith(spaced)
-            if spaced in text:
-                score += SEQUENCE_IN_TEXT
-            for exact, loose in pairs:
-                if exact in own_words or loose in own_words:
-                    score += PAIR_IN_HEADING
-                elif spaced not in text and (exact in text or loose in text):
-                    score += PAIR_IN_TEXT
+        if not has_any:
+            return None
+        if own_hits or text_hits > 1 or self._spaced:
+            score += self._rank_side_by_side(own, text, own_hits, text_hits)
         score *= (covered / len(terms)) ** COVERAGE_POWER
         has_all = not lacking and _are_close(only_in_text, text)
-        sections.append(SectionRank(has_all, score, number))
-    if any(of_document) and 0 not in excluded:
-        sections.append(
-            SectionRank(all(of_document), _rank_path(terms, path, name, of_document), 0)
-        )
-    sections.sort(key=lambda each: (-each.has_all, -each.score, each.line))
-    if not sections:
-        return PartRank(has_all=False, score=0, sections=[])
-    share = sum(level > 0 for level in in_title) / len(terms)
-    whole = sum(level > 0 for level in in_title) / max(title.count("|"), len(terms))
-    return PartRank(sections[0].has_all, sections[0].score + share**2 + whole, sections)
+        return SectionRank(has_all, score, number)
+
+    def _rank_side_by_side(self, own: str, text: str, own_hits: int, text_hits: int) -> float:
+        """Return what a section counts for how its words stand, given how many terms it has."""
+        count = len(self._terms)
+        spaced = self._spaced
+        score = 0.0
+        own_words = ""
+        if own_hits:
+            own_words = _significant(own)
+            score += WHOLE_HEADING * own_hits / max(own_words.count("|"), count)
+        if spaced and own_hits == count and spaced in own:
+            score += SEQUENCE_IN_HEADING + HEADING_BEGINS_SO * own.startswith(spaced)
+        is_in_text = bool(spaced) and text_hits == count and spaced in text
+        if is_in_text:
+            score += SEQUENCE_IN_TEXT
+        if own_hits < 2 and (text_hits < 2 or is_in_text):
+            return score
+        for exact, loose in self._pairs:
+            if exact in own_words or loose in own_words:
+                score += PAIR_IN_HEADING
+            elif not is_in_text and (exact in text or loose in text):
+                score += PAIR_IN_TEXT
+        return score
 
 
 def _significant(heading: str) -> str:
@@ -155,26 +207,28 @@ def _significant(heading: str) -> str:
     return f" {' '.join(words)} " if words else " "
 
 
-def _rank_path(terms: Sequence[Term], path: str, name: str, of_document: Sequence[float]) -> float:
+def _rank_path(
+    terms: Sequence[Sought], path: str, name: str, of_document: Sequence[float]
+) -> float:
     """Return the score of the document itself: of its title and its path."""
     score = sum(of_document) * (sum(map(bool, of_document)) / len(terms)) ** COVERAGE_POWER
     whole = path.rstrip()
     ends = (whole, whole.rpartition(" ")[0])  # with the suffix, and without it
-    for term in terms:
+    for term in [sought.term for sought in terms]:
         if len(term.forms) > 1 and any(end.endswith(term.loose[0].rstrip()) for end in ends):
             score += END_OF_PATH
-    if all(_level(term, name) for term in terms):
-        words = sum(max(1, len(term.forms)) for term in terms)
+    if all(sought.level(name) for sought in terms):
+        words = sum(max(1, len(sought.term.forms)) for sought in terms)
         score += WHOLE_NAME * min(1.0, words / max(1, len(name.split()) // 2))
     return score
 
 
-def _are_close(terms: Sequence[Term], text: str) -> bool:
+def _are_close(terms: Sequence[Sought], text: str) -> bool:
     """Return whether a text has all of the terms, which it has, close together."""
     if len(terms) < 2 or len(text) <= CLOSE:
         return True
     places = sorted(
-        (place, number) for number, term in enumerate(terms) for place in _places(term, text)
+        (place, number) for number, term in enumerate(terms) for place in term.places(text)
     )
     last: dict[int, int] = {}
     for place, number in places:
@@ -182,50 +236,6 @@ def _are_close(terms: Sequence[Term], text: str) -> bool:
         if len(last) == len(terms) and place - min(last.values()) <= CLOSE:
             return True
     return False
-
-
-def _places(term: Term, text: str) -> Iterator[int]:
-    for sequence in (*term.exact, *term.loose):
-        place = text.find(sequence)
-        for _ in range(MAX_PLACES):
-            if place == -1:
-                break
-            yield place
-            place = text.find(sequence, place + 1)
-
-
-def _lines_with(terms: Iterable[Term], tokens: str, lines: Sequence[str]) -> set[int]:
-    """Return the numbers of the lines that have any of the terms."""
-    starts = [0, *accumulate(len(line) + 1 for line in lines)]
-    found: set[int] = set()
-    for term in terms:
-        for sequence in (*term.exact, *term.loose):
-            place = tokens.find(sequence)
-            while place != -1:
-                line = bisect_right(starts, place) - 1
-                found.add(line)
-                place = tokens.find(sequence, starts[line + 1])
-    return found
-
-
-def _level(term: Term, text: str) -> float:
-    for sequence in term.exact:
-        if sequence in text:
-            return 1.0
-    for sequence in term.loose:
-        if sequence in text:
-            return LOOSE
-    return 0.0
-
-
-def _frequency(term: Term, text: str) -> float:
-    exact = loose = 0
-    for sequence in term.exact:
-        exact += text.count(sequence)
-    for sequence in term.loose:
-        loose += text.count(sequence)
-    # A word that is its own stem is counted by both.
-    return exact + LOOSE * (loose - exact) if loose > exact else exact
 
 
 def _pairs(terms: Sequence[Term]) -> Iterator[tuple[str, str]]:

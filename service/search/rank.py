@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import FIELD
 from service.documents.words import STOP_WORDS
-from service.search.sought import Sought
+from service.search.sought import NOWHERE, Sought
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,8 +105,7 @@ class _Ranker:
         found_in = [term.lines_with_letters(lines) for term in terms]
         sections: list[SectionRank] = []
         for number in sorted(set[int]().union(*found_in).difference(excluded, [0])):
-            may_have = [number in numbers for numbers in found_in]
-            section = self._rank_section(number, lines[number], may_have, of_document)
+            section = self._rank_section(number, lines[number], found_in, of_document)
             if section is not None:
                 sections.append(section)
         if any(of_document) and 0 not in excluded:
@@ -129,23 +128,23 @@ class _Ranker:
         }
 
     def _rank_section(
-        self, number: int, line: str, may_have: Sequence[bool], of_document: Sequence[float]
+        self, number: int, line: str, found_in: Sequence[set[int]], of_document: Sequence[float]
     ) -> SectionRank | None:
         """Return the rank of a section, or None if it has no term.
 
-        `may_have` says for each term whether it may be in the line.
+        `found_in` has for each term the lines that it may be in.
         """
         terms = self._terms
-        own, above, text = line.split(FIELD)
+        own, above, text = line.split(FIELD, 2)
         length = 1 - LENGTH_SHARE + LENGTH_SHARE * len(text) / TYPICAL_LENGTH
         score = covered = 0.0
         own_hits = text_hits = lacking = 0
         has_any = False
         only_in_text: list[Sought] = []
-        for term, is_near, outside in zip(terms, may_have, of_document, strict=True):
-            own_level = term.level(own) if is_near else 0.0
-            above_level = term.level(above) if is_near else 0.0
-            frequency = term.frequency(text) if is_near else 0.0
+        for term, numbers, outside in zip(terms, found_in, of_document, strict=True):
+            own_level, above_level, frequency = (
+                term.in_section(own, above, text) if number in numbers else NOWHERE
+            )
             if own_level:
                 own_hits += 1
                 covered += 1

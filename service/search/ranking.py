@@ -67,20 +67,20 @@ def in_order(documents: Iterable[Found]) -> list[Found]:
 def rank_document(query: Query, parts: Sequence[Candidate]) -> Found | None:
     """Return a document's rank by its parts, or None if none of them matches."""
     ranks = [(rank_part(query, part.tokens), part) for part in parts]
-    sections = sorted(
-        (-section.has_all, -section.score, part.number, section.line, part)
-        for rank, part in ranks
-        for section in rank.sections
-    )
+    sections = [(section, part) for rank, part in ranks for section in rank.sections]
     if not sections:
         return None
-    has_all, best = bool(sections[0][0]), -sections[0][1]
+    if len(ranks) > 1:  # those of one part are in order
+        sections.sort(
+            key=lambda each: (-each[0].has_all, -each[0].score, each[1].number, each[0].line)
+        )
+    best = sections[0][0]
     shown: dict[str | Place, Place] = {}
-    for _, score, number, line, part in sections:
-        if len(shown) == SECTIONS_SHOWN or -score < SHARE_SHOWN * best:
+    for section, part in sections:
+        if len(shown) == SECTIONS_SHOWN or section.score < SHARE_SHOWN * best.score:
             break
         # Of the pieces of one long section the best is shown.
-        place = Place(number, line)
-        shown.setdefault(part.headings[line] or place, place)
-    score = max(rank.score for rank, _ in ranks if rank.has_all == has_all)
-    return Found(parts[0].document_id, has_all, score, [*shown.values()])
+        place = Place(part.number, section.line)
+        shown.setdefault(part.headings[section.line] or place, place)
+    score = max(rank.score for rank, _ in ranks if rank.has_all == best.has_all)
+    return Found(parts[0].document_id, best.has_all, score, [*shown.values()])

@@ -13,6 +13,7 @@ from service.search.places import Hints, best_place, squeeze
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from service.documents.words import Word
     from service.search.query import Query, Term
 
 SNIPPET: Final = 240  # characters
@@ -43,7 +44,10 @@ class Marked(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """The places to mark in a chunk; and how many words it has, if a sequence may begin there."""
+    """The places to mark in a chunk.
+
+    If it ends with the beginning of a sequence, `words` is how many words it has, and else 0.
+    """
 
     places: list[tuple[int, int]]
     words: int
@@ -68,7 +72,6 @@ class Marker:
             *self._beginnings_of_stems,
             *(squeeze(form)[:2] for form in (*self._forms, *self._prefixes, *firsts)),
         }
-        self._first_forms = frozenset(firsts)
         self._longest = max(map(len, self._sequences), default=0)
         # The sections of a response repeat most of their chunks.
         self._remembered = Remembered(self._read_chunk)
@@ -135,7 +138,10 @@ class Marker:
             chunk = self._remembered[text_of_chunk]
             places += [(start + first, start + last) for first, last in chunk.places]
             if chunk.words:
-                places += self._places_of_sequences(text, start, chunk.words)
+                further = read_words(text[start:])
+                words = [*islice(further, chunk.words + self._longest)]
+                for first, last in self._places_of_sequences(words):
+                    places.append((start + first, start + last))
         return _merge(places)
 
     def _chunks(self, text: str) -> Iterator[tuple[int, str]]:
@@ -168,17 +174,21 @@ class Marker:
     def _read_chunk(self, chunk: str) -> _Chunk:
         words = [*read_words(chunk)]
         places = [(word.start, word.end) for word in words if self._is_match(word.form)]
-        has_first = any(word.form in self._first_forms for word in words)
-        return _Chunk(places, len(words) if has_first else 0)
+        places += self._places_of_sequences(words)
+        forms = [word.form for word in words]
+        may_go_on = any(
+            forms[-size:] == sequence[:size]
+            for sequence in self._sequences
+            for size in range(1, len(sequence))
+        )
+        return _Chunk(places, len(words) if may_go_on else 0)
 
-    def _places_of_sequences(self, text: str, start: int, count: int) -> Iterator[tuple[int, int]]:
-        """Yield the places of sequences that begin with one of the `count` words from a place."""
-        words = [*islice(read_words(text[start:]), count + self._longest)]
+    def _places_of_sequences(self, words: Sequence[Word]) -> Iterator[tuple[int, int]]:
         forms = [word.form for word in words]
         for sequence in self._sequences:
             for index in _occurrences(forms, sequence):
                 found = words[index : index + len(sequence)]
-                yield start + found[0].start, start + max(word.end for word in found)
+                yield found[0].start, max(word.end for word in found)
 
     def _is_match(self, form: str) -> bool:
         return (

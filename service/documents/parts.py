@@ -7,18 +7,17 @@ module loads the stemmer: see words.py.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections import Counter
-from itertools import compress, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from service.documents.words import (
     join_tokens,
     lexemes_of,
     stems_of,
-    tokenize,
     tokens_of,
+    tokens_of_path,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ FIELD: Final = "\t"
 DEFINED: Final = "="
 # `*+` tries no shorter match: for a line of thousands of dashes would take seconds.
 DEFINITION: Final = re.compile(
-    r"\n[^\w\n/]*+([\w./@-]*\w)[`*\"']*[ \t]{0,2}(?::|\||[\u2014\u2013-][ \t])"
+    r"\n[^\w\n/]*+((?:[./@-]*+\w++)++)[`*\"']*+[ \t]{0,2}+(?::|\||[\u2014\u2013-][ \t])"
 )
 MAX_DEFINITIONS: Final = 200  # of a section
 
@@ -61,7 +60,8 @@ class Part(NamedTuple):
     and its text. `headings` has of each line the path to its heading: indexes of the metadata's
     headings, with blanks between them, and nothing for the document and for a text without a
     heading. `text` has the texts of the sections, and `ends` where each line ends in it, in
-    characters. `vector` is the text of a tsvector: the lexemes, without positions.
+    characters. `vector` is the text of a tsvector: the lexemes, without positions. `lexemes` has
+    those of them without a prefix.
     """
 
     vector: str
@@ -69,12 +69,14 @@ class Part(NamedTuple):
     text: str
     headings: list[str]
     ends: list[int]
+    lexemes: set[str]
 
 
 def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str) -> list[Part]:
     """Return the parts of a document: at least one."""
     title = [*map(tokens_of, metadata["title"].split())]
-    document_line = FIELD.join(map(tokenize, (metadata["title"], path, posixpath.basename(path))))
+    path_tokens, name_tokens = tokens_of_path(path)
+    document_line = FIELD.join(map(join_tokens, (title, [path_tokens], [name_tokens])))
     headings = metadata.get("headings", [])
     own_chunks = [[*map(tokens_of, heading["text"].split())] for heading in headings]
     own_tokens = [*map(join_tokens, own_chunks)]
@@ -86,7 +88,7 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
     start = 0
     while start < len(sections) or not parts:
         lines, texts, ends, paths = [document_line], [""], [0], [""]
-        chunks = [*title, tokens_of(path)]
+        chunks = [*title, path_tokens]
         headings_here = [*title]
         size_of_headings = 0
         for heading, text in islice(sections, start, None):
@@ -109,8 +111,8 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
                 paths.append(" ".join(map(str, [*above[heading], heading])))
             texts.append(text)
             ends.append(ends[-1] + len(text))
-        vector = _vector(Counter(chunks), title, headings_here)
-        parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends))
+        lexemes, vector = _index(Counter(chunks), title, headings_here)
+        parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends, lexemes))
     return parts
 
 
@@ -118,7 +120,7 @@ def _definitions(text: str) -> str:
     """Return the tokens of the compounds that lines of a text explain."""
     return "".join(
         [
-            f"{DEFINED}{tokens_of(name)} "
+            f"{DEFINED}{tokens_of(name) or ' '}"
             for name in islice(DEFINITION.findall(f"\n{text}"), MAX_DEFINITIONS)
             if not name.isalpha() and not name.isdigit()
         ]
@@ -137,26 +139,27 @@ def _headings_above(levels: Sequence[int]) -> list[list[int]]:
     return above
 
 
-def _vector(counts: Mapping[str, int], title: Iterable[str], headings: Iterable[str]) -> str:
+def _index(
+    counts: Mapping[str, int], title: Iterable[str], headings: Iterable[str]
+) -> tuple[set[str], str]:
+    """Return the lexemes of a part's chunks, and the vector, which also has those with a prefix."""
     lexemes = set[str]().union(*map(lexemes_of, counts))
-    frequent = compress(counts, map(FREQUENT.__le__, counts.values()))
-    lexemes.update([OFTEN + stem for stem in _stems(filter(lexemes_of, frequent))])
-    # Also stop words, so that a search for nothing else finds a heading.
-    lexemes.update([IN_TITLE + stem for stem in _stems(title)])
-    lexemes.update([IN_HEADING + stem for stem in _stems(headings)])
+    frequent = [tokens for tokens, count in counts.items() if count >= FREQUENT]
+    in_vector = [
+        *lexemes,
+        *[OFTEN + stem for stem in _stems(filter(lexemes_of, frequent))],
+        # Also stop words, so that a search for nothing else finds a heading.
+        *[IN_TITLE + stem for stem in _stems(title)],
+        *[IN_HEADING + stem for stem in _stems(headings)],
+    ]
     # Words have no quotes and no backslashes.
-    quoted = "' '".join(lexemes)
+    quoted = "' '".join(in_vector)
     while len(quoted) > MAX_VECTOR // 4 and len(quoted.encode()) > MAX_VECTOR:
         # No language has so long words.
-        lexemes = set(sorted(sorted(lexemes), key=len)[: len(lexemes) * 3 // 4])
-        quoted = "' '".join(lexemes)
-    return f"'{quoted}'" if quoted else ""
+        in_vector = sorted(sorted(in_vector), key=len)[: len(in_vector) * 3 // 4]
+        quoted = "' '".join(in_vector)
+    return lexemes, f"'{quoted}'" if quoted else ""
 
 
 def _stems(tokens: Iterable[str]) -> set[str]:
     return set[str]().union(*map(stems_of, tokens))
-
-
-def lexemes_in(vector: str) -> list[str]:
-    """Return the lexemes of a part's vector, with their prefixes."""
-    return vector[1:-1].split("' '")

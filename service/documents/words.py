@@ -148,7 +148,7 @@ def read_units(text: str) -> Iterator[Unit]:
     for run in RUN.finditer(text):
         start = run.start()
         written = run[0]
-        if CJK.match(written):
+        if not written.isascii() and CJK.match(written):
             yield from _close(compound)
             compound = []
             if pairs := [*_character_pairs(written, start)]:
@@ -267,7 +267,11 @@ def token_of(form: str) -> str:
 
 def _tokens_of(chunk: str) -> str:
     # Interned, since chunks are counted and looked up by their tokens.
-    return intern(" ".join([token_of(word.form) for word in read_words(chunk)]))
+    return intern(_tokens_of_words(read_words(chunk)))
+
+
+def _tokens_of_words(words: Iterable[Word]) -> str:
+    return "".join([f"{token_of(word.form)} " for word in words])
 
 
 def _lexemes_of(tokens: str) -> tuple[str, ...]:
@@ -288,7 +292,7 @@ def _stems_of(tokens: str) -> tuple[str, ...]:
     return tuple(its_stem or form for form, _, its_stem in parted)
 
 
-# Of a chunk, which is a text without white space: its tokens, with blanks between them.
+# Of a chunk, which is a text without white space: its tokens, each with a blank after it.
 tokens_of: Final = Remembered(_tokens_of).__getitem__
 
 # What the index has of a chunk's tokens: the forms of words, and ~stem; of stop words nothing.
@@ -306,4 +310,16 @@ def tokenize(text: str) -> str:
 def join_tokens(tokens: Iterable[str]) -> str:
     """Return the tokens of a text's chunks, as `tokenize` does."""
     # Punctuation between two words parts no phrase.
-    return f" {' '.join(filter(None, tokens))} "
+    return f" {''.join(tokens) or ' '}"
+
+
+def tokens_of_path(path: str) -> tuple[str, str]:
+    """Return the tokens of a path, as those of a chunk, and the part of them for the file name.
+
+    Paths are not remembered: each is of one document.
+    """
+    words = [*read_words(path)]
+    name_start = path.rfind("/") + 1
+    # The words of a name are the same within the path: a slash parts all words that are not joined.
+    in_name = [word for word in words if word.start >= name_start]
+    return _tokens_of_words(words), _tokens_of_words(in_name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import orjson
 
 from service.documents.completions import make_completions
-from service.documents.parts import lexemes_in, make_parts
+from service.documents.parts import make_parts
 from service.documents.sections import Section
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SearchRows(NamedTuple):
 
 
 class SearchRowMaker:
-    """Makes the rows. `words` has the lexemes of all parts, MAX_WORDS of them."""
+    """Makes the rows. `words` has the lexemes of all parts, without prefixes: MAX_WORDS of them."""
 
     def __init__(self) -> None:
         self.words: set[str] = set()
@@ -82,12 +82,12 @@ class SearchRowMaker:
     ) -> DocumentRows:
         """Return the rows of a document, of which the JSON of metadata and sections is given."""
         metadata = orjson.loads(metadata_json)
-        sections = [Section(*fields) for fields in orjson.loads(sections_json)]
+        sections = [*map(Section._make, orjson.loads(sections_json))]
         parts: list[Sequence[Any]] = []
         for number, part in enumerate(make_parts(metadata, sections, path)):
-            vector, tokens, text, headings, ends = part
+            vector, tokens, text, headings, ends, lexemes = part
             if len(self.words) < MAX_WORDS:
-                self.words.update(lexemes_in(vector))
+                self.words |= lexemes
             # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
             arrays = (_array(headings), _array(ends))
             parts.append((path, number, kind, vector, tokens, text, *arrays))

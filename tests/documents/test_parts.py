@@ -20,7 +20,6 @@ from service.documents.parts import (
     MAX_VECTOR,
     OFTEN,
     Part,
-    lexemes_in,
     make_parts,
 )
 from service.documents.sections import MAX_SECTION, Section, read_document
@@ -50,6 +49,11 @@ def parts_of(text: str, file_type: str = "md", path: str = PATH) -> list[Part]:
 def part_of(text: str, path: str = PATH) -> Part:
     [part] = parts_of(text, path=path)
     return part
+
+
+def lexemes_in(vector: str) -> list[str]:
+    """Return the lexemes of a part's vector, with their prefixes."""
+    return vector[1:-1].split("' '")
 
 
 def lines_of(part: Part) -> list[list[str]]:

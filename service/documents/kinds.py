@@ -7,6 +7,7 @@ checked by hand on 900 stories of six others: names alone are not enough, for wh
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from service.documents.kind_names import KINDS, Kind
@@ -120,7 +121,7 @@ def kind_of(
     "other", and so is a ticket's plan, for the ticket has one story.
     """
     *folders, name = path.split("/")
-    if any(TOOLS.fullmatch(folder.lower()) for folder in folders):
+    if any(map(_is_of_tools, folders)):
         return "other"
     stem = name.rpartition(".")[0] or name
     slug = re.sub(r"[_\s]+", "-", stem.lower())
@@ -177,9 +178,22 @@ def _kind_of_data(file_type: str, slug: str, stem: str, home: Kind | None, text:
 def _home(folders: Sequence[str]) -> Kind | None:
     """Return what the deepest folder with a known name holds."""
     for folder in reversed(folders):
-        if found := HOME.fullmatch(re.sub(r"[_\s]+", "-", folder.lower())):
-            assert found.lastgroup in KINDS
-            return found.lastgroup
+        if held := _held_by(folder):
+            return held
+    return None
+
+
+# Most of a repository's documents are in a few folders.
+@lru_cache(maxsize=1024)
+def _is_of_tools(folder: str) -> bool:
+    return bool(TOOLS.fullmatch(folder.lower()))
+
+
+@lru_cache(maxsize=1024)
+def _held_by(folder: str) -> Kind | None:
+    if found := HOME.fullmatch(re.sub(r"[_\s]+", "-", folder.lower())):
+        assert found.lastgroup in KINDS
+        return found.lastgroup
     return None
 
 

@@ -243,6 +243,10 @@ def _join(first: Word, second: Word) -> Word:
     return Word(f"{first.form}{dot}{second.form}"[:MAX_WORD], first.start, second.end)
 
 
+# In a token before a form that does not begin with its stem.
+OTHERWISE: Final = "~"
+
+
 class Remembered(dict[str, Value]):
     """Values of chunks or tokens, made by a function when they are first needed."""
 
@@ -260,9 +264,17 @@ class Remembered(dict[str, Value]):
 
 
 def token_of(form: str) -> str:
-    """Return a word's form as a token: `form|stem`, or `form|` where they are the same."""
+    """Return a word's form as a token, which begins with its stem: `pool|s`, `verif|~verify`."""
     its_stem = stem(form)
-    return f"{form}|" if its_stem == form else f"{form}|{its_stem}"
+    if form.startswith(its_stem):
+        return f"{its_stem}|{form[len(its_stem) :]}"
+    return f"{its_stem}|{OTHERWISE}{form}"
+
+
+def form_of(token: str) -> str:
+    """Return the word's form of which `token_of` made the token."""
+    its_stem, _, rest = token.partition("|")
+    return rest[1:] if rest.startswith(OTHERWISE) else its_stem + rest
 
 
 def _tokens_of(chunk: str) -> str:
@@ -276,20 +288,20 @@ def _tokens_of_words(words: Iterable[Word]) -> str:
 
 def _lexemes_of(tokens: str) -> tuple[str, ...]:
     lexemes: list[str] = []
-    parted = [token.partition("|") for token in tokens.split()]
-    for place, (form, _, its_stem) in enumerate(parted):
+    forms = [*map(form_of, tokens.split())]
+    for place, form in enumerate(forms):
         if form in STOP_WORDS:
             # Joined, the parts of U.S. are none. What is joined comes before its parts.
-            later = [each for each, _, _ in parted[place + 1 :]]
-            if form not in {first + second for first, second in pairwise(later)}:
+            later = pairwise(forms[place + 1 :])
+            if form not in {first + second for first, second in later}:
                 continue
-        lexemes += (form, f"~{its_stem}") if its_stem else (form,)
+        its_stem = stem(form)
+        lexemes += (form,) if its_stem == form else (form, f"~{its_stem}")
     return tuple(lexemes)
 
 
 def _stems_of(tokens: str) -> tuple[str, ...]:
-    parted = [token.partition("|") for token in tokens.split()]
-    return tuple(its_stem or form for form, _, its_stem in parted)
+    return tuple(token.partition("|")[0] for token in tokens.split())
 
 
 # Of a chunk, which is a text without white space: its tokens, each with a blank after it.
@@ -303,7 +315,7 @@ stems_of: Final = Remembered(_stems_of).__getitem__
 
 
 def tokenize(text: str) -> str:
-    """Return the text's tokens in order, each between blanks: " creating|creat a| pool| "."""
+    """Return the text's tokens in order, each between blanks: " creat|ing a| pool| "."""
     return join_tokens(map(tokens_of, text.split()))
 
 

@@ -7,7 +7,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.words import Remembered, read_words, stem
+from service.documents.words import Remembered, form_of, read_words, stem
 from service.search.places import Hints, best_place, squeeze
 
 if TYPE_CHECKING:
@@ -83,12 +83,15 @@ class Marker:
             self._hints.append(Hints("", [term.forms[0], its_stem, its_stem[:-1]]))
             return
         hints: list[str] = []
-        for sequence in (*term.exact, *term.loose):
-            forms = [token.partition("|")[0] for token in sequence.split()]
-            if sequence.startswith("|"):
-                self._stems.add(sequence[1:-1])
+        if term.prefix:
+            self._prefixes.append(term.prefix)
+            hints.append(term.prefix)
+        for sequence in term.loose if term.prefix else (*term.exact, *term.loose):
+            forms = [*map(form_of, sequence.split())]
+            if len(forms) == 1 and sequence.endswith("|"):
+                self._stems.add(forms[0])
                 continue
-            if "|" not in sequence.split()[-1]:
+            if not sequence.endswith((" ", "|")):
                 self._prefixes.append(forms[-1])
             elif len(forms) == 1:
                 self._forms.add(forms[0])

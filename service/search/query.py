@@ -11,7 +11,15 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import IN_HEADING
-from service.documents.words import STOP_WORDS, Unit, read_units, stem, token_of, tokenize
+from service.documents.words import (
+    OTHERWISE,
+    STOP_WORDS,
+    Unit,
+    read_units,
+    stem,
+    token_of,
+    tokenize,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,6 +47,9 @@ CHUNK: Final = re.compile(r'(?P<minus>(?<!\S)-(?=["\w]))?(?:"(?P<phrase>[^"]*)"|
 # a sentence: its pairs of characters are words.
 MAX_CJK_WORD: Final = 4
 
+# Letters of a word after its stem, at most: what is typed of it may end in any of them.
+LONGEST_ENDING: Final = 7
+
 # A prefix of so many letters or fewer has no stem: that of `the` would be found for `theme`.
 SHORT_PREFIX: Final = 3
 
@@ -58,6 +69,7 @@ class Term(NamedTuple):
     required: str = ""
     forms: tuple[str, ...] = ()  # of a word or of a compound's parts, which may be misspelt
     letters: str = ""  # of a compound or a phrase: all that it has, without what parts its words
+    prefix: str = ""  # what is typed of the last word
 
     @property
     def is_loose(self) -> bool:
@@ -188,8 +200,8 @@ def word_term(form: str) -> Term:
     return Term(
         form,
         ((_lexemes(form),),),
-        (f" {form}|",),
-        tuple(dict.fromkeys((f"|{its_stem} ", f" {its_stem}|"))),
+        (f" {token_of(form)} ",),
+        (f" {its_stem}|",),
         forms=(form,),
     )
 
@@ -204,9 +216,20 @@ def _word(word: Word, *, is_prefix: bool) -> Term:
     if not is_prefix:
         return term
     ways = (((f"{word.form}*",),),)
+    exact = _beginnings(word.form)
     if len(word.form) <= SHORT_PREFIX:
-        return term._replace(ways=ways, exact=(f" {word.form}",), loose=(), forms=())
-    return term._replace(ways=(*ways, *term.ways), exact=(f" {word.form}",), forms=())
+        return term._replace(ways=ways, exact=exact, loose=(), forms=(), prefix=word.form)
+    return term._replace(ways=(*ways, *term.ways), exact=exact, forms=(), prefix=word.form)
+
+
+def _beginnings(form: str, before: str = "") -> tuple[str, ...]:
+    """Return the sequences for tokens of words that begin so, after other tokens."""
+    places = range(max(1, len(form) - LONGEST_ENDING), len(form))
+    return (
+        f" {before}{form}",
+        *[f" {before}{form[:place]}|{form[place:]}" for place in places],
+        *([] if before else [f"|{OTHERWISE}{form}"]),
+    )
 
 
 def _compound(unit: Unit, *, is_prefix: bool) -> Term:
@@ -216,15 +239,21 @@ def _compound(unit: Unit, *, is_prefix: bool) -> Term:
     exact = " ".join(token_of(pair.form) for pair in pairs)
     loose = " ".join(token_of(part.form) for part in parts)
     if is_prefix:
-        groups[-1] = (f"{pairs[-1].form}*",)
-        before = [token_of(pair.form) for pair in pairs[:-1]]
-        exact = " ".join([*before, pairs[-1].form])
-        return Term(exact, (tuple(groups),), (f" {exact}",), letters=_letters([unit]))
+        last = pairs[-1].form
+        groups[-1] = (f"{last}*",)
+        before = "".join([f"{token_of(pair.form)} " for pair in pairs[:-1]])
+        return Term(
+            before + last,
+            (tuple(groups),),
+            _beginnings(last, before),
+            letters=_letters([unit]),
+            prefix=last,
+        )
     ways = [tuple(groups)]
     words = [part.form for part in parts if part.form not in STOP_WORDS]
     if words and all(len(word) > 2 and word.isalpha() for word in words):
         ways.append(tuple(_lexemes(word) for word in words))
-    stems = [f"|{stem(pairs[0].form)} "] if len(pairs) == 1 else []
+    stems = [f" {stem(pairs[0].form)}|"] if len(pairs) == 1 else []
     forms = tuple(part.form for part in parts)
     return Term(
         exact,
@@ -265,14 +294,16 @@ def _phrase(text: str) -> list[Term]:
         return [_exact_compound(units[0])]
     # Of the first compound only the parts: in the text it may be the end of a longer one.
     tokens = tokenize(text).split()[len(units[0].joined) :]
-    sequence = " " + " ".join(tokens)
+    end = " "
     if units[-1].is_cjk:
         # Its last character may go on in the text.
         last = forms.pop()
-        sequence = sequence.rpartition(" ")[0]
+        tokens.pop()
         if len(units[-1].parts) == 1:
             forms.append(f"{last}*")
-            sequence += f" {last}"
+            tokens.append(last)
+            end = ""
+    sequence = f" {' '.join(tokens)}{end}"
     required = sequence if len(forms) > 1 else ""
     groups = [(form,) for form in forms if form not in STOP_WORDS]
     if not groups:  # the index has them of headings
@@ -283,7 +314,7 @@ def _phrase(text: str) -> list[Term]:
 
 def _exact_compound(unit: Unit) -> Term:
     pairs = [pair.form for pair in unit.joined[: len(unit.parts) - 1]]
-    sequence = " " + " ".join(map(token_of, pairs))
+    sequence = f" {' '.join(map(token_of, pairs))} "
     return Term(
         sequence,
         (tuple((pair,) for pair in pairs),),

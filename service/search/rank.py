@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import FIELD
-from service.documents.words import STOP_WORDS
+from service.documents.words import STOP_WORDS, token_of
 from service.search.sought import NOWHERE, Sought
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ COVERAGE_POWER: Final = 3.0
 
 # A section that has all terms so close together comes before those that lack one.
 CLOSE: Final = 600  # characters of tokens
+
+
+STOP_TOKENS: Final = frozenset(map(token_of, STOP_WORDS))
 
 
 class SectionRank(NamedTuple):
@@ -191,10 +194,10 @@ class _Ranker:
             score += SEQUENCE_IN_TEXT
         if own_hits < 2 and (text_hits < 2 or is_in_text):
             return score
-        for exact, loose in self._pairs:
-            if exact in own_words or loose in own_words:
+        for pair in self._pairs:
+            if pair in own_words:
                 score += PAIR_IN_HEADING
-            elif not is_in_text and (exact in text or loose in text):
+            elif not is_in_text and pair in text:
                 score += PAIR_IN_TEXT
         return score
 
@@ -202,7 +205,7 @@ class _Ranker:
 def _significant(heading: str) -> str:
     """Return the tokens of a heading that are no stop words; each between blanks."""
     tokens = heading.split()
-    words = [token for token in tokens if token.partition("|")[0] not in STOP_WORDS]
+    words = [token for token in tokens if token not in STOP_TOKENS]
     return f" {' '.join(words)} " if words else " "
 
 
@@ -237,8 +240,8 @@ def _are_close(terms: Sequence[Sought], text: str) -> bool:
     return False
 
 
-def _pairs(terms: Sequence[Term]) -> Iterator[tuple[str, str]]:
+def _pairs(terms: Sequence[Term]) -> Iterator[str]:
+    """Yield a sequence for each word as it was typed and its neighbour in any form."""
     for first, second in pairwise(terms):
         if len(first.forms) == len(second.forms) == 1:
-            form = second.forms[0]
-            yield (f" {first.forms[0]}| {form}|", f"{first.loose[0]}{form}|")
+            yield f"{first.exact[0]}{second.loose[0].lstrip()}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
-from service.documents.words import lexemes_of, read_units, tokens_of
+from service.documents.words import form_of, lexemes_of, read_units, tokens_of
 from service.search.query import (
     MAX_ALTERNATIVES,
     MAX_CJK_WORD,
@@ -83,7 +83,7 @@ def texts(query: Query) -> list[list[str]]:
 
 
 def _plain(text: str) -> str:
-    return " ".join(token.partition("|")[0] for token in text.split())
+    return " ".join(map(form_of, text.split()))
 
 
 def part_of(text: str, heading: str = "") -> Part:

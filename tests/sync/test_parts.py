@@ -201,7 +201,7 @@ def test_a_change_of_the_rows_raises_their_version() -> None:
     )
     metadata, sections = read_document(text, "md", "docs/prd.md")
     rows = [make_parts(metadata, sections, "docs/prd.md"), make_completions(metadata)]
-    lines = [sorted(part.vector.split()) + [*part[1:5]] for part in rows[0]]
+    lines = [[*sorted(part.vector.split()), *part[1:]] for part in rows[0]]
     digest = sha256(repr([lines, rows[1]]).encode()).hexdigest()
     assert (PARTS_VERSION, digest[:16]) == (1, "bacabfab3d53432c")
 

@@ -8,6 +8,8 @@ create table document_part (
     document_id uuid not null,
     -- From 0. A part has whole sections, about 16,000 characters of them.
     number bigint not null,
+    -- Whether the document has no other part.
+    is_only boolean not null,
     project_doc_id uuid not null,
     -- Such as prd, story, gate: service/documents/kinds.py.
     kind text not null,

@@ -145,7 +145,7 @@ async def _count_ranked(connection: Connection, result: Result) -> Result:
     summary = await connection.fetch_row(
         f"""
         with matching as materialized (
-            select document_id, project_doc_id, kind
+            select document_id, project_doc_id, kind, is_only
             from document_part
             where document_id = any($1::uuid[])
         ),
@@ -202,20 +202,19 @@ async def _run_within(
     """Return what a query finds in the first `most` parts that have the words."""
     matching = filters.matching(has_sequences=sequences is not None)
     arguments = Arguments(tsquery, *filters, sequences, most)
-    summary = await connection.fetch_row(
-        f"""
-        with {matching}, {KEYS}, {SUMMARY},
-            (select count(*) from read) as read,
-            (select array_agg(document_id) from keys) as documents_of_keys,
-            (select array_agg(number) from keys) as numbers_of_keys
-        """,
-        *arguments,
-        MAX_RANKED,
-    )
-    assert summary is not None
-    if not summary["parts"]:
-        rows = []
-    elif summary["parts"] <= MAX_RANKED or sequences is not None:
+    if sequences is not None:
+        # The parts to rank are returned as well: to look for sequences again would take as long.
+        summary = await connection.fetch_row(
+            f"""
+            with {matching}, {KEYS}, {SUMMARY},
+                (select count(*) from read) as read,
+                (select array_agg(document_id) from keys) as documents_of_keys,
+                (select array_agg(number) from keys) as numbers_of_keys
+            """,
+            *arguments,
+            MAX_RANKED,
+        )
+        assert summary is not None
         rows = await connection.fetch(
             f"""
             with keys as (
@@ -226,23 +225,34 @@ async def _run_within(
             summary["documents_of_keys"],
             summary["numbers_of_keys"],
         )
+        read = summary["read"]
     else:
-        preferred = _preferred(query, is_lacking=lacking > 0)
-        rows = await connection.fetch(
-            f"with {best_parts(filters.condition())} {CANDIDATES}",
-            tsquery,
-            *filters,
-            MAX_RANKED,
-            [*preferred],
-            [*preferred.values()],
-            MAX_PREFERRED,
-        )
+        summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments)
+        assert summary is not None
+        read = summary["parts"]
+        if not read:
+            rows = []
+        elif read <= MAX_RANKED:
+            rows = await connection.fetch(
+                f"with {matching}, {KEYS} {CANDIDATES}", *arguments, MAX_RANKED
+            )
+        else:
+            preferred = _preferred(query, is_lacking=lacking > 0)
+            rows = await connection.fetch(
+                f"with {best_parts(filters.condition())} {CANDIDATES}",
+                tsquery,
+                *filters,
+                MAX_RANKED,
+                [*preferred],
+                [*preferred.values()],
+                MAX_PREFERRED,
+            )
     ranked = await _rank(query, rows)
     return Result(
         query,
         [],
         arguments,
-        summary["read"] < most,
+        read < most,
         summary["parts"],
         summary["documents"],
         summary["projects"],

@@ -51,8 +51,9 @@ DOCUMENTS: LiteralString = f"""
     cross join lateral jsonb_array_elements(doc_metadata -> 'headings')
         with ordinality as each (heading, number);
     insert into document_part
-        (document_id, number, project_doc_id, kind, vector, tokens, body, headings, ends, digest)
-    select id, 0, '{SOURCE}', 'story',
+        (document_id, number, is_only, project_doc_id, kind, vector, tokens, body, headings, ends,
+         digest)
+    select id, 0, true, '{SOURCE}', 'story',
            '^stori ^status ^accept ^criteria ^dev ^note ^task ^sketch'::tsvector, '', '', '{{}}',
            '{{}}', ''
     from document;

@@ -84,6 +84,9 @@ OTHER_LETTERS: Final = str.maketrans(
 # The last letter of stems such as verifi and deliveri.
 LAST_I: Final = re.compile("(?:fi|[a-z]{3}veri)$")
 
+# Of fewer letters the algorithm leaves no word: f of fi.
+SHORTEST_STEM: Final = 2
+
 # Words so short before their suffix that the algorithm parts them from their other forms.
 OTHER_STEMS: Final = {"queu": "queue", "creation": "creat", "freed": "free"}
 
@@ -131,6 +134,8 @@ def stem(form: str) -> str:
     its_stem: str = _english.stemWord(form)
     # The algorithm makes verifi of verify and verif of verification, deliveri of delivery.
     its_stem = its_stem[:-1] if LAST_I.search(its_stem) else its_stem
+    if len(its_stem) < SHORTEST_STEM:
+        return form
     return OTHER_STEMS.get(its_stem, its_stem)
 
 

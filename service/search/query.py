@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from service.documents.parts import IN_HEADING
 from service.documents.words import (
     OTHERWISE,
+    SHORTEST_STEM,
     STOP_WORDS,
     Unit,
     read_units,
@@ -47,8 +48,8 @@ CHUNK: Final = re.compile(r'(?P<minus>(?<!\S)-(?=["\w]))?(?:"(?P<phrase>[^"]*)"|
 # a sentence: its pairs of characters are words.
 MAX_CJK_WORD: Final = 4
 
-# Letters of a word after its stem, at most: what is typed of it may end in any of them.
-LONGEST_ENDING: Final = 7
+# Letters of a word after its stem, at most: what is typed of a word may end in any of them.
+LONGEST_ENDING: Final = 12
 
 # A prefix of so many letters or fewer has no stem: that of `the` would be found for `theme`.
 SHORT_PREFIX: Final = 3
@@ -224,7 +225,7 @@ def _word(word: Word, *, is_prefix: bool) -> Term:
 
 def _beginnings(form: str, before: str = "") -> tuple[str, ...]:
     """Return the sequences for tokens of words that begin so, after other tokens."""
-    places = range(max(1, len(form) - LONGEST_ENDING), len(form))
+    places = range(max(SHORTEST_STEM, len(form) - LONGEST_ENDING), len(form))
     return (
         f" {before}{form}",
         *[f" {before}{form[:place]}|{form[place:]}" for place in places],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
-from service.documents.words import form_of, lexemes_of, read_units, tokens_of
+from service.documents.words import form_of, lexemes_of, read_units, tokenize, tokens_of
 from service.search.query import (
     MAX_ALTERNATIVES,
     MAX_CJK_WORD,
@@ -24,6 +25,7 @@ from service.search.query import (
     some_terms,
 )
 from service.search.rank import rank_part
+from tests.search.test_corpus import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -397,6 +399,14 @@ def test_every_prefix_of_a_word_finds_it(
     assert query.alternatives
     # A part of a run of characters in the text that is a pair's half has no lexeme of its own.
     assert finds(connection, query, part_of(word))
+
+
+def test_every_prefix_of_a_word_is_ranked() -> None:
+    words = {word for text in read_corpus().values() for word in re.findall("[a-z]+", text)}
+    for word in words:
+        for length in range(1, len(word) + 1):
+            query = parse_query(word[:length], as_you_type=True)
+            assert rank_part(query, f" \t \t \n \t \t{tokenize(word)}").sections, word[:length]
 
 
 def test_a_short_prefix_has_no_stem() -> None:

@@ -129,7 +129,7 @@ def judge(results: Results) -> list[Goal]:
             for route, multiple in multiples.items()
             for goal in _judge_loads(results, route, other, multiple)
         ),
-        *_judge_syncs(results.syncs),
+        *judge_syncs(results.syncs),
     ]
 
 
@@ -151,7 +151,8 @@ def _times_fastapi(results: Results, route: str) -> float:
     return loads[SERVICE.name][BUSY].requests_per_second / max(theirs)
 
 
-def _judge_syncs(syncs: Syncs) -> list[Goal]:
+def judge_syncs(syncs: Syncs) -> list[Goal]:
+    """Return every goal of the syncs with its measured value."""
     def at_most(limit: float, value: float, text: str) -> Goal:
         return Goal(text, value, limit, is_at_least=False)
 

@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from chart import draw, draw_growth
-from goals import judge
+from goals import judge, judge_syncs
 from measure import measure
 from postgres import running_postgres
 from record import write_part, write_record
-from report import format_report
+from report import format_report, format_syncs
 from search import measure_growth, measure_search
 from search_goals import judge_search
 from search_report import format_growth, format_search
+from syncs import measure_syncs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,12 +50,14 @@ class Benchmark:
         return goals + self.measure_part("search")
 
     def measure_part(self, name: str) -> list[Goal]:
-        """Measure `search` or `growth`."""
+        """Measure a part: one of record.py's PARTS."""
         # All processes that start from here on inherit it.
         os.sched_setaffinity(0, {self.cores.load})
         with running_postgres(self.cores.server) as postgres:
             if name == "search":
                 return self._measure_search(postgres)
+            if name == "syncs":
+                return self._measure_syncs(postgres)
             return self._measure_growth(postgres)
 
     def _measure_search(self, postgres: BenchPostgres) -> list[Goal]:
@@ -76,6 +79,13 @@ class Benchmark:
         write_part("growth", figures, [], self.command, postgres.version, self._record)
         draw_growth(grown, self.folder / "growth.svg")
         return []
+
+    def _measure_syncs(self, postgres: BenchPostgres) -> list[Goal]:
+        syncs = measure_syncs(postgres, self.cores.server, self.report_progress)
+        goals = judge_syncs(syncs)
+        print(*format_syncs(syncs), sep="\n")
+        write_part("syncs", asdict(syncs), goals, self.command, postgres.version, self._record)
+        return goals
 
     @property
     def _record(self) -> Path:

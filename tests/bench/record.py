@@ -24,7 +24,7 @@ PACKAGES = ("starlette", "uvicorn", "asyncpg", "orjson")
 PEER_PACKAGES = ("fastapi", "sqlalchemy", "pydantic")
 
 # What is measured by itself with `--only`, too.
-Part: TypeAlias = Literal["search", "growth"]
+Part: TypeAlias = Literal["search", "growth", "syncs"]
 PARTS: Final = get_args(Part)
 
 NODE_PACKAGES = {"fastify": "fastify", "postgres.js": "postgres"}
@@ -35,15 +35,15 @@ VERSION_SECONDS = 10
 def write_record(results: Results, goals: list[Goal], command: str, path: Path) -> None:
     """Write the figures, the goals and the kind of machine, but nothing that identifies it.
 
-    The parts of the file stay as they are.
+    Parts of the file that were not measured stay as they are.
     """
     figures = asdict(results)
     postgresql = figures.pop("postgresql")
     parts = _read(path)
     record = {
         **_begin(command, goals, postgresql),
-        **figures,
         **{name: parts[name] for name in PARTS if name in parts},
+        **figures,
     }
     record["versions"] |= {
         **{package: version(package) for package in PEER_PACKAGES},

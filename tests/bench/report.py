@@ -32,7 +32,7 @@ def format_report(results: Results) -> str:
     lines += [f"\n{'':22}{'service':>12}{'FastAPI':>12}{'/ service':>14}"]
     for what, service, peer in _pairs(results):
         lines.append(f"{what:22}{service:12.3g}{peer:12.3g}{peer / service:14.2f}")
-    lines += _format_syncs(results.syncs)
+    lines += format_syncs(results.syncs)
     return "\n".join(lines)
 
 
@@ -71,7 +71,8 @@ def _format_load(route: str, connections: int, contenders: dict[str, LoadResults
     return lines
 
 
-def _format_syncs(syncs: Syncs) -> list[str]:
+def format_syncs(syncs: Syncs) -> list[str]:
+    """Return the figures of the syncs as lines of a table, and others."""
     columns = ("s", "own s", "fetched MB", "sent MB", "written")
     lines = [f"\n{'sync':30}" + "".join(f"{column:>12}" for column in columns)]
     named = {

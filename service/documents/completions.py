@@ -14,7 +14,8 @@ import unicodedata
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from service.documents.words import CJK, MAX_REMEMBERED, fold
+from service.documents.tokens import MAX_REMEMBERED
+from service.documents.words import CJK, fold
 
 MAX_FORM: Final = 100  # characters, without the blank at the end
 

@@ -12,13 +12,7 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from service.documents.words import (
-    join_tokens,
-    lexemes_of,
-    stems_of,
-    tokens_of,
-    tokens_of_path,
-)
+from service.documents.tokens import join_tokens, lexemes_of, stems_of, tokens_of, tokens_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.vocabulary import closest, is_correctable, transpositions
 from service.documents.words import STOP_WORDS
-from service.search.query import all_terms, corrected, replace_terms, word_term
+from service.search.query import all_terms, replace_terms
 from service.search.statements import NOT_REMOVED
+from service.search.terms import corrected, word_term
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from service.database.database import Connection
-    from service.search.query import Query, Term
+    from service.search.query import Query
+    from service.search.terms import Term
 
 # Words of a query that are corrected: the first ones. Each takes 10 to 30 ms.
 MAX_CORRECTED: Final = 8

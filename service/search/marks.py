@@ -7,14 +7,16 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.words import Remembered, form_of, read_words, stem
+from service.documents.tokens import Remembered, form_of
+from service.documents.words import read_words, stem
 from service.search.places import Hints, best_place, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from service.documents.words import Word
-    from service.search.query import Query, Term
+    from service.search.query import Query
+    from service.search.terms import Term
 
 SNIPPET: Final = 240  # characters
 BEFORE: Final = 60  # characters before the first match, at most

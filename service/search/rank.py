@@ -11,13 +11,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import FIELD
-from service.documents.words import STOP_WORDS, token_of
+from service.documents.tokens import token_of
+from service.documents.words import STOP_WORDS
 from service.search.sought import NOWHERE, Sought
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from service.search.query import Alternative, Query, Term
+    from service.search.query import Alternative, Query
+    from service.search.terms import Term
 
 # What a term counts for where it is; sought.py has its share for a match by the stem.
 OWN_HEADING: Final = 3.0

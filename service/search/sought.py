@@ -10,7 +10,7 @@ from service.documents.parts import DEFINED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from service.search.query import Term
+    from service.search.terms import Term
 
 # What a term counts for by its stem, where it counts for 1 as it was typed.
 LOOSE: Final = 0.85

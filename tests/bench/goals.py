@@ -153,6 +153,7 @@ def _times_fastapi(results: Results, route: str) -> float:
 
 def judge_syncs(syncs: Syncs) -> list[Goal]:
     """Return every goal of the syncs with its measured value."""
+
     def at_most(limit: float, value: float, text: str) -> Goal:
         return Goal(text, value, limit, is_at_least=False)
 

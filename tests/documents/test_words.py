@@ -9,19 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.documents.words import (
+from service.documents.tokens import (
     MAX_REMEMBERED,
-    MAX_WORD,
-    STOP_WORDS,
-    fold,
     lexemes_of,
-    read_units,
-    read_words,
     stems_of,
     token_of,
     tokenize,
     tokens_of,
 )
+from service.documents.words import MAX_WORD, STOP_WORDS, fold, read_units, read_words
 
 # Any text, and texts with many compounds, accents, and letters of several scripts.
 texts = st.one_of(

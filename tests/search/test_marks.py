@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.documents.words import lexemes_of, tokens_of
+from service.documents.tokens import lexemes_of, tokens_of
 from service.search.marks import ELLIPSIS, SNIPPET, Marked, Marker
-from service.search.query import corrected, parse_query, replace_terms, word_term
+from service.search.query import parse_query, replace_terms
+from service.search.terms import corrected, word_term
 from tests.search.test_query import chunks, queries
 
 WELL_FORMED = re.compile(r"(?:[^<>]|<mark>[^<>]+</mark>)*")

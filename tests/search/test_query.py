@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
-from service.documents.words import form_of, lexemes_of, read_units, tokenize, tokens_of
+from service.documents.tokens import form_of, lexemes_of, tokenize, tokens_of
+from service.documents.words import read_units
 from service.search.query import (
     MAX_ALTERNATIVES,
-    MAX_CJK_WORD,
     MAX_TERMS,
-    SHORT_PREFIX,
     Query,
     all_terms,
     parse_query,
     some_terms,
 )
 from service.search.rank import rank_part
+from service.search.terms import MAX_CJK_WORD, SHORT_PREFIX
 from tests.search.test_corpus import read_corpus
 
 if TYPE_CHECKING:

@@ -24,17 +24,21 @@ create table document_part (
     -- where its text ends in body, in characters.
     headings text[] not null,
     ends bigint[] not null,
+    -- Which tokens are side by side in the part, for phrases: a filter of Bloom, which tells most
+    -- parts without a phrase from their row alone. Of 8 bytes to 2 KiB.
+    pairs bytea not null,
     -- Of all that the parts of the document are made from: while it stays, so do they.
     digest bytea not null,
     primary key (document_id, number)
 );
 
--- Rows of less than 150 bytes, with the texts elsewhere: to count the matches, and to group them,
+-- Rows of some hundred bytes, with the texts elsewhere: to count the matches, and to group them,
 -- reads only the rows. Uncompressed, since compression would take longer than all the rest.
 alter table document_part
 alter column vector set storage external,
 alter column tokens set storage external,
 alter column body set storage external,
+alter column pairs set storage plain,
 set (toast_tuple_target = 128);
 
 create index document_part_by_word on document_part using gin (vector);

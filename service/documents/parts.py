@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from service.documents.tokens import join_tokens, lexemes_of, stems_of, tokens_of, tokens_of_path
+from service.documents.tokens import (
+    join_tokens,
+    lexemes_of,
+    pairs_of,
+    stems_of,
+    tokens_of,
+    tokens_of_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +62,7 @@ class Part(NamedTuple):
     headings, with blanks between them, and nothing for the document and for a text without a
     heading. `text` has the texts of the sections, and `ends` where each line ends in it, in
     characters. `vector` is the text of a tsvector: the lexemes, without positions. `lexemes` has
-    those of them without a prefix.
+    those of them without a prefix. `pairs` is what `pairs_of` returns for all that `tokens` has.
     """
 
     vector: str
@@ -64,6 +71,7 @@ class Part(NamedTuple):
     headings: list[str]
     ends: list[int]
     lexemes: set[str]
+    pairs: str
 
 
 def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str) -> list[Part]:
@@ -83,6 +91,9 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
     while start < len(sections) or not parts:
         lines, texts, ends, paths = [document_line], [""], [0], [""]
         chunks = [*title, path_tokens]
+        # Headings that a part before this one has are above its sections, too.
+        first = sections[start].heading if sections else None
+        parents_before = [own_chunks[each] for each in ([] if first is None else above[first])]
         headings_here = [*title]
         size_of_headings = 0
         for heading, text in islice(sections, start, None):
@@ -106,7 +117,8 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
             texts.append(text)
             ends.append(ends[-1] + len(text))
         lexemes, vector = _index(Counter(chunks), title, headings_here)
-        parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends, lexemes))
+        pairs = pairs_of([*chunks, name_tokens, *chain.from_iterable(parents_before)])
+        parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends, lexemes, pairs))
     return parts
 
 

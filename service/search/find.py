@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
+from service.documents.tokens import pairs_in
 from service.search.corrections import Correction, correct
 from service.search.query import all_terms, some_terms
 from service.search.ranking import Candidate, by_document, in_order, rank_document
@@ -44,6 +45,9 @@ MAX_PREFERRED_TERMS: Final = 6
 # Parts with the words of a phrase that are read for it first. To read 1,000 takes 20 ms, so all are
 # read only where too few of these have it.
 MAX_READ: Final = 1_000
+
+# So many where the pairs of a phrase are known: of most parts these say that it is not there.
+MAX_READ_BY_PAIRS: Final = 200_000
 
 # With fewer documents that have all words in one section, those without one of them are found, too.
 ENOUGH: Final = 5
@@ -173,6 +177,16 @@ def _sequences(query: Query, *, of_compounds: bool = False) -> list[str] | None:
     return required or None
 
 
+def _pairs(query: Query, sequences: list[str] | None) -> tuple[int | None, int | None, int | None]:
+    """Return three pairs of tokens that each match has beside each other, if there is one."""
+    if sequences is None:
+        return (None, None, None)
+    numbers = [number for term in query.terms for number in pairs_in(term.required)]
+    if not numbers:
+        return (None, None, None)
+    return (numbers[0], numbers[len(numbers) // 2], numbers[-1])
+
+
 async def _run(connection: Connection, query: Query, filters: Filters, *, lacking: int) -> Result:
     tsquery = some_terms(query, lacking) if lacking else all_terms(query)
     sequences = None if lacking else _sequences(query)
@@ -187,7 +201,8 @@ async def _run(connection: Connection, query: Query, filters: Filters, *, lackin
     result = await _run_within(connection, query, filters, tsquery, sequences, MAX_READ, 0)
     if result.is_read_whole or result.documents >= ENOUGH:
         return result
-    return await _run_within(connection, query, filters, tsquery, sequences, MAX_MATCHES, 0)
+    most = MAX_MATCHES if _pairs(query, sequences)[0] is None else MAX_READ_BY_PAIRS
+    return await _run_within(connection, query, filters, tsquery, sequences, most, 0)
 
 
 async def _run_within(
@@ -200,18 +215,18 @@ async def _run_within(
     lacking: int,
 ) -> Result:
     """Return what a query finds in the first `most` parts that have the words."""
-    matching = filters.matching(has_sequences=sequences is not None)
-    arguments = Arguments(tsquery, *filters, sequences, most)
+    arguments = Arguments(tsquery, *filters, sequences, most, _pairs(query, sequences))
+    matching = filters.matching(arguments)
     if sequences is not None:
         # The parts to rank are returned as well: to look for sequences again would take as long.
         summary = await connection.fetch_row(
             f"""
             with {matching}, {KEYS}, {SUMMARY},
-                (select count(*) from read) as read,
+                {filters.count_read()} as read,
                 (select array_agg(document_id) from keys) as documents_of_keys,
                 (select array_agg(number) from keys) as numbers_of_keys
             """,
-            *arguments,
+            *arguments.values(),
             MAX_RANKED,
         )
         assert summary is not None
@@ -227,14 +242,14 @@ async def _run_within(
         )
         read = summary["read"]
     else:
-        summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments)
+        summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments.values())
         assert summary is not None
         read = summary["parts"]
         if not read:
             rows = []
         elif read <= MAX_RANKED:
             rows = await connection.fetch(
-                f"with {matching}, {KEYS} {CANDIDATES}", *arguments, MAX_RANKED
+                f"with {matching}, {KEYS} {CANDIDATES}", *arguments.values(), MAX_RANKED
             )
         else:
             preferred = _preferred(query, is_lacking=lacking > 0)
@@ -293,17 +308,17 @@ async def read_page(
     missing = limit - len(documents)
     if not missing or result.is_ranked_whole:
         return documents
-    matching = filters.matching(has_sequences=result.arguments.sequences is not None)
+    matching = filters.matching(result.arguments)
     rows = await connection.fetch(
         f"""
         with {matching},
         further as (
             select distinct document_id
             from matching
-            where document_id <> all($8::uuid[])
+            where document_id <> all($11::uuid[])
             order by document_id
-            offset $9
-            limit $10
+            offset $12
+            limit $13
         ),
         keys as (
             select document_id, number
@@ -317,7 +332,7 @@ async def read_page(
         )
         {CANDIDATES}
         """,
-        *result.arguments,
+        *result.arguments.values(),
         [found.document_id for found in ranked],
         max(0, offset - len(ranked)),
         missing,

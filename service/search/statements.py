@@ -49,6 +49,14 @@ OF_SEQUENCES: Final[LiteralString] = """
     )
     """
 
+# Whether the tokens may have the phrases at all: the bits of three of their pairs are set.
+HAS_PAIRS: Final[LiteralString] = """
+    get_bit(pairs, $8::bigint & (8 * length(pairs) - 1)) = 1
+    and get_bit(pairs, $9::bigint & (8 * length(pairs) - 1)) = 1
+    and get_bit(pairs, $10::bigint & (8 * length(pairs) - 1)) = 1
+    """
+NO_PAIRS: Final[LiteralString] = "coalesce($8::bigint, $9::bigint, $10::bigint) is null"
+
 # Of `matching`: how many parts and documents, and the facets as JSON.
 SUMMARY: Final[LiteralString] = """
     -- Most documents have one part: these are counted without their ids, in half of the time.
@@ -91,17 +99,17 @@ SUMMARY: Final[LiteralString] = """
         (select coalesce(json_agg(by_kind order by count desc, value), '[]') from by_kind) as kinds
     """
 
-# The documents and numbers of the first $8 of `matching`.
+# The documents and numbers of the first $11 of `matching`.
 KEYS: Final[LiteralString] = f"""
     keys as (
         select document_id, number
         from (
             select document_id, number,
                    row_number() over (partition by document_id order by number) as place
-            from (select document_id, number from matching limit 4 * $8) as first
+            from (select document_id, number from matching limit 4 * $11) as first
         ) as placed
         where place <= {PARTS_OF_DOCUMENT}
-        limit $8
+        limit $11
     )
     """
 
@@ -140,35 +148,46 @@ class Filters(NamedTuple):
             + (OF_PATH if self.path else "$5::text is null")
         )
 
-    def matching(self, *, has_sequences: bool) -> LiteralString:
+    def matching(self, arguments: Arguments) -> LiteralString:
         """Return the beginning of a statement: `matching`, the parts that match.
 
-        With sequences it has `read` before, the first $7 parts that have the words; without them
-        these match.
+        These are of the first $7 parts that have the words.
         """
-        if not has_sequences:
+        if arguments.sequences is None:
             return f"""
                 matching as (
                     select document_id, number, project_doc_id, kind, is_only
                     from document_part
-                    where {self.condition()} and $6::text[] is null
+                    where {self.condition()} and $6::text[] is null and {NO_PAIRS}
                     limit $7
                 )
                 """
         return f"""
-            read as materialized (
-                select document_id, number, project_doc_id, kind, is_only,
-                       {OF_SEQUENCES} as is_match
-                from (select * from document_part where {self.condition()} limit $7) as first
-            ),
-            matching as (
-                select document_id, number, project_doc_id, kind, is_only from read where is_match
+            matching as materialized (
+                select document_id, number, project_doc_id, kind, is_only
+                from (
+                    -- The limit keeps this order: the bits first, since to read tokens takes long.
+                    select *
+                    from (select * from document_part where {self.condition()} limit $7) as first
+                    where {NO_PAIRS if arguments.pairs[0] is None else HAS_PAIRS}
+                    limit $7
+                ) as likely
+                where {OF_SEQUENCES}
+            )
+            """
+
+    def count_read(self) -> LiteralString:
+        """Return the number of parts that have the words, up to $7, as a scalar of a statement."""
+        return f"""
+            (
+                select count(*)
+                from (select from document_part where {self.condition()} limit $7) as each
             )
             """
 
 
 class Arguments(NamedTuple):
-    """The arguments $1 to $7 of `Filters.matching`."""
+    """The arguments $1 to $10 of `Filters.matching`."""
 
     tsquery: str
     project_id: str | None
@@ -177,6 +196,11 @@ class Arguments(NamedTuple):
     path: str | None
     sequences: list[str] | None
     most: int
+    pairs: tuple[int | None, int | None, int | None] = (None, None, None)
+
+    def values(self) -> tuple[object, ...]:
+        """Return them in their order."""
+        return (*self[:7], *self.pairs)
 
 
 def best_parts(condition: LiteralString) -> LiteralString:

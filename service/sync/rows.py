@@ -187,13 +187,13 @@ async def _write_parts(
         """
         insert into document_part
             (document_id, number, is_only, project_doc_id, kind, vector, tokens, body, headings,
-             ends, digest)
+             ends, pairs, digest)
         select document_id, number, is_only, $1, kind, vector::tsvector, tokens, body,
-               headings::text[], ends::bigint[], digest
+               headings::text[], ends::bigint[], decode(pairs, 'hex'), digest
         from unnest($2::uuid[], $3::bytea[], $4::bigint[], $5::boolean[], $6::text[], $7::text[],
-                    $8::text[], $9::text[], $10::text[], $11::text[])
+                    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
             as new (document_id, digest, number, is_only, kind, vector, tokens, body, headings,
-                    ends)
+                    ends, pairs)
         """,
         source_id,
         [ids[path] for path in paths],

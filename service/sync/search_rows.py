@@ -31,7 +31,7 @@ Columns: TypeAlias = "Sequence[Sequence[Any]]"
 class DocumentRows(NamedTuple):
     """The rows of a document: of its parts, and of its completions, if it has some.
 
-    Of a part: path, number, is_only, kind, vector, tokens, text, headings, ends. Of the
+    Of a part: path, number, is_only, kind, vector, tokens, text, headings, ends, pairs. Of the
     completions: path, numbers, and forms, each on a line.
     """
 
@@ -51,7 +51,7 @@ class SearchRows(NamedTuple):
         groups: list[list[Sequence[Any]]] = []
         room = 0
         for part in chain.from_iterable(document.parts for document in documents):
-            _, _, _, _, vector, tokens, text, _, _ = part
+            _, _, _, _, vector, tokens, text, _, _, _ = part
             if room <= 0:
                 groups.append([])
                 room = PARTS_SIZE_PER_STATEMENT
@@ -86,13 +86,13 @@ class SearchRowMaker:
         parts: list[Sequence[Any]] = []
         made_parts = make_parts(metadata, sections, path)
         for number, part in enumerate(made_parts):
-            vector, tokens, text, headings, ends, lexemes = part
+            vector, tokens, text, headings, ends, lexemes, pairs = part
             if len(self.words) < MAX_WORDS:
                 self.words |= lexemes
             # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
             arrays = (_array(headings), _array(ends))
             is_only = len(made_parts) == 1
-            parts.append((path, number, is_only, kind, vector, tokens, text, *arrays))
+            parts.append((path, number, is_only, kind, vector, tokens, text, *arrays, pairs))
         completions: Sequence[object] | None = None
         if made := make_completions(metadata):
             numbers, forms = zip(*made, strict=True)

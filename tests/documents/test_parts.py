@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import service.documents.parts
 from service.documents.parts import (
+    DEFINED,
     FIELD,
     FREQUENT,
     IN_HEADING,
@@ -23,6 +25,7 @@ from service.documents.parts import (
     make_parts,
 )
 from service.documents.sections import MAX_SECTION, Section, read_document
+from service.documents.tokens import pair_number, pairs_in
 from tests.documents.test_metadata import documents, file_types
 
 if TYPE_CHECKING:
@@ -248,3 +251,34 @@ def assert_whole(metadata: dict[str, Any], sections: list[Section], parts: list[
             assert levels == sorted(set(levels))
             found.append((steps[-1] if steps else None, text))
     assert found == [(heading, text) for heading, text in sections]
+
+
+def test_a_phrase_of_any_field_has_its_pairs() -> None:
+    """Of each part the filter has each two neighbouring tokens, in any of its lines' fields."""
+    metadata = {
+        "title": "Refund limits of `create_pool`",
+        "headings": [
+            {"level": 1, "text": "First \u2014 heading", "anchor": "a"},
+            {"level": 2, "text": "Second get_db/x heading", "anchor": "b"},
+        ],
+    }
+    sections = [
+        Section(None, "before the heading"),
+        Section(0, "long text " * 1_700),
+        *[
+            Section(1, f"FR-12: number {number} \u8a2d\u8a08 text {'word ' * 900}")
+            for number in range(9)
+        ],
+    ]
+    parts = make_parts(metadata, sections, "docs/v4 API/create_pool.md")
+    assert len(parts) > 2
+    for part in parts:
+        bits = int.from_bytes(bytes.fromhex(part.pairs), "little")
+        size = 4 * len(part.pairs)
+        # Two blanks are between two headings above a section.
+        for field in re.split("[\t\n]|  ", part.tokens):
+            for pair in pairs_in(f"{field.partition(DEFINED)[0]} "):
+                assert bits >> pair % size & 1
+        # Few others are there.
+        others = [pair_number(f"{number}|", "other|") for number in range(1_000)]
+        assert sum(bits >> pair % size & 1 for pair in others) < 300

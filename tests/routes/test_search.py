@@ -543,6 +543,22 @@ def test_the_pages_have_each_document_once_and_in_one_order(
     assert ids_of(pages_of(many.client, q=query, limit=50)) == found
 
 
+def test_a_rare_phrase_of_frequent_words_is_found_in_the_last_document(
+    many: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Far more parts have the words than are read for the phrase at first, or without its pairs.
+    monkeypatch.setattr("service.search.find.MAX_READ", 10)
+    monkeypatch.setattr("service.search.find.MAX_MATCHES", 20)
+    remote = many.server.create()
+    remote.commit({"last.md": b"# D\n\nAlmond of the cashew walnut pool.\n"})
+    project = many.create_project("Last")
+    assert many.sync(many.create_source(project, remote))["status"] == "completed"
+    found = many.client.get("/api/search", params={"q": '"cashew walnut pool"'}).json()
+    assert [each["document"]["path"] for each in found["results"]] == ["last.md"]
+    assert found["total"] == {"value": 1, "is_exact": True}
+    many.client.delete(f"/api/projects/{project}")
+
+
 def test_the_best_documents_come_first_of_many(hub: Hub) -> None:
     files = {f"{n:03}.md": b"# D\n\nSee the walnut.\n" for n in range(3 * MAX_RANKED)}
     files |= {"title.md": b"# Walnut\n", "heading.md": b"# D\n\n## The walnut\n\nb\n"}

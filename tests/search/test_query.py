@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
-from service.documents.tokens import form_of, lexemes_of, tokenize, tokens_of
+from service.documents.tokens import form_of, lexemes_of, pairs_in, tokenize, tokens_of
 from service.documents.words import read_units
 from service.search.query import (
     MAX_ALTERNATIVES,
@@ -103,6 +103,10 @@ def finds(connection: psycopg.Connection[Any], query: Query, part: Part) -> bool
     row = connection.execute(matches, (part.vector, all_terms(query))).fetchone()
     required = [term.required for term in query.terms] if len(query.alternatives) == 1 else []
     has_sequences = all(sequence in part.tokens for sequence in required)
+    for pair in [number for sequence in required for number in pairs_in(sequence)]:
+        bit = "select get_bit(decode(%s, 'hex'), %s::bigint & (4 * length(%s) - 1))"
+        row_of_bit = connection.execute(bit, (part.pairs, pair, part.pairs)).fetchone()
+        has_sequences = has_sequences and row_of_bit == (1,)
     ranked = rank_part(query, part.tokens)
     return row == (True,) and has_sequences and ranked.has_all
 

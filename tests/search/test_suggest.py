@@ -52,10 +52,10 @@ DOCUMENTS: LiteralString = f"""
         with ordinality as each (heading, number);
     insert into document_part
         (document_id, number, is_only, project_doc_id, kind, vector, tokens, body, headings, ends,
-         digest)
+         pairs, digest)
     select id, 0, true, '{SOURCE}', 'story',
            '^stori ^status ^accept ^criteria ^dev ^note ^task ^sketch'::tsvector, '', '', '{{}}',
-           '{{}}', ''
+           '{{}}', decode(repeat('00', 8), 'hex'), ''
     from document;
     analyze;
     """

@@ -61,8 +61,9 @@ def create_source(database: str, documents: int, words: Iterable[str] = ()) -> s
         ), part as (
             insert into document_part
                 (document_id, number, is_only, project_doc_id, kind, vector, tokens, body, headings,
-                 ends, digest)
-            select id, number, false, '{source}', 'other', '{vector}', '', '', '{{}}', '{{}}', ''
+                 ends, pairs, digest)
+            select id, number, false, '{source}', 'other', '{vector}', '', '', '{{}}', '{{}}',
+                   decode(repeat('00', 8), 'hex'), ''
             from new, generate_series(0, 1) as each (number)
         )
         insert into document_heading (document_id, number, project_id, text)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tests.support.hub import Hub
 
 PARTS = """
-    select file_path, kind, tsvector_to_array(vector), tokens, body, headings, ends
+    select file_path, kind, tsvector_to_array(vector), tokens, body, headings, ends,
+           encode(pairs, 'hex'), is_only
     from document_part
     left join document on document.id = document_id
         and document.project_doc_id = document_part.project_doc_id
@@ -37,9 +38,11 @@ def assert_rows(hub: Hub, source: str, files: Mapping[str, tuple[str, str]]) -> 
     headings: list[tuple[Any, ...]] = []
     for path, (kind, text) in sorted(files.items()):
         metadata, sections = read_document(text, path.rpartition(".")[2], path)
-        for part in make_parts(metadata, sections, path):
+        made = make_parts(metadata, sections, path)
+        for part in made:
             lexemes = sorted(part.vector[1:-1].split("' '"))
-            parts.append((path, kind, lexemes, part.tokens, part.text, part.headings, part.ends))
+            texts = (part.tokens, part.text, part.headings, part.ends, part.pairs)
+            parts.append((path, kind, lexemes, *texts, len(made) == 1))
         headings += [(path, *each) for each in make_completions(metadata)]
     assert run_sql(hub.database, PARTS.format(source)) == parts
     assert run_sql(hub.database, HEADINGS) == headings

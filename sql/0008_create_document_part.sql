@@ -24,7 +24,7 @@ create table document_part (
     -- where its text ends in body, in characters.
     headings text[] not null,
     ends bigint[] not null,
-    -- Which tokens are side by side in the part, for phrases: a filter of Bloom, which tells most
+    -- Which tokens are side by side in the part, for phrases: a Bloom filter, which tells most
     -- parts without a phrase from their row alone. Of 8 bytes to 2 KiB.
     pairs bytea not null,
     -- Of all that the parts of the document are made from: while it stays, so do they.

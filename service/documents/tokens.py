@@ -160,7 +160,7 @@ def _inner_numbers(tokens: str) -> Iterable[int]:
 
 
 def pairs_of(chunks: Iterable[str]) -> str:
-    """Return a filter of Bloom for the neighbouring tokens of a text, as hexadecimal digits.
+    """Return a Bloom filter of the neighbouring tokens of a text, as hexadecimal digits.
 
     The chunks are given by their tokens. The filter has a power of two of bits; of each pair the
     bit is set that its number has modulo the bits, as PostgreSQL's get_bit counts them. Pairs

@@ -112,8 +112,8 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
     """Return what the query found.
 
     Compounds are looked for as they are written, and by their parts if that is too little. While it
-    still is, words are corrected, and then one word after the other may lack.
-    The transaction of the connection needs SETTINGS.
+    still is, words are corrected, and then one word after the other may lack. The transaction of
+    the connection needs the SETTINGS of statements.py.
     """
     if not query.alternatives:
         arguments = Arguments("", *filters, None, 0)

@@ -199,7 +199,7 @@ async def read_files(
                     rows = [*map(contents.spool.keep, rows)]
                 else:
                     sections = contents.spool.keep(sections_json)
-                digest = _digest(file.path, kind, metadata_json, sections_json)
+                digest = digest_of(file.path, kind, metadata_json, sections_json)
                 read.append(
                     ReadFile(
                         file,
@@ -235,7 +235,8 @@ async def read_files(
     return read, skipped
 
 
-def _digest(path: str, kind: str, metadata_json: bytes, sections_json: bytes) -> bytes:
+def digest_of(path: str, kind: str, metadata_json: bytes, sections_json: bytes) -> bytes:
+    """Return the digest of all that the parts of a document are made from."""
     # PostgreSQL's text and git's paths have no NUL.
     before = f"{PARTS_VERSION}\0{path}\0{kind}\0".encode()
     return blake2b(b"%b%b\0%b" % (before, metadata_json, sections_json), digest_size=16).digest()

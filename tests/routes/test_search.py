@@ -12,7 +12,7 @@ import pytest
 from service.routes.search import MAX_QUERY
 from service.schemas.search import KINDS
 from service.search.corrections import MAX_CORRECTED
-from service.search.find import MAX_RANKED
+from service.search.find import ENOUGH, MAX_RANKED
 from tests.support.hub import Hub, Synced, running_hub
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
@@ -557,6 +557,20 @@ def test_a_rare_phrase_of_frequent_words_is_found_in_the_last_document(
     assert [each["document"]["path"] for each in found["results"]] == ["last.md"]
     assert found["total"] == {"value": 1, "is_exact": True}
     many.client.delete(f"/api/projects/{project}")
+
+
+def test_a_compound_is_found_by_its_parts_only_where_few_have_it(hub: Hub) -> None:
+    files = {f"{n}.md": b"# D\n\nCall `make_walnut` first.\n" for n in range(ENOUGH - 1)}
+    synced = Synced(hub, files | {"parts.md": b"# D\n\nHow to make walnut butter.\n"})
+
+    def found() -> dict[str, Any]:
+        return hub.client.get("/api/search", params={"q": "make_walnut"}).json()
+
+    assert found()["total"] == {"value": ENOUGH, "is_exact": True}
+    synced.remote.commit({"another.md": b"# D\n\nmakeWalnut()\n"})
+    hub.sync(synced.source)
+    paths = {each["document"]["path"] for each in found()["results"]}
+    assert paths == {*files, "another.md"}
 
 
 def test_the_best_documents_come_first_of_many(hub: Hub) -> None:

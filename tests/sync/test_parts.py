@@ -11,6 +11,7 @@ from service.documents.completions import make_completions
 from service.documents.metadata import PARTS_VERSION, READER_VERSION
 from service.documents.parts import make_parts
 from service.documents.sections import read_document
+from service.sync.files import digest_of
 from tests.support.hub import Hub, Synced
 from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
@@ -192,6 +193,15 @@ def test_a_run_that_reads_all_again_writes_only_what_differs(hub: Hub) -> None:
     synced.remote.commit(renames={"b.md": "docs/prd.md"})
     hub.sync(synced.source)
     assert found(hub, "walnut", kind="prd") == ["docs/prd.md"]
+
+
+def test_a_digest_is_of_all_that_parts_are_made_from() -> None:
+    first = ("a.md", "prd", b"{}", b"[]")
+    others = [("b.md", "prd"), ("a.md", "epic"), ("a.mdp", "rd")]
+    digests = [digest_of(*first), *(digest_of(*other, b"{}", b"[]") for other in others)]
+    digests += [digest_of("a.md", "prd", b"{}[", b"]"), digest_of("a.md", "prd", b"", b"{}[]")]
+    assert len(set(digests)) == len(digests)
+    assert digest_of(*first) == digests[0]
 
 
 def test_a_change_of_the_rows_raises_their_version() -> None:

@@ -13,7 +13,7 @@ import os
 import pickle
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,8 +99,7 @@ class RunProcess:
     @classmethod
     async def start(cls, options: RunOptions) -> RunProcess:
         """Start a process and wait until it is ready. Raises OSError and ProcessEndedError."""
-        ours, theirs = socket.socketpair()
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MESSAGE_BYTES_MAX)
+        reader, writer, theirs = await _open_channel()
         starting = asyncio.ensure_future(_start_python(theirs, options.turns))
         starting.add_done_callback(lambda _: theirs.close())
         try:
@@ -225,6 +224,15 @@ def _environment() -> dict[str, str]:
     left_out = {*SECRET_VARIABLES, *(f"{name}_FILE" for name in SECRET_VARIABLES)}
     inherited = {name: value for name, value in os.environ.items() if name not in left_out}
     return ALLOCATOR | inherited
+
+
+async def _open_channel() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, socket.socket]:
+    """Return the worker's end of a new socket, and the process's end."""
+    with ExitStack() as unless_open:
+        ours, theirs = map(unless_open.enter_context, socket.socketpair())
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=MESSAGE_BYTES_MAX)
+        unless_open.pop_all()
+    return reader, writer, theirs
 
 
 async def _start_python(stdin: socket.socket, turns: int | None) -> asyncio.subprocess.Process:

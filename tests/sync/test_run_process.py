@@ -191,17 +191,21 @@ async def test_a_process_that_is_not_ready_in_time_is_killed(
     [("asyncio", {"use_uvloop": is_used}) for is_used in (True, False)],
     ids=["uvloop", "asyncio"],
 )
-async def test_a_start_that_is_cancelled_leaves_no_process(
+async def test_a_start_that_is_cancelled_leaves_no_process_and_no_socket(
     database: str, tmp_path: Path, git: GitServer
 ) -> None:
     options = run_options(make_settings(database, **hub_settings(tmp_path, git)))
-    before = {child.pid for child in psutil.Process().children()}
-    for pauses in (0, 1, 2, 5, 50):
+    this = psutil.Process()
+    before = {child.pid for child in this.children()}
+    sockets = this.net_connections("unix")
+    for pauses, seconds in [*((turns, 0) for turns in range(8)), (1, 0.002), (5, 0.002), (50, 0.002)]:
         starting = asyncio.create_task(RunProcess.start(options))
         for _ in range(pauses):
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(seconds)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
-    started = {child.pid for child in psutil.Process().children()} - before
+    started = {child.pid for child in this.children()} - before
     assert all(map(has_ended, started))
+    await asyncio.sleep(0)  # the event loop closes a socket in its next turn
+    assert this.net_connections("unix") == sockets

@@ -75,12 +75,14 @@ def rank_document(query: Query, parts: Sequence[Candidate]) -> Found | None:
             key=lambda each: (-each[0].has_all, -each[0].score, each[1].number, each[0].line)
         )
     best = sections[0][0]
-    shown: dict[str | Place, Place] = {}
+    shown: dict[str | Place | None, Place] = {}
     for section, part in sections:
         if len(shown) == SECTIONS_SHOWN or section.score < SHARE_SHOWN * best.score:
             break
-        # Of the pieces of one long section the best is shown.
+        # Of the pieces of one long section the best is shown, and once the document's own line,
+        # which all its parts have.
         place = Place(part.number, section.line)
-        shown.setdefault(part.headings[section.line] or place, place)
+        own = part.headings[section.line] or place if section.line else None
+        shown.setdefault(own, place)
     score = max(rank.score for rank, _ in ranks if rank.has_all == best.has_all)
     return Found(parts[0].document_id, best.has_all, score, [*shown.values()])

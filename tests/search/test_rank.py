@@ -230,6 +230,17 @@ def test_of_the_pieces_of_a_long_section_the_best_is_shown() -> None:
     assert metadata["title"] == "A"
 
 
+@pytest.mark.parametrize("query", ["refund", "x", "docs/x", "x.md", "docs/x.md refund"])
+@pytest.mark.parametrize("text", ["# Refund\n\n{}", "## A\n\n{}\n\n## B\n\n{}", "{}"])
+def test_title_and_path_are_shown_once_of_a_document_in_several_parts(
+    query: str, text: str
+) -> None:
+    parts = candidates({"docs/x.md": text.format(FILLER * 900, "A refund. " * 3_000)})
+    assert len(parts) > 2
+    for found in rank_documents(parse_query(query), parts):
+        assert sum(place.line == 0 for place in found.sections) <= 1
+
+
 def test_a_document_is_found_once_with_the_best_of_its_parts() -> None:
     text = "# A\n\n" + "".join(
         f"## H{number}\n\n{'word ' * 1_500} {'refund ' * (number == 12)}\n\n"

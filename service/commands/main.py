@@ -202,6 +202,7 @@ def run_find(options: argparse.Namespace) -> int:
     from service.commands.find import LOG_LEVEL, Search, search_documents
     from service.telemetry.logs import configure_logs
 
+    options.output.failed = FIND_FAILED
     settings = load_settings()
     configure_logs(LOG_LEVEL, settings.log_format)
     search = Search(

@@ -18,6 +18,7 @@ class Output:
     """Prints the lines of a command, whose work goes on where they cannot be written."""
 
     is_needed = True  # whether lost lines are a failure
+    failed = FAILED  # the exit code of that failure
 
     def __init__(self) -> None:
         """Open the standard streams with which this process was started closed.
@@ -59,7 +60,7 @@ class Output:
         """Return the exit code of a command that ended with `code`.
 
         Lost lines, if they are needed, make 0 another code: that of a process which SIGPIPE ended
-        where the reader had enough, as in `status | true`, and otherwise FAILED, with an error.
+        where the reader had enough, as in `status | true`, and otherwise `failed`, with an error.
         """
         self._flush()
         if self._failure is None or not self.is_needed:
@@ -67,7 +68,7 @@ class Output:
         if isinstance(self._failure, BrokenPipeError):
             return code or 128 + signal.SIGPIPE
         self.print_errors(f"cannot write to standard output: {self._failure.strerror}")
-        return code or FAILED
+        return code or self.failed
 
     def _flush(self) -> None:
         # argparse writes without a flush.

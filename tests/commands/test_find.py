@@ -166,6 +166,20 @@ def test_a_search_that_cannot_be_is_refused_with_code_2(
     assert said in line
 
 
+def test_results_that_cannot_be_written_are_a_failure_and_not_nothing_found(documents: str) -> None:
+    script = '"$0" -m service find refund > /dev/full'
+    result = subprocess.run(
+        ["bash", "-c", script, sys.executable],
+        cwd=ROOT,
+        env=service_environment(DATABASE_URL=documents),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr == "error: cannot write to standard output: No space left on device\n"
+
+
 def test_a_schema_that_is_behind_is_an_error_line(empty_database: str) -> None:
     result = find(empty_database, "a")
     assert result.returncode == 2

@@ -97,6 +97,12 @@ def test_the_two_commands_are_there_alone_on_a_line(command: str) -> None:
     assert f"\n{TOOLS} && .tools/bin/just {command}\n" in TEXT
 
 
+def test_the_first_start_applies_every_migration() -> None:
+    named = re.findall(r"^applied (\S+\.sql) in \d+ ms$", TEXT, re.MULTILINE)
+    there = [path.name for path in (ROOT / "sql").glob("*.sql") if ".rollback" not in path.suffixes]
+    assert named == sorted(there)
+
+
 def test_the_picture_is_there() -> None:
     for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", TEXT):
         assert (ROOT / target).is_file()

@@ -63,12 +63,13 @@ class Marker:
         self._forms: set[str] = set()
         self._prefixes: list[str] = []
         self._sequences: list[list[str]] = []
+        self._begun: list[list[str]] = []  # sequences of which the last form is a prefix
         self._hints: list[Hints] = []
         for term in query.terms:
             self._add(term)
         self._prefix = tuple(self._prefixes)
         self._beginnings_of_stems = tuple({_beginning_of_stem(each) for each in self._stems})
-        firsts = [sequence[0] for sequence in self._sequences]
+        firsts = [sequence[0] for sequence in (*self._sequences, *self._begun)]
         # A chunk without any of these has no match.
         self._beginnings = {
             *self._beginnings_of_stems,
@@ -86,8 +87,12 @@ class Marker:
             return
         hints: list[str] = []
         if term.prefix:
-            self._prefixes.append(term.prefix)
-            hints.append(term.prefix)
+            begun = [*map(form_of, term.exact[0].split())]
+            if len(begun) > 1:
+                self._begun.append(begun)
+            else:
+                self._prefixes.append(term.prefix)
+            hints += begun
         for sequence in term.loose if term.prefix else (*term.exact, *term.loose):
             forms = [*map(form_of, sequence.split())]
             if len(forms) == 1 and sequence.endswith("|"):
@@ -192,8 +197,12 @@ class Marker:
         forms = [word.form for word in words]
         for sequence in self._sequences:
             for index in _occurrences(forms, sequence):
-                found = words[index : index + len(sequence)]
-                yield found[0].start, max(word.end for word in found)
+                yield _place(words[index : index + len(sequence)])
+        for *before, prefix in self._begun:
+            size = len(before)
+            for index in _occurrences(forms, before):
+                if any(form.startswith(prefix) for form in forms[index + size : index + size + 1]):
+                    yield _place(words[index : index + size + 1])
 
     def _is_match(self, form: str) -> bool:
         return (
@@ -213,6 +222,10 @@ def _beginning_of_stem(its_stem: str) -> str:
     """Return how each word with this stem begins."""
     # The stem of dying is die.
     return its_stem[:1] if its_stem[1:] == "ie" else its_stem[:2]
+
+
+def _place(words: Sequence[Word]) -> tuple[int, int]:
+    return words[0].start, max(word.end for word in words)
 
 
 def _occurrences(forms: Sequence[str], sequence: Sequence[str]) -> Iterator[int]:

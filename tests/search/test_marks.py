@@ -85,6 +85,10 @@ def test_what_matches_is_marked(query: str, text: str, expected: list[str]) -> N
     [
         ("refu", "refund, a refusal", ["refund", "refusal"]),
         ("get_d", "get_db", ["get_db"]),
+        ("create_po", "asyncpg.create_pool, creates pools", ["create_pool"]),
+        ("asyncpg.create_po", "asyncpg.create_pool, create_pool", ["asyncpg.create_pool"]),
+        ("epic-1.sto", "epic-1.story-10, epic-2.story-1, 1.story", ["epic-1.story"]),
+        ("docs/stories/1", "docs/stories/1.10.md, stories/1", ["docs/stories/1"]),
         ("limits refu", "refund limits", ["refund", "limits"]),
         ("refu ", "refund", []),
     ],
@@ -93,6 +97,17 @@ def test_while_it_is_typed_the_whole_word_is_marked(
     query: str, text: str, expected: list[str]
 ) -> None:
     assert marked(query, text, as_you_type=True) == expected
+
+
+@pytest.mark.parametrize(
+    "compound", ["asyncpg.create_pool", "/api/health/live", "REFUND_LIMIT_DAYS", "a-b-c-d", "v1.2.3"]
+)
+def test_while_it_is_typed_all_that_is_typed_of_a_compound_is_marked(compound: str) -> None:
+    for length in range(1, len(compound) + 1):
+        typed = compound[:length]
+        if typed[-1].isalnum():
+            [found] = marked(typed, f"Some {compound} here.", as_you_type=True)
+            assert found.startswith(typed.removeprefix("/"))
 
 
 def test_a_corrected_word_is_marked() -> None:

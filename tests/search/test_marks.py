@@ -100,7 +100,8 @@ def test_while_it_is_typed_the_whole_word_is_marked(
 
 
 @pytest.mark.parametrize(
-    "compound", ["asyncpg.create_pool", "/api/health/live", "REFUND_LIMIT_DAYS", "a-b-c-d", "v1.2.3"]
+    "compound",
+    ["asyncpg.create_pool", "/api/health/live", "REFUND_LIMIT_DAYS", "a-b-c-d", "v1.2.3"],
 )
 def test_while_it_is_typed_all_that_is_typed_of_a_compound_is_marked(compound: str) -> None:
     for length in range(1, len(compound) + 1):

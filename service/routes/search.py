@@ -87,7 +87,13 @@ SEARCH_RESPONSE: Final = ResponseSpec(
             "source_id", "query", "Only of this project doc.", {"type": "string", "format": "uuid"}
         ),
         parameter("kind", "query", "Only of this kind.", {"type": "string", "enum": [*KINDS]}),
-        parameter("path", "query", "Only documents whose path begins so.", example="docs/"),
+        parameter(
+            "path",
+            "query",
+            "Only documents whose path begins so.",
+            {"type": "string", "maxLength": MAX_PATH},
+            example="docs/",
+        ),
         parameter(
             "as_you_type",
             "query",

@@ -101,7 +101,8 @@ COMMON_RESPONSES: Final = {
     ),
     "Unavailable": problem_spec(
         "unavailable",
-        "The database cannot be used at the moment, or the service stops. Try again.",
+        "The database cannot be used at the moment, the service stops, or too much is under way. "
+        "Try again.",
         DatabaseUnavailable("timeout").detail,
         headers={"Retry-After": "Seconds to wait before asking again."},
     ),

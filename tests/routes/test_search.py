@@ -663,6 +663,20 @@ def test_an_invalid_parameter_is_a_400_that_names_it(
     assert list(problem["errors"]) == [field]
 
 
+@pytest.mark.parametrize("path", ["/api/search", "/api/search/suggest"])
+def test_the_longest_texts_are_those_of_the_openapi_document(path: str, searched: Searched) -> None:
+    client = searched.hub.client
+    parameters = client.get("/openapi.json").json()["paths"][path]["get"]["parameters"]
+    texts = {each["name"]: each["schema"] for each in parameters if "name" in each}
+    for name, schema in texts.items():
+        if schema["type"] != "string" or {"format", "enum"} & {*schema} or name == "cursor":
+            continue
+        longest = schema["maxLength"]
+        for length, status in ((longest, 200), (longest + 1, 400)):
+            given = {"q": "refund", name: "\u00e9" * length}
+            assert client.get(path, params=given).status_code == status, (name, length)
+
+
 def test_all_invalid_parameters_are_named(searched: Searched) -> None:
     response = searched.hub.client.get("/api/search?limit=x&kind=x&project_id=x&cursor=x")
     assert set(assert_problem(response, 400)["errors"]) == {

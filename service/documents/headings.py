@@ -27,6 +27,8 @@ MAX_HEADING_HTML = 4_000
 # Bytes of all headings and anchors as JSON.
 MAX_OUTLINE_BYTES = 512_000
 HEADING_FRAME_BYTES = 40  # of a heading besides its texts
+# The most bytes that JSON has of a heading's text and anchor for each character of its element.
+JSON_PER_CHARACTER: Final = 12
 MAX_HTML_ANCHORS = 2_000
 MAX_HTML_ANCHOR = 300  # longer ones are left out
 
@@ -103,6 +105,7 @@ def _read_headings(page: str) -> tuple[list[Heading], str]:
     taken: dict[str, int] = {}
     headings: list[Heading] = []
     room = _Room()
+    fits = JSON_PER_CHARACTER * len(page) <= MAX_OUTLINE_BYTES  # most pages: nothing to count
     text, *parts = HEADING_ELEMENT.split(page, MAX_HEADINGS)
     cut = [text]
     for level, line, content, text in zip(*[iter(parts)] * 4, strict=True):
@@ -121,7 +124,7 @@ def _read_headings(page: str) -> tuple[list[Heading], str]:
             shown = html.unescape(content)
             anchor = unique_anchor(anchor_of(shown), taken)
             heading = Heading(int(level), " ".join(shown.split()), anchor, int(line))
-        if heading.text and room.has_for_heading(heading):
+        if heading.text and (fits or room.has_for_heading(heading)):
             headings.append(heading)
             cut += [HEADING] if is_whole else [HEADING, content, BLOCK]
         else:

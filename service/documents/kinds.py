@@ -86,6 +86,8 @@ PLANNING_HEADINGS: Final[Sequence[tuple[Kind, re.Pattern[str]]]] = (
     ),
     ("epic", re.compile(r"\bepics? (?:breakdown|list\b|(?:and|&) )", re.IGNORECASE)),
 )
+# Each of these headings has one of these in it, in lower case.
+PLANNING_WORDS: Final = ("requirement", "prd", "产品", "spec", "brief", "archi", "架构", "epic")
 WORKFLOW_TYPES: Final[Sequence[tuple[str, Kind]]] = (
     ("prd", "prd"),
     ("architecture", "architecture"),
@@ -218,16 +220,23 @@ def _kind_by_name(slug: str, home: Kind | None, folders: Sequence[str]) -> Kind 
 def _kind_by_heading(
     slug: str, heading: str, home: Kind | None, metadata: Mapping[str, Any]
 ) -> Kind:
-    if home is not None or ABOUT.search(slug) or ABOUT.search(heading.lower()):
+    if home is not None:
         return "other"
+    kind = _kind_by_workflow(metadata) or _kind_of_heading(heading)
+    is_about_one = kind and (ABOUT.search(slug) or ABOUT.search(heading.lower()))
+    return "other" if kind is None or is_about_one else kind
+
+
+def _kind_by_workflow(metadata: Mapping[str, Any]) -> Kind | None:
     workflow = str(_front_matter(metadata).get("workflowType", "")).lower()
-    for word, kind in WORKFLOW_TYPES:
-        if word in workflow:
-            return kind
-    for kind, headings in PLANNING_HEADINGS:
-        if headings.search(heading):
-            return kind
-    return "other"
+    return next((kind for word, kind in WORKFLOW_TYPES if word in workflow), None)
+
+
+def _kind_of_heading(heading: str) -> Kind | None:
+    folded = heading.casefold()
+    if not any(map(folded.__contains__, PLANNING_WORDS)):  # most headings, ten times as fast
+        return None
+    return next((kind for kind, titles in PLANNING_HEADINGS if titles.search(heading)), None)
 
 
 def _front_matter(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

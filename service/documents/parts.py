@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from service.documents.pairs import ends_of, pairs_of, read_chunks
 from service.documents.tokens import (
     join_tokens,
     lexemes_of,
-    pairs_of,
     stems_of,
     tokens_of,
     tokens_of_path,
@@ -76,39 +76,42 @@ class Part(NamedTuple):
 
 def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str) -> list[Part]:
     """Return the parts of a document: at least one."""
-    title = [*map(tokens_of, metadata["title"].split())]
+    title = read_chunks(metadata["title"])
     path_tokens, name_tokens = tokens_of_path(path)
-    document_line = FIELD.join(map(join_tokens, (title, [path_tokens], [name_tokens])))
+    document_line = FIELD.join(map(join_tokens, (title.tokens, [path_tokens], [name_tokens])))
     headings = metadata.get("headings", [])
-    own_chunks = [[*map(tokens_of, heading["text"].split())] for heading in headings]
-    own_tokens = [*map(join_tokens, own_chunks)]
+    own_chunks = [read_chunks(heading["text"]) for heading in headings]
+    own_tokens = [join_tokens(own.tokens) for own in own_chunks]
     # A title that no heading has, as of front matter, is the heading of the text before the first.
     has_own_title = bool(headings) and all(each["text"] != metadata["title"] for each in headings)
-    first_tokens = join_tokens(title) if has_own_title else " "
+    first_tokens = join_tokens(title.tokens) if has_own_title else " "
     above = _headings_above([heading["level"] for heading in headings])
     parts: list[Part] = []
     start = 0
     while start < len(sections) or not parts:
         lines, texts, ends, paths = [document_line], [""], [0], [""]
-        chunks = [*title, path_tokens]
+        chunks = [*title.tokens, path_tokens]
+        chunk_ends = [*title.ends, ends_of(path_tokens)]
+        headings_here = {*title.tokens}
         # Headings that a part before this one has are above its sections, too.
         first = sections[start].heading if sections else None
-        parents_before = [own_chunks[each] for each in ([] if first is None else above[first])]
-        headings_here = [*title]
+        parents_before = [] if first is None else above[first]
         size_of_headings = 0
         for heading, text in islice(sections, start, None):
             if max(ends[-1], size_of_headings) >= MAX_PART:
                 break
             start += 1
-            own_text = [*map(tokens_of, text.split())]
-            chunks += own_text
-            tokens = join_tokens(own_text) + _definitions(text)
+            own_text = read_chunks(text)
+            chunks += own_text.tokens
+            chunk_ends += own_text.ends
+            tokens = join_tokens(own_text.tokens) + _definitions(text)
             if heading is None:
                 lines.append(f"{first_tokens}{FIELD} {FIELD}{tokens}")
                 paths.append("")
             else:
-                chunks += own_chunks[heading]
-                headings_here += own_chunks[heading]
+                chunks += own_chunks[heading].tokens
+                chunk_ends += own_chunks[heading].ends
+                headings_here.update(own_chunks[heading].tokens)
                 own = own_tokens[heading]
                 parents = "".join([own_tokens[each] for each in above[heading]]) or " "
                 size_of_headings += len(own) + len(parents)
@@ -116,8 +119,14 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
                 paths.append(" ".join(map(str, [*above[heading], heading])))
             texts.append(text)
             ends.append(ends[-1] + len(text))
-        lexemes, vector = _index(Counter(chunks), title, headings_here)
-        pairs = pairs_of([*chunks, name_tokens, *chain.from_iterable(parents_before)])
+        counts = Counter(chunks)
+        lexemes, vector = _index(counts, title.tokens, headings_here)
+        chunk_ends.append(ends_of(name_tokens))
+        different = {*counts, name_tokens}
+        for parent in parents_before:
+            chunk_ends += own_chunks[parent].ends
+            different.update(own_chunks[parent].tokens)
+        pairs = pairs_of(chunk_ends, different)
         parts.append(Part(vector, "\n".join(lines), "".join(texts), paths, ends, lexemes, pairs))
     return parts
 

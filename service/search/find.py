@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from service.documents.pairs import pairs_in
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
-from service.documents.tokens import pairs_in
 from service.search.corrections import Correction, correct
 from service.search.query import all_terms, some_terms
 from service.search.ranking import Candidate, by_document, in_order, rank_document

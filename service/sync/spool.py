@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
@@ -28,8 +27,10 @@ class Spool:
     """Bytes at places, until the end of its `with`. `keep` and `read` raise GitMachineError."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Take over a file."""
+        """Take over an empty file."""
         self._file = file
+        self._size = 0
+        self._is_at_end = True
 
     def __enter__(self) -> Self:
         return self
@@ -42,14 +43,19 @@ class Spool:
     def keep(self, content: bytes) -> Place:
         """Append some bytes."""
         try:
-            start = self._file.seek(0, os.SEEK_END)
+            if not self._is_at_end:  # seeking would write what is buffered
+                self._file.seek(self._size)
+                self._is_at_end = True
             self._file.write(content)
         except OSError as error:
             raise machine_error(error) from error
-        return Place(start, len(content))
+        place = Place(self._size, len(content))
+        self._size += len(content)
+        return place
 
     def read(self, place: Place) -> bytes:
         """Return the bytes at a place."""
+        self._is_at_end = False
         try:
             self._file.seek(place.start)  # writes what is buffered
             return self._file.read(place.size)

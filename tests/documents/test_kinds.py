@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service import ROOT
 from service.documents.kind_names import KINDS
-from service.documents.kinds import kind_of
+from service.documents.kinds import PLANNING_HEADINGS, PLANNING_WORDS, kind_of
 from service.documents.metadata import read_metadata
 from service.documents.text import file_type_of, read_text
 from tests.documents.test_metadata import documents
@@ -385,3 +385,10 @@ def test_stories_epics_and_gates_of_a_real_repository_are_recognized() -> None:
     epics = {path for epic in labels["epics"] for path in epic["paths"]}
     assert found["epic"] == epics - {"docs/prd.md"}
     assert found["prd"] == {"docs/prd.md"}
+
+
+@given(st.sampled_from(PLANNING_HEADINGS).flatmap(lambda each: st.from_regex(each[1])))
+def test_each_heading_of_a_planning_document_has_one_of_the_words_that_are_looked_for_first(
+    heading: str,
+) -> None:
+    assert any(word in heading.casefold() for word in PLANNING_WORDS)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import service.documents.parts
+from service.documents.pairs import pair_number, pairs_in
 from service.documents.parts import (
     DEFINED,
     FIELD,
@@ -25,7 +26,6 @@ from service.documents.parts import (
     make_parts,
 )
 from service.documents.sections import MAX_SECTION, Section, read_document
-from service.documents.tokens import pair_number, pairs_in
 from tests.documents.test_metadata import documents, file_types
 
 if TYPE_CHECKING:

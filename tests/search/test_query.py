@@ -11,9 +11,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from service.documents.pairs import pairs_in
 from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
-from service.documents.tokens import form_of, lexemes_of, pairs_in, tokenize, tokens_of
+from service.documents.tokens import form_of, lexemes_of, tokenize, tokens_of
 from service.documents.words import read_units
 from service.search.query import (
     MAX_ALTERNATIVES,

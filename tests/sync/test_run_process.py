@@ -198,7 +198,12 @@ async def test_a_start_that_is_cancelled_leaves_no_process_and_no_socket(
     this = psutil.Process()
     before = {child.pid for child in this.children()}
     sockets = this.net_connections("unix")
-    for pauses, seconds in [*((turns, 0) for turns in range(8)), (1, 0.002), (5, 0.002), (50, 0.002)]:
+    for pauses, seconds in [
+        *((turns, 0) for turns in range(8)),
+        (1, 0.002),
+        (5, 0.002),
+        (50, 0.002),
+    ]:
         starting = asyncio.create_task(RunProcess.start(options))
         for _ in range(pauses):
             await asyncio.sleep(seconds)

@@ -52,7 +52,7 @@ END_OF_PATH: Final = 7.0
 COVERAGE_POWER: Final = 3.0
 
 # A section that has all terms so close together comes before those that lack one.
-CLOSE: Final = 600  # characters of tokens
+CLOSE: Final = 300  # characters of tokens
 
 
 STOP_TOKENS: Final = frozenset(map(token_of, STOP_WORDS))

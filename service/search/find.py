@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from service.documents.pairs import pairs_in
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
 from service.search.corrections import Correction, correct
-from service.search.query import all_terms, some_terms
+from service.search.query import all_terms, halve_words, some_terms
 from service.search.ranking import Candidate, by_document, in_order, rank_document
 from service.search.statements import (
     CANDIDATES,
@@ -111,9 +111,9 @@ class Result(NamedTuple):
 async def find(connection: Connection, query: Query, filters: Filters) -> Result:
     """Return what the query found.
 
-    Compounds are looked for as they are written, and by their parts if that is too little. While it
-    still is, words are corrected, and then one word after the other may lack. The transaction of
-    the connection needs the SETTINGS of statements.py.
+    Compounds and words of Chinese, Japanese or Korean are looked for as they are written, and by
+    their parts if that is too little. While it still is, words are corrected, and then one word
+    after the other may lack. The transaction of the connection needs the SETTINGS of statements.py.
     """
     if not query.alternatives:
         arguments = Arguments("", *filters, None, 0)
@@ -122,6 +122,9 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
     as_written = query.as_written()
     result = await _run(connection, as_written, filters, lacking=0)
     if as_written != query and result.total < ENOUGH:
+        result = await _run(connection, query, filters, lacking=0)
+    if result.total < ENOUGH and (halved := halve_words(query)) != query:
+        query = halved
         result = await _run(connection, query, filters, lacking=0)
     corrections: list[Correction] = []
     if result.total <= NEXT_TO_NOTHING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.tokens import tokenize
 from service.documents.words import STOP_WORDS
-from service.search.terms import all_of, any_of, in_heading, read_phrase, read_terms
+from service.search.questions import FILLERS, is_question
+from service.search.terms import all_of, any_of, halves_of, in_heading, read_phrase, read_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,10 +38,11 @@ CHUNK: Final = re.compile(r'(?P<minus>(?<!\S)-(?=["\w]))?(?:"(?P<phrase>[^"]*)"|
 
 
 class Alternative(NamedTuple):
-    """What is looked for together, and what a match may not have."""
+    """What is looked for together, what a match may not have, and what it had better have."""
 
     terms: tuple[Term, ...]
     excluded: tuple[Term, ...]
+    optional: tuple[Term, ...] = ()
 
 
 class Query(NamedTuple):
@@ -73,6 +75,7 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
     asked = {question.start(group) for question in ASKED.finditer(text) for group in range(1, 4)}
     chunks = [*CHUNK.finditer(text)]
     groups: list[tuple[list[Term], list[Term], list[Term]]] = [([], [], [])]
+    fillers = FILLERS if is_question(text) else frozenset[str]()
     for number, chunk in enumerate(chunks):
         terms, excluded, unimportant = groups[-1]
         word = chunk["word"]
@@ -93,7 +96,9 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
     wanted = [(terms, excluded) for terms, excluded, _ in groups if terms]
     most = MAX_TERMS // max(1, len(wanted))
     alternatives = [
-        Alternative(tuple(dict.fromkeys(terms))[:most], tuple(dict.fromkeys(excluded))[:MAX_TERMS])
+        _alternative(
+            [*dict.fromkeys(terms)][:most], [*dict.fromkeys(excluded)][:MAX_TERMS], fillers
+        )
         for terms, excluded in wanted
     ]
     if not alternatives:
@@ -105,6 +110,17 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
         ]
     positive = " ".join(chunk[0].replace('"', " ") for chunk in chunks if not chunk["minus"])
     return Query(tuple(alternatives), tokenize(positive).strip())
+
+
+def _alternative(
+    terms: Sequence[Term], excluded: Sequence[Term], fillers: frozenset[str]
+) -> Alternative:
+    """Return an alternative whose fillers are optional, unless it has no other words."""
+    optional = [term for term in terms if term.forms and fillers.issuperset(term.forms)]
+    required = [term for term in terms if term not in optional]
+    if not required:
+        required, optional = optional, []
+    return Alternative(tuple(required), tuple(excluded), tuple(optional))
 
 
 def _is_stop(forms: Sequence[str]) -> bool:
@@ -152,5 +168,20 @@ def replace_terms(query: Query, terms: Mapping[Term, Sequence[Term]]) -> Query:
                 )
             )
             for each in query.alternatives
+        )
+    )
+
+
+def halve_words(query: Query) -> Query:
+    """Return the query with the halves of Chinese, Japanese and Korean words in place of them.
+
+    The words as a whole are optional.
+    """
+    halves = {term: each for term in query.terms if (each := halves_of(term))}
+    alternatives = replace_terms(query, halves).alternatives
+    return query._replace(
+        alternatives=tuple(
+            new._replace(optional=(*old.optional, *filter(halves.__contains__, old.terms)))
+            for old, new in zip(query.alternatives, alternatives, strict=True)
         )
     )

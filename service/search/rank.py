@@ -48,8 +48,10 @@ DEFINITION: Final = 2.5
 WHOLE_NAME: Final = 7.0
 END_OF_PATH: Final = 7.0
 
-# A section with a share of the terms counts for this power of it.
+# A section with a share of the terms counts for this power of it. An optional term is such a part
+# of a term.
 COVERAGE_POWER: Final = 3.0
+OPTIONAL: Final = 0.3
 
 # A section that has all terms so close together comes before those that lack one.
 CLOSE: Final = 300  # characters of tokens
@@ -92,6 +94,7 @@ class _Ranker:
 
     def __init__(self, alternative: Alternative, sequence: str) -> None:
         self._terms = [Sought(term) for term in alternative.terms]
+        self._optional = [Sought(term) for term in alternative.optional]
         self._excluded = [Sought(term) for term in alternative.excluded]
         self._pairs = [*_pairs(alternative.terms)]
         self._spaced = f" {sequence} " if len(self._terms) > 1 or " " in sequence else ""
@@ -168,15 +171,20 @@ class _Ranker:
             has_any = True
             if frequency:
                 text_hits += 1
-                score += TEXT * frequency * (SATURATION + 1) / (frequency + SATURATION * length)
+                score += _rank_text(frequency, length)
                 if term.definition and term.definition in text:
                     score += DEFINITION
             score += OWN_HEADING * own_level + HEADING_ABOVE * above_level + outside
         if not has_any:
             return None
+        for term in self._optional:
+            own_level, above_level, frequency = term.in_section(own, above, text)
+            score += OWN_HEADING * own_level + HEADING_ABOVE * above_level
+            score += _rank_text(frequency, length)
+            covered += OPTIONAL * bool(own_level or above_level or frequency)
         if own_hits or text_hits > 1 or self._spaced:
             score += self._rank_side_by_side(own, text, own_hits, text_hits)
-        score *= (covered / len(terms)) ** COVERAGE_POWER
+        score *= (covered / (len(terms) + OPTIONAL * len(self._optional))) ** COVERAGE_POWER
         has_all = not lacking and _are_close(only_in_text, text)
         return SectionRank(has_all, score, number)
 
@@ -202,6 +210,11 @@ class _Ranker:
             elif not is_in_text and pair in text:
                 score += PAIR_IN_TEXT
         return score
+
+
+def _rank_text(frequency: float, length: float) -> float:
+    """Return what a term counts for in a text of this length, by BM25."""
+    return TEXT * frequency * (SATURATION + 1) / (frequency + SATURATION * length)
 
 
 def _significant(heading: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.parts import IN_HEADING
 from service.documents.tokens import OTHERWISE, token_of, tokenize
 from service.documents.words import SHORTEST_STEM, STOP_WORDS, read_units, stem
+from service.search.questions import words_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -173,16 +175,39 @@ def _letters(units: Sequence[Unit]) -> str:
 
 def _cjk(unit: Unit) -> Iterator[Term]:
     forms = [part.form for part in unit.parts]
+    if any(len(form) != 2 for form in forms[:-1]):  # a character of which Unicode makes several
+        yield from _cjk_word(forms)
+        return
+    for word in words_of_run("".join([form[0] for form in forms])):
+        yield from _cjk_word([*map("".join, pairwise(word)), word[-1]])
+
+
+def _cjk_word(forms: Sequence[str]) -> Iterator[Term]:
+    """Yield the terms for a word, or for the pairs of a sentence, given as those of a unit."""
     if len(forms) == 1:
         yield Term(forms[0], (((f"{forms[0]}*",),),), (f" {forms[0]}",))
         return
     pairs = forms[:-1]
     if len(forms) > MAX_CJK_WORD:
-        yield from (Term(pair, (((pair,),),), (f" {pair}|",)) for pair in pairs)
+        yield from map(_pair, pairs)
         return
     sequence = " " + " ".join(f"{pair}|" for pair in pairs)
     required = sequence if len(pairs) > 1 else ""
     yield Term(sequence, (tuple((pair,) for pair in pairs),), (sequence,), required=required)
+
+
+def _pair(pair: str) -> Term:
+    return Term(pair, (((pair,),),), (f" {pair}|",))
+
+
+def halves_of(term: Term) -> list[Term]:
+    """Return the halves of a word of four Chinese, Japanese or Korean characters; else nothing.
+
+    Most of them are words of their own.
+    """
+    pairs = [lexemes[0] for lexemes in term.ways[0]]
+    is_word = len(pairs) == MAX_CJK_WORD - 1 and not term.forms and not term.letters
+    return [_pair(pairs[0]), _pair(pairs[-1])] if is_word else []
 
 
 def read_phrase(text: str) -> list[Term]:

@@ -573,6 +573,21 @@ def test_a_compound_is_found_by_its_parts_only_where_few_have_it(hub: Hub) -> No
     assert paths == {*files, "another.md"}
 
 
+def test_a_word_of_characters_is_found_by_its_halves_only_where_few_have_it(hub: Hub) -> None:
+    whole, halves = "\u6062\u590d\u6761\u4ef6", "\u6761\u4ef6\u3001\u6062\u590d"
+    files = {f"{number}.md": f"# A\n\n{whole}\n".encode() for number in range(ENOUGH - 1)}
+    synced = Synced(hub, files | {"x.md": f"# A\n\n{halves}\n".encode()})
+
+    def found() -> list[str]:
+        response = hub.client.get("/api/search", params={"q": whole})
+        return [each["document"]["path"] for each in response.json()["results"]]
+
+    assert sorted(found()) == [*files, "x.md"]
+    assert found()[-1] == "x.md"
+    synced.change({"y.md": f"# A\n\n{whole}\n".encode()})
+    assert sorted(found()) == [*files, "y.md"]
+
+
 def test_the_best_documents_come_first_of_many(hub: Hub) -> None:
     files = {f"{n:03}.md": b"# D\n\nSee the walnut.\n" for n in range(3 * MAX_RANKED)}
     files |= {"title.md": b"# Walnut\n", "heading.md": b"# D\n\n## The walnut\n\nb\n"}

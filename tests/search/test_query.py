@@ -21,6 +21,7 @@ from service.search.query import (
     MAX_TERMS,
     Query,
     all_terms,
+    halve_words,
     parse_query,
     some_terms,
 )
@@ -75,11 +76,12 @@ def connection(postgres: Postgres) -> Iterator[psycopg.Connection[Any]]:
 
 
 def texts(query: Query) -> list[list[str]]:
-    """Return what each alternative looks for, without the marks of tokens, and -what not."""
+    """Return what each alternative looks for, without the marks of tokens, -what not, and ?more."""
     return [
         [
             *(_plain(term.text) for term in each.terms),
             *(f"-{_plain(t.text)}" for t in each.excluded),
+            *(f"?{_plain(t.text)}" for t in each.optional),
         ]
         for each in query.alternatives
     ]
@@ -126,6 +128,13 @@ def finds(connection: psycopg.Connection[Any], query: Query, part: Part) -> bool
         ("I haven\u2019t a refund unless it isn't made", [["refund", "made"]]),
         ("how do I make sure of limits", [["limits"]]),
         ("make limits", [["make", "limits"]]),
+        ("how do limits work", [["limits", "?work"]]),
+        ("which limits did we pick in the end?", [["limits", "?pick", "?end"]]),
+        ("what do we need", [["need"]]),
+        ("limits work", [["limits", "work"]]),
+        ("limits work?", [["limits", "?work"]]),
+        ('how do "work limits" work', [["work limits", "?work"]]),
+        ("why does work-time work", [["worktime", "?work"]]),
         ('"refund limits"', [["refund limits"]]),
         ('"refund limits" pool', [["refund limits", "pool"]]),
         ('refund"limits"pool', [["refund", "limits", "pool"]]),
@@ -426,3 +435,19 @@ def test_a_long_run_of_characters_is_looked_for_by_its_pairs() -> None:
     run = "\u65e5\u672c\u8a9e\u6587\u7ae0"
     assert len(parse_query(run[:MAX_CJK_WORD]).terms) == 1
     assert len(parse_query(run).terms) == len(run) - 1
+
+
+def test_words_that_ask_part_a_run_of_characters() -> None:
+    # "How do I restore the baseline of a student?" and "what is it?"
+    query = parse_query("\u600e\u4e48\u6062\u590d\u5b66\u751f\u7684\u57fa\u7ebf")
+    assert texts(query) == texts(parse_query("\u6062\u590d\u5b66\u751f \u57fa\u7ebf"))
+    assert len(parse_query("\u4ec0\u4e48").terms) == 1
+
+
+def test_a_word_of_four_characters_has_halves() -> None:
+    query = halve_words(parse_query("\u6062\u590d\u6761\u4ef6 \u57fa\u7ebf"))
+    assert texts(query) == [
+        ["\u6062\u590d", "\u6761\u4ef6", "\u57fa\u7ebf", "?\u6062\u590d \u590d\u6761 \u6761\u4ef6"]
+    ]
+    for text in ("four word more", '"\u6062\u590d\u6761\u4ef6"', "\u57fa\u7ebf\u5b66"):
+        assert halve_words(parse_query(text)) == parse_query(text)

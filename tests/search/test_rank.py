@@ -190,6 +190,15 @@ def test_words_far_apart_are_no_match_of_all() -> None:
     assert order("refund limits", far, near) == [1, 0]
 
 
+def test_a_word_that_only_asks_may_lack_and_counts_where_it_is() -> None:
+    with_it = "# A\n\n## B\n\nThe refund of a card works.\n"
+    without = "# A\n\n## B\n\nThe refund of a card is.\n"
+    question = "how does a refund of a card work?"
+    assert rank(question, without).has_all
+    assert order(question, without, with_it) == [1, 0]
+    assert not rank("refund card work", without).has_all
+
+
 # --- operators
 
 

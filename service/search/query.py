@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.tokens import tokenize
 from service.documents.words import STOP_WORDS
+from service.search.french import inflect, is_french
 from service.search.questions import FILLERS, is_question
 from service.search.terms import all_of, any_of, halves_of, in_heading, read_phrase, read_terms
 
@@ -93,7 +94,10 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
             for term in read_terms(word, is_prefix=as_you_type and is_last):
                 is_stop = chunk.start() in asked or _is_stop(term.forms)
                 (unimportant if is_stop else terms).append(term)
-    wanted = [(terms, excluded) for terms, excluded, _ in groups if terms]
+    in_french = is_french(text)
+    wanted = [
+        (inflect(terms) if in_french else terms, excluded) for terms, excluded, _ in groups if terms
+    ]
     most = MAX_TERMS // max(1, len(wanted))
     alternatives = [
         _alternative(

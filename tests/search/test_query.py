@@ -16,6 +16,7 @@ from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
 from service.documents.tokens import form_of, lexemes_of, tokenize, tokens_of
 from service.documents.words import read_units
+from service.search.french import MAX_INFLECTED
 from service.search.query import (
     MAX_ALTERNATIVES,
     MAX_TERMS,
@@ -278,6 +279,11 @@ def test_limits() -> None:
         ('"create_pool(dsn)"', "asyncpg.create_pool(dsn)"),
         ('"create_pool"', "asyncpg.create_pool(dsn)"),
         ('"get user name"', "getUserName"),
+        ("o\u00f9 est stock\u00e9e", "Il faut le stocker."),
+        ("o\u00f9 est stock\u00e9e", "Les stock\u00e9s"),
+        ("les stocker", "Ils stockent"),
+        ("comment se connectent-ils", "se connecter"),
+        ("pourquoi le sign-on", "single sign-on"),
         ("U.S.", "in the U.S., as"),
         ("who:it", "who:it"),
     ],
@@ -304,6 +310,9 @@ def test_a_text_is_found(query: str, text: str, connection: psycopg.Connection[A
         ('"create_pool"', "create a pool"),
         ('"create_pool_now"', "create_pool pool_now"),
         ("U.S.", "us"),
+        ("stockee", "stocker"),
+        ("pourquoi le sign-on", "sign"),
+        ("le moteur", "la mote"),
         ("refund -limits", "refund limits"),
         ('refund -"of limits"', "refund of limits"),
         ("\u8a2d\u66f8", "\u8a2d\u8a08\u66f8"),
@@ -451,3 +460,10 @@ def test_a_word_of_four_characters_has_halves() -> None:
     ]
     for text in ("four word more", '"\u6062\u590d\u6761\u4ef6"', "\u57fa\u7ebf\u5b66"):
         assert halve_words(parse_query(text)) == parse_query(text)
+
+
+def test_a_long_query_has_no_other_forms() -> None:
+    words = [f"stock\u00e9e{letter}er" for letter in "abcdefg"]
+    few, many = parse_query(" ".join(words[:MAX_INFLECTED])), parse_query(" ".join(words))
+    assert len(few.terms[0].ways[0][0]) > 2
+    assert len(many.terms[0].ways[0][0]) == 2

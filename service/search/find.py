@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.documents.pairs import pairs_in
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
@@ -13,6 +13,8 @@ from service.search.query import all_terms, halve_words, some_terms
 from service.search.ranking import Candidate, by_document, in_order, rank_document
 from service.search.statements import (
     CANDIDATES,
+    COUNT_MATCHING,
+    IS_MATCHING,
     KEYS,
     PARTS_OF_DOCUMENT,
     SUMMARY,
@@ -219,64 +221,91 @@ async def _run_within(
 ) -> Result:
     """Return what a query finds in the first `most` parts that have the words."""
     arguments = Arguments(tsquery, *filters, sequences, most, _pairs(query, sequences))
-    matching = filters.matching(arguments)
+    preferred = _preferred(query, is_lacking=lacking > 0)
+    best = (MAX_RANKED, [*preferred], [*preferred.values()], MAX_PREFERRED)
     if sequences is not None:
-        # The parts to rank are returned as well: to look for sequences again would take as long.
-        summary = await connection.fetch_row(
-            f"""
-            with {matching}, {KEYS}, {SUMMARY},
-                {filters.count_read()} as read,
-                (select array_agg(document_id) from keys) as documents_of_keys,
-                (select array_agg(number) from keys) as numbers_of_keys
-            """,
-            *arguments.values(),
-            MAX_RANKED,
+        found = await _find_at_once(
+            connection, filters, arguments, KEYS, filters.count_read(), (MAX_RANKED,)
         )
-        assert summary is not None
-        rows = await connection.fetch(
-            f"""
-            with keys as (
-                select * from unnest($1::uuid[], $2::bigint[]) as each (document_id, number)
-            )
-            {CANDIDATES}
-            """,
-            summary["documents_of_keys"],
-            summary["numbers_of_keys"],
+    elif any(term.prefix for term in query.terms):
+        found = await _find_at_once(
+            connection, filters, arguments, best_parts(IS_MATCHING), COUNT_MATCHING, best
         )
-        read = summary["read"]
     else:
-        summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments.values())
-        assert summary is not None
-        read = summary["parts"]
-        if not read:
-            rows = []
-        elif read <= MAX_RANKED:
-            rows = await connection.fetch(
-                f"with {matching}, {KEYS} {CANDIDATES}", *arguments.values(), MAX_RANKED
-            )
-        else:
-            preferred = _preferred(query, is_lacking=lacking > 0)
-            rows = await connection.fetch(
-                f"with {best_parts(filters.condition())} {CANDIDATES}",
-                tsquery,
-                *filters,
-                MAX_RANKED,
-                [*preferred],
-                [*preferred.values()],
-                MAX_PREFERRED,
-            )
-    ranked = await _rank(query, rows)
+        found = await _find_counted(connection, filters, arguments, best)
     return Result(
         query,
         [],
         arguments,
-        read < most,
-        summary["parts"],
-        summary["documents"],
-        summary["projects"],
-        summary["kinds"],
-        ranked,
+        found.read < most,
+        found.summary["parts"],
+        found.summary["documents"],
+        found.summary["projects"],
+        found.summary["kinds"],
+        await _rank(query, found.rows),
     )
+
+
+class _FoundParts(NamedTuple):
+    """A SUMMARY, how many parts were read for it, and CANDIDATES."""
+
+    summary: Row
+    read: int
+    rows: Sequence[Row]
+
+
+async def _find_at_once(
+    connection: Connection,
+    filters: Filters,
+    arguments: Arguments,
+    keys: LiteralString,
+    count_read: LiteralString,
+    others: Sequence[object],
+) -> _FoundParts:
+    """Count the parts and choose those to rank in one statement, since they take long to find."""
+    summary = await connection.fetch_row(
+        f"""
+        with {filters.matching(arguments)}, {keys}, {SUMMARY},
+            {count_read} as read,
+            (select array_agg(document_id) from keys) as documents_of_keys,
+            (select array_agg(number) from keys) as numbers_of_keys
+        """,
+        *arguments.values(),
+        *others,
+    )
+    assert summary is not None
+    rows = await connection.fetch(
+        f"""
+        with keys as (
+            select * from unnest($1::uuid[], $2::bigint[]) as each (document_id, number)
+        )
+        {CANDIDATES}
+        """,
+        summary["documents_of_keys"],
+        summary["numbers_of_keys"],
+    )
+    return _FoundParts(summary, summary["read"], rows)
+
+
+async def _find_counted(
+    connection: Connection, filters: Filters, arguments: Arguments, best: Sequence[object]
+) -> _FoundParts:
+    """Count the parts, and then choose those to rank; `best` are arguments of `best_parts`."""
+    matching = filters.matching(arguments)
+    summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments.values())
+    assert summary is not None
+    if summary["parts"] > MAX_RANKED:
+        keys = best_parts(filters.condition())
+        rows = await connection.fetch(
+            f"with {matching}, {keys} {CANDIDATES}", *arguments.values(), *best
+        )
+    elif summary["parts"]:
+        rows = await connection.fetch(
+            f"with {matching}, {KEYS} {CANDIDATES}", *arguments.values(), MAX_RANKED
+        )
+    else:
+        rows = []
+    return _FoundParts(summary, summary["parts"], rows)
 
 
 def _preferred(query: Query, *, is_lacking: bool) -> dict[str, int]:

@@ -113,6 +113,15 @@ KEYS: Final[LiteralString] = f"""
     )
     """
 
+COUNT_MATCHING: Final[LiteralString] = "(select count(*) from matching)"
+
+# A condition of `best_parts` where the words of a part take long to find. `is true`, since of a
+# join PostgreSQL would read the parts in another order.
+IS_MATCHING: Final[LiteralString] = f"""
+    ((document_id, number) in (select document_id, number from matching)) is true
+    and {COUNT_MATCHING} > $11
+    """
+
 # What the rank is computed from, of the rows of `keys`. Each is looked up by its key: of small
 # tables PostgreSQL would else read all.
 CANDIDATES: Final[LiteralString] = """
@@ -204,22 +213,23 @@ class Arguments(NamedTuple):
 
 
 def best_parts(condition: LiteralString) -> LiteralString:
-    """Return `keys` with the $6 parts that match most of the tsqueries $7 by weight $8.
+    """Return `keys` with the $11 parts of `matching` that match most of the tsqueries $12.
 
-    Of each of these it reads $9 parts at most.
+    $13 are the weights of these, and $14 is how many parts are read of each. The condition says of
+    a part that it matches.
     """
     return f"""
         weighed as (
             select part.document_id, part.number, weight
-            from unnest($7::text[], $8::bigint[]) as preferred (query, weight)
+            from unnest($12::text[], $13::bigint[]) as preferred (query, weight)
             cross join lateral (
                 select document_id, number
                 from document_part
                 where {condition} and vector @@ preferred.query::tsquery
-                limit $9
+                limit $14
             ) as part
             union all
-            (select document_id, number, 0 from document_part where {condition} limit 4 * $6)
+            (select document_id, number, 0 from matching limit 4 * $11)
         ),
         placed as (
             select document_id, number, sum(weight) as weight,
@@ -234,6 +244,6 @@ def best_parts(condition: LiteralString) -> LiteralString:
             from placed
             where place <= {PARTS_OF_DOCUMENT}
             order by weight desc, document_id, number
-            limit $6
+            limit $11
         )
         """

@@ -225,6 +225,13 @@ def whole_reads(plan: dict[str, Any], *, is_strict: bool, table: str = "") -> li
         return []
     children = plan.get("Plans", [])
     found = [whole_reads(child, is_strict=is_strict, table=table) for child in children]
+    found += [
+        [f"{child['Subplan Name']} of {table}: again for each row"]
+        for child in children
+        if child.get("Parent Relationship") == "SubPlan"
+        and "CTE Scan" in str(child)
+        and f"hashed {child['Subplan Name']}" not in plan.get("Filter", "")
+    ]
     if plan["Node Type"] == "BitmapAnd":
         return min(found, key=len)
     line = f"{plan['Node Type']} on {table}"
@@ -302,8 +309,14 @@ def test_a_completion_reads_no_whole_table(tables: Searched, sent: list[Sent], l
 def test_the_guard_sees_a_read_of_a_whole_table(tables: Searched) -> None:
     counted = Sent("select count(*) from document_part where kind = $1", ("other",))
     by_index = Sent("select id from document where file_type = $1 order by id", ("md",))
+    again = Sent(
+        "with few as materialized (select id from document where file_path = $1) "
+        "select id from document "
+        "where id = $2 and (select count(*) from few where few.id < document.id) > 0",
+        ("a.md", tables.project),
+    )
     settings = Sent("set local enable_seqscan = off", ())
-    for statement in (counted, by_index):
+    for statement in (counted, by_index, again):
         for before in ([], [settings]):
             [(_, plan)] = explain(tables.hub.database, [*before, statement], GENERIC)
             assert whole_reads(plan, is_strict=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 from service.documents.pairs import pairs_in
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
 from service.search.corrections import Correction, correct
-from service.search.query import all_terms, halve_words, some_terms
+from service.search.query import all_terms, halve_words, some_terms, split_compounds
 from service.search.ranking import Candidate, by_document, in_order, rank_document
 from service.search.statements import (
     CANDIDATES,
@@ -133,6 +133,9 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
         query, corrections = await correct(connection, query)
         if corrections:
             result = await _run(connection, query, filters, lacking=0)
+    if not result.total and (split := split_compounds(query)) != query:
+        query = split
+        result = await _run(connection, query, filters, lacking=0)
     terms = max(len(each.terms) for each in query.alternatives)
     for lacking in range(1, terms):
         # Of two words one may lack, and of more than two words most, where nothing else is found.

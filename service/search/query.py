@@ -14,7 +14,15 @@ from service.documents.tokens import tokenize
 from service.documents.words import STOP_WORDS
 from service.search.french import inflect, is_french
 from service.search.questions import FILLERS, is_question
-from service.search.terms import all_of, any_of, halves_of, in_heading, read_phrase, read_terms
+from service.search.terms import (
+    all_of,
+    any_of,
+    halves_of,
+    in_heading,
+    read_phrase,
+    read_terms,
+    word_term,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -174,6 +182,16 @@ def replace_terms(query: Query, terms: Mapping[Term, Sequence[Term]]) -> Query:
             for each in query.alternatives
         )
     )
+
+
+def split_compounds(query: Query) -> Query:
+    """Return the query with the words of long compounds in place of them, wherever these stand."""
+    words = {
+        term: [word_term(form) for form in term.forms if form not in STOP_WORDS]
+        for term in query.terms
+        if len(term.forms) > 2 and term.is_of_words
+    }
+    return replace_terms(query, words)
 
 
 def halve_words(query: Query) -> Query:

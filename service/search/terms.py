@@ -49,7 +49,12 @@ class Term(NamedTuple):
     @property
     def is_loose(self) -> bool:
         """Whether parts may match by their lexemes that have no sequence of a compound."""
-        return len(self.forms) > 2 or (len(self.forms) == 2 and len(self.ways) > 1)
+        return len(self.forms) > 2 or self.is_of_words
+
+    @property
+    def is_of_words(self) -> bool:
+        """Whether this is a compound that may also be found by its parts."""
+        return len(self.forms) > 1 and len(self.ways) > 1
 
     def tsquery(self, prefix: str = "") -> str:
         """Return the text of a tsquery; `prefix` is one of those of parts.py, for all lexemes."""

@@ -573,6 +573,19 @@ def test_a_compound_is_found_by_its_parts_only_where_few_have_it(hub: Hub) -> No
     assert paths == {*files, "another.md"}
 
 
+def test_a_long_compound_is_found_by_its_words_only_where_none_has_it(hub: Hub) -> None:
+    apart = b"# D\n\nOf `WalnutButter` the method `makeJar()`.\n"
+    synced = Synced(hub, {"apart.md": apart})
+
+    def found() -> list[str]:
+        response = hub.client.get("/api/search", params={"q": "WalnutButter.makeJar"})
+        return [each["document"]["path"] for each in response.json()["results"]]
+
+    assert found() == ["apart.md"]
+    synced.change({"whole.md": b"# D\n\n`WalnutButter.makeJar()`\n"})
+    assert found() == ["whole.md"]
+
+
 def test_a_word_of_characters_is_found_by_its_halves_only_where_few_have_it(hub: Hub) -> None:
     whole, halves = "\u6062\u590d\u6761\u4ef6", "\u6761\u4ef6\u3001\u6062\u590d"
     files = {f"{number}.md": f"# A\n\n{whole}\n".encode() for number in range(ENOUGH - 1)}

@@ -25,6 +25,7 @@ from service.search.query import (
     halve_words,
     parse_query,
     some_terms,
+    split_compounds,
 )
 from service.search.rank import rank_part
 from service.search.terms import MAX_CJK_WORD, SHORT_PREFIX
@@ -460,6 +461,13 @@ def test_a_word_of_four_characters_has_halves() -> None:
     ]
     for text in ("four word more", '"\u6062\u590d\u6761\u4ef6"', "\u57fa\u7ebf\u5b66"):
         assert halve_words(parse_query(text)) == parse_query(text)
+
+
+def test_a_long_compound_of_words_can_be_split() -> None:
+    query = split_compounds(parse_query("FileService.ensure_dir walnut"))
+    assert texts(query) == [["file", "service", "ensure", "dir", "walnut"]]
+    for text in ("create_pool", "epic-1.story-10", "1.2.3", '"FileService.ensure_dir"'):
+        assert split_compounds(parse_query(text)) == parse_query(text)
 
 
 def test_a_long_query_has_no_other_forms() -> None:

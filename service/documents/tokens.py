@@ -64,12 +64,11 @@ def _lexemes_of(tokens: str) -> tuple[str, ...]:
     lexemes: list[str] = []
     split = tokens.split()
     forms = [*map(form_of, split)]
+    # Joined, the parts of U.S. are no stop word. What is joined comes before its parts.
+    last_places = {first + second: place for place, (first, second) in enumerate(pairwise(forms))}
     for place, (token, form) in enumerate(zip(split, forms, strict=True)):
-        if form in STOP_WORDS:
-            # Joined, the parts of U.S. are none. What is joined comes before its parts.
-            later = pairwise(forms[place + 1 :])
-            if form not in {first + second for first, second in later}:
-                continue
+        if form in STOP_WORDS and last_places.get(form, -1) <= place:
+            continue
         its_stem = token.partition("|")[0]
         lexemes += (form,) if its_stem == form else (form, f"~{its_stem}")
     return tuple(lexemes)

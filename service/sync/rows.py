@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.vocabulary import is_correctable
 from service.sync.advisory_locks import VOCABULARY_LOCK
 from service.sync.batches import ROWS_PER_STATEMENT, in_batches, use_batches
 from service.sync.plan import StoredFile
@@ -224,7 +223,8 @@ async def _write_completions(
     )
 
 
-async def write_words(transaction: Connection, lexemes: AbstractSet[str]) -> None:
+async def write_words(transaction: Connection, words: AbstractSet[str]) -> None:
+    """Add words to the vocabulary."""
     await transaction.execute(f"select pg_advisory_xact_lock_shared({VOCABULARY_LOCK})")
     is_full = await transaction.fetch_value(
         "select reltuples > $1 from pg_class where oid = 'vocabulary'::regclass", MAX_VOCABULARY
@@ -235,15 +235,15 @@ async def write_words(transaction: Connection, lexemes: AbstractSet[str]) -> Non
         )
         return
     # In one order, so that two runs that add the same words wait for each other in turn.
-    words = sorted(filter(is_correctable, lexemes))
-    for start in range(0, len(words), WORDS_PER_STATEMENT):
+    ordered = sorted(words)
+    for start in range(0, len(ordered), WORDS_PER_STATEMENT):
         await transaction.execute(
             """
             insert into vocabulary (word)
             select word from unnest($1::text[]) as new (word)
             on conflict (word) do nothing
             """,
-            words[start : start + WORDS_PER_STATEMENT],
+            ordered[start : start + WORDS_PER_STATEMENT],
         )
 
 

@@ -5,7 +5,7 @@ Importing this module loads the stemmer: see documents/words.py.
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -13,13 +13,15 @@ import orjson
 from service.documents.completions import make_completions
 from service.documents.parts import make_parts
 from service.documents.sections import Section
+from service.documents.vocabulary import is_correctable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# The most words that a run adds to the vocabulary: those of 20,000 documents are about 50,000.
+# The most words that a run adds to the vocabulary, and those of one document among them, which may
+# be one of data: 20,000 documents have about 50,000, and a book has 10,000.
 MAX_WORDS: Final = 200_000
-
+MAX_WORDS_OF_DOCUMENT: Final = 10_000
 
 # Characters of parts that one statement writes. A part has 100,000 at most, of which PostgreSQL can
 # take half a second to index them.
@@ -64,10 +66,12 @@ class SearchRows(NamedTuple):
 
 
 class SearchRowMaker:
-    """Makes the rows. `words` has the lexemes of all parts, without prefixes: MAX_WORDS of them."""
+    """Makes the rows. `words` has the words of all parts that misspelt ones may be corrected to."""
 
     def __init__(self) -> None:
         self.words: set[str] = set()
+        # Lexemes that have been seen, correctable or not: most of a document's are not new.
+        self._seen: set[str] = set()
 
     def make(self, path: str, kind: str, metadata_json: bytes, sections_json: bytes) -> list[bytes]:
         """Return the rows of a document for `read_rows`, each as JSON of its own.
@@ -85,10 +89,11 @@ class SearchRowMaker:
         sections = [*map(Section._make, orjson.loads(sections_json))]
         parts: list[Sequence[Any]] = []
         made_parts = make_parts(metadata, sections, path)
+        room = min(MAX_WORDS_OF_DOCUMENT, MAX_WORDS - len(self.words))
         for number, part in enumerate(made_parts):
             vector, tokens, text, headings, ends, lexemes, pairs = part
-            if len(self.words) < MAX_WORDS:
-                self.words |= lexemes
+            if room > 0 and (new := lexemes - self._seen):
+                room -= self._add_words(new, room)
             # Arrays as PostgreSQL writes them: unnest would take lists apart, too.
             arrays = (_array(headings), _array(ends))
             is_only = len(made_parts) == 1
@@ -98,6 +103,17 @@ class SearchRowMaker:
             numbers, forms = zip(*made, strict=True)
             completions = (path, _array(numbers), "\n".join(forms))
         return DocumentRows(parts, completions)
+
+    def _add_words(self, lexemes: set[str], room: int) -> int:
+        """Add new words, but not more than there is room for, and return their number."""
+        words = [*islice(filter(is_correctable, sorted(lexemes)), room)]
+        if len(words) < room:  # else other documents may have those that are left out
+            self._seen |= lexemes
+        if len(self._seen) > MAX_WORDS:
+            self._seen.clear()
+        before = len(self.words)
+        self.words.update(words)
+        return len(self.words) - before
 
 
 def read_rows(rows_json: Iterable[bytes]) -> DocumentRows:

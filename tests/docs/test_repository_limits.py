@@ -18,7 +18,7 @@ from service.sync.plan import (
     PATH_SHOWN,
 )
 from service.sync.rows import MAX_VOCABULARY
-from service.sync.search_rows import MAX_WORDS
+from service.sync.search_rows import MAX_WORDS, MAX_WORDS_OF_DOCUMENT
 from service.sync.skipped import SKIPPED_BYTES_KEPT, SKIPPED_FILES_KEPT
 from tests.docs.markdown import read_rows
 from tests.support.service import make_settings
@@ -58,6 +58,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         (
             "different words that a run adds to those that misspelt ones are corrected to"
         ): f"{MAX_WORDS:,}",
+        "those of one document": f"{MAX_WORDS_OF_DOCUMENT:,}",
         "these words of all documents together": f"about {MAX_VOCABULARY:,}",
     }
     assert MAX_HEADINGS == MAX_HTML_ANCHORS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ from service.documents.sections import MAX_SECTION, Section, read_document
 from tests.documents.test_metadata import documents, file_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from tests.support.postgres import Postgres
 
@@ -282,3 +284,29 @@ def test_a_phrase_of_any_field_has_its_pairs() -> None:
         # Few others are there.
         others = [pair_number(f"{number}|", "other|") for number in range(1_000)]
         assert sum(bits >> pair % size & 1 for pair in others) < 300
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a_", "the_", "U.S.", "aB", "l'", "a/b.", "1.", "0\u4e00", "\u00e9-"]
+)
+def test_the_parts_of_a_text_without_blanks_take_linear_work(piece: str) -> None:
+    def count_steps(length: int) -> int:
+        """Return the steps of the interpreter, which runs a loop in one line as well."""
+        steps = 0
+
+        def count(frame: FrameType, event: str, _argument: object) -> Callable[..., Any]:
+            nonlocal steps
+            frame.f_trace_opcodes = True
+            steps += event == "opcode"
+            return count
+
+        text = piece * (length // len(piece))
+        before = sys.gettrace()
+        sys.settrace(count)
+        try:
+            make_parts({"title": "a"}, [Section(None, text)], "a.txt")
+        finally:
+            sys.settrace(before)
+        return steps
+
+    assert count_steps(2_000) < 2.3 * count_steps(1_000)

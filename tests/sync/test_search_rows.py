@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import orjson
+import pytest
+
 from service.documents.completions import make_completions
 from service.documents.parts import make_parts
-from service.documents.sections import read_document
+from service.documents.sections import Section, read_document
+from service.sync import search_rows
+from service.sync.search_rows import MAX_WORDS, MAX_WORDS_OF_DOCUMENT, SearchRowMaker
 from tests.support.hub import counts
 from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.support.hub import Hub
 
@@ -123,3 +128,39 @@ def test_a_document_whose_new_content_is_lost_is_read_again_from_its_old_one(hub
     assert counts(run) == (0, 0, 2, 0, 1)
     assert (run["files_done"], run["files_total"]) == (2, 2)
     assert_rows(hub, source, {"a.md": ("other", "# Old\n\nold\n"), "b.md": ("other", "# B\n")})
+
+
+def letters_of(number: int) -> str:
+    return "".join(chr(ord("a") + int(digit)) for digit in f"{number:06}")
+
+
+@pytest.mark.parametrize(
+    "word", [letters_of, "u{:x}".format, "{:06}".format], ids=["words", "ids", "numbers"]
+)
+def test_a_document_of_data_leaves_the_words_of_others_to_be_corrected(
+    word: Callable[[int], str],
+) -> None:
+    maker = SearchRowMaker()
+
+    def make(path: str, text: str) -> None:
+        sections = orjson.dumps([Section(None, text)])
+        maker.make_rows(path, "other", orjson.dumps({"title": path}), sections)
+
+    for number in range(3):
+        start = number * MAX_WORDS
+        data = " ".join(map(word, range(start, start + 3 * MAX_WORDS_OF_DOCUMENT)))
+        make(f"data{number}.txt", data)
+        assert len(maker.words) <= (number + 1) * MAX_WORDS_OF_DOCUMENT
+    make("b.txt", f"quokka {word(2 * MAX_WORDS_OF_DOCUMENT)}")
+    assert "quokka" in maker.words
+    if word is letters_of:  # one that the first document had beyond its limit
+        assert word(2 * MAX_WORDS_OF_DOCUMENT) in maker.words
+
+
+def test_a_run_adds_a_limited_number_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_rows, "MAX_WORDS", 25)
+    maker = SearchRowMaker()
+    for number in range(9):
+        words = " ".join(map(letters_of, range(10 * number, 10 * number + 10)))
+        maker.make_rows("a.1", "other", b'{"title":"1"}', orjson.dumps([Section(None, words)]))
+        assert len(maker.words) == min(25, 10 * (number + 1))

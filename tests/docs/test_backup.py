@@ -74,7 +74,7 @@ def read_raw(hub: Hub, project: str) -> dict[str, bytes]:
 def test_a_dump_is_restored_into_a_new_database_and_over_the_old_one(
     database: str, postgres: Postgres, tmp_path: Path
 ) -> None:
-    dump, restore, _sync = read_commands("Your own PostgreSQL")
+    dump, restore, _list, _sync = read_commands("Your own PostgreSQL")
     with running_hub(database, tmp_path) as hub:
         project, _ = sync_documents(hub)
         files = hub.files(project)
@@ -90,6 +90,40 @@ def test_a_dump_is_restored_into_a_new_database_and_over_the_old_one(
     run_shell(tmp_path, over, DATABASE_URL=database)
     with git_server(tmp_path / "nowhere") as server, serving(database) as client:
         assert read_raw(Hub(client, server, database), project) == FILES
+
+
+def test_an_owner_of_the_tables_restores_where_a_superuser_made_the_extension(
+    database: str, postgres: Postgres, tmp_path: Path
+) -> None:
+    dump, restore, make_list, _sync = read_commands("Your own PostgreSQL")
+    with running_hub(database, tmp_path) as hub:
+        project, _ = sync_documents(hub)
+    run_shell(tmp_path, dump, DATABASE_URL=database)
+    name = f"owner_{os.urandom(4).hex()}"
+    new = postgres.create_database()
+    run_sql(new, "create extension pg_trgm", f"create role {name} login")
+    run_sql(new, f"grant usage, create on schema public to {name}")
+    as_owner = new.replace("postgres@", f"{name}@")
+    run_shell(tmp_path, make_list)
+    restore = restore.replace("pg_restore", "pg_restore --use-list=bmadflow.list")
+    over = restore.replace("pg_restore", "pg_restore --clean --if-exists --single-transaction")
+    for commands in (restore, over):
+        run_shell(tmp_path, commands, DATABASE_URL=as_owner)
+        with git_server(tmp_path / "elsewhere") as server, serving(new) as client:
+            assert read_raw(Hub(client, server, new), project) == FILES
+    run_sql(new, f"drop owned by {name}", f"drop role {name}")
+
+
+def test_search_rows_that_were_lost_are_written_again(database: str, tmp_path: Path) -> None:
+    forget = re.search(r"^update .*$", read_section(PAGE, "What search needs"), re.MULTILINE)
+    assert forget
+    with running_hub(database, tmp_path) as hub:
+        _, source = sync_documents(hub)
+        run_sql(database, "truncate document_part, document_heading")
+        run_sql(database, forget[0])
+        assert hub.sync(source)["status"] == "completed"
+        assert hub.client.get("/api/search?q=payments").json()["total"]["value"] == 1
+        assert hub.client.get("/api/search/suggest?q=pay").json()["suggestions"]
 
 
 def test_projects_and_sources_are_restored_without_documents_and_synced(

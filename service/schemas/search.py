@@ -89,9 +89,17 @@ class FoundSectionSchema(ExactSchema):
         metadata={"description": "From the document's title down to the section's own heading."},
     )
     title = fields.String(
-        required=True, metadata={"description": f"The section's own heading. {MARKED}"}
+        required=True,
+        metadata={
+            "description": f"The section's own heading; at the top the document's title. {MARKED}"
+        },
     )
-    snippet = fields.String(required=True, metadata={"description": f"Of the text. {MARKED}"})
+    snippet = fields.String(
+        required=True,
+        metadata={
+            "description": f"Of the text; or the path, where that or the title was found. {MARKED}"
+        },
+    )
     snippet_text = fields.String(
         required=True, metadata={"description": "The snippet without marks; not escaped."}
     )

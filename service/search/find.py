@@ -12,8 +12,10 @@ from service.search.corrections import Correction, correct
 from service.search.query import all_terms, halve_words, some_terms, split_compounds
 from service.search.ranking import Candidate, by_document, in_order, rank_document
 from service.search.statements import (
+    ALL_KEYS,
     CANDIDATES,
     COUNT_MATCHING,
+    HAS_PLACE,
     IS_MATCHING,
     KEYS,
     PARTS_OF_DOCUMENT,
@@ -100,12 +102,12 @@ class Result(NamedTuple):
         """Whether `total` is exact."""
         if not self.is_read_whole:
             return False
-        # What an alternative excludes, its phrases, and whether the parts of its compounds are
-        # side by side are only known of ranked documents.
-        alternatives = self.query.alternatives
+        # Only of ranked documents it is known what an alternative excludes, whether the parts of
+        # its compounds are side by side, and, unless a statement looked for them, its phrases.
+        has_sequences = self.arguments.sequences is not None
         return self.is_ranked_whole or not (
-            any(each.excluded for each in alternatives)
-            or (len(alternatives) > 1 and any(term.required for term in self.query.terms))
+            any(each.excluded for each in self.query.alternatives)
+            or (not has_sequences and any(term.required for term in self.query.terms))
             or any(term.is_loose for term in self.query.terms)
         )
 
@@ -232,7 +234,12 @@ async def _run_within(
         )
     elif any(term.prefix for term in query.terms):
         found = await _find_at_once(
-            connection, filters, arguments, best_parts(IS_MATCHING), COUNT_MATCHING, best
+            connection,
+            filters,
+            arguments,
+            best_parts(IS_MATCHING, HAS_PLACE),
+            COUNT_MATCHING,
+            best,
         )
     else:
         found = await _find_counted(connection, filters, arguments, best)
@@ -298,13 +305,13 @@ async def _find_counted(
     summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments.values())
     assert summary is not None
     if summary["parts"] > MAX_RANKED:
-        keys = best_parts(filters.condition())
+        keys = best_parts(filters.condition(), f"place <= {PARTS_OF_DOCUMENT}")
         rows = await connection.fetch(
             f"with {matching}, {keys} {CANDIDATES}", *arguments.values(), *best
         )
     elif summary["parts"]:
         rows = await connection.fetch(
-            f"with {matching}, {KEYS} {CANDIDATES}", *arguments.values(), MAX_RANKED
+            f"with {matching}, {ALL_KEYS} {CANDIDATES}", *arguments.values()
         )
     else:
         rows = []

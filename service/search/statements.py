@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, LiteralString, NamedTuple
 
-# Of one document, so many: else one large document would take all places.
+# Of one document, so many, where more match than are ranked: else one large document would take all
+# places.
 PARTS_OF_DOCUMENT: Final[LiteralString] = "3"
 
 # The parts of a deleted source are removed some seconds later.
@@ -99,6 +100,11 @@ SUMMARY: Final[LiteralString] = """
         (select coalesce(json_agg(by_kind order by count desc, value), '[]') from by_kind) as kinds
     """
 
+COUNT_MATCHING: Final[LiteralString] = "(select count(*) from matching)"
+
+# Of `placed`: the parts that may be ranked. If all have room, so has the best one of each document.
+HAS_PLACE: Final[LiteralString] = f"(place <= {PARTS_OF_DOCUMENT} or {COUNT_MATCHING} <= $11)"
+
 # The documents and numbers of the first $11 of `matching`.
 KEYS: Final[LiteralString] = f"""
     keys as (
@@ -108,12 +114,13 @@ KEYS: Final[LiteralString] = f"""
                    row_number() over (partition by document_id order by number) as place
             from (select document_id, number from matching limit 4 * $11) as first
         ) as placed
-        where place <= {PARTS_OF_DOCUMENT}
+        where {HAS_PLACE}
         limit $11
     )
     """
 
-COUNT_MATCHING: Final[LiteralString] = "(select count(*) from matching)"
+# The documents and numbers of all `matching`.
+ALL_KEYS: Final[LiteralString] = "keys as (select document_id, number from matching)"
 
 # A condition of `best_parts` where the words of a part take long to find. `is true`, since of a
 # join PostgreSQL would read the parts in another order.
@@ -212,11 +219,11 @@ class Arguments(NamedTuple):
         return (*self[:7], *self.pairs)
 
 
-def best_parts(condition: LiteralString) -> LiteralString:
+def best_parts(condition: LiteralString, has_place: LiteralString) -> LiteralString:
     """Return `keys` with the $11 parts of `matching` that match most of the tsqueries $12.
 
-    $13 are the weights of these, and $14 is how many parts are read of each. The condition says of
-    a part that it matches.
+    $13 are the weights of these, and $14 is how many parts are read of each. The conditions say of
+    a part that it matches, and of its place in its document that it may be ranked.
     """
     return f"""
         weighed as (
@@ -242,7 +249,7 @@ def best_parts(condition: LiteralString) -> LiteralString:
         keys as (
             select document_id, number
             from placed
-            where place <= {PARTS_OF_DOCUMENT}
+            where {has_place}
             order by weight desc, document_id, number
             limit $11
         )

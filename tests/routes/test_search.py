@@ -559,6 +559,43 @@ def test_a_rare_phrase_of_frequent_words_is_found_in_the_last_document(
     many.client.delete(f"/api/projects/{project}")
 
 
+@pytest.mark.parametrize(
+    ("query", "as_you_type"),
+    [("walnut limits", "false"), ("walnut limi", "true"), ('"the walnut" limits', "false")],
+)
+def test_the_best_section_of_a_large_document_is_found_in_its_last_part(
+    query: str, as_you_type: str, hub: Hub
+) -> None:
+    chapters = [f"## C{n}\n\n{'The walnut has limits. ' * 300}\n\n" for n in range(25)]
+    text = f"# D\n\n{''.join(chapters)}## The walnut limits\n\nThe walnut has limits.\n"
+    Synced(hub, {"large.md": text.encode()})
+    assert 3 < run_sql(hub.database, "select count(*) from document_part")[0][0] <= MAX_RANKED
+    parameters = {"q": query, "as_you_type": as_you_type}
+    found = hub.client.get("/api/search", params=parameters).json()
+    assert found["results"][0]["sections"][0]["anchor"] == "the-walnut-limits"
+
+
+def test_a_large_document_is_found_where_only_its_last_part_lacks_the_excluded_word(
+    hub: Hub,
+) -> None:
+    chapters = [f"## C{n}\n\n{'A walnut is a nut. ' * 400}\n\n" for n in range(12)]
+    Synced(hub, {"large.md": f"# D\n\n{''.join(chapters)}## Last\n\nA walnut.\n".encode()})
+    found = hub.client.get("/api/search", params={"q": "walnut -nut"}).json()
+    assert found["total"] == {"value": 1, "is_exact": True}
+    assert [each["anchor"] for each in found["results"][0]["sections"]] == ["last"]
+
+
+def test_a_total_is_not_exact_where_a_phrase_may_lack(hub: Hub) -> None:
+    # None has all. Without one of the two, those with the phrase's words are among what is counted.
+    files = {f"a{n}.md": b"# D\n\nThe almond.\n" for n in range(MAX_RANKED)}
+    files |= {f"w{n}.md": b"# D\n\nThe walnut of a pecan.\n" for n in range(MAX_RANKED)}
+    Synced(hub, files)
+    pages = pages_of(hub.client, q='almond "walnut pecan"', limit=50)
+    total = pages[0]["total"]
+    assert len(ids_of(pages)) == MAX_RANKED < total["value"]
+    assert not total["is_exact"]
+
+
 def test_a_compound_is_found_by_its_parts_only_where_few_have_it(hub: Hub) -> None:
     files = {f"{n}.md": b"# D\n\nCall `make_walnut` first.\n" for n in range(ENOUGH - 1)}
     synced = Synced(hub, files | {"parts.md": b"# D\n\nHow to make walnut butter.\n"})

@@ -49,7 +49,9 @@ class Term(NamedTuple):
     @property
     def is_loose(self) -> bool:
         """Whether parts may match by their lexemes that have no sequence of a compound."""
-        return len(self.forms) > 2 or self.is_of_words
+        return self.is_of_words or (
+            not self.required and any(len(lexemes) > 1 for lexemes in self.ways)
+        )
 
     @property
     def is_of_words(self) -> bool:

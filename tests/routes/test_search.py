@@ -596,6 +596,16 @@ def test_a_total_is_not_exact_where_a_phrase_may_lack(hub: Hub) -> None:
     assert not total["is_exact"]
 
 
+@pytest.mark.parametrize("as_you_type", ["true", "false"])
+def test_a_total_is_not_exact_where_a_compound_may_be_apart(as_you_type: str, hub: Hub) -> None:
+    files = {f"{n:02}.md": b"# D\n\n`ab_cd` and `cd_ef`\n" for n in range(2 * MAX_RANKED)}
+    Synced(hub, files)
+    parameters = {"q": "ab_cd_ef", "as_you_type": as_you_type, "limit": 50}
+    pages = pages_of(hub.client, **parameters)
+    total = pages[0]["total"]
+    assert not total["is_exact"] or len(ids_of(pages)) == total["value"]
+
+
 def test_a_compound_is_found_by_its_parts_only_where_few_have_it(hub: Hub) -> None:
     files = {f"{n}.md": b"# D\n\nCall `make_walnut` first.\n" for n in range(ENOUGH - 1)}
     synced = Synced(hub, files | {"parts.md": b"# D\n\nHow to make walnut butter.\n"})

@@ -72,6 +72,19 @@ def test_the_parts_of_a_document_are_written_with_it(hub: Hub) -> None:
     assert ("walnut",) in run_sql(hub.database, WORDS)
 
 
+def test_documents_that_were_read_before_there_were_parts_get_them(hub: Hub) -> None:
+    synced = Synced(hub, {"a.md": b"# Walnut\n"})
+    # Version 7 read sections from documents before migration 0008 made the table of parts.
+    run_sql(
+        hub.database,
+        "truncate document_part, document_heading",
+        "update project_doc set reader_version = 7",
+    )
+    hub.sync(synced.source)
+    assert parts(hub) == {"a.md": 1}
+    assert found(hub, "walnut") == ["a.md"]
+
+
 def test_the_parts_of_a_changed_document_are_replaced(hub: Hub) -> None:
     synced = Synced(hub, {"a.md": b"# Walnut\n", "b.md": LONG})
     synced.change({"a.md": b"# Almond\n", "b.md": b"# Short\n"})

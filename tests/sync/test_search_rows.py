@@ -143,7 +143,7 @@ def test_a_document_of_data_leaves_the_words_of_others_to_be_corrected(
     maker = SearchRowMaker()
 
     def make(path: str, text: str) -> None:
-        sections = orjson.dumps([Section(None, text)])
+        sections = orjson.dumps([[*Section(None, text)]])
         maker.make_rows(path, "other", orjson.dumps({"title": path}), sections)
 
     for number in range(3):
@@ -162,5 +162,5 @@ def test_a_run_adds_a_limited_number_of_words(monkeypatch: pytest.MonkeyPatch) -
     maker = SearchRowMaker()
     for number in range(9):
         words = " ".join(map(letters_of, range(10 * number, 10 * number + 10)))
-        maker.make_rows("a.1", "other", b'{"title":"1"}', orjson.dumps([Section(None, words)]))
+        maker.make_rows("a.1", "other", b'{"title":"1"}', orjson.dumps([[*Section(None, words)]]))
         assert len(maker.words) == min(25, 10 * (number + 1))

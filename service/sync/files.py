@@ -1,25 +1,19 @@
-"""A run's documents, read: their contents, kept in files, their metadata and their sections."""
+"""A run's documents, read: their contents, kept in files, and what large ones are parsed to."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import nullcontext
 from functools import cached_property
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import orjson
-
-from service.documents.kinds import kind_of
-from service.documents.metadata import PARTS_VERSION
-from service.documents.sections import read_document
 from service.documents.text import Unreadable, read_text
 from service.git.contents import MAX_FILE_BYTES
 from service.git.errors import GitError
 from service.memory import trim_memory
 from service.sync.batches import in_batches
 from service.sync.claims import ClaimLostError
+from service.sync.parsing import parse_file
 from service.sync.skipped import SkippedFile
 from service.sync.turns import Turn, take_turn
 
@@ -37,30 +31,40 @@ if TYPE_CHECKING:
 # Documents that a thread reads in one call, which goes on to its end when the run is cancelled.
 READ_AT_ONCE: Final = 50
 
-# A text of more bytes may take much memory, and is read in turn.
+# A text of more bytes may take much memory and time. It is parsed in turn, before anything is
+# written: PostgreSQL ends a transaction that waits for a run for 10 s.
 LARGE_TEXT: Final = 64 * 1024
 
-# The rows of a document's parts take about so many times the memory of its sections: the text, its
-# tokens and its lexemes, as they are made and as they are sent.
+# The rows of a document's parts take about so many times the memory of its text: the text again,
+# its tokens and its lexemes, as they are made and as they are sent.
 ROWS_PER_TEXT: Final = 8
 
 
-class ReadFile(NamedTuple):
-    """A document that was read: the size of its content in bytes, and its metadata as JSON.
+class KeptRows(NamedTuple):
+    """What a large document was parsed to: its metadata as JSON, and its rows for the search.
 
-    `sections` is JSON as well, with the fields of each section. A large document, whose rows for
-    the search take long to make, has these rows in place of them. `digest` is that of all that
-    they are made from. `size_in_rows` is about the size of all that its rows store.
+    `digest` is that of ParsedFile.
+    """
+
+    metadata: Place
+    rows: Sequence[Place]
+    digest: bytes
+
+
+class ReadFile(NamedTuple):
+    """A document whose content was read as a text of this encoding.
+
+    `size` is that of the content in bytes, `replaced` how many of its characters cannot be stored,
+    and `size_in_rows` about the size of all that its rows store. A document that is not large has
+    no kept rows: it is parsed when it is written.
     """
 
     file: WantedFile
     size: int
-    metadata: Place
-    kind: str
-    sections: Place | None
-    rows: Sequence[Place]
-    digest: bytes
+    encoding: str
+    replaced: int
     size_in_rows: int
+    kept: KeptRows | None
 
 
 class UnavailableError(Unreadable):
@@ -76,12 +80,14 @@ class Contents:
     Fetched contents stay in git's file. Stored contents are copied to `spool`, because writing one
     document can overwrite the content that another one needs; after a rename of the source's
     folder every content is a stored one. The spool also has the UTF-8 of texts in other encodings,
-    so that writing them decodes nothing again, and the metadata and sections of each document.
+    so that writing them decodes nothing again, and the rows of large documents.
     """
 
-    def __init__(self, blobs: Blobs, spool: Spool) -> None:
+    def __init__(self, blobs: Blobs, spool: Spool, max_bytes: int) -> None:
         self._blobs = blobs
         self.spool = spool
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._copies: dict[str, Place] = {}
         self._texts: dict[str, Place] = {}
 
@@ -92,6 +98,19 @@ class Contents:
         from service.sync.search_rows import SearchRowMaker
 
         return SearchRowMaker()
+
+    def count(self, size: int) -> None:
+        """Count the bytes of a document or of its metadata.
+
+        Raises GitError if all of them are more than `max_bytes`. GitRepository's own limit counts a
+        content once, even if many files have it.
+        """
+        self._bytes += size
+        if self._bytes > self._max_bytes:
+            raise GitError(
+                "The new documents and what is listed of them have more than "
+                f"{self._max_bytes:,} bytes together: name a folder, or raise SYNC_MAX_BYTES."
+            )
 
     async def copy_stored(
         self, database: Database, source_id: UUID, stored: Mapping[str, StoredFile]
@@ -155,98 +174,52 @@ class Contents:
 
 
 async def read_files(
-    files: Sequence[WantedFile],
-    contents: Contents,
-    max_bytes: int,
-    progress: Progress,
-    turns: int | None,
+    files: Sequence[WantedFile], contents: Contents, progress: Progress, turns: int | None
 ) -> tuple[list[ReadFile], list[SkippedFile]]:
-    """Return the documents with their metadata, and the files without a readable text.
+    """Return the documents, of which the large ones are parsed, and the files without a text.
 
-    The latter have no content's id if the server cannot give the content.
-
-    Raises GitError if contents and metadata have more than `max_bytes` together. GitRepository's
-    own limit counts a content once, even if many files have it.
+    The latter have no content's id if the server cannot give the content. Raises GitError as
+    `Contents.count` does.
     """
     read: list[ReadFile] = []
     skipped: list[SkippedFile] = []
 
-    def read_batch(batch: Sequence[WantedFile]) -> int:
-        size = 0
+    def read_batch(batch: Sequence[WantedFile]) -> None:
         for file in batch:
             try:
-                content = contents.read(file.blob_id)
-                size += len(content)
-                size_in_rows = len(content)
-                text = read_text(content)
-                if not text.is_exact:
-                    size_in_rows += contents.keep_text(file.blob_id, text.text)
-                document = read_document(text.text, file.file_type, file.path)
-                metadata = document.metadata
-                kind = kind_of(file.path, file.file_type, metadata, text.text)
-                if text.encoding != "utf-8":
-                    metadata["encoding"] = text.encoding  # the file's; the API sends UTF-8
-                if text.replaced:
-                    metadata["replaced_characters"] = text.replaced
-                metadata_json = _dump(metadata)
-                sections_json = orjson.dumps([[*each] for each in document.sections])
-                size_in_rows += len(metadata_json) + ROWS_PER_TEXT * len(sections_json)
-                metadata_place = contents.spool.keep(metadata_json)
-                size += metadata_place.size
-                sections, rows = None, []
-                if len(content) > LARGE_TEXT:
-                    rows = contents.maker.make(file.path, kind, metadata_json, sections_json)
-                    rows = [*map(contents.spool.keep, rows)]
-                else:
-                    sections = contents.spool.keep(sections_json)
-                digest = digest_of(file.path, kind, metadata_json, sections_json)
-                read.append(
-                    ReadFile(
-                        file,
-                        len(content),
-                        metadata_place,
-                        kind,
-                        sections,
-                        rows,
-                        digest,
-                        size_in_rows,
-                    )
-                )
+                read.append(_read_file(file, contents))
             except UnavailableError as error:
                 # Without the content's id: the next run asks for it again.
                 skipped.append(SkippedFile(file.path, str(error), None))
             except Unreadable as error:
                 skipped.append(SkippedFile(file.path, str(error), file.blob_id))
             progress.files_done += 1
-        return size
 
-    total = 0
     for batch in _batches_to_read(files, contents):
         needs_turn = contents.size(batch[0].blob_id) > LARGE_TEXT
         async with take_turn(turns, Turn.TEXT) if needs_turn else nullcontext():
-            total += await asyncio.to_thread(read_batch, batch)
+            await asyncio.to_thread(read_batch, batch)
             if needs_turn:
                 trim_memory()  # before the next one has its turn
-        if total > max_bytes:
-            raise GitError(
-                f"The new documents and what is listed of them have more than {max_bytes:,} bytes "
-                "together: name a folder, or raise SYNC_MAX_BYTES."
-            )
     return read, skipped
 
 
-def digest_of(path: str, kind: str, metadata_json: bytes, sections_json: bytes) -> bytes:
-    """Return the digest of all that the parts of a document are made from."""
-    # PostgreSQL's text and git's paths have no NUL.
-    before = f"{PARTS_VERSION}\0{path}\0{kind}\0".encode()
-    return blake2b(b"%b%b\0%b" % (before, metadata_json, sections_json), digest_size=16).digest()
-
-
-def _dump(metadata: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(metadata)
-    except TypeError:  # front matter may have a number of more than 64 bits
-        return json.dumps(metadata).encode()
+def _read_file(file: WantedFile, contents: Contents) -> ReadFile:
+    content = contents.read(file.blob_id)
+    contents.count(len(content))
+    text = read_text(content)
+    size_in_rows = (1 + ROWS_PER_TEXT) * len(content)
+    if not text.is_exact:
+        size_in_rows += contents.keep_text(file.blob_id, text.text)
+    kept = None
+    if len(content) > LARGE_TEXT:
+        parsed = parse_file(file, text)
+        contents.count(len(parsed.metadata_json))
+        rows = contents.maker.make(file.path, parsed)
+        keep = contents.spool.keep
+        kept = KeptRows(keep(parsed.metadata_json), [*map(keep, rows)], parsed.digest)
+        size_in_rows += len(parsed.metadata_json)
+    return ReadFile(file, len(content), text.encoding, text.replaced, size_in_rows, kept)
 
 
 def _batches_to_read(

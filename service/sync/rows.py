@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from service.documents.text import DocumentText
 from service.sync.advisory_locks import VOCABULARY_LOCK
 from service.sync.batches import ROWS_PER_STATEMENT, in_batches, use_batches
+from service.sync.parsing import parse_file
 from service.sync.plan import StoredFile
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ async def write_files(
     """Insert or update documents, and replace their parts and completions.
 
     Rows that would stay the same are not written. With `is_first`, the source has no documents
-    before, so there is nothing to replace.
+    before, so there is nothing to replace. Raises GitError as `Contents.count` does.
     """
     if not files:
         return
@@ -55,39 +57,31 @@ async def write_files(
 
     digests = {} if is_first else await _read_digests(transaction, source_id)
 
-    def make_search_rows(file: ReadFile, metadata: bytes) -> DocumentRows:
-        if file.sections is None:
-            return read_rows(map(contents.spool.read, file.rows))
-        sections = contents.spool.read(file.sections)
-        return contents.maker.make_rows(file.file.path, file.kind, metadata, sections)
-
     def make_rows(batch: Sequence[ReadFile]) -> _Rows:
-        texts = [contents.read_utf8(file.file.blob_id) for file in batch]
-        metadata = [contents.spool.read(file.metadata) for file in batch]
-        changed: dict[object, bytes] = {
-            file.file.path: file.digest
-            for file in batch
-            if digests.get(file.file.path) != file.digest
-        }
-        return _Rows(
-            changed,
-            (
-                [file.file.path for file in batch],
-                [file.file.file_type for file in batch],
-                [file.size for file in batch],
-                [file.file.blob_id for file in batch],
-                [text for text, _ in texts],
-                [original for _, original in texts],
-                [each.decode() for each in metadata],
-            ),
-            SearchRows.of(
-                [
-                    make_search_rows(file, each)
-                    for file, each in zip(batch, metadata, strict=True)
-                    if file.file.path in changed
-                ]
-            ),
-        )
+        changed: dict[object, bytes] = {}
+        documents: list[Sequence[object]] = []
+        search: list[DocumentRows] = []
+        for read in batch:
+            file = read.file
+            utf8, original = contents.read_utf8(file.blob_id)
+            if read.kept:
+                parsed, digest = None, read.kept.digest
+                metadata = contents.spool.read(read.kept.metadata)
+            else:
+                text = DocumentText(utf8.decode(), original is None, read.encoding, read.replaced)
+                parsed = parse_file(file, text)
+                digest, metadata = parsed.digest, parsed.metadata_json
+                contents.count(len(metadata))
+            columns = (file.path, file.file_type, read.size, file.blob_id, utf8, original)
+            documents.append((*columns, metadata.decode()))
+            if digests.get(file.path) == digest:
+                continue
+            changed[file.path] = digest
+            if parsed:
+                search.append(contents.maker.make_rows(file.path, parsed))
+            elif read.kept:
+                search.append(read_rows(map(contents.spool.read, read.kept.rows)))
+        return _Rows(changed, [*zip(*documents, strict=True)], SearchRows.of(search))
 
     async def write_rows(rows: _Rows) -> None:
         await _write_documents(transaction, source_id, rows.documents)
@@ -107,7 +101,7 @@ async def write_files(
             await _write_completions(transaction, source_id, ids, *rows.search.completions)
 
     batches = in_batches([(file, file.size_in_rows) for file in files])
-    # PostgreSQL takes longer to write the rows of a batch than it takes to make those of the next.
+    # While PostgreSQL writes the rows of a batch, the next one is parsed and its rows are made.
     await use_batches(batches, make_rows, write_rows)
     await write_words(transaction, contents.maker.words)
 

@@ -1,7 +1,8 @@
 """One run: compare a source's folder in git with its stored documents, and write the difference.
 
-The run fetches and reads everything first, and then writes it in one short transaction. Readers see
-the old state or the new one, and a run that fails before that changes nothing.
+The run fetches and reads everything first, and then writes it in one transaction, during which it
+parses all documents but large ones. Readers see the old state or the new one, and a run that fails
+before that changes nothing.
 """
 
 from __future__ import annotations
@@ -193,12 +194,11 @@ class _Pass:
         self, source: Source, tree: Tree, comparison: _Comparison, blobs: Blobs
     ) -> dict[str, Any]:
         wanted, skipped, stored, plan = comparison
-        max_bytes = self.options.max_bytes
         with open_spool() as spool:
-            contents = Contents(blobs, spool)
+            contents = Contents(blobs, spool, self.options.max_bytes)
             await contents.copy_stored(self.database, source.id, plan.to_copy)
             read, unreadable = await read_files(
-                plan.to_read, contents, max_bytes, self.progress, self.options.turns
+                plan.to_read, contents, self.progress, self.options.turns
             )
             # Files skipped for their contents come first: the row lists only the first files, and
             # the next run reads each content again that is not in the list.
@@ -248,9 +248,7 @@ class _Pass:
             file._replace(blob_id=kept[file.path].blob_id) for file in wanted if file.path in kept
         ]
         self.progress.files_done -= len(files)  # they count again
-        read, _ = await read_files(
-            files, contents, self.options.max_bytes, self.progress, self.options.turns
-        )
+        read, _ = await read_files(files, contents, self.progress, self.options.turns)
         return read
 
     async def _find_pushes(self, source: Source, head: str | None) -> set[str]:

@@ -12,11 +12,12 @@ import orjson
 
 from service.documents.completions import make_completions
 from service.documents.parts import make_parts
-from service.documents.sections import Section
 from service.documents.vocabulary import is_correctable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from service.sync.parsing import ParsedFile
 
 # The most words that a run adds to the vocabulary, and those of one document among them, which may
 # be one of data: 20,000 documents have about 50,000, and a book has 10,000.
@@ -73,22 +74,19 @@ class SearchRowMaker:
         # Lexemes that have been seen, correctable or not: most of a document's are not new.
         self._seen: set[str] = set()
 
-    def make(self, path: str, kind: str, metadata_json: bytes, sections_json: bytes) -> list[bytes]:
+    def make(self, path: str, parsed: ParsedFile) -> list[bytes]:
         """Return the rows of a document for `read_rows`, each as JSON of its own.
 
         To parse that of all together would take more memory than they do.
         """
-        rows = self.make_rows(path, kind, metadata_json, sections_json)
+        rows = self.make_rows(path, parsed)
         return [*map(orjson.dumps, (rows.completions, *rows.parts))]
 
-    def make_rows(
-        self, path: str, kind: str, metadata_json: bytes, sections_json: bytes
-    ) -> DocumentRows:
-        """Return the rows of a document, of which the JSON of metadata and sections is given."""
-        metadata = orjson.loads(metadata_json)
-        sections = [*map(Section._make, orjson.loads(sections_json))]
+    def make_rows(self, path: str, parsed: ParsedFile) -> DocumentRows:
+        """Return the rows of a document."""
+        metadata, kind = parsed.metadata, parsed.kind
         parts: list[Sequence[Any]] = []
-        made_parts = make_parts(metadata, sections, path)
+        made_parts = make_parts(metadata, parsed.sections, path)
         room = min(MAX_WORDS_OF_DOCUMENT, MAX_WORDS - len(self.words))
         for number, part in enumerate(made_parts):
             vector, tokens, text, headings, ends, lexemes, pairs = part

@@ -11,7 +11,7 @@ from service.documents.completions import make_completions
 from service.documents.metadata import PARTS_VERSION, READER_VERSION
 from service.documents.parts import make_parts
 from service.documents.sections import read_document
-from service.sync.files import digest_of
+from service.sync.parsing import digest_of
 from tests.support.hub import Hub, Synced
 from tests.support.postgres import run_sql
 from tests.support.waiting import eventually

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import pytest
 
 from service.documents.completions import make_completions
 from service.documents.parts import make_parts
-from service.documents.sections import Section, read_document
+from service.documents.sections import read_document
+from service.documents.text import DocumentText
 from service.sync import search_rows
+from service.sync.parsing import parse_file
+from service.sync.plan import WantedFile
 from service.sync.search_rows import MAX_WORDS, MAX_WORDS_OF_DOCUMENT, SearchRowMaker
 from tests.support.hub import counts
 from tests.support.postgres import run_sql
@@ -130,6 +132,11 @@ def test_a_document_whose_new_content_is_lost_is_read_again_from_its_old_one(hub
     assert_rows(hub, source, {"a.md": ("other", "# Old\n\nold\n"), "b.md": ("other", "# B\n")})
 
 
+def make(maker: SearchRowMaker, path: str, text: str) -> None:
+    parsed = parse_file(WantedFile(path, "txt", ""), DocumentText(text, True, "utf-8"))
+    maker.make_rows(path, parsed)
+
+
 def letters_of(number: int) -> str:
     return "".join(chr(ord("a") + int(digit)) for digit in f"{number:06}")
 
@@ -141,17 +148,12 @@ def test_a_document_of_data_leaves_the_words_of_others_to_be_corrected(
     word: Callable[[int], str],
 ) -> None:
     maker = SearchRowMaker()
-
-    def make(path: str, text: str) -> None:
-        sections = orjson.dumps([[*Section(None, text)]])
-        maker.make_rows(path, "other", orjson.dumps({"title": path}), sections)
-
     for number in range(3):
         start = number * MAX_WORDS
         data = " ".join(map(word, range(start, start + 3 * MAX_WORDS_OF_DOCUMENT)))
-        make(f"data{number}.txt", data)
+        make(maker, f"data{number}.txt", data)
         assert len(maker.words) <= (number + 1) * MAX_WORDS_OF_DOCUMENT
-    make("b.txt", f"quokka {word(2 * MAX_WORDS_OF_DOCUMENT)}")
+    make(maker, "b.txt", f"quokka {word(2 * MAX_WORDS_OF_DOCUMENT)}")
     assert "quokka" in maker.words
     if word is letters_of:  # one that the first document had beyond its limit
         assert word(2 * MAX_WORDS_OF_DOCUMENT) in maker.words
@@ -162,5 +164,5 @@ def test_a_run_adds_a_limited_number_of_words(monkeypatch: pytest.MonkeyPatch) -
     maker = SearchRowMaker()
     for number in range(9):
         words = " ".join(map(letters_of, range(10 * number, 10 * number + 10)))
-        maker.make_rows("a.1", "other", b'{"title":"1"}', orjson.dumps([[*Section(None, words)]]))
+        make(maker, "1.txt", words)
         assert len(maker.words) == min(25, 10 * (number + 1))

@@ -44,7 +44,10 @@ SEARCHES_AT_ONCE: Final = 3
 WAIT_SECONDS: Final = 10.0
 TOO_MANY_SEARCHES: Final = "Too many searches are under way."
 
-OFFSET: Final = re.compile("[0-9]{1,6}")
+NUMBER: Final = re.compile("[0-9]{1,6}")
+
+# Where the page begins, and Result.lacking.
+CURSOR: Final = re.compile("([0-9]{1,6})[.]([0-9]{1,3})")
 
 QUERY_RULE: Final = f"must have 1 to {MAX_QUERY} characters."
 LIMIT_RULE: Final = f"must be a number from 1 to {MAX_LIMIT}."
@@ -62,6 +65,7 @@ class Wanted(NamedTuple):
     as_you_type: bool
     limit: int
     offset: int
+    most_lacking: int | None  # Result.lacking of the first page; None for that itself
 
 
 ONLY_OF_PROJECT: Final = parameter(
@@ -154,7 +158,7 @@ async def search(request: Request) -> Response:
     filters = Filters(*wanted.filters)
 
     async def run(connection: Connection) -> tuple[Result, list[dict[str, Any]]]:
-        result = await find(connection, query, filters)
+        result = await find(connection, query, filters, wanted.most_lacking)
         if not result.documents:
             await _refuse_missing(connection, filters.project_id, filters.source_id)
         found = await read_page(connection, result, filters, wanted.offset, wanted.limit)
@@ -229,25 +233,26 @@ def _read_request(request: Request) -> Wanted:
     if as_you_type not in {"true", "false"}:
         problems["as_you_type"] = [BOOLEAN_RULE]
     limit = given.get("limit", str(DEFAULT_LIMIT))
-    if not OFFSET.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
+    if not NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
         problems["limit"] = [LIMIT_RULE]
-    offset = _read_cursor(given["cursor"]) if "cursor" in given else 0
-    if offset is None:
+    place = _read_cursor(given["cursor"]) if "cursor" in given else (0, None)
+    if place is None:
         problems["cursor"] = [CURSOR_RULE]
     if problems:
         raise invalid(problems)
-    assert offset is not None
+    assert place is not None
     path = path.removeprefix("/") if path else None
     filters = (project_id, source_id, kind, path or None)
-    return Wanted(text, filters, as_you_type == "true", int(limit), offset)
+    return Wanted(text, filters, as_you_type == "true", int(limit), *place)
 
 
-def _read_cursor(cursor: str) -> int | None:
+def _read_cursor(cursor: str) -> tuple[int, int] | None:
     try:
         text = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
     except ValueError:
         return None
-    return int(text) if OFFSET.fullmatch(text) else None
+    match = CURSOR.fullmatch(text)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 async def _refuse_missing(
@@ -270,7 +275,7 @@ def _respond(
     end = wanted.offset + wanted.limit
     headers: dict[str, str] = {}
     if end < result.total:
-        headers["Link"] = f'<{_next_page(request, end)}>; rel="next"'
+        headers["Link"] = f'<{_next_page(request, end, result.lacking)}>; rel="next"'
     corrections = [{"from": word, "to": meant} for word, meant in result.corrections]
     body = {
         "query": wanted.text,
@@ -285,7 +290,7 @@ def _respond(
     return json_response(orjson.dumps(body), headers=headers)
 
 
-def _next_page(request: Request, offset: int) -> str:
-    cursor = base64.urlsafe_b64encode(str(offset).encode()).decode()
+def _next_page(request: Request, offset: int, lacking: int) -> str:
+    cursor = base64.urlsafe_b64encode(f"{offset}.{lacking}".encode()).decode()
     query = urlencode(read_query_string(request) | {"cursor": cursor})
     return f"{reference_to(request.scope, request.scope['path'])}?{query}"

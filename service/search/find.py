@@ -69,7 +69,7 @@ class Result(NamedTuple):
     `query` is the corrected one, and `arguments` are those of the statements. `documents` counts
     those that match and `parts` their parts, of those that were read: of all, if `is_read_whole`.
     `projects` and `kinds` are the facets as JSON. `ranked` has the documents whose rank was
-    computed, best first.
+    computed, best first. `lacking` is how many terms might lack, at most.
     """
 
     query: Query
@@ -81,6 +81,7 @@ class Result(NamedTuple):
     projects: str
     kinds: str
     ranked: list[Found]
+    lacking: int = 0
 
     @property
     def full(self) -> int:
@@ -112,12 +113,15 @@ class Result(NamedTuple):
         )
 
 
-async def find(connection: Connection, query: Query, filters: Filters) -> Result:
+async def find(
+    connection: Connection, query: Query, filters: Filters, most_lacking: int | None = None
+) -> Result:
     """Return what the query found.
 
     Compounds and words of Chinese, Japanese or Korean are looked for as they are written, and by
     their parts if that is too little. While it still is, words are corrected, and then one word
-    after the other may lack. The transaction of the connection needs the SETTINGS of statements.py.
+    after the other may lack: up to as many as on the page before, or on the first page, until the
+    search has taken long. The transaction of the connection needs the SETTINGS of statements.py.
     """
     if not query.alternatives:
         arguments = Arguments("", *filters, None, 0)
@@ -145,7 +149,11 @@ async def find(connection: Connection, query: Query, filters: Filters) -> Result
             is_enough = result.total > 0
         else:
             is_enough = (result.full if lacking == 1 else result.total) >= ENOUGH
-        if is_enough or time.monotonic() - started > SECONDS_TO_ASK_FOR_LESS:
+        if most_lacking is None:
+            is_late = time.monotonic() - started > SECONDS_TO_ASK_FOR_LESS
+        else:  # as the page before, however long that took, since the order may be another
+            is_late = lacking > most_lacking
+        if is_enough or is_late:
             break
         result = await _run(connection, query, filters, lacking=lacking)
     result = result._replace(corrections=corrections)
@@ -253,6 +261,7 @@ async def _run_within(
         found.summary["projects"],
         found.summary["kinds"],
         await _rank(query, found.rows),
+        lacking,
     )
 
 

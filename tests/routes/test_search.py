@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +12,7 @@ import pytest
 
 from service.routes.search import MAX_QUERY
 from service.schemas.search import KINDS
+from service.search import find
 from service.search.corrections import MAX_CORRECTED
 from service.search.find import ENOUGH, MAX_RANKED
 from tests.support.hub import Hub, Synced, running_hub
@@ -664,6 +666,28 @@ def test_the_last_page_has_no_link(searched: Searched) -> None:
     assert "link" not in searched.get(q="!?").headers
 
 
+def test_pages_have_one_order_even_if_searches_take_longer_from_one_on(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"{n}.md": b"# D\n\nWalnut and almond.\n" for n in range(9)}
+    Synced(hub, files | {"x.md": b"# D\n\nWalnut, almond and pecan.\n"})
+
+    def pages() -> Iterator[list[str]]:
+        url = "/api/search?q=walnut+almond+pecan+cashew&limit=4"
+        while url:
+            response = hub.client.get(url)
+            yield [each["document"]["path"] for each in response.json()["results"]]
+            url = response.links.get("next", {}).get("url", "")
+
+    quick = [*pages()]
+    assert (quick[0][0], sorted(chain(*quick))) == ("x.md", [*sorted(files), "x.md"])
+    slow = pages()
+    assert next(slow) == quick[0]
+    monkeypatch.setattr(find, "SECONDS_TO_ASK_FOR_LESS", -1.0)
+    assert [*slow] == quick[1:]
+    assert [*pages()] == [[]]
+
+
 def test_a_link_keeps_the_filters(searched: Searched) -> None:
     parameters = {
         "q": "refund or \u00e9cole & a+",
@@ -716,6 +740,8 @@ def test_a_query_has_up_to_256_characters(length: int, searched: Searched) -> No
         ("q=refund&cursor=", "cursor"),
         ("q=refund&cursor=LTE=", "cursor"),
         ("q=refund&cursor=MTIzNDU2Nzg5MDEy", "cursor"),
+        ("q=refund&cursor=MTIz", "cursor"),
+        ("q=refund&cursor=MS4xMjM0", "cursor"),
         ("q=refund&cursor=%C3%A9", "cursor"),
         ("q=refund&kind=novel", "kind"),
         ("q=refund&kind=", "kind"),

@@ -179,18 +179,14 @@ async def renew_claim(
 
     A run that has ended has no claim any more, and needs none: its process tells how it ended.
     """
-    is_kept = await queries.fetch_value(
+    is_renewed = await queries.fetch_value(
         """
-        with renewed as (
-            update sync_run
-            set claimed_until = now() + $3 * interval '1 second',
-                files_total = $4,
-                files_done = $5
-            where id = $1 and claim_id = $2 and finished_at is null
-            returning id
-        )
-        select exists (select from renewed)
-            or exists (select from sync_run where id = $1 and finished_at is not null)
+        update sync_run
+        set claimed_until = now() + $3 * interval '1 second',
+            files_total = $4,
+            files_done = $5
+        where id = $1 and claim_id = $2 and finished_at is null
+        returning true
         """,
         claim.run_id,
         claim.claim_id,
@@ -198,7 +194,15 @@ async def renew_claim(
         files_total,
         files_done,
     )
-    if not is_kept:
+    if is_renewed:
+        return
+    # A statement of its own, which sees an end that was committed while the first one waited for
+    # the lock of the run's row.
+    has_ended = await queries.fetch_value(
+        "select exists (select from sync_run where id = $1 and finished_at is not null)",
+        claim.run_id,
+    )
+    if not has_ended:
         raise ClaimLostError
 
 

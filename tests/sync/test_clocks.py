@@ -16,6 +16,7 @@ from service.sync.queue import request_due_syncs, request_sync, request_sync_of_
 from tests.support.copies import create_source
 from tests.support.postgres import run_sql
 from tests.support.service import serving
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +30,9 @@ SHIFTS = [
     "+ interval '1 year'",
 ]
 AHEAD = SHIFTS[2:]
+WAITING_RENEWALS = """
+    select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%claimed_until%'
+    """
 STATUSES = "select status from sync_run order by number"
 
 
@@ -105,6 +109,26 @@ def test_a_claim_is_lost_to_another_worker_and_not_by_the_end_of_its_run(
         run_sql(database, "delete from sync_run")
         with pytest.raises(ClaimLostError):
             await renew_claim(pool, claim, None, 0)
+
+    in_database(database, work)
+
+
+def test_a_claim_is_not_lost_to_an_end_that_its_renewal_waits_for(
+    database: str, git: GitServer
+) -> None:
+    source = UUID(create_source(database, git.create()))
+
+    async def work(pool: Database) -> None:
+        await request_sync(pool, source, 100)
+        claim = await claim_run(pool)
+        assert claim is not None
+        async with pool.transaction() as transaction:
+            await transaction.execute(
+                "update sync_run set status = 'completed', finished_at = now(), claim_id = null"
+            )
+            renewal = asyncio.create_task(renew_claim(pool, claim, None, 0))
+            await asyncio.to_thread(eventually, lambda: run_sql(database, WAITING_RENEWALS))
+        await renewal
 
     in_database(database, work)
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from service.database.database import open_database
 from service.health import HealthCheck
-from service.migrations.files import read_migration_files
+from service.migrations.files import read_migration_ids
 from service.routes.documentation import (
     get_documentation_asset,
     get_open_api_document,
@@ -124,7 +124,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[State]:
-        migrations = [file.id for file in read_migration_files()]
+        migrations = read_migration_ids()
         async with open_database(
             settings.database_url,
             settings.database_pool_max,

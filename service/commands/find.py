@@ -13,6 +13,7 @@ from service.characters import CONTROL_OR_LINE_END, DIRECTION, UNSTORABLE
 from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
 from service.database.database import open_database
+from service.migrations.files import read_migration_ids
 from service.routes.search import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY
 from service.search.find import find, read_page
 from service.search.query import parse_query
@@ -92,7 +93,10 @@ async def _search(
         return result, await read_results(connection, result.query, found)
 
     async with open_database(
-        settings.database_url, 1, use_prepared_statements=settings.database_prepared_statements
+        settings.database_url,
+        1,
+        use_prepared_statements=settings.database_prepared_statements,
+        migrations=read_migration_ids(),
     ) as database:
         return await database.run_repeatable(run)
 

@@ -16,8 +16,11 @@ from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
 from service.commands.registration import check_source, register, undo_registration
 from service.database.database import open_database
+from service.database.errors import DatabaseUnavailable
+from service.database.schema import is_behind
 from service.git.errors import GitMachineError
 from service.git.version import check_installed
+from service.migrations.files import read_migration_ids
 from service.sync.queue import request_sync
 from service.sync.syncer import syncing
 from service.telemetry.metrics import Metrics
@@ -93,6 +96,7 @@ async def _register_and_sync(
             settings.database_url,
             CONNECTIONS,
             use_prepared_statements=settings.database_prepared_statements,
+            migrations=read_migration_ids(),
         ) as database,
         # The run may also be claimed by a service on the same database.
         syncing(
@@ -101,6 +105,7 @@ async def _register_and_sync(
             Metrics(),  # which nobody reads
         ) as syncer,
     ):
+        await _check_schema(database)
         async with database.transaction() as transaction:
             registered = await register(transaction, wanted, settings)
         run_id = await request_sync(database, registered.source_id, settings.sync_max_queued)
@@ -125,6 +130,8 @@ async def _wait_for_run(database: Database, run_id: UUID, first_step: str) -> Ro
             run = await _read_run(database, run_id)
             if run["status"] in ("completed", "failed"):
                 return run
+            if run["status"] == "queued":
+                await _check_schema(database)
             text = _describe_progress(run, first_step)
             if is_terminal and text != shown:
                 sys.stderr.write(f"\r\x1b[K{text}")
@@ -135,6 +142,12 @@ async def _wait_for_run(database: Database, run_id: UUID, first_step: str) -> Ro
         if shown:  # clear the line for the output that follows
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+async def _check_schema(database: Database) -> None:
+    """Raise DatabaseUnavailable where no syncer claims a run until `migrate` has run."""
+    if await is_behind(database, database.migrations):
+        raise DatabaseUnavailable("schema_behind")
 
 
 async def _read_run(database: Database, run_id: UUID) -> Row:

@@ -64,7 +64,8 @@ class Database(Queries):
     def __init__(self, pool: Pool, health_pool: Pool, migrations: Sequence[str]) -> None:
         self._pool = pool
         self._health_pool = health_pool
-        self._migrations = migrations
+        # Those that the code needs.
+        self.migrations = migrations
         self._replica_until = 0.0
         self._seconds: float | None = None
 
@@ -161,7 +162,7 @@ class Database(Queries):
             elif (
                 isinstance(error, asyncpg.PostgresError)
                 and error.sqlstate in OF_SCHEMA
-                and await is_behind(Connection(connection, STATEMENT_SECONDS), self._migrations)
+                and await is_behind(Connection(connection, STATEMENT_SECONDS), self.migrations)
             ):
                 raise DatabaseUnavailable("schema_behind") from error
         finally:

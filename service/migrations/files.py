@@ -54,6 +54,11 @@ def read_migration_files(folder: Path = SQL_FOLDER) -> list[MigrationFile]:
     return migrations
 
 
+def read_migration_ids() -> list[str]:
+    """Return the ids of the migrations that the code needs. Raises MigrationFileError."""
+    return [file.id for file in read_migration_files()]
+
+
 def has_sql(path: Path) -> bool:
     """Return whether a file has more than comments, as a new migration does not."""
     return bool(COMMENT.sub("", path.read_text(encoding="utf-8")).strip(" \t\r\n;"))

@@ -276,8 +276,8 @@ async def begin_write(transaction: Connection, claim: Claim) -> None:
 async def hold_claim(transaction: Connection, claim: Claim) -> Row:
     """Lock a claimed run and its source until the transaction ends; raises ClaimLostError.
 
-    Returns the source's github_url, branch and github_folder_path. Requests that change the source
-    wait from here on, so this comes after the documents have been written.
+    Returns the source's github_url, branch, github_folder_path and reader_version. Requests that
+    change the source wait from here on, so this comes after the documents have been written.
     """
     # In the order of a deletion, so that the two cannot deadlock: the project, the source, the run.
     # The project because PostgreSQL checks that it is there when a row of project_doc is updated
@@ -292,7 +292,7 @@ async def hold_claim(transaction: Connection, claim: Claim) -> Row:
     )
     source = await transaction.fetch_row(
         """
-        select github_url, branch, github_folder_path
+        select github_url, branch, github_folder_path, reader_version
         from project_doc
         where id = $1
         for no key update

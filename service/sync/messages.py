@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from service.git.options import GitOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from service.settings import Settings
 
@@ -33,6 +33,8 @@ class RunOptions:
 
     database_url: str = field(repr=False)
     database_prepared_statements: bool
+    # Those that the code needs: see open_database.
+    migrations: Sequence[str]
     log_level: str
     log_format: str
     git: GitOptions
@@ -55,11 +57,12 @@ class Outcome(NamedTuple):
     is_service_fault: bool = False
 
 
-def run_options(settings: Settings) -> RunOptions:
+def run_options(settings: Settings, migrations: Sequence[str] = ()) -> RunOptions:
     """Return the part of the settings that a run needs."""
     return RunOptions(
         database_url=settings.database_url,
         database_prepared_statements=settings.database_prepared_statements,
+        migrations=tuple(migrations),
         log_level=settings.log_level,
         log_format=settings.log_format,
         git=GitOptions(

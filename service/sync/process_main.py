@@ -162,6 +162,7 @@ async def _do_runs(options: RunOptions, channel: socket.socket, orders: IO[bytes
         options.database_url,
         CONNECTIONS,
         use_prepared_statements=options.database_prepared_statements,
+        migrations=options.migrations,
     ) as database:
         channel.sendall(encode_message(ready=True))
         is_last = False

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from service.database.database import Connection, Database
     from service.sync.claims import Claim
 
-# A source's URL, branch and folder.
-SourceLocation: TypeAlias = tuple[str, str | None, str | None]
+# A source's URL, branch and folder, and the READER_VERSION of its documents.
+SourceState: TypeAlias = tuple[str, str | None, str | None, int | None]
 
 
-class SourceMovedError(Exception):
-    """The source got another URL, branch or folder while a run read it."""
+class SourceChangedError(Exception):
+    """The source's row was changed while a run read the source, which is to be read again.
+
+    It has another URL, branch or folder; or its documents are to be read again, as after the
+    rollback and repetition of a migration, which empties tables that a run fills.
+    """
 
 
 class Progress:
@@ -65,13 +69,13 @@ class Progress:
 
 
 async def finish_writing(
-    transaction: Connection, claim: Claim, location: SourceLocation | None = None
+    transaction: Connection, claim: Claim, state: SourceState | None = None
 ) -> None:
     """Lock the source and the run until the block of `writing` ends, which is to be soon.
 
-    Raises ClaimLostError, and SourceMovedError if the source is not at `location` any more: the
+    Raises ClaimLostError, and SourceChangedError if the source is not in `state` any more: the
     transaction is rolled back then.
     """
     row = await hold_claim(transaction, claim)
-    if location and tuple(row) != location:
-        raise SourceMovedError
+    if state and tuple(row) != state:
+        raise SourceChangedError

@@ -23,7 +23,7 @@ from service.sync.claims import ClaimLostError
 from service.sync.files import Contents, read_files
 from service.sync.messages import Outcome, describe_time_limit
 from service.sync.plan import choose_files, compare
-from service.sync.progress import SourceMovedError, finish_writing
+from service.sync.progress import SourceChangedError, finish_writing
 from service.sync.pushes import read_awaited_pushes
 from service.sync.quota import refuse_excess_documents
 from service.sync.results import Counts, complete_run, fail_run, read_skipped_files
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-# A run reads a source that is moved meanwhile again, and fails after so many passes.
+# A run reads a source that is changed meanwhile again, and fails after so many passes.
 MAX_PASSES: Final = 3
 
 # Entries of a tree whose lists may take more than 10 MB, and are made in turn.
@@ -82,7 +82,7 @@ async def sync_source(
                 source_pass = _Pass(database, claim, repository, progress, options)
                 try:
                     for _ in range(MAX_PASSES):
-                        with suppress(SourceMovedError):
+                        with suppress(SourceChangedError):
                             fields = await source_pass.sync()
                             return Outcome(fields, repository.refused_tokens)
                     raise GitError("The source was changed again and again while it was synced.")
@@ -121,7 +121,7 @@ class _Comparison(NamedTuple):
 
 @dataclass(frozen=True)
 class _Pass:
-    """A run's work on its source, which is done again if the source is moved meanwhile."""
+    """A run's work on its source, which is done again if the source is changed meanwhile."""
 
     database: Database
     claim: Claim
@@ -311,7 +311,7 @@ class _Pass:
         found: set[str],
     ) -> dict[str, Any]:
         """Record the source's new revision and the run's results; return the log line's fields."""
-        await finish_writing(transaction, self.claim, source.location)
+        await finish_writing(transaction, self.claim, source.state)
         await show_revision(
             transaction, self.claim.source_id, shown, self.repository.default_branch
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from service.database.database import Connection, Database
     from service.sync.claims import Claim
-    from service.sync.progress import SourceLocation
+    from service.sync.progress import SourceState
 
 
 class Revision(NamedTuple):
@@ -36,9 +36,9 @@ class Source(NamedTuple):
     default_branch: str | None
 
     @property
-    def location(self) -> SourceLocation:
-        """The URL, the branch and the folder."""
-        return self.url, self.branch, self.folder
+    def state(self) -> SourceState:
+        """The URL, the branch, the folder and the READER_VERSION."""
+        return self.url, self.branch, self.folder, self.reader_version
 
     @property
     def is_outdated(self) -> bool:

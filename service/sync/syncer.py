@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 from service.database.errors import DatabaseUnavailable
+from service.database.schema import is_behind
 from service.git.errors import GitMachineError
 from service.git.version import check_installed
 from service.sync.claims import (
@@ -83,7 +84,7 @@ class Syncer:
         self._database = database
         self._metrics = metrics
         self._settings = settings
-        self._processes = RunProcesses(run_options(settings))
+        self._processes = RunProcesses(run_options(settings, database.migrations))
         self._woken = asyncio.Event()
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._watch = ClaimWatch()
@@ -133,6 +134,7 @@ class Syncer:
     async def _claim_runs(self) -> None:
         """Claim and start runs until none is queued or SYNC_CONCURRENCY of them are in progress."""
         try:
+            await self._check_schema()
             await self._request_due_syncs()
             slots, hosts = self._settings.sync_concurrency, self._settings.git_hosts
             expired = await self._watch.find_expired(self._database) if slots else []
@@ -158,6 +160,13 @@ class Syncer:
             if not self._is_database_away:
                 log.warning("sync_waits_for_database", error=repr(error.__cause__ or error))
             self._is_database_away = True
+
+    async def _check_schema(self) -> None:
+        """Raise DatabaseUnavailable if the schema lacks a migration: a run would only fetch."""
+        if self._settings.sync_concurrency and await is_behind(
+            self._database, self._database.migrations
+        ):
+            raise DatabaseUnavailable("schema_behind")
 
     async def _request_due_syncs(self) -> None:
         now = time.monotonic()
@@ -209,6 +218,9 @@ class Syncer:
             log.warning("sync_interrupted", **fields, reason=error.reason)
             if error.reason == "disk_full":  # which the next try would find, too
                 await self._fail(claim, DATABASE_FULL, fields)
+            elif error.reason == "schema_behind":
+                # No run is claimed until `migrate` has run, however long that takes.
+                await self._requeue(claim, is_attempt=False)
             else:
                 await self._retry_or_fail(claim, DATABASE_AWAY, fields)
         except asyncio.CancelledError:

@@ -22,7 +22,8 @@ import pytest
 
 from service import ROOT
 from service.commands.registration import repository_name
-from tests.support.git_server import GitServer, Link, git_server
+from service.migrations.run import migrate, rollback
+from tests.support.git_server import BLOBS, GitServer, Link, git_server
 from tests.support.hub import hub_settings, hub_variables
 from tests.support.postgres import Postgres, run_sql
 from tests.support.processes import has_ended
@@ -248,6 +249,36 @@ def test_a_missing_schema_is_reported(
     variables["DATABASE_URL"] = empty_database
     result = run_with(variables, "sync", "https://git.example/a")
     assert_one_line(result, "the schema is behind the code", "migrate")
+
+
+def test_nothing_is_registered_on_a_schema_behind_the_code(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"# A\n"})
+    rollback(database, print, confirm=None)
+    assert_one_line(run_with(variables, "sync", remote.url), "the schema is behind the code")
+    assert run_sql(database, REGISTERED) == []
+
+
+def test_a_rollback_during_the_sync_is_reported_and_the_run_waits_for_the_next_one(
+    database: str, server: GitServer, variables: dict[str, str]
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"# A\n"})
+    server.behaviour.stall_after = 0
+    server.behaviour.stall_only = BLOBS
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(run_with, variables, "sync", remote.url)
+        eventually(lambda: server.stalled, TIMEOUT_SECONDS)
+        rollback(database, print, confirm=None)
+        server.behaviour.stall_after = None
+        server.behaviour.resume.set()
+        assert_one_line(running.result(), "the schema is behind the code")
+    assert run_sql(database, RUNS) == [("queued", True, 0)]
+    migrate(database, print)
+    assert run_with(variables, "sync", remote.url).returncode == 0
+    assert run_sql(database, RUNS) == [("completed", True, 1)]
 
 
 def test_a_read_only_database_is_reported(

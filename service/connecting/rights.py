@@ -2,9 +2,16 @@
 
 from typing import Final, LiteralString
 
+# The schemas that search_path names, whether the role may use them or not.
+NAMED_SCHEMAS: Final[LiteralString] = """
+    select case trim(both '" ' from part) when '$user' then current_user
+           else trim(both '" ' from part) end
+    from unnest(string_to_array(current_setting('search_path'), ',')) as part
+"""
+
 # A schema that the role may not use is left out of its search path without an error, so its tables
 # seem not to exist. The catalogue shows every role all of them.
-MISSING_GRANTS: Final[LiteralString] = """
+MISSING_GRANTS: Final[LiteralString] = f"""
     select distinct missing.statement
     from pg_class as relation
     join pg_namespace as place on place.oid = relation.relnamespace
@@ -20,10 +27,6 @@ MISSING_GRANTS: Final[LiteralString] = """
     where relation.relname in ('_yoyo_migration', 'migration_checksum')
       and relation.relkind in ('r', 'v')
       and not missing.is_granted
-      and place.nspname in (
-          select case trim(both '" ' from part) when '$user' then current_user
-                 else trim(both '" ' from part) end
-          from unnest(string_to_array(current_setting('search_path'), ',')) as part
-      )
+      and place.nspname in ({NAMED_SCHEMAS})
     order by 1 desc
 """

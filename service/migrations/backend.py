@@ -16,6 +16,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration
 
+from service.migrations.extensions import describe_denied, describe_unusable, find_extension
 from service.migrations.files import NOT_TRANSACTIONAL
 from service.migrations.losses import find_losses
 from service.migrations.session import connect, describe_error, exists, set_up_session
@@ -176,6 +177,7 @@ class MigrationBackend(PostgresqlPsycopgBackend):
             # transactions, block no request meanwhile, and leave an invalid index when ended.
             self.connection.execute("set lock_timeout = 0")
         offset = 0
+        extension = None
         for statement in statements:
             start = text.index(statement, offset)
             offset = start + len(statement)
@@ -198,11 +200,15 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                     self._drop_invalid_index(index["name"], index["table"])
                 if again := REINDEX.match(bare):
                     self._drop_unfinished_indexes(again["name"])
+                extension = find_extension(self.connection, bare)
                 self.connection.execute(statement.encode())
+                if extension and (fault := describe_unusable(extension, self.connection)):
+                    raise MigrationError(f"{place}: {fault}")
             except psycopg.Error as error:
                 if position := error.diag.statement_position:
                     place = f"{path.name}, line {_line_number(text, start + int(position) - 1)}"
-                more = _advise(error) if is_transactional else f"; {self._describe_kept()}"
+                more = describe_denied(extension, error) if extension else ""
+                more += _advise(error) if is_transactional else f"; {self._describe_kept()}"
                 raise MigrationError(f"{place}: {describe_error(error)}{more}") from error
             if is_transactional and not self._is_in_transaction():
                 raise MigrationError(

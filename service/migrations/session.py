@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import Any, Final
 
@@ -65,9 +64,6 @@ def exists(connection: psycopg.Connection[Any], table: str) -> bool:
     return row == (True,)
 
 
-EXTENSION_DENIED: Final = re.compile(r'permission denied to create extension "(\w+)"')
-
-
 def conninfo(url: str) -> str:
     """Return libpq's connection string: the address and a time limit for connecting."""
     address = read_url(url)
@@ -93,7 +89,4 @@ def describe_error(error: psycopg.Error) -> str:
             f"lock_timeout ({LOCK_TIMEOUT} unless the file sets another); try again, best when it "
             "is less busy"
         )
-    # The server's hint asks for a right that is seldom given; the statement alone is enough.
-    if extension := EXTENSION_DENIED.match(text):
-        text += f": an administrator must run in this database: create extension {extension[1]}"
     return " ".join(text.split())

@@ -267,23 +267,6 @@ def test_a_role_that_may_not_create_tables_is_named_in_the_error(postgres: Postg
         migrate(url.replace("postgres@", f"{role}@"), print)
 
 
-def test_a_role_that_may_not_create_extensions_reads_what_an_administrator_must_run(
-    empty_database: str,
-) -> None:
-    role = f"plain_{os.urandom(4).hex()}"
-    run_sql(
-        empty_database,
-        f"create role {role} login",
-        f"grant usage, create on schema public to {role}",
-    )
-    url = empty_database.replace("postgres@", f"{role}@")
-    with pytest.raises(MigrationError, match="run in this database: create extension pg_trgm"):
-        migrate(url, print)
-    run_sql(empty_database, "create extension pg_trgm")
-    migrate(url, print)
-    assert read_status(url).pending == []
-
-
 @pytest.mark.parametrize("password", ["hunter2", "hunter%402"])
 def test_a_password_in_a_drivers_error_is_masked(postgres: Postgres, password: str) -> None:
     # The error repeats the user's name, which is the same text here, decoded.

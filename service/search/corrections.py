@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from service.documents.vocabulary import closest, is_correctable, transpositions
 from service.documents.words import STOP_WORDS
 from service.search.query import all_terms, replace_terms
+from service.search.spelling import read_spellings
 from service.search.statements import NOT_REMOVED
 from service.search.terms import corrected, word_term
 
@@ -37,7 +38,10 @@ MAX_COUNTED: Final = 100
 
 
 class Correction(NamedTuple):
-    """A word that no document has, and the one that it was probably meant for."""
+    """A word that no document has, and the one that it was probably meant for.
+
+    `meant` is for people: of a compound it is what a document has, such as prd.md.
+    """
 
     word: str
     meant: str
@@ -74,7 +78,12 @@ async def correct(connection: Connection, query: Query) -> tuple[Query, list[Cor
     queries = [_replace(query, parts, choice) for choice in choices]
     together = await _count_queries(connection, [all_terms(each) for each in queries])
     best = max(range(len(choices)), key=together.__getitem__)
-    corrections = [Correction(word.forms[0], meant) for word, meant in choices[best].items()]
+    chosen = choices[best]
+    spellings = await read_spellings(connection, [*chosen.values()])
+    corrections = [
+        Correction(word.forms[0], spelling)
+        for word, spelling in zip(chosen, spellings, strict=True)
+    ]
     return queries[best], corrections
 
 

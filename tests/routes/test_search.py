@@ -360,6 +360,29 @@ def test_a_word_that_documents_have_is_not_corrected(hub: Hub) -> None:
     assert [each["document"]["path"] for each in found["results"]] == ["x.md"]
 
 
+def test_a_correction_names_a_compound_as_a_document_writes_it(hub: Hub) -> None:
+    files = {
+        "prd.md": b"# A\n\nSee PRD.md and `create_pool`.\n",
+        "front-end-spec.md": b"# B\n\nThe PostgreSQL of a day-book.\n",
+        "heading.md": b"# C\n\n## Rate-limiting\n\nA daybook.\n",
+        "title.md": "---\ntitle: Caf\u00e9-Walnut\n---\ntext\n".encode(),
+    }
+    Synced(hub, files)
+    for typed, spelling in (
+        ("prdmf", "PRD.md"),
+        ("createpol", "create_pool"),
+        ("postgrseql", "PostgreSQL"),
+        ("frontenb", "front-end"),
+        ("ratelimitimg", "Rate-limiting"),
+        ("cafewalnit", "Caf\u00e9-Walnut"),
+        ("daybok", "daybook"),
+        ("walnit", "walnut"),
+    ):
+        found = hub.client.get("/api/search", params={"q": typed}).json()
+        assert found["fuzzy"] == [{"from": typed, "to": spelling}]
+        assert found["results"]
+
+
 @pytest.mark.parametrize("separator", [" ", "-", " or "])
 def test_the_first_misspelt_words_of_many_are_corrected(separator: str, hub: Hub) -> None:
     words = [

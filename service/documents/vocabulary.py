@@ -32,13 +32,32 @@ def transpositions(form: str) -> list[str]:
     ]
 
 
-def closest(form: str, words: Iterable[str]) -> list[str]:
+def most_errors(form: str) -> int:
+    """Return the number of errors that a word may have."""
+    return 2 if len(form) >= TWO_ERRORS_FROM else 1
+
+
+def least_similarity(form: str, errors: int) -> float:
+    """Return a similarity, as pg_trgm counts it, that words with so many errors have at least.
+
+    That is the share of the trigrams of two words that both have. A wrong letter changes three, and
+    two transposed ones four; words with one transposition are looked for without trigrams. A word
+    is padded with two blanks before it and one after it:
+    https://www.postgresql.org/docs/current/pgtrgm.html
+    """
+    padded = f"  {form} "
+    count = len({padded[place : place + 3] for place in range(len(form) + 1)})
+    changed = 3 if errors == 1 else 4 * errors
+    return (count - changed) / (count + changed)
+
+
+def closest(form: str, words: Iterable[str], allowed: int) -> list[str]:
     """Return those of the words that differ from `form` by the least errors, in their order.
 
-    Errors are letters that are wrong, missing, too many or transposed. If one of these words has
-    the same first letter, all others are left out: the first letter is rarely wrong.
+    Errors are letters that are wrong, missing, too many or transposed: up to `allowed`. If one of
+    these words has the same first letter, all others are left out: the first letter is rarely
+    wrong.
     """
-    allowed = 2 if len(form) >= TWO_ERRORS_FROM else 1
     errors = [
         (count_errors(form, word), word[0] != form[0], word)
         for word in words

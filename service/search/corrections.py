@@ -5,7 +5,13 @@ from __future__ import annotations
 from itertools import islice, product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from service.documents.vocabulary import closest, is_correctable, transpositions
+from service.documents.vocabulary import (
+    closest,
+    is_correctable,
+    least_similarity,
+    most_errors,
+    transpositions,
+)
 from service.documents.words import STOP_WORDS
 from service.search.query import all_terms, replace_terms
 from service.search.spelling import read_spellings
@@ -19,8 +25,11 @@ if TYPE_CHECKING:
     from service.search.query import Query
     from service.search.terms import Term
 
-# Words of a query that are corrected: the first ones. Each takes 10 to 30 ms.
+# Words of a query that are corrected: the first ones. Each takes up to 20 ms.
 MAX_CORRECTED: Final = 8
+
+# A lower similarity is not looked for: the words of a large vocabulary would take too long to find.
+LEAST_SIMILARITY: Final = 0.2
 
 # Words of the vocabulary that have enough trigrams of a misspelt one to be compared with it, and
 # the most similar of them, whose errors are counted. Of 120,000 words about 1,000 are compared; a
@@ -132,14 +141,26 @@ async def _similar(connection: Connection, form: str) -> list[str]:
 
     The most frequent one comes first.
     """
+    for errors in range(1, most_errors(form) + 1):
+        # The vocabulary also has words of documents that are gone.
+        words = closest(form, await _read_similar(connection, form, errors), errors)
+        counts = await _count(connection, [word_term(word) for word in words])
+        found = sorted(zip(counts, words, strict=True), key=lambda each: -each[0])
+        if meant := [word for count, word in found if count]:
+            return meant[:MAX_MEANT]
+    return []
+
+
+async def _read_similar(connection: Connection, form: str, errors: int) -> list[str]:
+    """Return words of the vocabulary, those with so many errors among them."""
+    await connection.execute(
+        "select set_config('pg_trgm.similarity_threshold', $1, true)",
+        str(max(LEAST_SIMILARITY, least_similarity(form, errors))),
+    )
     # Without these scans, which would compare every word: those of a small table always, and of a
     # large one since few are wanted.
     await connection.execute(
-        """
-        set local pg_trgm.similarity_threshold = 0.2;
-        set local enable_indexscan = off;
-        set local enable_indexonlyscan = off
-        """
+        "set local enable_indexscan = off; set local enable_indexonlyscan = off"
     )
     rows = await connection.fetch(
         """
@@ -158,8 +179,4 @@ async def _similar(connection: Connection, form: str) -> list[str]:
         MAX_SIMILAR,
     )
     await connection.execute("set local enable_indexscan = on; set local enable_indexonlyscan = on")
-    # The vocabulary also has words of documents that are gone.
-    words = closest(form, [row["word"] for row in rows])
-    counts = await _count(connection, [word_term(word) for word in words])
-    found = sorted(zip(counts, words, strict=True), key=lambda each: -each[0])
-    return [word for count, word in found if count][:MAX_MEANT]
+    return [row["word"] for row in rows]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from service.documents.vocabulary import (
@@ -14,10 +15,34 @@ from service.documents.vocabulary import (
     closest,
     count_errors,
     is_correctable,
+    least_similarity,
+    most_errors,
     transpositions,
 )
+from tests.support.postgres import run_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 letters = st.text(alphabet="abcd", max_size=6)
+words = st.text(alphabet="abcd", min_size=SHORTEST, max_size=12)
+
+
+CHANGES: list[Callable[[str, int, str], str]] = [
+    lambda word, at, letter: word[:at] + letter + word[at + 1 :],
+    lambda word, at, letter: word[:at] + letter + word[at:],
+    lambda word, at, _: word[:at] + word[at + 1 :],
+    lambda word, at, _: word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :],
+]
+changes = st.tuples(st.sampled_from(CHANGES), st.integers(0, 11), st.sampled_from("abcde"))
+
+
+def similarity(first: str, second: str) -> float:
+    of_first, of_second = (
+        {f"  {word} "[place : place + 3] for place in range(len(word) + 1)}
+        for word in (first, second)
+    )
+    return len(of_first & of_second) / len(of_first | of_second)
 
 
 @pytest.mark.parametrize(
@@ -80,24 +105,43 @@ def test_transpositions_have_one_error_each(word: str) -> None:
 
 def test_the_words_with_the_least_errors_are_the_closest() -> None:
     words = ["refund", "refunds", "refine", "fund", "return"]
-    assert closest("refunt", words) == ["refund"]
-    assert closest("rfeund", words) == ["refund"]
+    assert closest("refunt", words, 1) == ["refund"]
+    assert closest("rfeund", words, 1) == ["refund"]
     # Of several their order stays.
-    assert closest("xefund", ["refund", "befund"]) == ["refund", "befund"]
+    assert closest("xefund", ["refund", "befund"], 1) == ["refund", "befund"]
 
 
 def test_the_first_letter_is_rarely_wrong() -> None:
-    assert closest("pend", ["send", "pond", "pent"]) == ["pond", "pent"]
-    assert closest("pend", ["send"]) == ["send"]
+    assert closest("pend", ["send", "pond", "pent"], 1) == ["pond", "pent"]
+    assert closest("pend", ["send"], 1) == ["send"]
 
 
 def test_a_short_word_may_have_one_error_and_a_long_one_two() -> None:
-    assert closest("pooo", ["pool"]) == ["pool"]
-    assert closest("ppoo", ["pool"]) == []
-    assert closest("settlemnet", ["settlement"]) == ["settlement"]
-    assert closest("setlemnet", ["settlement"]) == ["settlement"]
-    assert closest("sttlmnet", ["settlement"]) == []
+    assert (most_errors("refund"), most_errors("refunds")) == (1, 2)
+    assert closest("pooo", ["pool"], 1) == ["pool"]
+    assert closest("ppoo", ["pool"], 1) == []
+    assert closest("settlemnet", ["settlement"], 2) == ["settlement"]
+    assert closest("setlemnet", ["settlement"], 2) == ["settlement"]
+    assert closest("sttlmnet", ["settlement"], 2) == []
+
+
+@given(form=words, changed=st.lists(changes, min_size=1, max_size=2))
+def test_words_with_so_many_errors_are_so_similar(
+    form: str, changed: list[tuple[Callable[[str, int, str], str], int, str]]
+) -> None:
+    word = form
+    for change, at, letter in changed:
+        word = change(word, at, letter)
+    assume(word not in {form, *transpositions(form)})
+    assert similarity(form, word) >= least_similarity(form, count_errors(form, word))
+
+
+def test_similarity_is_counted_as_postgresql_counts_it(database: str) -> None:
+    pairs = [("refund", "refnud"), ("aaaa", "aaab"), ("pool", "spool"), ("settlement", "setlemnet")]
+    for first, second in pairs:
+        rows = run_sql(database, f"select similarity('{first}', '{second}')")
+        assert rows == [(pytest.approx(similarity(first, second)),)]
 
 
 def test_a_word_is_no_correction_of_itself() -> None:
-    assert closest("pool", ["pool", "poll"]) == ["poll"]
+    assert closest("pool", ["pool", "poll"], 1) == ["poll"]

@@ -105,14 +105,15 @@ COUNT_MATCHING: Final[LiteralString] = "(select count(*) from matching)"
 # Of `placed`: the parts that may be ranked. If all have room, so has the best one of each document.
 HAS_PLACE: Final[LiteralString] = f"(place <= {PARTS_OF_DOCUMENT} or {COUNT_MATCHING} <= $11)"
 
-# The documents and numbers of the first $11 of `matching`.
+# The documents and numbers of the first $11 of `matching`. More of it are read, since a large
+# document may have hundreds of parts.
 KEYS: Final[LiteralString] = f"""
     keys as (
         select document_id, number
         from (
             select document_id, number,
                    row_number() over (partition by document_id order by number) as place
-            from (select document_id, number from matching limit 4 * $11) as first
+            from (select document_id, number from matching limit 32 * $11) as first
         ) as placed
         where {HAS_PLACE}
         limit $11
@@ -236,7 +237,7 @@ def best_parts(condition: LiteralString, has_place: LiteralString) -> LiteralStr
                 limit $14
             ) as part
             union all
-            (select document_id, number, 0 from matching limit 4 * $11)
+            (select document_id, number, 0 from matching limit $14)
         ),
         placed as (
             select document_id, number, sum(weight) as weight,

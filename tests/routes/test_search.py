@@ -610,6 +610,23 @@ def test_a_large_document_is_found_where_only_its_last_part_lacks_the_excluded_w
     assert [each["anchor"] for each in found["results"][0]["sections"]] == ["last"]
 
 
+@pytest.mark.parametrize(
+    ("query", "as_you_type"), [("walnut", "false"), ("waln", "true"), ('"the walnut"', "false")]
+)
+def test_a_large_document_does_not_take_the_places_of_others(
+    query: str, as_you_type: str, hub: Hub
+) -> None:
+    files = {"a.md": f"# D\n\n{'The walnut is a nut. ' * 160_000}\n".encode()}
+    files |= {f"b{n}.md": f"# D\n\nThe walnut.{' Word.' * 9 * n}\n".encode() for n in range(20)}
+    Synced(hub, files)
+    assert run_sql(hub.database, "select count(*) from document_part")[0][0] > 4 * MAX_RANKED
+    parameters = {"q": query, "as_you_type": as_you_type, "limit": 21}
+    found = hub.client.get("/api/search", params=parameters).json()
+    scores = [each["score"] for each in found["results"]]
+    assert len(scores) == 21
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_a_total_is_not_exact_where_a_phrase_may_lack(hub: Hub) -> None:
     # None has all. Without one of the two, those with the phrase's words are among what is counted.
     files = {f"a{n}.md": b"# D\n\nThe almond.\n" for n in range(MAX_RANKED)}

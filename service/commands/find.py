@@ -23,7 +23,7 @@ from service.search.statements import SETTINGS, Filters
 if TYPE_CHECKING:
     from service.commands.output import Output
     from service.database.database import Connection
-    from service.search.find import Result
+    from service.search.matches import Result
     from service.settings import Settings
 
 # As of grep: 0 with results, and for failures another code than that for no results.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.database.database import Connection
-    from service.search.find import Result
+    from service.search.matches import Result
     from service.state import Request
 
 MAX_QUERY: Final = 256  # characters

@@ -14,7 +14,7 @@ from service.routes.search import MAX_QUERY
 from service.schemas.search import KINDS
 from service.search import find
 from service.search.corrections import MAX_CORRECTED
-from service.search.find import ENOUGH, MAX_RANKED
+from service.search.matches import ENOUGH, MAX_RANKED
 from tests.support.hub import Hub, Synced, running_hub
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
@@ -572,8 +572,8 @@ def test_a_rare_phrase_of_frequent_words_is_found_in_the_last_document(
     many: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Far more parts have the words than are read for the phrase at first, or without its pairs.
-    monkeypatch.setattr("service.search.find.MAX_READ", 10)
-    monkeypatch.setattr("service.search.find.MAX_MATCHES", 20)
+    monkeypatch.setattr("service.search.matches.MAX_READ", 10)
+    monkeypatch.setattr("service.search.matches.MAX_MATCHES", 20)
     remote = many.server.create()
     remote.commit({"last.md": b"# D\n\nAlmond of the cashew walnut pool.\n"})
     project = many.create_project("Last")

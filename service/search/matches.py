@@ -1,0 +1,295 @@
+"""The documents that match the terms of a query: parts found by PostgreSQL, counted, and ranked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+
+from service.documents.pairs import pairs_in
+from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
+from service.search.query import all_terms, some_terms
+from service.search.ranking import Candidate, by_document, in_order, rank_document
+from service.search.statements import (
+    ALL_KEYS,
+    CANDIDATES,
+    COUNT_MATCHING,
+    HAS_PLACE,
+    IS_MATCHING,
+    KEYS,
+    PARTS_OF_DOCUMENT,
+    SUMMARY,
+    Arguments,
+    Filters,
+    best_parts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.database.database import Connection, Row
+    from service.search.corrections import Correction
+    from service.search.query import Query
+    from service.search.ranking import Found
+
+# Parts that are counted and grouped. Beyond them `total` is not exact.
+MAX_MATCHES: Final = 10_000
+
+# Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
+MAX_RANKED: Final = 32
+
+# Documents whose rank is computed in one go, in which the worker does nothing else.
+DOCUMENTS_IN_TURN: Final = 4
+
+# Where more match, those are ranked that have most terms in headings or often: of so many parts for
+# each term, and of so many terms.
+MAX_PREFERRED: Final = 1_000
+MAX_PREFERRED_TERMS: Final = 6
+
+# Parts with the words of a phrase that are read for it first. To read 1,000 takes 20 ms, so all are
+# read only where too few of these have it.
+MAX_READ: Final = 1_000
+
+# So many where the pairs of a phrase are known: of most parts these say that it is not there.
+MAX_READ_BY_PAIRS: Final = 200_000
+
+# Documents that are enough: with fewer, parts are read for longer, or documents that lack a term
+# are found, too.
+ENOUGH: Final = 5
+
+
+class Result(NamedTuple):
+    """What a query found.
+
+    `query` is the corrected one, and `arguments` are those of the statements. `documents` counts
+    those that match and `parts` their parts, of those that were read: of all, if `is_read_whole`.
+    `projects` and `kinds` are the facets as JSON. `ranked` has the documents whose rank was
+    computed, best first. `lacking` is how many terms might lack, at most.
+    """
+
+    query: Query
+    corrections: list[Correction]
+    arguments: Arguments
+    is_read_whole: bool
+    parts: int
+    documents: int
+    projects: str
+    kinds: str
+    ranked: list[Found]
+    lacking: int = 0
+
+    @property
+    def full(self) -> int:
+        """The number of documents that have all terms in one section."""
+        return sum(found.has_all for found in self.ranked)
+
+    @property
+    def is_ranked_whole(self) -> bool:
+        """Whether the rank of all documents that match was computed."""
+        return self.is_read_whole and self.parts <= MAX_RANKED
+
+    @property
+    def total(self) -> int:
+        """The number of documents that match."""
+        return len(self.ranked) if self.is_ranked_whole else self.documents
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `total` is exact."""
+        if not self.is_read_whole:
+            return False
+        # Only of ranked documents it is known what an alternative excludes, whether the parts of
+        # its compounds are side by side, and, unless a statement looked for them, its phrases.
+        has_sequences = self.arguments.sequences is not None
+        return self.is_ranked_whole or not (
+            any(each.excluded for each in self.query.alternatives)
+            or (not has_sequences and any(term.required for term in self.query.terms))
+            or any(term.is_loose for term in self.query.terms)
+        )
+
+
+class Attempt(NamedTuple):
+    """What is looked for: the parts with the terms of a query, of which up to `lacking` may lack.
+
+    A part that matches has the words of a tsquery, and, unless `sequences` is None, of each of
+    these texts one of the sequences of tokens that are its lines. At most `most` parts that have
+    the words are read.
+    """
+
+    query: Query
+    filters: Filters
+    lacking: int
+    sequences: list[str] | None = None
+    most: int = MAX_MATCHES
+
+    def arguments(self) -> Arguments:
+        """Return the arguments of the statements."""
+        query = self.query
+        tsquery = some_terms(query, self.lacking) if self.lacking else all_terms(query)
+        pairs = (None, None, None) if self.sequences is None else _pairs(query)
+        return Arguments(tsquery, *self.filters, self.sequences, self.most, pairs)
+
+
+async def look_for(
+    connection: Connection, query: Query, filters: Filters, lacking: int = 0
+) -> Result:
+    """Return the documents with the terms of a query, of which up to `lacking` may lack.
+
+    They have all terms, and its phrases, if none may lack. The transaction of the connection needs
+    the SETTINGS of statements.py.
+    """
+    attempt = Attempt(query, filters, lacking)
+    sequences = None if lacking else _sequences(query)
+    if sequences is None:
+        result = await _run(connection, attempt)
+        if lacking or result.is_ranked_whole or len(result.ranked) >= ENOUGH:
+            return result
+        # Many parts have the words of a compound, and the best of them not side by side.
+        sequences = _sequences(query, of_compounds=True)
+        if sequences is None:
+            return result
+    result = await _run(connection, attempt._replace(sequences=sequences, most=MAX_READ))
+    if result.is_read_whole or result.documents >= ENOUGH:
+        return result
+    most = MAX_MATCHES if _pairs(query)[0] is None else MAX_READ_BY_PAIRS
+    return await _run(connection, attempt._replace(sequences=sequences, most=most))
+
+
+async def rank(query: Query, rows: Sequence[Row]) -> list[Found]:
+    """Return the documents of the CANDIDATES that match, best first."""
+    ranked: list[Found] = []
+    for number, parts in enumerate(by_document([Candidate(*row) for row in rows])):
+        found = rank_document(query, parts)
+        if found is not None:
+            ranked.append(found)
+        if number % DOCUMENTS_IN_TURN == 0:
+            await asyncio.sleep(0)  # other requests, such as those for health, come between
+    return in_order(ranked)
+
+
+def _sequences(query: Query, *, of_compounds: bool = False) -> list[str] | None:
+    """Return what the tokens of each match must have; None where that depends on the alternative.
+
+    Each is a text of sequences, one a line, of which any is enough. The rank of a part looks for
+    these sequences, too.
+    """
+    if len(query.alternatives) > 1:
+        return None
+    required = [
+        term.required or "\n".join((*term.exact, *term.loose))
+        for term in query.terms
+        if term.required or (of_compounds and len(term.forms) > 1)
+    ]
+    return required or None
+
+
+def _pairs(query: Query) -> tuple[int | None, int | None, int | None]:
+    """Return three pairs of tokens that each match has beside each other, if there is one."""
+    numbers = [number for term in query.terms for number in pairs_in(term.required)]
+    if not numbers:
+        return (None, None, None)
+    return (numbers[0], numbers[len(numbers) // 2], numbers[-1])
+
+
+async def _run(connection: Connection, attempt: Attempt) -> Result:
+    query, filters, arguments = attempt.query, attempt.filters, attempt.arguments()
+    preferred = _preferred(query, is_lacking=attempt.lacking > 0)
+    best = (MAX_RANKED, [*preferred], [*preferred.values()], MAX_PREFERRED)
+    if attempt.sequences is not None:
+        choice = _Choice(KEYS, filters.count_read(), (MAX_RANKED,))
+        found = await _find_at_once(connection, filters, arguments, choice)
+    elif any(term.prefix for term in query.terms):
+        choice = _Choice(best_parts(IS_MATCHING, HAS_PLACE), COUNT_MATCHING, best)
+        found = await _find_at_once(connection, filters, arguments, choice)
+    else:
+        found = await _find_counted(connection, filters, arguments, best)
+    return Result(
+        query,
+        [],
+        arguments,
+        found.read < attempt.most,
+        found.summary["parts"],
+        found.summary["documents"],
+        found.summary["projects"],
+        found.summary["kinds"],
+        await rank(query, found.rows),
+        attempt.lacking,
+    )
+
+
+class _Choice(NamedTuple):
+    """The SQL of `keys`, that of the number of parts read for them, and their own arguments."""
+
+    keys: LiteralString
+    count_read: LiteralString
+    arguments: Sequence[object]
+
+
+class _FoundParts(NamedTuple):
+    """A SUMMARY, how many parts were read for it, and CANDIDATES."""
+
+    summary: Row
+    read: int
+    rows: Sequence[Row]
+
+
+async def _find_at_once(
+    connection: Connection,
+    filters: Filters,
+    arguments: Arguments,
+    choice: _Choice,
+) -> _FoundParts:
+    """Count the parts and choose those to rank in one statement, since they take long to find."""
+    summary = await connection.fetch_row(
+        f"""
+        with {filters.matching(arguments)}, {choice.keys}, {SUMMARY},
+            {choice.count_read} as read,
+            (select array_agg(document_id) from keys) as documents_of_keys,
+            (select array_agg(number) from keys) as numbers_of_keys
+        """,
+        *arguments.values(),
+        *choice.arguments,
+    )
+    assert summary is not None
+    rows = await connection.fetch(
+        f"""
+        with keys as (
+            select * from unnest($1::uuid[], $2::bigint[]) as each (document_id, number)
+        )
+        {CANDIDATES}
+        """,
+        summary["documents_of_keys"],
+        summary["numbers_of_keys"],
+    )
+    return _FoundParts(summary, summary["read"], rows)
+
+
+async def _find_counted(
+    connection: Connection, filters: Filters, arguments: Arguments, best: Sequence[object]
+) -> _FoundParts:
+    """Count the parts, and then choose those to rank; `best` are arguments of `best_parts`."""
+    matching = filters.matching(arguments)
+    summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments.values())
+    assert summary is not None
+    if summary["parts"] > MAX_RANKED:
+        keys = best_parts(filters.condition(), f"place <= {PARTS_OF_DOCUMENT}")
+        rows = await connection.fetch(
+            f"with {matching}, {keys} {CANDIDATES}", *arguments.values(), *best
+        )
+    elif summary["parts"]:
+        rows = await connection.fetch(
+            f"with {matching}, {ALL_KEYS} {CANDIDATES}", *arguments.values()
+        )
+    else:
+        rows = []
+    return _FoundParts(summary, summary["parts"], rows)
+
+
+def _preferred(query: Query, *, is_lacking: bool) -> dict[str, int]:
+    """Return tsqueries for the parts that are likely to rank high, with a weight of each."""
+    weights = {all_terms(query, IN_TITLE): 3}
+    if is_lacking:
+        weights[all_terms(query)] = 2 * len(query.terms)
+    for term in query.terms[:MAX_PREFERRED_TERMS]:
+        weights[term.tsquery(IN_HEADING)] = 2
+        weights[term.tsquery(OFTEN)] = 1
+    return weights

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from service.search.corrections import correct
-from service.search.matches import ENOUGH, Result, look_for, rank
-from service.search.query import halve_words, split_compounds
+from service.search.matches import ENOUGH, Result, look_for
+from service.search.query import MAX_TERMS, halve_words, split_compounds
+from service.search.ranking import Candidate, rank_documents
 from service.search.statements import CANDIDATES, PARTS_OF_DOCUMENT, SUMMARY, Arguments
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def find(
     result, query = await _find_all_terms(connection, query, filters)
     corrections = result.corrections
     terms = max(len(each.terms) for each in query.alternatives)
-    for lacking in range(1, terms):
+    for lacking in range(1, min(terms, MAX_TERMS)):
         if most_lacking is None:
             is_last = time.monotonic() - started > SECONDS_TO_ASK_FOR_LESS
         else:  # as the page before, however long that took, since the order may be another
@@ -108,7 +109,7 @@ async def read_page(
     ranked = result.ranked
     documents = ranked[offset : offset + limit]
     missing = limit - len(documents)
-    if not missing or result.is_ranked_whole:
+    if not missing or result.is_ranked_whole or offset + limit - missing >= result.total:
         return documents
     matching = filters.matching(result.arguments)
     rows = await connection.fetch(
@@ -139,5 +140,5 @@ async def read_page(
         max(0, offset - len(ranked)),
         missing,
     )
-    further = await rank(result.query, rows)
+    further = await rank_documents(result.query, [Candidate(*row) for row in rows])
     return [*documents, *sorted(further, key=lambda found: found.document_id.bytes)]

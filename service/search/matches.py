@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.documents.pairs import pairs_in
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
 from service.search.query import all_terms, some_terms
-from service.search.ranking import Candidate, by_document, in_order, rank_document
+from service.search.ranking import Candidate, rank_documents
 from service.search.statements import (
     ALL_KEYS,
     CANDIDATES,
@@ -36,9 +35,6 @@ MAX_MATCHES: Final = 10_000
 
 # Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
 MAX_RANKED: Final = 32
-
-# Documents whose rank is computed in one go, in which the worker does nothing else.
-DOCUMENTS_IN_TURN: Final = 4
 
 # Where more match, those are ranked that have most terms in headings or often: of so many parts for
 # each term, and of so many terms.
@@ -154,18 +150,6 @@ async def look_for(
     return await _run(connection, attempt._replace(sequences=sequences, most=most))
 
 
-async def rank(query: Query, rows: Sequence[Row]) -> list[Found]:
-    """Return the documents of the CANDIDATES that match, best first."""
-    ranked: list[Found] = []
-    for number, parts in enumerate(by_document([Candidate(*row) for row in rows])):
-        found = rank_document(query, parts)
-        if found is not None:
-            ranked.append(found)
-        if number % DOCUMENTS_IN_TURN == 0:
-            await asyncio.sleep(0)  # other requests, such as those for health, come between
-    return in_order(ranked)
-
-
 def _sequences(query: Query, *, of_compounds: bool = False) -> list[str] | None:
     """Return what the tokens of each match must have; None where that depends on the alternative.
 
@@ -211,7 +195,7 @@ async def _run(connection: Connection, attempt: Attempt) -> Result:
         found.summary["documents"],
         found.summary["projects"],
         found.summary["kinds"],
-        await rank(query, found.rows),
+        await rank_documents(query, [Candidate(*row) for row in found.rows]),
         attempt.lacking,
     )
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from service.search.terms import Term
 
-MAX_TERMS: Final = 16  # of all alternatives; further words are not required
+MAX_TERMS: Final = 16  # of all alternatives, and excluded; further words are not required
 MAX_ALTERNATIVES: Final = 8  # further ones are not looked for
 
 # Terms of which any combination may lack.
@@ -108,15 +108,12 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
     ]
     most = MAX_TERMS // max(1, len(wanted))
     alternatives = [
-        _alternative(
-            [*dict.fromkeys(terms)][:most], [*dict.fromkeys(excluded)][:MAX_TERMS], fillers
-        )
-        for terms, excluded in wanted
+        _alternative(_first(terms, most), excluded, fillers) for terms, excluded in wanted
     ]
     if not alternatives:
         # Only stop words: the index has them of headings.
         alternatives = [
-            Alternative(tuple(in_heading(term) for term in unimportant), tuple(excluded))
+            _alternative(_first(map(in_heading, unimportant), most), excluded, frozenset())
             for _, excluded, unimportant in groups
             if unimportant
         ]
@@ -124,15 +121,23 @@ def parse_query(text: str, *, as_you_type: bool = False) -> Query:
     return Query(tuple(alternatives), tokenize(positive).strip())
 
 
+def _first(terms: Iterable[Term], most: int) -> list[Term]:
+    """Return the first terms, each once."""
+    return [*dict.fromkeys(terms)][:most]
+
+
 def _alternative(
     terms: Sequence[Term], excluded: Sequence[Term], fillers: frozenset[str]
 ) -> Alternative:
-    """Return an alternative whose fillers are optional, unless it has no other words."""
+    """Return an alternative whose fillers are optional, unless it has no other words.
+
+    It excludes the first MAX_TERMS of `excluded`.
+    """
     optional = [term for term in terms if term.forms and fillers.issuperset(term.forms)]
     required = [term for term in terms if term not in optional]
     if not required:
         required, optional = optional, []
-    return Alternative(tuple(required), tuple(excluded), tuple(optional))
+    return Alternative(tuple(required), tuple(_first(excluded, MAX_TERMS)), tuple(optional))
 
 
 def _is_stop(forms: Sequence[str]) -> bool:
@@ -152,14 +157,14 @@ def all_terms(query: Query, *prefixes: str) -> str:
     )
 
 
-def some_terms(query: Query, lacking: int, *prefixes: str) -> str:
+def some_terms(query: Query, lacking: int) -> str:
     """Return the text of the tsquery for all terms of any alternative but `lacking` of them.
 
     Of more than MAX_COMBINED terms it requires neighbours.
     """
     alternatives: list[str] = []
     for each in query.alternatives:
-        terms = [any_of(term.tsquery(prefix) for prefix in prefixes or [""]) for term in each.terms]
+        terms = [term.tsquery() for term in each.terms]
         count = max(1, len(terms) - lacking)
         if len(terms) > MAX_COMBINED:
             starts = range(len(terms) - count + 1)
@@ -185,13 +190,19 @@ def replace_terms(query: Query, terms: Mapping[Term, Sequence[Term]]) -> Query:
 
 
 def split_compounds(query: Query) -> Query:
-    """Return the query with the words of long compounds in place of them, wherever these stand."""
+    """Return the query with the words of long compounds in place of them, wherever these stand.
+
+    Of each alternative it has the first MAX_TERMS.
+    """
     words = {
         term: [word_term(form) for form in term.forms if form not in STOP_WORDS]
         for term in query.terms
         if len(term.forms) > 2 and term.is_of_words
     }
-    return replace_terms(query, words)
+    alternatives = replace_terms(query, words).alternatives
+    return query._replace(
+        alternatives=tuple(each._replace(terms=each.terms[:MAX_TERMS]) for each in alternatives)
+    )
 
 
 def halve_words(query: Query) -> Query:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.search.rank import rank_part
@@ -11,10 +12,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from service.search.query import Query
+    from service.search.rank import PartRank
 
 # Sections of a document that a result shows, if their scores are at least such a share of the best.
 SECTIONS_SHOWN: Final = 3
 SHARE_SHOWN: Final = 0.2
+
+# Parts whose rank is computed in one go, in which the worker does nothing else.
+PARTS_IN_TURN: Final = 4
 
 
 class Candidate(NamedTuple):
@@ -45,28 +50,19 @@ class Found(NamedTuple):
     sections: list[Place]
 
 
-def rank_documents(query: Query, candidates: Iterable[Candidate]) -> list[Found]:
+async def rank_documents(query: Query, candidates: Iterable[Candidate]) -> list[Found]:
     """Return the documents of the candidates that match, best first; the order is total."""
-    ranked = (rank_document(query, parts) for parts in by_document(candidates))
-    return in_order(found for found in ranked if found is not None)
+    ranks: dict[UUID, list[tuple[PartRank, Candidate]]] = {}
+    for number, part in enumerate(candidates, 1):
+        ranks.setdefault(part.document_id, []).append((rank_part(query, part.tokens), part))
+        if number % PARTS_IN_TURN == 0:
+            await asyncio.sleep(0)  # other requests, such as those for health, come between
+    ranked = [found for parts in ranks.values() if (found := _rank_document(parts))]
+    return sorted(ranked, key=lambda each: (-each.has_all, -each.score, each.document_id.bytes))
 
 
-def by_document(candidates: Iterable[Candidate]) -> list[list[Candidate]]:
-    """Return the candidates of each document."""
-    documents: dict[UUID, list[Candidate]] = {}
-    for candidate in candidates:
-        documents.setdefault(candidate.document_id, []).append(candidate)
-    return [*documents.values()]
-
-
-def in_order(documents: Iterable[Found]) -> list[Found]:
-    """Return the documents, best first; the order is total."""
-    return sorted(documents, key=lambda each: (-each.has_all, -each.score, each.document_id.bytes))
-
-
-def rank_document(query: Query, parts: Sequence[Candidate]) -> Found | None:
-    """Return a document's rank by its parts, or None if none of them matches."""
-    ranks = [(rank_part(query, part.tokens), part) for part in parts]
+def _rank_document(ranks: Sequence[tuple[PartRank, Candidate]]) -> Found | None:
+    """Return a document's rank by those of its parts, or None if none of them matches."""
     sections = [(section, part) for rank, part in ranks for section in rank.sections]
     if not sections:
         return None
@@ -85,4 +81,4 @@ def rank_document(query: Query, parts: Sequence[Candidate]) -> Found | None:
         own = part.headings[section.line] or place if section.line else None
         shown.setdefault(own, place)
     score = max(rank.score for rank, _ in ranks if rank.has_all == best.has_all)
-    return Found(parts[0].document_id, best.has_all, score, [*shown.values()])
+    return Found(ranks[0][1].document_id, best.has_all, score, [*shown.values()])

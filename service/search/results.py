@@ -40,10 +40,13 @@ SECTIONS: Final[LiteralString] = """
                (ends[line + 1] - coalesce(ends[line], 0))::integer
            ) as text,
            (
-               select coalesce(jsonb_agg(outline.headings -> number::integer order by step), '[]')
+               -- A copy of old code, which writes no parts, may have left the document with fewer.
+               select coalesce(jsonb_agg(heading order by step), '[]')
                from string_to_table(document_part.headings[line + 1], ' ')
                    with ordinality as each (number, step)
-               where number <> ''
+               cross join lateral (select outline.headings -> nullif(number, '')::integer)
+                   as heading_of_part (heading)
+               where heading is not null
            )::text as headings
     from wanted
     join outline on outline.id = document_id
@@ -91,7 +94,9 @@ def _show(query: Query, documents: Sequence[Found], rows: Sequence[Row]) -> list
         sections.setdefault(row["document_id"], []).append(row)
     results: list[dict[str, Any]] = []
     for found in documents:
-        own = sections[str(found.document_id)]
+        own = sections.get(str(found.document_id))
+        if own is None:  # a document whose row was lost, and its parts not
+            continue
         first = own[0]
         results.append(
             {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,11 @@ from service.documents.sections import read_document
 from service.search.query import parse_query
 from service.search.rank import PartRank, rank_part
 from service.search.ranking import Candidate, Found, Place, rank_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.search.query import Query
 
 FILLER = "Some other words that fill a section and say nothing else of interest. "
 
@@ -38,12 +44,16 @@ def candidates(documents: dict[str, str]) -> list[Candidate]:
     return found
 
 
+def ranked(query: Query, parts: Sequence[Candidate]) -> list[Found]:
+    return asyncio.run(rank_documents(query, parts))
+
+
 def order(query: str, *texts: str, **options: Any) -> list[int]:
     """Return the numbers of the texts, in the order in which a search finds them."""
     documents = {f"docs/{number}.md": text for number, text in enumerate(texts)}
     # The order does not depend on that of the database.
     parts = [*reversed(candidates(documents))]
-    found = rank_documents(parse_query(query, **options), parts)
+    found = ranked(parse_query(query, **options), parts)
     return [each.document_id.int for each in found]
 
 
@@ -139,7 +149,7 @@ def test_a_file_is_found_by_its_name_first() -> None:
         "docs/epic-payments.md": "# B\n\nb\n",
     }
     for query in ("epic-payments.md", "epic-payments", "docs/epic-payments.md"):
-        found = rank_documents(parse_query(query), candidates(documents))
+        found = ranked(parse_query(query), candidates(documents))
         assert found[0].document_id.int == 1
 
 
@@ -224,7 +234,7 @@ def test_a_result_has_its_three_best_sections_best_first() -> None:
         "# A\n\n## B\n\nOnce refund here.\n\n## Refund\n\nA refund.\n\n## D\n\nNo.\n\n"
         "## E\n\nRefund, refund, refund.\n\n## F\n\nA refund there.\n"
     )
-    [found] = rank_documents(parse_query("refund"), candidates({"docs/x.md": text}))
+    [found] = ranked(parse_query("refund"), candidates({"docs/x.md": text}))
     assert [place.line for place in found.sections][:2] == [3, 5]
     assert len(found.sections) == 3
 
@@ -234,7 +244,7 @@ def test_of_the_pieces_of_a_long_section_the_best_is_shown() -> None:
     metadata, sections = read_document(text, "md", "docs/x.md")
     assert len(sections) > 1
     assert {section.heading for section in sections} == {0}
-    [found] = rank_documents(parse_query("refund"), candidates({"docs/x.md": text}))
+    [found] = ranked(parse_query("refund"), candidates({"docs/x.md": text}))
     assert len(found.sections) == 1
     assert metadata["title"] == "A"
 
@@ -246,7 +256,7 @@ def test_title_and_path_are_shown_once_of_a_document_in_several_parts(
 ) -> None:
     parts = candidates({"docs/x.md": text.format(FILLER * 900, "A refund. " * 3_000)})
     assert len(parts) > 2
-    for found in rank_documents(parse_query(query), parts):
+    for found in ranked(parse_query(query), parts):
         assert sum(place.line == 0 for place in found.sections) <= 1
 
 
@@ -257,7 +267,7 @@ def test_a_document_is_found_once_with_the_best_of_its_parts() -> None:
     )
     parts = candidates({"docs/x.md": text})
     assert len(parts) > 2
-    [found] = rank_documents(parse_query("refund"), parts)
+    [found] = ranked(parse_query("refund"), parts)
     [place] = found.sections
     assert parts[place.number].headings[place.line].endswith("13")
 
@@ -265,7 +275,7 @@ def test_a_document_is_found_once_with_the_best_of_its_parts() -> None:
 def test_a_text_without_a_heading_is_shown_beside_any_section() -> None:
     [part] = candidates({"docs/x.md": "The refund.\n\n# A\n\n## B\n\nThe refund.\n"})
     assert part.headings == ["", "", "0", "0 1"]
-    [found] = rank_documents(parse_query("refund"), [part])
+    [found] = ranked(parse_query("refund"), [part])
     assert sorted(found.sections) == [Place(0, 1), Place(0, 3)]
 
 
@@ -295,9 +305,9 @@ def test_the_order_is_total(query: str, documents: list[str], seed: Any) -> None
     parsed = parse_query(query)
     if not parsed.alternatives:
         return
-    found = rank_documents(parsed, parts)
+    found = ranked(parsed, parts)
     seed.shuffle(parts)
-    assert rank_documents(parsed, parts) == found
+    assert ranked(parsed, parts) == found
     keys = [(not each.has_all, -each.score, each.document_id) for each in found]
     assert keys == sorted(set(keys))
     assert all(each.sections and each.score >= 0 for each in found)

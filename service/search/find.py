@@ -9,7 +9,15 @@ from service.search.corrections import correct
 from service.search.matches import ENOUGH, Result, look_for
 from service.search.query import MAX_TERMS, halve_words, split_compounds
 from service.search.ranking import Candidate, rank_documents
-from service.search.statements import CANDIDATES, PARTS_OF_DOCUMENT, SUMMARY, Arguments
+from service.search.statements import (
+    CANDIDATES,
+    IS_MATCHING,
+    PARTS_OF_DOCUMENT,
+    SUMMARY,
+    Arguments,
+    Preference,
+    weighed_parts,
+)
 
 if TYPE_CHECKING:
     from service.database.database import Connection
@@ -36,7 +44,8 @@ async def find(
     """
     if not query.alternatives:
         arguments = Arguments("", *filters, None, 0)
-        return Result(query, [], arguments, True, 0, 0, "[]", "[]", [])
+        preference = Preference(0, [], [], 0)
+        return Result(query, [], arguments, True, 0, 0, "[]", "[]", [], preference)
     started = time.monotonic()
     result, query = await _find_all_terms(connection, query, filters)
     corrections = result.corrections
@@ -111,34 +120,35 @@ async def read_page(
     missing = limit - len(documents)
     if not missing or result.is_ranked_whole or offset + limit - missing >= result.total:
         return documents
-    matching = filters.matching(result.arguments)
     rows = await connection.fetch(
         f"""
-        with {matching},
+        with {filters.matching(result.arguments)}, {weighed_parts(IS_MATCHING, "$7")},
         further as (
-            select distinct document_id
-            from matching
-            where document_id <> all($11::uuid[])
-            order by document_id
-            offset $12
-            limit $13
+            select document_id, max(weight) as weight
+            from placed
+            where document_id <> all($15::uuid[])
+            group by document_id
+            order by max(weight) desc, document_id
+            offset $16
+            limit $17
         ),
         keys as (
             select document_id, number
-            from (
-                select document_id, number,
-                       row_number() over (partition by document_id order by number) as place
-                from matching
-                where document_id in (select document_id from further)
-            ) as candidate
-            where place <= {PARTS_OF_DOCUMENT}
+            from placed
+            where document_id in (select document_id from further) and place <= {PARTS_OF_DOCUMENT}
         )
-        {CANDIDATES}
+        select candidate.*, further.weight
+        from ({CANDIDATES}) as candidate
+        join further using (document_id)
         """,
         *result.arguments.values(),
+        *result.preference,
         [found.document_id for found in ranked],
         max(0, offset - len(ranked)),
         missing,
     )
-    further = await rank_documents(result.query, [Candidate(*row) for row in rows])
-    return [*documents, *sorted(further, key=lambda found: found.document_id.bytes)]
+    weights = {row["document_id"]: row["weight"] for row in rows}
+    candidates = [Candidate(*row[:4]) for row in rows]
+    further = await rank_documents(result.query, candidates)
+    further.sort(key=lambda found: (-weights[found.document_id], found.document_id.bytes))
+    return [*documents, *further]

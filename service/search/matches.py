@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.pairs import pairs_in
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
@@ -14,11 +14,11 @@ from service.search.statements import (
     COUNT_MATCHING,
     HAS_PLACE,
     IS_MATCHING,
-    KEYS,
     PARTS_OF_DOCUMENT,
     SUMMARY,
     Arguments,
     Filters,
+    Preference,
     best_parts,
 )
 
@@ -71,6 +71,7 @@ class Result(NamedTuple):
     projects: str
     kinds: str
     ranked: list[Found]
+    preference: Preference
     lacking: int = 0
 
     @property
@@ -176,16 +177,11 @@ def _pairs(query: Query) -> tuple[int | None, int | None, int | None]:
 
 async def _run(connection: Connection, attempt: Attempt) -> Result:
     query, filters, arguments = attempt.query, attempt.filters, attempt.arguments()
-    preferred = _preferred(query, is_lacking=attempt.lacking > 0)
-    best = (MAX_RANKED, [*preferred], [*preferred.values()], MAX_PREFERRED)
-    if attempt.sequences is not None:
-        choice = _Choice(KEYS, filters.count_read(), (MAX_RANKED,))
-        found = await _find_at_once(connection, filters, arguments, choice)
-    elif any(term.prefix for term in query.terms):
-        choice = _Choice(best_parts(IS_MATCHING, HAS_PLACE), COUNT_MATCHING, best)
-        found = await _find_at_once(connection, filters, arguments, choice)
+    preference = _preference(query, attempt.lacking)
+    if attempt.sequences is not None or any(term.prefix for term in query.terms):
+        found = await _find_at_once(connection, attempt, arguments, preference)
     else:
-        found = await _find_counted(connection, filters, arguments, best)
+        found = await _find_counted(connection, filters, arguments, preference)
     return Result(
         query,
         [],
@@ -196,16 +192,9 @@ async def _run(connection: Connection, attempt: Attempt) -> Result:
         found.summary["projects"],
         found.summary["kinds"],
         await rank_documents(query, [Candidate(*row) for row in found.rows]),
+        preference,
         attempt.lacking,
     )
-
-
-class _Choice(NamedTuple):
-    """The SQL of `keys`, that of the number of parts read for them, and their own arguments."""
-
-    keys: LiteralString
-    count_read: LiteralString
-    arguments: Sequence[object]
 
 
 class _FoundParts(NamedTuple):
@@ -217,21 +206,20 @@ class _FoundParts(NamedTuple):
 
 
 async def _find_at_once(
-    connection: Connection,
-    filters: Filters,
-    arguments: Arguments,
-    choice: _Choice,
+    connection: Connection, attempt: Attempt, arguments: Arguments, preference: Preference
 ) -> _FoundParts:
     """Count the parts and choose those to rank in one statement, since they take long to find."""
+    filters = attempt.filters
+    count_read = COUNT_MATCHING if attempt.sequences is None else filters.count_read()
     summary = await connection.fetch_row(
         f"""
-        with {filters.matching(arguments)}, {choice.keys}, {SUMMARY},
-            {choice.count_read} as read,
+        with {filters.matching(arguments)}, {best_parts(IS_MATCHING, HAS_PLACE)}, {SUMMARY},
+            {count_read} as read,
             (select array_agg(document_id) from keys) as documents_of_keys,
             (select array_agg(number) from keys) as numbers_of_keys
         """,
         *arguments.values(),
-        *choice.arguments,
+        *preference,
     )
     assert summary is not None
     rows = await connection.fetch(
@@ -248,16 +236,16 @@ async def _find_at_once(
 
 
 async def _find_counted(
-    connection: Connection, filters: Filters, arguments: Arguments, best: Sequence[object]
+    connection: Connection, filters: Filters, arguments: Arguments, preference: Preference
 ) -> _FoundParts:
-    """Count the parts, and then choose those to rank; `best` are arguments of `best_parts`."""
+    """Count the parts, and then choose those to rank."""
     matching = filters.matching(arguments)
     summary = await connection.fetch_row(f"with {matching}, {SUMMARY}", *arguments.values())
     assert summary is not None
     if summary["parts"] > MAX_RANKED:
         keys = best_parts(filters.condition(), f"place <= {PARTS_OF_DOCUMENT}")
         rows = await connection.fetch(
-            f"with {matching}, {keys} {CANDIDATES}", *arguments.values(), *best
+            f"with {matching}, {keys} {CANDIDATES}", *arguments.values(), *preference
         )
     elif summary["parts"]:
         rows = await connection.fetch(
@@ -268,12 +256,14 @@ async def _find_counted(
     return _FoundParts(summary, summary["parts"], rows)
 
 
-def _preferred(query: Query, *, is_lacking: bool) -> dict[str, int]:
+def _preference(query: Query, lacking: int) -> Preference:
     """Return tsqueries for the parts that are likely to rank high, with a weight of each."""
     weights = {all_terms(query, IN_TITLE): 3}
-    if is_lacking:
-        weights[all_terms(query)] = 2 * len(query.terms)
     for term in query.terms[:MAX_PREFERRED_TERMS]:
         weights[term.tsquery(IN_HEADING)] = 2
         weights[term.tsquery(OFTEN)] = 1
-    return weights
+    # Fewer terms lack before more do.
+    for fewer in range(lacking)[:MAX_PREFERRED_TERMS]:
+        tsquery = some_terms(query, fewer) if fewer else all_terms(query)
+        weights[tsquery] = 3 * min(len(query.terms), MAX_PREFERRED_TERMS) + 3
+    return Preference(MAX_RANKED, [*weights], [*weights.values()], MAX_PREFERRED)

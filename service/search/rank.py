@@ -53,8 +53,9 @@ END_OF_PATH: Final = 7.0
 COVERAGE_POWER: Final = 3.0
 OPTIONAL: Final = 0.3
 
-# A section that has all terms so close together comes before those that lack one.
+# A section whose terms are not so close together counts for this share of its score.
 CLOSE: Final = 300  # characters of tokens
+FAR_APART: Final = 0.5
 
 
 STOP_TOKENS: Final = frozenset(map(token_of, STOP_WORDS))
@@ -63,7 +64,7 @@ STOP_TOKENS: Final = frozenset(map(token_of, STOP_WORDS))
 class SectionRank(NamedTuple):
     """A section's rank. `line` is its line in the tokens of its part.
 
-    `has_all` says that it has all terms close together, or in the headings above it.
+    `has_all` says that it has all terms, in its text or in the headings above it.
     """
 
     has_all: bool
@@ -185,8 +186,9 @@ class _Ranker:
         if own_hits or text_hits > 1 or self._spaced:
             score += self._rank_side_by_side(own, text, own_hits, text_hits)
         score *= (covered / (len(terms) + OPTIONAL * len(self._optional))) ** COVERAGE_POWER
-        has_all = not lacking and _are_close(only_in_text, text)
-        return SectionRank(has_all, score, number)
+        if not (lacking or _are_close(only_in_text, text)):
+            score *= FAR_APART
+        return SectionRank(not lacking, score, number)
 
     def _rank_side_by_side(self, own: str, text: str, own_hits: int, text_hits: int) -> float:
         """Return what a section counts for how its words stand, given how many terms it has."""

@@ -105,21 +105,6 @@ COUNT_MATCHING: Final[LiteralString] = "(select count(*) from matching)"
 # Of `placed`: the parts that may be ranked. If all have room, so has the best one of each document.
 HAS_PLACE: Final[LiteralString] = f"(place <= {PARTS_OF_DOCUMENT} or {COUNT_MATCHING} <= $11)"
 
-# The documents and numbers of the first $11 of `matching`. More of it are read, since a large
-# document may have hundreds of parts.
-KEYS: Final[LiteralString] = f"""
-    keys as (
-        select document_id, number
-        from (
-            select document_id, number,
-                   row_number() over (partition by document_id order by number) as place
-            from (select document_id, number from matching limit 32 * $11) as first
-        ) as placed
-        where {HAS_PLACE}
-        limit $11
-    )
-    """
-
 # The documents and numbers of all `matching`.
 ALL_KEYS: Final[LiteralString] = "keys as (select document_id, number from matching)"
 
@@ -220,11 +205,24 @@ class Arguments(NamedTuple):
         return (*self[:7], *self.pairs)
 
 
-def best_parts(condition: LiteralString, has_place: LiteralString) -> LiteralString:
-    """Return `keys` with the $11 parts of `matching` that match most of the tsqueries $12.
+class Preference(NamedTuple):
+    """Which parts are ranked where too many match: the arguments $11 to $14 of `weighed_parts`.
 
-    $13 are the weights of these, and $14 is how many parts are read of each. The conditions say of
-    a part that it matches, and of its place in its document that it may be ranked.
+    These are the `most_ranked` parts with the greatest sum of the weights of the tsqueries that
+    they match. Of each tsquery `most_read` parts are read.
+    """
+
+    most_ranked: int
+    tsqueries: list[str]
+    weights: list[int]
+    most_read: int
+
+
+def weighed_parts(condition: LiteralString, others: LiteralString) -> LiteralString:
+    """Return `placed`: parts of `matching`, their weights, and their places in their documents.
+
+    `condition` says of a part that it matches. Besides the parts that match tsqueries these are the
+    first of `matching`: as many as `others` says.
     """
     return f"""
         weighed as (
@@ -237,7 +235,7 @@ def best_parts(condition: LiteralString, has_place: LiteralString) -> LiteralStr
                 limit $14
             ) as part
             union all
-            (select document_id, number, 0 from matching limit $14)
+            (select document_id, number, 0 from matching limit {others})
         ),
         placed as (
             select document_id, number, sum(weight) as weight,
@@ -246,7 +244,18 @@ def best_parts(condition: LiteralString, has_place: LiteralString) -> LiteralStr
                    ) as place
             from weighed
             group by document_id, number
-        ),
+        )
+        """
+
+
+def best_parts(condition: LiteralString, has_place: LiteralString) -> LiteralString:
+    """Return `keys`: the $11 parts of `matching` with the greatest weights.
+
+    The conditions say of a part that it matches, and of its place in its document that it may be
+    ranked.
+    """
+    return f"""
+        {weighed_parts(condition, "$14")},
         keys as (
             select document_id, number
             from placed

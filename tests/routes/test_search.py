@@ -627,6 +627,46 @@ def test_a_large_document_does_not_take_the_places_of_others(
     assert scores == sorted(scores, reverse=True)
 
 
+def place_of(found: Any, path: str) -> int:
+    return [each["document"]["path"] for each in found["results"]].index(path)
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "as_you_type"),
+    [
+        ('"copper beech"', "Copper beech", "false"),
+        ("copper beech", "Copper beech", "false"),
+        ("copper bee", "Copper beech", "true"),
+        ("\u6570\u636e\u5e93", "\u6570\u636e\u5e93", "false"),
+    ],
+)
+def test_titles_come_before_headings_and_text_of_any_number_of_matches(
+    query: str, title: str, as_you_type: str, hub: Hub
+) -> None:
+    text = f"The {title.lower()} stands."
+    files = {f"text{n:02}.md": f"# D{n}\n\n{text}\n".encode() for n in range(2 * MAX_RANKED)}
+    files |= {f"heading{n}.md": f"# D\n\n## {title}\n\nA.\n".encode() for n in range(MAX_RANKED)}
+    files |= {f"title{n}.md": f"# {title}\n\nA.\n".encode() for n in range(MAX_RANKED // 4)}
+    Synced(hub, files)
+    pages = pages_of(hub.client, q=query, limit=20, as_you_type=as_you_type)
+    paths = [each["document"]["path"] for page in pages for each in page["results"]]
+    assert len(paths) == len(files)
+    kinds = [re.sub(r"\d+\.md", "", path) for path in paths]
+    assert kinds == sorted(kinds, key=["title", "heading", "text"].index)
+
+
+def test_documents_that_lack_fewer_words_come_first_of_any_number(hub: Hub) -> None:
+    files = {
+        f"two{n}.md": b"# D\n\n## Ostrich penguin\n\nOstrich, penguin.\n"
+        for n in range(2 * MAX_RANKED)
+    }
+    files |= {f"three{n}.md": b"# D\n\nAn ostrich, penguin, pelican.\n" for n in range(3)}
+    Synced(hub, files)
+    parameters = {"q": "ostrich penguin pelican cassowary"}
+    found = hub.client.get("/api/search", params=parameters).json()
+    assert {place_of(found, f"three{n}.md") for n in range(3)} == {0, 1, 2}
+
+
 def test_a_total_is_not_exact_where_a_phrase_may_lack(hub: Hub) -> None:
     # None has all. Without one of the two, those with the phrase's words are among what is counted.
     files = {f"a{n}.md": b"# D\n\nThe almond.\n" for n in range(MAX_RANKED)}

@@ -85,7 +85,6 @@ async def _search(
     query = parse_query(search.text, as_you_type=search.as_you_type)
 
     async def run(connection: Connection) -> tuple[Result, list[dict[str, Any]]]:
-        await connection.execute(SETTINGS)
         project_id = await _find_project(connection, search.project)
         filters = Filters(project_id, None, search.kind, None)
         result = await find(connection, query, filters)
@@ -98,7 +97,7 @@ async def _search(
         use_prepared_statements=settings.database_prepared_statements,
         migrations=read_migration_ids(),
     ) as database:
-        return await database.run_repeatable(run)
+        return await database.run_repeatable(run, SETTINGS)
 
 
 async def _find_project(connection: Connection, project: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias, TypeVar
@@ -86,6 +87,11 @@ class Connection(Queries):
     def __init__(self, connection: RawConnection, seconds: float) -> None:
         self._connection = connection
         self.seconds = seconds
+        self._ends_at: float | None = None
+
+    def end_at(self, ends_at: float) -> None:
+        """Give the statements from now on until a time.perf_counter(), together."""
+        self._ends_at = ends_at
 
     @asynccontextmanager
     async def transaction(self, settings: LiteralString = "") -> AsyncGenerator[None]:
@@ -110,13 +116,18 @@ class Connection(Queries):
         await self.execute("commit")
 
     async def run_statement(self, statement: Callable[[RawConnection, float], Awaitable[T]]) -> T:
+        seconds = self.seconds
+        if self._ends_at is not None:
+            seconds = min(seconds, self._ends_at - time.perf_counter())
+            if seconds <= 0:
+                raise DatabaseUnavailable("timeout")
         # Cancelling a task or a statement waits for a response of the server; terminating waits
         # for nothing.
         terminate = asyncio.get_running_loop().call_later(
-            self.seconds + CANCEL_SECONDS, self._connection.terminate
+            seconds + CANCEL_SECONDS, self._connection.terminate
         )
         try:
-            return await statement(self._connection, self.seconds)
+            return await statement(self._connection, seconds)
         except TimeoutError as error:
             raise DatabaseUnavailable("timeout") from error
         except OSError as error:

@@ -23,7 +23,7 @@ class TotalSchema(ExactSchema):
     value = fields.Integer(required=True, strict=True)
     is_exact = fields.Boolean(
         required=True,
-        metadata={"description": "False where there may be more or, with `-words`, fewer."},
+        metadata={"description": "False where there may be more, or fewer."},
     )
 
 

@@ -15,7 +15,6 @@ from service.documents.vocabulary import (
 from service.documents.words import STOP_WORDS
 from service.search.query import all_terms, replace_terms
 from service.search.spelling import read_spellings
-from service.search.statements import NOT_REMOVED
 from service.search.terms import corrected, word_term
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from service.database.database import Connection
     from service.search.query import Query
+    from service.search.statements import Filters
     from service.search.terms import Term
 
 # Words of a query that are corrected: the first ones. Each takes up to 20 ms.
@@ -56,27 +56,29 @@ class Correction(NamedTuple):
     meant: str
 
 
-async def correct(connection: Connection, query: Query) -> tuple[Query, list[Correction]]:
+async def correct(
+    connection: Connection, query: Query, filters: Filters
+) -> tuple[Query, list[Correction]]:
     """Return the query with words that documents have in place of those that none has.
 
-    Returns the corrections, too.
+    Returns the corrections, too. The documents are those within the filters.
     """
-    terms = [term for term in query.terms if term.forms]
-    counts = dict(zip(terms, await _count(connection, terms), strict=True))
+    terms = [term for term in query.terms if term.forms or term.is_beginning]
+    counts = dict(zip(terms, await _count(connection, terms, filters), strict=True))
     # A compound that no document has may have a misspelt part.
     parts = {
         term: [word_term(form) for form in term.forms if form not in STOP_WORDS]
         for term, count in counts.items()
         if not count and len(term.forms) > 1
     }
-    words = [term for term, count in counts.items() if not count and len(term.forms) == 1]
+    words = [term for term, count in counts.items() if not count and len(term.forms) < 2]
     of_parts = [word for each in parts.values() for word in each]
-    counts = dict(zip(of_parts, await _count(connection, of_parts), strict=True))
+    counts = dict(zip(of_parts, await _count(connection, of_parts, filters), strict=True))
     words += [word for word, count in counts.items() if not count]
     options: dict[Term, list[str]] = {}
-    correctable = [word for word in dict.fromkeys(words) if is_correctable(word.forms[0])]
+    correctable = [word for word in dict.fromkeys(words) if is_correctable(word.form)]
     for word in correctable[:MAX_CORRECTED]:
-        if similar := await _similar(connection, word.forms[0]):
+        if similar := await _similar(connection, word.form, filters):
             options[word] = similar
     choices = [
         dict(zip(options, chosen, strict=True))
@@ -85,13 +87,12 @@ async def correct(connection: Connection, query: Query) -> tuple[Query, list[Cor
     if not options:
         return query, []
     queries = [_replace(query, parts, choice) for choice in choices]
-    together = await _count_queries(connection, [all_terms(each) for each in queries])
+    together = await _count_queries(connection, [all_terms(each) for each in queries], filters)
     best = max(range(len(choices)), key=together.__getitem__)
     chosen = choices[best]
     spellings = await read_spellings(connection, [*chosen.values()])
     corrections = [
-        Correction(word.forms[0], spelling)
-        for word, spelling in zip(chosen, spellings, strict=True)
+        Correction(word.form, spelling) for word, spelling in zip(chosen, spellings, strict=True)
     ]
     return queries[best], corrections
 
@@ -108,11 +109,13 @@ def _replace(
     return replace_terms(query, {word: [term] for word, term in meant.items()} | of_compounds)
 
 
-async def _count(connection: Connection, terms: Sequence[Term]) -> list[int]:
-    return await _count_queries(connection, [term.tsquery() for term in terms])
+async def _count(connection: Connection, terms: Sequence[Term], filters: Filters) -> list[int]:
+    return await _count_queries(connection, [term.tsquery() for term in terms], filters)
 
 
-async def _count_queries(connection: Connection, queries: Sequence[str]) -> list[int]:
+async def _count_queries(
+    connection: Connection, queries: Sequence[str], filters: Filters
+) -> list[int]:
     """Return how many parts match each tsquery, up to MAX_COUNTED."""
     if not queries:
         return []
@@ -123,31 +126,34 @@ async def _count_queries(connection: Connection, queries: Sequence[str]) -> list
             from (
                 select
                 from document_part
-                where vector @@ wanted.query::tsquery and {NOT_REMOVED}
-                limit $2
+                where vector @@ wanted.query::tsquery and {filters.limits()}
+                limit $6
             ) as some_parts
         ) as count
         from unnest($1::text[]) with ordinality as wanted (query, place)
         order by place
         """,
         queries,
+        *filters,
         MAX_COUNTED,
     )
     return [row["count"] for row in rows]
 
 
-async def _similar(connection: Connection, form: str) -> list[str]:
+async def _similar(connection: Connection, form: str, filters: Filters) -> list[str]:
     """Return up to MAX_MEANT words that documents have and a misspelt one may be meant for.
 
     The most frequent one comes first.
     """
     for errors in range(1, most_errors(form) + 1):
-        # The vocabulary also has words of documents that are gone.
-        words = closest(form, await _read_similar(connection, form, errors), errors)
-        counts = await _count(connection, [word_term(word) for word in words])
-        found = sorted(zip(counts, words, strict=True), key=lambda each: -each[0])
-        if meant := [word for count, word in found if count]:
-            return meant[:MAX_MEANT]
+        similar = await _read_similar(connection, form, errors)
+        while words := closest(form, similar, errors):
+            counts = await _count(connection, [word_term(word) for word in words], filters)
+            found = sorted(zip(counts, words, strict=True), key=lambda each: -each[0])
+            if meant := [word for count, word in found if count]:
+                return meant[:MAX_MEANT]
+            # Words of documents that are gone, or that the filters leave out.
+            similar = [word for word in similar if word not in words]
     return []
 
 

@@ -21,6 +21,7 @@ from service.search.statements import (
 
 if TYPE_CHECKING:
     from service.database.database import Connection
+    from service.search.corrections import Correction
     from service.search.query import Query
     from service.search.ranking import Found
     from service.search.statements import Filters
@@ -47,8 +48,7 @@ async def find(
         preference = Preference(0, [], [], 0)
         return Result(query, [], arguments, True, 0, 0, "[]", "[]", [], preference)
     started = time.monotonic()
-    result, query = await _find_all_terms(connection, query, filters)
-    corrections = result.corrections
+    result, query, corrections = await _find_all_terms(connection, query, filters)
     terms = max(len(each.terms) for each in query.alternatives)
     for lacking in range(1, min(terms, MAX_TERMS)):
         if most_lacking is None:
@@ -66,8 +66,8 @@ async def find(
 
 async def _find_all_terms(
     connection: Connection, query: Query, filters: Filters
-) -> tuple[Result, Query]:
-    """Return what has all terms, and the query of which terms may lack if that is too little."""
+) -> tuple[Result, Query, list[Correction]]:
+    """Return what has all terms, the query of which terms may lack next, and its corrections."""
     as_written = query.as_written()
     result = await look_for(connection, as_written, filters)
     if as_written != query and result.total < ENOUGH:
@@ -75,15 +75,15 @@ async def _find_all_terms(
     if result.total < ENOUGH and (halved := halve_words(query)) != query:
         query = halved
         result = await look_for(connection, query, filters)
-    corrections = []
+    corrections: list[Correction] = []
     if result.total <= NEXT_TO_NOTHING:
-        query, corrections = await correct(connection, query)
+        query, corrections = await correct(connection, query, filters)
         if corrections:
             result = await look_for(connection, query, filters)
     if not result.total and (split := split_compounds(query)) != query:
         query = split
         result = await look_for(connection, query, filters)
-    return result._replace(corrections=corrections), query
+    return result, query, corrections
 
 
 def _is_enough(result: Result, lacking: int, terms: int) -> bool:

@@ -139,8 +139,12 @@ class Filters(NamedTuple):
 
     def condition(self) -> LiteralString:
         """Return the condition on the columns of a part; it has $1 to $5, used or not."""
+        return f"vector @@ $1::tsquery and {self.limits()}"
+
+    def limits(self) -> LiteralString:
+        """Return the condition without that on words: it has $2 to $5, used or not."""
         return (
-            f"vector @@ $1::tsquery and {NOT_REMOVED} and "
+            f"{NOT_REMOVED} and "
             + (OF_PROJECT if self.project_id else "$2::uuid is null")
             + " and "
             + (OF_SOURCE if self.source_id else "$3::uuid is null")

@@ -47,6 +47,16 @@ class Term(NamedTuple):
     prefix: str = ""  # what is typed of the last word
 
     @property
+    def is_beginning(self) -> bool:
+        """Whether this is the beginning of a word, and not of a compound's last part."""
+        return self.text == self.prefix != ""
+
+    @property
+    def form(self) -> str:
+        """The form of a word, or of the beginning of one."""
+        return self.forms[0] if self.forms else self.prefix
+
+    @property
     def is_loose(self) -> bool:
         """Whether parts may match by their lexemes that have no sequence of a compound."""
         return self.is_of_words or (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from service.git.options import GitOptions
 
@@ -22,9 +22,6 @@ MESSAGE_BYTES_MAX: Final = 64 * 1024
 
 # The most files and folders, documents or not, in a source's folder: a run looks at each.
 ENTRIES_MAX: Final = 500_000
-
-# How a run ended: with an Outcome, or in another way.
-End: TypeAlias = Literal["outcome", "claim_lost", "database_unavailable", "out_of_memory", "fault"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,11 @@ POLL_SECONDS: Final = 5.0
 PARTS_AT_ONCE: Final = 1_000
 WORDS_AT_ONCE: Final = 200
 
+# A pause after each transaction, as a multiple of what it took. Words wait for longer: where the
+# vocabulary is full of words in use, each run that writes has all of them checked.
+PAUSE_AFTER_PARTS: Final = 1
+PAUSE_AFTER_WORDS: Final = 9
+
 # The time at a stop for a transaction to end.
 STOP_SECONDS: Final = 0.1
 
@@ -191,10 +196,13 @@ class Remover:
             "select exists (select from removed_source) or exists (select from vocabulary_check)"
         ):
             started = time.perf_counter()
-            if not (await remove_parts(self._database) or await check_words(self._database)):
+            if await remove_parts(self._database):
+                pause = PAUSE_AFTER_PARTS
+            elif await check_words(self._database):
+                pause = PAUSE_AFTER_WORDS
+            else:
                 break
-            # Half of the time is for requests.
-            await asyncio.sleep(time.perf_counter() - started)
+            await asyncio.sleep(pause * (time.perf_counter() - started))
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from service.database import database as database_module
 from service.database.database import Database, open_database
 from service.database.errors import DatabaseUnavailable
 from service.problems import Problem
@@ -290,6 +291,24 @@ async def test_the_statements_of_repeatable_work_see_one_snapshot(things: Databa
 
     assert await things.run_repeatable(work) == [2, 2]
     assert await things.fetch_value("select count(*) from thing") == 1
+
+
+async def test_the_statements_of_repeatable_work_share_one_limit(
+    things: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "STATEMENT_SECONDS", 0.5)
+    sent: list[int] = []
+
+    async def work(connection: Connection) -> None:
+        for number in range(20):
+            sent.append(number)
+            await connection.fetch("select pg_sleep(0.1)")
+
+    with pytest.raises(DatabaseUnavailable) as raised:
+        await things.run_repeatable(work)
+    assert raised.value.reason == "timeout"
+    assert len(sent) < 7
+    assert await things.fetch_value("select 1") == 1
 
 
 async def test_a_syntax_error_is_no_outage(things: Database) -> None:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from service import ROOT
 from service.embedded.postgres import find_binaries
 from tests.docs.markdown import read_section
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
     from tests.support.service import Service
 
 PAGE = ROOT / "docs/operating.md"
-FILES = {"docs/prd.md": b"# Payments\n", "docs/bom.txt": b"\xef\xbb\xbfa\r\n"}
+LONG = "".join(f"## Part {number}\n\n{'word ' * 1_500}\n\n" for number in range(20))
+FILES = {
+    "docs/prd.md": b"# Payments\n",
+    "docs/bom.txt": b"\xef\xbb\xbfa\r\n",
+    "docs/long.md": LONG.encode(),
+}
+SEARCH_ROWS = "select (select count(*) from document_part), (select count(*) from document_heading)"
 
 
 def read_commands(heading: str) -> list[str]:
@@ -114,13 +122,26 @@ def test_an_owner_of_the_tables_restores_where_a_superuser_made_the_extension(
     run_sql(new, f"drop owned by {name}", f"drop role {name}")
 
 
-def test_search_rows_that_were_lost_are_written_again(database: str, tmp_path: Path) -> None:
-    forget = re.search(r"^update .*$", read_section(PAGE, "What search needs"), re.MULTILINE)
-    assert forget
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "truncate document_part, document_heading",
+        "truncate document_heading",
+        "delete from document_part where number > 0",
+    ],
+)
+def test_search_rows_that_were_lost_are_written_again(
+    loss: str, database: str, tmp_path: Path
+) -> None:
+    forget = re.findall(r"^update .*$", read_section(PAGE, "What search needs"), re.MULTILINE)
     with running_hub(database, tmp_path) as hub:
         _, source = sync_documents(hub)
-        run_sql(database, "truncate document_part, document_heading")
-        run_sql(database, forget[0])
+        rows = run_sql(database, SEARCH_ROWS)
+        run_sql(database, loss)
+        assert run_sql(database, SEARCH_ROWS) != rows
+        run_sql(database, *forget)
+        assert hub.sync(source)["status"] == "completed"
+        assert run_sql(database, SEARCH_ROWS) == rows
         assert hub.sync(source)["status"] == "completed"
         assert hub.client.get("/api/search?q=payments").json()["total"]["value"] == 1
         assert hub.client.get("/api/search/suggest?q=pay").json()["suggestions"]

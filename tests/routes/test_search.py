@@ -383,6 +383,34 @@ def test_a_correction_names_a_compound_as_a_document_writes_it(hub: Hub) -> None
         assert found["results"]
 
 
+def test_corrections_are_of_the_documents_within_the_filters(hub: Hub) -> None:
+    many = {f"{n}.md": b"# A\n\nThe settlement. A flaming star.\n" for n in range(9)}
+    first = Synced(hub, many)
+    remote = hub.server.create("team/other")
+    remote.commit({"x.md": b"# B\n\nThe settlemant of a flamingo.\n"})
+    second = hub.create_project("Other")
+    hub.sync(hub.create_source(second, remote))
+    for word, meant, within in [
+        ("settlemant", "settlement", {"project_id": first.project}),
+        ("settlemant", "settlement", {"source_id": first.source}),
+        ("settlemant", "settlement", {"path": "0"}),
+        ("flamingp", "flaming", {"project_id": first.project}),
+        ("flamingp", "flamingo", {"project_id": second}),
+        ("flamingos", "flaming", {"project_id": first.project}),
+    ]:
+        found = hub.client.get("/api/search", params={"q": word, **within}).json()
+        assert found["fuzzy"] == [{"from": word, "to": meant}]
+        assert found["results"]
+
+
+def test_the_beginning_of_a_word_is_corrected_where_no_word_begins_so(searched: Searched) -> None:
+    for typed in ("macademia", "refudn", "refudn limi"):
+        found = searched.search(typed, as_you_type="true")
+        assert len(found["fuzzy"]) == 1
+        assert found["results"]
+    assert searched.search("macad", as_you_type="true")["fuzzy"] is None
+
+
 @pytest.mark.parametrize("separator", [" ", "-", " or "])
 def test_the_first_misspelt_words_of_many_are_corrected(separator: str, hub: Hub) -> None:
     words = [
@@ -766,6 +794,24 @@ def test_pages_have_one_order_even_if_searches_take_longer_from_one_on(
     monkeypatch.setattr(find, "SECONDS_TO_ASK_FOR_LESS", -1.0)
     assert [*slow] == quick[1:]
     assert [*pages()] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        # As a copy of old code does, which writes no parts.
+        ("update document set doc_metadata = jsonb_set(doc_metadata, '{headings}', '[]')", 1),
+        ("alter table document disable trigger user; delete from document", 0),
+    ],
+)
+def test_parts_without_their_headings_or_document_are_no_fault(
+    change: str, found: int, hub: Hub
+) -> None:
+    Synced(hub, {"a.md": b"# A\n\n## B\n\n### C\n\nThe walnut.\n"})
+    run_sql(hub.database, change)
+    response = hub.client.get("/api/search", params={"q": "walnut"})
+    assert response.status_code == 200
+    assert len(response.json()["results"]) == found
 
 
 def test_a_link_keeps_the_filters(searched: Searched) -> None:

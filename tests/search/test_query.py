@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from service.documents.pairs import pairs_in
 from service.documents.parts import Part, make_parts
 from service.documents.sections import Section
 from service.documents.tokens import form_of, lexemes_of, tokenize, tokens_of
-from service.documents.words import read_units
+from service.documents.words import STOP_WORDS, read_units
 from service.search.french import MAX_INFLECTED
 from service.search.query import (
     MAX_ALTERNATIVES,
@@ -228,6 +229,11 @@ def test_only_stop_words_are_looked_for_in_headings(
 def test_limits() -> None:
     many = [f"w{number}" for number in range(40)]
     assert texts(parse_query(" ".join(many))) == [many[:MAX_TERMS]]
+    stop_words = sorted(STOP_WORDS)[: 3 * MAX_TERMS]
+    assert len(parse_query(" ".join(stop_words)).terms) == MAX_TERMS
+    assert len(parse_query("the " * 3 * MAX_TERMS).terms) == 1
+    compound = ".".join(f"word{letter}" for letter in string.ascii_lowercase)
+    assert len(split_compounds(parse_query(compound)).terms) == MAX_TERMS
     # The alternatives beyond the limit are no part of the last one.
     assert texts(parse_query(" or ".join(many))) == [[word] for word in many[:MAX_ALTERNATIVES]]
 

@@ -28,6 +28,11 @@ HEADING_ABOVE: Final = 1.2
 PATH: Final = 1.0
 TEXT: Final = 2.2
 
+# Where only one term is looked for: in a heading it counts for more than any number of times in the
+# text, and in the title for more than that.
+ONLY_TERM_IN_HEADING: Final = 4.5
+ONLY_TERM_IN_TITLE: Final = 5.0
+
 # Of BM25: how soon further occurrences count for less, and how much the length matters.
 SATURATION: Final = 1.0
 LENGTH_SHARE: Final = 0.6
@@ -45,7 +50,7 @@ WHOLE_HEADING: Final = 2.0
 DEFINITION: Final = 2.5
 
 # For all terms in the file's name, by the share that they are of it, and for the end of the path.
-WHOLE_NAME: Final = 7.0
+WHOLE_NAME: Final = 11.0
 END_OF_PATH: Final = 7.0
 
 # A section with a share of the terms counts for this power of it. An optional term is such a part
@@ -95,6 +100,9 @@ class _Ranker:
 
     def __init__(self, alternative: Alternative, sequence: str) -> None:
         self._terms = [Sought(term) for term in alternative.terms]
+        is_one = len(self._terms) == 1
+        self._in_heading = ONLY_TERM_IN_HEADING if is_one else OWN_HEADING
+        self._in_title = ONLY_TERM_IN_TITLE if is_one else TITLE
         self._optional = [Sought(term) for term in alternative.optional]
         self._excluded = [Sought(term) for term in alternative.excluded]
         self._pairs = [*_pairs(alternative.terms)]
@@ -107,7 +115,7 @@ class _Ranker:
         title, path, name = lines[0].split(FIELD)
         in_title = [term.level(title) for term in terms]
         of_document = [
-            TITLE * title_level + PATH * term.level(path)
+            self._in_title * title_level + PATH * term.level(path)
             for term, title_level in zip(terms, in_title, strict=True)
         ]
         excluded = self._excluded_lines(lines)
@@ -175,7 +183,7 @@ class _Ranker:
                 score += _rank_text(frequency, length)
                 if term.definition and term.definition in text:
                     score += DEFINITION
-            score += OWN_HEADING * own_level + HEADING_ABOVE * above_level + outside
+            score += self._in_heading * own_level + HEADING_ABOVE * above_level + outside
         if not has_any:
             return None
         for term in self._optional:

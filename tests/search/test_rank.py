@@ -143,6 +143,17 @@ def test_a_heading_without_other_words_comes_first() -> None:
     assert order("refunds", part, whole) == [1, 0]
 
 
+@pytest.mark.parametrize("times", [1, 5, 100])
+@pytest.mark.parametrize("title", ["# {}", "---\ntitle: {}\n---\n"])
+def test_one_word_in_a_heading_counts_for_more_than_any_number_in_the_text(
+    times: int, title: str
+) -> None:
+    text = f"# About it\n\n## Other\n\n{'The refund. ' * times}\n"
+    heading = "# About it\n\n## The limits of a refund\n\nThese limits.\n"
+    titled = f"{title.format('The limits of a refund')}\n\nThese limits.\n"
+    assert order("refund", text, heading, titled) == [2, 1, 0]
+
+
 def test_a_file_is_found_by_its_name_first() -> None:
     documents = {
         "docs/a.md": "# A\n\nSee the epic payments, as in epic-payments.md.\n",

@@ -93,7 +93,7 @@ def make_parts(metadata: dict[str, Any], sections: Sequence[Section], path: str)
         chunks = [*title.tokens, path_tokens]
         chunk_ends = [*title.ends, ends_of(path_tokens)]
         headings_here = {*title.tokens}
-        # Headings that a part before this one has are above its sections, too.
+        # The first sections may be below headings of the part before.
         first = sections[start].heading if sections else None
         parents_before = [] if first is None else above[first]
         size_of_headings = 0

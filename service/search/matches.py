@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 # Parts that are counted and grouped. Beyond them `total` is not exact.
 MAX_MATCHES: Final = 10_000
 
-# Parts whose rank is computed. Further documents come after theirs, in the order of their ids.
+# Parts whose rank is computed. Further documents come after theirs, by what these are chosen by.
 MAX_RANKED: Final = 32
 
-# Where more match, those are ranked that have most terms in headings or often: of so many parts for
-# each term, and of so many terms.
+# If more parts match, tsqueries for terms in titles, in headings and often choose those to rank. Of
+# each tsquery so many parts are read, and the first so many terms have one.
 MAX_PREFERRED: Final = 1_000
 MAX_PREFERRED_TERMS: Final = 6
 
-# Parts with the words of a phrase that are read for it first. To read 1,000 takes 20 ms, so all are
-# read only where too few of these have it.
+# Parts with the words of a phrase whose tokens are read for it first. To read 1,000 takes 20 ms, so
+# more are read only where too few of these have it.
 MAX_READ: Final = 1_000
 
-# So many where the pairs of a phrase are known: of most parts these say that it is not there.
+# So many if the phrase has pairs of tokens: of most parts these say, unread, that it is not there.
 MAX_READ_BY_PAIRS: Final = 200_000
 
 # Documents that are enough: with fewer, parts are read for longer, or documents that lack a term

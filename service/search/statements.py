@@ -13,11 +13,12 @@ NOT_REMOVED: Final[LiteralString] = (
     "project_doc_id not in (select project_doc_id from removed_source)"
 )
 
-# For the statements of a search. The index on words has the answer, however small the table is;
-# to plan or compile a statement takes longer than to run it.
+# For the statements of a search. Of a small table PostgreSQL would read all rows; to plan or
+# compile a statement takes longer than to run it; parallel workers find parts in no certain order.
 SETTINGS: Final[LiteralString] = """
     set local enable_seqscan = off;
     set local jit = off;
+    set local max_parallel_workers_per_gather = 0;
     set local plan_cache_mode = force_generic_plan
     """
 
@@ -35,8 +36,9 @@ OF_PATH: Final[LiteralString] = """
         where document.id = document_part.document_id
     )
     """
-# Of each of $6 any line is a sequence of tokens, which lexemes cannot say. The tokens are read once
-# for all, and the first sequence that is not there is the last one that is looked for.
+# Each text of $6 has alternatives, one a line: sequences of tokens. A part matches if it has one of
+# each text, which lexemes without positions cannot say. The tokens are read once for all, and the
+# first text of which the part has none is the last one that is looked for.
 OF_SEQUENCES: Final[LiteralString] = """
     not exists (
         select

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 MAX_SUGGESTIONS: Final = 10
 
-# Titles and headings of one length that are looked for at once.
+# The lengths that a form may have, once for titles and once for headings: of each length the index
+# has the forms that begin alike side by side.
 LENGTHS: Final = 2 * (MAX_FORM + 2)
 
 # More texts than are shown: a title may also be a heading elsewhere.
@@ -78,7 +79,7 @@ async def _find_beginnings(
     of_length: LiteralString = (
         f"{scope} and (number > 0) = is_heading and char_length(text) = length"
     )
-    some: LiteralString = f"select text from document_heading where {of_length} and text < $2"
+    next_text: LiteralString = f"select text from document_heading where {of_length} and text < $2"
     rows = await connection.fetch(
         f"""
         with of_length as materialized (
@@ -98,12 +99,12 @@ async def _find_beginnings(
         from of_length
         cross join lateral (
             with recursive different as (
-                ({some} and text >= $1 order by text limit 1)
+                ({next_text} and text >= $1 order by text limit 1)
                 union all
                 select next.text
                 from different
                 cross join lateral (
-                    {some} and text > different.text order by text limit 1
+                    {next_text} and text > different.text order by text limit 1
                 ) as next
             )
             select text

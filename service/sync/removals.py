@@ -82,7 +82,8 @@ async def remove_parts(database: Database) -> bool:
             PARTS_AT_ONCE,
         )
         if removed:
-            # A check that has begun goes on, and then once more to where it is now.
+            # Words that a check under way has passed may be unused now: it goes on to the last
+            # word, and then from the first one to where it is now.
             await transaction.execute(
                 """
                 insert into vocabulary_check as checked default values

@@ -90,7 +90,7 @@ async def correct(
     together = await _count_queries(connection, [all_terms(each) for each in queries], filters)
     best = max(range(len(choices)), key=together.__getitem__)
     chosen = choices[best]
-    spellings = await read_spellings(connection, [*chosen.values()])
+    spellings = await read_spellings(connection, [*chosen.values()], filters)
     corrections = [
         Correction(word.form, spelling) for word, spelling in zip(chosen, spellings, strict=True)
     ]

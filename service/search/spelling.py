@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from service.documents.words import NOT_IN_WORD, fold, read_units
-from service.search.statements import NOT_REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from service.database.database import Connection
+    from service.search.statements import Filters
 
 # Parts of which the texts are read for a word.
 MAX_PARTS: Final = 3
 
 
-async def read_spellings(connection: Connection, forms: Sequence[str]) -> list[str]:
-    """Return each form as a person would type it: that of a compound as a document writes it."""
+async def read_spellings(
+    connection: Connection, forms: Sequence[str], filters: Filters
+) -> list[str]:
+    """Return each form as a person would type it: that of a compound as a document writes it.
+
+    The documents are those within the filters.
+    """
     rows = await connection.fetch(
         f"""
         with part as materialized (
@@ -26,8 +31,8 @@ async def read_spellings(connection: Connection, forms: Sequence[str]) -> list[s
             cross join lateral (
                 select document_id, body, headings
                 from document_part
-                where vector @@ quote_literal(form)::tsquery and {NOT_REMOVED}
-                limit $2
+                where vector @@ quote_literal(form)::tsquery and {filters.limits()}
+                limit $6
             ) as found
         ),
         outline as materialized (
@@ -49,6 +54,7 @@ async def read_spellings(connection: Connection, forms: Sequence[str]) -> list[s
         order by place
         """,
         forms,
+        *filters,
         MAX_PARTS,
     )
     texts: list[list[str]] = [[] for _ in forms]

@@ -381,6 +381,9 @@ def test_a_correction_names_a_compound_as_a_document_writes_it(hub: Hub) -> None
         found = hub.client.get("/api/search", params={"q": typed}).json()
         assert found["fuzzy"] == [{"from": typed, "to": spelling}]
         assert found["results"]
+    within = {"q": "daybok", "path": "front-end"}
+    found = hub.client.get("/api/search", params=within).json()
+    assert found["fuzzy"] == [{"from": "daybok", "to": "day-book"}]
 
 
 def test_corrections_are_of_the_documents_within_the_filters(hub: Hub) -> None:

@@ -7,7 +7,7 @@ Importing this module loads the stemmer: see words.py.
 from __future__ import annotations
 
 import re
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
@@ -27,6 +27,9 @@ MAX_BITS: Final = 16_384
 # The number of a token or of a pair has 16 bits, which are enough for MAX_BITS.
 NUMBER_BYTES: Final = 2
 LARGEST: Final = 2 ** (8 * NUMBER_BYTES) - 1
+
+# The checksum of what comes before a token that is the second of a pair.
+AFTER: Final = crc32(b"|")
 
 ONE: Final = ord("1")
 
@@ -84,16 +87,20 @@ def _number_before(token: str) -> int:
 
 
 def _number_after(token: str) -> int:
-    return crc32(f"|{token}".encode()) & LARGEST
+    return crc32(token.encode(), AFTER) & LARGEST
 
 
 def _numbers_within(tokens: str) -> Sequence[int]:
     if tokens.count(" ") < 2:
         return ()
     parts = [tokens] if tokens.isascii() else CJK_TOKENS.split(tokens)
-    return [
-        pair_number(first, second) for part in parts for first, second in pairwise(part.split())
-    ]
+    numbers: list[int] = []
+    for part in parts:
+        split = part.encode().split()
+        before = map(crc32, split)
+        after = map(crc32, split[1:], repeat(AFTER))
+        numbers += [(one ^ other) & LARGEST for one, other in zip(before, after, strict=False)]
+    return numbers
 
 
 # The numbers of the pairs within a chunk, given by its tokens; of most chunks there are none.

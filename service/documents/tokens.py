@@ -10,7 +10,7 @@ from itertools import pairwise
 from sys import intern
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from service.documents.words import STOP_WORDS, read_words, stem
+from service.documents.words import STOP_WORDS, read_forms, read_words, stem, stem_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,7 +43,12 @@ class Remembered(dict[str, Value]):
 
 def token_of(form: str) -> str:
     """Return a word's form as a token, which begins with its stem: `pool|s`, `verif|~verify`."""
-    its_stem = stem(form)
+    return _token(form, stem(form))
+
+
+def _token(form: str, its_stem: str) -> str:
+    if form == its_stem:
+        return f"{form}|"
     if form.startswith(its_stem):
         return f"{its_stem}|{form[len(its_stem) :]}"
     return f"{its_stem}|{OTHERWISE}{form}"
@@ -51,26 +56,34 @@ def token_of(form: str) -> str:
 
 def form_of(token: str) -> str:
     """Return the word's form of which `token_of` made the token."""
+    if token[-1] == "|":
+        return token[:-1]
     its_stem, _, rest = token.partition("|")
     return rest[1:] if rest.startswith(OTHERWISE) else its_stem + rest
 
 
 def _tokens_of(chunk: str) -> str:
     # Interned, since chunks are counted and looked up by their tokens.
-    return intern("".join([f"{token_of(word.form)} " for word in read_words(chunk)]))
+    forms = read_forms(chunk)
+    return intern("".join([f"{token} " for token in map(_token, forms, stem_all(forms))]))
 
 
 def _lexemes_of(tokens: str) -> tuple[str, ...]:
     lexemes: list[str] = []
     split = tokens.split()
     forms = [*map(form_of, split)]
-    # Joined, the parts of U.S. are no stop word. What is joined comes before its parts.
-    last_places = {first + second: place for place, (first, second) in enumerate(pairwise(forms))}
+    last_places: dict[str, int] = {}
+    if not STOP_WORDS.isdisjoint(forms):
+        # Joined, the parts of U.S. are no stop word. What is joined comes before its parts.
+        last_places = {
+            first + second: place for place, (first, second) in enumerate(pairwise(forms))
+        }
     for place, (token, form) in enumerate(zip(split, forms, strict=True)):
         if form in STOP_WORDS and last_places.get(form, -1) <= place:
             continue
-        its_stem = token.partition("|")[0]
-        lexemes += (form,) if its_stem == form else (form, f"~{its_stem}")
+        lexemes.append(form)
+        if token[:-1] != form:  # where the stem is the form, the token has nothing after it
+            lexemes.append(f"~{token.partition('|')[0]}")
     return tuple(lexemes)
 
 

@@ -14,7 +14,7 @@ Importing this module loads the stemmer: import it when the first text is indexe
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -99,13 +99,45 @@ class Word(NamedTuple):
 class Unit(NamedTuple):
     """A word, a compound or a run of Chinese, Japanese or Korean.
 
-    `joined` has each two neighbouring parts of a compound as one word, then whole names such as
-    getUserName. The parts of a run are its pairs of characters, and its last character.
+    `runs` has the parts by the runs of letters and digits that have them. The parts of a run of
+    Chinese, Japanese or Korean are its pairs of characters, and its last character.
     """
 
     parts: list[Word]
-    joined: list[Word]
+    runs: list[list[Word]]
     is_cjk: bool
+
+    @property
+    def joined(self) -> list[Word]:
+        """Each two neighbouring parts of a compound as one word, then names such as getUserName."""
+        if self.is_cjk:
+            return []
+        places = [(first.start, second.end) for first, second in pairwise(self.parts)]
+        places += [(run[0].start, run[-1].end) for run in self.runs if len(run) > 2]
+        forms = self._joined_forms([part.form for part in self.parts])
+        return [Word(form, *place) for form, place in zip(forms, places, strict=True)]
+
+    def forms(self) -> list[str]:
+        """Return the forms of the joined words, then those of the parts.
+
+        To make the joined words, which a text of data may have by the million, takes longer.
+        """
+        forms = [part.form for part in self.parts]
+        return forms if self.is_cjk else self._joined_forms(forms) + forms
+
+    def _joined_forms(self, forms: Sequence[str]) -> list[str]:
+        if len(forms) == 1:
+            return []
+        joined = [*map(_join, forms, forms[1:])]
+        for run in self.runs:
+            if len(run) > 2:
+                whole = run[0].form
+                for part in run[1:]:
+                    if len(whole) == MAX_WORD:
+                        break
+                    whole = _join(whole, part.form)
+                joined.append(whole)
+        return joined
 
 
 def fold(text: str) -> str:
@@ -121,14 +153,22 @@ def fold(text: str) -> str:
 
 def stem(form: str) -> str:
     """Return the stem of a word's form."""
-    if not form.isalpha():
-        return form
-    its_stem: str = _english.stemWord(form)
-    # The algorithm makes verifi of verify and verif of verification, deliveri of delivery.
-    its_stem = its_stem[:-1] if LAST_I.search(its_stem) else its_stem
-    if len(its_stem) < SHORTEST_STEM:
-        return form
-    return OTHER_STEMS.get(its_stem, its_stem)
+    return stem_all([form])[0]
+
+
+def stem_all(forms: Sequence[str]) -> list[str]:
+    """Return the stem of each form, in less time than `stem` takes for one after the other."""
+    stems: list[str] = _english.stemWords(forms)
+    for place, its_stem in enumerate(stems):
+        # The algorithm makes verifi of verify and verif of verification, deliveri of delivery.
+        if its_stem[-1:] == "i" and LAST_I.search(its_stem):
+            its_stem = stems[place] = its_stem[:-1]
+        if its_stem in OTHER_STEMS:
+            stems[place] = OTHER_STEMS[its_stem]
+        form = forms[place]
+        if its_stem != form and (len(its_stem) < SHORTEST_STEM or not form.isalpha()):
+            stems[place] = form
+    return stems
 
 
 def read_words(text: str) -> Iterator[Word]:
@@ -136,6 +176,14 @@ def read_words(text: str) -> Iterator[Word]:
     for unit in read_units(text):
         yield from unit.joined
         yield from unit.parts
+
+
+def read_forms(text: str) -> list[str]:
+    """Return the forms of the words that `read_words` yields."""
+    if text.isascii() and text.isalnum():  # a single run, as most chunks are
+        parts = _parts_of(text, 0)
+        return Unit(parts, [parts], is_cjk=False).forms()
+    return [form for unit in read_units(text) for form in unit.forms()]
 
 
 def read_units(text: str) -> Iterator[Unit]:
@@ -149,7 +197,7 @@ def read_units(text: str) -> Iterator[Unit]:
             yield from _close(compound)
             compound = []
             if pairs := [*_character_pairs(written, start)]:
-                yield Unit(pairs, [], is_cjk=True)
+                yield Unit(pairs, [pairs], is_cjk=True)
             continue
         between = text[end:start] if compound else ""
         end = run.end()
@@ -202,39 +250,33 @@ def _parts_of(run: str, start: int) -> list[Word]:
         return [Word(form, start, start + len(run))] if form else []
     if run.isdigit() or (run.isalpha() and (run[1:].islower() or run.isupper() or len(run) == 1)):
         return [Word(run.lower()[:MAX_WORD], start, start + len(run))]
-    places = [part.span() for part in CAMEL.finditer(run)]
     # `iOS` is one word, and `OAuth2` is `OAuth` and `2`.
-    for index in reversed(range(len(places) - 1)):
-        first, last = places[index]
-        if last - first == 1 and run[first].isalpha() and run[last].isalpha():
-            places[index : index + 2] = [(first, places[index + 1][1])]
-    numbers = [index for index, (first, _) in enumerate(places) if run[first].isdigit()]
+    last_first: list[str] = []
+    for piece in reversed(CAMEL.findall(run)):
+        if len(piece) == 1 and last_first and piece.isalpha() and last_first[-1][0].isalpha():
+            last_first[-1] = piece + last_first[-1]
+        else:
+            last_first.append(piece)
     # `FR12` is `FR` and `12`, but `v2`, `sha256sum` and hexadecimal ids are one word.
-    if numbers and (
-        numbers != [len(places) - 1] or len(places) == 1 or places[-1][0] - places[-2][0] < 2
-    ):
-        places = [(0, len(run))]
-    return [
-        Word(run[first:last].lower()[:MAX_WORD], start + first, start + last)
-        for first, last in places
-    ]
+    if not run.isalpha():
+        has_one_number = last_first[0].isdigit() and "".join(last_first[1:]).isalpha()
+        if not has_one_number or len(last_first[1]) < 2:
+            last_first = [run]
+    words: list[Word] = []
+    for piece in reversed(last_first):
+        words.append(Word(piece.lower()[:MAX_WORD], start, start + len(piece)))
+        start += len(piece)
+    return words
 
 
 def _close(runs: list[list[Word]]) -> Iterator[Unit]:
     parts = [part for run in runs for part in run]
     if not parts:
         return
-    joined = [_join(first, second) for first, second in pairwise(parts)]
-    for run in runs:
-        if len(run) > 2:
-            whole = run[0]
-            for part in run[1:]:
-                whole = _join(whole, part)
-            joined.append(whole)
-    yield Unit(parts, joined, is_cjk=False)
+    yield Unit(parts, runs, is_cjk=False)
 
 
-def _join(first: Word, second: Word) -> Word:
+def _join(first: str, second: str) -> str:
     # The dot keeps 1.3 apart from 13.
-    dot = "." if first.form[-1].isdigit() and second.form[0].isdigit() else ""
-    return Word(f"{first.form}{dot}{second.form}"[:MAX_WORD], first.start, second.end)
+    dot = "." if first[-1].isdigit() and second[0].isdigit() else ""
+    return f"{first}{dot}{second}"[:MAX_WORD]

@@ -17,7 +17,16 @@ from service.documents.tokens import (
     tokenize,
     tokens_of,
 )
-from service.documents.words import MAX_WORD, STOP_WORDS, fold, read_units, read_words
+from service.documents.words import (
+    MAX_WORD,
+    STOP_WORDS,
+    fold,
+    read_forms,
+    read_units,
+    read_words,
+    stem,
+    stem_all,
+)
 
 # Any text, and texts with many compounds, accents, and letters of several scripts.
 texts = st.one_of(
@@ -272,6 +281,8 @@ def test_tokens_stand_in_order_between_blanks() -> None:
 @settings(deadline=None)
 @given(texts)
 def test_words_have_places_in_the_text(text: str) -> None:
+    assert read_forms(text) == forms(text)
+    assert stem_all(forms(text)) == [*map(stem, forms(text))]
     for word in read_words(text):
         assert 0 <= word.start < word.end <= len(text)
         assert word.form

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SCHEMA_BEHIND: Final = "the schema is behind the code: run migrate first"
 UNAVAILABLE: Final[dict[Reason, str]] = {
     "unreachable": "the database cannot be reached: does it run, and is DATABASE_URL right?",
+    "too_long": "the search took too long: look for fewer words, or in one project",
     "timeout": "the database does not respond in time: is DATABASE_URL right?",
     "pool_timeout": "the database is too slow",
     "conflict": "another change to the same data came first: try again",

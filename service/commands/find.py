@@ -63,7 +63,7 @@ def search_documents(settings: Settings, search: Search, output: Output) -> int:
     with explaining_failures():
         result, documents = asyncio.run(_search(settings, search, limit))
     for word, meant in result.corrections:
-        output.print_note(f"no document has {_clean(word)}: searched for {_clean(meant)}")
+        output.print_note(f"not found: {_clean(word)}; searched for {_clean(meant)}")
     is_bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for number, document in enumerate(documents):
         if number:

@@ -75,7 +75,7 @@ def _run_command(arguments: Sequence[str] | None, output: Output) -> int:
         return BAD_SETTINGS
     except (MigrationFileError, CommandError) as error:
         output.print_errors(str(error))
-        return FAILED
+        return output.failed
     except KeyboardInterrupt:
         output.print_errors("interrupted")
         return 128 + signal.SIGINT
@@ -208,12 +208,8 @@ def run_find(options: argparse.Namespace) -> int:
     search = Search(
         " ".join(options.words), options.project, options.kind, options.limit, options.as_you_type
     )
-    try:
-        with running_embedded(settings) as running:
-            return search_documents(running, search, options.output)
-    except CommandError as error:
-        options.output.print_errors(str(error))
-        return FIND_FAILED
+    with running_embedded(settings) as running:
+        return search_documents(running, search, options.output)
 
 
 def run_psql(options: argparse.Namespace) -> int:

@@ -182,15 +182,16 @@ class Database(Queries):
     ) -> T:
         """Return the result of `work` in a transaction with `settings`, which can change nothing.
 
-        All its statements see what the first one sees, and together have as long as a single one.
-        It is run again as a single statement is: see run_statement.
+        All its statements see what the first one sees. They end by STATEMENT_SECONDS after the
+        call, but for those that begin and commit. It is run again as a single statement is: see
+        run_statement.
         """
         ends_at = time.perf_counter() + STATEMENT_SECONDS
         for attempt in count(1):
             try:
                 async with self.transaction(f"{SNAPSHOT}; {settings}") as connection:
-                    connection.end_at(ends_at)
-                    return await work(connection)
+                    with connection.ending_at(ends_at):
+                        return await work(connection)
             except DatabaseUnavailable as error:
                 if attempt == ATTEMPTS or not self._can_run_again(error, attempt):
                     raise

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Reason: TypeAlias = Literal[
     "timeout",
+    "too_long",
     "unreachable",
     "pool_timeout",
     "conflict",
@@ -27,6 +28,7 @@ Reason: TypeAlias = Literal[
 
 UNAVAILABLE: Final = "The database cannot be used at the moment."
 DETAILS: Final[Mapping[Reason, str]] = {
+    "too_long": "The statements of the request took too long together.",
     "conflict": "Another change to the same data came first.",
     "locked": "Another change to the same data is under way.",
     "disk_full": "The database's disk is full.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias, TypeVar
 
 import asyncpg
@@ -14,7 +14,7 @@ from service.database.errors import DatabaseUnavailable, find_passing, redact_va
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -82,16 +82,24 @@ class Queries(ABC):
 
 
 class Connection(Queries):
-    """One connection of the pool, held for several statements; each has `seconds` to finish."""
+    """One connection of the pool, held for several statements; each has `seconds` at most."""
 
     def __init__(self, connection: RawConnection, seconds: float) -> None:
         self._connection = connection
         self.seconds = seconds
         self._ends_at: float | None = None
 
-    def end_at(self, ends_at: float) -> None:
-        """Give the statements from now on until a time.perf_counter(), together."""
+    @contextmanager
+    def ending_at(self, ends_at: float) -> Generator[None]:
+        """Let all statements of the block end by a time.perf_counter().
+
+        One that would begin later raises DatabaseUnavailable `too_long`.
+        """
         self._ends_at = ends_at
+        try:
+            yield
+        finally:
+            self._ends_at = None
 
     @asynccontextmanager
     async def transaction(self, settings: LiteralString = "") -> AsyncGenerator[None]:
@@ -120,7 +128,7 @@ class Connection(Queries):
         if self._ends_at is not None:
             seconds = min(seconds, self._ends_at - time.perf_counter())
             if seconds <= 0:
-                raise DatabaseUnavailable("timeout")
+                raise DatabaseUnavailable("too_long")
         # Cancelling a task or a statement waits for a response of the server; terminating waits
         # for nothing.
         terminate = asyncio.get_running_loop().call_later(
@@ -129,7 +137,8 @@ class Connection(Queries):
         try:
             return await statement(self._connection, seconds)
         except TimeoutError as error:
-            raise DatabaseUnavailable("timeout") from error
+            reason = "timeout" if seconds == self.seconds else "too_long"
+            raise DatabaseUnavailable(reason) from error
         except OSError as error:
             raise DatabaseUnavailable("unreachable") from error
         except asyncpg.InternalClientError as error:

@@ -48,7 +48,8 @@ def least_similarity(form: str, errors: int) -> float:
     padded = f"  {form} "
     count = len({padded[place : place + 3] for place in range(len(form) + 1)})
     changed = 3 if errors == 1 else 4 * errors
-    return (count - changed) / (count + changed)
+    # PostgreSQL rounds a similarity to 24 bits.
+    return (count - changed) / (count + changed) - 1e-6
 
 
 def closest(form: str, words: Iterable[str], allowed: int) -> list[str]:

@@ -99,7 +99,7 @@ class Word(NamedTuple):
 class Unit(NamedTuple):
     """A word, a compound or a run of Chinese, Japanese or Korean.
 
-    `runs` has the parts by the runs of letters and digits that have them. The parts of a run of
+    `runs` has the same parts, grouped by runs of letters and digits. The parts of a run of
     Chinese, Japanese or Korean are its pairs of characters, and its last character.
     """
 
@@ -120,7 +120,7 @@ class Unit(NamedTuple):
     def forms(self) -> list[str]:
         """Return the forms of the joined words, then those of the parts.
 
-        To make the joined words, which a text of data may have by the million, takes longer.
+        Without objects of Word, of which a text of data would have millions, this is faster.
         """
         forms = [part.form for part in self.parts]
         return forms if self.is_cjk else self._joined_forms(forms) + forms

@@ -195,6 +195,7 @@ class MigrationBackend(PostgresqlPsycopgBackend):
                     f"{place}: give the index a name; one that a failed run leaves invalid could "
                     "not be found otherwise"
                 )
+            extension = None
             try:
                 if index := CONCURRENT_INDEX.match(bare):
                     self._drop_invalid_index(index["name"], index["table"])

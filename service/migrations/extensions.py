@@ -35,18 +35,23 @@ STATEMENTS: Final = f"""
     from extension
     cross join setting
     cross join lateral (
+        select string_agg(
+            format(
+                '%%s.%%I(%%s)', schema, proname, pg_get_function_identity_arguments(pg_proc.oid)
+            ), ', ' order by proname, pg_proc.oid
+        ) as functions
+        from pg_depend join pg_proc on pg_proc.oid = objid
+        where refclassid = 'pg_extension'::regclass and refobjid = extension.oid
+          and classid = 'pg_proc'::regclass and deptype = 'e'
+          and not has_function_privilege(pg_proc.oid, 'execute')
+    ) as denied
+    cross join lateral (
         values (
             format('grant usage on schema %%s to %%I', schema, current_user),
             has_schema_privilege(schema_id, 'usage')
         ), (
-            format('grant execute on all functions in schema %%s to %%I', schema, current_user),
-            not exists (
-                select
-                from pg_depend join pg_proc on pg_proc.oid = objid
-                where refclassid = 'pg_extension'::regclass and refobjid = extension.oid
-                  and classid = 'pg_proc'::regclass and deptype = 'e'
-                  and not has_function_privilege(pg_proc.oid, 'execute')
-            )
+            format('grant execute on function %%s to %%I', denied.functions, current_user),
+            denied.functions is null
         ), (
             case
                 when source = 'client' then null
@@ -93,7 +98,9 @@ def describe_denied(extension: Extension, error: psycopg.Error) -> str:
 
 def describe_unusable(extension: Extension, connection: psycopg.Connection[Any]) -> str | None:
     """Return what an administrator must run where the role cannot use the extension."""
-    rows = connection.execute(STATEMENTS.encode(), (extension.name.strip('"'),)).fetchall()
+    name = extension.name
+    name = name.strip('"') if name.startswith('"') else name.lower()
+    rows = connection.execute(STATEMENTS.encode(), (name,)).fetchall()
     if not rows:
         return None
     schema = rows[0][0]

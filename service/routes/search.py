@@ -144,7 +144,7 @@ async def search(request: Request) -> Response:
 
     Words are found in any form, whatever their case and accents, and identifiers as written and by
     their parts. Documents that have all words in one section come first. Where too few have, those
-    without one of the words are found as well; a word that no document has is corrected, and
+    without one of the words are found as well; a word that none of them has is corrected, and
     `fuzzy` says so.
     """
     # Imported here, for the stemmer takes memory that a service without searches does not need.

@@ -145,20 +145,23 @@ async def _similar(connection: Connection, form: str, filters: Filters) -> list[
 
     The most frequent one comes first.
     """
+    rejected: set[str] = set()
     for errors in range(1, most_errors(form) + 1):
         similar = await _read_similar(connection, form, errors)
+        similar = [word for word in similar if word not in rejected]
         while words := closest(form, similar, errors):
             counts = await _count(connection, [word_term(word) for word in words], filters)
             found = sorted(zip(counts, words, strict=True), key=lambda each: -each[0])
             if meant := [word for count, word in found if count]:
                 return meant[:MAX_MEANT]
             # Words of documents that are gone, or that the filters leave out.
-            similar = [word for word in similar if word not in words]
+            rejected.update(words)
+            similar = [word for word in similar if word not in rejected]
     return []
 
 
 async def _read_similar(connection: Connection, form: str, errors: int) -> list[str]:
-    """Return words of the vocabulary, those with so many errors among them."""
+    """Return similar words of the vocabulary; they include those with up to so many errors."""
     await connection.execute(
         "select set_config('pg_trgm.similarity_threshold', $1, true)",
         str(max(LEAST_SIMILARITY, least_similarity(form, errors))),

@@ -11,7 +11,6 @@ from service.search.query import MAX_TERMS, halve_words, split_compounds
 from service.search.ranking import Candidate, rank_documents
 from service.search.statements import (
     CANDIDATES,
-    IS_MATCHING,
     PARTS_OF_DOCUMENT,
     SUMMARY,
     Arguments,
@@ -46,7 +45,7 @@ async def find(
     if not query.alternatives:
         arguments = Arguments("", *filters, None, 0)
         preference = Preference(0, [], [], 0)
-        return Result(query, [], arguments, True, 0, 0, "[]", "[]", [], preference)
+        return Result(query, [], arguments, True, 0, 0, "[]", "[]", [], [], preference, "true")
     started = time.monotonic()
     result, query, corrections = await _find_all_terms(connection, query, filters)
     terms = max(len(each.terms) for each in query.alternatives)
@@ -122,11 +121,12 @@ async def read_page(
         return documents
     rows = await connection.fetch(
         f"""
-        with {filters.matching(result.arguments)}, {weighed_parts(IS_MATCHING, "$7")},
+        with {filters.matching(result.arguments)}, {weighed_parts(result.condition, "$7")},
         further as (
             select document_id, max(weight) as weight
             from placed
-            where document_id <> all($15::uuid[])
+            -- PostgreSQL asks for the type of $11, which not every condition has.
+            where document_id <> all($15::uuid[]) and $11::bigint is not null
             group by document_id
             order by max(weight) desc, document_id
             offset $16
@@ -143,7 +143,7 @@ async def read_page(
         """,
         *result.arguments.values(),
         *result.preference,
-        [found.document_id for found in ranked],
+        result.candidates,
         max(0, offset - len(ranked)),
         missing,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from service.documents.pairs import pairs_in
 from service.documents.parts import IN_HEADING, IN_TITLE, OFTEN
@@ -14,6 +14,7 @@ from service.search.statements import (
     COUNT_MATCHING,
     HAS_PLACE,
     IS_MATCHING,
+    OF_WORDS_AND_MATCHING,
     PARTS_OF_DOCUMENT,
     SUMMARY,
     Arguments,
@@ -24,6 +25,7 @@ from service.search.statements import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from service.database.database import Connection, Row
     from service.search.corrections import Correction
@@ -33,11 +35,11 @@ if TYPE_CHECKING:
 # Parts that are counted and grouped. Beyond them `total` is not exact.
 MAX_MATCHES: Final = 10_000
 
-# Parts whose rank is computed. Further documents come after theirs, by what these are chosen by.
+# Parts whose rank is computed. Further documents follow, ordered by the weights that chose these.
 MAX_RANKED: Final = 32
 
-# If more parts match, tsqueries for terms in titles, in headings and often choose those to rank. Of
-# each tsquery so many parts are read, and the first so many terms have one.
+# If more parts match, weighted tsqueries choose which are ranked: all terms in the title, and each
+# of the first MAX_PREFERRED_TERMS in headings and often. Of each, MAX_PREFERRED parts are read.
 MAX_PREFERRED: Final = 1_000
 MAX_PREFERRED_TERMS: Final = 6
 
@@ -58,8 +60,9 @@ class Result(NamedTuple):
 
     `query` is the corrected one, and `arguments` are those of the statements. `documents` counts
     those that match and `parts` their parts, of those that were read: of all, if `is_read_whole`.
-    `projects` and `kinds` are the facets as JSON. `ranked` has the documents whose rank was
-    computed, best first. `lacking` is how many terms might lack, at most.
+    `projects` and `kinds` are the facets as JSON. Of the `candidates`, the documents whose rank was
+    computed, `ranked` has those that match by their tokens, too, best first. `preference` and
+    `condition` are those of `weighed_parts`. `lacking` is how many terms might lack, at most.
     """
 
     query: Query
@@ -71,7 +74,9 @@ class Result(NamedTuple):
     projects: str
     kinds: str
     ranked: list[Found]
+    candidates: list[UUID]
     preference: Preference
+    condition: LiteralString
     lacking: int = 0
 
     @property
@@ -87,7 +92,8 @@ class Result(NamedTuple):
     @property
     def total(self) -> int:
         """The number of documents that match."""
-        return len(self.ranked) if self.is_ranked_whole else self.documents
+        rejected = len(self.candidates) - len(self.ranked)
+        return len(self.ranked) if self.is_ranked_whole else max(0, self.documents - rejected)
 
     @property
     def is_exact(self) -> bool:
@@ -178,8 +184,10 @@ def _pairs(query: Query) -> tuple[int | None, int | None, int | None]:
 async def _run(connection: Connection, attempt: Attempt) -> Result:
     query, filters, arguments = attempt.query, attempt.filters, attempt.arguments()
     preference = _preference(query, attempt.lacking)
+    condition = filters.condition()
     if attempt.sequences is not None or any(term.prefix for term in query.terms):
-        found = await _find_at_once(connection, attempt, arguments, preference)
+        condition = IS_MATCHING if attempt.sequences is None else OF_WORDS_AND_MATCHING
+        found = await _find_at_once(connection, attempt, arguments, preference, condition)
     else:
         found = await _find_counted(connection, filters, arguments, preference)
     return Result(
@@ -192,7 +200,9 @@ async def _run(connection: Connection, attempt: Attempt) -> Result:
         found.summary["projects"],
         found.summary["kinds"],
         await rank_documents(query, [Candidate(*row) for row in found.rows]),
+        [*dict.fromkeys(row["document_id"] for row in found.rows)],
         preference,
+        condition,
         attempt.lacking,
     )
 
@@ -206,14 +216,18 @@ class _FoundParts(NamedTuple):
 
 
 async def _find_at_once(
-    connection: Connection, attempt: Attempt, arguments: Arguments, preference: Preference
+    connection: Connection,
+    attempt: Attempt,
+    arguments: Arguments,
+    preference: Preference,
+    condition: LiteralString,
 ) -> _FoundParts:
     """Count the parts and choose those to rank in one statement, since they take long to find."""
     filters = attempt.filters
     count_read = COUNT_MATCHING if attempt.sequences is None else filters.count_read()
     summary = await connection.fetch_row(
         f"""
-        with {filters.matching(arguments)}, {best_parts(IS_MATCHING, HAS_PLACE)}, {SUMMARY},
+        with {filters.matching(arguments)}, {best_parts(condition, HAS_PLACE)}, {SUMMARY},
             {count_read} as read,
             (select array_agg(document_id) from keys) as documents_of_keys,
             (select array_agg(number) from keys) as numbers_of_keys

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from service.search.terms import Term
 
-MAX_TERMS: Final = 16  # of all alternatives, and excluded; further words are not required
+# Terms of all alternatives together, and excluded terms of each; further ones are ignored.
+MAX_TERMS: Final = 16
 MAX_ALTERNATIVES: Final = 8  # further ones are not looked for
 
 # Terms of which any combination may lack.

@@ -28,8 +28,8 @@ HEADING_ABOVE: Final = 1.2
 PATH: Final = 1.0
 TEXT: Final = 2.2
 
-# Where only one term is looked for: in a heading it counts for more than any number of times in the
-# text, and in the title for more than that.
+# Where only one term is looked for, as it is written: in a heading it counts for more than any
+# number of times in the text, and in the title for more than that.
 ONLY_TERM_IN_HEADING: Final = 4.5
 ONLY_TERM_IN_TITLE: Final = 5.0
 
@@ -58,7 +58,7 @@ END_OF_PATH: Final = 7.0
 COVERAGE_POWER: Final = 3.0
 OPTIONAL: Final = 0.3
 
-# A section whose terms are not so close together counts for this share of its score.
+# A section whose terms are farther apart than CLOSE gets this share of its score.
 CLOSE: Final = 300  # characters of tokens
 FAR_APART: Final = 0.5
 
@@ -69,7 +69,8 @@ STOP_TOKENS: Final = frozenset(map(token_of, STOP_WORDS))
 class SectionRank(NamedTuple):
     """A section's rank. `line` is its line in the tokens of its part.
 
-    `has_all` says that it has all terms, in its text or in the headings above it.
+    `has_all` says that no term lacks: each is in the section's text or heading, in those above, or
+    in the document's title or path.
     """
 
     has_all: bool

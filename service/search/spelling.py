@@ -42,16 +42,19 @@ async def read_spellings(
             where id = any(array(select document_id from part))
         )
         select place, file_path, title, body, array(
-            select outline.headings -> number::integer ->> 'text'
+            select heading ->> 'text'
             from (
                 select distinct number
                 from string_to_table(array_to_string(part.headings, ' '), ' ') as each (number)
             ) as of_part
-            where number <> ''
+            cross join lateral (select outline.headings -> nullif(number, '')::integer)
+                as heading_of_part (heading)
+            -- A copy of old code, which writes no parts, may have left the document with fewer.
+            where heading is not null
         ) as headings
         from part
         join outline on outline.id = document_id
-        order by place
+        order by place, document_id
         """,
         forms,
         *filters,

@@ -37,8 +37,8 @@ OF_PATH: Final[LiteralString] = """
     )
     """
 # Each text of $6 has alternatives, one a line: sequences of tokens. A part matches if it has one of
-# each text, which lexemes without positions cannot say. The tokens are read once for all, and the
-# first text of which the part has none is the last one that is looked for.
+# each text, which lexemes without positions cannot say. The tokens are read once for all; it ends
+# at the first text of which the part has none.
 OF_SEQUENCES: Final[LiteralString] = """
     not exists (
         select
@@ -110,12 +110,14 @@ HAS_PLACE: Final[LiteralString] = f"(place <= {PARTS_OF_DOCUMENT} or {COUNT_MATC
 # The documents and numbers of all `matching`.
 ALL_KEYS: Final[LiteralString] = "keys as (select document_id, number from matching)"
 
-# A condition of `best_parts` where the words of a part take long to find. `is true`, since of a
-# join PostgreSQL would read the parts in another order.
+# Conditions of `weighed_parts` where the words of a part take long to find, as those that begin
+# with a prefix do, and where its tokens do. `is true`, since of a join PostgreSQL would read the
+# parts in another order.
 IS_MATCHING: Final[LiteralString] = f"""
     ((document_id, number) in (select document_id, number from matching)) is true
     and {COUNT_MATCHING} > $11
     """
+OF_WORDS_AND_MATCHING: Final[LiteralString] = f"vector @@ $1::tsquery and {IS_MATCHING}"
 
 # What the rank is computed from, of the rows of `keys`. Each is looked up by its key: of small
 # tables PostgreSQL would else read all.
@@ -228,7 +230,7 @@ def weighed_parts(condition: LiteralString, others: LiteralString) -> LiteralStr
     """Return `placed`: parts of `matching`, their weights, and their places in their documents.
 
     `condition` says of a part that it matches. Besides the parts that match tsqueries these are the
-    first of `matching`: as many as `others` says.
+    first ones of `matching`; `others` is the parameter with their number.
     """
     return f"""
         weighed as (

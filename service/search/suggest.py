@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MAX_SUGGESTIONS: Final = 10
 
-# The lengths that a form may have, once for titles and once for headings: of each length the index
-# has the forms that begin alike side by side.
+# The lengths that a form may have, for titles and for headings: the index has the length before the
+# text, so each is looked up by itself.
 LENGTHS: Final = 2 * (MAX_FORM + 2)
 
 # More texts than are shown: a title may also be a heading elsewhere.

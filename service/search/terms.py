@@ -49,7 +49,7 @@ class Term(NamedTuple):
     @property
     def is_beginning(self) -> bool:
         """Whether this is the beginning of a word, and not of a compound's last part."""
-        return self.text == self.prefix != ""
+        return self.text == self.prefix != "" and not self.letters
 
     @property
     def form(self) -> str:
@@ -78,9 +78,14 @@ class Term(NamedTuple):
 def _quote(prefix: str, lexeme: str) -> str:
     # Lexemes have no quotes and no backslashes. An asterisk stands for any end. With a prefix there
     # are only stems, of which what is typed may have more letters.
-    if prefix and lexeme.endswith("*"):
-        lexeme = f"{lexeme[:-1][:MAX_PREFIX_OF_STEM]}*"
-    lexeme = prefix + lexeme.removeprefix("~") if prefix else lexeme
+    if prefix:
+        if lexeme.endswith("*"):
+            lexeme = f"{lexeme[:-1][:MAX_PREFIX_OF_STEM]}*"
+        elif lexeme[0] in {"~", IN_HEADING}:
+            lexeme = lexeme[1:]
+        else:  # a form, of which a phrase has no stem
+            lexeme = stem(lexeme)
+        lexeme = prefix + lexeme
     return f"'{lexeme[:-1]}':*" if lexeme.endswith("*") else f"'{lexeme}'"
 
 

@@ -203,7 +203,7 @@ class Remover:
                 pause = PAUSE_AFTER_WORDS
             else:
                 break
-            await asyncio.sleep(pause * (time.perf_counter() - started))
+            await asyncio.sleep(min(pause * (time.perf_counter() - started), POLL_SECONDS))
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ def test_a_correction_is_said(documents: str) -> None:
     result = find(documents, "boundde", "--project", "Payments")
     assert result.returncode == 0
     assert result.stdout.splitlines()[0] == README[0]
-    assert result.stderr == "no document has boundde: searched for bounded\n"
+    assert result.stderr == "not found: boundde; searched for bounded\n"
 
 
 def test_the_results_of_a_project_and_of_a_kind(documents: str) -> None:

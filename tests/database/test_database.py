@@ -296,6 +296,7 @@ async def test_the_statements_of_repeatable_work_see_one_snapshot(things: Databa
 async def test_the_statements_of_repeatable_work_share_one_limit(
     things: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pid = await things.fetch_value("select pg_backend_pid()")
     monkeypatch.setattr(database_module, "STATEMENT_SECONDS", 0.5)
     sent: list[int] = []
 
@@ -304,11 +305,23 @@ async def test_the_statements_of_repeatable_work_share_one_limit(
             sent.append(number)
             await connection.fetch("select pg_sleep(0.1)")
 
-    with pytest.raises(DatabaseUnavailable) as raised:
-        await things.run_repeatable(work)
-    assert raised.value.reason == "timeout"
+    async def begin_late(connection: Connection) -> None:
+        await asyncio.sleep(0.6)
+        await connection.fetch("select 1")
+
+    async def end_late(connection: Connection) -> int:
+        count = await connection.fetch_value("select count(*) from thing")
+        await asyncio.sleep(0.6)
+        return count
+
+    for too_long in (work, begin_late):
+        with pytest.raises(DatabaseUnavailable) as raised:
+            await things.run_repeatable(too_long)
+        assert raised.value.reason == "too_long"
     assert len(sent) < 7
-    assert await things.fetch_value("select 1") == 1
+    assert await things.run_repeatable(end_late) == 2
+    # The connection is the same as before.
+    assert await things.fetch_value("select pg_backend_pid()") == pid
 
 
 async def test_a_syntax_error_is_no_outage(things: Database) -> None:

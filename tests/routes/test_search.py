@@ -666,6 +666,7 @@ def place_of(found: Any, path: str) -> int:
     ("query", "title", "as_you_type"),
     [
         ('"copper beech"', "Copper beech", "false"),
+        ('"copper beeches"', "Copper beeches", "false"),
         ("copper beech", "Copper beech", "false"),
         ("copper bee", "Copper beech", "true"),
         ("\u6570\u636e\u5e93", "\u6570\u636e\u5e93", "false"),
@@ -696,6 +697,26 @@ def test_documents_that_lack_fewer_words_come_first_of_any_number(hub: Hub) -> N
     parameters = {"q": "ostrich penguin pelican cassowary"}
     found = hub.client.get("/api/search", params=parameters).json()
     assert {place_of(found, f"three{n}.md") for n in range(3)} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("query", "as_you_type"),
+    [
+        ("walnut -recipe", "false"),
+        ('"walnut trees" -recipe', "false"),
+        ("-recipe walnu", "true"),
+    ],
+)
+def test_documents_that_were_read_and_excluded_are_not_read_again(
+    query: str, as_you_type: str, hub: Hub
+) -> None:
+    files = {f"r{n}.md": b"# Walnut trees: a recipe\n" for n in range(MAX_RANKED)}
+    files |= {f"t{n}.md": b"# D\n\nThe walnut trees.\n" for n in range(2 * MAX_RANKED)}
+    Synced(hub, files)
+    pages = pages_of(hub.client, q=query, as_you_type=as_you_type)
+    assert pages[0]["total"] == {"value": 2 * MAX_RANKED, "is_exact": False}
+    assert all(page["results"] for page in pages)
+    assert len(ids_of(pages)) == 2 * MAX_RANKED
 
 
 def test_a_total_is_not_exact_where_a_phrase_may_lack(hub: Hub) -> None:
@@ -810,11 +831,12 @@ def test_pages_have_one_order_even_if_searches_take_longer_from_one_on(
 def test_parts_without_their_headings_or_document_are_no_fault(
     change: str, found: int, hub: Hub
 ) -> None:
-    Synced(hub, {"a.md": b"# A\n\n## B\n\n### C\n\nThe walnut.\n"})
+    Synced(hub, {"a.md": b"# A\n\n## B\n\n### The prd.md\n\nThe walnut.\n"})
     run_sql(hub.database, change)
     response = hub.client.get("/api/search", params={"q": "walnut"})
     assert response.status_code == 200
     assert len(response.json()["results"]) == found
+    assert hub.client.get("/api/search", params={"q": "prdx.md"}).status_code == 200
 
 
 def test_a_link_keeps_the_filters(searched: Searched) -> None:

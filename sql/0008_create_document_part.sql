@@ -32,8 +32,8 @@ create table document_part (
     primary key (document_id, number)
 );
 
--- Of rows above 2 KB the texts are elsewhere: to count the matches, and to group them, reads only the
--- rows. Uncompressed, since compression would take longer than all the rest.
+-- Rows of some hundred bytes, with the texts elsewhere: to count the matches, and to group them,
+-- reads only the rows. Uncompressed, since compression would take longer than all the rest.
 alter table document_part
 alter column vector set storage external,
 alter column tokens set storage external,

@@ -136,6 +136,21 @@ def test_words_with_so_many_errors_are_so_similar(
     assert similarity(form, word) >= least_similarity(form, count_errors(form, word))
 
 
+def test_a_similarity_at_the_threshold_is_found(database: str) -> None:
+    # PostgreSQL stores a similarity in 24 bits: of these two it rounds the least one down.
+    for form, word, errors in [
+        ("auhtenticaiton", "authentication", 2),
+        ("misconfigurxtion", "misconfiguration", 1),
+    ]:
+        least = least_similarity(form, errors)
+        [found] = run_sql(
+            database,
+            f"select set_config('pg_trgm.similarity_threshold', '{least}', false)",
+            f"select '{word}' % '{form}'",
+        )
+        assert found == (True,)
+
+
 def test_similarity_is_counted_as_postgresql_counts_it(database: str) -> None:
     pairs = [("refund", "refnud"), ("aaaa", "aaab"), ("pool", "spool"), ("settlement", "setlemnet")]
     for first, second in pairs:

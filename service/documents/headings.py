@@ -68,7 +68,8 @@ class Outline(NamedTuple):
     There is a maximum of headings and anchors. `html_anchors` has the values of `id` and `name` in
     the raw HTML, each once. `page` is HTML for page_text.texts_of: HEADING stands for each heading,
     followed by what it shows besides its text here, such as an image. `rest` is the Markdown that
-    the parser's limits leave out.
+    the parser's limits leave out. `html` is the whole page as the parser has rendered it, for
+    read_blocks.
     """
 
     headings: list[Heading]
@@ -76,6 +77,7 @@ class Outline(NamedTuple):
     page: str
     has_raw_html: bool
     rest: str
+    html: str
 
 
 def read_outline(body: str) -> Outline:
@@ -91,14 +93,17 @@ def read_outline(body: str) -> Outline:
     if "<" not in body:
         # Without raw HTML every tag is the parser's own: only its headings lead anywhere.
         headings, cut = _read_headings(page)
-        return Outline(headings, [], cut, has_raw_html=False, rest=rest)
+        return Outline(headings, [], cut, has_raw_html=False, rest=rest, html=page)
+    rendered = page
     if "data-sourcepos" not in body:
         # GitHub has no positions: their quotes must not close one that raw HTML leaves open.
         page = QUOTED_POSITION.sub(r" data-sourcepos=\1", page)
     reader = _OutlineReader(body, without_templates(page))
     reader.read()
     cut = reduce_page("".join(reader.cut))
-    return Outline(reader.headings, reader.html_anchors, cut, has_raw_html=True, rest=rest)
+    return Outline(
+        reader.headings, reader.html_anchors, cut, has_raw_html=True, rest=rest, html=rendered
+    )
 
 
 def _read_headings(page: str) -> tuple[list[Heading], str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from service.documents.headings import Outline
-from service.documents.metadata import read_parts
+from service.documents.metadata import Parts, read_parts
 from service.documents.page_text import texts_of
 
 MAX_SECTION: Final = 8_000  # characters
@@ -41,12 +41,17 @@ def read_document(text: str, file_type: str, path: str) -> ReadDocument:
     sections and lines, and nothing is there twice.
     """
     parts = read_parts(text, file_type, path)
+    return ReadDocument(parts.metadata, cut_parts(parts))
+
+
+def cut_parts(parts: Parts) -> list[Section]:
+    """Return the sections of a document that read_parts has parsed."""
     if parts.outline is None:
         sections = [*_sections(None, parts.text)]
     else:
         front_matter = LINE_END.sub("\n", parts.front_matter or "").strip()
         sections = _cut_outline(parts.outline, front_matter)
-    return ReadDocument(parts.metadata, sections or [Section(None, "")])
+    return sections or [Section(None, "")]
 
 
 def _cut_outline(outline: Outline, front_matter: str) -> list[Section]:

@@ -1,0 +1,86 @@
+"""A document as the readers of this room get it: its text, and what has been parsed of it."""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from service.documents.blocks import Block, read_blocks
+from service.documents.headings import Heading, Outline
+from service.documents.kind_names import Kind
+
+LINE_END: Final = re.compile(r"\r\n|\r|\n")
+
+
+class BmadDocument:
+    """A document: `path` from the repository's root, and the rest as read_document returns it.
+
+    `text` is the whole text. All lines are those of the document, counted from 1.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        file_type: str,
+        kind: Kind,
+        metadata: Mapping[str, Any],
+        text: str,
+        outline: Outline | None,
+    ) -> None:
+        self.path = path
+        self.file_type = file_type
+        self.kind = kind
+        self.metadata = metadata
+        self.text = text
+        self._outline = outline
+
+    @property
+    def name(self) -> str:
+        """The name of the file, without folders and without its suffix."""
+        name = self.path.rpartition("/")[2]
+        return name.rpartition(".")[0] or name
+
+    @property
+    def folders(self) -> list[str]:
+        """The names of the folders that the file is in, from the root on."""
+        return self.path.split("/")[:-1]
+
+    @property
+    def front_matter(self) -> Mapping[str, Any]:
+        """The front matter, as far as it can be read; empty without one."""
+        return self.metadata.get("front_matter") or {}
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text, those of the front matter included: that of number 1 is first."""
+        return LINE_END.split(self.text)
+
+    def front_matter_line(self, key: str) -> int:
+        """Return the line of a key at the front matter's highest level; 1 if it is not found."""
+        for number, line in enumerate(self.lines[: self._body_line - 1], 1):
+            if line.startswith(key) and line[len(key) :].lstrip().startswith(":"):
+                return number
+        return 1
+
+    @cached_property
+    def headings(self) -> list[Heading]:
+        """The headings of Markdown."""
+        if self._outline is None:
+            return []
+        offset = self._body_line - 1
+        return [each._replace(line=each.line + offset) for each in self._outline.headings]
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The blocks of Markdown, headings among them."""
+        return [] if self._outline is None else read_blocks(self._outline.html, self._body_line)
+
+    @property
+    def html(self) -> str:
+        """The HTML of Markdown, unsafe; its positions count from the end of the front matter."""
+        return "" if self._outline is None else self._outline.html
+
+    @property
+    def _body_line(self) -> int:
+        line: int = self.metadata.get("body_line", 1)
+        return line

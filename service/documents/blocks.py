@@ -1,0 +1,142 @@
+"""The blocks of a Markdown text: headings, paragraphs, items of lists, rows of tables.
+
+They are read from the HTML that GitHub's parser renders, so that what looks like an item in a code
+block is none, and an item below another one is found whatever its indentation.
+"""
+
+import html
+import re
+from typing import Final, NamedTuple
+
+# Blocks whose tags have a position. Text of raw HTML belongs to the block before it.
+_TAG: Final = re.compile(
+    r"<(/?)(h[1-6]|p|li|ul|ol|pre|tr|td|th)(?=[ >])"
+    r'(?: start="(\d{1,9})")?( data-sourcepos="(\d{1,9}):\d+-(\d{1,9}):\d+")?[^<>]*+>'
+)
+_CHECKBOX: Final = re.compile(r'\A\s*+<input type="checkbox"( checked="")?[^<>]*+>')
+_STRONG: Final = re.compile(r"\A\s*+<strong>(.*?)</strong>", re.DOTALL)
+_BREAK: Final = re.compile(r"<br ?/?>\n?")
+_ROW_GAP: Final = re.compile(r" *+\n\s*+")
+_ANY_TAG: Final = re.compile(r"<[^<>]*+>")
+
+MAX_BLOCKS: Final = 50_000
+
+
+class Block(NamedTuple):
+    """A block of a text, without the blocks inside it, which follow it.
+
+    `tag` is h1 to h6, p, li, tr or pre. Lines are counted from 1. `depth` counts the lists that the
+    block is in: 1 for an item of a list and for the paragraphs after its own text. `number` is that
+    of an item of a numbered list. `is_checked` is None for all but task items. `text` is what the
+    page shows, a line for each line of the source; the cells of a row have " | " between them.
+    `strong` is what it begins with in bold.
+    """
+
+    tag: str
+    line: int
+    end_line: int
+    depth: int
+    number: int | None
+    is_checked: bool | None
+    text: str
+    strong: str
+
+
+class _Open:
+    """A block whose end has not been reached."""
+
+    def __init__(self, tag: str, line: int, end_line: int, depth: int, number: int | None) -> None:
+        self.tag = tag
+        self.line = line
+        self.end_line = end_line
+        self.depth = depth
+        self.number = number
+        self.pieces: list[str] = []
+        self.has_blocks = False
+
+    def takes_paragraph(self) -> bool:
+        """Return whether a paragraph that begins now is the item's own text, and note that."""
+        is_own = self.tag == "li" and not self.has_blocks
+        self.has_blocks = True
+        return is_own
+
+
+def read_blocks(page: str, first_line: int = 1) -> list[Block]:
+    """Return the blocks of a rendered text in order, at most MAX_BLOCKS.
+
+    `page` is render_markdown's; `first_line` is the line of the document that the text begins on.
+    """
+    blocks: list[Block] = []
+    lists: list[int | None] = []  # the number of each open list's next item, None in bullet lists
+    stack: list[tuple[_Open, int]] = []
+    position = 0
+    offset = first_line - 1
+
+    def add_text(end: int) -> None:
+        if stack and end > position:
+            stack[-1][0].pieces.append(page[position:end])
+
+    def close() -> None:
+        opened, place = stack.pop()
+        blocks[place] = _block(opened)
+
+    for tag in _TAG.finditer(page):
+        is_end, name, start, has_place, line, end_line = tag.groups()
+        if not has_place and not is_end:
+            continue  # raw HTML, or a list's paragraph without a place
+        add_text(tag.start())
+        position = tag.end()
+        if name in {"ul", "ol"}:
+            if is_end:
+                if lists:
+                    lists.pop()
+            else:
+                lists.append(None if name == "ul" else int(start or 1))
+        elif name in {"td", "th"}:
+            if is_end and stack:
+                stack[-1][0].pieces.append(" | ")
+        elif is_end:
+            if stack and stack[-1][0].tag == name:
+                close()
+        elif name == "p" and stack and stack[-1][0].takes_paragraph():
+            continue  # the end of its paragraph closes nothing, since the item is open
+        else:
+            if len(blocks) == MAX_BLOCKS:
+                break
+            if stack:
+                stack[-1][0].has_blocks = True
+            number = None
+            if name == "li" and lists and (number := lists[-1]) is not None:
+                lists[-1] = number + 1
+            opened = _Open(name, int(line) + offset, int(end_line) + offset, len(lists), number)
+            stack.append((opened, len(blocks)))
+            blocks.append(_block(opened))
+    while stack:
+        close()
+    return blocks
+
+
+def _block(opened: _Open) -> Block:
+    content = "".join(opened.pieces)
+    is_checked = None
+    if opened.tag == "li" and (checkbox := _CHECKBOX.match(content)):
+        is_checked = checkbox[1] is not None
+        content = content[checkbox.end() :]
+    strong = _STRONG.match(content)
+    text = _shown(content)
+    if opened.tag == "tr":
+        text = _ROW_GAP.sub(" ", text).removesuffix(" |")
+    return Block(
+        opened.tag,
+        opened.line,
+        opened.end_line,
+        opened.depth,
+        opened.number,
+        is_checked,
+        text,
+        _shown(strong[1]) if strong else "",
+    )
+
+
+def _shown(content: str) -> str:
+    return html.unescape(_ANY_TAG.sub("", _BREAK.sub("\n", content))).strip()

@@ -57,7 +57,7 @@ class BmadDocument:
 
     def front_matter_line(self, key: str) -> int:
         """Return the line of a key at the front matter's highest level; 1 if it is not found."""
-        for number, line in enumerate(self.lines[: self._body_line - 1], 1):
+        for number, line in enumerate(self.lines[: self.body_line - 1], 1):
             if line.startswith(key) and line[len(key) :].lstrip().startswith(":"):
                 return number
         return 1
@@ -67,13 +67,13 @@ class BmadDocument:
         """The headings of Markdown."""
         if self._outline is None:
             return []
-        offset = self._body_line - 1
+        offset = self.body_line - 1
         return [each._replace(line=each.line + offset) for each in self._outline.headings]
 
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks of Markdown, headings among them."""
-        return [] if self._outline is None else read_blocks(self._outline.html, self._body_line)
+        return [] if self._outline is None else read_blocks(self._outline.html, self.body_line)
 
     @property
     def html(self) -> str:
@@ -81,6 +81,7 @@ class BmadDocument:
         return "" if self._outline is None else self._outline.html
 
     @property
-    def _body_line(self) -> int:
+    def body_line(self) -> int:
+        """The line that the text after the front matter begins on; 1 without front matter."""
         line: int = self.metadata.get("body_line", 1)
         return line

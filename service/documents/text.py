@@ -19,7 +19,11 @@ FILE_TYPES: Final[Mapping[str, str]] = {
     ".yaml": "yaml",
     ".yml": "yaml",
     ".json": "json",
+    ".toml": "toml",
 }
+
+# Where the BMAD Method keeps its tickets from version 7 on. Other TOML files are settings of tools.
+TOML_NAME: Final = "tickets.toml"
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "md": "text/markdown",
@@ -27,6 +31,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "csv": "text/csv",
     "yaml": "application/yaml",
     "json": "application/json",
+    "toml": "application/toml",
 }
 
 # The first line of a Git LFS pointer, and its size limit in bytes, by the specification of Git LFS.
@@ -70,8 +75,12 @@ def file_type_of(path: str) -> str | None:
     """Return a value of FILE_TYPES by the path's suffix; None if the file is not a document.
 
     A file whose whole name looks like a suffix, such as `.json`, is a hidden file, not a document.
+    Of TOML files, only those named TOML_NAME are documents.
     """
-    return FILE_TYPES.get(posixpath.splitext(path)[1].lower())
+    file_type = FILE_TYPES.get(posixpath.splitext(path)[1].lower())
+    if file_type == "toml" and posixpath.basename(path).lower() != TOML_NAME:
+        return None
+    return file_type
 
 
 def read_text(content: bytes) -> DocumentText:

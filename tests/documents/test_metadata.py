@@ -37,7 +37,7 @@ PARTS = [
 ]
 texts = st.lists(st.sampled_from(PARTS) | st.text(max_size=5), max_size=40).map("".join)
 documents = texts | texts.map("---\n{}\n---\n# a".format)
-file_types = st.sampled_from(["md", "txt", "csv", "yaml", "json"])
+file_types = st.sampled_from(["md", "txt", "csv", "yaml", "json", "toml"])
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_text_beyond_the_parsers_limits_is_in_sections_of_the_last_heading(text:
     assert squeeze(joined).endswith(squeeze(rest))
 
 
-@pytest.mark.parametrize("file_type", ["yaml", "json", "csv", "txt"])
+@pytest.mark.parametrize("file_type", ["yaml", "json", "csv", "txt", "toml"])
 def test_other_documents_are_sections_without_a_heading(file_type: str) -> None:
     assert read("\n  a: 1\n# b\n\n\n", file_type) == [(None, "  a: 1\n# b")]
     assert read("", file_type) == [(None, "")]
@@ -350,7 +350,7 @@ def test_every_word_is_in_the_section_of_its_heading(blocks: list[str]) -> None:
         ),
         max_size=6,
     ),
-    st.sampled_from(["txt", "yaml", "json", "csv"]),
+    st.sampled_from(["txt", "yaml", "json", "csv", "toml"]),
 )
 def test_plain_texts_lose_nothing_but_white_space(
     runs: list[tuple[str, int]], file_type: str

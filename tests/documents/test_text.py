@@ -31,6 +31,11 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12
         ("gate.yml", "yaml"),
         ("gate.Yaml", "yaml"),
         ("package.json", "json"),
+        ("tickets.toml", "toml"),
+        ("docs/epic-login/Tickets.TOML", "toml"),
+        ("pyproject.toml", None),
+        ("my-tickets.toml", None),
+        (".toml", None),
         ("md", None),
         ("docs.md/logo.png", None),
         ("docs/.json", None),
@@ -38,7 +43,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12
         ("", None),
     ],
 )
-def test_the_suffix_decides_the_file_type(path: str, file_type: str | None) -> None:
+def test_the_name_decides_the_file_type(path: str, file_type: str | None) -> None:
     assert file_type_of(path) == file_type
 
 

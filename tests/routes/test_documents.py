@@ -179,6 +179,7 @@ RAW = {
     "a.json": (b'{"a": 1}', "application/json; charset=utf-8"),
     "a.yml": (b"a: 1\n", "application/yaml; charset=utf-8"),
     "a.yaml": (b"a: 1\n", "application/yaml; charset=utf-8"),
+    "tickets.toml": (b"a = 1\n", "application/toml; charset=utf-8"),
     "mark.txt": ("\ufeff\u00e4".encode(), "text/plain; charset=utf-8"),
     "little.md": ("\ufeff# \u00c4\n".encode("utf-16-le"), "text/markdown; charset=utf-16"),
     "big.md": ("\ufeff# \u00c4\n".encode("utf-16-be"), "text/markdown; charset=utf-16"),

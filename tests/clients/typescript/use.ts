@@ -25,7 +25,7 @@ function expect(holds: boolean, what: string): void {
 function files(nodes: Node[]): { id: string; path: string; size: number }[] {
   return nodes.flatMap((node) => {
     if (node.type === "folder") return files(node.children);
-    const type: "csv" | "json" | "md" | "txt" | "yaml" = node.file_type;
+    const type: "csv" | "json" | "md" | "toml" | "txt" | "yaml" = node.file_type;
     expect(node.name.endsWith(type), `${node.name} is no ${type}`);
     return [{ id: node.id, path: node.path, size: node.size }];
   });

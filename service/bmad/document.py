@@ -57,7 +57,7 @@ class BmadDocument:
 
     def front_matter_line(self, key: str) -> int:
         """Return the line of a key at the front matter's highest level; 1 if it is not found."""
-        for number, line in enumerate(self.lines[: self.body_line - 1], 1):
+        for number, line in enumerate(self.lines[: self._body_line - 1], 1):
             if line.startswith(key) and line[len(key) :].lstrip().startswith(":"):
                 return number
         return 1
@@ -67,21 +67,28 @@ class BmadDocument:
         """The headings of Markdown."""
         if self._outline is None:
             return []
-        offset = self.body_line - 1
+        offset = self.html_line - 1
         return [each._replace(line=each.line + offset) for each in self._outline.headings]
 
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks of Markdown, headings among them."""
-        return [] if self._outline is None else read_blocks(self._outline.html, self.body_line)
+        return [] if self._outline is None else read_blocks(self._outline.html, self.html_line)
 
     @property
     def html(self) -> str:
-        """The HTML of Markdown, unsafe; its positions count from the end of the front matter."""
+        """The HTML of Markdown, unsafe; its line 1 is `html_line`."""
         return "" if self._outline is None else self._outline.html
 
     @property
-    def body_line(self) -> int:
-        """The line that the text after the front matter begins on; 1 without front matter."""
+    def html_line(self) -> int:
+        """The line that the positions of the HTML count from: that of the front matter's end.
+
+        The parser gets the rest of that line, which is empty.
+        """
+        return max(1, self._body_line - 1)
+
+    @property
+    def _body_line(self) -> int:
         line: int = self.metadata.get("body_line", 1)
         return line

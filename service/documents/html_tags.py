@@ -21,14 +21,21 @@ PLAIN_TAG: Final = re.compile(
     r"</?(?!(?:h[1-6]|template|br|sup)[ />])[a-z][a-z0-9]*+"
     r"(?: (?:data-sourcepos=\"?+[0-9:-]++\"?+|href=\"[^\"<>]*+\"))*+(?: /)?+>"
 )
-MARKUP: Final = re.compile(
-    rf"(?:[^<]++|{PLAIN_TAG.pattern}|<(?![a-zA-Z!?/]))*+"
-    rf"(?:\Z|()<(?:(/?)([a-zA-Z][^\t\n\f\r />]*+)({ATTRIBUTES})>"
-    r"|!--(?:-?>|.*?--!?>)"
-    r"|(?:!(?!--)|\?|/(?![a-zA-Z]))[^>]*+>"
-    r"|(?P<unclosed>[a-zA-Z!?/])))",
-    re.DOTALL,
-)
+
+
+def markup_between(plain: str) -> re.Pattern[str]:
+    """Return a pattern for find_tags to which tags that `plain` matches are like text."""
+    return re.compile(
+        rf"(?:[^<]++|{plain}|<(?![a-zA-Z!?/]))*+"
+        rf"(?:\Z|()<(?:(/?)([a-zA-Z][^\t\n\f\r />]*+)({ATTRIBUTES})>"
+        r"|!--(?:-?>|.*?--!?>)"
+        r"|(?:!(?!--)|\?|/(?![a-zA-Z]))[^>]*+>"
+        r"|(?P<unclosed>[a-zA-Z!?/])))",
+        re.DOTALL,
+    )
+
+
+MARKUP: Final = markup_between(PLAIN_TAG.pattern)
 TEMPLATE = re.compile(r"<template\b", re.IGNORECASE)
 
 
@@ -42,13 +49,13 @@ class Tag(NamedTuple):
     end: int
 
 
-def find_tags(page: str) -> Iterator[Tag]:
-    """Yield the tags and comments of a page in order, but for PLAIN_TAG.
+def find_tags(page: str, markup: re.Pattern[str] = MARKUP) -> Iterator[Tag]:
+    """Yield the tags and comments of a page in order, but for those that are like text to `markup`.
 
-    What is between them is text and PLAIN_TAG. A tag or comment that is never closed counts as a
+    MARKUP leaves out PLAIN_TAG. A tag or comment that is never closed counts as a
     comment, and takes the rest of the page.
     """
-    for match in MARKUP.finditer(page):
+    for match in markup.finditer(page):
         start, slash, name, attributes, unclosed = match.groups()
         if name:
             yield Tag(name.lower(), bool(slash), attributes, match.start(1), match.end())

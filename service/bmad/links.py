@@ -1,0 +1,210 @@
+"""The relative links of a Markdown document, and which of them are dead.
+
+Links are read from the HTML that GitHub's parser renders: code has none, and reference links are
+links. They lead where GitHub leads them:
+https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#relative-links
+"""
+
+import posixpath
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Container, Iterator
+from functools import lru_cache
+from typing import Final, Literal
+from urllib.parse import unquote
+
+from service.bmad.document import LINE_END, BmadDocument
+from service.bmad.readings import MAX_ITEMS, MAX_TEXT, Link
+from service.characters import CONTROL, replace_unstorable
+from service.documents.html_tags import (
+    Tag,
+    find_tags,
+    markup_between,
+    read_attributes,
+    without_templates,
+)
+from service.documents.kinds import TOOLS
+
+DeadLink = Literal["no_file", "no_anchor", "outside"]
+
+MAX_TARGET: Final = 4_000  # characters; PATH_MAX of Linux is 4,096 bytes
+# Characters of the source in which a target is looked for, so that no text takes quadratic time.
+SEARCHED: Final = 5_000
+
+_RELATIVE_HREF: Final = re.compile(r"href\s*+=\s*+[\"']?+(?!https?://|#fn|mailto:)")
+_RELATIVE_SRC: Final = re.compile(r"src\s*+=\s*+[\"']?+(?!https?://)")
+_CAPITALS: Final = ("HREF", "SRC", "Href", "Src")  # of raw HTML
+_TARGETS: Final = {"a": "href", "img": "src"}
+_MARKUP: Final = markup_between(
+    r"</?(?!(?:a|img)[ />])[a-z][a-z0-9]*+(?: data-sourcepos=\"[0-9:-]++\")?+(?: /)?+>"
+    r"|</a>|<a href=\"https?:[^\"<>]*+\">"
+)
+_POSITION: Final = re.compile(r' data-sourcepos="(\d{1,9}):\d+-(\d{1,9}):\d+"[^>]*+>\n?')
+_END_OF_BLOCK: Final = re.compile("</(?:p|h[1-6]|li|t[dh]|pre)>")
+
+_ABSOLUTE: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*+:|[/\\][/\\]")
+# "file.py:22" has no scheme.
+_LINE_SUFFIX: Final = re.compile(r"[^:/?#.]*+\.[^:/?#]*+:\d+(?:[-:]\d+)*+(?:#|\Z)")
+# A page of the repository on GitHub, as seen from blob/BRANCH.
+_GITHUB_PAGE: Final = re.compile(
+    r"\.\./\.\./(?:actions|branches|commits?|compare|discussions|forks|graphs|issues|labels"
+    r"|milestones?|network|packages|projects|pulls?|pulse|releases|security|settings|stargazers"
+    r"|tags|wiki)(?:/.*)?"
+)
+_LINES: Final = re.compile(r"L\d+(?:C\d+)?(?:-L?\d+(?:C\d+)?)?", re.IGNORECASE)
+_MARKDOWN: Final = (".md", ".markdown")
+
+
+def read_links(document: BmadDocument) -> list[Link]:
+    """Return the relative links and images of Markdown in order, at most MAX_ITEMS.
+
+    Left out are links in folders of the method's own tools, those of more than MAX_TARGET
+    characters, and those to GitHub's pages of the repository, such as `../../issues`.
+    """
+    page = document.html
+    if not (
+        _RELATIVE_HREF.search(page)
+        or _RELATIVE_SRC.search(page)
+        or any(map(page.__contains__, _CAPITALS))
+    ):
+        return []
+    if any(map(_is_of_tools, document.folders)):
+        return []
+    links: list[Link] = []
+    for target, line in _read_targets(document):
+        before, has_fragment, fragment = target.partition("#")
+        path = _resolve(before.partition("?")[0], document.path)
+        if _GITHUB_PAGE.fullmatch(path):
+            continue
+        link: Link = {
+            "target": target[:MAX_TEXT],
+            "line": line,
+            "path": None if path == ".." or path.startswith("../") else path,
+            "fragment": _decode(fragment) if has_fragment else None,
+        }
+        links.append(link)
+        if len(links) == MAX_ITEMS:
+            break
+    return links
+
+
+def find_dead_link(
+    link: Link, paths: Container[str], anchors: Callable[[str], Collection[str] | None]
+) -> DeadLink | None:
+    """Return why a link is dead, or None if it leads somewhere.
+
+    `paths` has all files and folders of the repository; `anchors` returns those of a Markdown
+    document, or None where they are not known. As on GitHub, `#top` and a file's lines, `#L3`, lead
+    somewhere, and a fragment may have capitals where the anchor has none.
+    """
+    path, fragment = link["path"], link["fragment"]
+    if path is None:
+        return "outside"
+    if path and path not in paths:
+        return "no_file"
+    if not fragment or not path.lower().endswith(_MARKDOWN) or _LINES.fullmatch(fragment):
+        return None
+    known = anchors(path)
+    if known is None or fragment in known:
+        return None
+    # GitHub puts this prefix before all ids of a page.
+    folded = fragment.lower().removeprefix("user-content-")
+    return None if folded in known or folded == "top" else "no_anchor"
+
+
+def _read_targets(document: BmadDocument) -> Iterator[tuple[str, int]]:
+    """Yield the targets of relative links, as the source has them, and their lines."""
+    page = without_templates(document.html)
+    locator = _Locator(document, page)
+    for tag in find_tags(page, _MARKUP):
+        attribute = _TARGETS.get(tag.name)
+        if attribute is None or tag.is_end or " data-footnote-" in tag.attributes:
+            continue
+        target = read_attributes(tag).get(attribute, "").strip()
+        if target and len(target) <= MAX_TARGET and not _is_absolute(target):
+            yield locator.find(target, tag)
+
+
+class _Locator:
+    """Finds the targets of a page in the source of the document, in order."""
+
+    def __init__(self, document: BmadDocument, page: str) -> None:
+        self._page = page
+        self._source = document.text
+        self._line_starts = [0, *(end.end() for end in LINE_END.finditer(document.text))]
+        self._offset = document.html_line - 1
+        self._line = document.html_line  # of the last block or target
+        self._end_line: int | None = None  # of the block that is open
+        self._read = 0  # in the page
+        self._searched = 0  # in the source
+
+    def find(self, target: str, tag: Tag) -> tuple[str, int]:
+        """Return a target as the source has it, and its line; of a reference, the link's line."""
+        self._read_blocks(tag.start)
+        start = max(self._searched, self._start_of(self._line))
+        if self._end_line is not None:
+            end = min(start + SEARCHED, self._start_of(self._end_line + 1))
+        else:  # raw HTML is in the source as it is
+            written = LINE_END.split(self._page[tag.start : tag.end], maxsplit=1)[0]
+            start = max(start, self._source.find(written, start))
+            end = start + SEARCHED
+        for form in dict.fromkeys((target, unquote(target))):
+            found = self._source.find(form, start, end)
+            if found != -1:
+                self._searched = found + len(form)
+                self._line = bisect_right(self._line_starts, found)
+                return _stored(form), self._line
+        return _stored(target), self._line
+
+    def _read_blocks(self, end: int) -> None:
+        """Read what block the page has at a place, and on which line that is."""
+        start = self._read
+        self._read = end
+        block = self._page.rfind(" data-sourcepos=", start, end)
+        if block != -1 and (position := _POSITION.match(self._page, block, end)):
+            self._line = max(self._line, int(position[1]) + self._offset)
+            self._end_line = int(position[2]) + self._offset
+            start = position.end()
+        if self._end_line is not None:
+            if _END_OF_BLOCK.search(self._page, start, end):
+                self._line = max(self._line, self._end_line)
+                self._end_line = None
+            else:  # the page has the line ends of its text, but not those inside code
+                self._line += self._page.count("\n", start, end)
+
+    def _start_of(self, line: int) -> int:
+        """Return where a line starts in the source, or the source's end."""
+        return self._line_starts[line - 1] if line <= len(self._line_starts) else len(self._source)
+
+
+def _is_absolute(target: str) -> bool:
+    return bool(_ABSOLUTE.match(target)) and not _LINE_SUFFIX.match(target)
+
+
+def _resolve(target: str, document_path: str) -> str:
+    """Return the path from the repository's root, "" for the root; "../x" leaves the repository."""
+    if not target:
+        return document_path
+    path = _decode(target)
+    if path.startswith("/"):
+        path = path.lstrip("/")
+    else:
+        path = f"{posixpath.dirname(document_path)}/{path}".lstrip("/")
+    normal = posixpath.normpath(path)
+    return "" if normal == "." else normal
+
+
+def _decode(text: str) -> str:
+    return _stored(unquote(text) if "%" in text else text)
+
+
+def _stored(text: str) -> str:
+    return CONTROL.sub("\ufffd", replace_unstorable(text))
+
+
+# Most of a repository's documents are in a few folders.
+@lru_cache(maxsize=1024)
+def _is_of_tools(folder: str) -> bool:
+    """Return whether a folder is of the method's tools; a project's templates are its own."""
+    name = folder.lower()
+    return bool(TOOLS.fullmatch(name)) and not name.startswith("template")

@@ -1,0 +1,244 @@
+"""The relative links of Markdown, and which of them are dead."""
+
+import time
+from collections.abc import Collection
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bmad.links import MAX_TARGET, find_dead_link, read_links
+from service.bmad.readings import MAX_ITEMS, MAX_TEXT, Link
+from tests.support.bmad_documents import bmad_document
+
+
+def _links(text: str, path: str = "docs/a.md") -> list[Link]:
+    return read_links(bmad_document(text, path))
+
+
+def _targets(text: str) -> list[tuple[int, str]]:
+    return [(link["line"], link["target"]) for link in _links(text)]
+
+
+def _path(target: str, path: str = "docs/a.md") -> str | None:
+    [link] = _links(f"[text]({target})", path)
+    return link["path"]
+
+
+def test_links_and_images_are_read_in_order_with_their_lines() -> None:
+    text = (
+        "# [Title](a.md)\n\nSee [b](b.md) and\n![c](c.png).\n\n"
+        "- [d](d.md)\n  - text\n    [e](e.md)\n- [x] [f](f.md)\n\n"
+        "| A | B |\n|---|---|\n| 1 | [g](g.md) |\n\n> [h](h.md)\n"
+    )
+    assert _targets(text) == [
+        (1, "a.md"), (3, "b.md"), (4, "c.png"), (6, "d.md"), (8, "e.md"), (9, "f.md"),
+        (13, "g.md"), (15, "h.md"),
+    ]  # fmt: skip
+
+
+def test_lines_count_front_matter() -> None:
+    assert _targets("---\nstatus: done\n---\n\n[a](a.md)\n") == [(5, "a.md")]
+    assert _targets("---\r\nstatus: done\r\n---\r\n\r\n[a](a.md)\r\n") == [(5, "a.md")]
+
+
+def test_what_looks_like_a_link_in_code_is_none() -> None:
+    text = (
+        "`[a](a.md)`\n\n```\n[b](b.md)\n```\n\n    [c](c.md)\n\n<!-- [d](d.md) <img src='e'> -->\n"
+    )
+    assert _targets(text) == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["https://e.example/a", "http://e.example", "mailto:a@e.example", "//e.example/a", "tel:+1",
+     "file:///etc/hosts", "vscode:extension/a"],
+)  # fmt: skip
+def test_targets_with_a_scheme_or_a_host_are_not_relative(target: str) -> None:
+    assert _targets(f"[text]({target}) <a href='{target}'>text</a>") == []
+
+
+def test_links_of_the_parser_itself_are_left_out() -> None:
+    assert _targets("Note[^1] and www.e.example and a@e.example.\n\n[^1]: text\n") == []
+    assert _targets("[nothing]() and [b](<>)\n") == []
+
+
+def test_reference_links_have_the_line_of_the_link() -> None:
+    text = "See\n[the text][ref],\n[ref] and [ref][].\n\nLast\n\n[ref]: b.md#part 'title'\n"
+    assert _targets(text) == [(2, "b.md#part"), (3, "b.md#part"), (3, "b.md#part")]
+
+
+def test_lines_are_those_of_the_link_after_code_with_line_ends() -> None:
+    assert _targets("`one\ntwo\nthree` [a](a.md)\n[b](b.md)\n") == [(3, "a.md"), (4, "b.md")]
+
+
+def test_raw_html_has_links() -> None:
+    text = (
+        "First\n\n<p>\n<A HREF=a.md>a</A>\n<img alt='<a href=\"no.md\">' src = 'b.png'></p>\n\n"
+        'Text <a name="x"> <a\nhref="c.md">\n\n<a id="y"></a>\n<a href="a.md">\n'
+    )
+    assert _targets(text) == [(4, "a.md"), (5, "b.png"), (8, "c.md"), (11, "a.md")]
+
+
+def test_equal_links_have_their_own_lines() -> None:
+    image = '<img src="a">'
+    text = f"{image}\n\n<div>\n{image}\n</div>\n\n[a](a)\n\n[a](a)\n<div>{image}</div>\n"
+    assert _targets(text) == [(1, "a"), (4, "a"), (7, "a"), (9, "a"), (10, "a")]
+
+
+def test_targets_are_as_the_source_has_them() -> None:
+    text = "[a](<b c.md>) [d](é.md#ü) [e](%C3%A9.md) [f](a&b.md 'title') [g](\\_h.md)\n"
+    assert [target for _, target in _targets(text)] == [
+        "b c.md", "é.md#ü", "%C3%A9.md", "a&b.md", "_h.md",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("b.md", "docs/b.md"),
+        ("./b.md", "docs/b.md"),
+        ("../b.md", "b.md"),
+        ("../src/./x/../b.py", "src/b.py"),
+        ("/docs/b.md", "docs/b.md"),
+        ("/", ""),
+        ("..", ""),
+        (".", "docs"),
+        ("folder/", "docs/folder"),
+        ("b%20c.md", "docs/b c.md"),
+        ("<b c.md>", "docs/b c.md"),
+        ("b.md?raw=true#part", "docs/b.md"),
+        ("?plain=1", "docs/a.md"),
+        ("#part", "docs/a.md"),
+        ("b.py:22", "docs/b.py:22"),
+        ("../../b.md", None),
+        ("/../b.md", None),
+        ("../../../../b.md", None),
+    ],
+)
+def test_targets_are_resolved_as_github_does(target: str, path: str | None) -> None:
+    assert _path(target) == path
+
+
+def test_document_at_the_root_links_to_its_neighbours() -> None:
+    assert _path("b.md", "README.md") == "b.md"
+    assert _path("../b.md", "README.md") is None
+
+
+def test_fragments_are_decoded() -> None:
+    links = _links("[a](#%E4%B8%AD) [b](b.md) [c](#)")
+    assert [link["fragment"] for link in links] == ["中", None, ""]
+
+
+def test_pages_of_the_repository_on_github_are_no_files() -> None:
+    assert _links("[a](../../issues) [b](../../pulls/3)", "README.md") == []
+    assert _links("[a](../../../releases/latest)", "docs/a.md") == []
+    [link] = _links("[a](../../../other/issues)", "docs/a.md")
+    assert link["path"] is None
+
+
+@pytest.mark.parametrize("folder", [".github", "bmad", "_bmad", "bmad-core", "node_modules"])
+def test_links_of_the_tools_are_left_out(folder: str) -> None:
+    assert _links("[a](b.md)", f"x/{folder}/a.md") == []
+
+
+@pytest.mark.parametrize("folder", ["_bmad-output", "docs", "templates"])
+def test_links_of_a_project_are_read(folder: str) -> None:
+    assert len(_links("[a](b.md)", f"{folder}/a.md")) == 1
+
+
+def test_other_files_have_no_links() -> None:
+    assert read_links(bmad_document("a: '[a](b.md)'", "a.yaml", "yaml")) == []
+
+
+def test_a_reading_is_bounded() -> None:
+    assert len(_links("[a](b)\n\n" * (MAX_ITEMS + 1))) == MAX_ITEMS
+    assert _links(f"[a](/{'b' * MAX_TARGET})") == []
+    [link] = _links(f"[a](/{'b' * (MAX_TEXT + 1)})")
+    assert len(link["target"]) == MAX_TEXT
+    assert link["path"] == "b" * (MAX_TEXT + 1)
+
+
+PATHS = {"docs", "docs/a.md", "docs/b.md", "src", "src/a.py"}
+
+
+def _anchors(path: str) -> Collection[str] | None:
+    return {"docs/a.md": {"part", "Raw"}, "docs/b.md": {"one"}}.get(path)
+
+
+def _reason(target: str, path: str = "docs/a.md") -> str | None:
+    [link] = _links(f"[text]({target})", path)
+    return find_dead_link(link, PATHS, _anchors)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["b.md", "../src/", "/", "#part", "#Part", "#user-content-part", "#Raw", "#top", "#",
+     "b.md#one", "b.md?x#One", "../src/a.py#L10", "../src/a.py#L1-L5", "../src/a.py#part",
+     "b.md#L3", "../src#x"],
+)  # fmt: skip
+def test_these_links_lead_somewhere(target: str) -> None:
+    assert _reason(target) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("c.md", "no_file"),
+        ("docs/b.md", "no_file"),  # it would lead somewhere from the root
+        ("../src/a.py:22", "no_file"),
+        ("../src/a.py:22-46", "no_file"),
+        ("B.md", "no_file"),
+        ("c.md#one", "no_file"),
+        ("#one", "no_anchor"),
+        ("b.md#part", "no_anchor"),
+        ("../../b.md", "outside"),
+    ],
+)
+def test_dead_links_have_a_reason(target: str, reason: str) -> None:
+    assert _reason(target) == reason
+
+
+def test_fragment_of_a_document_that_is_not_known_is_not_judged() -> None:
+    link: Link = {"target": "c.md#x", "line": 1, "path": "docs/c.md", "fragment": "x"}
+    assert find_dead_link(link, {"docs/c.md"}, _anchors) is None
+
+
+_PIECES = st.sampled_from(
+    ["[a](b.md)", "](", "[", "<a href=", "'x'>", '"', "<img src=b", "<!--", "-->", "`", "\n",
+     "\n\n", "- ", "> ", "| ", "|--|\n", "[r]: /u%zz\n", "[r]", "#", "%00", "\\", "\0", "\ud800",
+     "<p ", ' data-sourcepos="9:1-2:1"', "</p>", "../", "\r", "---\n", "<template>", "&#10;", "é"]
+)  # fmt: skip
+
+
+@given(st.text() | st.lists(_PIECES, max_size=60).map("".join))
+def test_any_text_is_read(text: str) -> None:
+    lines = len(bmad_document(text).lines)
+    for link in _links(text):
+        assert 1 <= link["line"] <= lines
+        assert find_dead_link(link, PATHS, _anchors) in {None, "no_file", "no_anchor", "outside"}
+        assert not {*"\0\n\r"}.intersection(link["target"] + (link["path"] or ""))
+        f"{link}".encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a][r] " * 100_000 + "\n\n[r]: b.md",
+        "[a](b.md) " * 50_000,
+        "[a](b.md)\n" * 50_000,
+        "<a href=b>\n" * 50_000,
+        "<div>\n" + "x <a href=b>\n" * 50_000,
+        "<!-- <a href=b" * 50_000,
+        "<a href='" * 100_000,
+        "- <img src=a\n" * 40_000,
+        f"[a](b.md) {'[a](%41) ' * 2_000}{'x' * 800_000}",
+        f"[a](b.md)\n\n{'src=' * 200_000}",
+    ],
+    ids=range(10),
+)
+def test_links_take_linear_time(text: str) -> None:
+    document = bmad_document(text)
+    begun = time.process_time()
+    read_links(document)
+    assert time.process_time() - begun < 1  # 0.2 s at most, where nothing else runs

@@ -1,0 +1,88 @@
+"""Status words: what a word that a document has for a status means."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from service.bmad.readings import MAX_ID, Place, Status, StatusWord
+from service.characters import one_line, replace_unstorable
+
+MAX_WORD: Final = 300  # characters that are read of a word
+
+# The words that were found in 27 public repositories, and those of the method's own templates. A
+# word that is not here is unknown: a similar word may mean something else.
+_WORDS: Final[Mapping[Status, str]] = {
+    "done": "done|completed|complete|closed|terminé|terminée|complétée|implemented + tested|완료",
+    "approved": "ready for dev|ready for development|ready|approved|approuvée"
+    "|prêt pour développement|validé|contexted",
+    "review": "review|in review|built|ready for review|implemented|ready for done"
+    "|implementation complete|dev complete|review passed|ready for production|ready for testing",
+    "draft": "draft|drafted|backlog|planned|to do|todo|planning|deferred|à planifier",
+    "in_progress": "in progress|inprogress|in development|partially complete|changes requested",
+    "blocked": "blocked",
+    "cancelled": "annulée|superseded|deprecated|skipped|cancelled|dropped",
+}
+WORDS: Final[Mapping[str, Status]] = {
+    word: status for status, words in _WORDS.items() for word in words.split("|")
+}
+# Longest first. A word ends where no letter and no digit follows.
+WORD: Final = re.compile(
+    f"(?:{'|'.join(map(re.escape, sorted(WORDS, key=len, reverse=True)))})(?![^\\W_])"
+)
+
+STRUCK: Final = re.compile(r"~~[^~]*+~~|<!--.*?-->", re.DOTALL)
+# Tags, the target of a link, and emoji that are written as ":tada:".
+MARKUP: Final = re.compile(r"<[^<>]*+>|(?<=\])\([^()]*+\)|(?<![^\s*_]):[a-z0-9_+-]{1,40}+:")
+EMPHASIS: Final = re.compile(r"[*`]++|(?<![^\W_])_++|_++(?![^\W_])")
+BULLET: Final = re.compile(r"\s*+(?:(?:[-*+•]|\d{1,3}[.)])\s++)?(?:\[[xX]\]\s*+)?")
+OPEN_BOX: Final = re.compile(r"\[[ \t]*+\]")
+IN_BRACKETS: Final = re.compile(r"[(\uff08][^()\uff08\uff09]*+[)\uff09]")
+ARROW: Final = re.compile(r"→|➔|➜|⇒|->|=>")
+HEAD_END: Final = re.compile(r"[(\uff08\u2014|]|\s[-\u2013]\s")
+NO_LETTERS: Final = re.compile(r"[\W_]*+")
+BETWEEN_WORDS: Final = re.compile(r"[\s_-]++")
+OBSOLETE: Final = re.compile(r"done[^\w(\uff08]*+[(\uff08]\W*+obsolete(?![^\W_])")
+
+
+def read_status(word: str) -> Status:
+    """Return what a word for a status means; "unknown" for a word that is not in WORDS.
+
+    Markup, emoji, bullets and ticked boxes count for nothing; `_`, `-`, spaces and case are equal.
+    Of `draft → done` the last one counts, of `done (see QA)` and `done — merged` the head. The word
+    may go on: "done, merged" is done. What is "done (obsolete …)" was not done: it is cancelled.
+    """
+    word = _fold(word)
+    if OPEN_BOX.match(word):
+        return "unknown"
+    # A status that came before may be in brackets: "done (was draft → review)".
+    shown = ARROW.split(IN_BRACKETS.sub(_without_arrows, word))[-1]
+    begin = NO_LETTERS.match(shown)
+    shown = shown[begin.end() :] if begin else shown
+    if OBSOLETE.match(shown):
+        return "cancelled"
+    head = HEAD_END.split(shown, 1)[0]
+    found = WORD.match(BETWEEN_WORDS.sub(" ", head))
+    return WORDS[found[0]] if found else "unknown"
+
+
+def status_word(word: str, line: int, place: Place) -> StatusWord:
+    """Return a status with its evidence. The word is cut to MAX_ID characters, without markup."""
+    shown = replace_unstorable(word[:MAX_WORD])
+    shown = EMPHASIS.sub("", MARKUP.sub("", STRUCK.sub("", shown)))
+    return StatusWord(
+        status=read_status(word), word=one_line(shown, MAX_ID), line=line, place=place
+    )
+
+
+def _fold(word: str) -> str:
+    word = STRUCK.sub(" ", word[:MAX_WORD])
+    word = MARKUP.sub(" ", word).replace("*", "").replace("`", "")
+    # An accent may be a character of its own.
+    word = unicodedata.normalize("NFC", word).casefold().replace("\ufe0f", "")
+    bullet = BULLET.match(word)
+    return (word[bullet.end() :] if bullet else word).strip()
+
+
+def _without_arrows(brackets: re.Match[str]) -> str:
+    return ARROW.sub(" ", brackets[0])

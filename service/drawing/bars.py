@@ -28,7 +28,8 @@ def draw_bar(parts: Sequence[tuple[str, int]], width: int, *, is_plain: bool) ->
 
     The order is done, review, in_progress, then all other statuses as one. A stage that has stories
     has at least one character as long as there is room: a bar is only full when all is done.
-    Without stories the bar is blank. `is_plain` is for terminals that have ASCII only.
+    Without stories the bar is blank. `is_plain` is for terminals that have ASCII only, or that draw
+    blocks two columns wide, as some do for Chinese, Japanese and Korean (UAX 11, "ambiguous").
     """
     width = min(max(width, 0), MAX_BAR)
     counts = dict.fromkeys([*_STAGES, _REST], 0)

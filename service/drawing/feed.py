@@ -11,9 +11,10 @@ from uuid import UUID, uuid5
 from service.drawing.escaping import clean, clean_line, escape
 
 MAX_ENTRIES: Final = 200
-MAX_TITLE: Final = 300  # characters, as of the next two
+MAX_TITLE: Final = 300  # characters, as of the next three
 MAX_SUMMARY: Final = 500
 MAX_CONTENT: Final = 4_000
+MAX_LINK: Final = 2_000
 
 # urn:uuid (RFC 9562, 4), and tag URIs (RFC 4151, 2.1): an authority, a date, and what it names.
 _ID: Final = re.compile(
@@ -27,7 +28,7 @@ _UNRESERVED_AND_RESERVED: Final = "!#$%&'()*+,/:;=?@[]~"  # RFC 3986, 2.2 and 2.
 class FeedEntry(NamedTuple):
     """An entry: `id` as entry_id makes it, `updated` with a time zone, `content` as plain text.
 
-    `link` is a URL of http or https; another one is left out.
+    `link` is a URL of http or https of at most MAX_LINK characters; another one is left out.
     """
 
     id: str
@@ -105,8 +106,8 @@ def _write_time(time: datetime) -> str:
 
 
 def _web_address(url: str) -> str | None:
-    """Return the URL with each character encoded that a URI cannot have; None for other schemes."""
-    if not _WEB.match(url):
+    """Return the URL with each character encoded that a URI cannot have; None for another link."""
+    if len(url) > MAX_LINK or not _WEB.match(url):
         return None
     return quote(clean(url), safe=_UNRESERVED_AND_RESERVED)
 

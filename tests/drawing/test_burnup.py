@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.drawing.burnup import BURNUP_POLICY, MAX_COUNT, burnup_csv, draw_burnup
-from tests.drawing.svg import SVG, contrast, line, name_of, parse, texts
+from tests.drawing.svg import SVG, contrast, line, name_of, parse, shade, texts
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
@@ -118,6 +118,19 @@ def test_without_stories_the_lines_are_on_the_axis() -> None:
     assert "0 of 0 stories done · 2 Mar 2026" in texts(root)
 
 
+@pytest.mark.parametrize(("scope", "done"), [(0, 0), (5, 5), (100, 99), (100, 0), (100, 100)])
+def test_the_labels_at_the_ends_are_apart_and_not_below_the_axis(scope: int, done: int) -> None:
+    root = parse(draw_burnup([(START, scope, done)], "Payments"))
+    [(_, bottom), _] = _ends(root, "axis")
+    upper, lower = (
+        float(text.attrib["y"])
+        for text in root.iter(f"{SVG}text")
+        if text.attrib["class"] in {"scope-text", "done-text"}
+    )
+    assert lower - upper >= 18
+    assert lower <= bottom + 4
+
+
 def test_the_lines_differ_by_more_than_colour() -> None:
     style = parse(draw_burnup([(START, 1, 1)], "Payments")).findtext(f"{SVG}style") or ""
     rules = dict(re.findall(r"\.burnup \.([a-z-]+)\{(.*?)\}", style.partition("@media")[0]))
@@ -137,8 +150,12 @@ def test_colours_have_contrast_in_light_and_dark() -> None:
             assert contrast(color, ground) >= 4.5, (name, ground)
         [axis] = re.findall(r"#[0-9a-f]{6}", rules["axis"])
         assert contrast(axis, ground) >= 3  # of what is no text (WCAG 2.2, 1.4.11)
-        # The lines cross each other's ground: the area below the line of what is done.
-        assert rules["ground"] in {"fill:#fff", "fill:#0d1117"}
+        # Lines may cross the area below the line of what is done.
+        fill, opacity = re.findall(r"fill:(#[0-9a-f]{6});fill-opacity:(.*)", rules["area"])[0]
+        area = shade(ground, fill, float(opacity))
+        for name in ("scope", "done"):
+            [color] = re.findall(r"#[0-9a-f]{6}", rules[name])
+            assert contrast(color, area) >= 3, (name, area)
 
 
 @given(any_days, st.text(st.characters(exclude_categories=[])))

@@ -107,7 +107,8 @@ def test_any_link_is_of_the_web_and_a_uri_or_left_out(rest: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["javascript:alert(1)", "data:text/html,x", "/documents/1", "https://"]
+    "link",
+    ["javascript:alert(1)", "data:text/html,x", "/documents/1", "https://", "https://a/" * 1_000],
 )
 def test_links_that_are_not_on_the_web_are_left_out(link: str) -> None:
     item = feed(entry(link=link)).find(f"{ATOM}entry")

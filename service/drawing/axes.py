@@ -49,8 +49,9 @@ def number_ticks(largest: int) -> list[int]:
 def date_ticks(first: int, end: int, most: int) -> list[DateTick]:
     """Return about `most` ticks at round dates from the day `first` to the one before `end`.
 
-    The ticks are days, Mondays, first days of months or of years. Where a tick stands for one day,
-    each day has one.
+    The ticks are days, Mondays, first days of months or of years. Up to `most` days have a tick
+    each. `most` is at least 6: with fewer, a month between two round dates would have no tick, and
+    thousands of years too many.
     """
     ticks: list[DateTick] = []
     year = 0

@@ -1,0 +1,14 @@
+"""Texts of readings: on one line, short, and such as PostgreSQL can store."""
+
+from service.bmad.readings import MAX_ID, MAX_TEXT
+from service.characters import one_line, replace_unstorable
+
+
+def short_text(text: str) -> str:
+    """Return a title, a sentence or a finding: at most MAX_TEXT characters on one line."""
+    return replace_unstorable(one_line(text, MAX_TEXT))
+
+
+def short_id(text: str) -> str:
+    """Return an id, a key or a name: at most MAX_ID characters on one line."""
+    return replace_unstorable(one_line(text, MAX_ID))

@@ -1,0 +1,18 @@
+"""Short texts on one line."""
+
+from collections.abc import Callable
+
+import pytest
+
+from service.bmad.readings import MAX_ID, MAX_TEXT
+from service.bmad.texts import short_id, short_text
+
+
+@pytest.mark.parametrize(("shorten", "limit"), [(short_text, MAX_TEXT), (short_id, MAX_ID)])
+def test_texts_are_on_one_line_short_and_storable(
+    shorten: Callable[[str], str], limit: int
+) -> None:
+    assert shorten(" a\r\n\t b\u2028c ") == "a b c"
+    assert shorten("x" * 10_000) == "x" * limit
+    assert shorten("a\0\ud800b") == "a\ufffd\ufffdb"
+    assert shorten("") == ""

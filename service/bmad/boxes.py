@@ -1,0 +1,31 @@
+"""Boxes of task lists, such as "- [x] Sign in", also those that GitHub shows as text."""
+
+import re
+from typing import Final, NamedTuple
+
+from service.documents.blocks import Block
+
+# "[x]text" without a space, and marks that GitHub does not know. "~" is begun, "N/A" needs nothing.
+MARK: Final = re.compile(r"\[([ xX~/>-]|N/?A|n/?a|✓|✔️?|✅)\](?!\()\s*+")
+DONE_MARKS: Final = frozenset(("x", "n/a", "na", "✓", "✔", "✔️", "✅"))
+
+
+class Box(NamedTuple):
+    """A box: whether it is done, and the text after it."""
+
+    is_done: bool
+    text: str
+
+
+def read_box(block: Block) -> Box | None:
+    """Return the box of an item; None without one, or without a text after it."""
+    if block.tag != "li":
+        return None
+    if block.is_checked is not None:
+        return Box(block.is_checked, block.text) if block.text else None
+    if not block.text.startswith("["):
+        return None
+    mark = MARK.match(block.text)
+    if not mark or mark.end() == len(block.text):
+        return None
+    return Box(mark[1].lower() in DONE_MARKS, block.text[mark.end() :])

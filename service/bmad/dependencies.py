@@ -1,0 +1,117 @@
+"""What must be done before a story, where its text or its front matter names stories."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeGuard
+
+from service.bmad.document import BmadDocument
+from service.bmad.fields import Field
+from service.bmad.identity import fold_id
+from service.bmad.readings import MAX_ID, MAX_ITEMS
+from service.bmad.story_sections import StorySection, name_of_section
+from service.characters import one_line, replace_unstorable
+
+AFTER_KEYS: Final = (
+    "after",
+    "depends_on",
+    "depends-on",
+    "dependsOn",
+    "dependencies",
+    "blocked_by",
+    "blocked-by",
+    "blockedBy",
+    "prerequisites",
+)
+AFTER_LABEL: Final = re.compile(r"after|waits?\s+for|requires", re.IGNORECASE)
+
+# "1.2", "AP-4.4", "1-2", "3.5.1", "E12-S04".
+_ID = (
+    r"(?:[A-Z]{1,6}-?)?\d{1,4}[a-z]?\.\d{1,4}(?:\.\d{1,4})?[a-z]?(?![\w.]*\w)"
+    r"|[A-Z]{1,4}\d{1,4}-S\d{1,4}(?!\w)|(?:[A-Z]{1,6}-)?\d{1,4}-\d{1,4}[a-z]?(?![\w-])"
+)
+_WORD = r"(?:user\s+)?(?:stor(?:y|ies)|histoires?|historias?|histórias?|故事|스토리)"
+_AND = r"\s*+(?:,|;|&|\+|/|、|and\b|et\b|y\b|e\b|和|및|\u2013|-|to\b)\s*+"
+NAMED: Final = re.compile(
+    rf"{_WORD}\s*+[:#]?\s*+((?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+)", re.IGNORECASE
+)
+BARE: Final = re.compile(rf"[\W_]*+((?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+)", re.IGNORECASE)
+ID: Final = re.compile(_ID, re.IGNORECASE)
+# What waits for this story: lines of a section on dependencies may say that too.
+OTHER_WAY: Final = re.compile(
+    r"\b(?:blocks|blocking|enables?|unblocks?|required\s+(?:by|for)|needed\s+(?:by|for)|downstream"
+    r"|dependents?|followed\s+by|used\s+by|next|future|bloque\b|débloque|no\s+dependenc)",
+    re.IGNORECASE,
+)
+NOT_NEEDED: Final = re.compile(
+    r"\b(?:does\s+not|doesn't|not\s+depend|independent|optional)\b", re.IGNORECASE
+)
+
+
+def read_after(
+    document: BmadDocument, sections: Sequence[StorySection], fields: Sequence[Field], own_id: str
+) -> list[str]:
+    """Return what must be done before a story, as the front matter has it, else as the text does.
+
+    A value of the front matter is whole. Of the text these are ids of stories alone: those after
+    the word "story", and those that begin a line below "Dependencies" or a value of such a field.
+    """
+    found = [*_in_front_matter(document)]
+    if not found:
+        own = fold_id(own_id)
+        found = [each for each in _in_text(sections, fields) if fold_id(each) != own]
+    return [*{fold_id(each): each for each in reversed(found)}.values()][::-1][:MAX_ITEMS]
+
+
+def values_of(value: Any) -> list[str]:
+    """Return the values of a list of front matter, or of a text with commas between them."""
+    if isinstance(value, str):
+        return _short(value.split(","))
+    return _short(value if _is_list(value) else [value])
+
+
+def _short(values: Sequence[Any]) -> list[str]:
+    texts = (
+        one_line(replace_unstorable(str(each)), MAX_ID)
+        for each in values[:MAX_ITEMS]
+        if isinstance(each, str | int) and not isinstance(each, bool)
+    )
+    return [*filter(None, texts)]
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _in_front_matter(document: BmadDocument) -> Iterator[str]:
+    for key in AFTER_KEYS:
+        for value in values_of(document.front_matter.get(key)):
+            if value.lower() not in {"none", "n/a", "-", "null"}:
+                yield value
+
+
+def _in_text(sections: Sequence[StorySection], fields: Sequence[Field]) -> Iterator[str]:
+    for field in fields:
+        if name_of_section(field.label) == "dependencies" or AFTER_LABEL.fullmatch(field.label):
+            yield from _ids_of(field.value)
+    for section in sections:
+        if section.name != "dependencies":
+            continue
+        is_other_way = False
+        for block in section.blocks:
+            lines = block.text.splitlines()
+            is_label = lines and (block.tag[0] == "h" or lines[0].endswith((":", "\uff1a")))
+            if is_label and block.depth <= 1:
+                is_other_way = bool(OTHER_WAY.search(lines[0]))
+            if not is_other_way:
+                for line in lines:
+                    yield from _ids_of(line)
+
+
+def _ids_of(line: str) -> Iterator[str]:
+    line = line[:500]
+    if OTHER_WAY.search(line) or NOT_NEEDED.search(line):
+        return
+    if bare := BARE.match(line):
+        yield from ID.findall(bare[1])
+    for named in NAMED.finditer(line, bare.end() if bare else 0):
+        yield from ID.findall(named[1])

@@ -1,0 +1,219 @@
+"""What a story's own file says: see StoryReading; and what a plan of version 7 says."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from service.bmad.criteria import read_criteria
+from service.bmad.dependencies import read_after, values_of
+from service.bmad.document import BmadDocument
+from service.bmad.fields import Field, read_fields
+from service.bmad.identity import (
+    NO_IDENTITY,
+    Identity,
+    NamedIdentity,
+    epic_of_folders,
+    fold_id,
+    read_epic_heading,
+    read_heading,
+    read_id,
+    read_name,
+    with_epic,
+)
+from service.bmad.readings import MAX_ID, MAX_TEXT, PlanReading, StoryReading, WorkKind
+from service.bmad.sentence import read_sentence
+from service.bmad.story_sections import cut_sections
+from service.bmad.story_statuses import front_matter_statuses, read_statuses
+from service.bmad.tasks import read_tasks
+from service.characters import one_line, replace_unstorable
+from service.documents.headings import Heading
+
+FIELD_LINES: Final = 60  # of the text, in which fields are
+
+ID_KEYS: Final = ("story_id", "storyId", "story-id", "story_key", "story", "id")
+EPIC_KEYS: Final = ("epic_id", "epicId", "epic_num", "epic")
+KINDS: Final[dict[str, WorkKind]] = {
+    "spike": "spike",
+    "bug": "bug",
+    "bugfix": "bug",
+    "fix": "bug",
+    "story": "story",
+}
+KIND_NAME: Final = re.compile(r"(spike|bug|bugfix|fix)[-_.]", re.IGNORECASE)
+# Of an epic: "AP-4 - Devices", "10", "Epic 10.1: Sharing".
+EPIC_NUMBER: Final = re.compile(
+    r"\W*+((?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?)?\d{1,6}(?:[.-]\d{1,6})?[a-zA-Z]?)(?![\w.])"
+)
+PLAN_NAME: Final = re.compile(r".*-plan", re.IGNORECASE | re.DOTALL)
+
+
+class _Title(NamedTuple):
+    title: str
+    heading: Heading | None
+    identity: Identity
+
+
+def read_story(document: BmadDocument) -> StoryReading | None:
+    """Return what a story's file says; None for documents that are no story."""
+    if document.kind != "story":
+        return None
+    begin = document.html_line
+    fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
+    epics = _epics(document, fields)
+    title = _read_title(document, fields, epics)
+    sections = cut_sections(document.blocks, title.heading.line if title.heading else None)
+    identity = _identify(document, fields, title.identity, epics)
+    criteria = read_criteria(sections)
+    tasks = read_tasks(sections)
+    sentence = read_sentence(sections)
+    heading = title.heading
+    return StoryReading(
+        id=identity.id,
+        epic=identity.epic,
+        story=identity.story,
+        title=title.title,
+        anchor=heading.anchor if heading else None,
+        line=heading.line if heading else 1,
+        kind=_kind(document),
+        statuses=read_statuses(document, sections, fields),
+        as_a=sentence.as_a,
+        i_want=sentence.i_want,
+        so_that=sentence.so_that,
+        acceptance_criteria_total=criteria.total,
+        acceptance_criteria_done=criteria.done,
+        acceptance_criteria_items_total=criteria.items,
+        acceptance_criteria_items_done=criteria.items_done,
+        tasks_total=tasks.tasks,
+        tasks_done=tasks.tasks_done,
+        subtasks_total=tasks.subtasks,
+        subtasks_done=tasks.subtasks_done,
+        review_findings=tasks.findings,
+        after=read_after(document, sections, fields, identity.id),
+        covers=values_of(document.front_matter.get("covers")),
+        ticket=_text(document.front_matter.get("ticket"), MAX_ID) or None,
+        notes=_notes(document),
+    )
+
+
+def read_plan(document: BmadDocument) -> PlanReading | None:
+    """Return what a plan of version 7 says; None for other documents.
+
+    It is called `<type>-<slug>-plan.md`, and its front matter names the ticket.
+    """
+    if document.kind != "other" or not (ticket := document.front_matter.get("ticket")):
+        return None
+    named = _text(ticket, MAX_ID)
+    if not named or not PLAN_NAME.fullmatch(document.name):
+        return None
+    return PlanReading(ticket=named, statuses=front_matter_statuses(document, "plan"))
+
+
+def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]) -> _Title:
+    heading, found = _title_heading(document, epics)
+    in_front_matter = read_heading(_text(document.front_matter.get("title"), MAX_TEXT), epics)
+    identity = found.identity if found.identity.id else in_front_matter.identity
+    is_sure = found.identity.id or found.is_about_story
+    field = next((field.value for field in fields if field.label in {"title", "story title"}), "")
+    titles = (
+        found.rest if is_sure else "",
+        in_front_matter.rest,
+        field,
+        "" if is_sure else found.rest,
+        read_name(document.name).rest.replace("-", " ").replace("_", " "),
+        document.name,
+    )
+    title = next(filter(None, (_text(each, MAX_TEXT) for each in titles)), "")
+    return _Title(title, heading, identity)
+
+
+def _title_heading(
+    document: BmadDocument, epics: Sequence[str]
+) -> tuple[Heading | None, NamedIdentity]:
+    """Return the heading with the title: that of level 1, or else the first that is a story's."""
+    first = next((each for each in document.headings if each.level == 1), None)
+    if first:
+        return first, read_heading(first.text, epics)
+    for heading in document.headings[:5]:
+        found = read_heading(heading.text, epics)
+        if found.identity.id or (found.is_about_story and found.rest):
+            return heading, found
+    return None, NamedIdentity(NO_IDENTITY, "")
+
+
+def _epics(document: BmadDocument, fields: Iterable[Field]) -> list[str]:
+    """Return the epics that the document names as its own, the surest first."""
+    values = [document.front_matter.get(key) for key in EPIC_KEYS]
+    values += [
+        field.value for field in fields if field.label in {"epic", "epic id", "史诗", "épique"}
+    ]
+    found = [*filter(None, map(_epic_number, values))]
+    in_folder = epic_of_folders(document.folders)
+    return found + ([in_folder] if in_folder else [])
+
+
+def _epic_number(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = str(value)[:MAX_TEXT]
+    heading = read_epic_heading(text)
+    if heading:
+        return heading.identity.epic
+    number = EPIC_NUMBER.match(text)
+    return number[1] if number else None
+
+
+def _identify(
+    document: BmadDocument, fields: Iterable[Field], in_title: Identity, epics: Sequence[str]
+) -> Identity:
+    """Return the id of a story: that of the front matter, else of the title, else of the name.
+
+    A number alone, as in `epic-01/02-slug.md`, is that of a story in the epic that the document or
+    its folder names.
+    """
+    candidates = [_in_front_matter(document, epics), in_title]
+    candidates += [read_id(each.value, epics) for each in fields if each.label == "story id"]
+    in_name = read_name(document.name, epics).identity
+    candidates.append(in_name)
+    found = next((each for each in candidates if each.story is not None), in_title)
+    if not found.id or found.epic is not None:
+        return found
+    number = fold_id(found.story or "")
+    whole = next(
+        (each for each in candidates if each.epic and fold_id(each.story or "") == number), None
+    )
+    if whole:
+        return whole
+    in_folder = epic_of_folders(document.folders)
+    if in_folder and found.id == found.story:
+        return with_epic(found, in_folder)
+    return found._replace(epic=epics[0]) if epics else found
+
+
+def _in_front_matter(document: BmadDocument, epics: Sequence[str]) -> Identity:
+    for key in ID_KEYS:
+        value = document.front_matter.get(key)
+        found = read_id(value, epics)
+        if not found.id and key == "story_key" and isinstance(value, str):
+            found = read_name(value, epics).identity
+        if found.story is not None:
+            return with_epic(found, epics[0]) if key == "story" and epics else found
+    return NO_IDENTITY
+
+
+def _kind(document: BmadDocument) -> WorkKind:
+    written = document.front_matter.get("type")
+    if isinstance(written, str) and (kind := KINDS.get(written.strip().lower())):
+        return kind
+    named = KIND_NAME.match(document.name)
+    return KINDS[named[1].lower()] if named else "story"
+
+
+def _notes(document: BmadDocument) -> list[str]:
+    error = document.metadata.get("front_matter_error")
+    return [f"The front matter cannot be read: {error}."[:MAX_TEXT]] if error else []
+
+
+def _text(value: Any, limit: int) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return one_line(replace_unstorable(str(value)), limit)

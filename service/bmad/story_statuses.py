@@ -1,0 +1,128 @@
+"""The statuses that a document says, each with its line, in the order in which they decide."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import Final
+
+from service.bmad.boxes import read_box
+from service.bmad.document import BmadDocument
+from service.bmad.fields import Field
+from service.bmad.readings import MAX_ITEMS, Place, StatusWord
+from service.bmad.statuses import MAX_WORD, status_word
+from service.bmad.story_sections import SECTION_NAMES, StorySection
+from service.documents.blocks import Block
+
+FRONT_MATTER_KEYS: Final[Sequence[tuple[str, Place]]] = (
+    ("tracker_status", "tracker_status"),  # of a leaf of version 7
+    ("status", "front_matter"),
+)
+STATUS_LINES: Final = 40  # of the text, in which a line may say the status
+
+# "Gate Status", "Recommended Status" and all others with a word of their own are about others.
+STATUS_LABEL: Final = re.compile(
+    r"(?:(?:story|current|overall)\s+)?(?:status|statut|estado|状态|狀態|상태)", re.IGNORECASE
+)
+AFTER_LABEL: Final = re.compile(
+    rf"[\W_]*+{STATUS_LABEL.pattern}[*_\s]*+[:\uff1a]\s*+", re.IGNORECASE
+)
+LATE_STATUS: Final = re.compile(
+    rf"^[^\w\n]*+{STATUS_LABEL.pattern}[^\S\n]*+[:\uff1a][^\S\n]*+(\S.*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Another field on the same line, which nothing separates.
+NEXT_FIELD: Final = re.compile(r"\s(?=[A-Z][\w /]{1,20}:\s)")
+# Sections with lines that say the status of something else.
+OF_OTHERS: Final = frozenset(SECTION_NAMES) - {"status", "sentence", "record"}
+
+
+def front_matter_statuses(document: BmadDocument, place: Place | None = None) -> list[StatusWord]:
+    """Return the statuses of the front matter: that of a tracker goes before the document's own.
+
+    `place` is what to call the places of both.
+    """
+    found: list[StatusWord] = []
+    for key, own_place in FRONT_MATTER_KEYS:
+        value = document.front_matter.get(key)
+        if isinstance(value, str) and value.strip():
+            line = document.front_matter_line(key)
+            found.append(status_word(value, line, place or own_place))
+    return found
+
+
+def read_statuses(
+    document: BmadDocument, sections: Sequence[StorySection], fields: Sequence[Field]
+) -> list[StatusWord]:
+    """Return all statuses of a story, of which the first one decides.
+
+    First that of the front matter. Then what the first 40 lines of the text say first, in a field
+    or below a heading "Status"; then such headings further below; then a line of the agent's record
+    or of the last section, if its word is one of a status.
+    """
+    found = front_matter_statuses(document)
+    limit = document.html_line + STATUS_LINES
+    in_text = [
+        _status(field.value, field.line)
+        for field in fields
+        if field.line < limit
+        and STATUS_LABEL.fullmatch(field.label)
+        and _section_at(sections, field.line).name not in OF_OTHERS
+    ]
+    below_headings = [*_statuses_below_headings(sections)]
+    first = [each for each in below_headings if each["line"] < limit]
+    found += sorted(in_text + first, key=itemgetter("line"))
+    found += [each for each in below_headings if each["line"] >= limit]
+    found += [each for each in _late_statuses(sections) if each["line"] >= limit]
+    return [*{each["line"]: each for each in reversed(found)}.values()][::-1][:MAX_ITEMS]
+
+
+def _statuses_below_headings(sections: Sequence[StorySection]) -> Iterator[StatusWord]:
+    for section in sections:
+        if section.name != "status" or not section.head:
+            continue
+        label = AFTER_LABEL.match(section.head.text)
+        if label and label.end() < len(section.head.text):
+            yield _status(section.head.text[label.end() :], section.head.line)
+        elif block := _status_block(section.blocks):
+            text, line = block.text, block.line
+            label = AFTER_LABEL.match(text)
+            if block.tag == "tr":
+                text = text.rpartition(" | ")[2]
+            elif label:
+                text = text[label.end() :]
+                line += block.text.count("\n", 0, label.end())
+            yield _status(text.partition("\n")[0], line)
+
+
+def _status_block(blocks: Sequence[Block]) -> Block | None:
+    """Return the block with the status: of several boxes the last one that is ticked."""
+    boxes = [(block, box) for block in blocks if (box := read_box(block))]
+    if boxes:
+        return next((block for block, box in reversed(boxes) if box.is_done), None)
+    return next((block for block in blocks if block.text), None)
+
+
+def _late_statuses(sections: Sequence[StorySection]) -> Iterator[StatusWord]:
+    last = len(sections) - 1
+    for place, section in enumerate(sections):
+        if section.name == "record" or (place == last and section.name is None):
+            for block in section.blocks:
+                if block.tag in {"p", "li"} and (found := LATE_STATUS.search(block.text)):
+                    line = block.line + block.text.count("\n", 0, found.start(1))
+                    status = _status(found[1], line)
+                    if status["status"] != "unknown":
+                        yield status
+
+
+def _status(word: str, line: int) -> StatusWord:
+    return status_word(NEXT_FIELD.split(word[:MAX_WORD], 1)[0], line, "text")
+
+
+def _section_at(sections: Sequence[StorySection], line: int) -> StorySection:
+    place = bisect_right(sections, line, key=_first_line)
+    return sections[max(place - 1, 0)]
+
+
+def _first_line(section: StorySection) -> int:
+    return section.head.line if section.head else 0

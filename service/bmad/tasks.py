@@ -1,0 +1,75 @@
+"""The tasks of a story, and the findings of reviews among its boxes."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from service.bmad.boxes import Box, read_box
+from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, Finding
+from service.bmad.story_sections import StorySection
+from service.characters import one_line, replace_unstorable
+
+# "[Review][Patch] Name the field", "[AI-Review][High] …".
+FINDING: Final = re.compile(
+    r"\[\s*+(?:AI[- ])?Review\s*+\]\s*+(?:\[([^\[\]]{1,60}+)\]\s*+(?:\[[^\[\]]{1,60}+\](?!\())*+)?",
+    re.IGNORECASE,
+)
+SEVERITY: Final = re.compile(r"\[([^\[\]]{1,60}+)\](?!\()\s*+")
+
+
+class TaskCount(NamedTuple):
+    """The tasks of a story and those below them, how many are done, and the review's findings."""
+
+    tasks: int
+    tasks_done: int
+    subtasks: int
+    subtasks_done: int
+    findings: list[Finding]
+
+
+def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
+    """Return the tasks and findings of a story.
+
+    A task is a box in a section of tasks that is below no other box; those below it are subtasks.
+    So headings and items without a box only group. A box that begins with "[Review]" is a finding
+    wherever it is, and so are those of sections of findings; boxes below it are its own.
+    """
+    tasks = tasks_done = subtasks = subtasks_done = 0
+    findings: list[Finding] = []
+    for section in sections:
+        # The depths of the items with boxes around the next block, with whether it is a finding.
+        around: list[tuple[int, bool]] = []
+        for block in section.blocks:
+            if block.tag != "li":
+                if block.depth == 0:
+                    around.clear()
+                continue
+            while around and around[-1][0] >= block.depth:
+                around.pop()
+            box = read_box(block)
+            if not box:
+                continue
+            is_in_finding = bool(around) and around[-1][1]
+            marked = FINDING.match(box.text)
+            is_finding = not is_in_finding and bool(marked or section.name == "findings")
+            if is_finding and len(findings) < MAX_ITEMS:
+                findings.append(_finding(box, marked, block.line))
+            elif section.name == "tasks" and not (is_finding or is_in_finding):
+                tasks += not around
+                tasks_done += box.is_done and not around
+                subtasks += bool(around)
+                subtasks_done += box.is_done and bool(around)
+            around.append((block.depth, is_finding or is_in_finding))
+    return TaskCount(tasks, tasks_done, subtasks, subtasks_done, findings)
+
+
+def _finding(box: Box, marked: re.Match[str] | None, line: int) -> Finding:
+    if marked is None:
+        marked = SEVERITY.match(box.text)
+    text = box.text[marked.end() if marked else 0 :]
+    return Finding(
+        text=one_line(replace_unstorable(text), MAX_TEXT),
+        action=one_line(replace_unstorable(marked[1] or ""), MAX_ID) if marked else "",
+        is_open=not box.is_done,
+        line=line,
+    )

@@ -19,7 +19,7 @@ from service.bmad.readings import (
     StatusWord,
 )
 from service.bmad.statuses import status_word
-from service.bmad.texts import short_id, short_text
+from service.bmad.texts import MAX_NOTES, short_id, short_text
 from service.bmad.yaml_lines import (
     UnreadLines,
     YamlList,
@@ -76,6 +76,7 @@ def read_sprint_status(document: BmadDocument) -> SprintStatusReading | None:
     _read_comments(reading, document)
     if updated := root.text("last_updated"):
         reading["last_updated"] = short_id(updated)
+    del reading["notes"][MAX_NOTES:]
     return reading
 
 

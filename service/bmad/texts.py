@@ -1,7 +1,11 @@
 """Texts of readings: on one line, short, and such as PostgreSQL can store."""
 
+from typing import Final
+
 from service.bmad.readings import MAX_ID, MAX_TEXT
 from service.characters import one_line, replace_unstorable
+
+MAX_NOTES: Final = 20  # of a reading
 
 
 def short_text(text: str) -> str:

@@ -11,13 +11,12 @@ from typing import Final, NamedTuple
 
 import yaml
 
-from service.bmad.texts import short_text
+from service.bmad.texts import MAX_NOTES, short_text
 from service.documents.front_matter import MAX_DEPTH, parse_yaml
 
 MAX_YAML: Final = 512 * 1024  # characters
 MAX_NODES: Final = 50_000  # keys, values and items
 MAX_PARTS: Final = 500  # of broken YAML that are read on their own
-MAX_NOTES: Final = 20
 
 # Characters that YAML takes for line ends, other than those of a document's lines, and those that
 # it refuses (YAML 1.1, 5.1). One that is not at the text's beginning is no byte order mark.

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from service.bmad.readings import MAX_ID, MAX_ITEMS, SprintEntry, SprintStatusReading
 from service.bmad.sprint_status import read_sprint_status
+from service.bmad.texts import MAX_NOTES
 from tests.support.bmad_documents import bmad_document
 
 PATH = "_bmad-output/implementation-artifacts/sprint-status.yaml"
@@ -241,6 +242,7 @@ def test_lists_and_texts_are_bounded() -> None:
     keys = [f"1-{number}-a: done" for number in range(MAX_ITEMS + 1)]
     reading = read(statuses(f"{'k' * 200}: {'w' * 200}", *keys))
     assert len(reading["stories"]) == MAX_ITEMS
+    assert len(read(statuses(*["1-1-a: []"] * 30))["notes"]) == MAX_NOTES
     assert len(reading["stories"][0]["key"]) == MAX_ID
     assert len(reading["stories"][0]["status"]["word"]) == MAX_ID
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from service.bmad.texts import MAX_NOTES
 from service.bmad.yaml_lines import (
-    MAX_NOTES,
     MAX_YAML,
     YamlList,
     YamlMapping,

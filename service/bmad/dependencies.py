@@ -7,7 +7,7 @@ from typing import Any, Final, TypeGuard
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
 from service.bmad.identity import fold_id
-from service.bmad.readings import MAX_ID, MAX_ITEMS
+from service.bmad.readings import MAX_ITEMS, MAX_KEY
 from service.bmad.story_sections import StorySection, name_of_section
 from service.characters import one_line, replace_unstorable
 
@@ -71,7 +71,7 @@ def values_of(value: Any) -> list[str]:
 
 def _short(values: Sequence[Any]) -> list[str]:
     texts = (
-        one_line(replace_unstorable(str(each)), MAX_ID)
+        one_line(replace_unstorable(str(each)), MAX_KEY)
         for each in values[:MAX_ITEMS]
         if isinstance(each, str | int) and not isinstance(each, bool)
     )

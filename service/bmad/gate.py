@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 from service.bmad.document import BmadDocument
 from service.bmad.identity import read_name
 from service.bmad.readings import MAX_ITEMS, GateReading, Issue
-from service.bmad.texts import short_id, short_text
+from service.bmad.texts import short_id, short_key, short_text
 from service.bmad.yaml_lines import (
     YamlList,
     YamlMapping,
@@ -107,7 +107,7 @@ def read_gate(document: BmadDocument) -> GateReading | None:
         decision=decision.decision,
         word=short_id(decision.word),
         line=decision.line,
-        story=short_id(story) or None,
+        story=short_key(story) or None,
         story_in_name=read_name(name).identity.id or None,
         score=_score(fields.text("quality_score", "score")),
         reviewer=short_text(fields.text("reviewer", "reviewed_by")) or None,

@@ -8,7 +8,8 @@ those of the document, counted from 1. Texts are on one line, without markup, an
 from typing import Final, Literal, NotRequired, TypedDict, get_args
 
 MAX_TEXT: Final = 300  # characters of a title, a sentence, a finding
-MAX_ID: Final = 60  # characters of an id, a key, a requirement's name
+MAX_ID: Final = 60  # characters of an id, a status, a requirement's name
+MAX_KEY: Final = 255  # of what may be the name of a file: a key, a slug, what `after` names
 MAX_ITEMS: Final = 2_000  # of any list of a reading
 
 Status = Literal[

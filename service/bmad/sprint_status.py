@@ -19,7 +19,7 @@ from service.bmad.readings import (
     StatusWord,
 )
 from service.bmad.statuses import status_word
-from service.bmad.texts import MAX_NOTES, short_id, short_text
+from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.yaml_lines import (
     UnreadLines,
     YamlList,
@@ -105,7 +105,7 @@ def _add_entry(reading: SprintStatusReading, key: YamlText, word: YamlText) -> N
     entries = reading[
         "stories" if kind == "story" else "epics" if kind == "epic" else "retrospectives"
     ]
-    if len(entries) < MAX_ITEMS and (shown := short_id(key.text)):
+    if len(entries) < MAX_ITEMS and (shown := short_key(key.text)):
         entries.append(SprintEntry(key=shown, status=_status(word)))
 
 

@@ -20,7 +20,7 @@ from service.bmad.identity import (
     read_name,
     with_epic,
 )
-from service.bmad.readings import MAX_ID, MAX_TEXT, PlanReading, StoryReading, WorkKind
+from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkKind
 from service.bmad.sentence import read_sentence
 from service.bmad.story_sections import cut_sections
 from service.bmad.story_statuses import front_matter_statuses, read_statuses
@@ -90,7 +90,7 @@ def read_story(document: BmadDocument) -> StoryReading | None:
         review_findings=tasks.findings,
         after=read_after(document, sections, fields, identity.id),
         covers=values_of(document.front_matter.get("covers")),
-        ticket=_text(document.front_matter.get("ticket"), MAX_ID) or None,
+        ticket=_text(document.front_matter.get("ticket"), MAX_KEY) or None,
         notes=_notes(document),
     )
 
@@ -102,7 +102,7 @@ def read_plan(document: BmadDocument) -> PlanReading | None:
     """
     if document.kind != "other" or not (ticket := document.front_matter.get("ticket")):
         return None
-    named = _text(ticket, MAX_ID)
+    named = _text(ticket, MAX_KEY)
     if not named or not PLAN_NAME.fullmatch(document.name):
         return None
     return PlanReading(ticket=named, statuses=front_matter_statuses(document, "plan"))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.bmad.readings import MAX_ID, MAX_TEXT
+from service.bmad.readings import MAX_ID, MAX_KEY, MAX_TEXT
 from service.characters import one_line, replace_unstorable
 
 MAX_NOTES: Final = 20  # of a reading
@@ -14,5 +14,10 @@ def short_text(text: str) -> str:
 
 
 def short_id(text: str) -> str:
-    """Return an id, a key or a name: at most MAX_ID characters on one line."""
+    """Return an id or a date: at most MAX_ID characters on one line."""
     return replace_unstorable(one_line(text, MAX_ID))
+
+
+def short_key(text: str) -> str:
+    """Return a key, a slug or a name of a file: at most MAX_KEY characters on one line."""
+    return replace_unstorable(one_line(text, MAX_KEY))

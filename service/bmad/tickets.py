@@ -12,7 +12,7 @@ from typing import Any, Final
 from service.bmad.document import BmadDocument
 from service.bmad.names import is_of_tools
 from service.bmad.readings import MAX_ITEMS, TicketEntry, TicketEpic, TicketsReading, WorkKind
-from service.bmad.texts import MAX_NOTES, short_id, short_text
+from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.toml_tables import TomlError, TomlTable, list_of, read_tables
 from service.bmad.yaml_lines import YamlList, YamlMapping, read_yaml
 from service.documents.text import TOML_NAME
@@ -57,7 +57,7 @@ def _epic_of(table: TomlTable) -> TicketEpic:
     title = _text(table.values.get("title"))
     return TicketEpic(
         id=short_id(_text(table.values.get("id"))),
-        slug=short_id(_text(table.values.get("slug"))) or slug_of(title),
+        slug=short_key(_text(table.values.get("slug"))) or slug_of(title),
         title=short_text(title),
         covers=_texts(table.values.get("covers")),
         after=_texts(table.values.get("after")),
@@ -74,7 +74,7 @@ def _entry_of(table: TomlTable, notes: list[str]) -> TicketEntry:
         notes.append(short_text(f"Line {table.line}: the type {written} is not known."))
     return TicketEntry(
         id=short_id(_text(values.get("id"))),
-        slug=short_id(_text(values.get("slug"))) or slug_of(title),
+        slug=short_key(_text(values.get("slug"))) or slug_of(title),
         kind=kind or "story",
         title=short_text(title),
         description=short_text(_text(values.get("description"))),
@@ -133,7 +133,7 @@ def _text(value: Any) -> str:
 
 def _texts(value: Any) -> list[str]:
     values = list_of(value) or [value]
-    return [text for each in values if (text := short_id(_text(each)))][:MAX_ITEMS]
+    return [text for each in values if (text := short_key(_text(each)))][:MAX_ITEMS]
 
 
 def _is_unknown(value: Any) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bmad.gate import read_gate
-from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, GateReading
+from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_KEY, MAX_TEXT, GateReading
 from service.documents.kinds import GATE_TEXT
 from tests.support.bmad_documents import bmad_document
 
@@ -285,7 +285,7 @@ def test_texts_and_lists_are_bounded() -> None:
     reading = read(
         f"gate: {'w' * 400}\nstory: {'s' * 400}\nreviewer: {'r' * 400}\ntop_issues:\n{issues}"
     )
-    assert (len(reading["word"]), len(reading["story"] or "")) == (MAX_ID, MAX_ID)
+    assert (len(reading["word"]), len(reading["story"] or "")) == (MAX_ID, MAX_KEY)
     assert len(reading["reviewer"] or "") == MAX_TEXT
     assert [len(issue["finding"]) for issue in reading["issues"]] == [MAX_TEXT] * 3
     many = read("gate: PASS\ntop_issues:\n" + "  - a\n" * (MAX_ITEMS + 1))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bmad.readings import MAX_ID, MAX_ITEMS, SprintEntry, SprintStatusReading
+from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_KEY, SprintEntry, SprintStatusReading
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.texts import MAX_NOTES
 from tests.support.bmad_documents import bmad_document
@@ -240,10 +240,10 @@ def test_an_empty_mapping_of_statuses_needs_no_note() -> None:
 
 def test_lists_and_texts_are_bounded() -> None:
     keys = [f"1-{number}-a: done" for number in range(MAX_ITEMS + 1)]
-    reading = read(statuses(f"{'k' * 200}: {'w' * 200}", *keys))
+    reading = read(statuses(f"{'k' * 400}: {'w' * 400}", *keys))
     assert len(reading["stories"]) == MAX_ITEMS
     assert len(read(statuses(*["1-1-a: []"] * 30))["notes"]) == MAX_NOTES
-    assert len(reading["stories"][0]["key"]) == MAX_ID
+    assert len(reading["stories"][0]["key"]) == MAX_KEY
     assert len(reading["stories"][0]["status"]["word"]) == MAX_ID
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from service.bmad.readings import MAX_ID, MAX_TEXT
-from service.bmad.texts import short_id, short_text
+from service.bmad.readings import MAX_ID, MAX_KEY, MAX_TEXT
+from service.bmad.texts import short_id, short_key, short_text
 
 
-@pytest.mark.parametrize(("shorten", "limit"), [(short_text, MAX_TEXT), (short_id, MAX_ID)])
+@pytest.mark.parametrize(
+    ("shorten", "limit"), [(short_text, MAX_TEXT), (short_id, MAX_ID), (short_key, MAX_KEY)]
+)
 def test_texts_are_on_one_line_short_and_storable(
     shorten: Callable[[str], str], limit: int
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, TicketsReading
+from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_KEY, MAX_TEXT, TicketsReading
 from service.bmad.texts import MAX_NOTES
 from service.bmad.tickets import MAX_SLUG, read_tickets, slug_of
 from tests.support.bmad_documents import bmad_document
@@ -197,7 +197,7 @@ def test_texts_and_lists_are_bounded() -> None:
         "covers = [" + '"a", ' * (MAX_ITEMS + 1) + "]\n" + "[[entry]]\n" * MAX_ITEMS
     )
     [entry] = reading["entries"][:1]
-    assert (len(entry["id"]), len(entry["after"][0])) == (MAX_ID, MAX_ID)
+    assert (len(entry["id"]), len(entry["after"][0])) == (MAX_ID, MAX_KEY)
     assert (len(entry["title"]), len(entry["description"])) == (MAX_TEXT, MAX_TEXT)
     assert (len(entry["covers"]), len(reading["entries"])) == (MAX_ITEMS, MAX_ITEMS)
     assert len(reading["notes"]) == MAX_NOTES

@@ -8,13 +8,14 @@ import re
 from typing import Final
 
 from service.bmad.document import BmadDocument
-from service.bmad.identity import epic_of_name
+from service.bmad.identity import epic_of_name, read_epic_heading
 from service.bmad.names import is_of_tools
 from service.bmad.readings import RetrospectiveReading
-from service.bmad.texts import short_id
+from service.bmad.texts import short_id, short_key
 
 NAME: Final = re.compile(r"(?:.*[-_. ])?retro(?:spective)?s?(?:[-_. ].*)?", re.IGNORECASE)
 AFTER_EPIC: Final = re.compile(r"[-_. ]+retro(?:spective)?s?(?:[-_. ].*)?\Z", re.IGNORECASE)
+DATE: Final = re.compile(r"[-_. ]\d{4}[-_.]\d\d[-_.]\d\d")
 EPIC_SLUG: Final = re.compile(r"epic[-_. ]", re.IGNORECASE)
 # "**Verdict:** accepted", "| Verdict | rejected |".
 VERDICT_LINE: Final = re.compile(
@@ -32,6 +33,7 @@ VERDICT: Final = re.compile(
     r"(?:not accepted|rejected|accepted(?: with open items|(?! with)))(?![^\W_])"
 )
 MAX_LINES: Final = 2_000
+MAX_HEADINGS: Final = 3  # of which one may name the epic
 
 
 def read_retrospective(document: BmadDocument) -> RetrospectiveReading | None:
@@ -66,11 +68,19 @@ def _read_word(document: BmadDocument) -> tuple[str, int]:
 def _read_epic(document: BmadDocument) -> str | None:
     written = document.front_matter.get("epic")
     if isinstance(written, str | int) and not isinstance(written, bool):
-        return short_id(str(written)) or None
-    if number := epic_of_name(document.name):
-        return short_id(number)
-    slug = AFTER_EPIC.sub("", document.name)
-    return short_id(slug) if EPIC_SLUG.match(slug) else None
+        return short_key(str(written)) or None
+    name = document.name
+    if (place := name.lower().find("epic")) >= 0:
+        name = AFTER_EPIC.sub("", DATE.split(name[place:])[0])
+        if number := epic_of_name(name):
+            return short_id(number)
+        if EPIC_SLUG.match(name):
+            return short_key(name)
+    for heading in document.headings[:MAX_HEADINGS]:
+        place = heading.text.lower().find("epic")
+        if place >= 0 and (named := read_epic_heading(heading.text[place:])):
+            return short_id(named.identity.id)
+    return None
 
 
 def _shown(written: str) -> str:

@@ -85,6 +85,7 @@ def _read_statuses(reading: SprintStatusReading, statuses: YamlNode) -> None:
         if not isinstance(statuses, YamlText) or statuses.text:
             reading["notes"].append(f"Line {statuses.line}: {KEYS} is not a mapping.")
         return
+    nested: list[YamlMapping] = []
     for key, value in statuses.pairs:
         word = value
         if isinstance(value, YamlMapping):
@@ -92,12 +93,16 @@ def _read_statuses(reading: SprintStatusReading, statuses: YamlNode) -> None:
             epic = read_key(key.text)
             if epic.kind == "epic":
                 _add_title(reading, epic.identity.id or key.text, value.text("title", "name"))
+            if isinstance(stories := value.get("stories"), YamlMapping):
+                nested.append(stories)
         if isinstance(word, YamlText):
             _add_entry(reading, key, word)
         else:
             note = f"Line {key.line}: the key {short_id(key.text)} has no status."
             reading["notes"].append(note)
             _add_entry(reading, key, YamlText("", key.line))
+    for stories in nested:
+        _read_statuses(reading, stories)
 
 
 def _add_entry(reading: SprintStatusReading, key: YamlText, word: YamlText) -> None:

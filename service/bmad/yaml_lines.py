@@ -122,19 +122,19 @@ def read_yaml(source: str) -> YamlTree:
         return YamlTree(reader.root, [*notes, error.note], unread_lines)
     root = YamlMapping(parts[0].line)
     unread: list[UnreadLines] = []
+    failures: list[str] = []
     nodes = MAX_NODES
     for part in parts:
         part_reader = _TreeReader(nodes)
         failed = part_reader.read(part.text, part.line, part.last_line)
         nodes = part_reader.nodes_left
-        if isinstance(part_reader.root, YamlMapping):
-            root.pairs += part_reader.root.pairs
+        read = part_reader.root.pairs if isinstance(part_reader.root, YamlMapping) else []
         if failed:
             unread.append(UnreadLines(part.key, failed.line, part.last_line))
-            notes.append(failed.note)
-            if failed.line == part.line and (pair := _read_as_written(part)):
-                root.pairs.append(pair)
-    notes = list(dict.fromkeys(notes or [error.note]))
+            failures.append(failed.note)
+            read = read or _read_as_written(part)
+        root.pairs += read
+    notes += dict.fromkeys(failures or [error.note])
     return YamlTree(root, notes[:MAX_NOTES], unread)
 
 
@@ -163,13 +163,13 @@ def _split_parts(source: str) -> list[_Part]:
     return parts
 
 
-def _read_as_written(part: _Part) -> tuple[YamlText, YamlText] | None:
+def _read_as_written(part: _Part) -> list[tuple[YamlText, YamlNode]]:
     """Return the pair of a key whose value needs quotes and has none, or has the wrong ones."""
     first_line = _LINE_END.split(part.text, 1)[0]
     value = _COMMENT.split(first_line.partition(":")[2], 1)[0].strip()
     if not value or value[0] in "[{|>&*!":
-        return None
-    return YamlText(part.key, part.line), YamlText(value.strip("\"'"), part.line)
+        return []
+    return [(YamlText(part.key, part.line), YamlText(value.strip("\"'"), part.line))]
 
 
 class _Failure(NamedTuple):
@@ -190,6 +190,7 @@ class _TreeReader:
         self.nodes_left = nodes
         self._stack: list[YamlList | YamlMapping] = []
         self._keys: list[YamlNode | None] = []  # of each open mapping, the key without a value yet
+        self._last_line = 0  # of the last scalar
 
     def read(self, source: str, offset: int, last_line: int) -> _Failure | None:
         """Read a text; `offset` is the line of the document that it begins on."""
@@ -215,17 +216,18 @@ class _TreeReader:
             mark = error.context_mark if is_open else error.problem_mark or error.context_mark
             # The end of a text is on a line of its own.
             failed = min(offset + (mark.line if mark else 0), last_line)
-            self._drop_last(failed)
+            if self._last_line == failed:
+                self._drop_last()
             return _Failure(failed, error.problem or "it is not YAML")
         return None
 
-    def _drop_last(self, line: int) -> None:
-        """Remove the value that was read on a line, for it may be the half of one."""
+    def _drop_last(self) -> None:
+        """Remove the scalar that was read last, for it may be the half of one."""
         parent = self._stack[-1] if self._stack else None
         added = parent.items if isinstance(parent, YamlList) else parent.pairs if parent else []
         last = added[-1] if added else None
         value = last[1] if isinstance(last, tuple) and not isinstance(last, YamlText) else last
-        if isinstance(value, YamlText) and value.line == line:
+        if isinstance(value, YamlText):
             added.pop()
 
     def _add(self, event: yaml.NodeEvent, line: int) -> None:
@@ -233,6 +235,9 @@ class _TreeReader:
         if isinstance(event, yaml.ScalarEvent):
             is_null = event.implicit[0] and event.value in _NULL
             node = YamlText("" if is_null else event.value, line)
+            self._last_line = line
+            if not event.style and event.start_mark and event.end_mark:  # without quotes
+                self._last_line += event.end_mark.line - event.start_mark.line
         elif isinstance(event, yaml.AliasEvent):
             node = YamlText(f"*{event.anchor}", line)
         elif isinstance(event, yaml.SequenceStartEvent):

@@ -50,6 +50,8 @@ def test_the_front_matter_has_the_epic_and_the_verdict() -> None:
         ("docs/retrospectives/epic-5-chat-retrospective.md", "5"),
         ("docs/epic-1b-retro-2026.md", "1b"),
         ("shop/epic-accounts/epic-accounts-retrospective.md", "epic-accounts"),
+        ("docs/retrospectives/retrospective-epic-3.md", "3"),
+        ("docs/retrospectives/retro-Epic-2-2026-05-09.md", "2"),
         ("specs/spec-shop/RETROSPECTIVE.md", None),
         ("docs/retro-2026-05-09.md", None),
     ],
@@ -58,6 +60,12 @@ def test_the_name_says_the_epic_where_the_front_matter_does_not(
     path: str, epic: str | None
 ) -> None:
     assert read("# Retrospective\n", path)["epic"] == epic
+
+
+def test_a_heading_may_name_the_epic() -> None:
+    path = "docs/RETROSPECTIVE.md"
+    assert read("# Retrospective: Epic 4 - Cards\n", path)["epic"] == "4"
+    assert read("# Retrospective\n\n## Epic summary\n", path)["epic"] is None
 
 
 def test_the_epic_of_the_front_matter_goes_before_the_name() -> None:

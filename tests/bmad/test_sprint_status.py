@@ -150,6 +150,15 @@ def test_a_value_may_be_a_mapping_with_a_status() -> None:
     assert reading["notes"] == ["Line 6: the key 1-2-b has no status."]
 
 
+def test_stories_may_be_inside_of_their_epic() -> None:
+    text = statuses(
+        "epic-1:", "  status: done", "  stories:", "    1-1-a: done", "    1-2-b: review"
+    )
+    reading = read(text)
+    assert [entry["key"] for entry in reading["epics"]] == ["epic-1"]
+    assert [entry["key"] for entry in reading["stories"]] == ["1-1-a", "1-2-b"]
+
+
 def test_keys_are_of_stories_unless_they_name_an_epic_or_a_retrospective() -> None:
     reading = read(
         statuses(

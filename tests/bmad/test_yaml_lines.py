@@ -108,6 +108,21 @@ def test_broken_yaml_gives_each_key_that_can_be_read_and_a_note() -> None:
     ]  # fmt: skip
 
 
+def test_the_half_of_a_value_is_left_out() -> None:
+    root = mapping("story: 1.3\n gate: PASS\nissues:\n  - id: A\n    finding: B: C\n")
+    assert root.text("story") == "1.3"
+    assert root.get("issues") == YamlList(
+        4, [YamlMapping(4, [(YamlText("id", 4), YamlText("A", 4))])]
+    )
+
+
+def test_a_fence_around_yaml_loses_nothing() -> None:
+    tree = read_yaml("```yaml\ngate: PASS\nscore: 95\n```\n")
+    assert isinstance(tree.root, YamlMapping)
+    assert (tree.root.text("gate"), tree.root.text("score")) == ("PASS", "95")
+    assert len(tree.notes) == 1
+
+
 def test_a_tab_or_a_wrong_indentation_loses_only_what_it_is_in() -> None:
     root = mapping("a:\n\tb: c\nd: e\nf:\n    g: h\n  i: j\nk: [l\nm: n\n")
     assert root.text("d") == "e"

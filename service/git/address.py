@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from service.git.errors import UNKNOWN_HOST, GitError, clean
 
@@ -25,6 +27,18 @@ NOT_PUBLIC = tuple(
 # The block that IANA assigns to networks (RFC 3587). Outside of it: ::127.0.0.1,
 # ::ffff:127.0.0.1, 64:ff9b::127.0.0.1.
 IPV6_UNICAST = ip_network("2000::/3")
+
+
+def split_url(url: str, protocols: Collection[str]) -> tuple[str, int]:
+    """Return host and port of a URL like `https://host/path`. Raises GitError for other forms."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = parts = None
+    if parts is None or not host or parts.scheme not in protocols or "@" in parts.netloc:
+        raise GitError("This is not the URL of a repository that the service can read.")
+    return host, port or (80 if parts.scheme == "http" else 443)
 
 
 def is_public(address: str) -> bool:

@@ -18,7 +18,7 @@ from service.git.objects import Blobs, read_sizes
 from service.git.runner import NO_BLOBS, NO_TREES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from service.git.options import GitOptions
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 5_000_000
 
 NULL_ID = "0" * 40  # broken tools list files with it; no object has it
+# Of past versions, what one request asks for, and how much larger they may be than their packs.
+FIRST_BLOBS = 4000
+UNPACKED = 8
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
 
@@ -77,6 +80,50 @@ class BlobFetcher:
             raise GitError(f"The files have more than {self._options.max_bytes:,} bytes together.")
         output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
         return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
+
+    async def fetch_first(self, url: str, ids: Sequence[str]) -> Blobs:
+        """Fetch contents in this order, until the options' history_bytes have been fetched.
+
+        The Blobs have no more than UNPACKED times as many bytes. A content that was not fetched is
+        missing. Raises GitError only if git fails here.
+        """
+        wanted = [blob for blob in dict.fromkeys(ids) if OBJECT_ID.fullmatch(blob)]
+        present = await self._read_present_sizes(wanted)
+        to_fetch = [blob for blob in wanted if blob not in present and blob != NULL_ID]
+        end = self._git.fetched_bytes() + self._options.history_bytes
+        for start in range(0, len(to_fetch), FIRST_BLOBS):
+            room = end - self._git.fetched_bytes()
+            if room <= 0:
+                break
+            fetch = partial(self._fetch_within, url, room)
+            try:
+                batch = to_fetch[start : start + FIRST_BLOBS]
+                await fetch_in_batches(batch, fetch, partial(self._probe, url))
+            except GitError:
+                self._git.remove_unfinished()
+                break
+        if to_fetch:
+            present = await self._read_present_sizes(wanted)
+        sizes: dict[str, int] = {}
+        too_large: dict[str, int | None] = {}
+        room = UNPACKED * self._options.history_bytes
+        for blob in wanted:
+            size = present.get(blob)
+            if size is None:
+                continue
+            if size > MAX_FILE_BYTES:
+                too_large[blob] = size
+            elif size <= room:
+                sizes[blob] = size
+                room -= size
+        output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
+        missing = {*wanted} - sizes.keys() - too_large.keys()
+        return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
+
+    async def _fetch_within(self, url: str, max_bytes: int, ids: list[str]) -> None:
+        flags = (NO_BLOBS, "--depth=1", "--no-write-fetch-head", "--stdin")
+        stdin = await self._write_ids(ids)
+        await self._git.fetch(url, *flags, stdin=stdin, file_bytes=max_bytes)
 
     async def _read_present_sizes(self, wanted: Collection[str]) -> dict[str, int]:
         """Return the sizes of those of the wanted blobs that were fetched already, by their ids."""

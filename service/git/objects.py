@@ -74,7 +74,7 @@ class Entries:
         return self._count
 
     def __iter__(self) -> Iterator[Entry]:
-        for record in _split_records(self._read()):
+        for record in split_records(self._read()):
             head, _, name = record.partition(b"\t")
             mode, kind, object_id = head.decode().split()
             if kind != "tree":
@@ -163,7 +163,7 @@ def find_default_branch(path: Path) -> str | None:
 def find_entry(path: Path, name: bytes) -> tuple[str, str] | None:
     """Return type and id of the first entry with this name in the output of `git ls-tree -z`."""
     with path.open("rb") as file:
-        for record in _split_records(iter(lambda: file.read(READ_BYTES), b"")):
+        for record in split_records(iter(lambda: file.read(READ_BYTES), b"")):
             head, _, found = record.partition(b"\t")
             if found == name:
                 _, kind, object_id = head.decode().split()
@@ -171,7 +171,7 @@ def find_entry(path: Path, name: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _split_records(parts: Iterable[bytes]) -> Iterator[bytes]:
+def split_records(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what ends in NUL. Raises GitError for a record of more than READ_BYTES."""
     rest = b""
     for part in parts:

@@ -33,6 +33,8 @@ class GitOptions:
     # Limits each of these separately: one fetch, all fetches of one GitRepository together, and
     # the wanted contents together, unpacked.
     max_bytes: int = 268_435_456
+    # Limits each fetch of older commits, and all fetches of past versions together.
+    history_bytes: int = 20_000_000
     # Files, links, submodules and folders in the folder, wanted or not.
     max_entries: int = 500_000
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from service.git.contents import BlobFetcher
 from service.git.errors import GitError, GitRefError, GitTooLargeError, machine_error
 from service.git.folder import TemporaryFolder
+from service.git.history import FETCHED_COMMITS, HistoryReader
 from service.git.names import parse_branch, parse_folder
 from service.git.objects import (
     Entries,
@@ -29,13 +30,13 @@ from service.git.runner import NO_BLOBS, NO_TREES, GitRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from service.git.history import History
     from service.git.objects import Blobs
     from service.git.options import GitOptions
 
-# About 100 KB for most repositories, and enough for the exact date of two folders out of three.
-HISTORY_COMMITS = 50
 # The most commits of that history that are looked at, with merged branches, and the bytes of their
 # list. A server may send a million.
 HISTORY_LISTED = 20_000
@@ -68,6 +69,7 @@ class GitRepository:
             raise machine_error(error) from error
         self._git = GitRunner(self._options, self._folder.path, deadline)
         self._blobs = BlobFetcher(self._git, self._options)
+        self._history = HistoryReader(self._git, self._options)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -113,7 +115,7 @@ class GitRepository:
             except ValueError as error:
                 raise GitError(str(error)) from None
         await self._git.initialise()
-        flags = (NO_BLOBS, f"--depth={HISTORY_COMMITS}")
+        flags = (NO_BLOBS, f"--depth={FETCHED_COMMITS}")
         try:
             await self._git.fetch(url, *flags, wanted=ref)
         except GitRefError:
@@ -158,7 +160,7 @@ class GitRepository:
         """
         await self._git.initialise()
         if not (self._git.git_dir / "FETCH_HEAD").exists():
-            flags = (NO_TREES, f"--depth={HISTORY_COMMITS}")
+            flags = (NO_TREES, f"--depth={FETCHED_COMMITS}")
             ref = _ref(branch)
             await self._git.fetch(url, *flags, wanted=ref)
         listing = ("rev-list", "--parents", f"--max-count={HISTORY_LISTED}", "FETCH_HEAD", "--")
@@ -174,6 +176,28 @@ class GitRepository:
         The Blobs say which of them the server cannot give, while it gives others.
         """
         return await self._blobs.fetch(url, ids)
+
+    async def fetch_history(
+        self,
+        url: str,
+        head: str,
+        folder: str | None,
+        *,
+        commits: int,
+        known: AbstractSet[str],
+        is_wanted: Callable[[str], bool],
+    ) -> History:
+        """Return the history of the commit that fetch_tree returned: see HistoryReader.read."""
+        return await self._history.read(
+            url, head, folder, commits=commits, known=known, is_wanted=is_wanted
+        )
+
+    async def fetch_versions(self, url: str, ids: Sequence[str]) -> Blobs:
+        """Fetch contents of past versions, the first ones first, within the options' history_bytes.
+
+        The Blobs say which are missing: beyond the limit, or because the server does not give them.
+        """
+        return await self._blobs.fetch_first(url, ids)
 
     async def find_renames(
         self,

@@ -10,9 +10,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from service.git.address import refuse_private_literal, resolve_public
+from service.git.address import refuse_private_literal, resolve_public, split_url
 from service.git.credentials import find_token
 from service.git.errors import (
     CANNOT_START,
@@ -35,6 +34,7 @@ from service.git.process import (
     git_command,
     git_environment,
     lower_limit,
+    read_end,
     run_git,
 )
 from service.git.proxy import proxy_secrets
@@ -43,7 +43,7 @@ from service.git.version import check_version
 from service.git.watch import TransferWatch, patience
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from service.git.options import GitOptions
 
@@ -79,24 +79,35 @@ class GitRunner:
             await self.run("init", "-q", "--bare", "--template=")
 
     async def fetch(
-        self, url: str, *flags: str, wanted: str | None = None, stdin: Path | None = None
+        self,
+        url: str,
+        *flags: str,
+        wanted: str | None = None,
+        stdin: Path | None = None,
+        file_bytes: int | None = None,
     ) -> None:
         """Fetch what `wanted` names, a ref or an id, or the ids in the file `stdin`."""
         names = [] if wanted is None else [wanted]
-        await self.run_remote(url, *FETCH, *flags, "--end-of-options", url, *names, stdin=stdin)
+        command = (*FETCH, *flags, "--end-of-options", url, *names)
+        await self.run_remote(url, *command, stdin=stdin, file_bytes=file_bytes)
 
     def fetched_bytes(self) -> int:
         """Return the size of all packs in bytes: about as many as were transferred."""
         return sum(pack.stat().st_size for pack in self.git_dir.glob("objects/pack/*.pack"))
 
     async def run_remote(
-        self, url: str, *arguments: str, stdin: Path | None = None, git_dir: str | None = None
+        self,
+        url: str,
+        *arguments: str,
+        stdin: Path | None = None,
+        git_dir: str | None = None,
+        file_bytes: int | None = None,
     ) -> Path:
         """Run a git command that connects to `url`; return the file of its output.
 
-        Raises GitError if the URL's host may not be reached, and as `run` does.
+        Raises GitError if the URL's host may not be reached, and as `run`, whose limits hold, does.
         """
-        host, port = _split_url(url, self._options.protocols)
+        host, port = split_url(url, self._options.protocols)
         name = f"[{host}]" if ":" in host else host
         address = name if port == 443 else f"{name}:{port}"
         configuration = await self._connection(host, port, address)
@@ -104,7 +115,14 @@ class GitRunner:
             return await self._run_with_token(
                 url,
                 address,
-                partial(self.run, *arguments, stdin=stdin, git_dir=git_dir, is_remote=True),
+                partial(
+                    self.run,
+                    *arguments,
+                    stdin=stdin,
+                    git_dir=git_dir,
+                    file_bytes=file_bytes,
+                    is_remote=True,
+                ),
                 configuration,
             )
         except GitMovedError:
@@ -165,7 +183,7 @@ class GitRunner:
             await self._run_with_token(url, address, run, configuration)
         if not trace.exists():
             return None
-        text = _read_end(trace, TRACE_BYTES).decode(errors="replace")
+        text = read_end(trace, TRACE_BYTES).decode(errors="replace")
         return find_target(text, url, self._options.hosts)
 
     async def run(
@@ -201,6 +219,12 @@ class GitRunner:
     def unfinished_packs(self) -> list[Path]:
         """Return the packs of unfinished fetches."""
         return list(self.git_dir.glob("objects/pack/tmp_*"))
+
+    def remove_unfinished(self) -> None:
+        """Remove what unfinished fetches left, so that another one can begin."""
+        for pack in self.unfinished_packs():
+            pack.unlink()
+        (self.git_dir / "shallow.lock").unlink(missing_ok=True)
 
     def new_path(self, name: str) -> Path:
         """Return the path of a new file in the directory."""
@@ -247,11 +271,13 @@ class GitRunner:
         except OSError as error:
             raise machine_error(error, CANNOT_START) from error
         if code != 0:
-            raise self._explain(code, errors, configuration)
+            raise self._explain(code, errors, configuration, file_bytes or options.max_bytes)
         return output
 
-    def _explain(self, code: int, errors: Path, configuration: Mapping[str, str]) -> GitError:
-        max_bytes = lower_limit(resource.RLIMIT_FSIZE, self._options.max_bytes)
+    def _explain(
+        self, code: int, errors: Path, configuration: Mapping[str, str], file_bytes: int
+    ) -> GitError:
+        max_bytes = lower_limit(resource.RLIMIT_FSIZE, file_bytes)
         # git does not always report that a helper was killed for the size of its file.
         if any(pack.stat().st_size >= max_bytes for pack in self.unfinished_packs()):
             return GitTooLargeError(TOO_LARGE.format(bytes=max_bytes))
@@ -261,7 +287,7 @@ class GitRunner:
             secrets |= proxy_secrets(self._options.proxy)
         paths = (str(self._directory), self._options.config_global)
         hidden = [text for text in (*paths, *secrets) if text]
-        printed = _read_end(errors, ERROR_BYTES).rstrip(b"\0")
+        printed = read_end(errors, ERROR_BYTES).rstrip(b"\0")
         error = explain(
             code,
             printed,
@@ -272,22 +298,3 @@ class GitRunner:
         if str(error) == UNREACHABLE and "http.proxy" in configuration:
             return GitMachineError(PROXY_UNREACHABLE)
         return error
-
-
-def _split_url(url: str, protocols: Collection[str]) -> tuple[str, int]:
-    """Return host and port of a URL like `https://host/path`. Raises GitError for other forms."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = parts = None
-    if parts is None or not host or parts.scheme not in protocols or "@" in parts.netloc:
-        raise GitError("This is not the URL of a repository that the service can read.")
-    return host, port or (80 if parts.scheme == "http" else 443)
-
-
-def _read_end(path: Path, length: int) -> bytes:
-    """Return the last bytes of a file, which a server can make as large as the limit allows."""
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - length))
-        return file.read(length)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from service.git.repository import HISTORY_COMMITS
+from service.git.history import FETCHED_COMMITS
 from tests.support.hub import Hub, counts, row_versions
 from tests.support.postgres import run_sql
 
@@ -16,7 +16,7 @@ def test_a_folder_without_recent_commits_has_the_oldest_known_date(hub: Hub) -> 
     early = hub.create_source(project, remote, github_folder_path="docs")
     hub.sync(early)
     date = hub.status(early)["last_github_commit_date"]
-    for number in range(HISTORY_COMMITS):
+    for number in range(FETCHED_COMMITS):
         remote.commit({"src/x.py": b"%d" % number})
     hub.sync(early)
     assert hub.status(early)["last_github_commit_date"] == date

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from service import ROOT
 from service.app import ROUTES
-from service.git.repository import HISTORY_COMMITS
+from service.git.history import FETCHED_COMMITS
 from service.routes.shared import RESOURCES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.sync.results import RUNS_KEPT
@@ -393,5 +393,5 @@ def test_the_limits_in_its_texts_are_those_of_the_code() -> None:
     assert f"A body may have {MAX_WEBHOOK_BYTES // MIB} MiB" in texts["receiveWebhook"]
     assert f"more than {MAX_BODY_BYTES // MIB} MiB" in texts["receiveWebhook"]
     source = DOCUMENT["components"]["schemas"]["ProjectDoc"]["properties"]
-    commits = f"the newest {HISTORY_COMMITS} commits"
+    commits = f"the newest {FETCHED_COMMITS} commits"
     assert commits in source["last_github_commit_date"]["description"]

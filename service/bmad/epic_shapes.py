@@ -1,0 +1,188 @@
+"""How documents write epics: which documents have them, their headings, lists and columns."""
+
+import re
+from typing import Final, NamedTuple
+
+from service.bmad.document import BmadDocument
+from service.bmad.identity import (
+    ID,
+    epic_of_folders,
+    epic_of_name,
+    read_epic_heading,
+    read_heading,
+    read_id,
+    read_name,
+)
+from service.bmad.titles import split_title
+from service.documents.kinds import ABOUT, TOOLS
+
+EPIC_WORD: Final = re.compile(r"epic|épique|史诗|에픽|エピック", re.IGNORECASE)
+STORY_WORD: Final = re.compile(
+    r"stor(?:y|ies)\b|histoire|récit|historia|história|故事|스토리|ストーリー", re.IGNORECASE
+)
+_FOLDER_FILES: Final = frozenset(("readme", "index", "overview", "epic"))
+# Documents that have epics though they are of no kind: "roadmap.md", "product-backlog.md".
+_PLAN_NAME: Final = re.compile(
+    r"(?:.*[-_. ])?(?:roadmap|backlog|(?:user-)?stories|phases?|breakdown"
+    r"|(?:implementation|project|development|mvp)[-_. ]plan)(?:[-_. ].*)?",
+    re.IGNORECASE,
+)
+
+_SECTION_NUMBER: Final = re.compile(r"[\W_]{0,5}\d{1,3}(?:\.\d{1,3}){0,3}[.)]?\s+")
+_HAS_SIGN: Final = re.compile(r"\s*(?:[:\uff1a\u2014\u2013|(\uff08\u00b7.]|-\s|\Z)")
+_EPIC_ALONE: Final = re.compile(
+    r"[\W_]*(?:epic|épique|史诗|에픽|エピック)(?:[\s#-]{0,3}[A-Za-z]{0,4}-?\d[\w.]{0,10})?"
+    r"\s*(?:[:\uff1a\u2014\u2013|-]\s*|\Z)",
+    re.IGNORECASE,
+)
+# After an epic's number without a sign between, these words say what a section has of that epic.
+_ABOUT_EPIC: Final = re.compile(
+    r".*\b(?:summary|completion|complete|retrospective|status|goals?|dependenc(?:y|ies)|overview"
+    r"|stories|notes|metrics|criteria|risks?|timeline|progress|context|done|deliverables|scope"
+    r"|checklist|requirements|details?|planning|review|sequence|estimates?|breakdown|validation"
+    r"|and|to|is|was|has|must|depends|needs|requires)\b\W*",
+    re.IGNORECASE,
+)
+
+# Sections that list epics or stories, and those that only mention them.
+EPIC_LIST: Final = re.compile(
+    r"\b(?:epics|épiques)\b|\bepic\b.*\b(?:list|overview|summary|structure|breakdown|index)\b"
+    r"|史诗|에픽|エピック",
+    re.IGNORECASE,
+)
+STORY_LIST: Final = re.compile(
+    r"\bstories\b|\bstory (?:list|overview|index|breakdown|summary)\b|\bhistoires\b|\brécits\b"
+    r"|\bhist[oó]rias\b|故事|스토리|ストーリー",
+    re.IGNORECASE,
+)
+OTHER_LIST: Final = re.compile(
+    r"depend|sequenc|\border\b|timeline|schedul|estimat|risk|metric|parallel|critical path"
+    r"|definition of done|checklist|coverage|traceab|matrix|out of scope|future|related|\bnotes?\b"
+    r"|testing|validation|reference|next steps|dépendance|依赖|风险|矩阵|追踪|覆盖",
+    re.IGNORECASE,
+)
+STATUS_LINE: Final = re.compile(
+    r"(?:^[\W_]{0,12}|[|\u00b7\u2022;]\s*)(?:(?:epic|story|current)\s+)?"
+    r"(?:status|statut|estado|状态|狀態|상태|ステータス)\s*[:\uff1a]\s*(\S.*)",
+    re.IGNORECASE,
+)
+STATUS_HEADING: Final = re.compile(
+    r"[\W_]*(?:(?:epic|story|current)\s+)?(?:status|statut|estado|状态|狀態|상태)[\W_]*",
+    re.IGNORECASE,
+)
+
+# Names of columns, in lower case.
+EPIC_COLUMN: Final = re.compile(r"epics?\b(?! (?:title|name))|épique|史诗|에픽|エピック")
+STORY_COLUMN: Final = re.compile(
+    r"(?:user )?stor(?:y|ies)\b(?! (?:title|name|points))|故事|스토리|ストーリー"
+)
+ID_COLUMN: Final = re.compile(r"id\b|#|no\b|nr\b|number|编号|番号|번호")
+TITLE_COLUMN: Final = re.compile(
+    r"(?:(?:epic|story) )?(?:title|name)|titre|nom\b|título|标题|名称|제목|タイトル|summary"
+    r"|description|goal"
+)
+STATUS_COLUMN: Final = re.compile(r"status|statut|estado|state\b|状态|狀態|상태")
+COVERS_COLUMN: Final = re.compile(r"(?:.*\b)?n?frs?\b|requirements?|cover|需求|覆盖|exigences")
+
+
+class EpicName(NamedTuple):
+    """The number and the title of an epic; the status is one that is written after the title."""
+
+    number: str
+    title: str
+    status: str | None
+
+
+class OwnEpic(NamedTuple):
+    """The epic that a document is: `level` is that of its heading, 0 where it has none."""
+
+    name: EpicName
+    line: int
+    anchor: str | None
+    level: int
+
+
+def may_have_epics(document: BmadDocument) -> bool:
+    """Return whether a document is of a kind, or has a name, with which it can have epics."""
+    if document.file_type != "md":
+        return False
+    if document.kind in {"epic", "prd"}:
+        return document.kind == "epic" or bool(EPIC_WORD.search(document.text))
+    if document.kind not in {"readme", "other"}:
+        return False
+    if any(TOOLS.fullmatch(folder.lower()) for folder in document.folders):
+        return False
+    name = document.name.lower()
+    if name in _FOLDER_FILES:
+        folder = document.folders[-1].lower() if document.folders else ""
+        return folder == "epics" or epic_of_name(folder) is not None
+    is_plan = document.kind == "other" and _PLAN_NAME.fullmatch(name) and not ABOUT.search(name)
+    return bool(is_plan and EPIC_WORD.search(document.text))
+
+
+def read_epic_name(text: str, *, is_own: bool = False) -> EpicName | None:
+    """Return the epic of a heading such as "Epic 2: Payments" or "4.2 Epic 2 - Payments".
+
+    A heading without a sign after the number must have a title that begins as one: "Epic 1 goals"
+    is no epic, unless the document `is_own`, that is about the epic.
+    """
+    named = read_heading(text)
+    if named.is_about_story and named.identity.id:
+        return None  # "Epic 1, Story 2: Sign in"
+    found = read_epic_heading(text)
+    if found is None and (number := _SECTION_NUMBER.match(text)):
+        text = text[number.end() :]
+        found = read_epic_heading(text)
+    if found is None:
+        return None
+    after = text[text.find(found.written) + len(found.written) :]
+    if not (is_own or _HAS_SIGN.match(after)):
+        first = found.rest[:1]
+        if not first or first.islower() or _ABOUT_EPIC.fullmatch(found.rest):
+            return None
+    title = split_title(found.rest)
+    return EpicName(found.written, title.text, title.status)
+
+
+def read_epic_number(cell: str) -> EpicName | None:
+    """Return the epic of a cell in a column of epics: "Epic 1: Payments", "Epic 1", "E1", "1"."""
+    if found := read_epic_name(cell):
+        return found
+    number = ID.fullmatch(cell.strip("*_` \u2705"))
+    return EpicName(number[0], "", None) if number else None
+
+
+def read_own_epic(document: BmadDocument) -> OwnEpic | None:
+    """Return the epic that a document is, by its first heading, else its name or its folder."""
+    first = next((each for each in document.headings if each.level == 1), None)
+    by_name = _number_of_name(document)
+    if document.kind != "prd" and first:
+        is_named = by_name is not None
+        if name := read_epic_name(first.text, is_own=is_named):
+            return OwnEpic(name, first.line, first.anchor, 1)
+    if by_name is None:
+        return None
+    written = document.front_matter.get("title") or (first.text if first else "")
+    title = split_title(_without_word(str(written)))
+    name = EpicName(by_name, title.text, title.status)
+    return OwnEpic(name, first.line if first else 1, first.anchor if first else None, 0)
+
+
+def _without_word(title: str) -> str:
+    word = _EPIC_ALONE.match(title)
+    return title[word.end() :] if word else title
+
+
+def _number_of_name(document: BmadDocument) -> str | None:
+    if document.kind == "prd":
+        return None
+    if found := epic_of_name(document.name):
+        return found
+    if document.name.lower() in _FOLDER_FILES:
+        found = epic_of_folders(document.folders[-1:])
+    elif document.folders and document.folders[-1].lower() == "epics":
+        found = read_name(document.name).identity.id or None
+    if found is None and document.kind == "epic":
+        values = map(document.front_matter.get, ("epic", "epic_number", "epic_id", "epicId"))
+        found = next((read_id(value).id for value in values if value is not None), None)
+    return found or None

@@ -1,0 +1,444 @@
+"""Epics and their stories, as documents of epics and requirements have them."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.bmad.epic import read_epics
+from service.bmad.readings import MAX_ITEMS, MAX_TEXT, EpicReading, StatusWord
+from tests.support.bmad_documents import bmad_document
+
+
+def _epics(text: str, path: str = "docs/epics.md") -> list[EpicReading]:
+    return read_epics(bmad_document(text, path))
+
+
+def _names(text: str, path: str = "docs/epics.md") -> list[tuple[str, str]]:
+    return [(epic["number"], epic["title"]) for epic in _epics(text, path)]
+
+
+def _stories(text: str, path: str = "docs/epics.md") -> list[tuple[str, str]]:
+    return [(each["id"], each["title"]) for epic in _epics(text, path) for each in epic["stories"]]
+
+
+def _words(statuses: list[StatusWord]) -> list[tuple[str, str, int]]:
+    return [(each["status"], each["word"], each["line"]) for each in statuses]
+
+
+BREAKDOWN = """\
+---
+stepsCompleted: [1]
+---
+
+# Shop - Epic Breakdown
+
+## Epic List
+
+### Epic 1: Accounts
+Users have accounts.
+**FRs covered:** FR1, FR2-FR4
+
+### Epic 2: Payments
+**FRs covered:** FR5
+
+## Epic 1: Accounts
+
+Users have accounts.
+
+### Story 1.1: Sign In
+
+As a user, I want to sign in.
+
+**Acceptance Criteria:**
+
+**Given** a user
+**When** they sign in
+
+### Story 1.10: Sign Out
+
+**Status:** in-progress
+
+## Epic 2: Payments
+
+### Story 2.1: Pay by Card ✅ DONE
+
+## Dependencies
+
+- Epic 2: needs the accounts of Epic 1
+- Story 1.1: before Story 2.1
+"""
+
+
+def test_list_and_detail_of_the_template_are_one_epic() -> None:
+    first, second = _epics(BREAKDOWN)
+    assert (first["number"], first["title"], first["line"]) == ("1", "Accounts", 16)
+    assert first["anchor"] == "epic-1-accounts-1"
+    assert first["covers"] == ["FR1", "FR2", "FR3", "FR4"]
+    assert [(each["id"], each["epic"], each["story"]) for each in first["stories"]] == [
+        ("1.1", "1", "1"),
+        ("1.10", "1", "10"),
+    ]
+    assert first["stories"][1]["title"] == "Sign Out"
+    assert first["stories"][1]["line"] == 29
+    assert first["stories"][1]["anchor"] == "story-110-sign-out"
+    assert _words(first["stories"][1]["statuses"]) == [("in_progress", "in-progress", 31)]
+    assert (second["number"], second["title"], second["covers"]) == ("2", "Payments", ["FR5"])
+    assert _words(second["stories"][0]["statuses"]) == [("done", "DONE", 35)]
+    assert second["stories"][0]["title"] == "Pay by Card"
+
+
+@pytest.mark.parametrize("level", ["#", "##", "###"])
+@pytest.mark.parametrize(
+    ("heading", "number", "title"),
+    [
+        ("Epic 1: Accounts", "1", "Accounts"),
+        ("Epic 1 - Accounts", "1", "Accounts"),
+        ("Epic 1 — Accounts", "1", "Accounts"),
+        ("Epic 1 Accounts and Sign In", "1", "Accounts and Sign In"),
+        ("🚀 Epic 07: Accounts", "07", "Accounts"),
+        ("4.2 Epic 2: Accounts", "2", "Accounts"),
+        ("Epic 0.2.1: Accounts", "0.2.1", "Accounts"),
+        ("Epic 0: Accounts", "0", "Accounts"),
+        ("Epic E1: Accounts", "E1", "Accounts"),
+        ("Epic AP-1: Accounts", "AP-1", "Accounts"),
+        ("Epic 1b: Accounts", "1b", "Accounts"),
+        ("Épique 3 : Comptes", "3", "Comptes"),
+        ("史诗 1\uff1a账户", "1", "账户"),
+        ("Epic 1\uff1a账户", "1", "账户"),
+        ("에픽 2: 계정", "2", "계정"),
+        ("エピック 2: アカウント", "2", "アカウント"),
+        ("Epic 1: Accounts ✅ COMPLETE", "1", "Accounts"),
+        ("Epic 1: **Accounts** & `sign-in`", "1", "Accounts & sign-in"),
+        ("[Epic 1: Accounts](epic-1.md)", "1", "Accounts"),
+    ],
+)
+def test_headings_name_epics(level: str, heading: str, number: str, title: str) -> None:
+    assert _names(f"# Epics\n\n{level} {heading}\n") == [(number, title)]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Epic List", "Epic 1 goals", "Epic 2 Completion Summary", "Epics 1 to 3", "Epic: Accounts",
+     "Story 1.1: Epic 2", "Epic 1, Story 2: Sign in"],
+)  # fmt: skip
+def test_these_headings_are_no_epics(heading: str) -> None:
+    assert _names(f"# Epics\n\n## {heading}\n") == []
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "- **Epic 1: Accounts** - users sign in",
+        "- **Epic 1: Accounts**",
+        "- **Epic 1:** Accounts - users sign in",
+        "- **Epic 1** — Accounts: users sign in",
+        "1. **Epic 1: Accounts**: users sign in",
+        "1. Epic 1: Accounts — users sign in",
+        "- Epic 1: Accounts",
+        "- [ ] Epic 1: Accounts",
+        "- [Epic 1: Accounts](epic-1.md)",
+        "- [Epic 1](epic-1.md): Accounts",
+        "**Epic 1: Accounts**\nUsers sign in.",
+        "| Epic | Title |\n|---|---|\n| Epic 1 | Accounts |",
+        "| # | Epic | Stories |\n|---|---|---|\n| 1 | Epic 1: Accounts | 5 |",
+        "| Epic | Name | FRs |\n|---|---|---|\n| **1** | Accounts | FR1 |",
+        "| Epic | Title |\n|---|---|\n| [Epic 1](epic-1.md) | **Accounts** |",
+    ],
+)
+@pytest.mark.parametrize("path", ["docs/epics.md", "docs/prd.md"])
+def test_lists_and_tables_name_epics(item: str, path: str) -> None:
+    assert _names(f"# Shop\n\n## Epic List\n\n{item}\n", path) == [("1", "Accounts")]
+
+
+def test_heading_has_a_better_title_than_a_list() -> None:
+    text = "# Plan\n\n## Epics\n\n- Epic 1: Accounts, short\n\n## Epic 1: Accounts\n"
+    [epic] = _epics(text)
+    assert (epic["title"], epic["line"], epic["anchor"]) == ("Accounts", 7, "epic-1-accounts")
+
+
+def test_prefixes_and_numbers_are_different_epics() -> None:
+    text = "# Epics\n\n## Epic 1: A\n\n## Epic E1: B\n\n## Epic AP-1: C\n\n## Epic 01: D\n"
+    assert _names(text) == [("1", "A"), ("E1", "B"), ("AP-1", "C")]
+
+
+def test_lists_of_what_depends_on_what_name_no_epics() -> None:
+    text = "# Epics\n\n## Epic Dependencies\n\n- Epic 2: after Epic 1\n- **Epic 1: first**\n"
+    assert _names(text) == []
+
+
+def test_document_of_an_epic_has_that_epic_alone() -> None:
+    text = (
+        "# Epic 2: Payments\n\n**Status:** 🚧 In Progress - 1 of 2\n\n## Depends on\n\n"
+        "- **Epic 1: Accounts** must be done\n\n## Stories\n\n"
+        "1. **✅ [Story 2.1: Pay by Card](../stories/2.1.md)** - **Done** ✅\n"
+        "   - Story 1.1 has the account\n"
+        "2. **Story 2.2** Refund - backlog\n\n## Epic 3: Hand-off\n"
+    )
+    [epic] = _epics(text, "docs/epics/epic-2-payments.md")
+    assert (epic["number"], epic["title"], epic["line"]) == ("2", "Payments", 1)
+    assert _words(epic["statuses"]) == [("in_progress", "🚧 In Progress - 1 of 2", 3)]
+    assert [(each["id"], each["title"]) for each in epic["stories"]] == [
+        ("2.1", "Pay by Card"),
+        ("2.2", "Refund"),
+    ]
+    assert _words(epic["stories"][0]["statuses"]) == [("done", "Done ✅", 11)]
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("docs/epics/epic-1-accounts.md", "1"),
+        ("docs/prd/epic-1-accounts.md", "1"),
+        ("docs/epic-01.md", "01"),
+        ("docs/epics/01-accounts.md", "01"),
+        ("docs/epics/epic-3.5-accounts.md", "3.5"),
+        ("docs/epic-1/README.md", "1"),
+        ("docs/epics/epic-1-accounts/index.md", "1"),
+    ],
+)
+@pytest.mark.parametrize("heading", ["# Accounts", "# Epic: Accounts"])
+def test_name_of_a_file_or_folder_has_the_number(path: str, number: str, heading: str) -> None:
+    text = f"{heading}\n\n## Stories\n\n- Story 1.1: Sign in\n"
+    assert _names(text, path) == [(number, "Accounts")]
+
+
+def test_heading_goes_before_the_name_of_the_file() -> None:
+    assert _names("# Epic 4: Accounts\n", "docs/epics/epic-1-x.md") == [("4", "Accounts")]
+    assert _names("# Epic 1 Accounts\n", "docs/epics/epic-1-x.md") == [("1", "Accounts")]
+
+
+def test_front_matter_of_an_epic_has_number_title_status_and_requirements() -> None:
+    text = "---\ntitle: Accounts\nepic: 7\nstatus: done\ncovers: [FR1, FR-2]\n---\n\nText\n"
+    [epic] = _epics(text, "docs/epics/accounts.md")
+    assert (epic["number"], epic["title"], epic["covers"]) == ("7", "Accounts", ["FR1", "FR-2"])
+    assert epic["statuses"] == [
+        {"status": "done", "word": "done", "line": 4, "place": "front_matter"}
+    ]
+
+
+def test_epic_of_three_levels_has_its_stories_inside() -> None:
+    text = "# Epic 0.2.1: Setup\n\n## Story 0.2.1.1: Tools\n\n## 0.2.1.2 Checks\n"
+    [epic] = _epics(text, "docs/stories/story-0.2.1.md")
+    assert epic["number"] == "0.2.1"
+    assert [(each["epic"], each["story"], each["title"]) for each in epic["stories"]] == [
+        ("0.2.1", "1", "Tools"),
+        ("0.2.1", "2", "Checks"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        ("### Story 1.2: Sign In", ("1.2", "Sign In")),
+        ("### Story 1.2 Sign In", ("1.2", "Sign In")),
+        ("#### 1.2 Sign In", ("1.2", "Sign In")),
+        ("#### 1.2: Sign In [BACKLOG]", ("1.2", "Sign In")),
+        ("### 故事 1.2\uff1a登录", ("1.2", "登录")),
+        ("### Histoire 1.2 : Connexion", ("1.2", "Connexion")),
+        ("### Story 2: Sign In", ("1.2", "Sign In")),
+        ("### Stories\n\n- **Story 1.2** Sign In", ("1.2", "Sign In")),
+        ("### Stories\n\n- **Story 1.2: Sign In** - with a password", ("1.2", "Sign In")),
+        ("### Stories\n\n- Story 1.2: Sign In — with a password", ("1.2", "Sign In")),
+        ("### Stories\n\n- [ ] 1.2 Sign In", ("1.2", "Sign In")),
+        ("### Stories\n\n1. [1.2: Sign In](1.2.md)", ("1.2", "Sign In")),
+        ("- **Story 1.2** (Sign In) - later", ("1.2", "Sign In")),
+        ("| Story | Title |\n|---|---|\n| 1.2 | Sign In |", ("1.2", "Sign In")),
+        ("| Story | Points |\n|---|---|\n| 1.2: Sign In | 3 |", ("1.2", "Sign In")),
+        ("### Stories\n\n| ID | Title |\n|---|---|\n| 1.2 | Sign In |", ("1.2", "Sign In")),
+    ],
+)
+def test_stories_of_an_epic(story: str, expected: tuple[str, str]) -> None:
+    assert _stories(f"# Epics\n\n## Epic 1: Accounts\n\n{story}\n") == [expected]
+
+
+@pytest.mark.parametrize("number", ["E1", "AP-1"])
+def test_stories_of_an_epic_with_a_prefix(number: str) -> None:
+    story = f"{number}.2"
+    text = f"# Epics\n\n## Epic {number}: A\n\n### Story {story}: B\n\n### {number}.3 C\n"
+    assert _stories(text) == [(story, "B"), (f"{number}.3", "C")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- 1.5 hours", "- Story 2.1: of another epic", "### Goals\n\n- 1.2 GB of memory",
+     "```\n### Story 1.1: code\n```", "### Story points"],
+)  # fmt: skip
+def test_these_are_no_stories_of_an_epic(text: str) -> None:
+    assert _stories(f"# Epics\n\n## Epic 1: Accounts\n\n{text}\n") == []
+
+
+def test_stories_beside_headings_of_epics_belong_to_the_epic_of_their_id() -> None:
+    text = "# Plan\n\n## Epic 1: A\n\n## Epic 2: B\n\n## Story 1.1: C\n\n## Story 2.1: D\n"
+    first, second = _epics(text)
+    assert [each["id"] for each in first["stories"]] == ["1.1"]
+    assert [each["id"] for each in second["stories"]] == ["2.1"]
+
+
+def test_statuses_of_a_story_begin_with_its_own() -> None:
+    text = (
+        "# Epic 1: Accounts\n\n| Story | Status |\n|---|---|\n| 1.1 | Backlog |\n\n"
+        "## Story 1.1: Sign In\n\n**Priority:** P0 | **Status:** ✅ Done (2025-01-01)\n\n"
+        "- Status: always shown\n\n## Story 1.2: Sign Out\n\n### Status\n\nReview\n"
+    )
+    [epic] = _epics(text)
+    first, second = epic["stories"]
+    assert _words(first["statuses"]) == [
+        ("done", "✅ Done (2025-01-01)", 9),
+        ("draft", "Backlog", 5),
+    ]
+    assert _words(second["statuses"]) == [("review", "Review", 17)]
+    assert epic["statuses"] == []
+
+
+def test_words_that_are_not_known_are_kept() -> None:
+    text = "# Epic 1: Accounts\n\nStatus: Nearly there\n\n## Story 1.1: A\n\nStatus: 🔲 Parked\n"
+    [epic] = _epics(text)
+    assert _words(epic["statuses"]) == [("unknown", "Nearly there", 3)]
+    assert _words(epic["stories"][0]["statuses"]) == [("unknown", "🔲 Parked", 7)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "**FRs covered:** FR1, FR2",
+        "FRs: FR1, FR2",
+        "- **Requirements:** FR1 and FR2",
+        "Covers: FR1-FR2",
+        "**FR Coverage:** FR1 to FR2.",
+        "**需求覆盖\uff1a** FR1\uff1bFR2",
+        "**Exigences couvertes :** FR1, FR2",
+        "**Requirements Covered:**\n\n- FR1: Sign in\n- **FR2** Sign out",
+        "### Requirements\n\n- FR1\n- FR2",
+        "| Field | Value |\n|---|---|\n| Requirements | FR1, FR2 |",
+    ],
+)
+def test_epic_covers_requirements(line: str) -> None:
+    [epic] = _epics(f"# Epics\n\n## Epic 1: Accounts\n\n{line}\n\nText on FR9.\n")
+    assert epic["covers"] == ["FR1", "FR2"]
+
+
+def test_what_a_story_covers_is_not_what_its_epic_says() -> None:
+    text = "# Epics\n\n## Epic 1: A\n\n### Story 1.1: B\n\nRequirements: FR1\n"
+    assert [epic["covers"] for epic in _epics(text)] == [[]]
+
+
+def test_table_before_the_epics_says_what_they_cover() -> None:
+    text = (
+        "# Epics\n\n| Epic | FRs |\n|---|---|\n| Epic 1 | FR1 |\n| Epic 2 | FR2 |\n\n## Epic 1: A\n"
+    )
+    [epic] = _epics(text)
+    assert (epic["number"], epic["covers"]) == ("1", ["FR1"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["docs/roadmap.md", "docs/product-backlog.md", "docs/implementation-plan.md", "epics-next.md",
+     "_bmad-output/planning-artifacts/epics.md", "docs/epics/README.md", "docs/prd/epics.md"],
+)  # fmt: skip
+def test_documents_that_have_epics(path: str) -> None:
+    assert _names("# Plan\n\n## Epic 1: Accounts\n", path) == [("1", "Accounts")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["docs/retrospectives/epic-1-retrospective.md", "docs/roadmap-review.md", "README.md",
+     "docs/handoffs/epic-1-handoff.md", "docs/notes.md", ".bmad-core/epics.md", "bmad/roadmap.md",
+     "docs/qa/epic-1-tests.md", "docs/epic-1-context.md"],
+)  # fmt: skip
+def test_documents_about_epics_have_none(path: str) -> None:
+    assert _names("# Plan\n\n## Epic 1: Accounts\n", path) == []
+
+
+def test_story_of_an_epic_has_no_epics() -> None:
+    text = "# Story 1.1: A\n\n## Status\n\nDone\n\n## Acceptance Criteria\n\n1. x\n\n## Epic 1: B\n"
+    assert _names(text, "docs/stories/1.1.a.md") == []
+
+
+def test_other_files_have_no_epics() -> None:
+    assert read_epics(bmad_document("epics: [1]", "docs/epics.yaml", "yaml")) == []
+
+
+def test_a_reading_is_bounded() -> None:
+    headings = "".join(f"## Epic {number}: A\n\n" for number in range(MAX_ITEMS // 2))
+    items = "".join(f"- **Epic {number + MAX_ITEMS // 2}: A**\n" for number in range(MAX_ITEMS))
+    assert len(_epics(f"# A\n\n{headings}## Epics\n\n{items}")) == MAX_ITEMS
+    [epic] = _epics(f"# Epic 1: {'a' * 2 * MAX_TEXT}\n\n- **Story 1.1: {'b' * 2 * MAX_TEXT}**\n")
+    assert len(epic["title"]) <= MAX_TEXT
+    assert len(epic["stories"][0]["title"]) <= MAX_TEXT
+
+
+_PIECES = st.sampled_from(
+    (
+        *("# Epic 1: A\n", "## Epic 2 - B\n", "### Story 1.1: C ✅ Done\n", "#### 1.2 D\n"),
+        *(
+            "- **Epic 3**",
+            "Epic",
+            "Story ",
+            "1.1",
+            " - ",
+            ": ",
+            "- ",
+            "**",
+            "[",
+            "](x)",
+            "(",
+            "<b>",
+        ),
+        *("| Epic | Title | Status | FRs |\n|---|---|--|-|\n", "| 1 | x | done | FR1-FR999 |\n"),
+        *("Status: ", "## Status\n", "FRs covered: ", "FR1", "\n", "\n\n", "## Stories\n"),
+        *("## Epic List\n", "---\n", "epic: 1\n", "status: [\n", "史诗", "\uff1a", "&#10;", "\0"),
+        *("\ud800", "\u0663", "\xb2"),
+    )
+)
+_PATHS = st.sampled_from(
+    ("docs/epics.md", "docs/prd.md", "docs/epics/epic-1-a.md", "docs/epic-2/README.md", "a.md")
+)
+
+
+@settings(deadline=None)
+@given(st.text() | st.lists(_PIECES, max_size=60).map("".join), _PATHS)
+def test_any_text_is_read(text: str, path: str) -> None:
+    lines = len(bmad_document(text, path).lines)
+    for epic in _epics(text, path):
+        assert 1 <= epic["line"] <= lines
+        assert epic["number"]
+        assert all(1 <= story["line"] <= lines for story in epic["stories"])
+        f"{epic}".encode()
+        assert "\0" not in f"{epic}"
+
+
+@given(st.data())
+def test_mutated_breakdowns_are_read(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(BREAKDOWN)))
+    end = data.draw(st.integers(start, len(BREAKDOWN)))
+    middle = data.draw(st.lists(_PIECES, max_size=4).map("".join))
+    _epics(BREAKDOWN[:start] + middle + BREAKDOWN[end:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## Epic 1: A\n" * 20_000,
+        "".join(f"## Epic {number}: A\n### Story {number}.1: B\n" for number in range(10_000)),
+        "## Epic 1: A\n" + "".join(f"- **Story 1.{number}: B**\n" for number in range(20_000)),
+        "# Epics\n## Epic List\n" + "- Epic 1" * 60_000,
+        "## Epic 1: A\n" + "Status: FRs covered: FR1-FR199, " * 15_000,
+        "## Epic 1: A\n" + "Status: x\n" * 40_000,
+        "## Epic 1: A\n" + "FRs: FR1-FR99\n" * 60_000,
+        "## Epic 1: " + "a - " * 100_000,
+        "## Epic 1: A\n- **Story 1.1**" + " (x) " * 100_000,
+        "| Epic | Title |\n|---|---|\n" + "| 1 | A |\n" * 20_000,
+        "## Epic 1: A\n" + "|" * 200_000 + "\n" + "|-" * 1_000 + "\n",
+        "## Epic 1: A\n" + "1.1 " * 100_000,
+        "# " + "*" * 100_000 + " Epic 1",
+    ],
+    ids=range(13),
+)
+def test_epics_take_linear_time(text: str) -> None:
+    document = bmad_document(text, "docs/epics.md")
+    assert document.blocks is not None
+    begun = time.process_time()
+    read_epics(document)
+    assert time.process_time() - begun < 2  # 0.6 s at most, where nothing else runs

@@ -12,14 +12,14 @@ from service.web.operation import ResponseSpec, parameter
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from uuid import UUID
 
     from marshmallow import Schema
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from service.database.database import Database
+    from service.database.database import Database, Row
 
 MAX_LIMIT: Final = 1000
 
@@ -122,17 +122,30 @@ async def fetch_page(database: Database, query: LiteralString, page: Page, *more
     The query selects PAGE_COLUMNS from rows of `item` and `number`, one more than the limit if
     there is one. $1 and $2 are those of the page, $3 is the most bytes.
     """
-    limit = page.limit
+
+    async def fetch(limit: int) -> Row | None:
+        return await database.fetch_row(query, page.before, limit, MAX_PAGE_BYTES, *more)
+
+    row, limit = await fetch_fitting(page.limit, fetch)
+    texts: list[str] = row["items"] or []
+    return Items(texts[:limit], row["last_number"] if len(texts) > limit else None)
+
+
+async def fetch_fitting(
+    limit: int, fetch: Callable[[int], Awaitable[Row | None]]
+) -> tuple[Row, int]:
+    """Return what `fetch` returns for `limit`, or for fewer where that has too many bytes.
+
+    And how many these are. `fetch` returns a row with PAGE_COLUMNS, or with those of cursors.py.
+    """
     while True:
-        row = await database.fetch_row(query, page.before, limit, MAX_PAGE_BYTES, *more)
+        row = await fetch(limit)
         assert row is not None
         if row["items"] is not None or row["bytes"] is None:
-            break
+            return row, limit
         # As many as fit if all have the same size, besides the one after the page.
         fitting = (limit + 1) * MAX_PAGE_BYTES // int(row["bytes"]) - 1
         limit = max(1, min(limit // 2, fitting))
-    texts: list[str] = row["items"] or []
-    return Items(texts[:limit], row["last_number"] if len(texts) > limit else None)
 
 
 async def fetch_page_or_404(

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from service.database.database import open_database
 from service.health import HealthCheck
 from service.migrations.files import read_migration_ids
+from service.routes.activity import list_activity
 from service.routes.documentation import (
     get_documentation_asset,
     get_open_api_document,
@@ -20,10 +21,14 @@ from service.routes.documentation import (
     get_swagger_ui,
 )
 from service.routes.documents import find_document, get_document
+from service.routes.epics import list_epics
 from service.routes.file_tree import get_file_tree
 from service.routes.health import get_health, get_liveness
 from service.routes.hello import get_hello
 from service.routes.metrics import get_metrics
+from service.routes.overview import get_overview
+from service.routes.problems import list_problems
+from service.routes.progress import get_progress
 from service.routes.project_docs import (
     create_project_doc,
     delete_project_doc,
@@ -40,6 +45,7 @@ from service.routes.projects import (
 )
 from service.routes.raw_documents import get_raw_document
 from service.routes.search import search, search_turns, suggest
+from service.routes.stories import get_next, list_stories
 from service.routes.syncs import (
     get_sync,
     get_sync_status,
@@ -79,6 +85,13 @@ ROUTES: Final = [
     Route("/api/projects/{project_id}/docs", create_project_doc, methods=["POST"]),
     Route("/api/projects/{project_id}/file-tree", get_file_tree),
     Route("/api/projects/{project_id}/documents", find_document),
+    Route("/api/projects/{project_id}/stories", list_stories),
+    Route("/api/projects/{project_id}/epics", list_epics),
+    Route("/api/projects/{project_id}/next", get_next),
+    Route("/api/projects/{project_id}/problems", list_problems),
+    Route("/api/projects/{project_id}/progress", get_progress),
+    Route("/api/projects/{project_id}/activity", list_activity),
+    Route("/api/overview", get_overview),
     Route("/api/project-docs/{id}", get_project_doc),
     Route("/api/project-docs/{id}", update_project_doc, methods=["PUT"]),
     Route("/api/project-docs/{id}", delete_project_doc, methods=["DELETE"]),

@@ -24,7 +24,7 @@ from service.web.operation import Resource, ResponseSpec
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, MutableMapping, Sequence
 
     from starlette.responses import Response
 
@@ -74,6 +74,19 @@ def read_id(request: Request, name: str) -> UUID:
     if not UUID_TEXT.fullmatch(text):
         raise invalid({name: [NOT_A_UUID]})
     return UUID(text)
+
+
+def read_choice(
+    given: Mapping[str, str],
+    name: str,
+    choices: Sequence[str],
+    problems: MutableMapping[str, list[str]],
+) -> str | None:
+    """Return the value of an optional parameter; where it is none of `choices`, add a problem."""
+    value = given.get(name)
+    if value is not None and value not in choices:
+        problems[name] = [f"must be one of {', '.join(choices)}."]
+    return value
 
 
 @contextmanager

@@ -60,6 +60,7 @@ TAGS: Final = {
     "syncs": "Runs that bring a source's documents up to date.",
     "documents": "The sources' documents, as of the last sync.",
     "search": "Sections of all documents, and headings for a box that completes what is typed.",
+    "progress": "How far the work is: stories, epics, and what disagrees about them.",
     "health": "For monitors, load balancers and orchestrators.",
     "documentation": "This documentation, for people and for programs.",
 }

@@ -6,16 +6,24 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from service.schemas.activity import EXAMPLE_ACTIVITY
+from service.schemas.epics import EXAMPLE_EPIC
 from service.schemas.example_ids import (
     EXAMPLE_DOCUMENT_ID,
     EXAMPLE_PROJECT_ID,
     EXAMPLE_RUN_ID,
     EXAMPLE_SOURCE_ID,
 )
+from service.schemas.problems import EXAMPLE_WORK_PROBLEM
+from service.schemas.stories import EXAMPLE_STORY
+from tests.support.board import PROBLEM, STORY, Board, Work
 from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+WORK_TABLES = ("story", "epic", "problem", "source_progress", "activity")
+EPIC_FIELDS = ("id", "title", "status", "documents", "requirements")
 
 
 def add_examples(database: str) -> None:
@@ -30,7 +38,19 @@ def add_examples(database: str) -> None:
         "insert into document (id, project_doc_id, file_path, file_type, file_size, blob_id, "
         f"content, doc_metadata) values ('{EXAMPLE_DOCUMENT_ID}', '{EXAMPLE_SOURCE_ID}', "
         """'a.md', 'md', 4, 'b', '# A', '{"title": "A", "front_matter": null, "headings": []}')""",
+        # A source that is deleted leaves them to the service, which removes them later.
+        *(f"delete from {table}" for table in WORK_TABLES),
     )
+    work = Work(Board(database), EXAMPLE_PROJECT_ID, EXAMPLE_SOURCE_ID, "Docs")
+    epic = {name: value for name, value in EXAMPLE_EPIC.items() if name in EPIC_FIELDS}
+    story = {name: EXAMPLE_STORY[name] for name in STORY} | {"path": "a.md"}
+    problem = {name: EXAMPLE_WORK_PROBLEM[name] for name in PROBLEM} | {"path": "a.md"}
+    activity = {name: value for name, value in EXAMPLE_ACTIVITY.items() if name != "source"}
+    work.add_epic(epic.pop("id"), **epic)
+    work.add_story(story.pop("id"), **story)
+    work.add_problem(**problem)
+    work.add_activity(**activity)
+    work.count()
 
 
 def example_path(path: str, ids: Mapping[str, bytes] = MappingProxyType({})) -> bytes:

@@ -238,14 +238,20 @@ cursors = st.one_of(
         ),
         st.one_of(st.uuids().map(str), st.text(max_size=5)),
     ),
+    st.lists(
+        st.one_of(st.integers(-1, 2**64), st.text(max_size=10), st.none(), st.floats()),
+        max_size=4,
+    ).map(lambda values: urlsafe_b64encode(json.dumps(values).encode())),
 )
+PARAMETERS = [b"q", b"path", b"anchor", b"kind", b"as_you_type", b"status", b"epic", b"severity"]
 queries = st.lists(
     st.one_of(
         st.tuples(st.just(b"limit"), st.integers(-10, 10**20).map(lambda n: b"%d" % n)),
         st.tuples(st.just(b"limit"), st.sampled_from([b"1", b"1000", b"1e3", b"", b"%D9%A1"])),
         st.tuples(st.just(b"cursor"), cursors),
-        st.tuples(st.sampled_from([b"q", b"path", b"anchor", b"kind", b"as_you_type"]), escaped),
+        st.tuples(st.sampled_from(PARAMETERS), escaped),
         st.tuples(st.sampled_from([b"project_id", b"source_id"]), ids),
+        st.sampled_from([(b"status", b"done"), (b"kind", b"broken_link"), (b"severity", b"info")]),
         st.tuples(escaped, escaped),
     ).map(b"=".join),
     max_size=4,
@@ -301,10 +307,11 @@ def test_a_rejected_random_request_changes_no_row(
     target.send(request, may_be_head=method == b"HEAD")
 
 
+SORTED = ("/stories", "/epics", "/problems", "/activity")
 LISTS = [
     route.path
     for route in ROUTES
-    if route.path.endswith(("/projects", "/docs", "/syncs"))
+    if route.path.endswith(("/projects", "/docs", "/syncs", "/overview", *SORTED))
     and route.path.startswith("/api/")
     and "GET" in (route.methods or ())
 ]

@@ -71,6 +71,7 @@ def test_it_has_title_version_description_servers_and_tags() -> None:
         "syncs",
         "documents",
         "search",
+        "progress",
         "health",
         "documentation",
     ]

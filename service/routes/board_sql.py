@@ -1,0 +1,46 @@
+"""SQL that several routes of stories, epics and progress share."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+from service.bmad.readings import STATUSES
+
+# The columns `draft`, `approved` and so on: how many rows of `story` have each status.
+COUNT_STATUSES: Final[LiteralString] = ", ".join(
+    f"count(*) filter (where status = '{status}') as {status}" for status in STATUSES
+)
+
+# The sums of these columns.
+SUM_STATUSES: Final[LiteralString] = ", ".join(f"sum({status}) as {status}" for status in STATUSES)
+
+# The same columns, from the counts in `source_progress.stories`.
+SUM_SOURCES: Final[LiteralString] = ", ".join(
+    f"sum((stories ->> '{status}')::bigint) as {status}" for status in STATUSES
+)
+
+_TOTAL: Final[LiteralString] = " + ".join(f"coalesce({status}, 0)" for status in STATUSES)
+_BY_STATUS: Final[LiteralString] = ", ".join(
+    f"'{status}', coalesce({status}, 0)" for status in STATUSES
+)
+
+# JSON of a row with these columns: how many stories, how many of each status, and the done share of
+# those that are not cancelled. The columns may be null where nothing was counted.
+STORY_FIGURES: Final[LiteralString] = f"""
+    jsonb_build_object(
+        'stories_total', {_TOTAL},
+        'stories_by_status', jsonb_build_object({_BY_STATUS}),
+        'share_done', done::float8 / nullif({_TOTAL} - coalesce(cancelled, 0), 0)
+    )
+    """
+
+# JSON of a row of `activity`, with its source's id and name as `source_id` and `source_name`.
+ACTIVITY: Final[LiteralString] = """
+    jsonb_build_object(
+        'run_id', run_id,
+        'source', jsonb_build_object('id', source_id, 'name', source_name),
+        'at', at, 'commit_id', commit_id, 'committed_at', committed_at,
+        'added', added, 'changed', changed, 'moved', moved, 'removed', removed,
+        'documents', documents, 'statuses', statuses
+    )
+    """

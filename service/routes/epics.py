@@ -1,0 +1,102 @@
+"""The epics of a project, each with the number of its stories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from service.routes.board_sql import COUNT_STATUSES, STORY_FIGURES
+from service.routes.shared import MISSING_PROJECT, read_id
+from service.schemas.epics import EXAMPLE_EPIC, EpicSchema
+from service.web.bodies import invalid
+from service.web.cursors import (
+    SORTED_COLUMNS,
+    fetch_sorted,
+    read_sorted_page,
+    sorted_page_response,
+)
+from service.web.operation import operation
+from service.web.paging import page_spec
+from service.web.query_string import read_query_string
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from service.state import Request
+
+EPICS_PER_PAGE: Final = 100
+
+
+@operation(
+    tag="progress", responses={200: page_spec("The epics.", EpicSchema, {"epics": [EXAMPLE_EPIC]})}
+)
+async def list_epics(request: Request) -> Response:
+    """List a project's epics.
+
+    In build order, source by source: up to `limit`, which is 100 if it is not given. Epics of
+    different sources, and of different folders that count from 1 again, are different epics.
+    """
+    project_id = read_id(request, "project_id")
+    given = read_query_string(request)
+    problems: dict[str, list[str]] = {}
+    page = read_sorted_page(given, (0, ""), EPICS_PER_PAGE, problems)
+    if problems:
+        raise invalid(problems)
+    items = await fetch_sorted(
+        request.state["database"],
+        f"""
+        with counted as materialized (
+            select story.project_doc_id as source_id, epic_place as place, {COUNT_STATUSES}
+            from project_doc
+            join story on story.project_doc_id = project_doc.id
+            where project_doc.project_id = $5 and epic_place is not null and not is_archived
+            group by story.project_doc_id, epic_place
+        )
+        select exists (select from project where id = $5) as is_there, {SORTED_COLUMNS}
+        from (
+            select json_build_array(number, place)::text as cursor, (
+                item || {STORY_FIGURES} || jsonb_build_object(
+                    'source', jsonb_build_object('id', source_id, 'name', source_name),
+                    'documents', (
+                        select coalesce(
+                            jsonb_agg(
+                                of_epic || jsonb_build_object(
+                                    'document_id', (
+                                        select id
+                                        from document
+                                        where project_doc_id = source_id
+                                            and file_path = of_epic ->> 'path'
+                                    )
+                                )
+                                order by position
+                            ),
+                            '[]'
+                        )
+                        from jsonb_array_elements(item -> 'documents')
+                            with ordinality as documents (of_epic, position)
+                    )
+                )
+            )::text as item
+            from (
+                select source.number, source.id as source_id, source.name as source_name, epic.*
+                from project_doc as source
+                cross join lateral (
+                    select place, item
+                    from epic
+                    where project_doc_id = source.id
+                        and place > case when source.number = $3::bigint then $4 else '' end
+                    order by place
+                    limit $1::bigint + 1
+                ) as epic
+                where source.project_id = $5 and source.number >= $3::bigint
+                order by source.number, place
+                limit $1::bigint + 1
+            ) as found
+            left join counted using (source_id, place)
+            order by number, place
+        ) as page
+        """,
+        page,
+        MISSING_PROJECT,
+        project_id,
+    )
+    return sorted_page_response(request, given, items)

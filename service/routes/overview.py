@@ -1,0 +1,108 @@
+"""All projects at a glance: how far they are, and whether their last sync failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from service.routes.board_sql import STORY_FIGURES, SUM_SOURCES
+from service.schemas.overview import EXAMPLE_OVERVIEW, ProjectOverviewSchema
+from service.web.operation import operation
+from service.web.paging import (
+    LIMIT_RANGE,
+    PAGE_COLUMNS,
+    fetch_page,
+    page_response,
+    page_spec,
+    read_page,
+)
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from service.database.database import Database
+    from service.state import Request
+    from service.web.paging import Items, Page
+
+PROJECTS_PER_PAGE: Final = 100
+
+# Of each project. All of them are counted.
+SOURCES_SHOWN: Final = 100
+
+
+@operation(
+    tag="progress",
+    responses={
+        200: page_spec("The projects.", ProjectOverviewSchema, {"overview": [EXAMPLE_OVERVIEW]})
+    },
+    problems={"invalid": f"limit: {LIMIT_RANGE}"},
+)
+async def get_overview(request: Request) -> Response:
+    """Get all projects at a glance.
+
+    Newest first: up to `limit`, which is 100 if it is not given. Each with the numbers of its last
+    completed syncs, and with up to 100 of its sources.
+    """
+    page = read_page(request, PROJECTS_PER_PAGE)
+    return page_response(request, page, await read_overview(request.state["database"], page))
+
+
+async def read_overview(database: Database, page: Page) -> Items:
+    """Return a page of projects at a glance, as JSON: see ProjectOverviewSchema."""
+    return await fetch_page(
+        database,
+        f"""
+        select {PAGE_COLUMNS}
+        from (
+            select number, (
+                jsonb_build_object(
+                    'id', id, 'name', name, 'documents', coalesce(documents, 0),
+                    'problems', jsonb_build_object(
+                        'error', coalesce(errors, 0),
+                        'warning', coalesce(warnings, 0),
+                        'info', coalesce(infos, 0)
+                    ),
+                    'last_sync', last_sync, 'sources', coalesce(sources, '[]'),
+                    'sources_total', sources_total, 'sources_failed', sources_failed
+                ) || {STORY_FIGURES}
+            )::text as item
+            from (
+                select number, id, name
+                from project
+                where number < $1
+                order by number desc
+                limit $2::bigint + 1
+            ) as project
+            cross join lateral (
+                select sum(documents) as documents, {SUM_SOURCES},
+                       sum((problems ->> 'error')::bigint) as errors,
+                       sum((problems ->> 'warning')::bigint) as warnings,
+                       sum((problems ->> 'info')::bigint) as infos,
+                       (array_agg(last_sync order by finished_at desc nulls last))[1] as last_sync,
+                       jsonb_agg(
+                           jsonb_build_object('id', id, 'name', name, 'last_sync', last_sync)
+                           order by number
+                       ) filter (where position <= $4) as sources,
+                       count(*) as sources_total,
+                       count(*) filter (where last_sync ->> 'status' = 'failed') as sources_failed
+                from (
+                    select id, name, number, row_number() over (order by number) as position
+                    from project_doc
+                    where project_id = project.id
+                ) as source
+                left join source_progress on source_progress.project_doc_id = source.id
+                left join lateral (
+                    select finished_at, jsonb_build_object(
+                        'at', finished_at, 'status', status, 'error', error
+                    ) as last_sync
+                    from sync_run
+                    where project_doc_id = source.id and finished_at is not null
+                    order by number desc
+                    limit 1
+                ) as run on true
+            ) as counted
+            order by number desc
+        ) as page
+        """,
+        page,
+        SOURCES_SHOWN,
+    )

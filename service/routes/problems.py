@@ -1,0 +1,109 @@
+"""The problems of a project's work: what its documents say differently, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from service.routes.shared import MISSING_PROJECT, read_choice, read_id
+from service.schemas.problems import (
+    EXAMPLE_WORK_PROBLEM,
+    PROBLEM_KINDS,
+    SEVERITIES,
+    WorkProblemSchema,
+)
+from service.web.bodies import invalid
+from service.web.cursors import (
+    SORTED_COLUMNS,
+    fetch_sorted,
+    read_sorted_page,
+    sorted_page_response,
+)
+from service.web.operation import operation, parameter
+from service.web.paging import PAGE_PARAMETERS, page_spec
+from service.web.query_string import read_query_string
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from service.state import Request
+
+PROBLEMS_PER_PAGE: Final = 100
+
+PROBLEMS_RESPONSE: Final = replace(
+    page_spec("The problems.", WorkProblemSchema, {"problems": [EXAMPLE_WORK_PROBLEM]}),
+    parameters=(
+        parameter(
+            "kind", "query", "Only of this kind.", {"type": "string", "enum": [*PROBLEM_KINDS]}
+        ),
+        parameter(
+            "severity",
+            "query",
+            "Only of this severity.",
+            {"type": "string", "enum": [*SEVERITIES]},
+        ),
+        *PAGE_PARAMETERS,
+    ),
+)
+
+
+@operation(
+    tag="progress",
+    responses={200: PROBLEMS_RESPONSE},
+    problems={"invalid": f"severity: must be one of {', '.join(SEVERITIES)}."},
+)
+async def list_problems(request: Request) -> Response:
+    """List the problems of a project's work.
+
+    Errors first, then warnings, then what is only for information; of each source by source: up to
+    `limit`, which is 100 if it is not given.
+    """
+    project_id = read_id(request, "project_id")
+    given = read_query_string(request)
+    problems: dict[str, list[str]] = {}
+    page = read_sorted_page(given, (0, 0, ""), PROBLEMS_PER_PAGE, problems)
+    kind = read_choice(given, "kind", PROBLEM_KINDS, problems)
+    severity = read_choice(given, "severity", SEVERITIES, problems)
+    if problems:
+        raise invalid(problems)
+    items = await fetch_sorted(
+        request.state["database"],
+        f"""
+        select exists (select from project where id = $6) as is_there, {SORTED_COLUMNS}
+        from (
+            select json_build_array(rank, number, place)::text as cursor, (
+                item || jsonb_build_object(
+                    'document_id', (
+                        select id
+                        from document
+                        where project_doc_id = source_id and document.file_path = found.file_path
+                    ),
+                    'source', jsonb_build_object('id', source_id, 'name', source_name)
+                )
+            )::text as item
+            from (
+                select *
+                from (
+                    select array_position($7::text[], severity) as rank, source.number, place,
+                           source.id as source_id, source.name as source_name, file_path, item
+                    from project_doc as source
+                    join problem on problem.project_doc_id = source.id
+                    where source.project_id = $6
+                        and ($8::text is null or kind = $8)
+                        and ($9::text is null or severity = $9)
+                ) as problem
+                where (rank, number, place) > ($3::bigint, $4::bigint, $5)
+                order by rank, number, place
+                limit $1::bigint + 1
+            ) as found
+            order by rank, number, place
+        ) as page
+        """,
+        page,
+        MISSING_PROJECT,
+        project_id,
+        SEVERITIES,
+        kind,
+        severity,
+    )
+    return sorted_page_response(request, given, items)

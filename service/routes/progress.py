@@ -1,0 +1,114 @@
+"""How far a project is: its stories by status and by epic, and what the last sync changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from service.routes.board_sql import ACTIVITY, COUNT_STATUSES, STORY_FIGURES, SUM_STATUSES
+from service.routes.shared import MISSING_PROJECT, read_id
+from service.schemas.progress import EXAMPLE_PROGRESS, ProgressSchema
+from service.web.bodies import json_response
+from service.web.operation import ResponseSpec, operation
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from starlette.responses import Response
+
+    from service.database.database import Queries
+    from service.state import Request
+
+EPICS_SHOWN: Final = 1000
+
+
+@operation(
+    tag="progress",
+    responses={
+        200: ResponseSpec(
+            description="The progress.",
+            schema=ProgressSchema,
+            examples={"progress": EXAMPLE_PROGRESS},
+        )
+    },
+)
+async def get_progress(request: Request) -> Response:
+    """Get the progress of a project.
+
+    Of all its sources together, and by epic: the first 1,000 of them, in build order. Archived
+    stories count nowhere, cancelled ones not in `share_done`.
+    """
+    progress = await read_progress(request.state["database"], read_id(request, "project_id"))
+    return json_response(progress)
+
+
+async def read_progress(queries: Queries, project_id: UUID) -> str:
+    """Return the progress of a project, as JSON: see ProgressSchema.
+
+    Raises the Problem `not_found` without such a project.
+    """
+    row = await queries.fetch_row_or_404(
+        f"""
+        with source as materialized (
+            select number, id as source_id, name as source_name
+            from project_doc
+            where project_id = $1
+        ), counted as materialized (
+            -- The place of stories without an epic is empty.
+            select source_id, coalesce(epic_place, '') as place, {COUNT_STATUSES}
+            from source
+            join story on project_doc_id = source_id
+            where not is_archived
+            group by 1, 2
+        ), listed as (
+            select source_id, place, item -> 'id' as id, item -> 'title' as title
+            from source
+            join epic on project_doc_id = source_id
+            union all
+            select source_id, place, 'null', 'null'
+            from counted
+            where place = ''
+        )
+        select (
+            jsonb_build_object(
+                'totals', jsonb_build_object(
+                    'stories', total -> 'stories_total',
+                    'done', total -> 'stories_by_status' -> 'done',
+                    'share_done', total -> 'share_done'
+                ),
+                'by_status', total -> 'stories_by_status',
+                'by_epic', (
+                    select coalesce(jsonb_agg(item order by number, place = '', place), '[]')
+                    from (
+                        select number, place, jsonb_build_object(
+                            'id', id, 'title', title,
+                            'source', jsonb_build_object('id', source_id, 'name', source_name)
+                        ) || {STORY_FIGURES} as item
+                        from listed
+                        join source using (source_id)
+                        left join counted using (source_id, place)
+                        order by number, place = '', place
+                        limit $2
+                    ) as by_epic
+                ),
+                'epics_total', (select count(*) from listed where place <> ''),
+                'last_changes', (
+                    select {ACTIVITY}
+                    from source
+                    join activity on project_doc_id = source_id
+                    order by at desc, run_id desc
+                    limit 1
+                )
+            )
+        )::text as progress
+        from project
+        cross join (
+            select {STORY_FIGURES} as total
+            from (select {SUM_STATUSES} from counted) as counted
+        ) as totals
+        where id = $1
+        """,
+        project_id,
+        EPICS_SHOWN,
+        missing=MISSING_PROJECT,
+    )
+    return row["progress"]

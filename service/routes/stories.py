@@ -1,0 +1,228 @@
+"""The stories of a project, in build order, and which of them come next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, LiteralString
+
+from service.bmad.identity import fold_id
+from service.bmad.readings import MAX_ID, STATUSES
+from service.routes.shared import MISSING_PROJECT, read_choice, read_id
+from service.schemas.stories import EXAMPLE_NEXT, EXAMPLE_STORY, NextSchema, StorySchema
+from service.web.bodies import invalid, json_response
+from service.web.cursors import (
+    SORTED_COLUMNS,
+    fetch_sorted,
+    read_sorted_page,
+    sorted_page_response,
+)
+from service.web.operation import ResponseSpec, operation, parameter
+from service.web.paging import PAGE_PARAMETERS, page_spec
+from service.web.query_string import read_query_string
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from starlette.responses import Response
+
+    from service.database.database import Queries
+    from service.state import Request
+
+STORIES_PER_PAGE: Final = 100
+MAX_WORDS: Final = 256  # characters
+
+# Of each list of what comes next, and of the stories to prepare.
+NEXT_SHOWN: Final = 100
+TO_PREPARE_SHOWN: Final = 10
+
+STATUS_RULE: Final = f"must be one of {', '.join(STATUSES)}."
+WORDS_RULE: Final = f"must have at most {MAX_WORDS} characters."
+EPIC_RULE: Final = f"must have at most {MAX_ID} characters."
+
+# JSON of a row of `story` with its source's id and name as `source_id` and `source_name`.
+STORY: Final[LiteralString] = """
+    (
+        item || jsonb_build_object(
+            'document_id', (
+                select id
+                from document
+                where project_doc_id = source_id and document.file_path = found.file_path
+            ),
+            'source', jsonb_build_object('id', source_id, 'name', source_name),
+            'last_changed_at', null, 'since', null
+        )
+    )
+    """
+
+STORIES_RESPONSE: Final = replace(
+    page_spec("The stories.", StorySchema, {"stories": [EXAMPLE_STORY]}),
+    parameters=(
+        parameter(
+            "status", "query", "Only with this status.", {"type": "string", "enum": [*STATUSES]}
+        ),
+        parameter(
+            "epic",
+            "query",
+            "Only of this epic, by its id, however that is written; if empty, only those without "
+            "an epic.",
+            {"type": "string", "maxLength": MAX_ID},
+            example="2",
+        ),
+        parameter(
+            "q",
+            "query",
+            "Only with each of these words in the id or the title, whatever their case.",
+            {"type": "string", "maxLength": MAX_WORDS},
+            example="refund",
+        ),
+        *PAGE_PARAMETERS,
+    ),
+)
+
+
+@operation(
+    tag="progress",
+    responses={200: STORIES_RESPONSE},
+    problems={"invalid": f"status: {STATUS_RULE}"},
+)
+async def list_stories(request: Request) -> Response:
+    """List a project's stories.
+
+    In build order, source by source: up to `limit`, which is 100 if it is not given. Archived
+    stories are there, and count nowhere.
+    """
+    project_id = read_id(request, "project_id")
+    given = read_query_string(request)
+    problems: dict[str, list[str]] = {}
+    page = read_sorted_page(given, (0, ""), STORIES_PER_PAGE, problems)
+    status = read_choice(given, "status", STATUSES, problems)
+    epic, words = _read_epic(given, problems), _read_words(given, problems)
+    if problems:
+        raise invalid(problems)
+    items = await fetch_sorted(
+        request.state["database"],
+        f"""
+        select exists (select from project where id = $5) as is_there, {SORTED_COLUMNS}
+        from (
+            select json_build_array(number, place)::text as cursor, {STORY}::text as item
+            from (
+                select source.number, source.id as source_id, source.name as source_name, story.*
+                from project_doc as source
+                cross join lateral (
+                    select place, file_path, item
+                    from story
+                    where project_doc_id = source.id
+                        and place > case when source.number = $3::bigint then $4 else '' end
+                        and ($6::text is null or status = $6)
+                        and ($7::text is null or epic = $7)
+                        and not exists (
+                            select
+                            from unnest($8::text[]) as word
+                            where strpos(lower(id || ' ' || title), lower(word)) = 0
+                        )
+                    order by place
+                    limit $1::bigint + 1
+                ) as story
+                where source.project_id = $5 and source.number >= $3::bigint
+                order by source.number, place
+                limit $1::bigint + 1
+            ) as found
+            order by number, place
+        ) as page
+        """,
+        page,
+        MISSING_PROJECT,
+        project_id,
+        status,
+        epic,
+        words,
+    )
+    return sorted_page_response(request, given, items)
+
+
+@operation(
+    tag="progress",
+    responses={
+        200: ResponseSpec(
+            description="What comes next.", schema=NextSchema, examples={"next": EXAMPLE_NEXT}
+        )
+    },
+)
+async def get_next(request: Request) -> Response:
+    """Get what comes next in a project.
+
+    In build order: the stories that can start now; those under way, and in review; those that are
+    blocked, or wait for others; and the first 10 drafts to prepare. Up to 100 each, with their
+    total numbers. Archived stories are in none of the lists.
+    """
+    row = await read_next(request.state["database"], read_id(request, "project_id"))
+    return json_response(row)
+
+
+async def read_next(queries: Queries, project_id: UUID) -> str:
+    """Return what comes next in a project, as JSON: see NextSchema.
+
+    Raises the Problem `not_found` without such a project.
+    """
+    row = await queries.fetch_row_or_404(
+        f"""
+        with found as materialized (
+            select source.number, source.id as source_id, source.name as source_name, place,
+                   file_path, item,
+                   case
+                       when status in ('in_progress', 'review') then 'in_progress'
+                       when status = 'blocked' then 'blocked'
+                       when (item ->> 'is_ready')::boolean then 'ready'
+                       when jsonb_array_length(item -> 'waits_for') > 0 then 'blocked'
+                       when status = 'draft' then 'to_prepare'
+                   end as list
+            from project_doc as source
+            join story on story.project_doc_id = source.id
+            where source.project_id = $1 and not is_archived
+                and status in ('draft', 'approved', 'in_progress', 'review', 'blocked')
+        ), listed as (
+            select list, count(*) as total,
+                   coalesce(
+                       jsonb_agg({STORY} order by number, place) filter (where rank <= shown), '[]'
+                   ) as stories
+            from (
+                select *, row_number() over (partition by list order by number, place) as rank,
+                       case list when 'to_prepare' then $3::bigint else $2 end as shown
+                from found
+                where list is not null
+            ) as found
+            group by list
+        )
+        select (
+            '{{"ready": [], "in_progress": [], "blocked": [], "to_prepare": []}}'
+            || coalesce((select jsonb_object_agg(list, stories) from listed), '{{}}')
+            || jsonb_build_object(
+                'totals',
+                '{{"ready": 0, "in_progress": 0, "blocked": 0, "to_prepare": 0}}'
+                || coalesce((select jsonb_object_agg(list, total) from listed), '{{}}')
+            )
+        )::text as next
+        from project
+        where id = $1
+        """,
+        project_id,
+        NEXT_SHOWN,
+        TO_PREPARE_SHOWN,
+        missing=MISSING_PROJECT,
+    )
+    return row["next"]
+
+
+def _read_epic(given: Mapping[str, str], problems: dict[str, list[str]]) -> str | None:
+    epic = given.get("epic")
+    if epic is not None and len(epic) > MAX_ID:
+        problems["epic"] = [EPIC_RULE]
+    return None if epic is None else fold_id(epic)
+
+
+def _read_words(given: Mapping[str, str], problems: dict[str, list[str]]) -> list[str]:
+    text = given.get("q", "")
+    if len(text) > MAX_WORDS:
+        problems["q"] = [WORDS_RULE]
+    return text.split()

@@ -1,0 +1,95 @@
+"""The JSON of what runs changed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from marshmallow import fields, validate
+
+from service.schemas.example_ids import EXAMPLE_RUN_ID
+from service.schemas.work import (
+    EXAMPLE_SOURCE_NAMED,
+    count_field,
+    path_field,
+    perhaps_status_field,
+    source_field,
+)
+from service.web.bodies import ExactSchema
+
+
+class ChangedDocumentSchema(ExactSchema):
+    """A document that a run changed."""
+
+    change = fields.String(
+        required=True, validate=validate.OneOf(["added", "changed", "moved", "removed"])
+    )
+    path = fields.String(
+        required=True,
+        metadata={"description": "From the repository's root; of a moved document the new one."},
+    )
+
+
+class ChangedStatusSchema(ExactSchema):
+    """A story whose status a run changed."""
+
+    id = fields.String(required=True)
+    title = fields.String(required=True)
+    path = path_field()
+    # `from` is a keyword of Python.
+    from_ = fields.String(
+        required=True,
+        allow_none=True,
+        data_key="from",
+        attribute="from",
+        metadata={"description": "The status before; null for a new story."},
+    )
+    to = perhaps_status_field("The status since; null for a story that is gone.")
+
+
+class ActivitySchema(ExactSchema):
+    """What a run changed."""
+
+    run_id = fields.UUID(required=True, metadata={"description": "As in `syncs/{run_id}`."})
+    source = source_field()
+    at = fields.DateTime(required=True, metadata={"description": "When the run ended."})
+    commit_id = fields.String(required=True)
+    committed_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "The commit's date."}
+    )
+    added = count_field("Documents.")
+    changed = count_field("Documents.")
+    moved = count_field("Documents.")
+    removed = count_field("Documents.")
+    documents: fields.List[Any] = fields.List(
+        fields.Nested(ChangedDocumentSchema),
+        required=True,
+        metadata={"description": "The first 1,000 of these documents."},
+    )
+    statuses: fields.List[Any] = fields.List(
+        fields.Nested(ChangedStatusSchema),
+        required=True,
+        metadata={"description": "The first 1,000 stories whose status changed."},
+    )
+
+
+EXAMPLE_ACTIVITY: Final[dict[str, Any]] = {
+    "run_id": EXAMPLE_RUN_ID,
+    "source": EXAMPLE_SOURCE_NAMED,
+    "at": "2026-11-25T03:01:00.123456+00:00",
+    "commit_id": "3f786850e387550fdab836ed7e6dc881de23001b",
+    "committed_at": "2026-11-24T17:30:00+00:00",
+    "added": 0,
+    "changed": 1,
+    "moved": 0,
+    "removed": 0,
+    "documents": [{"change": "changed", "path": "docs/stories/2.10.refund-emails.md"}],
+    "statuses": [
+        {
+            "id": "2.10",
+            "title": "Refund emails",
+            "path": "docs/stories/2.10.refund-emails.md",
+            "from": "in_progress",
+            "to": "review",
+        }
+    ],
+}

@@ -1,0 +1,63 @@
+"""The JSON of a project's progress."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from marshmallow import fields
+
+from service.schemas.activity import EXAMPLE_ACTIVITY, ActivitySchema
+from service.schemas.work import (
+    EXAMPLE_FIGURES,
+    EXAMPLE_SOURCE_NAMED,
+    SHARE_DONE,
+    StatusCountsSchema,
+    StoryFiguresSchema,
+    count_field,
+    source_field,
+)
+from service.web.bodies import ExactSchema
+
+
+class TotalsSchema(ExactSchema):
+    """How far the whole project is."""
+
+    stories = count_field()
+    done = count_field()
+    share_done = fields.Float(required=True, allow_none=True, metadata={"description": SHARE_DONE})
+
+
+class EpicProgressSchema(StoryFiguresSchema):
+    """How far an epic is, or the stories of a source that have none."""
+
+    id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for stories without an epic."},
+    )
+    title = fields.String(required=True, allow_none=True)
+    source = source_field()
+
+
+class ProgressSchema(ExactSchema):
+    """How far a project is."""
+
+    totals = fields.Nested(TotalsSchema, required=True)
+    by_status = fields.Nested(StatusCountsSchema, required=True)
+    by_epic: fields.List[Any] = fields.List(fields.Nested(EpicProgressSchema), required=True)
+    epics_total = count_field()
+    last_changes = fields.Nested(
+        ActivitySchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What the last run changed that changed something."},
+    )
+
+
+EXAMPLE_PROGRESS: Final = {
+    "totals": {"stories": 4, "done": 2, "share_done": 0.5},
+    "by_status": EXAMPLE_FIGURES["stories_by_status"],
+    "by_epic": [{"id": "2", "title": "Refunds", "source": EXAMPLE_SOURCE_NAMED, **EXAMPLE_FIGURES}],
+    "epics_total": 1,
+    "last_changes": EXAMPLE_ACTIVITY,
+}

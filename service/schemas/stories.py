@@ -1,0 +1,215 @@
+"""The JSON of stories."""
+
+from __future__ import annotations
+
+from typing import Any, Final, get_args
+
+from marshmallow import fields, validate
+
+from service.bmad.readings import WorkKind
+from service.schemas.example_ids import EXAMPLE_DOCUMENT_ID
+from service.schemas.work import (
+    EXAMPLE_SOURCE_NAMED,
+    count_field,
+    document_id_field,
+    path_field,
+    perhaps_status_field,
+    source_field,
+    status_field,
+    texts_field,
+)
+from service.web.bodies import ExactSchema
+
+
+def _perhaps(description: str) -> fields.String:
+    return fields.String(required=True, allow_none=True, metadata={"description": description})
+
+
+class StatusEvidenceSchema(ExactSchema):
+    """What one place says of a story's status."""
+
+    source = fields.String(
+        required=True,
+        metadata={
+            "description": "front_matter or file, of the story's own file; plan or tracker_status, "
+            "of version 7; sprint_status, tickets or gate."
+        },
+    )
+    status = perhaps_status_field("The status that the word means; null where it means none.")
+    word = fields.String(required=True, metadata={"description": "As it is written."})
+    path = fields.String(required=True, metadata={"description": "From the repository's root."})
+    line = count_field("From 1.")
+    decides = fields.Boolean(
+        required=True, metadata={"description": "Whether the story's status is this one."}
+    )
+
+
+class GateSchema(ExactSchema):
+    """The gate of a story, as QA decided."""
+
+    decision = _perhaps("PASS, CONCERNS, FAIL or WAIVED; null where it cannot be read.")
+    score = fields.Integer(
+        required=True, strict=True, allow_none=True, metadata={"description": "0 to 100."}
+    )
+    reviewer = _perhaps("As it is written.")
+    updated = _perhaps("As it is written.")
+    expires = _perhaps("As it is written.")
+    path = fields.String(required=True, metadata={"description": "From the repository's root."})
+    line = count_field("From 1.")
+
+
+class AwaitedStorySchema(ExactSchema):
+    """Something that a story waits for."""
+
+    id = fields.String(required=True)
+    title = fields.String(required=True)
+    status = perhaps_status_field("Null where the service does not know it.")
+
+
+class StorySchema(ExactSchema):
+    """A story, a spike or a bug."""
+
+    path = path_field()
+    document_id = document_id_field()
+    source = source_field()
+    anchor = _perhaps("That of its heading, where it has one.")
+    id = fields.String(
+        required=True, metadata={"description": 'The whole id, such as "2.10"; "" without one.'}
+    )
+    epic = _perhaps("The id's first part.")
+    story = _perhaps("The id's second part.")
+    title = fields.String(required=True)
+    status = status_field()
+    status_evidence: fields.List[Any] = fields.List(
+        fields.Nested(StatusEvidenceSchema), required=True
+    )
+    kind = fields.String(required=True, validate=validate.OneOf(get_args(WorkKind)))
+    as_a = _perhaps("The role of the story's sentence.")
+    i_want = _perhaps("What that role wants.")
+    so_that = _perhaps("And why.")
+    acceptance_criteria_total = count_field()
+    acceptance_criteria_done = fields.Integer(
+        required=True,
+        strict=True,
+        allow_none=True,
+        metadata={"description": "Null where no criterion has a box."},
+    )
+    acceptance_criteria_items_total = count_field("Boxes in and below criteria.")
+    acceptance_criteria_items_done = count_field()
+    tasks_total = count_field("Without findings of reviews.")
+    tasks_done = count_field()
+    subtasks_total = count_field()
+    subtasks_done = count_field()
+    review_findings_open = count_field()
+    gate = fields.Nested(GateSchema, required=True, allow_none=True)
+    after = texts_field("What must be done before, as it is written.")
+    waits_for: fields.List[Any] = fields.List(
+        fields.Nested(AwaitedStorySchema),
+        required=True,
+        metadata={"description": "Those of `after` that are neither done nor in review."},
+    )
+    is_ready = fields.Boolean(required=True, metadata={"description": "Whether it can start now."})
+    archived = fields.Boolean(
+        required=True, metadata={"description": "Archived stories count nowhere."}
+    )
+    last_changed_at = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The commit that last changed its file. Null if not known."},
+    )
+    since = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When its status became what it is. Null if not known."},
+    )
+
+
+def _stories_field(description: str) -> fields.List[Any]:
+    return fields.List(
+        fields.Nested(StorySchema), required=True, metadata={"description": description}
+    )
+
+
+class NextTotalsSchema(ExactSchema):
+    """How many stories each list would have without its limit."""
+
+    ready = count_field()
+    in_progress = count_field()
+    blocked = count_field()
+    to_prepare = count_field()
+
+
+class NextSchema(ExactSchema):
+    """What comes next, in build order."""
+
+    ready = _stories_field("Stories that can start now.")
+    in_progress = _stories_field("Stories under way, and in review.")
+    blocked = _stories_field("Stories that are blocked, or wait for others.")
+    to_prepare = _stories_field("The first drafts that wait for nothing, and are not ready.")
+    totals = fields.Nested(NextTotalsSchema, required=True)
+
+
+EXAMPLE_STORY: Final[dict[str, Any]] = {
+    "path": "docs/stories/2.10.refund-emails.md",
+    "document_id": EXAMPLE_DOCUMENT_ID,
+    "source": EXAMPLE_SOURCE_NAMED,
+    "anchor": "story-210-refund-emails",
+    "id": "2.10",
+    "epic": "2",
+    "story": "10",
+    "title": "Refund emails",
+    "status": "review",
+    "status_evidence": [
+        {
+            "source": "file",
+            "status": "review",
+            "word": "Ready for Review",
+            "path": "docs/stories/2.10.refund-emails.md",
+            "line": 3,
+            "decides": True,
+        },
+        {
+            "source": "sprint_status",
+            "status": "in_progress",
+            "word": "in-progress",
+            "path": "docs/sprint-status.yaml",
+            "line": 41,
+            "decides": False,
+        },
+    ],
+    "kind": "story",
+    "as_a": "customer",
+    "i_want": "an email about my refund",
+    "so_that": "I know when to expect it",
+    "acceptance_criteria_total": 3,
+    "acceptance_criteria_done": None,
+    "acceptance_criteria_items_total": 0,
+    "acceptance_criteria_items_done": 0,
+    "tasks_total": 4,
+    "tasks_done": 4,
+    "subtasks_total": 9,
+    "subtasks_done": 8,
+    "review_findings_open": 1,
+    "gate": {
+        "decision": "CONCERNS",
+        "score": 80,
+        "reviewer": "Quinn",
+        "updated": "2026-11-24",
+        "expires": None,
+        "path": "docs/qa/gates/2.10-refund-emails.yml",
+        "line": 4,
+    },
+    "after": ["2.9"],
+    "waits_for": [{"id": "2.9", "title": "Refund limits", "status": "in_progress"}],
+    "is_ready": False,
+    "archived": False,
+    "last_changed_at": None,
+    "since": None,
+}
+EXAMPLE_NEXT: Final = {
+    "ready": [],
+    "in_progress": [EXAMPLE_STORY],
+    "blocked": [],
+    "to_prepare": [],
+    "totals": {"ready": 0, "in_progress": 1, "blocked": 0, "to_prepare": 0},
+}

@@ -1,0 +1,151 @@
+"""GET /api/projects/{id}/progress."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from service.bmad.readings import STATUSES
+from service.routes import progress
+from tests.support.board import Board, Work, read
+from tests.support.problems import assert_problem
+
+if TYPE_CHECKING:
+    import httpx
+
+UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
+NONE = dict.fromkeys(STATUSES, 0)
+
+
+@pytest.fixture
+def work(database: str) -> Work:
+    """The work of a project's only source."""
+    board = Board(database)
+    return board.add_source(board.add_project())
+
+
+def read_progress(client: httpx.Client, work: Work) -> dict[str, Any]:
+    return read(client, f"/api/projects/{work.project}/progress")
+
+
+def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
+    client: httpx.Client, work: Work
+) -> None:
+    work.add_epic("2", "Second")
+    work.add_epic("1", "First")
+    for story_id, status in (
+        ("1.1", "done"),
+        ("1.2", "done"),
+        ("1.3", "review"),
+        ("1.4", "cancelled"),
+        ("", "unknown"),
+    ):
+        work.add_story(story_id, status=status)
+    work.add_story("1.5", status="done", archived=True)
+    run = work.add_activity("2026-11-25T03:01:00+00:00", changed=1)
+    by_status = NONE | {"done": 2, "review": 1, "cancelled": 1}
+    assert read_progress(client, work) == {
+        "totals": {"stories": 5, "done": 2, "share_done": 0.5},
+        "by_status": by_status | {"unknown": 1},
+        "by_epic": [
+            {
+                "id": "2",
+                "title": "Second",
+                "source": work.named,
+                "stories_total": 0,
+                "stories_by_status": NONE,
+                "share_done": None,
+            },
+            {
+                "id": "1",
+                "title": "First",
+                "source": work.named,
+                "stories_total": 4,
+                "stories_by_status": by_status,
+                "share_done": 2 / 3,
+            },
+            {
+                "id": None,
+                "title": None,
+                "source": work.named,
+                "stories_total": 1,
+                "stories_by_status": NONE | {"unknown": 1},
+                "share_done": 0,
+            },
+        ],
+        "epics_total": 2,
+        "last_changes": run | {"source": work.named},
+    }
+
+
+def test_the_epics_of_several_sources_are_apart(client: httpx.Client, database: str) -> None:
+    board = Board(database)
+    project = board.add_project()
+    works = [board.add_source(project, name) for name in ("B", "A")]
+    for count, work in enumerate(works, 1):
+        work.add_epic("1")
+        for _ in range(count):
+            work.add_story("1.1", status="done")
+            work.add_story("", status="draft")
+    found = read_progress(client, works[0])
+    assert found["totals"] == {"stories": 6, "done": 3, "share_done": 0.5}
+    assert [
+        (epic["source"]["name"], epic["id"], epic["stories_total"]) for epic in found["by_epic"]
+    ] == [("B", "1", 1), ("B", None, 1), ("A", "1", 2), ("A", None, 2)]
+    assert found["epics_total"] == 2
+
+
+def test_no_more_epics_are_listed_than_the_limit(
+    client: httpx.Client, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EPICS_SHOWN", 2)
+    for number in (3, 1, 2):
+        work.add_epic(f"{number}")
+    found = read_progress(client, work)
+    assert [epic["id"] for epic in found["by_epic"]] == ["3", "1"]
+    assert found["epics_total"] == 3
+
+
+def test_the_last_changes_are_those_of_the_newest_run(client: httpx.Client, database: str) -> None:
+    board = Board(database)
+    project = board.add_project()
+    works = [board.add_source(project, name) for name in ("A", "B", "C")]
+    days = (24, 26, 25)
+    runs = [
+        work.add_activity(f"2026-11-{day}T03:01:00+00:00")
+        for work, day in zip(works, days, strict=True)
+    ]
+    assert read_progress(client, works[0])["last_changes"] == runs[1] | {"source": works[1].named}
+    works[1].delete_source()
+    assert read_progress(client, works[0])["last_changes"] == runs[2] | {"source": works[2].named}
+
+
+def test_a_deleted_source_counts_nowhere(client: httpx.Client, database: str) -> None:
+    board = Board(database)
+    project = board.add_project()
+    kept, deleted = board.add_source(project), board.add_source(project)
+    for work in (kept, deleted):
+        work.add_epic("1")
+        work.add_story("1.1", status="done")
+    deleted.delete_source()
+    found = read_progress(client, kept)
+    assert found["totals"] == {"stories": 1, "done": 1, "share_done": 1}
+    assert len(found["by_epic"]) == 1
+
+
+def test_the_progress_of_an_empty_project_is_nothing(client: httpx.Client, database: str) -> None:
+    project = Board(database).add_project()
+    assert read(client, f"/api/projects/{project}/progress") == {
+        "totals": {"stories": 0, "done": 0, "share_done": None},
+        "by_status": NONE,
+        "by_epic": [],
+        "epics_total": 0,
+        "last_changes": None,
+    }
+
+
+def test_the_progress_of_an_unknown_project_is_a_404(client: httpx.Client) -> None:
+    problem = assert_problem(client.get(f"/api/projects/{UNKNOWN}/progress"), 404)
+    assert problem["detail"] == "There is no such project."
+    assert_problem(client.get("/api/projects/x/progress"), 400)

@@ -22,10 +22,17 @@ FIELD: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 RECORD: Final = re.compile(r"^[ \t]*+(?:source_spec|summary)[ \t]*+:", re.IGNORECASE | re.MULTILINE)
-# "- ~~Struck through~~", "- ✅ **RESOLVED**", "- **Fixed** in 7dc0388".
+# "- ~~Struck through~~".
 STRUCK: Final = re.compile(r"[ \t>]*+(?:[-*+]|\d{1,9}[.)])?[ \t]*+(?:\[.\][ \t]*+)?\**~~")
+# "- ✅ Text", "- RESOLVED: text", "- Text. RESOLVED in 7dc0388"; not "- Closed accounts".
 CLOSED: Final = re.compile(
-    r"[\u2705\u2714\u2611]|\W{0,3}(?:resolved|fixed|closed|done|obsolete|addressed)\b",
+    r"\A(?:[\u2705\u2714\u2611]|\W{0,3}(?:FIXED|CLOSED|DONE|OBSOLETE|ADDRESSED)\b)"
+    r"|(?<!NOT )(?<!not )\bRESOLVED\b"
+)
+# "- **Fixed** text", "- **Resolved in 7dc0388**: text"; not "- **Fixed widths** break".
+CLOSED_STRONG: Final = re.compile(
+    r"\W*(?:resolved|fixed|closed|done|obsolete|addressed)"
+    r"(?=\W*\Z|\s*[:.,(]|\s+(?:in|on|by|via|with)\b|\s+\d)",
     re.IGNORECASE,
 )
 CLOSED_STATUS: Final = re.compile(
@@ -40,7 +47,7 @@ ABSOLUTE: Final = re.compile(r"/|~|[A-Za-z]:[\\/]|\\")
 def read_deferred_work(document: BmadDocument) -> list[DeferredItem]:
     """Return the items of deferred-work.md; an empty list for a document of another name.
 
-    An item is not open if it is ticked, struck through, or begins with a word such as "Resolved".
+    An item is not open if it is ticked or struck through, or if its author marked it as resolved.
     Of an absolute path, which is one of somebody's machine, the source has the name only.
     """
     if document.file_type != "md" or not NAME.fullmatch(document.name) or is_of_tools(document):
@@ -103,16 +110,20 @@ class _ItemReader:
                     self._add(block, "", self._source, line)
                     self._is_record = True
                 self.items[-1]["text"] = short_text(value)
-                if STRUCK_SUMMARY.search(self._line(line)):
+                if STRUCK_SUMMARY.search(self._line(line)) or CLOSED.search(value):
                     self.items[-1]["is_open"] = False
             elif name == "status" and self.items and CLOSED_STATUS.match(value):
                 self.items[-1]["is_open"] = False
 
     def _add(self, block: Block, text: str, source: str | None, line: int) -> None:
-        is_struck = STRUCK.match(self._line(block.line))
-        is_open = not (block.is_checked or is_struck or CLOSED.match(text))
+        is_closed = (
+            block.is_checked
+            or STRUCK.match(self._line(block.line))
+            or CLOSED.search(text)
+            or CLOSED_STRONG.match(block.strong)
+        )
         self.items.append(
-            DeferredItem(text=short_text(text), source=source, is_open=is_open, line=line)
+            DeferredItem(text=short_text(text), source=source, is_open=not is_closed, line=line)
         )
 
     def _line(self, number: int) -> str:

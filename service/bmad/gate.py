@@ -48,15 +48,16 @@ DECISION_LINE: Final = re.compile(
 )
 LABELS: Final = ("gate", "gate decision", "decision", "status")
 NOT_THE_DECISION: Final = re.compile(
-    r"previous|former|initial|old|last|target|expected|recommended|suggested|proposed",
+    r"\b(?:previous|former|initial|old|last|target|expected|recommended|suggested|proposed)\b",
     re.IGNORECASE,
 )
 # Of these words before "status" and "result", the gate is what they are about.
 OF_THE_GATE: Final = re.compile(r"(?:(?:overall|final|gate|qa|quality|review|current) )*")
+# "CONCERNS: no tests", "The gate is FAIL"; not "CONCERNS are resolved" or "Gate FAIL → PASS".
 IN_REASON: Final = re.compile(
-    r"\A\W*+(PASS|CONCERNS|FAIL|WAIVED)\b"
+    r"\A\W*+(PASS|CONCERNS|FAIL|WAIVED)(?=\s*+(?:[:.,;\u2014\u2013-](?!>)|\Z))"
     r"|\b(?:[Gg]ate|GATE|[Dd]ecision)\b[^\w\n]{0,5}(?:(?:decision|status|is)\b[^\w\n]{0,5})?"
-    r"(PASS|CONCERNS|FAIL|WAIVED)\b"
+    r"(PASS|CONCERNS|FAIL|WAIVED)\b(?!\s*+(?:→|⇒|->|=>|to\b))"
 )
 # "**Quality Score:** 95/100", "| Reviewer | Quinn |".
 LABEL_LINE: Final = re.compile(

@@ -95,6 +95,22 @@ def test_a_record_below_a_heading_has_its_source() -> None:
     assert [(item["text"], item["source"]) for item in read(text)] == [("A", "story 1.2")]
 
 
+@pytest.mark.parametrize(
+    ("item", "is_open"),
+    [
+        ("~~A~~", False), ("**~~A~~** because", False), ("[x] A", False), ("[ ] A", True),
+        ("\u2705 A", False), ("**RESOLVED** A", False), ("A. **RESOLVED 2026-05-26**", False),
+        ("**Fixed** A", False), ("**Resolved in 7dc0388**: A", False), ("FIXED: A", False),
+        ("A is NOT RESOLVED", True), ("UNRESOLVED: A", True), ("Closed accounts sign in", True),
+        ("**Fixed widths** break", True), ("Fixed-width columns break", True),
+        ("**Done button** is hidden", True), ("A is not ~~fast~~ good", True),
+    ],
+)  # fmt: skip
+def test_only_a_mark_of_the_author_closes_an_item(item: str, is_open: bool) -> None:
+    [found] = read(f"## Deferred from: a\n\n- {item}\n")
+    assert found["is_open"] is is_open
+
+
 def test_an_item_below_another_says_that_it_is_done() -> None:
     text = "## Deferred from: a\n\n- A\n  - Status: resolved\n- Status: 404 is shown\n- B\n"
     assert [(item["text"], item["is_open"]) for item in read(text)] == [

@@ -211,6 +211,8 @@ def test_another_decision_in_the_text_is_shown() -> None:
     assert read("gate: PASS\nnotes: The gate is FAIL for now.\n")["other_word"] == "FAIL"
     assert read("gate: PASS\nstatus_reason: 'All tests pass, no concerns.'\n")["other_word"] is None
     assert read("gate: PASS\nstatus: passed\n")["other_word"] is None
+    assert read("gate: PASS\nnotes: CONCERNS are resolved.\n")["other_word"] is None
+    assert read("gate: PASS\nnotes: Gate FAIL → PASS after fixes\n")["other_word"] is None
     text = "---\ngate: PASS\n---\n# Gate 1.3\n\n**Gate:** CONCERNS\n"
     reading = read(text, "docs/qa/gates/1.3-pay.md")
     assert (reading["decision"], reading["line"], reading["other_word"]) == ("PASS", 2, "CONCERNS")

@@ -100,11 +100,12 @@ class _EpicReader:
             if row:
                 self._read_row(row)
         elif block.tag != "pre":
-            lines = block.text.split("\n")
-            for line, text in enumerate(lines[:1] if block.tag == "li" else lines, block.line):
-                self._read_line(text, line, block.strong if line == block.line else "")
-            for line, text in enumerate(lines[1:] if block.tag == "li" else (), block.line + 1):
-                self._read_field(text, line)
+            for number, text in enumerate(block.text.split("\n")):
+                line = min(block.line + number, block.end_line)
+                if number and block.tag == "li":
+                    self._read_field(text, line)
+                else:
+                    self._read_line(text, line, "" if number else block.strong)
 
     def _add_own(self, document: BmadDocument, own: OwnEpic) -> None:
         name, fields = own.name, document.front_matter

@@ -22,6 +22,10 @@ class Row(NamedTuple):
                 return column
         return None
 
+    def cell_name(self, column: int) -> str:
+        """Return what a column is called, in lower case; "" where there is none."""
+        return self.header[column] if column < len(self.header) else ""
+
     def cell(self, column: int | None) -> str:
         """Return the text in a column, "" where there is none."""
         return "" if column is None or column >= len(self.cells) else self.cells[column]

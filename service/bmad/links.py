@@ -170,7 +170,8 @@ class _Locator:
                 self._line = max(self._line, self._end_line)
                 self._end_line = None
             else:  # the page has the line ends of its text, but not those inside code
-                self._line += self._page.count("\n", start, end)
+                ends = self._page.count("\n", start, end)
+                self._line = max(self._line, min(self._line + ends, self._end_line))
 
     def _start_of(self, line: int) -> int:
         """Return where a line starts in the source, or the source's end."""

@@ -72,6 +72,10 @@ def test_lines_are_those_of_the_link_after_code_with_line_ends() -> None:
     assert _targets("`one\ntwo\nthree` [a](a.md)\n[b](b.md)\n") == [(3, "a.md"), (4, "b.md")]
 
 
+def test_line_ends_that_the_source_escapes_are_no_lines() -> None:
+    assert _targets("one&#10;two&#10; [a](a.md)\n") == [(1, "a.md")]
+
+
 def test_raw_html_has_links() -> None:
     text = (
         "First\n\n<p>\n<A HREF=a.md>a</A>\n<img alt='<a href=\"no.md\">' src = 'b.png'></p>\n\n"

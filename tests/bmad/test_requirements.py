@@ -173,7 +173,8 @@ def test_maps_of_what_covers_requirements(text: str, epics: list[str], stories: 
 
 
 def test_several_names_are_covered_by_one_line() -> None:
-    text = "# Epics\n\n## FR Coverage Map\n\n- FR1, FR2: Epic 1\n- Epic 2: FR3-FR4\n- FR5-FR6: Epic 3\n"
+    lines = "- FR1, FR2: Epic 1\n- Epic 2: FR3-FR4\n- FR5-FR6: Epic 3\n"
+    text = f"# Epics\n\n## FR Coverage Map\n\n{lines}"
     assert [each[:2] for each in _coverage(text)] == [
         ("FR1", ["1"]),
         ("FR2", ["1"]),

@@ -46,10 +46,15 @@ create table problem (
     -- error, warning or info.
     severity text not null,
     file_path text collate "C",
+    -- The day from which on it is one, as when a gate expires; null for now.
+    appears_on date,
     item jsonb not null,
     digest bytea not null,
     primary key (project_doc_id, place)
 );
+
+create index problem_to_appear on problem (project_doc_id, appears_on)
+where appears_on is not null;
 
 alter table story
 alter column item set storage external,
@@ -65,8 +70,9 @@ set (toast_tuple_target = 128);
 create table source_progress (
     project_doc_id uuid primary key,
     documents bigint not null,
-    -- {"done": 12, …}, without archived stories; {"warning": 3, …}.
+    -- {"done": 12, …}, without archived stories.
     stories jsonb not null,
+    -- {"warning": 3, …}, without those that appear on a day.
     problems jsonb not null
 );
 

@@ -263,9 +263,13 @@ class Link(TypedDict):
 
 
 class Reading(TypedDict):
-    """All that one document says; a key is only there where the document says something."""
+    """All that one document says; a key is only there where the document says something.
+
+    A `candidate` is no story by itself; sprint-status.yaml may name it as one.
+    """
 
     story: NotRequired[StoryReading]
+    candidate: NotRequired[StoryReading]
     plan: NotRequired[PlanReading]
     epics: NotRequired[list[EpicReading]]
     requirements: NotRequired[list[Requirement]]

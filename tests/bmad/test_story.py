@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service import ROOT
-from service.bmad.story import read_story
 from tests.bmad.story_text import V4_STORY, story_of
-from tests.support.bmad_documents import bmad_document
 
 REFERENCE = ROOT.parent / "shared/reference/story-1.3.md"
 
@@ -53,7 +51,3 @@ def test_the_story_of_the_reference_is_read() -> None:
     assert (story["tasks_total"], story["tasks_done"]) == (6, 6)
     assert (story["subtasks_total"], story["subtasks_done"]) == (30, 30)
     assert story["as_a"] == "developer"
-
-
-def test_a_document_that_is_no_story_has_no_reading() -> None:
-    assert read_story(bmad_document("# Notes\n\n- [ ] Write them\n")) is None

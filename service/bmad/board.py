@@ -1,0 +1,323 @@
+"""The board of a source: its stories, epics and problems, made of what all its documents say.
+
+A pure function. Numbers of different trees are not mixed: see trees.py.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from service.bmad.disagreements import SEVERITIES, WORD_OF, BoardProblem, find_problems
+from service.bmad.epic_list import Epic, EpicList
+from service.bmad.identity import fold_id
+from service.bmad.joining import Joined, TreeDocument, join_tree
+from service.bmad.links import find_dead_link
+from service.bmad.readings import MAX_TEXT, Place, Reading
+from service.bmad.trees import find_trees
+from service.bmad.waiting import Dependencies
+from service.bmad.work_items import Said, WorkItem
+
+NUMBERS: Final = re.compile(r"\d+")
+# Digits of a number in a place; ids have less.
+DIGITS: Final = 9
+# The most problems of a source: a tree of a million dead links says no more than one of a thousand.
+MAX_PROBLEMS: Final = 50_000
+
+# What the API calls a place where a status stands.
+SOURCES: Final[Mapping[Place, str]] = {
+    "front_matter": "front_matter",
+    "text": "file",
+    "tracker_status": "tracker_status",
+    "sprint_status": "sprint_status",
+    "plan": "plan",
+}
+
+
+class StoryRow(NamedTuple):
+    """A story as it is stored: see the table `story`."""
+
+    place: str
+    key: str
+    epic_place: str | None
+    epic: str
+    id: str
+    title: str
+    status: str
+    is_archived: bool
+    file_path: str | None
+    item: dict[str, Any]
+
+
+class EpicRow(NamedTuple):
+    """An epic as it is stored: see the table `epic`."""
+
+    place: str
+    id: str
+    item: dict[str, Any]
+
+
+class ProblemRow(NamedTuple):
+    """A problem as it is stored: see the table `problem`. A run makes its place."""
+
+    order: str
+    kind: str
+    severity: str
+    file_path: str | None
+    appears_on: date | None
+    item: dict[str, Any]
+
+
+class Board(NamedTuple):
+    """All stories, epics and problems of a source, in order.
+
+    `promoted` are the paths of documents that are stories only because a tracker names them.
+    """
+
+    stories: list[StoryRow]
+    epics: list[EpicRow]
+    problems: list[ProblemRow]
+    promoted: list[str]
+
+
+def make_board(
+    readings: Mapping[str, Reading],
+    paths: Container[str],
+    anchors: Callable[[str], Collection[str] | None],
+    skipped: Iterable[tuple[str, str]],
+) -> Board:
+    """Return the board of a source, given what each of its documents says, by path.
+
+    `paths` has the paths of all files and folders of the repository that a link may lead to, and
+    `anchors` returns those of a document, or None if they are not known. `skipped` are files that
+    cannot be documents, with the reasons.
+    """
+    board = Board([], [], [], [])
+    problems: list[BoardProblem] = []
+    trees = find_trees(readings)
+    by_tree: dict[str, list[TreeDocument]] = {}
+    for path, tree in trees.items():
+        by_tree.setdefault(tree, []).append(TreeDocument(path, readings[path]))
+    for tree, tree_documents in sorted(by_tree.items()):
+        joined = join_tree(tree, tree_documents)
+        epics = EpicList(tree, tree_documents, joined.items)
+        dependencies = Dependencies(joined.items, epics)
+        places = _place_epics(epics)
+        board.epics.extend(_epic_row(place, epic) for epic, place in places.items())
+        board.stories.extend(_story_rows(joined, epics, places, dependencies))
+        board.promoted.extend(joined.promoted)
+        problems += find_problems(tree_documents, joined, epics, dependencies)
+    problems += _dead_links(readings, paths, anchors)
+    problems += [
+        BoardProblem("unreadable_document", "warning", f"The file {reason}."[:MAX_TEXT], path, None)
+        for path, reason in skipped
+    ]
+    board.stories.sort(key=lambda row: row.place)
+    board.epics.sort(key=lambda row: row.place)
+    board.problems.extend(sorted(map(_problem_row, problems), key=lambda row: row.order))
+    del board.problems[MAX_PROBLEMS:]
+    return board
+
+
+def count_stories(board: Board) -> dict[str, int]:
+    """Return the number of stories by status, without archived ones."""
+    return dict(Counter(row.status for row in board.stories if not row.is_archived))
+
+
+def count_problems(board: Board) -> dict[str, int]:
+    """Return the number of problems by severity, without those that appear on a day."""
+    return dict(Counter(row.severity for row in board.problems if row.appears_on is None))
+
+
+def _dead_links(
+    readings: Mapping[str, Reading],
+    paths: Container[str],
+    anchors: Callable[[str], Collection[str] | None],
+) -> Iterable[BoardProblem]:
+    for path, reading in readings.items():
+        for link in reading.get("links", ()):
+            reason = find_dead_link(link, paths, anchors)
+            if reason:
+                yield BoardProblem(
+                    "broken_link",
+                    "warning",
+                    f"The link to {link['target']} {WORD_OF[reason]}."[:MAX_TEXT],
+                    path,
+                    link["line"],
+                    link["target"],
+                    reason,
+                )
+
+
+def _natural(text: str) -> str:
+    """Return a text that sorts as its numbers do."""
+    return NUMBERS.sub(lambda number: number[0].zfill(DIGITS), text)
+
+
+def _place_epics(epics: EpicList) -> dict[Epic, str]:
+    """Return the place of each epic: epics of a tickets.toml in its order, the others by number."""
+    places: dict[Epic, str] = {}
+    taken: Counter[str] = Counter()
+    for epic in epics.epics:
+        order = _natural(fold_id(epic.id)) if epic.order is None else str(epic.order).zfill(DIGITS)
+        place = f"{epic.tree}\t{order}"
+        taken[place] += 1
+        places[epic] = place if taken[place] == 1 else f"{place}\t{taken[place]}"
+    return places
+
+
+def _epic_row(place: str, epic: Epic) -> EpicRow:
+    covers = dict.fromkeys(epic.covers)
+    for item in epic.items:
+        covers |= dict.fromkeys(_covers_of(item))
+    status = epic.said[0].word["status"] if epic.said else None
+    item = {
+        "id": epic.id,
+        "title": epic.title or f"Epic {epic.id}",
+        "status": status,
+        "documents": [
+            {"path": each.path, "line": each.line, "anchor": each.anchor} for each in epic.documents
+        ],
+        "requirements": sorted(covers, key=_natural),
+    }
+    return EpicRow(place, epic.id, item)
+
+
+def _covers_of(item: WorkItem) -> list[str]:
+    covers = [*item.reading["covers"]] if item.reading else []
+    return covers + item.entry.entry["covers"] if item.entry else covers
+
+
+def _story_rows(
+    joined: Joined, epics: EpicList, places: Mapping[Epic, str], dependencies: Dependencies
+) -> Iterable[StoryRow]:
+    for item in joined.items:
+        epic = epics.of_item.get(item.key)
+        epic_place = places[epic] if epic else None
+        order = str(item.entry.number).zfill(DIGITS) if item.entry else _natural(_number_of(item))
+        before = epic_place or f"{item.tree}\t~"
+        yield StoryRow(
+            place=f"{before}\t{order}\t{item.key}",
+            key=item.key,
+            epic_place=epic_place,
+            epic=item.epic_key,
+            id=item.id,
+            title=item.title,
+            status=item.status,
+            is_archived=item.is_archived,
+            file_path=item.path,
+            item=_show_story(item, dependencies),
+        )
+
+
+def _number_of(item: WorkItem) -> str:
+    return fold_id(item.story or item.id) or "~"
+
+
+def _show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
+    """Return the JSON of a story, without what the database adds."""
+    reading = item.reading
+    texts = ("as_a", "i_want", "so_that")
+    counts = (
+        "acceptance_criteria_total",
+        "acceptance_criteria_done",
+        "acceptance_criteria_items_total",
+        "acceptance_criteria_items_done",
+        "tasks_total",
+        "tasks_done",
+        "subtasks_total",
+        "subtasks_done",
+    )
+    values: Mapping[str, Any] = reading or {}
+    findings = reading["review_findings"] if reading else ()
+    return {
+        "path": item.path,
+        "anchor": reading["anchor"] if reading else None,
+        "id": item.id,
+        "epic": item.epic,
+        "story": item.story,
+        "title": item.title,
+        "status": item.status,
+        "status_evidence": _show_evidence(item),
+        "kind": item.kind,
+        **{name: values.get(name) for name in texts},
+        **{name: values.get(name, 0) for name in counts},
+        "review_findings_open": sum(finding["is_open"] for finding in findings),
+        "gate": _show_gate(item),
+        "after": [each.name for each in dependencies.of(item)],
+        "waits_for": [
+            {
+                "id": each.item.id if each.item else each.epic.id if each.epic else each.name,
+                "title": each.item.title if each.item else each.epic.title if each.epic else "",
+                "status": each.item.status if each.item else None,
+            }
+            for each in dependencies.waits_for(item)
+        ],
+        "is_ready": dependencies.is_ready(item),
+        "archived": item.is_archived,
+    }
+
+
+def _show_evidence(item: WorkItem) -> list[dict[str, Any]]:
+    said = item.said
+    shown = [_show_said(each, decides=not number) for number, each in enumerate(said)]
+    if item.entry and not said:
+        # An entry without a file is planned: the tracker names it, and has no word for that.
+        entry = item.entry
+        evidence = {"path": entry.path, "line": entry.entry["line"], "decides": True}
+        shown.append({"source": "tickets", "status": item.status, "word": "", **evidence})
+    shown += [
+        {
+            "source": "gate",
+            "status": None,
+            "word": gate["word"],
+            "path": path,
+            "line": gate["line"],
+            "decides": False,
+        }
+        for path, gate in item.gates
+    ]
+    return shown
+
+
+def _show_said(said: Said, *, decides: bool) -> dict[str, Any]:
+    path, word = said
+    return {
+        "source": SOURCES[word["place"]],
+        "status": word["status"],
+        "word": word["word"],
+        "path": path,
+        "line": word["line"],
+        "decides": decides,
+    }
+
+
+def _show_gate(item: WorkItem) -> dict[str, Any] | None:
+    if not item.gates:
+        return None
+    path, gate = item.gates[0]
+    fields = ("decision", "score", "reviewer", "updated", "expires")
+    values: Mapping[str, Any] = gate
+    return {**{name: values[name] for name in fields}, "path": path, "line": gate["line"]}
+
+
+def _problem_row(problem: BoardProblem) -> ProblemRow:
+    severity = SEVERITIES.index(problem.severity)
+    line = str(problem.line or 0).zfill(DIGITS)
+    return ProblemRow(
+        order=f"{severity}\t{problem.kind}\t{problem.path or ''}\t{line}",
+        kind=problem.kind,
+        severity=problem.severity,
+        file_path=problem.path,
+        appears_on=problem.appears_on,
+        item={
+            "kind": problem.kind,
+            "severity": problem.severity,
+            "detail": problem.detail,
+            "path": problem.path,
+            "line": problem.line,
+            "target": problem.target,
+            "reason": problem.reason,
+        },
+    )

@@ -1,0 +1,186 @@
+"""The epics of a tree: each once, whichever documents, trackers and stories name it.
+
+Epics of several documents are one if they have the same number and resembling titles: a second
+document may count from 1 again.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.bmad.identity import fold_id, fold_slug, read_key
+from service.bmad.joining import TreeDocument
+from service.bmad.readings import EpicReading, TicketEpic
+from service.bmad.work_items import Said, WorkItem, is_archived
+
+WORD: Final = re.compile(r"\w+")
+# Of the words of two titles, the share in common from which on they mean the same epic.
+RESEMBLING: Final = 0.5
+
+
+@dataclass(slots=True)
+class EpicDocument:
+    """Where a document is about an epic."""
+
+    path: str
+    line: int
+    anchor: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Epic:
+    """An epic of a tree. `order` is its place among the epics of a tickets.toml."""
+
+    tree: str
+    id: str
+    title: str
+    slug: str = ""
+    order: int | None = None
+    documents: list[EpicDocument] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    retrospectives: list[Said] = field(default_factory=list)
+    covers: dict[str, None] = field(default_factory=dict)
+    after: list[str] = field(default_factory=list)
+    # Of the stories that its documents list: the ids, and the titles, as they are compared.
+    listed_ids: set[str] = field(default_factory=set)
+    listed_titles: set[str] = field(default_factory=set)
+    items: list[WorkItem] = field(default_factory=list)
+
+    @property
+    def counted(self) -> list[WorkItem]:
+        """Its stories without the archived ones."""
+        return [item for item in self.items if not item.is_archived]
+
+
+class EpicList:
+    """The epics of a tree. `of_item` has the epic of each story, by its key."""
+
+    def __init__(
+        self, tree: str, documents: Sequence[TreeDocument], items: Iterable[WorkItem]
+    ) -> None:
+        self._tree = tree
+        self._by_id: defaultdict[str, list[Epic]] = defaultdict(list)
+        self._by_slug: dict[str, Epic] = {}
+        self.of_item: dict[str, Epic] = {}
+        for document in sorted(documents, key=_epic_files_first):
+            if not is_archived(document.path):
+                self._add_document(document)
+        for document in documents:
+            self._add_sprint(document)
+        for item in items:
+            if item.epic is not None:
+                epic = self._epic_of(item)
+                epic.items.append(item)
+                self.of_item[item.key] = epic
+
+    @property
+    def epics(self) -> list[Epic]:
+        """All epics."""
+        return [epic for epics in self._by_id.values() for epic in epics]
+
+    def find(self, name: str) -> Epic | None:
+        """Return the epic of an id or a slug, such as "2", "Epic 2" or "epic-payments"."""
+        slug = fold_slug(name)
+        by_slug = self._by_slug.get(slug) or self._by_slug.get(slug.removeprefix("epic-"))
+        return by_slug or next(iter(self._by_id.get(fold_id(name), ())), None)
+
+    def _add_document(self, document: TreeDocument) -> None:
+        reading = document.reading
+        for each in reading.get("epics", ()):
+            self._add_reading(document.path, each)
+        if (tickets := reading.get("tickets")) is not None:
+            for order, ticket in enumerate(tickets["epics"]):
+                self._add_ticket(document.path, order, ticket)
+            if not document.path.endswith(".toml"):
+                self._add_spec(document)
+
+    def _add_reading(self, path: str, reading: EpicReading) -> None:
+        epic = self._find_resembling(reading["number"], reading["title"])
+        epic.documents.append(EpicDocument(path, reading["line"], reading["anchor"]))
+        epic.said += [Said(path, word) for word in reading["statuses"]]
+        epic.covers |= dict.fromkeys(reading["covers"])
+        for story in reading["stories"]:
+            epic.listed_ids.add(fold_id(story["id"]))
+            epic.listed_titles.add(fold_slug(story["title"]))
+
+    def _add_ticket(self, path: str, order: int, ticket: TicketEpic) -> None:
+        epic = self._find_resembling(ticket["id"], ticket["title"])
+        epic.order, epic.slug, epic.after = order, ticket["slug"], ticket["after"]
+        epic.covers |= dict.fromkeys(ticket["covers"])
+        epic.documents.append(EpicDocument(path, ticket["line"], None))
+        self._by_slug.setdefault(fold_slug(ticket["slug"]), epic)
+
+    def _add_spec(self, document: TreeDocument) -> None:
+        """Add the epic that a folder of stories.yaml is: it has no number."""
+        name = document.folder.rpartition("/")[2].removeprefix("spec-")
+        epic = self._find_resembling(name, "")
+        epic.slug = epic.slug or name
+        epic.documents.append(EpicDocument(document.path, 1, None))
+        self._by_slug.setdefault(fold_slug(name), epic)
+
+    def _add_sprint(self, document: TreeDocument) -> None:
+        reading = document.reading.get("sprint_status")
+        if reading is None:
+            return
+        titles = {fold_id(number): title for number, title in reading["titles"].items()}
+        for entry in reading["epics"]:
+            _, identity, slug = read_key(entry["key"])
+            name = identity.epic or slug or entry["key"]
+            title = titles.pop(fold_id(name), "")
+            epic = self._first(name)
+            epic.title = epic.title or title or slug.replace("-", " ").capitalize()
+            epic.said.append(Said(document.path, entry["status"]))
+        for entry in reading["retrospectives"]:
+            _, identity, slug = read_key(entry["key"])
+            if (epic := self.find(identity.epic or slug)) is not None:
+                epic.retrospectives.append(Said(document.path, entry["status"]))
+        for number, title in reading["titles"].items():
+            if fold_id(number) in titles:
+                epic = self._first(number)
+                epic.title = epic.title or title
+
+    def _first(self, number: str) -> Epic:
+        epics = self._by_id[fold_id(number)]
+        if not epics:
+            epics.append(Epic(self._tree, number, ""))
+        return epics[0]
+
+    def _find_resembling(self, number: str, title: str) -> Epic:
+        epics = self._by_id[fold_id(number)]
+        for epic in epics:
+            if do_resemble(epic.title, title):
+                epic.title = epic.title or title
+                return epic
+        epics.append(Epic(self._tree, number, title))
+        return epics[-1]
+
+    def _epic_of(self, item: WorkItem) -> Epic:
+        assert item.epic is not None
+        epics = self._by_id[item.epic_key]
+        if not epics:
+            epics.append(Epic(self._tree, item.epic, ""))
+        if len(epics) == 1:
+            return epics[0]
+        title = fold_slug(item.title)
+        return max(
+            epics,
+            key=lambda epic: (title in epic.listed_titles, fold_id(item.id) in epic.listed_ids),
+        )
+
+
+def _epic_files_first(document: TreeDocument) -> tuple[bool, str]:
+    return "epic" not in document.path.lower(), document.path
+
+
+def do_resemble(title: str, other: str) -> bool:
+    """Return whether two titles may be of one epic: an empty title may."""
+    words, others = ({*WORD.findall(each.lower())} for each in (title, other))
+    common = len(words & others)
+    return (
+        not words
+        or not others
+        or common == min(len(words), len(others))
+        or common >= RESEMBLING * len(words | others)
+    )

@@ -1,0 +1,82 @@
+"""What the stories of a tree wait for, and which of them can start.
+
+In a version 7 tree a bare number is a sibling's id, "1.3" is entry 3 of epic 1, and a slug is a
+whole epic. A story can start when it is planned or in the backlog, all that it waits for is done or
+in review, and nothing about it is unknown. Elsewhere, a story can start when it is approved.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from service.bmad.epic_list import Epic, EpicList
+from service.bmad.identity import fold_id
+from service.bmad.joining import stem_of
+from service.bmad.work_items import WorkItem
+
+FINISHED: Final = frozenset(("done", "review"))
+NOT_STARTED: Final = frozenset(("draft", "approved"))
+
+
+class Dependency(NamedTuple):
+    """What a story waits for, as it is written: a story, a whole epic, or nothing that is there."""
+
+    name: str
+    item: WorkItem | None
+    epic: Epic | None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether all of it is done or in review."""
+        if self.item is not None:
+            return self.item.status in FINISHED
+        return self.epic is not None and all(
+            item.status in FINISHED or item.status == "cancelled" for item in self.epic.counted
+        )
+
+
+class Dependencies:
+    """The dependencies of a tree's stories."""
+
+    def __init__(self, items: Iterable[WorkItem], epics: EpicList) -> None:
+        self._epics = epics
+        self._by_name: dict[str, WorkItem] = {}
+        self._siblings: dict[tuple[str, str], WorkItem] = {}
+        for item in items:
+            for name in (item.id, stem_of(item.path) if item.path else ""):
+                if name:
+                    self._by_name.setdefault(fold_id(name), item)
+            if item.entry:
+                self._siblings[item.entry.path, fold_id(item.entry.entry["id"])] = item
+
+    def of(self, item: WorkItem) -> list[Dependency]:
+        """Return what a story waits for: its entry says it, else its file."""
+        if item.entry:
+            return [self._find(item, name) for name in item.entry.entry["after"]]
+        return [self._find(item, name) for name in (item.reading or {}).get("after", ())]
+
+    def waits_for(self, item: WorkItem) -> list[Dependency]:
+        """Return what is not done. Names that say nothing count only in version 7 trees."""
+        return [
+            each
+            for each in self.of(item)
+            if not each.is_met and (each.item or each.epic or item.is_ticket)
+        ]
+
+    def is_ready(self, item: WorkItem) -> bool:
+        """Return whether a story can start now."""
+        if item.is_archived or item.status not in NOT_STARTED or self.waits_for(item):
+            return False
+        if item.is_ticket:
+            return not (item.entry and item.entry.entry["is_unknown"])
+        return item.status == "approved"
+
+    def _find(self, item: WorkItem, name: str) -> Dependency:
+        folded = fold_id(name)
+        found = self._siblings.get((item.entry.path, folded)) if item.entry else None
+        found = found or self._by_name.get(folded)
+        if found is not None and found is not item:
+            return Dependency(name, found, None)
+        epic = self._epics.find(name)
+        # A story that waits for its own epic would wait for itself.
+        is_own = epic is not None and item in epic.items
+        return Dependency(name, None, None if is_own else epic)

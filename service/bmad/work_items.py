@@ -1,0 +1,127 @@
+"""The work items of a tree: each story once, with all that files and trackers say of it.
+
+A story may have a file, keys in sprint-status.yaml, an entry in tickets.toml or stories.yaml, a
+plan and gates: joining.py finds which belong together.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from service.bmad.identity import Identity, fold_id
+from service.bmad.readings import (
+    GateReading,
+    SprintEntry,
+    StatusWord,
+    StoryReading,
+    TicketEntry,
+    TicketEpic,
+    WorkKind,
+)
+
+ARCHIVE: Final = re.compile(r"archived?|obsolete|backups?|old|completed", re.IGNORECASE)
+
+
+class Said(NamedTuple):
+    """A status with the path of the document that says it."""
+
+    path: str
+    word: StatusWord
+
+
+class FoundGate(NamedTuple):
+    """A gate with its path."""
+
+    path: str
+    gate: GateReading
+
+
+class FoundEntry(NamedTuple):
+    """An entry of a tracker of tickets: its path, its number in build order, and its epic."""
+
+    path: str
+    number: int
+    entry: TicketEntry
+    epic: TicketEpic | None
+
+    @property
+    def folder(self) -> str:
+        """The path of the tracker's folder."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def is_of_spec(self) -> bool:
+        """Whether the tracker is a 6.11 stories.yaml, not a tickets.toml."""
+        return not self.path.endswith(".toml")
+
+
+@dataclass(slots=True, eq=False)
+class WorkItem:
+    """A story of a tree.
+
+    `said` has all statuses, those of its own files first, in the order in which they decide.
+    `files` are the paths of its file and its plan. `order` is its place in build order where a
+    tracker says one.
+    """
+
+    tree: str
+    key: str
+    id: str
+    epic: str | None
+    story: str | None
+    title: str
+    kind: WorkKind
+    path: str | None = None
+    reading: StoryReading | None = None
+    entry: FoundEntry | None = None
+    plan_path: str | None = None
+    keys: list[tuple[str, SprintEntry]] = field(default_factory=list)
+    own: list[Said] = field(default_factory=list)
+    tracked: list[Said] = field(default_factory=list)
+    gates: list[FoundGate] = field(default_factory=list)
+    is_archived: bool = False
+
+    @property
+    def said(self) -> list[Said]:
+        """All statuses, those that decide first."""
+        return [*self.own, *self.tracked]
+
+    @property
+    def status(self) -> str:
+        """The status that decides: the first one."""
+        said = self.said
+        if said:
+            return said[0].word["status"]
+        return "draft" if self.entry else "unknown"  # an entry without a file is planned
+
+    @property
+    def is_ticket(self) -> bool:
+        """Whether the story is one of a version 7 tree."""
+        return self.entry is not None and not self.entry.is_of_spec
+
+    @property
+    def epic_key(self) -> str:
+        """The epic's id in the form in which it is compared; "" without one."""
+        return fold_id(self.epic) if self.epic else ""
+
+    @property
+    def number(self) -> tuple[str, str] | None:
+        """Both parts of the id in the form in which they are compared."""
+        return number_of(Identity(self.id, self.epic, self.story))
+
+
+def number_of(identity: Identity) -> tuple[str, str] | None:
+    """Return both parts of an id in the form in which they are compared; None without both."""
+    _, epic, story = identity
+    return (fold_id(epic), fold_id(story)) if epic and story else None
+
+
+def stem_of(path: str) -> str:
+    """Return the name of a file without its suffix."""
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
+def is_archived(path: str) -> bool:
+    """Return whether a document lies in a folder of what is no longer worked on."""
+    return any(map(ARCHIVE.fullmatch, path.split("/")[:-1]))

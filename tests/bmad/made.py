@@ -1,0 +1,173 @@
+"""Readings as the readers make them, for tests of what is made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from service.bmad.identity import read_id
+from service.bmad.statuses import status_word
+
+if TYPE_CHECKING:
+    from service.bmad.readings import (
+        EpicReading,
+        GateReading,
+        ListedStory,
+        Place,
+        PlanReading,
+        Reading,
+        SprintStatusReading,
+        StatusWord,
+        StoryReading,
+        TicketEntry,
+        TicketEpic,
+        TicketsReading,
+    )
+
+
+def word(text: str, place: Place = "text", line: int = 3) -> StatusWord:
+    return status_word(text, line, place)
+
+
+def story(
+    id_: str = "", status: str | None = None, title: str = "A title", **fields: Any
+) -> Reading:
+    identity = read_id(id_)
+    reading: StoryReading = {
+        "id": identity.id,
+        "epic": identity.epic,
+        "story": identity.story,
+        "title": title,
+        "anchor": None,
+        "line": 1,
+        "kind": "story",
+        "statuses": [] if status is None else [word(status)],
+        "as_a": None,
+        "i_want": None,
+        "so_that": None,
+        "acceptance_criteria_total": 0,
+        "acceptance_criteria_done": None,
+        "acceptance_criteria_items_total": 0,
+        "acceptance_criteria_items_done": 0,
+        "tasks_total": 0,
+        "tasks_done": 0,
+        "subtasks_total": 0,
+        "subtasks_done": 0,
+        "review_findings": [],
+        "after": [],
+        "covers": [],
+        "ticket": None,
+        "notes": [],
+    }
+    reading.update(fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return {"story": reading}
+
+
+def plan(ticket: str, status: str | None = None) -> Reading:
+    reading: PlanReading = {
+        "ticket": ticket,
+        "statuses": [] if status is None else [word(status, "plan")],
+    }
+    return {"plan": reading}
+
+
+def sprint(keys: dict[str, str], **fields: Any) -> Reading:
+    """Return the reading of a sprint-status.yaml with these keys of stories and their words."""
+    reading: SprintStatusReading = {
+        "stories": [
+            {"key": key, "status": word(status, "sprint_status", line)}
+            for line, (key, status) in enumerate(keys.items(), 3)
+        ],
+        "epics": [],
+        "retrospectives": [],
+        "titles": {},
+        "action_items": [],
+        "last_updated": None,
+        "notes": [],
+    }
+    reading.update(fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return {"sprint_status": reading}
+
+
+def entry(id_: str, title: str = "", **fields: Any) -> TicketEntry:
+    made: TicketEntry = {
+        "id": id_,
+        "slug": "",
+        "kind": "story",
+        "title": title,
+        "description": "",
+        "covers": [],
+        "after": [],
+        "is_unknown": False,
+        "line": 1,
+    }
+    made.update(fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return made
+
+
+def ticket_epic(id_: str, slug: str, after: list[str] | None = None) -> TicketEpic:
+    return {
+        "id": id_,
+        "slug": slug,
+        "title": slug.capitalize(),
+        "covers": [],
+        "after": after or [],
+        "line": 1,
+    }
+
+
+def tickets(*entries: TicketEntry, epics: list[TicketEpic] | None = None) -> Reading:
+    reading: TicketsReading = {"epics": epics or [], "entries": [*entries], "notes": []}
+    return {"tickets": reading}
+
+
+def gate(decision: str, name: str | None = None, **fields: Any) -> Reading:
+    """Return the reading of a gate whose file's name begins with an id."""
+    reading: GateReading = {
+        "decision": decision,
+        "word": decision,
+        "line": 2,
+        "story": None,
+        "story_in_name": name,
+        "score": None,
+        "reviewer": None,
+        "updated": None,
+        "expires": None,
+        "issues": [],
+        "waiver_reason": None,
+        "is_waiver_active": False,
+        "other_word": None,
+        "notes": [],
+    }
+    reading.update(fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return {"gate": reading}
+
+
+def listed(id_: str, title: str = "") -> ListedStory:
+    identity = read_id(id_)
+    return {
+        "id": identity.id,
+        "epic": identity.epic,
+        "story": identity.story,
+        "title": title,
+        "anchor": None,
+        "line": 1,
+        "statuses": [],
+    }
+
+
+def epic(number: str, title: str = "", **fields: Any) -> EpicReading:
+    made: EpicReading = {
+        "number": number,
+        "title": title,
+        "anchor": None,
+        "line": 1,
+        "statuses": [],
+        "covers": [],
+        "stories": [],
+    }
+    made.update(fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return made
+
+
+def epics(*made: EpicReading) -> Reading:
+    return {"epics": [*made]}

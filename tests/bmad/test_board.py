@@ -1,0 +1,271 @@
+"""The board of a source: the rows of its stories, epics and problems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bmad.board import Board, count_problems, count_stories, make_board
+from tests.bmad.made import (
+    entry,
+    epic,
+    epics,
+    gate,
+    plan,
+    sprint,
+    story,
+    ticket_epic,
+    tickets,
+    word,
+)
+
+if TYPE_CHECKING:
+    from service.bmad.readings import Reading
+
+
+def _board(readings: dict[str, Reading]) -> Board:
+    return make_board(readings, frozenset[str](), lambda _: None, [])
+
+
+def _ids(board: Board) -> list[str]:
+    return [row.id for row in board.stories]
+
+
+def test_item_of_a_story_has_all_fields() -> None:
+    reading = story(
+        "2.10",
+        title="Sign in",
+        anchor="story-210-sign-in",
+        statuses=[word("Done", "front_matter", 2), word("Review", "text", 9)],
+        as_a="user",
+        i_want="to sign in",
+        so_that="I am known",
+        acceptance_criteria_total=5,
+        acceptance_criteria_done=4,
+        acceptance_criteria_items_total=22,
+        acceptance_criteria_items_done=21,
+        tasks_total=6,
+        tasks_done=5,
+        subtasks_total=30,
+        subtasks_done=29,
+        review_findings=[{"text": "a", "action": "Patch", "is_open": True, "line": 40}],
+        after=["2.9"],
+    )
+    board = _board(
+        {
+            "docs/stories/2.10.sign-in.md": reading,
+            "docs/stories/2.9.form.md": story("2.9", "Approved", title="Form"),
+            "docs/sprint-status.yaml": sprint({"2-9-form": "drafted", "2-10-sign-in": "review"}),
+            "docs/qa/gates/2.10-sign-in.yml": gate(
+                "PASS", "2.10", score=95, reviewer="Quinn", updated="2026-02-03"
+            ),
+        }
+    )
+    row = board.stories[1]
+    path, tracker = "docs/stories/2.10.sign-in.md", "docs/sprint-status.yaml"
+    gate_path = "docs/qa/gates/2.10-sign-in.yml"
+    assert (row.file_path, row.id, row.epic, row.status) == (path, "2.10", "2", "done")
+    assert row.item == {
+        "path": path,
+        "anchor": "story-210-sign-in",
+        "id": "2.10",
+        "epic": "2",
+        "story": "10",
+        "title": "Sign in",
+        "status": "done",
+        "status_evidence": [
+            {
+                "source": "front_matter",
+                "status": "done",
+                "word": "Done",
+                "path": path,
+                "line": 2,
+                "decides": True,
+            },
+            {
+                "source": "file",
+                "status": "review",
+                "word": "Review",
+                "path": path,
+                "line": 9,
+                "decides": False,
+            },
+            {
+                "source": "sprint_status",
+                "status": "review",
+                "word": "review",
+                "path": tracker,
+                "line": 4,
+                "decides": False,
+            },
+            {
+                "source": "gate",
+                "status": None,
+                "word": "PASS",
+                "path": gate_path,
+                "line": 2,
+                "decides": False,
+            },
+        ],
+        "kind": "story",
+        "as_a": "user",
+        "i_want": "to sign in",
+        "so_that": "I am known",
+        "acceptance_criteria_total": 5,
+        "acceptance_criteria_done": 4,
+        "acceptance_criteria_items_total": 22,
+        "acceptance_criteria_items_done": 21,
+        "tasks_total": 6,
+        "tasks_done": 5,
+        "subtasks_total": 30,
+        "subtasks_done": 29,
+        "review_findings_open": 1,
+        "gate": {
+            "decision": "PASS",
+            "score": 95,
+            "reviewer": "Quinn",
+            "updated": "2026-02-03",
+            "expires": None,
+            "path": gate_path,
+            "line": 2,
+        },
+        "after": ["2.9"],
+        "waits_for": [{"id": "2.9", "title": "Form", "status": "approved"}],
+        "is_ready": False,
+        "archived": False,
+    }
+
+
+def test_stories_are_in_the_order_of_their_numbers() -> None:
+    board = _board({f"s/{id_}.md": story(id_) for id_ in ("10.1", "2.10", "2.9", "2.9b", "")})
+    assert _ids(board) == ["2.9", "2.9b", "2.10", "10.1", ""]
+
+
+def test_entries_are_in_build_order() -> None:
+    board = _board(
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("2", "mail"), ticket_epic("1", "login")]),
+            "w/login/tickets.toml": tickets(entry("9", "Form"), entry("1", "Token")),
+            "w/mail/tickets.toml": tickets(entry("3", "Send")),
+            "w/mail/story-send-plan.md": plan("3", "done"),
+        }
+    )
+    assert _ids(board) == ["2.3", "1.9", "1.1"]
+    assert [row.status for row in board.stories] == ["done", "draft", "draft"]
+    assert board.stories[1].item["status_evidence"] == [
+        {
+            "source": "tickets",
+            "status": "draft",
+            "word": "",
+            "path": "w/login/tickets.toml",
+            "line": 1,
+            "decides": True,
+        }
+    ]
+
+
+def test_epics_have_their_documents_and_requirements() -> None:
+    board = _board(
+        {
+            "docs/epics/epic-1.md": epics(epic("1", "Sign in", covers=["FR10", "FR9"])),
+            "docs/stories/1.1.a.md": story("1.1", covers=["FR2"]),
+        }
+    )
+    [row] = board.epics
+    assert row.item == {
+        "id": "1",
+        "title": "Sign in",
+        "status": None,
+        "documents": [{"path": "docs/epics/epic-1.md", "line": 1, "anchor": None}],
+        "requirements": ["FR2", "FR9", "FR10"],
+    }
+    assert board.stories[0].epic_place == row.place
+
+
+def test_epic_without_a_title_is_named_by_its_number() -> None:
+    assert _board({"s/E1.1.md": story("E1.1")}).epics[0].item["title"] == "Epic E1"
+
+
+def test_trees_do_not_mix_their_epics() -> None:
+    board = _board({f"apps/{name}/docs/stories/1.1.a.md": story("1.1") for name in "ab"})
+    places = [row.place for row in board.epics]
+    assert [row.epic_place for row in board.stories] == places
+    assert len({*places}) == 2
+
+
+def test_counts_leave_out_archived_stories() -> None:
+    board = _board(
+        {
+            "s/1.1.a.md": story("1.1", "done"),
+            "s/archive/1.2.b.md": story("1.2", "done"),
+            "s/1.3.c.md": story("1.3", "Simmering"),
+        }
+    )
+    assert count_stories(board) == {"done": 1, "unknown": 1}
+    assert count_problems(board) == {"warning": 1}
+
+
+# Strings that name the same things, so that what is made refers to each other.
+_TEXTS = st.sampled_from(
+    ["", "1", "1.1", "1-1-a", "epic-1", "a", "E1.2", "3-5-1-x", "\u0130", "  "]
+)
+_WORDS = st.sampled_from(["done", "review", "draft", "", "Simmering"])
+
+
+_FOLDERS = ("", "docs/stories/", "a/docs/", "w/", "w/epic-1/", "archive/", "gates/")
+_NAMES = ("1.1.a.md", "1-1-a.md", "spec-1-1-a.md", "tickets.toml", "stories.yaml", "x.md")
+
+
+def _candidate(id_: str) -> Reading:
+    return {"candidate": story(id_)["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+
+
+def _some_story(id_: str, status: str, after: list[str]) -> Reading:
+    return story(id_, status, after=after, covers=after)
+
+
+def _some_sprint(keys: list[str]) -> Reading:
+    return sprint(dict.fromkeys(keys, "done"))
+
+
+def _some_tickets(ids: list[str], after: list[str], slugs: list[str]) -> Reading:
+    return tickets(
+        *[entry(id_, after=after) for id_ in ids],
+        epics=[ticket_epic(slug, slug, after) for slug in slugs],
+    )
+
+
+def _some_epics(ids: list[str]) -> Reading:
+    return epics(*[epic(id_, id_) for id_ in ids])
+
+
+_LISTS = st.lists(_TEXTS, max_size=3)
+_ANY_READING = st.one_of(
+    st.builds(_some_story, _TEXTS, _WORDS, _LISTS),
+    st.builds(_candidate, _TEXTS),
+    st.builds(plan, _TEXTS, _WORDS),
+    st.builds(_some_sprint, _LISTS),
+    st.builds(_some_tickets, _LISTS, _LISTS, _LISTS),
+    st.builds(gate, st.sampled_from(["PASS", "FAIL"]), _TEXTS),
+    st.builds(_some_epics, _LISTS),
+)
+_PATHS = st.builds(str.__add__, st.sampled_from(_FOLDERS), st.sampled_from(_NAMES))
+_READINGS = st.dictionaries(_PATHS, _ANY_READING, max_size=12)
+
+
+@given(_READINGS)
+def test_any_readings_have_a_board(readings: dict[str, Reading]) -> None:
+    board = _board(readings)
+    for rows in (board.stories, board.epics):
+        places = [row.place for row in rows]
+        assert places == sorted(places)
+        assert len({*places}) == len(places)
+    epic_places = {row.place for row in board.epics}
+    assert {row.epic_place for row in board.stories} <= epic_places | {None}
+    assert len({row.key for row in board.stories}) == len(board.stories)
+    files = [row.file_path for row in board.stories if row.file_path]
+    assert len({*files}) == len(files)
+    # Every file of a story is on the board once, whatever the others say.
+    assert {path for path, reading in readings.items() if "story" in reading} <= {*files}

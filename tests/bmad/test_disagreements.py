@@ -1,0 +1,316 @@
+"""The problems of a tree: each kind, and what is none."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from service.bmad.board import make_board
+from service.bmad.disagreements import ProblemKind
+from tests.bmad.made import (
+    entry,
+    epic,
+    epics,
+    gate,
+    listed,
+    plan,
+    sprint,
+    story,
+    ticket_epic,
+    tickets,
+    word,
+)
+
+if TYPE_CHECKING:
+    from service.bmad.readings import Finding, Reading
+
+
+def _problems(
+    readings: dict[str, Reading], skipped: list[tuple[str, str]] | None = None
+) -> list[tuple[str, str, str | None]]:
+    board = make_board(readings, frozenset[str](), lambda _: None, skipped or [])
+    return [(row.kind, row.severity, row.item["detail"]) for row in board.problems]
+
+
+FINDING: Finding = {"text": "Name it", "action": "Patch", "is_open": True, "line": 9}
+# Of each kind: documents, the severity and the sentence of the only problem that they have.
+EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
+    (
+        "status_conflict",
+        {
+            "s/1.1.a.md": story("1.1", "In Progress"),
+            "sprint-status.yaml": sprint({"1-1-a": "done"}),
+        },
+        "warning",
+        "Of the story 1.1 (A title), the text says “In Progress” and sprint-status says “done”.",
+    ),
+    (
+        "status_conflict",
+        {"s/1.1.a.md": story("1.1", statuses=[word("done", "front_matter"), word("review")])},
+        "warning",
+        "Of the story 1.1 (A title), the front matter says “done” and the text says “review”.",
+    ),
+    (
+        "unknown_status",
+        {"s/1.1.a.md": story("1.1", "Simmering")},
+        "warning",
+        "The status “Simmering” of the story 1.1 (A title) is not known.",
+    ),
+    (
+        "key_without_file",
+        {"sprint-status.yaml": sprint({"1-1-a": "done"})},
+        "warning",
+        "The key 1-1-a is “done” and has no file.",
+    ),
+    (
+        "key_without_file",
+        {"sprint-status.yaml": sprint({"1-1-a": "backlog"})},
+        "info",
+        "The key 1-1-a is “backlog” and has no file.",
+    ),
+    (
+        "file_without_key",
+        {"s/1.1.a.md": story("1.1", "done"), "sprint-status.yaml": sprint({})},
+        "info",
+        "The story 1.1 (A title) has no key in sprint-status.yaml.",
+    ),
+    (
+        "duplicate_id",
+        {"s/1.1.a.md": story("1.1", "done"), "s/1.1.b.md": story("1.1", "done")},
+        "warning",
+        "The story 1.1 (A title) has the id of s/1.1.a.md.",
+    ),
+    (
+        "epic_owes_stories",
+        {
+            "s/1.1.a.md": story("1.1", "review"),
+            "epics/epic-1.md": epics(epic("1", statuses=[word("done")])),
+        },
+        "warning",
+        "The epic 1 is “done”, and 1 story is not.",
+    ),
+    (
+        "retrospective_rejected",
+        {
+            "epic-1-retro.md": {
+                "retrospective": {"epic": "1", "verdict": "rejected", "word": "rejected", "line": 2}
+            },
+            "sprint-status.yaml": sprint(
+                {}, epics=[{"key": "epic-1", "status": word("done", "sprint_status")}]
+            ),
+        },
+        "warning",
+        "The retrospective rejects the epic 1, whose key says “done”.",
+    ),
+    (
+        "gate_failed",
+        {"s/1.1.a.md": story("1.1", "review"), "gates/1.1-a.yml": gate("FAIL", "1.1")},
+        "error",
+        "The gate of the story 1.1 (A title) has failed.",
+    ),
+    (
+        "gate_waived",
+        {
+            "s/1.1.a.md": story("1.1", "done"),
+            "gates/1.1-a.yml": gate("WAIVED", "1.1", waiver_reason="A demo"),
+        },
+        "info",
+        "The gate of the story 1.1 (A title) is waived: A demo.",
+    ),
+    (
+        "gate_expired",
+        {
+            "s/1.1.a.md": story("1.1", "done"),
+            "gates/1.1-a.yml": gate("PASS", "1.1", expires="2026-01-31T10:00:00Z"),
+        },
+        "warning",
+        "The gate of the story 1.1 (A title) expired on 2026-01-31.",
+    ),
+    (
+        "gate_without_story",
+        {"gates/9.9-x.yml": gate("PASS", "9.9")},
+        "info",
+        "The gate names no story that there is.",
+    ),
+    (
+        "review_finding_open",
+        {
+            "s/1.1.a.md": story(
+                "1.1", "done", review_findings=[FINDING, {**FINDING, "is_open": False}]
+            )
+        },
+        "warning",
+        "Open review finding of the story 1.1 (A title): Name it",
+    ),
+    (
+        "deferred_work",
+        {
+            "deferred-work.md": {
+                "deferred": [
+                    {"text": "Cache it", "source": None, "is_open": True, "line": 3},
+                    {"text": "Done", "source": None, "is_open": False, "line": 4},
+                ]
+            }
+        },
+        "info",
+        "Deferred: Cache it",
+    ),
+    (
+        "action_item_open",
+        {
+            "sprint-status.yaml": sprint(
+                {},
+                action_items=[
+                    {"epic": "1", "action": "Ask", "owner": None, "status": None, "line": 9},
+                    {
+                        "epic": "1",
+                        "action": "Told",
+                        "owner": None,
+                        "status": word("done", "sprint_status"),
+                        "line": 12,
+                    },
+                ],
+            )
+        },
+        "info",
+        "Open action item: Ask",
+    ),
+    (
+        "requirement_without_story",
+        {
+            "prd.md": {
+                "requirements": [
+                    {"id": "FR1", "text": "Sign in.", "line": 3},
+                    {"id": "FR-2", "text": "Sign out.", "line": 4},
+                    {"id": "FR3", "text": "Mail.", "line": 5},
+                ],
+                "coverage": [{"requirement": "FR2", "epics": ["1"], "stories": [], "line": 9}],
+            },
+            "epics.md": epics(epic("1", covers=["FR1"], stories=[listed("1.1")])),
+        },
+        "warning",
+        "No story is known for the requirement FR3: Mail.",
+    ),
+    (
+        "broken_link",
+        {"a.md": {"links": [{"target": "b.md", "line": 7, "path": "b.md", "fragment": None}]}},
+        "warning",
+        "The link to b.md leads to no file or folder of the repository.",
+    ),
+    (
+        "unreadable_document",
+        {
+            "gates/1.1-a.yml": gate("PASS", "1.1", notes=["Line 3 is not YAML."]),
+            "s/1.1.md": story("1.1", "done"),
+        },
+        "warning",
+        "Line 3 is not YAML.",
+    ),
+    (
+        "unknown_dependency",
+        {"tickets.toml": tickets(entry("1", "A", after=["9"]))},
+        "warning",
+        "The story 1 (A) waits for “9”, which is nothing that there is.",
+    ),
+    (
+        "undeclared_dependency",
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("1", "login"), ticket_epic("2", "mail")]),
+            "w/login/tickets.toml": tickets(entry("1", "Form")),
+            "w/mail/tickets.toml": tickets(entry("1", "Send", after=["1.1"])),
+        },
+        "warning",
+        "The story 2.1 (Send) waits for the epic 1, which its own epic does not declare.",
+    ),
+    (
+        "dependency_conflict",
+        {
+            "w/tickets.toml": tickets(entry("1", "A"), entry("2", "B", after=["1"])),
+            "w/story-b.md": story(title="B", after=["3"]),
+        },
+        "warning",
+        "What the story 2 (B) waits for differs between its file and its entry.",
+    ),
+    (
+        "plan_without_ticket",
+        {"w/story-a-plan.md": plan("7", "done")},
+        "warning",
+        "The plan's ticket names no entry and no file beside it.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "readings", "severity", "detail"), EXAMPLES)
+def test_documents_have_the_problem(
+    kind: ProblemKind, readings: dict[str, Reading], severity: str, detail: str
+) -> None:
+    assert _problems(readings) == [(kind, severity, detail)]
+
+
+def test_every_kind_has_an_example() -> None:
+    assert {kind for kind, *_ in EXAMPLES} == {*get_args(ProblemKind)}
+
+
+@pytest.mark.parametrize("readings", [readings for _, readings, *_ in EXAMPLES[:4]])
+def test_archived_documents_have_no_problems_of_the_work(readings: dict[str, Reading]) -> None:
+    archived = {
+        f"archive/{path}": reading for path, reading in readings.items() if "story" in reading
+    }
+    assert _problems(archived) == []
+
+
+def test_done_story_whose_gate_has_failed_is_a_conflict_too() -> None:
+    problems = _problems({"s/1.1.a.md": story("1.1", "done"), "g.yml": gate("FAIL", "1.1")})
+    assert [kind for kind, *_ in problems] == ["gate_failed", "status_conflict"]
+
+
+def test_gate_that_expires_appears_on_the_day_after() -> None:
+    readings = {
+        "s/1.1.md": story("1.1", "done"),
+        "g.yml": gate("PASS", "1.1", expires="2026-01-31"),
+    }
+    [row] = make_board(readings, frozenset[str](), lambda _: None, []).problems
+    assert row.appears_on == date(2026, 2, 1)
+
+
+@pytest.mark.parametrize("expires", ["", "never", "2026-13-01", "31.01.2026"])
+def test_gate_with_an_unreadable_day_does_not_expire(expires: str) -> None:
+    readings = {"s/1.1.md": story("1.1", "done"), "g.yml": gate("PASS", "1.1", expires=expires)}
+    assert _problems(readings) == []
+
+
+def test_older_gates_do_not_count() -> None:
+    readings = {
+        "s/1.1.md": story("1.1", "done"),
+        "a.yml": gate("FAIL", "1.1", updated="2026-01-01"),
+        "b.yml": gate("PASS", "1.1", updated="2026-02-01"),
+    }
+    assert _problems(readings) == []
+
+
+def test_requirements_count_only_where_documents_say_what_is_covered() -> None:
+    requirement = {"id": "FR1", "text": "Sign in.", "line": 3}
+    assert _problems({"prd.md": {"requirements": [requirement]}}) == []  # pyright: ignore[reportArgumentType]
+
+
+def test_retrospective_that_rejects_an_epic_under_way_is_no_problem() -> None:
+    rejected = {"epic": "1", "verdict": "rejected", "word": "rejected", "line": 2}
+    keys = [{"key": "epic-1", "status": word("in-progress", "sprint_status")}]
+    readings = {"r.md": {"retrospective": rejected}, "s.yaml": sprint({}, epics=keys)}
+    assert _problems(readings) == []  # pyright: ignore[reportArgumentType]
+
+
+def test_skipped_files_are_problems() -> None:
+    assert _problems({}, [("a.md", "is larger than 5 MB")]) == [
+        ("unreadable_document", "warning", "The file is larger than 5 MB.")
+    ]
+
+
+def test_problems_are_most_severe_first() -> None:
+    readings: dict[str, Reading] = {}
+    for _, each, *_ in EXAMPLES:
+        readings |= {f"{len(readings)}/{path}": reading for path, reading in each.items()}
+    severities = [severity for _, severity, _ in _problems(readings)]
+    assert severities == sorted(severities, key=("error", "warning", "info").index)

@@ -1,0 +1,107 @@
+"""Each epic once, whichever documents, trackers and stories name it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.bmad.epic_list import EpicList, do_resemble
+from service.bmad.joining import TreeDocument, join_tree
+from tests.bmad.made import entry, epic, epics, listed, sprint, story, ticket_epic, tickets, word
+
+if TYPE_CHECKING:
+    from service.bmad.readings import Reading
+
+
+def _list(readings: dict[str, Reading]) -> EpicList:
+    documents = [TreeDocument(*each) for each in sorted(readings.items())]
+    return EpicList("", documents, join_tree("", documents).items)
+
+
+def test_documents_with_one_number_and_resembling_titles_are_about_one_epic() -> None:
+    found = _list(
+        {
+            "docs/prd.md": epics(epic("1", "Foundation", covers=["FR1"]), epic("2", "Search")),
+            "docs/epics/epic-1-foundation.md": epics(
+                epic("01", "Foundation & core", covers=["FR2"])
+            ),
+        }
+    ).epics
+    assert [(each.id, each.title, [*each.covers]) for each in found] == [
+        ("01", "Foundation & core", ["FR2", "FR1"]),
+        ("2", "Search", []),
+    ]
+    assert [each.path for each in found[0].documents] == [
+        "docs/epics/epic-1-foundation.md",
+        "docs/prd.md",
+    ]
+
+
+def test_second_document_that_counts_from_1_again_has_epics_of_its_own() -> None:
+    made = _list(
+        {
+            "docs/epics.md": epics(epic("1", "Sign in", stories=[listed("1.1", "Form")])),
+            "docs/epics-next.md": epics(epic("1", "Reports", stories=[listed("1.1", "Export")])),
+            "s/1.1.export.md": story("1.1", title="Export"),
+            "s/1.1.form.md": story("1.1", title="Form"),
+        }
+    )
+    assert {each.title: [item.title for item in each.items] for each in made.epics} == {
+        "Sign in": ["Form"],
+        "Reports": ["Export"],
+    }
+
+
+def test_prefixes_are_different_epics() -> None:
+    found = _list({"s/a.md": story("1.1"), "s/b.md": story("E1.1"), "s/c.md": story("AP-1.1")})
+    assert sorted(each.id for each in found.epics) == ["1", "AP-1", "E1"]
+
+
+def test_epic_without_a_document_has_the_title_of_a_comment() -> None:
+    found = _list(
+        {
+            "sprint-status.yaml": sprint(
+                {"1-1-a": "done"},
+                epics=[{"key": "epic-1", "status": word("done", "sprint_status")}],
+                titles={"1": "Sign in", "2": "Mail"},
+            )
+        }
+    ).epics
+    assert [(each.id, each.title, len(each.said)) for each in found] == [
+        ("1", "Sign in", 1),
+        ("2", "Mail", 0),
+    ]
+
+
+def test_epics_of_tickets_are_found_by_id_and_slug() -> None:
+    made = _list(
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("2", "mail"), ticket_epic("1", "login")]),
+            "w/login/tickets.toml": tickets(entry("1", "Form")),
+        }
+    )
+    assert [(each.id, each.order) for each in made.epics] == [("2", 0), ("1", 1)]
+    login = made.find("1")
+    assert login
+    assert made.find("login") is made.find("epic-login") is login
+    assert [item.title for item in login.items] == ["Form"]
+
+
+def test_archived_documents_name_no_epics() -> None:
+    assert _list({"docs/archive/epic-9.md": epics(epic("9", "Old"))}).epics == []
+
+
+@pytest.mark.parametrize(
+    ("title", "other", "is_same"),
+    [
+        ("Sign in", "sign IN", True),
+        ("", "Sign in", True),
+        ("Explorer", "Documentation Explorer & Viewer", True),
+        ("Sign in and out", "Sign in", True),
+        ("Reports", "Sign in", False),
+        ("Sign in", "Sign the contract", False),
+    ],
+)
+def test_titles_resemble_by_their_words(title: str, other: str, *, is_same: bool) -> None:
+    assert do_resemble(title, other) is is_same

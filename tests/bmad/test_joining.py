@@ -1,0 +1,181 @@
+"""Which files, keys, entries, plans and gates are about one story."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.bmad.joining import Joined, TreeDocument, join_tree
+from tests.bmad.made import entry, gate, plan, sprint, story, ticket_epic, tickets
+
+if TYPE_CHECKING:
+    from service.bmad.readings import Reading
+    from service.bmad.work_items import WorkItem
+
+
+def _join(readings: dict[str, Reading]) -> Joined:
+    return join_tree("", [TreeDocument(*each) for each in sorted(readings.items())])
+
+
+def _items(readings: dict[str, Reading]) -> list[WorkItem]:
+    return _join(readings).items
+
+
+def test_file_of_the_name_of_a_key_belongs_to_it() -> None:
+    [item] = _items(
+        {
+            "s/1-2-login.md": story("1.2", "in progress"),
+            "sprint-status.yaml": sprint({"1-2-login": "done"}),
+        }
+    )
+    assert item.path == "s/1-2-login.md"
+    assert [entry["key"] for _, entry in item.keys] == ["1-2-login"]
+    assert item.status == "in_progress"  # the file decides
+
+
+def test_tracker_decides_where_the_file_says_nothing() -> None:
+    [item] = _items({"s/1-2-a.md": story("1.2"), "s.yaml": sprint({"1-2-a": "ready-for-dev"})})
+    assert item.status == "approved"
+
+
+def test_file_belongs_to_a_key_by_its_slug_before_its_number() -> None:
+    items = _items(
+        {
+            "s/1.3.login.md": story("1.3"),
+            "s/1.2.other.md": story("1.2"),
+            "s.yaml": sprint({"1-2-login": "done", "1-3-more": "review"}),
+        }
+    )
+    assert {item.path: [entry["key"] for _, entry in item.keys] for item in items} == {
+        "s/1.3.login.md": ["1-2-login"],
+        "s/1.2.other.md": [],
+        None: ["1-3-more"],
+    }
+
+
+def test_file_belongs_to_a_key_by_number() -> None:
+    [item] = _items({"s/1.10.sign-in.md": story("1.10"), "s.yaml": sprint({"1-10-login": "done"})})
+    assert item.status == "done"
+
+
+def test_of_files_with_one_number_those_that_are_not_archived_come_first() -> None:
+    items = _items(
+        {
+            "archive/1.1.a.md": story("1.1"),
+            "s/1.1.b.md": story("1.1"),
+            "s.yaml": sprint({"1-1-c": "done"}),
+        }
+    )
+    assert {item.path: bool(item.keys) for item in items} == {
+        "archive/1.1.a.md": False,
+        "s/1.1.b.md": True,
+    }
+    assert [item.is_archived for item in items] == [True, False]
+
+
+def test_spec_belongs_to_the_key_that_its_name_begins_with() -> None:
+    """Keys have slugs of 60 characters; of several files the shortest belongs to the key."""
+    items = _items(
+        {
+            "s/spec-1-2-login-with-a-very.md": story("1.2", "in-review"),
+            "s/spec-1-2-login-with-a-very-long-tail.md": story("", "draft"),
+            "s.yaml": sprint({"1-2-login-with": "backlog"}),
+        }
+    )
+    assert [item.path for item in items if item.keys] == ["s/spec-1-2-login-with-a-very.md"]
+
+
+def test_key_without_a_file_is_a_story() -> None:
+    [item] = _items({"s.yaml": sprint({"2-10-pay-later": "backlog"})})
+    assert (item.id, item.epic, item.story, item.title) == ("2.10", "2", "10", "Pay later")
+    assert (item.path, item.status) == (None, "draft")
+
+
+def test_of_a_key_that_stands_twice_the_last_counts() -> None:
+    reading = sprint({"1-1-a": "done"})
+    assert "sprint_status" in reading
+    reading["sprint_status"]["stories"] += sprint({"1-1-a": "review"})["sprint_status"]["stories"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    [item] = _items({"s.yaml": reading})
+    assert item.status == "review"
+    assert len(item.keys) == 2
+
+
+def test_file_is_a_story_because_a_key_has_its_name() -> None:
+    other: Reading = {"candidate": story("1.1", "done")["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    assert _items({"s/1-1-a.md": other}) == []
+    joined = _join({"s/1-1-a.md": other, "s.yaml": sprint({"1-1-a": "done"})})
+    assert joined.promoted == ["s/1-1-a.md"]
+    assert [item.path for item in joined.items] == ["s/1-1-a.md"]
+
+
+def test_leaf_and_plan_are_one_story_with_their_entry() -> None:
+    items = _items(
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("1", "login")]),
+            "w/login/tickets.toml": tickets(
+                entry("1", "Sign in"), entry("2", "Sign out"), entry("3", "Reset", kind="spike")
+            ),
+            "w/login/story-sign-in.md": story(title="Sign in"),
+            "w/login/story-sign-in-plan.md": plan("1", "built"),
+            "w/login/spike-reset.md": story(title="Reset", ticket="3"),
+        }
+    )
+    assert [(item.id, item.path, item.kind, item.status) for item in items] == [
+        ("1.3", "w/login/spike-reset.md", "spike", "draft"),
+        ("1.1", "w/login/story-sign-in.md", "story", "review"),
+        ("1.2", None, "story", "draft"),
+    ]
+
+
+def test_plan_in_the_backlog_names_the_file_beside_it() -> None:
+    joined = _join(
+        {
+            "w/backlog/bug-crash.md": story(title="Crash"),
+            "w/backlog/bug-crash-plan.md": plan("bug-crash", "done"),
+            "w/backlog/bug-other-plan.md": plan("bug-gone", "done"),
+        }
+    )
+    assert [item.status for item in joined.items] == ["done"]
+    assert joined.plans_without_ticket == ["w/backlog/bug-other-plan.md"]
+
+
+def test_stories_of_a_spec_are_in_its_folder() -> None:
+    items = _items(
+        {
+            "specs/spec-login/stories.yaml": tickets(entry("1", "Form"), entry("2", "Token")),
+            "specs/spec-login/stories/1-form.md": story("1", "done"),
+            "specs/spec-mail/stories.yaml": tickets(entry("1", "Send")),
+        }
+    )
+    assert [(item.epic, item.story, item.path is None) for item in items] == [
+        ("login", "1", False),
+        ("login", "2", True),
+        ("mail", "1", True),
+    ]
+
+
+def test_gate_belongs_to_the_story_of_its_name_before_that_of_its_text() -> None:
+    """A gate's `story: 2.1` may be the number that YAML makes of 2.10."""
+    items = _items(
+        {
+            "s/2.1.a.md": story("2.1"),
+            "s/2.10.b.md": story("2.10"),
+            "qa/gates/2.10-b.yml": gate("PASS", "2.10", story="2.1"),
+        }
+    )
+    assert {item.id: len(item.gates) for item in items} == {"2.1": 0, "2.10": 1}
+
+
+def test_newer_gate_counts_and_both_are_kept() -> None:
+    [item] = _items(
+        {
+            "s/1.1.a.md": story("1.1"),
+            "qa/gates/1.1-a.yml": gate("PASS", "1.1", updated="2026-02-01"),
+            "qa/gates/1.1-b.yml": gate("FAIL", "1.1", updated="2026-01-01"),
+        }
+    )
+    assert [found.gate["decision"] for found in item.gates] == ["PASS", "FAIL"]
+
+
+def test_gate_of_no_story_is_kept_apart() -> None:
+    joined = _join({"s/1.1.a.md": story("1.1"), "qa/gates/9.9-x.yml": gate("PASS", "9.9")})
+    assert [found.path for found in joined.gates_without_story] == ["qa/gates/9.9-x.yml"]

@@ -1,0 +1,85 @@
+"""What stories wait for, and which can start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.bmad.epic_list import EpicList
+from service.bmad.joining import TreeDocument, join_tree
+from service.bmad.waiting import Dependencies
+from tests.bmad.made import entry, plan, story, ticket_epic, tickets
+
+if TYPE_CHECKING:
+    from service.bmad.readings import Reading
+
+
+def _waiting(readings: dict[str, Reading]) -> dict[str, tuple[list[str], bool]]:
+    """Return what each story waits for, and whether it is ready, by its id."""
+    documents = [TreeDocument(*each) for each in sorted(readings.items())]
+    items = join_tree("", documents).items
+    dependencies = Dependencies(items, EpicList("", documents, items))
+    return {
+        item.id: (
+            [each.name for each in dependencies.waits_for(item)],
+            dependencies.is_ready(item),
+        )
+        for item in items
+    }
+
+
+def test_entries_wait_for_siblings_other_entries_and_epics() -> None:
+    waiting = _waiting(
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("1", "login"), ticket_epic("2", "mail")]),
+            "w/login/tickets.toml": tickets(
+                entry("1", "Form"),
+                entry("2", "Token", after=["1"]),
+                entry("3", "Done", after=["2"]),
+            ),
+            "w/login/story-form-plan.md": plan("1", "in-review"),
+            "w/mail/tickets.toml": tickets(
+                entry("1", "Send", after=["1.3"]),
+                entry("2", "Read", after=["epic-login"]),
+                entry("3", "Sort", after=["1.1"]),
+                entry("4", "Find", is_unknown=True),
+                entry("5", "Lost", after=["9.9"]),
+            ),
+        }
+    )
+    assert waiting == {
+        "1.1": ([], False),  # in review
+        "1.2": ([], True),
+        "1.3": (["2"], False),
+        "2.1": (["1.3"], False),
+        "2.2": (["epic-login"], False),
+        "2.3": ([], True),
+        "2.4": ([], False),
+        "2.5": (["9.9"], False),
+    }
+
+
+def test_stories_of_older_versions_are_ready_when_they_are_approved() -> None:
+    waiting = _waiting(
+        {
+            "s/1.1.a.md": story("1.1", "Done"),
+            "s/1.2.b.md": story("1.2", "Approved", after=["1.1"]),
+            "s/1.3.c.md": story("1.3", "Approved", after=["1.2"]),
+            "s/1.4.d.md": story("1.4", "Draft"),
+            "s/1.5.e.md": story("1.5", "Approved", after=["what the others need"]),
+            "archive/1.6.f.md": story("1.6", "Approved"),
+        }
+    )
+    assert waiting == {
+        "1.1": ([], False),
+        "1.2": ([], True),
+        "1.3": (["1.2"], False),
+        "1.4": ([], False),
+        "1.5": ([], True),
+        "1.6": ([], False),
+    }
+
+
+def test_no_story_waits_for_its_own_epic() -> None:
+    assert _waiting({"s/1.1.a.md": story("1.1", "Approved", after=["epic 1"])}) == {
+        "1.1": ([], True)
+    }

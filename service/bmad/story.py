@@ -53,10 +53,8 @@ class _Title(NamedTuple):
     identity: Identity
 
 
-def read_story(document: BmadDocument) -> StoryReading | None:
-    """Return what a story's file says; None for documents that are no story."""
-    if document.kind != "story":
-        return None
+def read_story(document: BmadDocument) -> StoryReading:
+    """Return what a file says that is a story, or that a tracker may name as one."""
     begin = document.html_line
     fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
     epics = _epics(document, fields)

@@ -6,6 +6,7 @@ Pure functions. A moved document keeps its id.
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from service.sync.results import Counts
@@ -155,6 +156,33 @@ def list_changes(
         removed=len(removed),
     )
     return Changes(counts, removed)
+
+
+def name_changes(
+    shown: Mapping[str, str],
+    stored: Mapping[str, StoredFile],
+    moves: Moves,
+    removed: Iterable[str],
+    limit: int,
+) -> list[dict[str, str]]:
+    """Return what list_changes counts, document by document: at most `limit` of them.
+
+    Each has `change`, which is added, changed, moved or removed, and `path`; a moved one also has
+    its old path as `from`.
+    """
+
+    def name() -> Iterator[dict[str, str]]:
+        for path, blob_id in shown.items():
+            if path in moves:
+                yield {"change": "moved", "path": path, "from": moves[path]}
+            elif path not in stored:
+                yield {"change": "added", "path": path}
+            elif stored[path].blob_id != blob_id:
+                yield {"change": "changed", "path": path}
+        for path in removed:
+            yield {"change": "removed", "path": path}
+
+    return [*islice(name(), limit)]
 
 
 def choose_similar(

@@ -41,12 +41,13 @@ ROWS_PER_TEXT: Final = 8
 
 
 class KeptRows(NamedTuple):
-    """What a large document was parsed to: its metadata as JSON, and its rows for the search.
+    """What a large document was parsed to: JSON, and its rows for the search.
 
-    `digest` is that of ParsedFile.
+    `digest` is that of ParsedFile, `reading` None if the document says nothing of the work.
     """
 
     metadata: Place
+    reading: Place | None
     rows: Sequence[Place]
     digest: bytes
 
@@ -214,11 +215,12 @@ def _read_file(file: WantedFile, contents: Contents) -> ReadFile:
     kept = None
     if len(content) > LARGE_TEXT:
         parsed = parse_file(file, text)
-        contents.count(len(parsed.metadata_json))
+        contents.count(len(parsed.metadata_json) + len(parsed.reading_json or b""))
         rows = contents.maker.make(file.path, parsed)
         keep = contents.spool.keep
-        kept = KeptRows(keep(parsed.metadata_json), [*map(keep, rows)], parsed.digest)
-        size_in_rows += len(parsed.metadata_json)
+        reading = None if parsed.reading_json is None else keep(parsed.reading_json)
+        kept = KeptRows(keep(parsed.metadata_json), reading, [*map(keep, rows)], parsed.digest)
+        size_in_rows += len(parsed.metadata_json) + len(parsed.reading_json or b"")
     return ReadFile(file, len(content), text.encoding, text.replaced, size_in_rows, kept)
 
 

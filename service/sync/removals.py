@@ -1,4 +1,4 @@
-"""What deleted sources leave behind, removed in the background: parts, headings and words.
+"""What deleted sources leave behind, removed in the background: parts, headings, words, stories.
 
 A deletion only notes the source in the table `removed_source`, and no search finds its parts from
 then on. Each copy of the service looks there; the row locks let one at a time do the work. It is
@@ -21,22 +21,28 @@ from service.sync.advisory_locks import VOCABULARY_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from uuid import UUID
 
-    from service.database.database import Database
+    from service.database.database import Connection, Database
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # How often a copy looks for sources that others deleted.
 POLL_SECONDS: Final = 5.0
 
-# Parts that one transaction removes, and words that one transaction checks: about 20 ms each.
+# Parts or other rows that one transaction removes, and words that one transaction checks: about
+# 20 ms each.
 PARTS_AT_ONCE: Final = 1_000
+ROWS_AT_ONCE: Final = 2_000
 WORDS_AT_ONCE: Final = 200
 
 # A pause after each transaction, as a multiple of what it took. Words wait for longer: where the
 # vocabulary is full of words in use, each run that writes has all of them checked.
 PAUSE_AFTER_PARTS: Final = 1
 PAUSE_AFTER_WORDS: Final = 9
+
+# The tables of migration 0009 with rows of a source.
+BOARD_TABLES: Final = ("story", "epic", "problem", "source_progress", "activity")
 
 # The time at a stop for a transaction to end.
 STOP_SECONDS: Final = 0.1
@@ -45,7 +51,7 @@ DATABASE_ERRORS: Final = (DatabaseUnavailable, asyncpg.PostgresError)
 
 
 async def remove_parts(database: Database) -> bool:
-    """Remove some parts of a deleted source, with the headings of their documents.
+    """Remove some parts of a deleted source, with the headings of their documents, or other rows.
 
     Returns whether there was a deleted source that no other copy is at work on.
     """
@@ -91,11 +97,33 @@ async def remove_parts(database: Database) -> bool:
                 set stop_word = checked.next_word, has_begun_again = false
                 """
             )
-        if removed < PARTS_AT_ONCE:
+        if removed < PARTS_AT_ONCE and not await _remove_board(transaction, source_id):
             await transaction.execute(
                 "delete from removed_source where project_doc_id = $1", source_id
             )
     return True
+
+
+async def _remove_board(transaction: Connection, source_id: UUID) -> bool:
+    """Remove some rows of stories, epics and problems; return whether there may be more."""
+    for table in BOARD_TABLES:
+        removed = await transaction.fetch_value(
+            f"""
+            with removed as (
+                delete from {table}
+                where ctid = any(array(
+                    select ctid from {table} where project_doc_id = $1 limit $2
+                ))
+                returning 1
+            )
+            select count(*) from removed
+            """,
+            source_id,
+            ROWS_AT_ONCE,
+        )
+        if removed == ROWS_AT_ONCE:
+            return True
+    return False
 
 
 async def check_words(database: Database) -> bool:

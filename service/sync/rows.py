@@ -67,13 +67,20 @@ async def write_files(
             if read.kept:
                 parsed, digest = None, read.kept.digest
                 metadata = contents.spool.read(read.kept.metadata)
+                place = read.kept.reading
+                reading = None if place is None else contents.spool.read(place)
             else:
                 text = DocumentText(utf8.decode(), original is None, read.encoding, read.replaced)
                 parsed = parse_file(file, text)
-                digest, metadata = parsed.digest, parsed.metadata_json
-                contents.count(len(metadata))
+                digest, metadata, reading = (
+                    parsed.digest,
+                    parsed.metadata_json,
+                    parsed.reading_json,
+                )
+                contents.count(len(metadata) + len(reading or b""))
             columns = (file.path, file.file_type, read.size, file.blob_id, utf8, original)
-            documents.append((*columns, metadata.decode()))
+            reading_text = None if reading is None else reading.decode()
+            documents.append((*columns, metadata.decode(), reading_text))
             if digests.get(file.path) == digest:
                 continue
             changed[file.path] = digest
@@ -136,12 +143,12 @@ async def _write_documents(
         """
         insert into document
             (project_doc_id, file_path, file_type, file_size, blob_id, content, original,
-             doc_metadata)
+             doc_metadata, reading)
         select $1, file_path, file_type, file_size, blob_id, convert_from(utf8, 'UTF8'), original,
-               doc_metadata::jsonb
+               doc_metadata::jsonb, reading::jsonb
         from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::bytea[],
-                    $8::text[])
-            as new (file_path, file_type, file_size, blob_id, utf8, original, doc_metadata)
+                    $8::text[], $9::text[])
+            as new (file_path, file_type, file_size, blob_id, utf8, original, doc_metadata, reading)
         on conflict (project_doc_id, file_path) do update
         set file_type = excluded.file_type,
             file_size = excluded.file_size,
@@ -149,11 +156,12 @@ async def _write_documents(
             content = excluded.content,
             original = excluded.original,
             doc_metadata = excluded.doc_metadata,
+            reading = excluded.reading,
             updated_at = now()
-        where (document.blob_id, document.file_type, document.doc_metadata, document.content,
-               document.original)
+        where (document.blob_id, document.file_type, document.doc_metadata, document.reading,
+               document.content, document.original)
             is distinct from (excluded.blob_id, excluded.file_type, excluded.doc_metadata,
-                              excluded.content, excluded.original)
+                              excluded.reading, excluded.content, excluded.original)
         """,
         source_id,
         *columns,

@@ -18,7 +18,14 @@ from service.git.errors import REFUSES_CREDENTIALS, GitError, GitMachineError
 from service.git.folder import remove_leftovers
 from service.git.repository import GitRepository
 from service.memory import trim_memory
-from service.sync.changes import UnmatchedFile, choose_similar, find_moves, list_changes
+from service.sync.board_rows import MAX_LISTED, write_activity, write_board
+from service.sync.changes import (
+    UnmatchedFile,
+    choose_similar,
+    find_moves,
+    list_changes,
+    name_changes,
+)
 from service.sync.claims import ClaimLostError
 from service.sync.files import Contents, read_files
 from service.sync.messages import Outcome, describe_time_limit
@@ -225,6 +232,18 @@ class _Pass:
                 if len(shown) > len(stored):
                     await refuse_excess_documents(
                         transaction, source.id, self.options.max_documents_per_project
+                    )
+                statuses = await write_board(
+                    transaction, source.id, tree.entries, source.folder, all_skipped
+                )
+                if counts.unchanged < len(shown) or removed:
+                    await write_activity(
+                        transaction,
+                        self.claim,
+                        counts=counts,
+                        documents=name_changes(shown, stored, moves, removed, MAX_LISTED),
+                        statuses=statuses,
+                        tree=tree,
                     )
                 return await self._complete(
                     transaction,

@@ -1,0 +1,52 @@
+"""Reads what a document says of the work: begin here."""
+
+import re
+from typing import Final
+
+from service.bmad.deferred_work import read_deferred_work
+from service.bmad.document import BmadDocument
+from service.bmad.epic import read_epics
+from service.bmad.gate import read_gate
+from service.bmad.links import read_links
+from service.bmad.readings import Reading
+from service.bmad.retrospective import read_retrospective
+from service.bmad.sprint_status import read_sprint_status
+from service.bmad.story import read_plan, read_story
+from service.bmad.tickets import read_tickets
+
+# Names that a key of sprint-status.yaml may have.
+KEY_NAME: Final = re.compile(
+    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?[-.].+|epic-.+-s\d.*", re.IGNORECASE
+)
+
+
+def read_document(document: BmadDocument) -> Reading:
+    """Return all that a document says; never raises, whatever its text is."""
+    reading: Reading = {}
+    if document.file_type == "md":
+        _read_markdown(document, reading)
+    if (sprint_status := read_sprint_status(document)) is not None:
+        reading["sprint_status"] = sprint_status
+    if (tickets := read_tickets(document)) is not None:
+        reading["tickets"] = tickets
+    if (gate := read_gate(document)) is not None:
+        reading["gate"] = gate
+    return reading
+
+
+def _read_markdown(document: BmadDocument, reading: Reading) -> None:
+    if document.kind == "story":
+        reading["story"] = read_story(document)
+    elif (plan := read_plan(document)) is not None:
+        reading["plan"] = plan
+    else:
+        if document.kind == "other" and KEY_NAME.fullmatch(document.name):
+            reading["candidate"] = read_story(document)
+        if epics := read_epics(document):
+            reading["epics"] = epics
+        if (retrospective := read_retrospective(document)) is not None:
+            reading["retrospective"] = retrospective
+        if deferred := read_deferred_work(document):
+            reading["deferred"] = deferred
+    if links := read_links(document):
+        reading["links"] = links

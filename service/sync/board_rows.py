@@ -1,0 +1,342 @@
+"""The rows of a source's stories, epics and problems, and of what a run changed.
+
+They are made of what all documents of the source say, at the end of each run that changes some, in
+the transaction that writes the documents. Only rows that differ are written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
+
+import orjson
+
+from service.sync.batches import ROWS_PER_STATEMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from service.bmad.board import Board, ProblemRow, StoryRow
+    from service.bmad.readings import Reading
+    from service.database.database import Connection
+    from service.git.objects import Entry, Tree
+    from service.sync.claims import Claim
+    from service.sync.results import Counts
+    from service.sync.skipped import SkippedFiles
+
+# The changes that a row of `activity` lists, of each kind, and the rows that are kept of a source.
+MAX_LISTED: Final = 1_000
+ACTIVITIES_KEPT: Final = 100
+
+# Documents whose anchors one statement reads.
+ANCHORS_PER_STATEMENT: Final = 1_000
+
+
+INSERT_STORIES: Final = """
+    insert into story
+        (project_doc_id, digest, place, key, epic_place, epic, id, title, status, is_archived,
+         file_path, item)
+    select $1, digest, place, key, epic_place, epic, id, title, status, is_archived, file_path,
+           item::jsonb
+    from unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::boolean[], $11::text[], $12::text[])
+        as new (digest, place, key, epic_place, epic, id, title, status, is_archived, file_path,
+                item)
+    on conflict (project_doc_id, place) do update
+    set digest = excluded.digest, key = excluded.key, epic_place = excluded.epic_place,
+        epic = excluded.epic, id = excluded.id, title = excluded.title, status = excluded.status,
+        is_archived = excluded.is_archived, file_path = excluded.file_path, item = excluded.item
+    """
+INSERT_EPICS: Final = """
+    insert into epic (project_doc_id, digest, place, id, item)
+    select $1, digest, place, id, item::jsonb
+    from unnest($2::bytea[], $3::text[], $4::text[], $5::text[]) as new (digest, place, id, item)
+    on conflict (project_doc_id, place) do update
+    set digest = excluded.digest, id = excluded.id, item = excluded.item
+    """
+# The place of a problem has its digest: a row that is there does not differ.
+INSERT_PROBLEMS: Final = """
+    insert into problem
+        (project_doc_id, digest, place, kind, severity, file_path, appears_on, item)
+    select $1, digest, place, kind, severity, file_path, appears_on, item::jsonb
+    from unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[],
+                $8::text[])
+        as new (digest, place, kind, severity, file_path, appears_on, item)
+    """
+
+
+class StatusChange(NamedTuple):
+    """A story whose status another run had found different; `path` is None without a file."""
+
+    id: str
+    title: str
+    path: str | None
+    before: str
+    after: str
+
+
+class KnownPaths:
+    """The paths of a repository that links may lead to, of which a run knows one folder.
+
+    `in` is true for a path that the folder has, and for each outside of it.
+    """
+
+    def __init__(self, folder: str | None, found: Collection[str]) -> None:
+        self._prefix = "" if folder is None else f"{folder}/"
+        self._found = found
+
+    def __contains__(self, path: object) -> bool:
+        assert isinstance(path, str)
+        return path in self._found or not path.startswith(self._prefix)
+
+
+async def write_board(
+    transaction: Connection,
+    source_id: UUID,
+    entries: Iterable[Entry],
+    folder: str | None,
+    skipped: SkippedFiles,
+) -> list[StatusChange]:
+    """Write the stories, epics and problems of a source, and return whose status has changed.
+
+    `entries` are those of the source's folder in git. Its documents have been written before.
+    """
+    # Imported here, for a run that changes nothing does not need it.
+    from service.bmad.board import count_problems, count_stories, make_board
+
+    rows = await transaction.fetch(
+        """
+        select file_path, reading::text
+        from document
+        where project_doc_id = $1 and reading is not null
+        order by file_path
+        """,
+        source_id,
+    )
+    readings: dict[str, Reading] = await asyncio.to_thread(
+        lambda: {path: orjson.loads(reading) for path, reading in rows}
+    )
+    links = [link for reading in readings.values() for link in reading.get("links", ())]
+    wanted = {link["path"] for link in links if link["path"] is not None}
+    with_fragment = {link["path"] for link in links if link["path"] and link["fragment"]}
+    anchors = await _read_anchors(transaction, source_id, sorted(with_fragment))
+
+    def make() -> Board:
+        paths = KnownPaths(folder, _find_paths(entries, wanted))
+        refused = [(file.path, file.reason) for file in skipped.files]
+        return make_board(readings, paths, anchors.get, refused)
+
+    board = await asyncio.to_thread(make)
+    changes = await _write_stories(transaction, source_id, board.stories)
+    epics = [(row.place, row.id, _dump(row.item)) for row in board.epics]
+    await _write_rows(transaction, source_id, "epic", INSERT_EPICS, epics)
+    await _write_problems(transaction, source_id, board.problems)
+    await transaction.execute(
+        """
+        insert into source_progress (project_doc_id, documents, stories, problems)
+        select $1, count(*), $2::text::jsonb, $3::text::jsonb
+        from document
+        where project_doc_id = $1
+        on conflict (project_doc_id) do update
+        set documents = excluded.documents, stories = excluded.stories,
+            problems = excluded.problems
+        where (source_progress.documents, source_progress.stories, source_progress.problems)
+            is distinct from (excluded.documents, excluded.stories, excluded.problems)
+        """,
+        source_id,
+        json.dumps(count_stories(board)),
+        json.dumps(count_problems(board)),
+    )
+    await _set_kinds(transaction, source_id, readings, board.promoted)
+    return changes
+
+
+async def _set_kinds(
+    transaction: Connection,
+    source_id: UUID,
+    readings: Mapping[str, Reading],
+    promoted: Sequence[str],
+) -> None:
+    """Give the documents that a tracker names the kind of stories, and take it from the others."""
+    candidates = [path for path, reading in readings.items() if "candidate" in reading]
+    if candidates:
+        await transaction.execute(
+            """
+            update document_part
+            set kind = case when file_path = any($3) then 'story' else 'other' end
+            from document
+            where document.project_doc_id = $1 and document_id = document.id
+                and file_path = any($2) and (kind = 'story') <> (file_path = any($3))
+            """,
+            source_id,
+            candidates,
+            promoted,
+        )
+
+
+def _find_paths(entries: Iterable[Entry], wanted: Collection[str]) -> set[str]:
+    """Return those of the wanted paths that files and folders have."""
+    found: set[str] = set()
+    last_folder = ""
+    for entry in entries:
+        path = entry.path.decode(errors="replace")
+        if path in wanted:
+            found.add(path)
+        folder = path.rpartition("/")[0]
+        if folder != last_folder:
+            last_folder = folder
+            while folder and folder not in found:
+                if folder in wanted:
+                    found.add(folder)
+                folder = folder.rpartition("/")[0]
+    if found or last_folder:
+        found.add("")  # the repository itself
+    return found
+
+
+async def _read_anchors(
+    transaction: Connection, source_id: UUID, paths: Sequence[str]
+) -> dict[str, Collection[str]]:
+    """Return the anchors of Markdown documents, by path."""
+    anchors: dict[str, Collection[str]] = {}
+    for start in range(0, len(paths), ANCHORS_PER_STATEMENT):
+        rows = await transaction.fetch(
+            """
+            select file_path,
+                   array(select jsonb_path_query(doc_metadata, '$.headings[*].anchor') #>> '{}')
+                   || array(select jsonb_array_elements_text(doc_metadata -> 'anchors'))
+            from document
+            where project_doc_id = $1 and file_type = 'md' and file_path = any($2)
+            """,
+            source_id,
+            paths[start : start + ANCHORS_PER_STATEMENT],
+        )
+        anchors |= {path: frozenset(found) for path, found in rows}
+    return anchors
+
+
+async def _write_stories(
+    transaction: Connection, source_id: UUID, stories: Sequence[StoryRow]
+) -> list[StatusChange]:
+    before = await transaction.fetch(
+        "select key, file_path, status from story where project_doc_id = $1 order by place",
+        source_id,
+    )
+    by_key = {key: status for key, _, status in before}
+    by_path = {path: status for _, path, status in before if path is not None}
+    changes: list[StatusChange] = []
+    for row in stories:
+        status = by_key.get(row.key) or by_path.get(row.file_path)
+        if status is not None and status != row.status:
+            changes.append(StatusChange(row.id, row.title, row.file_path, status, row.status))
+    rows = [(*row[:-1], _dump(row.item)) for row in stories]
+    await _write_rows(transaction, source_id, "story", INSERT_STORIES, rows)
+    return changes
+
+
+async def _write_problems(
+    transaction: Connection, source_id: UUID, problems: Iterable[ProblemRow]
+) -> None:
+    rows: dict[str, Sequence[object]] = {}
+    for order, *columns, item in problems:
+        item_json = _dump(item)
+        digest = blake2b(orjson.dumps([*columns, item_json]), digest_size=8).hexdigest()
+        place = f"{order}\t{digest}"
+        rows[place] = (place, *columns, item_json)
+    await _write_rows(transaction, source_id, "problem", INSERT_PROBLEMS, [*rows.values()])
+
+
+async def _write_rows(
+    transaction: Connection,
+    source_id: UUID,
+    table: LiteralString,
+    insert: LiteralString,
+    rows: Sequence[Sequence[Any]],
+) -> None:
+    """Make the rows of a source in a table these rows, which begin with their places."""
+    stored: dict[str, bytes] = dict(
+        map(
+            tuple,
+            await transaction.fetch(
+                f"select place, digest from {table} where project_doc_id = $1", source_id
+            ),
+        )
+    )
+    digests = {row[0]: _digest(row) for row in rows}
+    gone = [place for place in stored if place not in digests]
+    if gone:
+        await transaction.execute(
+            f"delete from {table} where project_doc_id = $1 and place = any($2)", source_id, gone
+        )
+    changed = [row for row in rows if stored.get(row[0]) != digests[row[0]]]
+    for start in range(0, len(changed), ROWS_PER_STATEMENT):
+        batch = changed[start : start + ROWS_PER_STATEMENT]
+        columns = zip(*batch, strict=True)
+        await transaction.execute(insert, source_id, [digests[row[0]] for row in batch], *columns)
+
+
+def _digest(row: Sequence[Any]) -> bytes:
+    return blake2b(orjson.dumps(row), digest_size=16).digest()
+
+
+def _dump(item: Mapping[str, Any]) -> str:
+    return orjson.dumps(item).decode()
+
+
+async def write_activity(
+    transaction: Connection,
+    claim: Claim,
+    *,
+    counts: Counts,
+    documents: Sequence[Mapping[str, str]],
+    statuses: Sequence[StatusChange],
+    tree: Tree,
+) -> None:
+    """Record what a run changed, and delete older records than the newest of the source."""
+    await transaction.execute(
+        """
+        insert into activity
+            (run_id, project_doc_id, at, commit_id, committed_at, added, changed, moved, removed,
+             documents, statuses)
+        values ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9::text::jsonb,
+                $10::text::jsonb)
+        """,
+        claim.run_id,
+        claim.source_id,
+        tree.commit,
+        tree.commit_date,
+        counts.added,
+        counts.changed,
+        counts.moved,
+        counts.removed,
+        json.dumps(documents[:MAX_LISTED]),
+        json.dumps(
+            [
+                {
+                    "id": each.id,
+                    "title": each.title,
+                    "path": each.path,
+                    "from": each.before,
+                    "to": each.after,
+                }
+                for each in statuses[:MAX_LISTED]
+            ]
+        ),
+    )
+    await transaction.execute(
+        """
+        delete from activity
+        where run_id in (
+            select run_id
+            from activity
+            where project_doc_id = $1
+            order by at desc
+            offset $2
+        )
+        """,
+        claim.source_id,
+        ACTIVITIES_KEPT,
+    )

@@ -18,23 +18,17 @@ from service.bmad.epic_parts import (
     is_id_of_story,
 )
 from service.bmad.epic_shapes import (
-    COVERS_COLUMN,
-    EPIC_COLUMN,
     EPIC_LIST,
     EPIC_WORD,
-    ID_COLUMN,
     OTHER_LIST,
-    STATUS_COLUMN,
     STATUS_HEADING,
     STATUS_LINE,
-    STORY_COLUMN,
     STORY_LIST,
-    TITLE_COLUMN,
     EpicName,
     OwnEpic,
     may_have_epics,
+    read_cells,
     read_epic_name,
-    read_epic_number,
     read_own_epic,
 )
 from service.bmad.identity import Identity, NamedIdentity, fold_id, read_heading, with_epic
@@ -240,31 +234,26 @@ class _EpicReader:
         return True
 
     def _read_row(self, row: Row) -> None:
-        if read_leading_name(row.cells[0]) or COVERS_COLUMN.match(row.header[0]):
+        cells = read_cells(row, self._section)
+        if cells is None:
             return
-        status = row.cell(row.find(STATUS_COLUMN))
-        epic_column, story_column = row.find(EPIC_COLUMN), row.find(STORY_COLUMN)
-        if story_column is None and epic_column is None and STORY_LIST.search(self._section):
-            story_column = row.find(ID_COLUMN)
-        title_column = row.find(TITLE_COLUMN, story_column)
-        named = self._read_identity(row.cell(story_column))
-        number = read_epic_number(row.cell(epic_column))
+        name, named = cells.epic, self._read_identity(cells.story)
         if named.identity.story:
-            epic = self.epics.find(number.number) if number else None
+            epic = self.epics.find(name.number) if name else None
             epic = epic or self._epic_of(named.identity, is_heading=False)
             if epic:
                 story = self._add_story(epic, named.identity)
-                title = split_title(named.rest or row.cell(title_column)).text
+                title = split_title(named.rest or cells.title).text
                 story.name(title, row.line, None, MENTIONED)
-                self._add_status(story, status, row.line, is_certain=False, is_own=False)
-        elif number and not self._own and not OTHER_LIST.search(self._section):
-            title = split_title(number.title or row.cell(title_column))
-            epic = self.epics.epic(number.number)
+                self._add_status(story, cells.status, row.line, is_certain=False, is_own=False)
+        elif name and not self._own and not OTHER_LIST.search(self._section):
+            title = split_title(name.title or cells.title)
+            epic = self.epics.epic(name.number)
             if title.text:
                 epic.name(title.text, row.line, None, LISTED)
-            word = status or title.status
+            word = cells.status or title.status
             self._add_status(epic, word, row.line, is_certain=False, is_own=False)
-            epic.add_covers(read_names(row.cell(row.find(COVERS_COLUMN))))
+            epic.add_covers(read_names(cells.covers[:MAX_FIELD]))
         elif len(row.cells) == 2:
             self._read_field(": ".join(row.cells), row.line)
 

@@ -13,6 +13,8 @@ from service.bmad.identity import (
     read_id,
     read_name,
 )
+from service.bmad.requirement_names import read_leading_name
+from service.bmad.tables import Row
 from service.bmad.titles import split_title
 from service.documents.kinds import ABOUT, TOOLS
 
@@ -47,12 +49,12 @@ _ABOUT_EPIC: Final = re.compile(
 # Sections that list epics or stories, and those that only mention them.
 EPIC_LIST: Final = re.compile(
     r"\b(?:epics|épiques)\b|\bepic\b.*\b(?:list|overview|summary|structure|breakdown|index)\b"
-    r"|史诗|에픽|エピック",
+    r"|table of contents|^\W*contents\b|sommaire|目录|史诗|에픽|エピック",
     re.IGNORECASE,
 )
 STORY_LIST: Final = re.compile(
     r"\bstories\b|\bstory (?:list|overview|index|breakdown|summary)\b|\bhistoires\b|\brécits\b"
-    r"|\bhist[oó]rias\b|故事|스토리|ストーリー",
+    r"|\bhist[oó]rias\b|table of contents|^\W*contents\b|sommaire|目录|故事|스토리|ストーリー",
     re.IGNORECASE,
 )
 OTHER_LIST: Final = re.compile(
@@ -72,17 +74,19 @@ STATUS_HEADING: Final = re.compile(
 )
 
 # Names of columns, in lower case.
-EPIC_COLUMN: Final = re.compile(r"epics?\b(?! (?:title|name))|épique|史诗|에픽|エピック")
-STORY_COLUMN: Final = re.compile(
+_EPIC_COLUMN: Final = re.compile(r"epics?\b(?! (?:title|name))|épique|史诗|에픽|エピック")
+_STORY_COLUMN: Final = re.compile(
     r"(?:user )?stor(?:y|ies)\b(?! (?:title|name|points))|故事|스토리|ストーリー"
 )
-ID_COLUMN: Final = re.compile(r"id\b|#|no\b|nr\b|number|编号|番号|번호")
-TITLE_COLUMN: Final = re.compile(
+_ID_COLUMN: Final = re.compile(r"id\b|#|no\b|nr\b|number|编号|番号|번호")
+_TITLE_COLUMN: Final = re.compile(
     r"(?:(?:epic|story) )?(?:title|name)|titre|nom\b|título|标题|名称|제목|タイトル|summary"
     r"|description|goal"
 )
-STATUS_COLUMN: Final = re.compile(r"status|statut|estado|state\b|状态|狀態|상태")
-COVERS_COLUMN: Final = re.compile(r"(?:.*\b)?n?frs?\b|requirements?|cover|需求|覆盖|exigences")
+_STATUS_COLUMN: Final = re.compile(r"status|statut|estado|state\b|状态|狀態|상태")
+_COVERS_COLUMN: Final = re.compile(r"(?:.*\b)?n?frs?\b|requirements?|cover|需求|覆盖|exigences")
+# "1.1, 1.2" and "1.1-1.5": a cell that lists stories names none.
+_SEVERAL: Final = re.compile(r"\d[a-z]?\s*(?:[,;&\u2013\u2014\u3001\uff0c]|-\s*\d+\.|to)\s*\d")
 
 
 class EpicName(NamedTuple):
@@ -100,6 +104,39 @@ class OwnEpic(NamedTuple):
     line: int
     anchor: str | None
     level: int
+
+
+class EpicCells(NamedTuple):
+    """The cells of a row that is about an epic or, if `story` has an id, about a story."""
+
+    epic: EpicName | None
+    story: str
+    title: str
+    status: str
+    covers: str
+
+
+def read_cells(row: Row, section: str) -> EpicCells | None:
+    """Return the cells of a row in a section of a document; None for a row on a requirement."""
+    if read_leading_name(row.cells[0]) or _COVERS_COLUMN.match(row.header[0]):
+        return None
+    epic, story, ids = map(row.find, (_EPIC_COLUMN, _STORY_COLUMN, _ID_COLUMN))
+    title = row.find(_TITLE_COLUMN, story)
+    if epic is None and ids is not None:
+        if story is not None and not _has_story_id(row.cell(story)):
+            # The column of stories has their titles.
+            title, story = story, ids
+        elif story is None and STORY_LIST.search(section):
+            story = ids
+        elif story is None and EPIC_LIST.search(section):
+            epic = ids
+    return EpicCells(
+        read_epic_number(row.cell(epic)),
+        "" if _SEVERAL.search(row.cell(story)) else row.cell(story),
+        row.cell(title),
+        row.cell(row.find(_STATUS_COLUMN)),
+        row.cell(row.find(_COVERS_COLUMN)),
+    )
 
 
 def may_have_epics(document: BmadDocument) -> bool:
@@ -166,6 +203,11 @@ def read_own_epic(document: BmadDocument) -> OwnEpic | None:
     title = split_title(_without_word(str(written)))
     name = EpicName(by_name, title.text, title.status)
     return OwnEpic(name, first.line if first else 1, first.anchor if first else None, 0)
+
+
+def _has_story_id(cell: str) -> bool:
+    """Return whether a cell begins with the id of a story."""
+    return bool(read_heading(cell).identity.story)
 
 
 def _without_word(title: str) -> str:

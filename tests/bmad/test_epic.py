@@ -145,6 +145,11 @@ def test_these_headings_are_no_epics(heading: str) -> None:
         "| # | Epic | Stories |\n|---|---|---|\n| 1 | Epic 1: Accounts | 5 |",
         "| Epic | Name | FRs |\n|---|---|---|\n| **1** | Accounts | FR1 |",
         "| Epic | Title |\n|---|---|\n| [Epic 1](epic-1.md) | **Accounts** |",
+        "| Epic ID | Epic Name |\n|---|---|\n| 1 | Accounts |",
+        "| # | Title | Points |\n|---|---|---|\n| 1 | Accounts | 5 |",
+        "| Epic | Title | Stories |\n|---|---|---|\n| 1 | Accounts | 1.1-1.5 |",
+        "| Epic | Title | Stories |\n|---|---|---|\n| 1 | Accounts | 1.1, 1.2 |",
+        "## Table of Contents\n\n- [Epics](#epics)\n  - [Epic 1: Accounts](epic-1.md)",
     ],
 )
 @pytest.mark.parametrize("path", ["docs/epics.md", "docs/prd.md"])
@@ -247,6 +252,8 @@ def test_epic_of_three_levels_has_its_stories_inside() -> None:
         ("| Story | Title |\n|---|---|\n| 1.2 | Sign In |", ("1.2", "Sign In")),
         ("| Story | Points |\n|---|---|\n| 1.2: Sign In | 3 |", ("1.2", "Sign In")),
         ("### Stories\n\n| ID | Title |\n|---|---|\n| 1.2 | Sign In |", ("1.2", "Sign In")),
+        ("| # | Story | Status |\n|---|---|---|\n| 1.2 | Sign In | done |", ("1.2", "Sign In")),
+        ("| Story ID | Story Name |\n|---|---|\n| 1.2 | Sign In |", ("1.2", "Sign In")),
     ],
 )
 def test_stories_of_an_epic(story: str, expected: tuple[str, str]) -> None:

@@ -215,6 +215,12 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@given(st.lists(_PIECES.filter(lambda piece: "<" not in piece), max_size=60).map("".join))
+def test_raw_html_changes_no_other_link(text: str) -> None:
+    """A document with raw HTML is read in another way."""
+    assert _targets(f"{text}\n\n<a >") == _targets(f"{text}\n\n")
+
+
 @given(st.text() | st.lists(_PIECES, max_size=60).map("".join))
 def test_any_text_is_read(text: str) -> None:
     lines = len(bmad_document(text).lines)

@@ -108,12 +108,35 @@ def read_blocks(page: str, first_line: int = 1) -> list[Block]:
             number = None
             if name == "li" and lists and (number := lists[-1]) is not None:
                 lists[-1] = number + 1
-            opened = _Open(name, int(line) + offset, int(end_line) + offset, len(lists), number)
+            first, last = int(line) + offset, int(end_line) + offset
+            if name == "tr":
+                lines = _lines_before(blocks, stack, first, offset)
+                first, last = first + lines, last + lines
+            opened = _Open(name, first, last, len(lists), number)
             stack.append((opened, len(blocks)))
             blocks.append(_block(opened))
     while stack:
         close()
     return blocks
+
+
+def _lines_before(
+    blocks: list[Block], stack: list[tuple[_Open, int]], row_line: int, no_line: int
+) -> int:
+    """Return how many lines of text a table's row is too high by, and give them their lines.
+
+    A table may follow a paragraph without a blank line. The parser then gives its first row the
+    place of the paragraph, and the paragraph none.
+    """
+    place = len(blocks) - 1
+    if blocks and blocks[place].tag == "p" and blocks[place].line == no_line:
+        lines = blocks[place].text.count("\n") + 1
+        blocks[place] = blocks[place]._replace(line=row_line, end_line=row_line + lines - 1)
+        return lines
+    if stack and stack[-1][1] == place and stack[-1][0].line == row_line:
+        text = _shown("".join(stack[-1][0].pieces))  # of an item
+        return text.count("\n") + 1 if text else 0
+    return 0
 
 
 def _block(opened: _Open) -> Block:

@@ -38,3 +38,7 @@ def test_wide_rows_are_cut() -> None:
     cells = "|" + " 1 |" * 100
     [row] = _rows(f"{cells}\n|{'---|' * 100}\n{cells}\n")
     assert len(row.cells) == MAX_CELLS
+
+
+def test_table_after_a_line_of_text_has_its_header() -> None:
+    assert _rows("text\n| A |\n|---|\n| 1 |\n") == [Row(["a"], ["1"], 4)]

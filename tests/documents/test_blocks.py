@@ -1,5 +1,6 @@
 """The blocks of Markdown."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +79,24 @@ def test_any_text_has_blocks_in_order_of_their_lines(text: str) -> None:
     lines = [each.line for each in blocks]
     assert lines == sorted(lines)
     assert all(each.line <= each.end_line for each in blocks)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("one\ntwo\n| A |\n|---|\n| 1 |\n", [("p", 1, 2), ("tr", 3, 3), ("tr", 5, 5)]),
+        ("- one\n  two\n  | A |\n  |---|\n", [("li", 1, 4), ("tr", 3, 3)]),
+        ("- one\n  | A |\n  |---|\n\n  two\n", [("li", 1, 5), ("tr", 2, 2), ("p", 5, 5)]),
+        ("- one\n\n  two\n  | A |\n  |---|\n", [("li", 1, 5), ("p", 3, 3), ("tr", 4, 4)]),
+        ("> one\n> | A |\n> |---|\n", [("p", 1, 1), ("tr", 2, 2)]),
+        ("- | A |\n  |---|\n  | 1 |\n", [("li", 1, 3), ("tr", 1, 1), ("tr", 3, 3)]),
+    ],
+)
+def test_table_after_a_line_of_text_has_its_lines(
+    text: str, places: list[tuple[str, int, int]]
+) -> None:
+    for first_line in (1, 11):
+        assert [(each.tag, each.line, each.end_line) for each in _blocks(text, first_line)] == [
+            (tag, line + first_line - 1, end_line + first_line - 1)
+            for tag, line, end_line in places
+        ]

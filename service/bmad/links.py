@@ -174,6 +174,8 @@ class _Locator:
         if block != -1 and (position := _POSITION.match(self._page, block, end)):
             self._line = max(self._line, int(position[1]) + self._offset)
             self._end_line = int(position[2]) + self._offset
+            if self._end_line < self._line:  # a paragraph without a place
+                self._end_line = len(self._line_starts)
             start = position.end()
         if self._end_line is not None:
             if _END_OF_BLOCK.search(self._page, start, end):

@@ -118,11 +118,9 @@ class _RequirementReader:
             self._read_heading(int(block.tag[1]), block.text, block.line)
             return
         is_bold = read_leading_name(block.strong) is not None
-        for line, text in enumerate(lines, block.line):
-            is_first = line == block.line
-            self._read_line(
-                text[:MAX_LINE], min(line, block.end_line), is_bold=is_bold and is_first
-            )
+        for number, text in enumerate(lines):
+            line = min(block.line + number, block.end_line)
+            self._read_line(text[:MAX_LINE], line, is_bold=is_bold and number == 0)
 
     def _read_heading(self, level: int, text: str, line: int) -> None:
         self._is_covering = False

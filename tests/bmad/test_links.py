@@ -76,6 +76,10 @@ def test_line_ends_that_the_source_escapes_are_no_lines() -> None:
     assert _targets("one&#10;two&#10; [a](a.md)\n") == [(1, "a.md")]
 
 
+def test_paragraph_that_a_table_follows_has_lines() -> None:
+    assert _targets("one\n[a](a.md)\n| [b](b.md) |\n|---|\n") == [(2, "a.md"), (3, "b.md")]
+
+
 def test_raw_html_has_links() -> None:
     text = (
         "First\n\n<p>\n<A HREF=a.md>a</A>\n<img alt='<a href=\"no.md\">' src = 'b.png'></p>\n\n"

@@ -9,6 +9,7 @@ from service.bmad.epic import read_epics
 from service.bmad.gate import read_gate
 from service.bmad.links import read_links
 from service.bmad.readings import Reading
+from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_plan, read_story
@@ -44,6 +45,11 @@ def _read_markdown(document: BmadDocument, reading: Reading) -> None:
             reading["candidate"] = read_story(document)
         if epics := read_epics(document):
             reading["epics"] = epics
+        requirements, coverage = read_requirements(document)
+        if requirements:
+            reading["requirements"] = requirements
+        if coverage:
+            reading["coverage"] = coverage
         if (retrospective := read_retrospective(document)) is not None:
             reading["retrospective"] = retrospective
         if deferred := read_deferred_work(document):

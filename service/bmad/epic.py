@@ -30,6 +30,7 @@ from service.bmad.epic_shapes import (
     read_cells,
     read_epic_name,
     read_own_epic,
+    read_short_name,
 )
 from service.bmad.identity import Identity, NamedIdentity, fold_id, read_heading, with_epic
 from service.bmad.readings import EpicReading
@@ -81,6 +82,7 @@ class _EpicReader:
         self._story_level = 0
         self._status_of: NamedPart | None = None  # what a heading "Status" is about
         self._is_covering = False  # names of covered requirements follow
+        self._is_of_epics = document.kind == "epic"
         self._own = read_own_epic(document)
         if self._own:
             self._add_own(document, self._own)
@@ -128,13 +130,17 @@ class _EpicReader:
             title = split_title(named.rest)
             self._story.name(title.text, block.line, anchor, DETAIL)
             self._add_status(self._story, title.status, block.line)
-        elif (name := read_epic_name(text)) and self._may_be_epic(name.number, level):
+        elif (name := self._read_name(text)) and self._may_be_epic(name.number, level):
             self._open_epic(name, level, block.line, anchor)
         elif STATUS_HEADING.fullmatch(text):
             self._status_of = self._story if level > self._story_level else self._epic
         else:
             self._leave(level)
             self._is_covering = read_covered(f"{text}:") is not None
+
+    def _read_name(self, heading: str) -> EpicName | None:
+        short_name = read_short_name(heading) if self._is_of_epics else None
+        return short_name or read_epic_name(heading)
 
     def _open_epic(self, name: EpicName, level: int, line: int, anchor: str | None) -> None:
         self._epic = self.epics.epic(name.number)

@@ -31,6 +31,10 @@ _PLAN_NAME: Final = re.compile(
 )
 
 _SECTION_NUMBER: Final = re.compile(r"[\W_]{0,5}\d{1,3}(?:\.\d{1,3}){0,3}[.)]?\s+")
+# In a document of epics: "E12: Payments".
+_SHORT_NAME: Final = re.compile(
+    r"[\W_]{0,6}(EP?-?\d{1,3})(?:\s*[:\uff1a\u2014\u2013]|\s-)\s*(\S.*)", re.DOTALL
+)
 _HAS_SIGN: Final = re.compile(r"\s*(?:[:\uff1a\u2014\u2013|(\uff08\u00b7.]|-\s|\Z)")
 _EPIC_ALONE: Final = re.compile(
     r"[\W_]*(?:epic|épique|史诗|에픽|エピック)(?:[\s#-]{0,3}[A-Za-z]{0,4}-?\d[\w.]{0,10})?"
@@ -179,6 +183,15 @@ def read_epic_name(text: str, *, is_own: bool = False) -> EpicName | None:
             return None
     title = split_title(found.rest)
     return EpicName(found.written, title.text, title.status)
+
+
+def read_short_name(text: str) -> EpicName | None:
+    """Return the epic of a heading in a document of epics that is as short as "E12: Payments"."""
+    found = _SHORT_NAME.fullmatch(text)
+    if not found:
+        return None
+    title = split_title(found[2])
+    return EpicName(found[1], title.text, title.status)
 
 
 def read_epic_number(cell: str) -> EpicName | None:

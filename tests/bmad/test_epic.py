@@ -157,6 +157,13 @@ def test_lists_and_tables_name_epics(item: str, path: str) -> None:
     assert _names(f"# Shop\n\n## Epic List\n\n{item}\n", path) == [("1", "Accounts")]
 
 
+def test_short_headings_name_epics_in_documents_of_epics() -> None:
+    text = "# Plan\n\n## E12: Accounts\n\n### E12-S04: Sign In\n\n## E2E: tests\n\n## EP-3 - Pay\n"
+    assert _names(text) == [("E12", "Accounts"), ("EP-3", "Pay")]
+    assert _stories(text) == [("E12-S04", "Sign In")]
+    assert _names(f"{text}\n## Epic 1: A\n", "docs/prd.md") == [("1", "A")]
+
+
 def test_heading_has_a_better_title_than_a_list() -> None:
     text = "# Plan\n\n## Epics\n\n- Epic 1: Accounts, short\n\n## Epic 1: Accounts\n"
     [epic] = _epics(text)

@@ -31,7 +31,7 @@ I_WANT: Final = re.compile(
 SO_THAT: Final = re.compile(
     r"(?<!\w)(?:so\s+that|so\s+(?=I\b|we\b)|in\s+order\s+(?:to|that)|afin\s+(?:que|de|d['\u2019])"
     r"|para\s+que|con\s+el\s+fin\s+de|a\s+fim\s+de)(?:\b|(?<=['\u2019]))"
-    r"|(?:^|(?<=[,\uff0c\u3001])|(?<=[,\uff0c\u3001]\s))[^\w\n]*+(?:so|pour|para)\b"
+    r"|(?:^|(?<=[,\uff0c\u3001])|(?<=[,\uff0c\u3001]\s))[^\w\n]*+(?:so(?:\s+that)?|(?:pour|para)(?:\s+que)?)\b"
     r"|以便(?:于)?|从而|以便|(?:^|(?<=[,\uff0c]))[^\w\n]*+(?:以|这样|使)|그래야|그래서|그리하여",
     re.IGNORECASE | re.MULTILINE,
 )

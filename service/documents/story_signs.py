@@ -14,6 +14,7 @@ MAX_SIGN = 60  # characters of a heading that names a section
 
 # "1.1", "1-2a", "01", "E12-S04", "AP-4.4", "US-001", "story-1.1", "spec-1-2", "epic-1.story-10".
 ID_NAME: Final = re.compile(r"(?:(?:spec|story|us|epic|[a-z]{1,3})[-_. ]?)?\d", re.IGNORECASE)
+TICKET_NAME: Final = re.compile(r"(?P<type>story|spike|bug)-")
 FULL_ID_NAME: Final = re.compile(rf"{ID_NAME.pattern}+[a-z]?[.-]\d", re.IGNORECASE)
 
 _STORY = "story|histoire|récit|historia|história|us(?=[- ]?\\d)"
@@ -94,6 +95,8 @@ def is_story(
         return True
     if in_other_folder:
         return False
+    if _is_ticket(name, metadata):
+        return True
     has_heading = bool(STORY_HEADING.match(heading))
     is_named = name.startswith(("story-", "story_", "story."))
     has_id = in_story_folder and starts_with_id(stem)
@@ -114,6 +117,15 @@ def is_story(
         (has_id and (len(signs) >= 2 or (has_heading and has_sign)))
         or (is_named and has_sign)
         or len(signs) >= ENOUGH_SIGNS
+    )
+
+
+def _is_ticket(name: str, metadata: Mapping[str, Any]) -> bool:
+    """Return whether a document is a ticket of version 7, such as "bug-crash-at-start"."""
+    front_matter: Mapping[str, Any] = metadata.get("front_matter") or {}
+    found = TICKET_NAME.match(name)
+    return bool(found) and (
+        "tracker_status" in front_matter or front_matter.get("type") == found["type"]
     )
 
 

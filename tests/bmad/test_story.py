@@ -51,3 +51,23 @@ def test_the_story_of_the_reference_is_read() -> None:
     assert (story["tasks_total"], story["tasks_done"]) == (6, 6)
     assert (story["subtasks_total"], story["subtasks_done"]) == (30, 30)
     assert story["as_a"] == "developer"
+
+
+def test_a_document_that_is_no_story_has_no_reading() -> None:
+    assert read_story(bmad_document("# Notes\n\n- [ ] Write them\n")) is None
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "As a seller, I want the ledger, so that I see it.",
+        "As a seller, I want the ledger so that I see it.",
+        "Como vendedora, quiero el libro, para que I see it.",
+    ],
+)
+def test_a_sentence_on_one_line_is_read(sentence: str) -> None:
+    story = story_of(
+        f"# Story 1.1: Ledger\n\n## Story\n\n{sentence}\n", "docs/stories/1.1.story.md"
+    )
+    assert story["i_want"] in {"the ledger", "el libro"}
+    assert story["so_that"] == "I see it"

@@ -146,6 +146,8 @@ def read_kind(path: str, text: str, *sprint_keys: str) -> str:
         ("specs/spec-payments/stories/3-2-pay-by-card.md", SPEC),
         # Layout 7
         ("tickets/payments/cards/story-pay-by-card.md", "---\ntracker_status: done\n---\nCards.\n"),
+        ("tickets/payments/cards/spike-choose.md", "---\ntracker_status: done\n---\nCards.\n"),
+        ("tickets/payments/backlog/bug-crash.md", "---\ntype: bug\n---\n# Crash\n"),
         # Languages and forms
         ("docs/stories/1.2.payer.md", FRENCH_STORY),
         ("docs/stories/1.2.支付.md", CHINESE_STORY),
@@ -210,6 +212,8 @@ def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
             "tickets/payments/cards/story-pay-plan.md",
             "---\nticket: 2\nstatus: done\n---\n## Tasks\n",
         ),
+        ("docs/bug-list.md", "# Bugs\n"),
+        ("docs/spike-of-load.md", "---\ntype: report\n---\n# Load\n"),
         ("docs/stories/1.2-notes.md", NOTES),
         ("docs/stories/index.md", "# Stories\n\n- [1.2](1.2.pay.md)\n"),
         ("docs/story-map.md", "# The map\n"),

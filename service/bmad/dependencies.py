@@ -31,20 +31,28 @@ _ID = (
 )
 _WORD = r"(?:user\s+)?(?:stor(?:y|ies)|histoires?|historias?|histórias?|故事|스토리)"
 _AND = r"\s*+(?:,|;|&|\+|/|、|and\b|et\b|y\b|e\b|和|및|\u2013|-|to\b)\s*+"
-NAMED: Final = re.compile(
-    rf"{_WORD}\s*+[:#]?\s*+((?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+)", re.IGNORECASE
+_IDS = rf"(?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+"
+# A line that begins with what must be done: "Story 1.2 (schema), Story 1.3", "Depends on: 1.2".
+BEGIN: Final = re.compile(
+    rf"[\W_]*+(?P<before>(?:[^\n:\uff1a]{{1,40}}?[:\uff1a]\s*+)?"
+    r"(?:(?:depends?\s+on|requires?|needs?|blocked\s+by|after|waits?\s+for|dépend\s+de)\s+)?)"
+    rf"(?:{_WORD}\s*+[:#]?\s*+)?(?P<ids>{_IDS})",
+    re.IGNORECASE,
 )
-BARE: Final = re.compile(rf"[\W_]*+((?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+)", re.IGNORECASE)
+NEXT: Final = re.compile(rf"(?:[,;&+/、]|\band|\bet)\s*+{_WORD}\s*+({_IDS})", re.IGNORECASE)
 ID: Final = re.compile(_ID, re.IGNORECASE)
 # What waits for this story: lines of a section on dependencies may say that too.
 OTHER_WAY: Final = re.compile(
     r"\b(?:blocks|blocking|enables?|unblocks?|required\s+(?:by|for)|needed\s+(?:by|for)|downstream"
-    r"|dependents?|followed\s+by|used\s+by|next|future|bloque\b|débloque|no\s+dependenc)",
+    r"|dependents?|followed\s+by|used\s+by|next|future|bloque|débloque|optional|related)\b",
     re.IGNORECASE,
 )
-NOT_NEEDED: Final = re.compile(
-    r"\b(?:does\s+not|doesn't|not\s+depend|independent|optional)\b", re.IGNORECASE
+WAITS_FOR_THIS: Final = re.compile(
+    r"\b(?:depends?|blocked|relies|waits|builds)\s+(?:on|by|for|upon)\s+(?:this|it)\b|\bnot\b"
+    r"|\bindependent",
+    re.IGNORECASE,
 )
+MAX_LINE: Final = 500
 
 
 def read_after(
@@ -52,8 +60,8 @@ def read_after(
 ) -> list[str]:
     """Return what must be done before a story, as the front matter has it, else as the text does.
 
-    A value of the front matter is whole. Of the text these are ids of stories alone: those after
-    the word "story", and those that begin a line below "Dependencies" or a value of such a field.
+    A value of the front matter is whole. Of the text these are ids of stories alone, with which a
+    line below "Dependencies" or the value of such a field begins: prose may name any story.
     """
     found = [*_in_front_matter(document)]
     if not found:
@@ -108,10 +116,9 @@ def _in_text(sections: Sequence[StorySection], fields: Sequence[Field]) -> Itera
 
 
 def _ids_of(line: str) -> Iterator[str]:
-    line = line[:500]
-    if OTHER_WAY.search(line) or NOT_NEEDED.search(line):
-        return
-    if bare := BARE.match(line):
-        yield from ID.findall(bare[1])
-    for named in NAMED.finditer(line, bare.end() if bare else 0):
-        yield from ID.findall(named[1])
+    line = line[:MAX_LINE]
+    found = BEGIN.match(line)
+    if found and not OTHER_WAY.search(found["before"]) and not WAITS_FOR_THIS.search(line):
+        yield from ID.findall(found["ids"])
+        for named in NEXT.finditer(line, found.end()):
+            yield from ID.findall(named[1])

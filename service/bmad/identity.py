@@ -51,7 +51,11 @@ _NUMBER = r"\d{1,9}(?:[A-Za-z](?![^\W_]))?"
 _PREFIX = r"(?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?(?=\d))?"
 # E12-S04 and E12S04: the S says that the story's number follows.
 _LEVEL = rf"(?:[.\-_]?[sS](?=\d)|[.\-_]){_NUMBER}"
-ID: Final = re.compile(rf"({_PREFIX})({_NUMBER})((?:{_LEVEL}){{0,{MAX_LEVELS - 1}}}+)(?![^\W_])")
+# Of "Story 7.4-FX: Hedging" and "7.4-FX.hedging".
+_SUFFIX = r"(?:-[A-Z]{1,4}(?=\s*[:.\uff1a\u2014]))?+"
+ID: Final = re.compile(
+    rf"({_PREFIX})({_NUMBER})((?:{_LEVEL}){{0,{MAX_LEVELS - 1}}}+)({_SUFFIX})(?![^\W_])"
+)
 LEVEL: Final = re.compile(rf"([.\-_]?)[sS]?({_NUMBER})")
 DATE: Final = re.compile(r"\d{4}[-._]\d\d[-._]\d\d(?!\d)")
 
@@ -261,7 +265,7 @@ def _is_id(found: re.Match[str], has_word: bool) -> bool:
 
 
 def _identity(found: re.Match[str], epics: Collection[str], *, is_name: bool = False) -> Identity:
-    prefix, first, others = found.groups()
+    prefix, first, others, suffix = found.groups()
     levels = [(first, found.end(2))]
     for level in LEVEL.finditer(others):
         end = found.end(2) + level.end()
@@ -269,8 +273,11 @@ def _identity(found: re.Match[str], epics: Collection[str], *, is_name: bool = F
         if is_name and is_third and not (level[2].isdigit() and len(level[2]) <= MAX_LEVEL_IN_NAME):
             break
         levels.append((level[2], end))
+    last, end = levels[-1]
+    if suffix and end == found.end(3):
+        levels[-1] = (last + suffix, found.end())
     written = found.string[found.start() : levels[-1][1]]
-    if is_name and "S" not in written[len(prefix) :].upper():
+    if is_name and "S" not in others.upper():
         written = prefix + ".".join(number for number, _ in levels)
     written = written[:MAX_ID]
     if len(levels) == 1:
@@ -278,7 +285,7 @@ def _identity(found: re.Match[str], epics: Collection[str], *, is_name: bool = F
         if letters.upper() in EPIC_PREFIXES:
             return Identity(written, written, None)
         epic = letters if letters and letters.upper() not in KIND_PREFIXES else None
-        return Identity(written, epic, first)
+        return Identity(written, epic, levels[0][0])
     numbers = [number for number, _ in levels]
     split = len(numbers) - 1
     known = {*map(fold_id, epics)}

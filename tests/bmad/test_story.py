@@ -53,10 +53,6 @@ def test_the_story_of_the_reference_is_read() -> None:
     assert story["as_a"] == "developer"
 
 
-def test_a_document_that_is_no_story_has_no_reading() -> None:
-    assert read_story(bmad_document("# Notes\n\n- [ ] Write them\n")) is None
-
-
 @pytest.mark.parametrize(
     "sentence",
     [

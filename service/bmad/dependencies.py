@@ -49,7 +49,7 @@ OTHER_WAY: Final = re.compile(
 )
 WAITS_FOR_THIS: Final = re.compile(
     r"\b(?:depends?|blocked|relies|waits|builds)\s+(?:on|by|for|upon)\s+(?:this|it)\b|\bnot\b"
-    r"|\bindependent",
+    r"|\bindependent|\bwill\b",
     re.IGNORECASE,
 )
 MAX_LINE: Final = 500

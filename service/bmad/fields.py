@@ -24,7 +24,7 @@ BETWEEN: Final = re.compile(r"\x1f|\s\|\s|\s[·•]\s")
 FIELD: Final = re.compile(
     r"[\W_]*+([^\W\d_][^:\uff1a|\x1f]{0,39}?)[*_]{0,2}\s*+[:\uff1a][*_\s]*+(?!//)"
 )
-RULE: Final = re.compile(r"\s*+\|?[\s|:-]*+-[\s|:-]*+\Z")
+RULE: Final = re.compile(r"[\s>]*+\|[\s|:-]*+\Z")
 EMPHASIS: Final = re.compile(r"\*\*|__|`")
 
 

@@ -66,7 +66,8 @@ def read_sentence(sections: Iterable[StorySection]) -> StorySentence:
         start = as_a.end()
         if as_a.re is AS_A_KOREAN:
             role = as_a[1]
-            want = I_WANT.match(text, start)
+            begin = len(text) - len(text[start:].lstrip(ENDS))
+            want = I_WANT.match(text, begin)
             want_start = want.end() if want else start
         else:
             want = I_WANT.search(text, start)

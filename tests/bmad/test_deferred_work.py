@@ -98,14 +98,25 @@ def test_a_record_below_a_heading_has_its_source() -> None:
 @pytest.mark.parametrize(
     ("item", "is_open"),
     [
-        ("~~A~~", False), ("**~~A~~** because", False), ("[x] A", False), ("[ ] A", True),
-        ("\u2705 A", False), ("**RESOLVED** A", False), ("A. **RESOLVED 2026-05-26**", False),
-        ("**Fixed** A", False), ("**Resolved in 7dc0388**: A", False), ("FIXED: A", False),
-        ("A is NOT RESOLVED", True), ("UNRESOLVED: A", True), ("Closed accounts sign in", True),
-        ("**Fixed widths** break", True), ("Fixed-width columns break", True),
-        ("**Done button** is hidden", True), ("A is not ~~fast~~ good", True),
+        ("~~A~~", False),
+        ("**~~A~~** because", False),
+        ("[x] A", False),
+        ("[ ] A", True),
+        ("\u2705 A", False),
+        ("**RESOLVED** A", False),
+        ("A. **RESOLVED 2026-05-26**", False),
+        ("**Fixed** A", False),
+        ("**Resolved in 7dc0388**: A", False),
+        ("FIXED: A", False),
+        ("A is NOT RESOLVED", True),
+        ("UNRESOLVED: A", True),
+        ("Closed accounts sign in", True),
+        ("**Fixed widths** break", True),
+        ("Fixed-width columns break", True),
+        ("**Done button** is hidden", True),
+        ("A is not ~~fast~~ good", True),
     ],
-)  # fmt: skip
+)
 def test_only_a_mark_of_the_author_closes_an_item(item: str, is_open: bool) -> None:
     [found] = read(f"## Deferred from: a\n\n- {item}\n")
     assert found["is_open"] is is_open
@@ -145,10 +156,23 @@ def test_lists_and_texts_are_bounded() -> None:
     assert len(items[0]["text"]) == MAX_TEXT
 
 
-pieces = st.sampled_from([
-    *"\n\t #:'\"-*|~", "- ", "## Deferred from: a\n", "source_spec: ", "summary: ",
-    "status: done\n", "~~", "[x] ", "```\n", "  ", "<del>", "\x00", "/home/x",
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        *"\n\t #:'\"-*|~",
+        "- ",
+        "## Deferred from: a\n",
+        "source_spec: ",
+        "summary: ",
+        "status: done\n",
+        "~~",
+        "[x] ",
+        "```\n",
+        "  ",
+        "<del>",
+        "\x00",
+        "/home/x",
+    ]
+)
 
 
 @given(st.text() | st.lists(pieces).map("".join))

@@ -120,9 +120,16 @@ def test_headings_name_epics(level: str, heading: str, number: str, title: str) 
 
 @pytest.mark.parametrize(
     "heading",
-    ["Epic List", "Epic 1 goals", "Epic 2 Completion Summary", "Epics 1 to 3", "Epic: Accounts",
-     "Story 1.1: Epic 2", "Epic 1, Story 2: Sign in"],
-)  # fmt: skip
+    [
+        "Epic List",
+        "Epic 1 goals",
+        "Epic 2 Completion Summary",
+        "Epics 1 to 3",
+        "Epic: Accounts",
+        "Story 1.1: Epic 2",
+        "Epic 1, Story 2: Sign in",
+    ],
+)
 def test_these_headings_are_no_epics(heading: str) -> None:
     assert _names(f"# Epics\n\n## {heading}\n") == []
 
@@ -276,9 +283,14 @@ def test_stories_of_an_epic_with_a_prefix(number: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["- 1.5 hours", "- Story 2.1: of another epic", "### Goals\n\n- 1.2 GB of memory",
-     "```\n### Story 1.1: code\n```", "### Story points"],
-)  # fmt: skip
+    [
+        "- 1.5 hours",
+        "- Story 2.1: of another epic",
+        "### Goals\n\n- 1.2 GB of memory",
+        "```\n### Story 1.1: code\n```",
+        "### Story points",
+    ],
+)
 def test_these_are_no_stories_of_an_epic(text: str) -> None:
     assert _stories(f"# Epics\n\n## Epic 1: Accounts\n\n{text}\n") == []
 
@@ -348,19 +360,34 @@ def test_table_before_the_epics_says_what_they_cover() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["docs/roadmap.md", "docs/product-backlog.md", "docs/implementation-plan.md", "epics-next.md",
-     "_bmad-output/planning-artifacts/epics.md", "docs/epics/README.md", "docs/prd/epics.md"],
-)  # fmt: skip
+    [
+        "docs/roadmap.md",
+        "docs/product-backlog.md",
+        "docs/implementation-plan.md",
+        "epics-next.md",
+        "_bmad-output/planning-artifacts/epics.md",
+        "docs/epics/README.md",
+        "docs/prd/epics.md",
+    ],
+)
 def test_documents_that_have_epics(path: str) -> None:
     assert _names("# Plan\n\n## Epic 1: Accounts\n", path) == [("1", "Accounts")]
 
 
 @pytest.mark.parametrize(
     "path",
-    ["docs/retrospectives/epic-1-retrospective.md", "docs/roadmap-review.md", "README.md",
-     "docs/handoffs/epic-1-handoff.md", "docs/notes.md", ".bmad-core/epics.md", "bmad/roadmap.md",
-     "docs/qa/epic-1-tests.md", "docs/epic-1-context.md"],
-)  # fmt: skip
+    [
+        "docs/retrospectives/epic-1-retrospective.md",
+        "docs/roadmap-review.md",
+        "README.md",
+        "docs/handoffs/epic-1-handoff.md",
+        "docs/notes.md",
+        ".bmad-core/epics.md",
+        "bmad/roadmap.md",
+        "docs/qa/epic-1-tests.md",
+        "docs/epic-1-context.md",
+    ],
+)
 def test_documents_about_epics_have_none(path: str) -> None:
     assert _names("# Plan\n\n## Epic 1: Accounts\n", path) == []
 

@@ -121,13 +121,25 @@ def test_the_first_key_that_has_a_decision_decides() -> None:
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("PASS", "PASS"), ("pass", "PASS"), ("Passed", "PASS"), ('"PASS"', "PASS"),
-        ("✅ PASS", "PASS"), ("'**PASS** (after fixes)'", "PASS"), ("CONCERNS", "CONCERNS"),
-        ("FAIL → PASS", "PASS"), ("concern", "CONCERNS"), ("PASS_WITH_CONCERNS", "CONCERNS"),
-        ("Pass with minor concerns", "CONCERNS"), ("FAILED", "FAIL"), ("Waived", "WAIVED"),
-        ("PASS|CONCERNS|FAIL|WAIVED", None), ("Passing", None), ("approved", None), ("[]", None),
+        ("PASS", "PASS"),
+        ("pass", "PASS"),
+        ("Passed", "PASS"),
+        ('"PASS"', "PASS"),
+        ("✅ PASS", "PASS"),
+        ("'**PASS** (after fixes)'", "PASS"),
+        ("CONCERNS", "CONCERNS"),
+        ("FAIL → PASS", "PASS"),
+        ("concern", "CONCERNS"),
+        ("PASS_WITH_CONCERNS", "CONCERNS"),
+        ("Pass with minor concerns", "CONCERNS"),
+        ("FAILED", "FAIL"),
+        ("Waived", "WAIVED"),
+        ("PASS|CONCERNS|FAIL|WAIVED", None),
+        ("Passing", None),
+        ("approved", None),
+        ("[]", None),
     ],
-)  # fmt: skip
+)
 def test_a_decision_is_one_of_four_words_and_no_other_is_guessed(
     word: str, expected: str | None
 ) -> None:
@@ -157,11 +169,17 @@ def test_decisions_of_earlier_reviews_and_of_areas_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("written", "story"),
     [
-        ("'2.10'", "2.10"), ("2.10", "2.10"), ("2.1", "2.1"), ("2.10-pay", "2.10-pay"), ("7", "7"),
-        ("pay-by-card", "pay-by-card"), ("{id: '2.10', title: Pay}", "2.10"), ("", None),
+        ("'2.10'", "2.10"),
+        ("2.10", "2.10"),
+        ("2.1", "2.1"),
+        ("2.10-pay", "2.10-pay"),
+        ("7", "7"),
+        ("pay-by-card", "pay-by-card"),
+        ("{id: '2.10', title: Pay}", "2.10"),
+        ("", None),
         ("[2.1]", None),
     ],
-)  # fmt: skip
+)
 def test_the_story_is_as_written(written: str, story: str | None) -> None:
     assert read(f"story: {written}\ngate: PASS\n")["story"] == story
 
@@ -169,11 +187,18 @@ def test_the_story_is_as_written(written: str, story: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "story"),
     [
-        ("1.3-pay-by-card", "1.3"), ("2.10-pay", "2.10"), ("1-3-pay", "1.3"), ("E8.9-pay", "E8.9"),
-        ("AP-4.4-pay", "AP-4.4"), ("1.3a", "1.3a"), ("gate-1.3-pay", "1.3"), ("story-1.3", "1.3"),
-        ("qa-gate-2.10", "2.10"), ("pay-by-card", None),
+        ("1.3-pay-by-card", "1.3"),
+        ("2.10-pay", "2.10"),
+        ("1-3-pay", "1.3"),
+        ("E8.9-pay", "E8.9"),
+        ("AP-4.4-pay", "AP-4.4"),
+        ("1.3a", "1.3a"),
+        ("gate-1.3-pay", "1.3"),
+        ("story-1.3", "1.3"),
+        ("qa-gate-2.10", "2.10"),
+        ("pay-by-card", None),
     ],
-)  # fmt: skip
+)
 def test_the_name_of_the_file_says_a_story(name: str, story: str | None) -> None:
     assert read("story: 2.1\ngate: PASS\n", f"docs/qa/gates/{name}.yml")["story_in_name"] == story
 
@@ -181,11 +206,20 @@ def test_the_name_of_the_file_says_a_story(name: str, story: str | None) -> None
 @pytest.mark.parametrize(
     ("written", "score"),
     [
-        ("100", 100), ("0", 0), ("'85/100'", 85), ("85%", 85), ("92.5", 92), ("101", None),
-        ("-5", None), ("8/10", None), ("high", None), ("", None), ("1.2.3", None),
+        ("100", 100),
+        ("0", 0),
+        ("'85/100'", 85),
+        ("85%", 85),
+        ("92.5", 92),
+        ("101", None),
+        ("-5", None),
+        ("8/10", None),
+        ("high", None),
+        ("", None),
+        ("1.2.3", None),
         ("95 (after fixes)", 95),
     ],
-)  # fmt: skip
+)
 def test_the_score_is_from_0_to_100(written: str, score: int | None) -> None:
     assert read(f"gate: PASS\nquality_score: {written}\n")["score"] == score
 
@@ -246,15 +280,23 @@ def test_markdown_gates_are_read_by_their_lines() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("Gate: PASS", "PASS"), ("**Gate:** PASS", "PASS"), ("QA Gate → PASS", "PASS"),
-        ("**Gate Decision**: ✅ **PASS**", "PASS"), ("| Gate | FAIL |", "FAIL"),
-        ("- Decision: WAIVED", "WAIVED"), ("> Status: CONCERNS", "CONCERNS"),
-        ("## Gate Status\n\nCONCERNS\n", "CONCERNS"), ("Overall Status: PASS", "PASS"),
-        ("gate: PASS", "PASS"), ("```yaml\ngate: FAIL\n```", "FAIL"),
-        ("Previous gate: FAIL", None), ("Gate: PASS|CONCERNS|FAIL", None),
-        ("Security status: FAIL", None), ("The gate opens when all pass", None),
+        ("Gate: PASS", "PASS"),
+        ("**Gate:** PASS", "PASS"),
+        ("QA Gate → PASS", "PASS"),
+        ("**Gate Decision**: ✅ **PASS**", "PASS"),
+        ("| Gate | FAIL |", "FAIL"),
+        ("- Decision: WAIVED", "WAIVED"),
+        ("> Status: CONCERNS", "CONCERNS"),
+        ("## Gate Status\n\nCONCERNS\n", "CONCERNS"),
+        ("Overall Status: PASS", "PASS"),
+        ("gate: PASS", "PASS"),
+        ("```yaml\ngate: FAIL\n```", "FAIL"),
+        ("Previous gate: FAIL", None),
+        ("Gate: PASS|CONCERNS|FAIL", None),
+        ("Security status: FAIL", None),
+        ("The gate opens when all pass", None),
     ],
-)  # fmt: skip
+)
 def test_lines_with_a_decision(line: str, expected: str | None) -> None:
     assert decision(f"# Gate of story 1.3\n\n{line}\n", "docs/qa/gates/1.3-pay.md") == expected
 
@@ -294,11 +336,25 @@ def test_texts_and_lists_are_bounded() -> None:
     assert len(many["issues"]) == MAX_ITEMS
 
 
-pieces = st.sampled_from([
-    *"\n\t #:'\"-{}[]|*", "gate: ", "PASS", "FAIL\n", "**Gate:** ", "decision", "status: ", "→",
-    "waiver:\n", "  active: true\n", "top_issues:\n", "  - id: A\n", "---\n", "\x00",
-    "story: 2.10\n",
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        *"\n\t #:'\"-{}[]|*",
+        "gate: ",
+        "PASS",
+        "FAIL\n",
+        "**Gate:** ",
+        "decision",
+        "status: ",
+        "→",
+        "waiver:\n",
+        "  active: true\n",
+        "top_issues:\n",
+        "  - id: A\n",
+        "---\n",
+        "\x00",
+        "story: 2.10\n",
+    ]
+)
 
 
 @given(st.text() | st.lists(pieces).map("".join), st.sampled_from(["yml", "md", "json"]))

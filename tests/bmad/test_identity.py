@@ -42,6 +42,7 @@ from service.bmad.readings import MAX_ID
         ("1.2 Sign in", ("1.2", "1", "2"), "Sign in"),
         ("1.2: Sign in", ("1.2", "1", "2"), "Sign in"),
         ("Story 1.3a: Sign in", ("1.3a", "1", "3a"), "Sign in"),
+        ("Story 7.4-FX: Sign in", ("7.4-FX", "7", "4-FX"), "Sign in"),
         ("Story 9B: Sign in", ("9B", None, "9B"), "Sign in"),
         ("Story AP-4.4: Sign in", ("AP-4.4", "AP-4", "4"), "Sign in"),
         ("Story E8.9: Sign in", ("E8.9", "E8", "9"), "Sign in"),

@@ -51,9 +51,16 @@ def test_what_looks_like_a_link_in_code_is_none() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["https://e.example/a", "http://e.example", "mailto:a@e.example", "//e.example/a", "tel:+1",
-     "file:///etc/hosts", "vscode:extension/a"],
-)  # fmt: skip
+    [
+        "https://e.example/a",
+        "http://e.example",
+        "mailto:a@e.example",
+        "//e.example/a",
+        "tel:+1",
+        "file:///etc/hosts",
+        "vscode:extension/a",
+    ],
+)
 def test_targets_with_a_scheme_or_a_host_are_not_relative(target: str) -> None:
     assert _targets(f"[text]({target}) <a href='{target}'>text</a>") == []
 
@@ -181,10 +188,25 @@ def _reason(target: str, path: str = "docs/a.md") -> str | None:
 
 @pytest.mark.parametrize(
     "target",
-    ["b.md", "../src/", "/", "#part", "#Part", "#user-content-part", "#Raw", "#top", "#",
-     "b.md#one", "b.md?x#One", "../src/a.py#L10", "../src/a.py#L1-L5", "../src/a.py#part",
-     "b.md#L3", "../src#x"],
-)  # fmt: skip
+    [
+        "b.md",
+        "../src/",
+        "/",
+        "#part",
+        "#Part",
+        "#user-content-part",
+        "#Raw",
+        "#top",
+        "#",
+        "b.md#one",
+        "b.md?x#One",
+        "../src/a.py#L10",
+        "../src/a.py#L1-L5",
+        "../src/a.py#part",
+        "b.md#L3",
+        "../src#x",
+    ],
+)
 def test_these_links_lead_somewhere(target: str) -> None:
     assert _reason(target) is None
 
@@ -213,10 +235,41 @@ def test_fragment_of_a_document_that_is_not_known_is_not_judged() -> None:
 
 
 _PIECES = st.sampled_from(
-    ["[a](b.md)", "](", "[", "<a href=", "'x'>", '"', "<img src=b", "<!--", "-->", "`", "\n",
-     "\n\n", "- ", "> ", "| ", "|--|\n", "[r]: /u%zz\n", "[r]", "#", "%00", "\\", "\0", "\ud800",
-     "<p ", ' data-sourcepos="9:1-2:1"', "</p>", "../", "\r", "---\n", "<template>", "&#10;", "é"]
-)  # fmt: skip
+    [
+        "[a](b.md)",
+        "](",
+        "[",
+        "<a href=",
+        "'x'>",
+        '"',
+        "<img src=b",
+        "<!--",
+        "-->",
+        "`",
+        "\n",
+        "\n\n",
+        "- ",
+        "> ",
+        "| ",
+        "|--|\n",
+        "[r]: /u%zz\n",
+        "[r]",
+        "#",
+        "%00",
+        "\\",
+        "\0",
+        "\ud800",
+        "<p ",
+        ' data-sourcepos="9:1-2:1"',
+        "</p>",
+        "../",
+        "\r",
+        "---\n",
+        "<template>",
+        "&#10;",
+        "é",
+    ]
+)
 
 
 @given(st.lists(_PIECES.filter(lambda piece: "<" not in piece), max_size=60).map("".join))

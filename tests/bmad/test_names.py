@@ -9,11 +9,16 @@ from tests.support.bmad_documents import bmad_document
 @pytest.mark.parametrize(
     "path",
     [
-        "_bmad/bmm/tickets.toml", ".bmad-core/data/a.md", "bmad/a.md", "bmad-core/a.md",
-        "docs/node_modules/a/a.md", "docs/templates/a.md", "docs/sprint-status-template.yaml",
+        "_bmad/bmm/tickets.toml",
+        ".bmad-core/data/a.md",
+        "bmad/a.md",
+        "bmad-core/a.md",
+        "docs/node_modules/a/a.md",
+        "docs/templates/a.md",
+        "docs/sprint-status-template.yaml",
         "web-bundles/a.md",
     ],
-)  # fmt: skip
+)
 def test_tools_and_templates_are_no_documents_of_the_work(path: str) -> None:
     assert is_of_tools(bmad_document("", path))
 

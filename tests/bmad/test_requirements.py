@@ -203,18 +203,29 @@ def test_stories_name_what_they_cover(line: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["docs/prd.md", "docs/prd/requirements.md", "docs/requirements.md", "docs/epics.md",
-     "docs/requirements-traceability.md", "docs/nfr.md"],
-)  # fmt: skip
+    [
+        "docs/prd.md",
+        "docs/prd/requirements.md",
+        "docs/requirements.md",
+        "docs/epics.md",
+        "docs/requirements-traceability.md",
+        "docs/nfr.md",
+    ],
+)
 def test_documents_that_state_requirements(path: str) -> None:
     assert _stated("FR1: A\n", path) == [("FR1", "A", 1)]
 
 
 @pytest.mark.parametrize(
     "path",
-    ["docs/notes.md", "docs/requirements-review.md", "bmad/requirements.md",
-     "docs/stories/1.1.a.md", "docs/architecture.md"],
-)  # fmt: skip
+    [
+        "docs/notes.md",
+        "docs/requirements-review.md",
+        "bmad/requirements.md",
+        "docs/stories/1.1.a.md",
+        "docs/architecture.md",
+    ],
+)
 def test_documents_that_state_none(path: str) -> None:
     text = "# Story 1.1: A\n\n## Tasks\n\n## Status\n\n## Acceptance Criteria\n\nFR1: A\n"
     assert _read(text, path) == Requirements([], [])

@@ -91,13 +91,17 @@ def test_other_documents_are_no_retrospectives(path: str, file_type: str) -> Non
 @pytest.mark.parametrize(
     ("word", "verdict"),
     [
-        ("accepted", "accepted"), ("Accepted", "accepted"), ("rejected", "rejected"),
+        ("accepted", "accepted"),
+        ("Accepted", "accepted"),
+        ("rejected", "rejected"),
         ("accepted-with-open-items", "accepted_with_open_items"),
         ("Accepted with open items (3)", "accepted_with_open_items"),
-        ("not accepted", "rejected"), ("accepted with reservations", None), ("unclear", None),
+        ("not accepted", "rejected"),
+        ("accepted with reservations", None),
+        ("unclear", None),
         ("accepted | accepted-with-open-items | rejected", None),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_is_one_of_three_and_no_other_is_guessed(word: str, verdict: str | None) -> None:
     reading = read(f"---\nverdict: {word}\n---\n")
     assert (reading["verdict"], reading["word"], reading["line"]) == (verdict, word, 2)
@@ -109,11 +113,14 @@ def test_a_verdict_is_one_of_three_and_no_other_is_guessed(word: str, verdict: s
         (["**Verdict:** rejected"], "rejected", 3),
         (["| Verdict | rejected |"], "rejected", 3),
         (["- Acceptance verdict: **Rejected** (2 stories)"], "Rejected (2 stories)", 3),
-        (["## Acceptance verdict", "", "**Rejected.** Two stories are not done."],
-         "Rejected. Two stories are not done.", 5),
+        (
+            ["## Acceptance verdict", "", "**Rejected.** Two stories are not done."],
+            "Rejected. Two stories are not done.",
+            5,
+        ),
         (["## 6. Verdict: Rejected"], "Rejected", 3),
     ],
-)  # fmt: skip
+)
 def test_a_line_or_a_section_may_have_the_verdict(lines: list[str], word: str, line: int) -> None:
     reading = read("\n".join(["# Retrospective", "", *lines, ""]))
     assert (reading["verdict"], reading["word"], reading["line"]) == ("rejected", word, line)
@@ -125,10 +132,17 @@ def test_a_retrospective_without_a_verdict_has_none() -> None:
     assert len(read(f"---\nverdict: {'x' * 400}\n---\n")["word"]) == MAX_ID
 
 
-pieces = st.sampled_from([
-    *"\n\t #:'\"-*|", "---\n", "verdict: ", "Verdict", "accepted", "## Acceptance verdict\n",
-    "\x00",
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        *"\n\t #:'\"-*|",
+        "---\n",
+        "verdict: ",
+        "Verdict",
+        "accepted",
+        "## Acceptance verdict\n",
+        "\x00",
+    ]
+)
 
 
 @given(st.text() | st.lists(pieces).map("".join))

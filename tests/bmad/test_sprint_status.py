@@ -103,9 +103,13 @@ def test_the_location_of_stories_is_never_read() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["sprint-status.yaml", "docs/sprint-status.yml", "docs/stories/sprint_status.yaml",
-     "docs/sprint-artifacts/sprint-status-phase-2.yaml"],
-)  # fmt: skip
+    [
+        "sprint-status.yaml",
+        "docs/sprint-status.yml",
+        "docs/stories/sprint_status.yaml",
+        "docs/sprint-artifacts/sprint-status-phase-2.yaml",
+    ],
+)
 def test_the_name_says_that_it_is_the_tracker(path: str) -> None:
     assert read(TRACKER, path)["stories"]
 
@@ -136,10 +140,15 @@ def test_a_key_that_is_there_twice_has_two_entries() -> None:
 def test_a_value_may_be_a_mapping_with_a_status() -> None:
     reading = read(
         statuses(
-            "epic-1:", "  title: Accounts", "  status: in-progress",
-            "1-1-a: {status: done, points: 3}", "1-2-b:", "  assignee: Ada", "1-3-c:",
+            "epic-1:",
+            "  title: Accounts",
+            "  status: in-progress",
+            "1-1-a: {status: done, points: 3}",
+            "1-2-b:",
+            "  assignee: Ada",
+            "1-3-c:",
         )
-    )  # fmt: skip
+    )
     assert words(reading["epics"]) == {"epic-1": ("in_progress", "in-progress", 4)}
     assert words(reading["stories"]) == {
         "1-1-a": ("done", "done", 5),
@@ -162,11 +171,17 @@ def test_stories_may_be_inside_of_their_epic() -> None:
 def test_keys_are_of_stories_unless_they_name_an_epic_or_a_retrospective() -> None:
     reading = read(
         statuses(
-            "epic-120-s01: done", "epic-1b: backlog", "epic-0.0: done", "pm-04: done",
-            "epic-foundation: done", "1-0\u00b71-end-to-end-tests: done", "2-1-\u8ba2\u5355: done",
-            "epic-1b-retrospective: done", "epic-foundation-retrospective: optional",
+            "epic-120-s01: done",
+            "epic-1b: backlog",
+            "epic-0.0: done",
+            "pm-04: done",
+            "epic-foundation: done",
+            "1-0\u00b71-end-to-end-tests: done",
+            "2-1-\u8ba2\u5355: done",
+            "epic-1b-retrospective: done",
+            "epic-foundation-retrospective: optional",
         )
-    )  # fmt: skip
+    )
     assert [entry["key"] for entry in reading["stories"]] == [
         "epic-120-s01", "pm-04", "1-0\u00b71-end-to-end-tests", "2-1-\u8ba2\u5355",
     ]  # fmt: skip
@@ -204,11 +219,17 @@ def test_the_last_update_may_be_in_a_comment() -> None:
 def test_broken_yaml_loses_only_the_lines_that_cannot_be_read() -> None:
     reading = read(
         statuses(
-            "epic-1: in-progress", "1-1-a: done", "1-2-b: review: twice", "1-3-c: done",
-            "# Epic 2: Payments", "1-4-d [done]", "1-5-e: 'done'", "  note: done",
+            "epic-1: in-progress",
+            "1-1-a: done",
+            "1-2-b: review: twice",
+            "1-3-c: done",
+            "# Epic 2: Payments",
+            "1-4-d [done]",
+            "1-5-e: 'done'",
+            "  note: done",
         )
         + 'last_updated: "2026-03-18\naction_items:\n  - action: Measure\n'
-    )  # fmt: skip
+    )
     assert words(reading["stories"]) == {
         "1-1-a": ("done", "done", 3),
         "1-2-b": ("review", "review: twice", 4),
@@ -256,10 +277,22 @@ def test_lists_and_texts_are_bounded() -> None:
     assert len(reading["stories"][0]["status"]["word"]) == MAX_ID
 
 
-pieces = st.sampled_from([
-    *"\n\t #:'\"-{}[]", "development_status:\n", "  1-1-a: done\n", "  epic-1: ", "# Epic 1: A\n",
-    "action_items:\n", "  - epic: 1\n", "    status: open\n", "\u2028", "\x00", "*x", "&x",
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        *"\n\t #:'\"-{}[]",
+        "development_status:\n",
+        "  1-1-a: done\n",
+        "  epic-1: ",
+        "# Epic 1: A\n",
+        "action_items:\n",
+        "  - epic: 1\n",
+        "    status: open\n",
+        "\u2028",
+        "\x00",
+        "*x",
+        "&x",
+    ]
+)
 
 
 @given(st.text() | st.lists(pieces).map("".join))

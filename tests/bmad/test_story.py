@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service import ROOT
+from service.bmad.readings import MAX_ID, MAX_TEXT
+from service.bmad.story import read_plan, read_story
 from tests.bmad.story_text import V4_STORY, story_of
+from tests.support.bmad_documents import bmad_document
 
 REFERENCE = ROOT.parent / "shared/reference/story-1.3.md"
 
@@ -67,3 +72,124 @@ def test_a_sentence_on_one_line_is_read(sentence: str) -> None:
     )
     assert story["i_want"] in {"the ledger", "el libro"}
     assert story["so_that"] == "I see it"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "identity", "title"),
+    [
+        ("docs/stories/1.2.story.md", "# Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1-2-pay.md", "# Pay", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1-2-pay-by-card.md", "", ("1.2", "1", "2"), "pay by card"),
+        ("docs/stories/1-2-pay.md", "# Story 1.2", ("1.2", "1", "2"), "pay"),
+        ("docs/stories/1-2-pay.md", "## Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1-2-pay.md", "---\ntitle: Pay\n---\n## Tasks", ("1.2", "1", "2"), "Pay"),
+        (
+            "docs/stories/1-2-a.md",
+            "---\nstory_id: 2.10\n---\n# Story 1.2: A",
+            ("2.10", "2", "10"),
+            "A",
+        ),
+        ("docs/stories/3-5-1-a.md", "# Story 3.5-1: A", ("3.5-1", "3.5", "1"), "A"),
+        ("docs/stories/3-5-1-a.md", "# Story 3.5: A", ("3.5", "3", "5"), "A"),
+        ("docs/stories/10-1-5-a.md", "# Story 10.1.5: A", ("10.1.5", "10.1", "5"), "A"),
+        (
+            "docs/stories/a.md",
+            "# Story 10.1.5: A\n\n**Epic:** 10 - B",
+            ("10.1.5", "10", "1.5"),
+            "A",
+        ),
+        ("docs/epic-13/13.4.1.a.md", "# Story 13.4.1: A", ("13.4.1", "13", "4.1"), "A"),
+        ("docs/stories/epic-01/02-pay.md", "# Pay", ("01.02", "01", "02"), "Pay"),
+        ("docs/stories/epic-01/02-pay.md", "# Story 2: Pay", ("01.2", "01", "2"), "Pay"),
+        ("docs/stories/1-2-pay.md", "# Story 2: Pay", ("1.2", "1", "2"), "Pay"),
+        (
+            "docs/stories/STORY-001.md",
+            "# STORY-001: Pay\n\n**Epic:** 4",
+            ("001", "4", "001"),
+            "Pay",
+        ),
+        ("docs/stories/story-pay.md", "# Story: Pay", ("", None, None), "Pay"),
+        ("docs/stories/E12-S04-pay.md", "# Pay", ("E12-S04", "E12", "04"), "Pay"),
+    ],
+)
+def test_a_story_has_an_id_and_a_title(
+    path: str, text: str, identity: tuple[str, str | None, str | None], title: str
+) -> None:
+    story = story_of(text, path)
+    assert (story["id"], story["epic"], story["story"]) == identity
+    assert story["title"] == title
+
+
+def test_a_leaf_of_version_7_names_its_ticket_and_its_kind() -> None:
+    text = "---\nticket: 3\ntype: spike\ncovers: [FR1, FR2]\ntracker_status: built\n---\n# Try it\n"
+    leaf = story_of(text, "plans/pay/spike-try-it.md")
+    assert (leaf["ticket"], leaf["kind"], leaf["covers"]) == ("3", "spike", ["FR1", "FR2"])
+    assert story_of("# Crash", "plans/pay/bug-crash.md")["kind"] == "bug"
+    assert story_of("---\ntype: bugfix\n---\n# Crash", "spec-crash.md")["kind"] == "bug"
+
+
+def test_a_plan_of_version_7_is_for_a_ticket() -> None:
+    text = "---\nticket: 3\nstatus: in-review\n---\n# Plan\n"
+    assert read_plan(bmad_document(text, "plans/pay/story-try-it-plan.md")) == {
+        "ticket": "3",
+        "statuses": [{"status": "review", "word": "in-review", "line": 3, "place": "plan"}],
+    }
+    assert read_plan(bmad_document("# Plan\n", "plans/pay/story-try-it-plan.md")) is None
+    assert read_plan(bmad_document(text, "plans/pay/notes.md")) is None
+
+
+def test_front_matter_that_cannot_be_read_is_noted() -> None:
+    story = story_of("---\nstatus: done\nbad: [\n---\n# Story 1.2: A\n")
+    assert [each["status"] for each in story["statuses"]] == ["done"]
+    assert len(story["notes"]) == 1
+
+
+PIECES = [
+    *("## Status\n", "Status: done\n", "**Status:** ", "## Acceptance Criteria\n", "## Tasks\n"),
+    *("- [ ] ", "- [x]", "  - [ ] [Review][Patch] ", "1. ", "**AC1:** ", "### AC2\n", "Given a\n"),
+    *(
+        "As a x, ",
+        "I want y ",
+        "so that z",
+        "\n",
+        "\n\n",
+        "| a | b |\n",
+        "|---|---|\n",
+        "Story 1.2 ",
+    ),
+    *("---\n", "story_id: 1.2\n", "status: [\n", "## Dependencies\n", "```\n", "<!--", "-->", "**"),
+    *("\0", "\ud800", "\u2028", "é", "(", "# Story 1.2: T\n"),
+]
+texts = st.text() | st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
+mutated = st.tuples(st.integers(0, len(V4_STORY)), st.integers(0, 40), texts).map(
+    lambda each: V4_STORY[: each[0]] + each[2] + V4_STORY[each[0] + each[1] :]
+)
+names = st.sampled_from(["1.2.story.md", "epic-1/02-a.md", "spike-a.md", "story-1-2-3-a-plan.md"])
+
+
+@settings(deadline=None)
+@given(texts | mutated, names)
+def test_any_text_is_read_and_its_reading_is_bounded(text: str, name: str) -> None:
+    document = bmad_document(text, f"docs/stories/{name}")
+    read_plan(document)
+    story = read_story(document)
+    assert story["title"]
+    assert 0 <= story["tasks_done"] <= story["tasks_total"]
+    assert 0 <= story["subtasks_done"] <= story["subtasks_total"]
+    assert 0 <= (story["acceptance_criteria_done"] or 0) <= story["acceptance_criteria_total"]
+    assert story["acceptance_criteria_items_done"] <= story["acceptance_criteria_items_total"]
+    lines = len(document.lines)
+    assert all(1 <= each["line"] <= lines for each in story["statuses"])
+    assert len(story["id"]) <= MAX_ID
+    for short in (story["title"], story["as_a"], story["i_want"], story["so_that"]):
+        assert len(short or "") <= MAX_TEXT
+        assert "\0" not in (short or "")
+        assert (short or "").encode().decode() == (short or "")
+
+
+@pytest.mark.parametrize(
+    "piece", [*PIECES, *"[(*_|:-`<>1A", "x [", "**a ", "1.1, ", "# a\n", "(a "]
+)
+def test_a_long_text_is_read_in_time(piece: str) -> None:
+    for text in (piece * 20_000, "## Dependencies\n" + piece * 20_000, "Status: " + piece * 20_000):
+        read_story(bmad_document(text, "docs/stories/1.2.story.md"))

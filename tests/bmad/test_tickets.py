@@ -127,10 +127,15 @@ def test_ids_are_texts_as_written() -> None:
 @pytest.mark.parametrize(
     ("value", "is_unknown"),
     [
-        ("true", True), ("false", False), ('"Fees"', True), ('""', False), ('"none"', False),
-        ('["Fees"]', True), ("[]", False),
+        ("true", True),
+        ("false", False),
+        ('"Fees"', True),
+        ('""', False),
+        ('"none"', False),
+        ('["Fees"]', True),
+        ("[]", False),
     ],
-)  # fmt: skip
+)
 def test_an_entry_may_have_an_unknown(value: str, is_unknown: bool) -> None:
     assert read(f"[[entry]]\nunknown = {value}\n")["entries"][0]["is_unknown"] is is_unknown
 
@@ -204,10 +209,20 @@ def test_texts_and_lists_are_bounded() -> None:
     assert read("[[entry]]\nid = 0x" + "f" * 20_000)["entries"][0]["id"] == ""
 
 
-pieces = st.sampled_from([
-    *"\n\t #=.,:-[]{}\"'\\", "[[entry]]\n", "[[epic]]\n", "id = 1\n", "- id: 1\n", "  title: A\n",
-    "after = [", '"""', "\x00", '"\\u0000"',
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        *"\n\t #=.,:-[]{}\"'\\",
+        "[[entry]]\n",
+        "[[epic]]\n",
+        "id = 1\n",
+        "- id: 1\n",
+        "  title: A\n",
+        "after = [",
+        '"""',
+        "\x00",
+        '"\\u0000"',
+    ]
+)
 sources = st.sampled_from([(EPIC, "a/tickets.toml"), (STORIES, "specs/a/stories.yaml")])
 
 

@@ -80,10 +80,23 @@ def test_what_is_no_toml_is_refused_with_a_reason(text: str, reason: str) -> Non
     assert str(caught.value).startswith(reason)
 
 
-pieces = st.sampled_from([
-    *"\n\t #=.,[]{}\"'\\", "[[entry]]\n", "[[epic]]\n", "id = 1\n", '"""', "'''", "a = ", "\r\n",
-    "1.10", "2025-01-05", "true", "\x00", "\u2028",
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        *"\n\t #=.,[]{}\"'\\",
+        "[[entry]]\n",
+        "[[epic]]\n",
+        "id = 1\n",
+        '"""',
+        "'''",
+        "a = ",
+        "\r\n",
+        "1.10",
+        "2025-01-05",
+        "true",
+        "\x00",
+        "\u2028",
+    ]
+)
 
 
 @given(st.text() | st.lists(pieces).map("".join))
@@ -110,9 +123,30 @@ def check(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "a.", '"a".', "'", '"', '"""', "'''", "#", "[[entry]]\n", "[[a.b.c]]\n", "[", "a = 1\n",
-     "a.b = 1\n", "[a.b]\nc.d = 1\n", " ", "\n", "a = '''", "x = [", "- ", "{", "\\"],
-)  # fmt: skip
+    [
+        "a",
+        "a.",
+        '"a".',
+        "'",
+        '"',
+        '"""',
+        "'''",
+        "#",
+        "[[entry]]\n",
+        "[[a.b.c]]\n",
+        "[",
+        "a = 1\n",
+        "a.b = 1\n",
+        "[a.b]\nc.d = 1\n",
+        " ",
+        "\n",
+        "a = '''",
+        "x = [",
+        "- ",
+        "{",
+        "\\",
+    ],
+)
 def test_the_time_is_bounded(piece: str) -> None:
     started = time.process_time()
     with suppress(TomlError):

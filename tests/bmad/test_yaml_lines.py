@@ -156,10 +156,28 @@ YAML = (
     "schema: 1\nstory: '1.3'\ngate: PASS # done\ntop_issues:\n  - id: \"S-1\"\n    finding: 'x'\n"
     "waiver: { active: false }\nnotes: |\n  one\n  two\nmore: >-\n  three\n"
 )
-pieces = st.sampled_from([
-    *"\n\t '\"[]{}:,-#&*!|>%@`?", ": ", "- ", "a: b\n", "  ", "\r\n", "---\n", "...\n", "\ufeff",
-    "\x00", "\u2028", "\x85", "*x", "&x ", "!!str ", "<<: *x\n", "? ", "'It's'",
-])  # fmt: skip
+pieces = st.sampled_from(
+    [
+        *"\n\t '\"[]{}:,-#&*!|>%@`?",
+        ": ",
+        "- ",
+        "a: b\n",
+        "  ",
+        "\r\n",
+        "---\n",
+        "...\n",
+        "\ufeff",
+        "\x00",
+        "\u2028",
+        "\x85",
+        "*x",
+        "&x ",
+        "!!str ",
+        "<<: *x\n",
+        "? ",
+        "'It's'",
+    ]
+)
 
 
 @given(st.text() | st.lists(pieces).map("".join))
@@ -186,11 +204,30 @@ def test_a_changed_text_is_read(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "piece",
     [
-        "a: b\n", "- ", "[", "{a: ", "'", "a: 'x\n", 'a: "\n\n', "? ", "a: |\n", "&a ", "!a ", "\t",
-        "a:\n b:\n", "#\n", "a\n", "x: ", "a: [\n", "%YAML 1.1\n", "--- a\n", "a: b: c\n", ":",
+        "a: b\n",
+        "- ",
+        "[",
+        "{a: ",
+        "'",
+        "a: 'x\n",
+        'a: "\n\n',
+        "? ",
+        "a: |\n",
+        "&a ",
+        "!a ",
+        "\t",
+        "a:\n b:\n",
+        "#\n",
+        "a\n",
+        "x: ",
+        "a: [\n",
+        "%YAML 1.1\n",
+        "--- a\n",
+        "a: b: c\n",
+        ":",
         "# ",
     ],
-)  # fmt: skip
+)
 def test_the_time_is_bounded(piece: str) -> None:
     started = time.process_time()
     read_yaml(piece * (MAX_YAML // len(piece)))

@@ -1,0 +1,139 @@
+"""The forms of acceptance criteria."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bmad.story_text import story_of
+
+
+@pytest.mark.parametrize(
+    ("criteria", "total", "done", "items"),
+    [
+        pytest.param("1. One\n2. Two\n3. Three", 3, None, 0, id="numbered"),
+        pytest.param("1. [x] One\n2. [ ] Two", 2, 1, 2, id="numbered boxes"),
+        pytest.param(
+            "1. **One**:\n   - [x] a\n   - [ ] b\n\n2. **Two**:\n   - [x] c",
+            2,
+            1,
+            3,
+            id="numbered bold with nesting",
+        ),
+        pytest.param(
+            "1. **One**\n  - a\n  - b\n2. **Two**\n  - c", 2, None, 0, id="badly indented"
+        ),
+        pytest.param(
+            "### Functional\n1. One\n2. Two\n### Quality\n3. Three", 3, None, 0, id="groups"
+        ),
+        pytest.param("### AC1: One\n1. a\n2. b\n### AC2: Two\n- c", 2, None, 0, id="headings"),
+        pytest.param(
+            "### AC1\n- [x] a\n- [x] b\n### AC2\n- [ ] c", 2, 1, 3, id="headings with boxes"
+        ),
+        pytest.param(
+            "### Scenario: One\nGiven a\n### Scenario: Two\nGiven b", 2, None, 0, id="scenarios"
+        ),
+        pytest.param("- [x] One\n- [ ] Two\n- [~] Three", 3, 1, 3, id="boxes"),
+        pytest.param("- [x]One\n- [ ]Two", 2, 1, 2, id="boxes without a space"),
+        pytest.param("- **AC1:** One\n- **AC2:** Two\n- A note", 2, None, 0, id="labelled items"),
+        pytest.param(
+            "**AC1**: One\n\n**AC2**: Two\n- a\n- b", 2, None, 0, id="labelled paragraphs"
+        ),
+        pytest.param("AC1: One\nAC2: Two\nAC3: Three", 3, None, 0, id="labelled lines"),
+        pytest.param("**1. One**\n- a\n- b\n\n**2. Two**\n- c", 2, None, 0, id="bold numbers"),
+        pytest.param(
+            "**Given** a\n**When** b\n**Then** c\n\n**Given** d\n**When** e\n**Then** f",
+            2,
+            None,
+            0,
+            id="given blocks",
+        ),
+        pytest.param("Given a\n\nWhen b\n\nThen c\n\nAnd d", 1, None, 0, id="given in paragraphs"),
+        pytest.param(
+            "- **Given** a\n- **When** b\n- **Then** c\n- **Given** d\n- **Then** e",
+            2,
+            None,
+            0,
+            id="given in items",
+        ),
+        pytest.param(
+            "- Given a, when b, then c\n- Given d, when e, then f", 2, None, 0, id="given items"
+        ),
+        pytest.param("Étant donné a\nQuand b\nAlors c", 1, None, 0, id="french"),
+        pytest.param("- One\n- Two\n  - below", 2, None, 0, id="bullets"),
+        pytest.param("| AC | Text |\n|---|---|\n| 1 | One |\n| 2 | Two |", 2, None, 0, id="table"),
+        pytest.param(
+            "```gherkin\nScenario: One\n  Given a\nScenario: Two\n  Given b\n```",
+            2,
+            None,
+            0,
+            id="code",
+        ),
+        pytest.param("See the epic.", 0, None, 0, id="none"),
+    ],
+)
+def test_criteria_are_counted_in_each_form(
+    criteria: str, total: int, done: int | None, items: int
+) -> None:
+    story = story_of(
+        f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{criteria}\n\n## Tasks\n\n- [ ] T"
+    )
+    assert story["acceptance_criteria_total"] == total
+    assert story["acceptance_criteria_done"] == done
+    assert story["acceptance_criteria_items_total"] == items
+    assert story["tasks_total"] == 1
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "## Acceptance Criteria",
+        "## ✅ Acceptance Criteria (ACs)",
+        "## 3. Acceptance criteria",
+        "**Acceptance Criteria:**",
+        "**Acceptance Criteria**",
+        "### Acceptance Tests",
+        "## ACs",
+        "## Critères d'acceptation",
+        "## 验收标准",
+        "## Criterios de aceptación",
+        "## Critérios de Aceitação",
+        "## 수용 기준",
+    ],
+)
+def test_criteria_are_found_below_each_heading(heading: str) -> None:
+    story = story_of(f"# Story 1.2: T\n\n{heading}\n\n1. One\n2. Two\n\n## Notes\n\n1. Three\n")
+    assert story["acceptance_criteria_total"] == 2
+
+
+def test_headings_of_criteria_need_no_section() -> None:
+    text = "# Story 1.2: T\n\n## AC1: One\n\n1. a\n2. b\n\n## AC2: Two\n\nText\n"
+    assert story_of(text)["acceptance_criteria_total"] == 2
+
+
+@pytest.mark.parametrize(
+    "heading", ["Acceptance Criteria Validation", "Acceptance Criteria Coverage"]
+)
+def test_what_a_review_says_of_criteria_is_no_criterion(heading: str) -> None:
+    text = f"# Story 1.2: T\n\n## {heading}\n\n1. One\n\n## QA Results\n\n### AC1: One\n\nMet\n"
+    assert story_of(text)["acceptance_criteria_total"] == 0
+
+
+def test_criteria_and_tasks_of_one_section_are_told_apart_by_their_labels() -> None:
+    text = """---
+title: Sign in
+status: in-progress
+---
+
+## Tasks & Acceptance
+
+**Execution:**
+- [x] `a.py` -- add a route
+- [ ] `b.py` -- call it
+
+**Acceptance Criteria:**
+- Given a user, when they sign in, then they see their name
+"""
+    story = story_of(text, "_bmad-output/implementation-artifacts/spec-1-2-sign-in.md")
+    assert (story["tasks_total"], story["tasks_done"]) == (2, 1)
+    assert story["acceptance_criteria_total"] == 1
+    assert story["title"] == "Sign in"

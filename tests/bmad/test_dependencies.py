@@ -1,0 +1,32 @@
+"""What must be done before a story."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bmad.story_text import story_of
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("---\nafter: [1, '1.3', epic-pay]\n---\n# Story 1.2: T", ["1", "1.3", "epic-pay"]),
+        ("---\ndepends_on: 2.10\n---\n# Story 1.2: T", ["2.10"]),
+        ("---\nblocked_by:\n  - 1-1-sign-in\n---\n# Story 1.2: T", ["1-1-sign-in"]),
+        ("---\nafter: []\n---\n# Story 1.2: T", []),
+        ("# Story 1.2: T\n\n**Depends on:** Story 1.1, Story 2.10", ["1.1", "2.10"]),
+        ("# Story 1.2: T\n\n**Dependencies:** 1.1, AP-4.4 and 1.2", ["1.1", "AP-4.4"]),
+        ("# Story 1.2: T\n\n**Dependencies:** None", []),
+        ("# Story 1.2: T\n\n**Blocks:** Story 1.3", []),
+        ("# Story 1.2: T\n\n## Dependencies\n\n- Story 1.1 (the schema)\n- Node 20.1", ["1.1"]),
+        (
+            "# Story 1.2: T\n\n## Dependencies\n\n- **Blocks:** Story 1.3\n- Needs Story 1.1",
+            ["1.1"],
+        ),
+        ("# Story 1.2: T\n\n## Dependencies\n\n- The validator (from Story 1.1)", []),
+        ("# Story 1.2: T\n\n## Dependencies\n\n- Story 1.3 depends on this story", []),
+        ("# Story 1.2: T\n\n## Dependencies\n\n**Enables:**\n\n- Story 1.3", []),
+    ],
+)
+def test_stories_that_come_before_are_found(text: str, after: list[str]) -> None:
+    assert story_of(text)["after"] == after

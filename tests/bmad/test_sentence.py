@@ -1,0 +1,48 @@
+"""The sentences of stories, in six languages."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bmad.story_text import story_of
+
+
+@pytest.mark.parametrize(
+    ("sentence", "parts"),
+    [
+        ("As a user,\nI want to pay,\nso that I own it.", ("user", "to pay", "I own it")),
+        (
+            "**As a** user,\n**I want** to pay,\n**so that** I own it.",
+            ("user", "to pay", "I own it"),
+        ),
+        ("As an **admin**, I want to pay, so that I own it.", ("admin", "to pay", "I own it")),
+        (
+            "- **As a** user\n- **I want** to pay\n- **So that** I own it",
+            ("user", "to pay", "I own it"),
+        ),
+        (
+            "**As a** user,\n\n**I want** to pay,\n\n**so that** I own it.",
+            ("user", "to pay", "I own it"),
+        ),
+        ("> As the system, I need to pay in order to own it.", ("system", "to pay", "own it")),
+        ("As a user, I want to pay.", ("user", "to pay", None)),
+        (
+            "**En tant que** client,\n**je veux** payer,\n**afin de** recevoir.",
+            ("client", "payer", "recevoir"),
+        ),
+        ("En tant qu'admin, je souhaite payer, pour recevoir.", ("admin", "payer", "recevoir")),
+        ("作为一名用户\uff0c我想要登录\uff0c以便查看订单\u3002", ("用户", "登录", "查看订单")),
+        ("**作为** 用户\n**我希望** 登录\n**以便** 查看订单", ("用户", "登录", "查看订单")),
+        ("Como usuario, quiero pagar, para que sea mío.", ("usuario", "pagar", "sea mío")),
+        ("Como um cliente, eu quero pagar, para receber.", ("cliente", "pagar", "receber")),
+        (
+            "사용자로서, 나는 로그인하고 싶다, 그래서 주문을 본다.",
+            ("사용자", "로그인하고 싶다", "주문을 본다"),
+        ),
+        ("As a result of the review, this is old.", (None, None, None)),
+        ("Sign in.", (None, None, None)),
+    ],
+)
+def test_a_sentence_has_three_parts(sentence: str, parts: tuple[str | None, ...]) -> None:
+    story = story_of(f"# Story 1.2: T\n\n## Story\n\n{sentence}\n\n## Tasks\n\nAs a x, I want y.\n")
+    assert (story["as_a"], story["i_want"], story["so_that"]) == parts

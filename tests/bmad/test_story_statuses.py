@@ -1,0 +1,115 @@
+"""All statuses of a story, in the order in which they decide."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.bmad.fields import read_fields
+from tests.bmad.story_text import story_of
+
+FILLER = "\n\nText.\n" * 30
+
+
+def statuses_of(text: str) -> list[tuple[str, str, int, str]]:
+    """Return the statuses of a story: status, word, line and place of each."""
+    story = story_of(text)
+    return [
+        (each["status"], each["word"], each["line"], each["place"]) for each in story["statuses"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("**Status:** Done", 3),
+        ("**Status**: Done", 3),
+        ("**Status** Done", 3),
+        ("Status: Done", 3),
+        ("Status: ✅ Done", 3),
+        ("## Status\n\nDone", 5),
+        ("## Status\nDone", 4),
+        ("## Status: Done", 3),
+        ("### Story Status\n\n**Done**", 5),
+        ("## Status\n\n**Status:** Done", 5),
+        ("## Status\n\n- [ ] Draft\n- [x] Done", 6),
+        ("- **Status:** Done", 3),
+        ("> **Status:** Done", 3),
+        ("**Epic:** 1 | **Status:** Done | **Points:** 3", 3),
+        ("**Epic:** 1 **Status:** Done **Points:** 3", 3),
+        ("Epic: 1 · Status: Done · Points: 3", 3),
+        ("| Status | Done |\n|---|---|\n| Points | 3 |", 3),
+        ("| Field | Value |\n|---|---|\n| **Status** | Done |", 5),
+        ("| Story | Status | Points |\n|---|---|---|\n| 1.2 | Done | 3 |", 5),
+        ("**Status:**\nDone", 4),
+        ("Statut : Done", 3),
+        ("状态\uff1aDone", 3),
+        ("**Estado:** Done", 3),
+        ("상태: Done", 3),
+        ("<!-- Status: Draft -->\nStatus: Done", 4),
+        ("```\nStatus: Draft\n```\nStatus: Done", 6),
+    ],
+)
+def test_a_status_is_found_in_each_form(text: str, line: int) -> None:
+    found = statuses_of(f"# Story 1.2: T\n\n{text}\n\n## Tasks\n\n- [ ] Status: 200\n")
+    assert [(status, at) for status, _, at, _ in found] == [("done", line)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**Gate Status:** PASS",
+        "**Recommended Status:** Ready for Done",
+        "## QA Results\n\n**Status:** PASS\n\n### Status\n\nDone",
+        "## Acceptance Criteria\n\n- Status: 404",
+        "Statuses: done",
+    ],
+)
+def test_statuses_of_something_else_do_not_count(text: str) -> None:
+    assert statuses_of(f"# Story 1.2: T\n\n{text}\n") == []
+
+
+def test_front_matter_decides_and_the_texts_status_is_kept() -> None:
+    text = "---\ntitle: T\nstatus: in-review\n---\n\n# Story 1.2: T\n\nStatus: Done\n"
+    assert statuses_of(text) == [
+        ("review", "in-review", 3, "front_matter"),
+        ("done", "Done", 8, "text"),
+    ]
+
+
+def test_a_trackers_status_decides_before_a_leafs_own() -> None:
+    text = "---\nstatus: draft\ntracker_status: in-progress\n---\n\n# Sign in\n"
+    assert statuses_of(text) == [
+        ("in_progress", "in-progress", 3, "tracker_status"),
+        ("draft", "draft", 2, "front_matter"),
+    ]
+
+
+def test_a_heading_further_below_decides_where_the_first_lines_say_nothing() -> None:
+    text = f"# Story 1.2: T{FILLER}\n## Status\n\nReview\n"
+    assert [each[0] for each in statuses_of(text)] == ["review"]
+    text = text.replace("T\n", "T\n\nStatus: Draft\n", 1)
+    assert [each[0] for each in statuses_of(text)] == ["draft", "review"]
+
+
+def test_the_agents_record_says_a_status_last() -> None:
+    record = "## Dev Agent Record\n\n**Status:** Ready for Review\n\n**Status:** 12 tests\n"
+    assert [each[0] for each in statuses_of(f"# Story 1.2: T{FILLER}\n{record}")] == ["review"]
+
+
+def test_an_unknown_word_is_kept() -> None:
+    assert statuses_of("# Story 1.2: T\n\n**Status:** Parked\n") == [
+        ("unknown", "Parked", 3, "text")
+    ]
+
+
+def test_a_story_without_a_status_has_none() -> None:
+    assert statuses_of("# Story 1.2: T\n\n## Status\n\n## Tasks\n\n- [ ] A\n") == []
+
+
+def test_fields_are_read_with_their_lines() -> None:
+    lines = ["# T", "**Epic:** 2 | **Points**: 3", "Owner: Ann", "", "see http://a.example/"]
+    assert [*read_fields(lines, 1, 60)] == [
+        ("epic", "2", 2),
+        ("points", "3", 2),
+        ("owner", "Ann", 3),
+    ]

@@ -1,0 +1,86 @@
+"""Tasks, subtasks and findings of reviews."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bmad.story_text import story_of
+
+
+@pytest.mark.parametrize(
+    ("tasks", "counts"),
+    [
+        pytest.param(
+            "- [x] A (AC: 1, 2)\n- [ ] B (AC #1)\n- [X] C (AC: all)", (3, 2, 0, 0), id="flat"
+        ),
+        pytest.param("- [x] A\n  - [x] a\n    - [ ] deeper\n- [ ] B", (2, 1, 2, 1), id="deeper"),
+        pytest.param("### Task 1\n- [x] A\n### Task 2\n- [ ] B", (2, 1, 0, 0), id="headings group"),
+        pytest.param(
+            "- **Backend**\n  - [x] A\n    - [x] a\n  - [ ] B", (2, 1, 1, 1), id="items group"
+        ),
+        pytest.param("1. **Backend**\n   - [x] A\n   - [ ] B", (2, 1, 0, 0), id="numbers group"),
+        pytest.param("- [x]A\n- [ ]B", (2, 1, 0, 0), id="no space"),
+        pytest.param("- [~] A\n- [N/A] B\n- [x] C", (3, 2, 0, 0), id="marks"),
+        pytest.param("- A\n- B", (0, 0, 0, 0), id="no boxes"),
+        pytest.param("- [x] A\n\n```\n- [ ] code\n```\n", (1, 1, 0, 0), id="code"),
+        pytest.param(
+            "- [x] A with\n`code` at the margin\n  - [ ] a\n- [ ] B", (2, 1, 1, 0), id="margin"
+        ),
+        pytest.param("- [ ] \n- [x] A", (1, 1, 0, 0), id="empty box"),
+    ],
+)
+def test_tasks_are_counted(tasks: str, counts: tuple[int, ...]) -> None:
+    story = story_of(
+        f"# Story 1.2: T\n\n## Tasks / Subtasks\n\n{tasks}\n\n## Dev Notes\n\n- [ ] Note\n"
+    )
+    found = (story["tasks_total"], story["tasks_done"])
+    assert (*found, story["subtasks_total"], story["subtasks_done"]) == counts
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Tasks",
+        "Implementation Tasks",
+        "Tâches / Sous-tâches",
+        "任务 / 子任务",
+        "Tareas",
+        "Tarefas",
+        "작업",
+    ],
+)
+def test_tasks_are_found_below_each_heading(heading: str) -> None:
+    assert story_of(f"# Story 1.2: T\n\n## {heading}\n\n- [ ] A\n")["tasks_total"] == 1
+
+
+def test_two_sections_of_tasks_are_added() -> None:
+    text = (
+        "# Story 1.2: T\n\n## Tasks\n\n- [x] A\n\n## Notes\n\n- [ ] N\n\n## Dev Tasks\n\n- [ ] B\n"
+    )
+    story = story_of(text)
+    assert (story["tasks_total"], story["tasks_done"]) == (2, 1)
+
+
+def test_findings_of_reviews_are_no_tasks() -> None:
+    text = """# Story 1.2: T
+
+## Tasks
+
+- [x] A
+- [ ] [Review][Patch] Name the field [app.py:3]
+  - [ ] both of them
+- [x] [Review][Defer] Measure it
+- [ ] [AI-Review][High] Check the size
+
+### Review Follow-ups (AI)
+
+- [ ] Rename it
+"""
+    story = story_of(text)
+    assert (story["tasks_total"], story["subtasks_total"]) == (1, 0)
+    assert story["review_findings"] == [
+        {"text": "Name the field [app.py:3]", "action": "Patch", "is_open": True, "line": 6},
+        {"text": "Measure it", "action": "Defer", "is_open": False, "line": 8},
+        {"text": "Check the size", "action": "High", "is_open": True, "line": 9},
+        {"text": "Rename it", "action": "", "is_open": True, "line": 13},
+    ]

@@ -54,7 +54,7 @@ _HEADINGS: Final[Mapping[SectionName, str]] = {
     r"|(?:sous-)?t[aâ]ches?\b|tareas?\b|tarefas?\b|(?:开发|实施)?任务|任務|작업|태스크|タスク",
     "dependencies": r"(?:(?:(?:story|internal)\s+)?dependenc(?:y|ies)|depends?\s+on|blocked\s+by"
     r"|prerequisites?|dépendances?|dépend\s+de|pré-?requis|dependencias?|dependências?"
-    r"|前置(?:条件|故事)|依赖|의존성?)(?=\s*(?:[:(/&\uff1a]|\Z))",
+    r"|前置(?:条件|故事)|(?:直接)?依赖|의존성?)(?=\s*(?:[:(/&\uff1a]|\Z))",
     "sentence": r"(?:user\s+)?story(?:\s+statement)?\s*\Z|histoire(?:\s+utilisateur)?\s*\Z|récit"
     r"|historia(?:\s+de\s+usuario)?\s*\Z|história(?:\s+de\s+usuário)?\s*\Z|(?:用户)?故事\s*\Z"
     r"|(?:사용자\s*)?스토리\s*\Z",

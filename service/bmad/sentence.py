@@ -90,7 +90,8 @@ def _blocks(sections: Iterable[StorySection]) -> Iterator[Block]:
             continue
         if section.head and section.head.tag == "p":
             yield section.head
-        yield from (block for block in section.blocks if block.tag in {"p", "li"})
+        tags = {"p", "li", "pre"} if section.name == "sentence" else {"p", "li"}
+        yield from (block for block in section.blocks if block.tag in tags)
 
 
 def _paragraph_end(text: str, start: int) -> int:

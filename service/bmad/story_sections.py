@@ -80,7 +80,7 @@ OPEN_IN: Final[Mapping[SectionName | None, frozenset[SectionName]]] = {
     "tasks": frozenset(("criteria", "findings", "tasks")),
     "dependencies": _NOTHING,
     "review": frozenset(("findings",)),
-    "record": frozenset(("findings", "status")),
+    "record": frozenset(("findings", "status", "tasks")),
     "notes": frozenset(("findings", "dependencies")),
     "findings": _NOTHING,
 }
@@ -131,7 +131,8 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
         name = None if block.line == title_line else name_of_section(label or block.text)
         if around in OPEN_IN and name not in OPEN_IN[around]:
             name = None
-        if label and name == "status":  # a field, and no section
+        # A status is a field, and no section. A label in the agent's record names tasks of the past.
+        if label and (name == "status" or (around == "record" and name == "tasks")):
             name = None
         if label and name is None and not (is_label_open and OTHER_LABEL.match(label)):
             if is_label_open:

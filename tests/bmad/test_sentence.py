@@ -26,6 +26,7 @@ from tests.bmad.story_text import story_of
         ),
         ("> As the system, I need to pay in order to own it.", ("system", "to pay", "own it")),
         ("As a user, I want to pay.", ("user", "to pay", None)),
+        ("```\nAs a user\nI want to pay\nSo that I own it\n```", ("user", "to pay", "I own it")),
         (
             "**En tant que** client,\n**je veux** payer,\n**afin de** recevoir.",
             ("client", "payer", "recevoir"),

@@ -61,6 +61,14 @@ def test_two_sections_of_tasks_are_added() -> None:
     assert (story["tasks_total"], story["tasks_done"]) == (2, 1)
 
 
+def test_tasks_may_be_in_the_agents_record() -> None:
+    text = "# Story 1.2: T\n\n## Dev Agent Record\n\n### Tasks / Subtasks\n\n- [x] A\n  - [ ] a\n"
+    story = story_of(text)
+    assert (story["tasks_total"], story["subtasks_total"]) == (1, 1)
+    story = story_of("# Story 1.2: T\n\n## Dev Agent Record\n\n**Tasks:**\n\n- [x] A\n")
+    assert story["tasks_total"] == 0
+
+
 def test_findings_of_reviews_are_no_tasks() -> None:
     text = """# Story 1.2: T
 

@@ -131,7 +131,7 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
         name = None if block.line == title_line else name_of_section(label or block.text)
         if around in OPEN_IN and name not in OPEN_IN[around]:
             name = None
-        # A status is a field, and no section. A label in the agent's record names tasks of the past.
+        # A status is a field, and no section. A label in an agent's record names tasks of the past.
         if label and (name == "status" or (around == "record" and name == "tasks")):
             name = None
         if label and name is None and not (is_label_open and OTHER_LABEL.match(label)):

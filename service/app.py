@@ -12,7 +12,8 @@ from starlette.routing import Route
 from service.database.database import open_database
 from service.health import HealthCheck
 from service.migrations.files import read_migration_ids
-from service.routes.activity import list_activity
+from service.routes.activity import get_activity_feed, list_activity
+from service.routes.badges import get_badge
 from service.routes.documentation import (
     get_documentation_asset,
     get_open_api_document,
@@ -91,6 +92,8 @@ ROUTES: Final = [
     Route("/api/projects/{project_id}/problems", list_problems),
     Route("/api/projects/{project_id}/progress", get_progress),
     Route("/api/projects/{project_id}/activity", list_activity),
+    Route("/api/projects/{project_id}/activity.atom", get_activity_feed),
+    Route("/api/projects/{project_id}/badge.svg", get_badge),
     Route("/api/overview", get_overview),
     Route("/api/project-docs/{id}", get_project_doc),
     Route("/api/project-docs/{id}", update_project_doc, methods=["PUT"]),

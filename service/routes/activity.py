@@ -1,12 +1,17 @@
-"""What each run of a project's sources changed."""
+"""What each run of a project's sources changed: as JSON, and as a feed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
+from service.drawing.feed import FeedEntry, entry_id, write_feed
+from service.problems import Problem
 from service.routes.board_sql import ACTIVITY
 from service.routes.shared import MISSING_PROJECT, read_id
-from service.schemas.activity import EXAMPLE_ACTIVITY, ActivitySchema
+from service.schemas.activity import EXAMPLE_ACTIVITY, EXAMPLE_FEED, ActivitySchema
 from service.web.bodies import invalid
 from service.web.cursors import (
     MAX_NUMBER,
@@ -15,15 +20,20 @@ from service.web.cursors import (
     read_sorted_page,
     sorted_page_response,
 )
-from service.web.operation import operation
+from service.web.entity_tags import CACHED, NOT_MODIFIED_RESPONSE, tagged_response
+from service.web.media_types import choose_media_type
+from service.web.operation import ResponseSpec, operation
 from service.web.paging import page_spec
 from service.web.query_string import read_query_string
+from service.web.references import absolute_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from starlette.responses import Response
 
+    from service.database.database import Row
     from service.state import Request
     from service.web.cursors import SortedItems
 
@@ -32,20 +42,52 @@ RUNS_PER_PAGE: Final = 20
 # Sorts after the id of every run, in lower case.
 AFTER_EVERY_ID: Final = "g"
 
-ACTIVITY_RESPONSE: Final = page_spec(
-    "What runs changed.", ActivitySchema, {"activity": [EXAMPLE_ACTIVITY]}
+ATOM: Final = "application/atom+xml"
+VARY: Final = {"Vary": "Accept"}
+
+# Of a feed, and of an entry its documents and statuses: it names the first of them.
+FEED_RUNS: Final = 50
+NAMED: Final = 20
+CHANGES: Final = ("added", "changed", "moved", "removed")
+
+ACTIVITY_RESPONSE: Final = replace(
+    page_spec("What runs changed.", ActivitySchema, {"activity": [EXAMPLE_ACTIVITY]}),
+    others={ATOM: EXAMPLE_FEED},
+)
+FEED_RESPONSE: Final = ResponseSpec(
+    description="The feed.",
+    schema={"type": "string"},
+    media_type=ATOM,
+    headers={"ETag": "Identifies the feed's state.", "Cache-Control": CACHED},
+    examples={"feed": EXAMPLE_FEED},
 )
 
 
-@operation(tag="progress", responses={200: ACTIVITY_RESPONSE})
+@operation(tag="progress", responses={200: ACTIVITY_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
 async def list_activity(request: Request) -> Response:
     """List what changed in a project, run by run.
 
     Newest first: up to `limit`, which is 20 if it is not given. Runs that changed nothing are not
-    there. The service keeps 100 of each source.
+    there. The service keeps 100 of each source. With `Accept: application/atom+xml` the response is
+    the feed.
     """
+    accept = request.headers.get("accept", "")
+    if choose_media_type(accept, ("application/json", ATOM)) == ATOM:
+        return await _respond_feed(request, VARY)
     given = read_query_string(request)
-    return sorted_page_response(request, given, await _read_activity(request, given))
+    response = sorted_page_response(request, given, await _read_activity(request, given))
+    response.headers.update(VARY)
+    return response
+
+
+@operation(tag="progress", responses={200: FEED_RESPONSE, 304: NOT_MODIFIED_RESPONSE})
+async def get_activity_feed(request: Request) -> Response:
+    """Get what changed in a project, as an Atom feed.
+
+    The last 50 runs that changed something, newest first. An entry names up to 20 documents and 20
+    stories, and leads to its run.
+    """
+    return await _respond_feed(request, {})
 
 
 async def _read_activity(request: Request, given: Mapping[str, str]) -> SortedItems:
@@ -79,4 +121,61 @@ async def _read_activity(request: Request, given: Mapping[str, str]) -> SortedIt
         page,
         MISSING_PROJECT,
         project_id,
+    )
+
+
+async def _respond_feed(request: Request, headers: Mapping[str, str]) -> Response:
+    project_id = read_id(request, "project_id")
+    rows = await request.state["database"].fetch(
+        """
+        select project.name, project.created_at, source.id as source_id,
+               source.name as source_name, run_id, at, commit_id, added, changed, moved, removed,
+               jsonb_array_length(statuses) as statuses_total,
+               jsonb_path_query_array(documents, '$[0 to $last]', named)::text as documents,
+               jsonb_path_query_array(statuses, '$[0 to $last]', named)::text as statuses
+        from project
+        left join (
+            project_doc as source join activity on activity.project_doc_id = source.id
+        ) on source.project_id = project.id
+        cross join jsonb_build_object('last', $3::bigint - 1) as named
+        where project.id = $1
+        order by at desc, run_id desc
+        limit $2
+        """,
+        project_id,
+        FEED_RUNS,
+        NAMED,
+    )
+    if not rows:
+        raise Problem("not_found", MISSING_PROJECT)
+    first = rows[0]
+    runs = [row for row in rows if row["run_id"] is not None]
+    feed = write_feed(
+        project_id.urn,
+        f"{first['name']}: activity",
+        absolute_url(request.scope, f"/api/projects/{project_id}/activity.atom"),
+        runs[0]["at"] if runs else first["created_at"],
+        [_make_entry(request, project_id, row) for row in runs],
+        author=first["name"],
+    )
+    return tagged_response(request, feed, ATOM, headers)
+
+
+def _make_entry(request: Request, project_id: UUID, row: Row) -> FeedEntry:
+    counts = [f"{row[name]:,} {name}" for name in CHANGES if row[name]]
+    if row["statuses_total"]:
+        counts.append(f"{row['statuses_total']:,} of another status")
+    statuses = [
+        f"{story['id']} {story['title']}: {story['from'] or 'new'} → {story['to'] or 'gone'}"
+        for story in orjson.loads(row["statuses"])
+    ]
+    documents = [f"{each['change']}: {each['path']}" for each in orjson.loads(row["documents"])]
+    path = f"/api/project-docs/{row['source_id']}/syncs/{row['run_id']}"
+    return FeedEntry(
+        entry_id(project_id, str(row["run_id"])),
+        f"{row['source_name']}: {', '.join(counts)}",
+        row["at"],
+        absolute_url(request.scope, path),
+        "; ".join(statuses or documents),
+        "\n".join([f"commit {row['commit_id']}", *statuses, *documents]),
     )

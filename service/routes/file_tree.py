@@ -12,10 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from service import __version__
 from service.documents.tree import FileTree, TreeSource, arrange_sources
 from service.problems import Problem
-from service.routes.shared import CACHED, MISSING_PROJECT, read_id
+from service.routes.shared import MISSING_PROJECT, read_id
 from service.schemas.file_tree import EXAMPLE_TREE, FileTreeSchema
 from service.web.bodies import json_response
-from service.web.entity_tags import NOT_MODIFIED_RESPONSE, not_modified, read_entity_tags
+from service.web.entity_tags import (
+    CACHED,
+    NOT_MODIFIED_RESPONSE,
+    not_modified,
+    read_entity_tags,
+)
 from service.web.operation import ResponseSpec, operation
 from service.web.pieces import PieceResponse, count_some
 

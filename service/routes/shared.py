@@ -20,6 +20,7 @@ from service.schemas.example_ids import (
 from service.schemas.syncs import SyncStartedSchema
 from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, invalid, json_response
+from service.web.entity_tags import CACHED
 from service.web.operation import Resource, ResponseSpec
 from service.web.references import reference_to
 
@@ -37,8 +38,6 @@ MISSING_RUN: Final = "There is no such sync of this project doc."
 
 # Of a 503: a lock was not free within LOCK_LIMIT.
 BEING_CHANGED: Final = DETAILS["locked"]
-
-CACHED: Final = "`no-cache`: a cache may keep the response, and must revalidate it each time."
 
 # The entity tag: of the content, and of the row's last change, since a move changes the path, and
 # another READER_VERSION the metadata. And whether the document is too large to be responded to at

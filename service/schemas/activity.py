@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields, validate
 
-from service.schemas.example_ids import EXAMPLE_RUN_ID
+from service.schemas.example_ids import EXAMPLE_PROJECT_ID, EXAMPLE_RUN_ID
 from service.schemas.work import (
     EXAMPLE_SOURCE_NAMED,
     count_field,
@@ -93,3 +93,13 @@ EXAMPLE_ACTIVITY: Final[dict[str, Any]] = {
         }
     ],
 }
+EXAMPLE_FEED: Final = f"""<?xml version="1.0" encoding="utf-8"?>
+<feed xmlns="http://www.w3.org/2005/Atom">
+<id>urn:uuid:{EXAMPLE_PROJECT_ID}</id>
+<title type="text">Payments: activity</title>
+<updated>2026-11-25T03:01:00Z</updated>
+<author><name>Payments</name></author>
+<link rel="self" type="application/atom+xml"
+ href="https://hub.example/api/projects/{EXAMPLE_PROJECT_ID}/activity.atom"/>
+</feed>
+"""

@@ -44,7 +44,9 @@ LEVEL_ONCE: Final = 9  # for what is compressed once and kept
 
 GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS  # zlib writes gzip's header and trailer
 
-TEXT: Final = re.compile(rb"text/|application/(json|[\w.-]+\+json|yaml|xml|javascript)(;|$)")
+TEXT: Final = re.compile(
+    rb"text/|application/(json|[\w.-]+\+(json|xml)|yaml|xml|javascript)(;|$)|image/svg\+xml"
+)
 
 # RFC 9110, section 12.4.2.
 WEIGHT: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")

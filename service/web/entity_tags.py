@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
+
+CACHED: Final = "`no-cache`: a cache may keep the response, and must revalidate it each time."
 
 # The group leaves out the `W/` of a weak tag, because If-None-Match compares weakly (RFC 9110,
 # section 13.1.2).
@@ -58,3 +61,18 @@ def read_entity_tags(request: Request[Any]) -> SentTags:
 def not_modified(tag: str, headers: Mapping[str, str]) -> Response:
     """Return a 304 with the tag from SentTags.match(): a cache looks for the response with it."""
     return Response(status_code=304, headers={**headers, "ETag": f'"{tag}"'})
+
+
+def tagged_response(
+    request: Request[Any], body: str, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a response whose entity tag is a digest of its body; a 304 if the client has that.
+
+    A cache may keep it, and must revalidate it each time.
+    """
+    headers = {**(headers or {}), "Cache-Control": "no-cache"}
+    tag = hashlib.sha256(body.encode()).hexdigest()[:40]
+    matched = read_entity_tags(request).match(tag)
+    if matched is not None:
+        return not_modified(matched, headers)
+    return Response(body, media_type=media_type, headers={**headers, "ETag": f'"{tag}"'})

@@ -250,7 +250,13 @@ def _describe_response(response: ResponseSpec) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": response.schema}
         if response.examples:
             content["examples"] = _describe_examples(response.examples)
-        described["content"] = {response.media_type: content}
+        described["content"] = {response.media_type: content} | {
+            media_type: {
+                "schema": {"type": "string"},
+                "examples": _describe_examples({"text": example}),
+            }
+            for media_type, example in response.others.items()
+        }
     return described
 
 

@@ -46,7 +46,8 @@ class UndocumentedRouteError(Exception):
 class ResponseSpec:
     """One response of an operation.
 
-    Without `schema` it has no body. `parameters` are the request parameters that lead to it.
+    Without `schema` it has no body. `others` are examples of the texts that it has as other media
+    types, by these. `parameters` are the request parameters that lead to it.
     """
 
     description: str
@@ -54,6 +55,7 @@ class ResponseSpec:
     media_type: str = "application/json"
     examples: Mapping[str, object] = field(default_factory=dict[str, object])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    others: Mapping[str, str] = field(default_factory=dict[str, str])
     parameters: tuple[Parameter, ...] = ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -34,3 +34,17 @@ def reference_to_request(scope: Scope) -> str:
     segments = scope["raw_path"].split(b"/")[1 + scope["root_path"].count("/") :]
     sent = re.sub(rb"%(?![0-9A-Fa-f]{2})", b"%25", b"/".join(segments))
     return reference_to(scope, "/" + quote(sent, safe="/%:@!$&'()*+,;="))
+
+
+def absolute_url(scope: Scope, path: str) -> str:
+    """Return the URL of `path` of this service, for texts that are read elsewhere, such as feeds.
+
+    It has the scheme that the client used, as far as a trusted proxy says so, and its `Host`. The
+    prefix of a proxy that removes it is not there, since nothing names it.
+    """
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    if not host:  # HTTP/1.0
+        name, port = scope.get("server") or ("localhost", None)
+        host = name if port is None else f"{name}:{port}"
+    request_url = f"{scope['scheme']}://{host}{quote(scope['raw_path'], safe='/%')}"
+    return urljoin(request_url, reference_to(scope, path))

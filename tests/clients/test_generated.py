@@ -91,6 +91,7 @@ def test_the_python_client_works(hub: Hub, repository: str, folder: Path) -> Non
     # It formats the client with ruff, which it looks for on PATH.
     path = f"{generator.parent}{os.pathsep}{os.environ['PATH']}"
     options = ("--path", "openapi.json", "--output-path", "generated", "--fail-on-warning")
-    run(folder, generator, "generate", *options, PATH=path)
+    config = ("--config", HERE / "python/config.yaml")
+    run(folder, generator, "generate", *options, *config, PATH=path)
     arguments = (HERE / "python/use.py", str(hub.client.base_url), repository)
     run(folder, sys.executable, *arguments, PYTHONPATH=str(folder / "generated"))

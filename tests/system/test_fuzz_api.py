@@ -243,7 +243,8 @@ cursors = st.one_of(
         max_size=4,
     ).map(lambda values: urlsafe_b64encode(json.dumps(values).encode())),
 )
-PARAMETERS = [b"q", b"path", b"anchor", b"kind", b"as_you_type", b"status", b"epic", b"severity"]
+PARAMETERS = [b"q", b"path", b"anchor", b"kind", b"as_you_type", b"status", b"epic"]
+PARAMETERS += [b"severity", b"metric"]
 queries = st.lists(
     st.one_of(
         st.tuples(st.just(b"limit"), st.integers(-10, 10**20).map(lambda n: b"%d" % n)),

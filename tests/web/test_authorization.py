@@ -35,6 +35,8 @@ READS = [
     f"/api/projects/{ID}/problems",
     f"/api/projects/{ID}/progress",
     f"/api/projects/{ID}/activity",
+    f"/api/projects/{ID}/activity.atom",
+    f"/api/projects/{ID}/badge.svg",
     "/api/overview",
     f"/api/project-docs/{ID}",
     f"/api/project-docs/{ID}/sync-status",

@@ -10,6 +10,16 @@ from datetime import datetime
 
 from bmad_flow_api_client import Client
 from bmad_flow_api_client.api.documents import get_document, get_file_tree, get_raw_document
+from bmad_flow_api_client.api.progress import (
+    get_badge,
+    get_next,
+    get_overview,
+    get_progress,
+    list_activity,
+    list_epics,
+    list_problems,
+    list_stories,
+)
 from bmad_flow_api_client.api.project_docs import (
     create_project_doc,
     get_project_doc,
@@ -29,9 +39,13 @@ from bmad_flow_api_client.models import (
     FileTree,
     FolderNode,
     LastRun,
+    LastSync,
+    ListStoriesStatus,
+    Next,
     PartialProjectDocInput,
     PartialProjectInput,
     Problem,
+    Progress,
     Project,
     ProjectDoc,
     ProjectDocInput,
@@ -131,6 +145,24 @@ assert get_raw_document.sync(file.id, client=client) == document.content
 missing = get_document.sync(project.id, client=client)
 assert isinstance(missing, Problem)
 assert missing.status == 404
+
+# How far the work is: nothing, since the only document is no story.
+assert list_stories.sync(project.id, client=client, status=ListStoriesStatus.DONE, q="refund") == []
+assert list_epics.sync(project.id, client=client) == []
+assert isinstance(list_problems.sync(project.id, client=client), list)
+assert isinstance(list_activity.sync(project.id, client=client), list)
+following = get_next.sync(project.id, client=client)
+assert isinstance(following, Next)
+assert following.totals.ready == 0
+progress = get_progress.sync(project.id, client=client)
+assert isinstance(progress, Progress)
+assert (progress.totals.done, progress.totals.share_done) == (0, None)
+assert progress.by_status.unknown == 0
+at_a_glance = next(each for each in get_overview.sync(client=client) if each.id == project.id)
+assert isinstance(at_a_glance.last_sync, LastSync)
+assert at_a_glance.last_sync.status == "failed"
+assert at_a_glance.sources[0].last_sync == at_a_glance.last_sync
+assert get_badge.sync(project.id, client=client, metric="done").startswith("<svg")
 
 deleted = delete_project.sync(project.id, client=client)
 assert isinstance(deleted, Project)

@@ -59,6 +59,11 @@ demo: _runtime
 find *arguments: _runtime
     @exec {{ python }} -m service find "$@"
 
+# Show how far all projects are, or one by epic: just progress Payments
+[no-exit-message]
+progress *arguments: _runtime
+    @exec {{ python }} -m service progress "$@"
+
 # Open psql on the database
 [no-exit-message]
 psql *arguments: _runtime

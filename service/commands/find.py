@@ -9,9 +9,10 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from service.characters import CONTROL_OR_LINE_END, DIRECTION, UNSTORABLE
+from service.characters import UNSTORABLE
 from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
+from service.commands.reading import clean, find_project
 from service.database.database import open_database
 from service.migrations.files import read_migration_ids
 from service.routes.search import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY
@@ -63,7 +64,7 @@ def search_documents(settings: Settings, search: Search, output: Output) -> int:
     with explaining_failures():
         result, documents = asyncio.run(_search(settings, search, limit))
     for word, meant in result.corrections:
-        output.print_note(f"not found: {_clean(word)}; searched for {_clean(meant)}")
+        output.print_note(f"not found: {clean(word)}; searched for {clean(meant)}")
     is_bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for number, document in enumerate(documents):
         if number:
@@ -85,7 +86,7 @@ async def _search(
     query = parse_query(search.text, as_you_type=search.as_you_type)
 
     async def run(connection: Connection) -> tuple[Result, list[dict[str, Any]]]:
-        project_id = await _find_project(connection, search.project)
+        project_id = search.project and await find_project(connection, search.project)
         filters = Filters(project_id, None, search.kind, None)
         result = await find(connection, query, filters)
         found = await read_page(connection, result, filters, 0, limit)
@@ -100,25 +101,14 @@ async def _search(
         return await database.run_repeatable(run, SETTINGS)
 
 
-async def _find_project(connection: Connection, project: str | None) -> str | None:
-    if project is None:
-        return None
-    found = await connection.fetch_value(
-        "select id::text from project where name = $1 or id::text = lower($1)", project
-    )
-    if found is None:
-        raise CommandError(f"there is no project {project!r}")
-    return found
-
-
 def _describe(document: dict[str, Any], *, is_bold: bool) -> list[str]:
     """Return the lines that show a document with its sections."""
     of_document = document["document"]
     path, project = of_document["path"], of_document["project"]["name"]
-    lines = [f"{_clean(path)}  ({_clean(project)}, {of_document['kind']})"]
+    lines = [f"{clean(path)}  ({clean(project)}, {of_document['kind']})"]
     for section in document["sections"]:
         *above, _ = section["headings"]
-        headings = [_clean(heading["text"]) for heading in above]
+        headings = [clean(heading["text"]) for heading in above]
         headings.append(_show(section["title"], is_bold=is_bold))
         lines.append(f"  {' > '.join(headings)}")
         if section["snippet"]:
@@ -131,12 +121,7 @@ def _show(marked: str, *, is_bold: bool) -> str:
     marks = {"<mark>": BOLD if is_bold else "", "</mark>": NOT_BOLD if is_bold else ""}
     return "".join(
         [
-            marks[part] if part in marks else _clean(html.unescape(part))
+            marks[part] if part in marks else clean(html.unescape(part))
             for part in MARK.split(marked)
         ]
     )
-
-
-def _clean(text: str) -> str:
-    """Return a text from a document without what a terminal would obey."""
-    return DIRECTION.sub("\ufffd", CONTROL_OR_LINE_END.sub("\ufffd", text))

@@ -212,6 +212,19 @@ def run_find(options: argparse.Namespace) -> int:
         return search_documents(running, search, options.output)
 
 
+def run_progress(options: argparse.Namespace) -> int:
+    """Show how far projects are, or one: 0 shown, 1 nothing to show, 2 failed."""
+    from service.commands.progress import FAILED as PROGRESS_FAILED
+    from service.commands.progress import LOG_LEVEL, show_progress
+    from service.telemetry.logs import configure_logs
+
+    options.output.failed = PROGRESS_FAILED
+    settings = load_settings()
+    configure_logs(LOG_LEVEL, settings.log_format)
+    with running_embedded(settings) as running:
+        return show_progress(running, options.project, options.output)
+
+
 def run_psql(options: argparse.Namespace) -> int:
     """Open psql on the database; arguments are passed on."""
     from service.commands.psql import open_psql
@@ -275,6 +288,8 @@ def _build_parser() -> argparse.ArgumentParser:
     find.add_argument("--kind", choices=KINDS, help="only documents of this kind")
     find.add_argument("--limit", type=int, help="documents at most: 1 to 50, else 10")
     find.add_argument("--as-you-type", action="store_true", help="the last word is a beginning")
+    progress = add("progress", run_progress)
+    progress.add_argument("project", nargs="?", help="its name or id; else all projects")
     add("psql", run_psql, has_help=False)  # psql has its own help
     return parser
 

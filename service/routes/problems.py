@@ -24,8 +24,11 @@ from service.web.paging import PAGE_PARAMETERS, page_spec
 from service.web.query_string import read_query_string
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from starlette.responses import Response
 
+    from service.database.database import Queries
     from service.state import Request
 
 PROBLEMS_PER_PAGE: Final = 100
@@ -107,3 +110,19 @@ async def list_problems(request: Request) -> Response:
         severity,
     )
     return sorted_page_response(request, given, items)
+
+
+async def count_problems(queries: Queries, project_id: UUID) -> dict[str, int]:
+    """Return the number of a project's problems by severity, the most severe first."""
+    rows = await queries.fetch(
+        """
+        select severity, count(*)
+        from project_doc
+        join problem on problem.project_doc_id = project_doc.id
+        where project_id = $1
+        group by severity
+        """,
+        project_id,
+    )
+    counts = {row["severity"]: row["count"] for row in rows}
+    return {severity: counts.get(severity, 0) for severity in SEVERITIES}

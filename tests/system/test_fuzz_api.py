@@ -243,8 +243,7 @@ cursors = st.one_of(
         max_size=4,
     ).map(lambda values: urlsafe_b64encode(json.dumps(values).encode())),
 )
-PARAMETERS = [b"q", b"path", b"anchor", b"kind", b"as_you_type", b"status", b"epic"]
-PARAMETERS += [b"severity", b"metric"]
+PARAMETERS = b"q path anchor kind as_you_type status epic severity metric".split()
 queries = st.lists(
     st.one_of(
         st.tuples(st.just(b"limit"), st.integers(-10, 10**20).map(lambda n: b"%d" % n)),

@@ -1,0 +1,173 @@
+"""`python -m service progress`: how far projects are, on a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import orjson
+
+from service.characters import UNSTORABLE
+from service.commands.errors import CommandError
+from service.commands.failures import explaining_failures
+from service.commands.reading import clean, find_project
+from service.database.database import open_database
+from service.drawing.bars import bar_legend, draw_bar
+from service.migrations.files import read_migration_ids
+from service.routes.overview import read_overview
+from service.routes.problems import count_problems
+from service.routes.progress import read_progress
+from service.routes.stories import read_next
+from service.web.paging import BEFORE_FIRST_ROW, MAX_LIMIT, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.commands.output import Output
+    from service.database.database import Database
+    from service.settings import Settings
+
+# As of find.
+NOTHING_FOUND: Final = 1
+FAILED: Final = 2
+
+# The command itself says what fails.
+LOG_LEVEL: Final = "ERROR"
+
+BAR: Final = 20  # characters
+TITLE: Final = 48
+STORIES: Final = 10  # of each list
+
+LISTS: Final = {
+    "ready": "can start now",
+    "in_progress": "under way",
+    "blocked": "blocked",
+    "to_prepare": "to prepare",
+}
+
+
+def show_progress(settings: Settings, project: str | None, output: Output) -> int:
+    """Print how far all projects are, or one with this name or id, and return the exit code.
+
+    That is 1 where no project, or no story, is there. Raises CommandError.
+    """
+    if project is not None and UNSTORABLE.search(project):
+        raise CommandError("the project's name is not UTF-8")
+    is_plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    with explaining_failures():
+        lines = asyncio.run(_read(settings, project, is_plain=is_plain))
+    for line in lines:
+        output.print_line(line)
+    if not lines:
+        output.print_note("no projects" if project is None else "no stories")
+        return NOTHING_FOUND
+    return 0
+
+
+async def _read(settings: Settings, project: str | None, *, is_plain: bool) -> list[str]:
+    async with open_database(
+        settings.database_url,
+        1,
+        use_prepared_statements=settings.database_prepared_statements,
+        migrations=read_migration_ids(),
+    ) as database:
+        if project is None:
+            return await _show_projects(database, is_plain=is_plain)
+        project_id = UUID(await find_project(database, project))
+        return await _show_project(database, project_id, is_plain=is_plain)
+
+
+async def _show_projects(database: Database, *, is_plain: bool) -> list[str]:
+    """Return a line for each project, newest first."""
+    projects: list[dict[str, Any]] = []
+    before: int | None = BEFORE_FIRST_ROW
+    while before is not None:
+        items = await read_overview(database, Page(before, MAX_LIMIT))
+        projects += [orjson.loads(text) for text in items.texts]
+        before = items.last_number
+    if not projects:
+        return []
+    rows = [
+        (
+            _cut(project["name"]),
+            *_show_figures(project, is_plain=is_plain),
+            _show_problems(project["problems"]),
+            _show_sync(project),
+        )
+        for project in projects
+    ]
+    return [*_align(rows), "", bar_legend(is_plain=is_plain)]
+
+
+async def _show_project(database: Database, project_id: UUID, *, is_plain: bool) -> list[str]:
+    """Return the lines of a project: its epics, what comes next, its problems."""
+    progress = orjson.loads(await read_progress(database, project_id))
+    following = orjson.loads(await read_next(database, project_id))
+    problems = await count_problems(database, project_id)
+    if not progress["totals"]["stories"]:
+        return []
+    sources = {epic["source"]["id"] for epic in progress["by_epic"]}
+    whole = {
+        "stories_total": progress["totals"]["stories"],
+        "stories_by_status": progress["by_status"],
+        "share_done": progress["totals"]["share_done"],
+    }
+    rows = [("all stories", *_show_figures(whole, is_plain=is_plain), "")]
+    for epic in progress["by_epic"]:
+        title = "no epic" if epic["id"] is None else f"{epic['id']} {epic['title']}".strip()
+        source = clean(epic["source"]["name"]) if len(sources) > 1 else ""
+        rows.append((_cut(title), *_show_figures(epic, is_plain=is_plain), source))
+    lines = [*_align(rows), "", bar_legend(is_plain=is_plain)]
+    for name, heading in LISTS.items():
+        if following[name]:
+            lines += ["", f"{heading}: {following['totals'][name]:,}"]
+            lines += [_show_story(story) for story in following[name][:STORIES]]
+    return [*lines, "", f"problems: {_show_problems(problems)}"]
+
+
+def _show_figures(figures: dict[str, Any], *, is_plain: bool) -> tuple[str, str, str]:
+    """Return the bar, the done share and the numbers of some stories. Cancelled ones count not."""
+    counts: dict[str, int] = dict(figures["stories_by_status"])
+    total = figures["stories_total"] - counts.pop("cancelled")
+    share = figures["share_done"]
+    return (
+        draw_bar([*counts.items()], BAR, is_plain=is_plain),
+        "" if share is None else f"{int(counts['done'] * 100 / total):>3}%",
+        f"{counts['done']:,} of {total:,}" if total else "no stories",
+    )
+
+
+def _show_story(story: dict[str, Any]) -> str:
+    shown = f"  {_cut(' '.join(filter(None, [story['id'], story['title']])))}"
+    if story["waits_for"]:
+        awaited = ", ".join(each["id"] or each["title"] for each in story["waits_for"])
+        return f"{shown}  (waits for {_cut(awaited)})"
+    return shown
+
+
+def _show_problems(counts: dict[str, int]) -> str:
+    shown = [f"{count:,} {severity}" for severity, count in counts.items() if count]
+    return ", ".join(shown) or "none"
+
+
+def _show_sync(project: dict[str, Any]) -> str:
+    if project["last_sync"] is None:
+        return "never synced"
+    failed = project["sources_failed"]
+    return f"{failed:,} of {project['sources_total']:,} syncs failed" if failed else ""
+
+
+def _cut(text: str) -> str:
+    cleaned = clean(text)
+    return cleaned if len(cleaned) <= TITLE else f"{cleaned[: TITLE - 1]}…"
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows as lines, with columns as wide as their longest text."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

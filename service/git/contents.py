@@ -29,7 +29,7 @@ MAX_FILE_BYTES = 5_000_000
 NULL_ID = "0" * 40  # broken tools list files with it; no object has it
 # Of past versions, what one request asks for, and how much larger they may be than their packs.
 FIRST_BLOBS = 4000
-UNPACKED = 8
+UNPACKED = 4
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
 

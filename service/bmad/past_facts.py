@@ -1,0 +1,167 @@
+"""What past versions of files said of the work: of each version only what the burn-up counts.
+
+A file of a story or a plan has one fact, whose item is ""; a tracker has one for each story.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+
+from service.bmad.document import BmadDocument
+from service.bmad.identity import read_key
+from service.bmad.readings import MAX_ITEMS, Reading, Status, StatusWord
+from service.bmad.sprint_status import KEYS, read_sprint_status
+from service.bmad.statuses import read_status
+from service.bmad.story import read_plan, read_story
+from service.bmad.texts import short_key
+from service.bmad.tickets import read_tickets
+from service.documents.kinds import TOOLS, kind_of
+from service.documents.metadata import read_parts
+from service.documents.text import TOML_NAME, file_type_of
+
+# Of a changed reader, to read all versions again.
+FACTS_VERSION: Final = 1
+
+FactKind = Literal["story", "plan", "key", "entry"]
+
+
+class Fact(NamedTuple):
+    """What a file says of one story.
+
+    `ticket` is what the file of a story or a plan is for, and the slug of a tracker's entry.
+    `status` is None where the file says none.
+    """
+
+    kind: FactKind
+    status: Status | None
+    id: str | None = None
+    epic: str | None = None
+    story: str | None = None
+    ticket: str | None = None
+
+
+# By item: "" for a story and a plan, a key of sprint-status.yaml, an id of tickets.toml.
+Facts = dict[str, Fact]
+
+_TRACKER: Final = re.compile(r"(?:sprint[-_]status(?:[-_. ].*)?|stories)\.ya?ml", re.IGNORECASE)
+_STORY_FOLDER: Final = re.compile(
+    r"(?:user[-_])?stor(?:y|ies)|implementation-artifacts|sprint-artifacts|specs?|backlog"
+    r"|epics?(?:[-_ ]?[a-z]{0,3}-?\d.*)?",
+    re.IGNORECASE,
+)
+_STORY_NAME: Final = re.compile(
+    r"(?:user[-_])?story[-_. \d]|(?:spec|spike|bug|us)[-_]|(?:[a-z]{1,6}-?)?\d{1,4}[.-]\d"
+    r"|e(?:pic)?-?\d{1,4}[-_.]?s|.*\.story\.|.*-plan\.",
+    re.IGNORECASE,
+)
+# sprint-status.yaml as the method writes it: a mapping of texts to words, and what is before it.
+_PLAIN_TRACKER: Final = re.compile(
+    rf"(?:(?:[a-z_]++:(?:[ ][^\n'\"#&*!|>%@`\[{{][^\n#'\"]*+)?|[ \t]*+(?:\#[^\n]*+)?)\n)*?{KEYS}:\n"
+    r"(?P<entries>(?:(?:[ ]{2}[a-z0-9][a-z0-9._-]*+:[ ][a-z][a-z-]*+[ ]*+(?:\#[^\n]*+)?"
+    r"|[ \t]*+(?:\#[^\n]*+)?)\n)*+)\Z"
+)
+_PLAIN_ENTRY: Final = re.compile(r"^  ([a-z0-9][a-z0-9._-]*+): ([a-z][a-z-]*+)", re.MULTILINE)
+
+
+def may_be_work(path: str) -> bool:
+    """Return whether a file may be a story, a plan or a tracker, as its path alone says.
+
+    Stories whose name and folder say nothing are left out: only their contents tell them.
+    """
+    *folders, name = path.split("/")
+    file_type = file_type_of(path)
+    if file_type == "yaml":
+        is_named = bool(_TRACKER.fullmatch(name))
+    elif file_type == "toml":
+        is_named = name.lower() == TOML_NAME
+    elif file_type == "md":
+        is_named = bool(_STORY_NAME.match(name)) or any(map(_STORY_FOLDER.fullmatch, folders))
+    else:
+        is_named = False
+    return is_named and not any(TOOLS.fullmatch(folder.lower()) for folder in folders)
+
+
+def facts_of(reading: Reading) -> Facts:
+    """Return the facts of a document that was read whole."""
+    if story := reading.get("story"):
+        return {
+            "": Fact(
+                "story",
+                _first(story["statuses"]),
+                story["id"] or None,
+                story["epic"],
+                story["story"],
+                story["ticket"],
+            )
+        }
+    if plan := reading.get("plan"):
+        return {"": Fact("plan", _first(plan["statuses"]), ticket=plan["ticket"])}
+    facts: Facts = {}
+    if sprint_status := reading.get("sprint_status"):
+        for entry in sprint_status["stories"]:
+            facts[entry["key"]] = Fact("key", entry["status"]["status"])
+    if tickets := reading.get("tickets"):
+        for ticket in tickets["entries"]:
+            if ticket["id"]:
+                facts.setdefault(ticket["id"], Fact("entry", None, ticket=ticket["slug"]))
+    return facts
+
+
+def read_facts(path: str, text: str, sprint_keys: Collection[str] = ()) -> Facts:
+    """Return the facts of a version of a file, given its text; empty if it says nothing.
+
+    Equal to facts_of what reading the whole document returns, in less time. `sprint_keys` are as
+    for kind_of.
+    """
+    file_type = file_type_of(path)
+    if file_type == "yaml":
+        plain = _PLAIN_TRACKER.match(text) if f"{KEYS}:" in text else None
+        if plain:
+            document = BmadDocument(path, file_type, "other", {}, "", None)
+            return _plain_facts(plain["entries"]) if _is_tracker(document) else {}
+    elif file_type not in {"md", "toml"}:
+        return {}
+    parts = read_parts(text, file_type, path)
+    kind = kind_of(path, file_type, parts.metadata, parts.text, sprint_keys)
+    document = BmadDocument(path, file_type, kind, parts.metadata, parts.text, parts.outline)
+    reading = Reading()
+    if story := read_story(document):
+        reading["story"] = story
+    elif plan := read_plan(document):
+        reading["plan"] = plan
+    elif sprint_status := read_sprint_status(document):
+        reading["sprint_status"] = sprint_status
+    elif tickets := read_tickets(document):
+        reading["tickets"] = tickets
+    return facts_of(reading)
+
+
+def _is_tracker(document: BmadDocument) -> bool:
+    return read_sprint_status(document) is not None
+
+
+def _plain_facts(entries: str) -> Facts:
+    facts: Facts = {}
+    for key, word in _PLAIN_ENTRY.findall(entries):
+        if shown := _story_key(key):
+            facts[shown] = _key_fact(word)
+            if len(facts) == MAX_ITEMS:
+                break
+    return facts
+
+
+# A tracker has the same keys in each of its versions.
+@lru_cache(maxsize=16384)
+def _story_key(key: str) -> str:
+    """Return the key of a story as readings have it; an empty text for other keys."""
+    return short_key(key) if read_key(key).kind == "story" else ""
+
+
+@lru_cache(maxsize=256)
+def _key_fact(word: str) -> Fact:
+    return Fact("key", read_status(word))
+
+
+def _first(statuses: Iterable[StatusWord]) -> Status | None:
+    return next((each["status"] for each in statuses), None)

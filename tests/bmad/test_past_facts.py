@@ -1,0 +1,107 @@
+"""What past versions of files said."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bmad.document import BmadDocument
+from service.bmad.past_facts import Fact, facts_of, may_be_work, read_facts
+from service.bmad.readings import Reading
+from service.bmad.sprint_status import read_sprint_status
+
+TRACKER = """\
+# generated: 2026-01-01
+# STATUS DEFINITIONS:
+#   - backlog
+generated: 01-02-2026 10:00
+project: shop
+story_location: /home/me/shop
+
+development_status:
+  epic-1: in-progress
+  1-1-sign-in: done
+  # a comment
+  1-2-sign-out: ready-for-dev # soon
+
+  epic-1-retrospective: optional
+  2-1-pay: backlog
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("docs/stories/1.1.story.md", True),
+        ("docs/stories/sign-in.md", True),
+        ("docs/story-1.md", True),
+        ("docs/spec-1-2-x.md", True),
+        ("epics/epic-01/02-slug.md", True),
+        ("out/shop/story-x-plan.md", True),
+        ("out/shop/tickets.toml", True),
+        ("pyproject.toml", False),
+        ("docs/sprint-status.yaml", True),
+        ("docs/sprint_status.yml", True),
+        ("specs/spec-a/stories.yaml", True),
+        ("docs/config.yaml", False),
+        ("docs/architecture.md", False),
+        ("docs/guide/doc00001.md", False),
+        (".bmad-core/tasks/story-x.md", False),
+        ("_bmad/stories/1.1.md", False),
+        ("docs/stories/1.1.png", False),
+    ],
+)
+def test_files_that_may_be_work_are_known_by_their_paths(path: str, expected: bool) -> None:
+    assert may_be_work(path) is expected
+
+
+def test_a_story_has_its_id_and_its_status() -> None:
+    text = "# Story 1.2: Sign in\n\nStatus: review\n\n## Acceptance Criteria\n\n1. It works\n"
+    assert read_facts("docs/stories/1.2.story.md", text.replace("\\\n", "\n")) == {
+        "": Fact("story", "review", "1.2", "1", "2")
+    }
+    assert read_facts("docs/stories/notes.md", "# Notes\n") == {}
+
+
+def test_a_plan_has_its_ticket() -> None:
+    text = "---\nticket: 3\nstatus: built\n---\n# Plan\n"
+    assert read_facts("out/a/story-x-plan.md", text) == {"": Fact("plan", "review", ticket="3")}
+
+
+def test_a_tracker_has_its_stories() -> None:
+    facts = {
+        "1-1-sign-in": Fact("key", "done"),
+        "1-2-sign-out": Fact("key", "approved"),
+        "2-1-pay": Fact("key", "draft"),
+    }
+    assert read_facts("docs/sprint-status.yaml", TRACKER) == facts
+    # As YAML that only a parser reads.
+    assert read_facts("docs/sprint-status.yaml", TRACKER + "  'odd': {status: done}\n") == facts | {
+        "odd": Fact("key", "done")
+    }
+    assert read_facts("docs/other.yaml", TRACKER) == {}
+
+
+def test_tickets_have_their_slugs() -> None:
+    text = '[[entry]]\nid = 1\ntitle = "Pay by card"\n'
+    assert read_facts("a/tickets.toml", text) == {"1": Fact("entry", None, ticket="pay-by-card")}
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*TRACKER.splitlines(), "  1-1-sign-in: review", "  a: b", "x: 1", "", "  - x", "\t"]
+        )
+    )
+)
+def test_a_plain_tracker_is_read_as_the_parser_reads_it(lines: list[str]) -> None:
+    text = "\n".join(lines) + "\n"
+    path = "docs/sprint-status.yaml"
+    reading = read_sprint_status(BmadDocument(path, "yaml", "other", {}, text, None))
+    assert reading is not None
+    assert read_facts(path, text) == facts_of(Reading(sprint_status=reading))
+
+
+@given(st.sampled_from(["stories/1.1.md", "tickets.toml", "sprint-status.yaml"]), st.text())
+def test_any_text_is_read(path: str, text: str) -> None:
+    for fact in read_facts(path, text).values():
+        assert fact.kind in {"story", "key", "entry"}

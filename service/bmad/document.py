@@ -53,7 +53,9 @@ class BmadDocument:
     @cached_property
     def lines(self) -> list[str]:
         """The lines of the text, those of the front matter included: that of number 1 is first."""
-        return LINE_END.split(self.text)
+        if "\r" in self.text:
+            return LINE_END.split(self.text)
+        return self.text.split("\n")  # in a tenth of the time
 
     def front_matter_line(self, key: str) -> int:
         """Return the line of a key at the front matter's highest level; 1 if it is not found."""

@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 MAX_FIELD: Final = 500  # characters of a line that are read
 MAX_LABEL: Final = 40
 
+# A line without any of these has no field.
+MARK: Final = re.compile(r"[:\uff1a]|\*\*|__")
 FENCE: Final = re.compile(r"[ >]*+(?:```|~~~)")
 HEADING: Final = re.compile(r" {0,3}#{1,6}(?:\s|$)")
 BEGIN: Final = re.compile(r"[\s>*+_-]*+(?:\[[ xX]\]\s*+)?")
@@ -62,6 +64,8 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
             before = cells
             continue
         labels, before = [], []
+        if not label and not MARK.search(text):
+            continue
         if not text.strip():
             continue
         pieces = BETWEEN.split(BOLD_LABEL.sub("\x1f\\1\\2:", text))

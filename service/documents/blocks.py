@@ -72,10 +72,6 @@ def read_blocks(page: str, first_line: int = 1) -> list[Block]:
     position = 0
     offset = first_line - 1
 
-    def add_text(end: int) -> None:
-        if stack and end > position:
-            stack[-1][0].pieces.append(page[position:end])
-
     def close() -> None:
         opened, place = stack.pop()
         blocks[place] = _block(opened)
@@ -84,8 +80,10 @@ def read_blocks(page: str, first_line: int = 1) -> list[Block]:
         is_end, name, start, has_place, line, end_line = tag.groups()
         if not has_place and not is_end:
             continue  # raw HTML, or a list's paragraph without a place
-        add_text(tag.start())
-        position = tag.end()
+        start_of_tag, end_of_tag = tag.span()
+        if stack and start_of_tag > position:
+            stack[-1][0].pieces.append(page[position:start_of_tag])
+        position = end_of_tag
         if name in {"ul", "ol"}:
             if is_end:
                 if lists:
@@ -114,7 +112,8 @@ def read_blocks(page: str, first_line: int = 1) -> list[Block]:
                 first, last = first + lines, last + lines
             opened = _Open(name, first, last, len(lists), number)
             stack.append((opened, len(blocks)))
-            blocks.append(_block(opened))
+            # In its place until it ends, since blocks inside it follow it.
+            blocks.append(Block(name, first, last, len(lists), number, None, "", ""))
     while stack:
         close()
     return blocks
@@ -141,11 +140,12 @@ def _lines_before(
 
 def _block(opened: _Open) -> Block:
     content = "".join(opened.pieces)
-    is_checked = None
-    if opened.tag == "li" and (checkbox := _CHECKBOX.match(content)):
-        is_checked = checkbox[1] is not None
-        content = content[checkbox.end() :]
-    strong = _STRONG.match(content)
+    is_checked, strong = None, None
+    if "<" in content:
+        if opened.tag == "li" and (checkbox := _CHECKBOX.match(content)):
+            is_checked = checkbox[1] is not None
+            content = content[checkbox.end() :]
+        strong = _STRONG.match(content)
     text = _shown(content)
     if opened.tag == "tr":
         text = _ROW_GAP.sub(" ", text).removesuffix(" |")
@@ -162,4 +162,6 @@ def _block(opened: _Open) -> Block:
 
 
 def _shown(content: str) -> str:
-    return html.unescape(_ANY_TAG.sub("", _BREAK.sub("\n", content))).strip()
+    if "<" in content:
+        content = _ANY_TAG.sub("", _BREAK.sub("\n", content))
+    return html.unescape(content).strip()

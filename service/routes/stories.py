@@ -167,40 +167,44 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
     """
     row = await queries.fetch_row_or_404(
         f"""
-        with found as materialized (
-            select source.number, source.id as source_id, source.name as source_name, place,
-                   file_path, item,
-                   case
-                       when status in ('in_progress', 'review') then 'in_progress'
-                       when status = 'blocked' then 'blocked'
-                       when (item ->> 'is_ready')::boolean then 'ready'
-                       when jsonb_array_length(item -> 'waits_for') > 0 then 'blocked'
-                       when status = 'draft' then 'to_prepare'
-                   end as list
-            from project_doc as source
-            join story on story.project_doc_id = source.id
-            where source.project_id = $1 and not is_archived
-                and status in ('draft', 'approved', 'in_progress', 'review', 'blocked')
-        ), listed as (
-            select list, count(*) as total,
-                   coalesce(
-                       jsonb_agg({STORY} order by number, place) filter (where rank <= shown), '[]'
-                   ) as stories
+        with listed as materialized (
+            -- Without `item`, which would be sorted with the rows that are not shown.
+            select *, row_number() over (partition by list order by number, place) as rank
             from (
-                select *, row_number() over (partition by list order by number, place) as rank,
-                       case list when 'to_prepare' then $3::bigint else $2 end as shown
-                from found
-                where list is not null
+                select source.number, source.id as source_id, source.name as source_name, place,
+                       case
+                           when status in ('in_progress', 'review') then 'in_progress'
+                           when status = 'blocked' then 'blocked'
+                           when (item ->> 'is_ready')::boolean then 'ready'
+                           when jsonb_array_length(item -> 'waits_for') > 0 then 'blocked'
+                           when status = 'draft' then 'to_prepare'
+                       end as list
+                from project_doc as source
+                join story on story.project_doc_id = source.id
+                where source.project_id = $1 and not is_archived
+                    and status in ('draft', 'approved', 'in_progress', 'review', 'blocked')
+            ) as found
+            where list is not null
+        ), shown as (
+            select list, jsonb_agg({STORY} order by number, place) as stories
+            from (
+                select listed.*, file_path, item
+                from listed
+                join story
+                    on story.project_doc_id = source_id and story.place = listed.place
+                where rank <= case list when 'to_prepare' then $3::bigint else $2 end
             ) as found
             group by list
+        ), counted as (
+            select list, count(*) as total from listed group by list
         )
         select (
             '{{"ready": [], "in_progress": [], "blocked": [], "to_prepare": []}}'
-            || coalesce((select jsonb_object_agg(list, stories) from listed), '{{}}')
+            || coalesce((select jsonb_object_agg(list, stories) from shown), '{{}}')
             || jsonb_build_object(
                 'totals',
                 '{{"ready": 0, "in_progress": 0, "blocked": 0, "to_prepare": 0}}'
-                || coalesce((select jsonb_object_agg(list, total) from listed), '{{}}')
+                || coalesce((select jsonb_object_agg(list, total) from counted), '{{}}')
             )
         )::text as next
         from project

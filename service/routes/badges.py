@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.drawing.badge import draw_badge
-from service.routes.board_sql import STORY_FIGURES, SUM_SOURCES
+from service.routes.board_sql import JOIN_APPEARED, STORY_FIGURES, SUM_PROBLEMS, SUM_SOURCES
 from service.routes.shared import MISSING_PROJECT, read_id
 from service.web.entity_tags import CACHED, NOT_MODIFIED_RESPONSE, tagged_response
 from service.web.operation import ResponseSpec, operation, parameter
@@ -139,11 +139,10 @@ async def get_badge(request: Request) -> Response:
             select *, {STORY_FIGURES} as figures
             from (
                 select count(source_progress.project_doc_id) as synced, {SUM_SOURCES},
-                       sum((problems ->> 'error')::bigint)::bigint as errors,
-                       sum((problems ->> 'warning')::bigint)::bigint as warnings,
-                       sum((problems ->> 'info')::bigint)::bigint as infos
+                       {SUM_PROBLEMS}
                 from project_doc
                 left join source_progress on project_doc_id = project_doc.id
+                {JOIN_APPEARED}
                 where project_id = $1
             ) as summed
         ) as counted

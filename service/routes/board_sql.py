@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
+from service.bmad.disagreements import SEVERITIES
 from service.bmad.readings import STATUSES
 
 # The columns `draft`, `approved` and so on: how many rows of `story` have each status.
@@ -33,6 +34,30 @@ STORY_FIGURES: Final[LiteralString] = f"""
         'share_done', done::float8 / nullif({_TOTAL} - coalesce(cancelled, 0), 0)
     )
     """
+
+# Of a row of `problem`: whether it is a problem today, as a gate is one once it has expired.
+HAS_APPEARED: Final[LiteralString] = """
+    (appears_on is null or appears_on <= (now() at time zone 'UTC')::date)
+    """
+
+# Those that have appeared since the last sync, which `source_progress.problems` does not count.
+JOIN_APPEARED: Final[LiteralString] = f"""
+    left join lateral (
+        select count(*) filter (where severity = 'error') as appeared_error,
+               count(*) filter (where severity = 'warning') as appeared_warning,
+               count(*) filter (where severity = 'info') as appeared_info
+        from problem
+        where problem.project_doc_id = source_progress.project_doc_id
+            and appears_on is not null and {HAS_APPEARED}
+    ) as appeared on true
+    """
+
+# The columns `errors`, `warnings` and `infos`, from the rows of `source_progress` with these.
+SUM_PROBLEMS: Final[LiteralString] = ", ".join(
+    f"sum(coalesce((problems ->> '{severity}')::bigint, 0) + appeared_{severity})::bigint "
+    f"as {severity}s"
+    for severity in SEVERITIES
+)
 
 # JSON of a row of `activity`, with its source's id and name as `source_id` and `source_name`.
 ACTIVITY: Final[LiteralString] = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from service.routes.board_sql import STORY_FIGURES, SUM_SOURCES
+from service.routes.board_sql import JOIN_APPEARED, STORY_FIGURES, SUM_PROBLEMS, SUM_SOURCES
 from service.schemas.overview import EXAMPLE_OVERVIEW, ProjectOverviewSchema
 from service.web.operation import operation
 from service.web.paging import (
@@ -74,9 +74,7 @@ async def read_overview(database: Database, page: Page) -> Items:
             ) as project
             cross join lateral (
                 select sum(documents) as documents, {SUM_SOURCES},
-                       sum((problems ->> 'error')::bigint) as errors,
-                       sum((problems ->> 'warning')::bigint) as warnings,
-                       sum((problems ->> 'info')::bigint) as infos,
+                       {SUM_PROBLEMS},
                        (array_agg(last_sync order by finished_at desc nulls last))[1] as last_sync,
                        jsonb_agg(
                            jsonb_build_object('id', id, 'name', name, 'last_sync', last_sync)
@@ -90,6 +88,7 @@ async def read_overview(database: Database, page: Page) -> Items:
                     where project_id = project.id
                 ) as source
                 left join source_progress on source_progress.project_doc_id = source.id
+                {JOIN_APPEARED}
                 left join lateral (
                     select finished_at, jsonb_build_object(
                         'at', finished_at, 'status', status, 'error', error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from service.routes.board_sql import HAS_APPEARED
 from service.routes.shared import MISSING_PROJECT, read_choice, read_id
 from service.schemas.problems import (
     EXAMPLE_WORK_PROBLEM,
@@ -92,6 +93,7 @@ async def list_problems(request: Request) -> Response:
                     from project_doc as source
                     join problem on problem.project_doc_id = source.id
                     where source.project_id = $6
+                        and {HAS_APPEARED}
                         and ($8::text is null or kind = $8)
                         and ($9::text is null or severity = $9)
                 ) as problem

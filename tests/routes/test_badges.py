@@ -91,6 +91,13 @@ def test_a_badge_shows_the_most_severe_problems(
     assert show(client, work, "problems") == shown
 
 
+def test_a_problem_is_counted_from_its_day_on(client: httpx.Client, work: Work) -> None:
+    for days in (-1, 0, 1):
+        work.add_problem(days=days)
+    work.count()
+    assert show(client, work, "problems") == ("problems: 2 warnings", YELLOW)
+
+
 @pytest.mark.parametrize(
     ("decisions", "shown"),
     [

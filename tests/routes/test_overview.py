@@ -32,6 +32,8 @@ def test_a_project_has_the_numbers_of_all_its_sources(client: httpx.Client, data
         work.add_story("1.3", status="done", archived=True)
         work.add_problem("warning")
     second.add_problem("error")
+    second.add_problem("info", days=0)
+    second.add_problem("info", days=1)
     for work in (first, second):
         work.count()
     first.add_run("failed", at(25), "No.")
@@ -48,7 +50,7 @@ def test_a_project_has_the_numbers_of_all_its_sources(client: httpx.Client, data
             "stories_total": 4,
             "stories_by_status": NONE | {"done": 1, "draft": 1, "cancelled": 2},
             "share_done": 0.5,
-            "problems": {"error": 1, "warning": 2, "info": 0},
+            "problems": {"error": 1, "warning": 2, "info": 1},
             "last_sync": completed,
             "sources": [
                 first.named | {"last_sync": completed},

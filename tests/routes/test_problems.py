@@ -49,6 +49,12 @@ def test_a_problem_may_be_of_no_document(client: httpx.Client, work: Work) -> No
     assert [problem["document_id"] for problem in read(client, problems_of(work))] == [None, None]
 
 
+def test_a_problem_is_shown_from_its_day_on(client: httpx.Client, work: Work) -> None:
+    for days, detail in ((-1, "Yesterday"), (0, "Today"), (1, "Tomorrow")):
+        work.add_problem(days=days, detail=detail)
+    assert details(client, work) == ["Yesterday", "Today"]
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5, 1000])
 def test_the_most_severe_problems_come_first_on_all_pages(
     client: httpx.Client, database: str, limit: int

@@ -175,18 +175,22 @@ class Work:
         )
         return item
 
-    def add_problem(self, severity: str = "warning", **fields: Any) -> dict[str, Any]:
-        """Add a problem, and return its item."""
+    def add_problem(
+        self, severity: str = "warning", days: int | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        """Add a problem, which appears in so many days if they are given, and return its item."""
         item = PROBLEM | {"severity": severity} | fields
         self.board.execute(
-            "insert into problem (project_doc_id, place, kind, severity, file_path, item, digest) "
-            r"values (%s, %s, %s, %s, %s, %s, '\x00')",
+            "insert into problem (project_doc_id, place, kind, severity, file_path, item, "
+            "appears_on, digest) values (%s, %s, %s, %s, %s, %s, "
+            r"(now() at time zone 'UTC')::date + %s::int, '\x00')",
             self.source,
             self._place(),
             item["kind"],
             item["severity"],
             item["path"],
             json.dumps(item),
+            days,
         )
         return item
 
@@ -243,7 +247,7 @@ class Work:
                        select coalesce(jsonb_object_agg(severity, count), '{}')
                        from (
                            select severity, count(*) from problem
-                           where project_doc_id = %(source)s
+                           where project_doc_id = %(source)s and appears_on is null
                            group by severity
                        ) as by_severity
                    )

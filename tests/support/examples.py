@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.schemas.activity import EXAMPLE_ACTIVITY
 from service.schemas.epics import EXAMPLE_EPIC
@@ -44,7 +44,9 @@ def add_examples(database: str) -> None:
     work = Work(Board(database), EXAMPLE_PROJECT_ID, EXAMPLE_SOURCE_ID, "Docs")
     epic = {name: value for name, value in EXAMPLE_EPIC.items() if name in EPIC_FIELDS}
     story = {name: EXAMPLE_STORY[name] for name in STORY} | {"path": "a.md"}
-    problem = {name: EXAMPLE_WORK_PROBLEM[name] for name in PROBLEM} | {"path": "a.md"}
+    problem: dict[str, Any] = {name: EXAMPLE_WORK_PROBLEM[name] for name in PROBLEM} | {
+        "path": "a.md"
+    }
     activity = {name: value for name, value in EXAMPLE_ACTIVITY.items() if name != "source"}
     work.add_epic(epic.pop("id"), **epic)
     work.add_story(story.pop("id"), **story)

@@ -6,7 +6,7 @@ is "" for the repository itself.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -61,13 +61,16 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     belong to the nearest tree above.
     """
     readings = {path: each for path, each in readings.items() if each.keys() - {"links"}}
-    roots: list[str] = []
+    roots: set[str] = set()
     for path in sorted(readings, key=len):
         if "tickets" in readings[path] and path.endswith(".toml"):
             folder = path.rpartition("/")[0]
-            if not any(_is_below(folder, root) for root in roots):
-                roots.append(folder)
-    folders = {path: _ticket_root(path, roots) or folder_of_tree(path) for path in readings}
+            if _ticket_root(path, roots) is None:
+                roots.add(folder)
+    folders: dict[str, str] = {}
+    for path in readings:
+        root = _ticket_root(path, roots)
+        folders[path] = folder_of_tree(path) if root is None else root
     contents: dict[str, TreeContent] = {}
     for path, folder in folders.items():
         reading = readings[path]
@@ -100,12 +103,14 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     return {path: merged[folder] for path, folder in folders.items()}
 
 
-def _ticket_root(path: str, roots: Sequence[str]) -> str | None:
-    return next((root for root in roots if _is_below(path, root)), None)
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return not folder or path.startswith(f"{folder}/")
+def _ticket_root(path: str, roots: Collection[str]) -> str | None:
+    """Return the folder of these that a document is in or below, if any."""
+    folder = path
+    while folder:
+        folder = folder.rpartition("/")[0]
+        if folder in roots:
+            return folder
+    return None
 
 
 def _nearest_above(folder: str, merged: Mapping[str, str]) -> str:

@@ -110,3 +110,14 @@ def test_all_below_a_ticket_tree_are_of_it() -> None:
 
 def test_documents_with_links_alone_are_of_no_tree() -> None:
     assert find_trees({"docs/a.md": {"links": []}}) == {}
+
+
+def test_tickets_at_the_root_have_the_documents_of_all_folders() -> None:
+    trees = find_trees(
+        {
+            "tickets.toml": tickets(),
+            "auth/tickets.toml": tickets(),
+            "auth/docs/stories/1.1.md": story("1.1"),
+        }
+    )
+    assert set(trees.values()) == {""}

@@ -24,14 +24,7 @@ class Dependency(NamedTuple):
     item: WorkItem | None
     epic: Epic | None
 
-    @property
-    def is_met(self) -> bool:
-        """Whether all of it is done or in review."""
-        if self.item is not None:
-            return self.item.status in FINISHED
-        return self.epic is not None and all(
-            item.status in FINISHED or item.status == "cancelled" for item in self.epic.counted
-        )
+    is_met: bool  # whether all of it is done or in review
 
 
 class Dependencies:
@@ -41,7 +34,9 @@ class Dependencies:
         self._epics = epics
         self._by_name: dict[str, WorkItem] = {}
         self._siblings: dict[tuple[str, str], WorkItem] = {}
-        for item in items:
+        self._is_epic_met: dict[Epic, bool] = {}
+        # Archived stories are after the others: of equal ids the first counts.
+        for item in sorted(items, key=lambda item: item.is_archived):
             for name in (item.id, stem_of(item.path) if item.path else ""):
                 if name:
                     self._by_name.setdefault(fold_id(name), item)
@@ -75,8 +70,17 @@ class Dependencies:
         found = self._siblings.get((item.entry.path, folded)) if item.entry else None
         found = found or self._by_name.get(folded)
         if found is not None and found is not item:
-            return Dependency(name, found, None)
+            return Dependency(name, found, None, found.status in FINISHED)
         epic = self._epics.find(name)
         # A story that waits for its own epic would wait for itself.
-        is_own = epic is not None and item in epic.items
-        return Dependency(name, None, None if is_own else epic)
+        if epic is None or epic is self._epics.of_item.get(item.key):
+            return Dependency(name, None, None, is_met=False)
+        return Dependency(name, None, epic, self._is_met(epic))
+
+    def _is_met(self, epic: Epic) -> bool:
+        """Return whether all stories of an epic are done, in review or cancelled."""
+        if epic not in self._is_epic_met:
+            self._is_epic_met[epic] = all(
+                item.status in FINISHED or item.status == "cancelled" for item in epic.counted
+            )
+        return self._is_epic_met[epic]

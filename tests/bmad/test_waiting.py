@@ -83,3 +83,14 @@ def test_no_story_waits_for_its_own_epic() -> None:
     assert _waiting({"s/1.1.a.md": story("1.1", "Approved", after=["epic 1"])}) == {
         "1.1": ([], True)
     }
+
+
+def test_of_stories_with_one_id_one_waits_for_that_which_is_not_archived() -> None:
+    waiting = _waiting(
+        {
+            "docs/archive/1.1.a.md": story("1.1", "Draft"),
+            "docs/stories/1.1.b.md": story("1.1", "Done"),
+            "docs/stories/1.2.c.md": story("1.2", "Approved", after=["1.1"]),
+        }
+    )
+    assert waiting["1.2"] == ([], True)

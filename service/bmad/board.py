@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from datetime import date
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from service.bmad.disagreements import SEVERITIES, WORD_OF, BoardProblem, find_problems
@@ -22,6 +23,8 @@ from service.bmad.work_items import Said, WorkItem
 NUMBERS: Final = re.compile(r"\d+")
 # Digits of a number in a place; ids have less.
 DIGITS: Final = 9
+# Bytes of a place: a key of PostgreSQL's index can have 2,704, and paths and keys can be long.
+MAX_PLACE: Final = 2_000
 # The most problems of a source: a tree of a million dead links says no more than one of a thousand.
 MAX_PROBLEMS: Final = 50_000
 
@@ -155,6 +158,15 @@ def _natural(text: str) -> str:
     return NUMBERS.sub(lambda number: number[0].zfill(DIGITS), text)
 
 
+def _cut_place(place: str) -> str:
+    """Return a place; a long one is cut, and ends with its digest."""
+    written = place.encode()
+    if len(written) <= MAX_PLACE:
+        return place
+    digest = blake2b(written, digest_size=16).hexdigest()
+    return f"{written[: MAX_PLACE - len(digest)].decode(errors='ignore')}{digest}"
+
+
 def _place_epics(epics: EpicList) -> dict[Epic, str]:
     """Return the place of each epic: epics of a tickets.toml in its order, the others by number."""
     places: dict[Epic, str] = {}
@@ -198,7 +210,7 @@ def _story_rows(
         order = str(item.entry.number).zfill(DIGITS) if item.entry else _natural(_number_of(item))
         before = epic_place or f"{item.tree}\t~"
         yield StoryRow(
-            place=f"{before}\t{order}\t{item.key}",
+            place=_cut_place(f"{before}\t{order}\t{item.key}"),
             key=item.key,
             epic_place=epic_place,
             epic=item.epic_key,

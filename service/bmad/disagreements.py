@@ -90,11 +90,12 @@ def find_problems(
     """Yield the problems of a tree."""
     items = [item for item in joined.items if not item.is_archived]
     has_sprint = any("sprint_status" in document.reading for document in documents)
+    declared: dict[str, set[Epic | None]] = {}
     for item in items:
         yield from _of_statuses(item)
         yield from _of_gates(item)
         yield from _of_findings(item)
-        yield from _of_dependencies(item, epics, dependencies)
+        yield from _of_dependencies(item, epics, dependencies, declared)
         if has_sprint and item.path and not item.keys and not item.entry:
             yield BoardProblem(
                 "file_without_key",
@@ -238,11 +239,20 @@ def _of_findings(item: WorkItem) -> Iterator[BoardProblem]:
 
 
 def _of_dependencies(
-    item: WorkItem, epics: EpicList, dependencies: Dependencies
+    item: WorkItem,
+    epics: EpicList,
+    dependencies: Dependencies,
+    declared: dict[str, set[Epic | None]],
 ) -> Iterator[BoardProblem]:
+    """Yield what is wrong with what a story waits for.
+
+    `declared` is for all stories of a tree: by the path of a tickets.toml, the epics that its epic
+    declares.
+    """
     entry = item.entry
     path = entry.path if entry else item.path
     line = entry.entry["line"] if entry else item.reading["line"] if item.reading else 1
+    own = epics.of_item.get(item.key)
     for each in dependencies.of(item):
         if each.item is None and each.epic is None and item.is_ticket:
             yield BoardProblem(
@@ -255,9 +265,9 @@ def _of_dependencies(
         other = each.epic or (epics.of_item.get(each.item.key) if each.item else None)
         if entry is None or entry.epic is None or other is None:
             continue
-        own = epics.of_item.get(item.key)
-        declared = {epics.find(name) for name in entry.epic["after"]}
-        if item.is_ticket and other is not own and other not in declared:
+        if entry.path not in declared:
+            declared[entry.path] = {*map(epics.find, entry.epic["after"])}
+        if item.is_ticket and other is not own and other not in declared[entry.path]:
             yield BoardProblem(
                 "undeclared_dependency",
                 "warning",
@@ -316,7 +326,7 @@ def _of_requirements(
     for epic in epics.epics:
         for name in epic.covers:
             folded = _fold_requirement(name)
-            has_stories = bool(epic.counted or epic.listed_ids)
+            has_stories = bool(epic.counted or epic.has_listed)
             covered[folded] = covered.get(folded, False) or has_stories
     for item in items:
         covers = item.entry.entry["covers"] if item.entry else ()
@@ -327,7 +337,7 @@ def _of_requirements(
             folded = _fold_requirement(line["requirement"])
             found = [epic for name in line["epics"] if (epic := epics.find(name))]
             has_stories = bool(line["stories"]) or any(
-                epic.counted or epic.listed_ids for epic in found
+                epic.counted or epic.has_listed for epic in found
             )
             covered[folded] = covered.get(folded, False) or has_stories
     if not covered:

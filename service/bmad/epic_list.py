@@ -18,6 +18,8 @@ from service.bmad.work_items import Said, WorkItem, is_archived
 WORD: Final = re.compile(r"\w+")
 # Of the words of two titles, the share in common from which on they mean the same epic.
 RESEMBLING: Final = 0.5
+# Epics of one number whose titles are compared: of more, only equal titles are one epic.
+MAX_COMPARED: Final = 50
 
 
 @dataclass(slots=True)
@@ -43,9 +45,8 @@ class Epic:
     retrospectives: list[Said] = field(default_factory=list)
     covers: dict[str, None] = field(default_factory=dict)
     after: list[str] = field(default_factory=list)
-    # Of the stories that its documents list: the ids, and the titles, as they are compared.
-    listed_ids: set[str] = field(default_factory=set)
-    listed_titles: set[str] = field(default_factory=set)
+    # Whether its documents list stories.
+    has_listed: bool = False
     items: list[WorkItem] = field(default_factory=list)
 
     @property
@@ -63,6 +64,9 @@ class EpicList:
         self._tree = tree
         self._by_id: defaultdict[str, list[Epic]] = defaultdict(list)
         self._by_slug: dict[str, Epic] = {}
+        self._by_title: dict[tuple[str, str], Epic] = {}
+        # Which epic lists a story: by the epic's id and the story's title and id, or one of both.
+        self._by_listed: dict[tuple[str, str | None, str | None], Epic] = {}
         self.of_item: dict[str, Epic] = {}
         for document in sorted(documents, key=_epic_files_first):
             if not is_archived(document.path):
@@ -101,9 +105,12 @@ class EpicList:
         epic.documents.append(EpicDocument(path, reading["line"], reading["anchor"]))
         epic.said += [Said(path, word) for word in reading["statuses"]]
         epic.covers |= dict.fromkeys(reading["covers"])
+        epic.has_listed |= bool(reading["stories"])
+        number = fold_id(reading["number"])
         for story in reading["stories"]:
-            epic.listed_ids.add(fold_id(story["id"]))
-            epic.listed_titles.add(fold_slug(story["title"]))
+            title, id_ = fold_slug(story["title"]), fold_id(story["id"])
+            for key in ((number, title, id_), (number, title, None), (number, None, id_)):
+                self._by_listed.setdefault(key, epic)
 
     def _add_ticket(self, path: str, order: int, ticket: TicketEpic) -> None:
         epic = self._find_resembling(ticket["id"], ticket["title"])
@@ -148,13 +155,18 @@ class EpicList:
         return epics[0]
 
     def _find_resembling(self, number: str, title: str) -> Epic:
-        epics = self._by_id[fold_id(number)]
-        for epic in epics:
-            if do_resemble(epic.title, title):
-                epic.title = epic.title or title
-                return epic
-        epics.append(Epic(self._tree, number, title))
-        return epics[-1]
+        folded = fold_id(number)
+        epics = self._by_id[folded]
+        found = self._by_title.get((folded, title))
+        if found is None:
+            compared = epics[:MAX_COMPARED]
+            found = next((epic for epic in compared if do_resemble(epic.title, title)), None)
+        if found is None:
+            found = Epic(self._tree, number, title)
+            epics.append(found)
+        found.title = found.title or title
+        self._by_title.setdefault((folded, title), found)
+        return found
 
     def _epic_of(self, item: WorkItem) -> Epic:
         assert item.epic is not None
@@ -163,11 +175,9 @@ class EpicList:
             epics.append(Epic(self._tree, item.epic, ""))
         if len(epics) == 1:
             return epics[0]
-        title = fold_slug(item.title)
-        return max(
-            epics,
-            key=lambda epic: (title in epic.listed_titles, fold_id(item.id) in epic.listed_ids),
-        )
+        number, title, id_ = item.epic_key, fold_slug(item.title), fold_id(item.id)
+        keys = ((number, title, id_), (number, title, None), (number, None, id_))
+        return next((self._by_listed[key] for key in keys if key in self._by_listed), epics[0])
 
 
 def _epic_files_first(document: TreeDocument) -> tuple[bool, str]:

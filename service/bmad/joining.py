@@ -1,48 +1,18 @@
 """Which files, keys, entries, plans and gates of a tree are about one story.
 
-A file belongs to a key of sprint-status.yaml by name, else by slug, else by the numbers of epic and
-story: by name alone, one repository would lose 393 of 588 keys. A file belongs to an entry of
-tickets.toml by the id or the slug in its name, and to one of stories.yaml by its id.
+A file belongs to an entry of tickets.toml by the id or the slug in its name, and to one of
+stories.yaml by its id; key_files.py finds the files of keys of sprint-status.yaml.
 """
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import islice, takewhile
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from service.bmad.identity import Key, fold_id, fold_slug, read_key, read_name
-from service.bmad.readings import MAX_TEXT, Reading, StoryReading
-from service.bmad.work_items import (
-    FoundEntry,
-    FoundGate,
-    Said,
-    WorkItem,
-    is_archived,
-    number_of,
-    stem_of,
-)
-
-# Before the key in the name of a 6.11 story's file, as fold_id returns it.
-SPEC: Final = "SPEC-"
-
-
-class TreeDocument(NamedTuple):
-    """A document of a tree."""
-
-    path: str
-    reading: Reading
-
-    @property
-    def folder(self) -> str:
-        """The path of its folder; empty at the repository's root."""
-        return self.path.rpartition("/")[0]
-
-    @property
-    def stem(self) -> str:
-        """The file's name, without its suffix."""
-        return stem_of(self.path)
+from service.bmad.identity import fold_id, fold_slug, read_key, read_name
+from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item, slug_of_name
+from service.bmad.readings import MAX_TEXT, StoryReading
+from service.bmad.work_items import FoundEntry, FoundGate, Said, WorkItem, is_archived, stem_of
 
 
 class Joined(NamedTuple):
@@ -173,12 +143,13 @@ class _Joiner:
         return leaves
 
     def add_sprint_keys(self) -> None:
+        files = KeyFiles(self.documents, self.items, self._promote)
         for tracker in self.documents:
             reading = tracker.reading.get("sprint_status")
             if reading is None:
                 continue
             items: dict[str, WorkItem] = {}
-            matches = self._match_keys([entry["key"] for entry in reading["stories"]])
+            matches = files.match([entry["key"] for entry in reading["stories"]])
             for entry in reading["stories"]:
                 key = entry["key"]
                 item = items.get(key) or matches.get(key)
@@ -202,50 +173,6 @@ class _Joiner:
         )
         self.items.append(item)
         return item
-
-    def _match_keys(self, keys: Sequence[str]) -> dict[str, WorkItem]:
-        """Return the file of each key that has one: each file belongs to one key."""
-        candidates = [
-            each
-            for each in self.documents
-            if "candidate" in each.reading or each.path in self._by_path
-        ]
-        left = {fold_id(each.stem): each for each in reversed(candidates)}
-        specs = sorted(stem for stem in left if stem.startswith(SPEC))
-        matched: dict[str, WorkItem] = {}
-        waiting: list[tuple[str, Key]] = []
-        for key in dict.fromkeys(keys):
-            document = left.pop(fold_id(key), None) or _find_spec(key, specs, left)
-            if document:
-                matched[key] = self._by_path.get(document.path) or self._promote(document)
-            else:
-                waiting.append((key, read_key(key)))
-        taken = {id(item) for item in matched.values()}
-        free = {each.key: each for each in self._by_path.values() if id(each) not in taken}
-        rules: Sequence[tuple[Callable[[WorkItem], object], Callable[[Key], object]]] = (
-            (slug_of_item, lambda read: fold_slug(read.slug)),
-            (lambda item: item.number, lambda read: number_of(read.identity)),
-        )
-        for of_item, of_key in rules:
-            found: defaultdict[object, list[WorkItem]] = defaultdict(list)
-            for item in free.values():
-                if value := of_item(item):
-                    found[value].append(item)
-            still: list[tuple[str, Key]] = []
-            for key, read in waiting:
-                # Archived files come last; of a slug that several files have, the number decides.
-                epic = fold_id(read.identity.epic or "")
-                item = min(
-                    (each for each in found.get(of_key(read), ()) if each.key in free),
-                    key=lambda item, epic=epic: (item.is_archived, item.epic_key != epic),
-                    default=None,
-                )
-                if item:
-                    matched[key] = free.pop(item.key)
-                else:
-                    still.append((key, read))
-            waiting = still
-        return matched
 
     def _promote(self, document: TreeDocument) -> WorkItem:
         assert "candidate" in document.reading
@@ -276,61 +203,37 @@ class _Joiner:
 
     def add_gates(self) -> list[FoundGate]:
         """Add gates to their stories, and return those whose story is not there."""
-        by_number: defaultdict[object, list[WorkItem]] = defaultdict(list)
-        by_slug: defaultdict[str, list[WorkItem]] = defaultdict(list)
-        for item in self.items:
-            for value in {fold_id(item.id), item.number} - {"", None}:
-                by_number[value].append(item)
-            if own_slug := slug_of_item(item):
-                by_slug[own_slug].append(item)
+        # Of equal ids, or slugs, the first is here: archived stories are after the others.
+        by_id: dict[str, WorkItem] = {}
+        by_id_and_slug: dict[tuple[bool, str, str], WorkItem] = {}
+        by_slug: dict[str, WorkItem] = {}
+        for item in sorted(self.items, key=lambda item: item.is_archived):
+            slug, id_ = slug_of_item(item), fold_id(item.id)
+            if id_:
+                by_id.setdefault(id_, item)
+                by_id_and_slug.setdefault((item.is_archived, id_, slug), item)
+            if slug:
+                by_slug.setdefault(slug, item)
         lost: list[FoundGate] = []
         for document in self.documents:
             gate = document.reading.get("gate")
             if gate is None:
                 continue
+            slug = slug_of_name(document.stem)
+            named = (fold_id(name) for name in (gate["story_in_name"], gate["story"]) if name)
+            id_ = next((each for each in named if each in by_id), None)
+            item = by_slug.get(slug) if id_ is None else by_id[id_]
+            if id_ is not None and item is not None:
+                item = by_id_and_slug.get((item.is_archived, id_, slug), item)
             found = FoundGate(document.path, gate)
-            items: Iterable[WorkItem] = ()
-            for name in (gate["story_in_name"], gate["story"]):
-                if name and (items := by_number.get(fold_id(name), ())):
-                    break
-            slug = _slug_of_name(document.stem)
-            items = items or by_slug.get(slug, ())
-            best = min(
-                items,
-                key=lambda item: (
-                    item.is_archived,
-                    slug_of_item(item) != _slug_of_name(document.stem),
-                ),
-                default=None,
-            )
-            if best is None:
+            if item is None:
                 lost.append(found)
             else:
-                best.gates.append(found)
+                item.gates.append(found)
         for item in self.items:
             # The newer counts.
             item.gates.sort(key=lambda each: (each.gate["updated"] or "", each.path), reverse=True)
         return lost
-
-
-def slug_of_item(item: WorkItem) -> str:
-    """Return the slug of a story's file or else of its title, in the form that is compared."""
-    return fold_slug(item.title) if item.path is None else _slug_of_name(stem_of(item.path))
-
-
-def _slug_of_name(stem: str) -> str:
-    return fold_slug(read_name(stem).rest)
-
-
-def _find_spec(
-    key: str, specs: Sequence[str], left: dict[str, TreeDocument]
-) -> TreeDocument | None:
-    """Return the shortest `spec-*` that begins with the key, which may be cut."""
-    name = f"{SPEC}{fold_id(key)}"
-    begin = bisect_left(specs, name)
-    found = takewhile(lambda stem: stem.startswith(name), islice(specs, begin, None))
-    stem = min((each for each in found if each in left), key=len, default=None)
-    return None if stem is None else left.pop(stem)
 
 
 def _spec_of(folder: str) -> str:

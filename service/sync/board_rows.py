@@ -187,8 +187,8 @@ def _find_paths(entries: Iterable[Entry], wanted: Collection[str]) -> set[str]:
             found.add(path)
         folder = path.rpartition("/")[0]
         if folder != last_folder:
-            last_folder = folder
-            while folder and folder not in found:
+            known, last_folder = f"{last_folder}/", folder
+            while folder and not known.startswith(f"{folder}/"):
                 if folder in wanted:
                     found.add(folder)
                 folder = folder.rpartition("/")[0]

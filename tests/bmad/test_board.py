@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bmad.board import Board, count_problems, count_stories, make_board
+from service.bmad.board import MAX_PLACE, Board, count_problems, count_stories, make_board
 from tests.bmad.made import (
     entry,
     epic,
@@ -269,3 +271,55 @@ def test_any_readings_have_a_board(readings: dict[str, Reading]) -> None:
     assert len({*files}) == len(files)
     # Every file of a story is on the board once, whatever the others say.
     assert {path for path, reading in readings.items() if "story" in reading} <= {*files}
+
+
+def test_places_fit_into_an_index() -> None:
+    folder = "/".join("".join(map(chr, range(start, start + 66))) for start in range(200, 950, 150))
+    keys = [f"1.1.1-{'😀' * 240}-{end}" for end in "ab"]
+    board = _board({f"{folder}/sprint-status.yaml": sprint(dict.fromkeys(keys, "done"))})
+    places = {row.place for row in board.stories}
+    assert len(places) == 2
+    assert all(len(place.encode()) <= MAX_PLACE for place in places)
+
+
+_MANY = 2_000
+_WIDE: dict[str, dict[str, Reading]] = {
+    "gates of one id": {
+        **{f"docs/stories/1.1.a{number}.md": story("1.1") for number in range(_MANY)},
+        **{f"docs/qa/gates/1.1-b{number}.yml": gate("PASS", "1.1") for number in range(_MANY)},
+    },
+    "trackers of one tree": {
+        **{f"docs/stories/1.{number}.a.md": story(f"1.{number}") for number in range(_MANY)},
+        **{
+            f"docs/sprint-status-{number}.yaml": sprint({f"{number}-1-b": "done"})
+            for number in range(_MANY)
+        },
+    },
+    "keys of one number": {
+        **{f"docs/stories/1.1.a{number}.md": story("1.1") for number in range(_MANY)},
+        "docs/sprint-status.yaml": sprint({f"1-1-b{n}": "done" for n in range(_MANY)}),
+    },
+    "epics of one number": {
+        **{f"docs/epics/{n}.md": epics(epic("1", f"a{n}")) for n in range(_MANY)},
+        **{f"docs/stories/1.{n}.a.md": story(f"1.{n}") for n in range(_MANY)},
+    },
+    "stories that wait for an epic": {
+        "w/tickets.toml": tickets(
+            epics=[ticket_epic(str(n), f"e{n}", ["e1"] * _MANY) for n in range(2)]
+        ),
+        "w/e0/tickets.toml": tickets(*[entry(str(n), after=["e1"]) for n in range(_MANY)]),
+        "w/e1/tickets.toml": tickets(*[entry(str(n)) for n in range(_MANY)]),
+        **{f"w/e1/story-{n}.md": story("", "done", ticket=str(n)) for n in range(_MANY)},
+    },
+    "trees of tickets": {
+        **{f"p{number}/tickets.toml": tickets(entry("1")) for number in range(_MANY)},
+        **{f"p{number}/story-a.md": story("") for number in range(_MANY)},
+    },
+}
+
+
+@pytest.mark.parametrize("readings", _WIDE.values(), ids=_WIDE)
+def test_boards_take_linear_time(readings: dict[str, Reading]) -> None:
+    start = time.process_time()
+    _board(readings)
+    assert time.process_time() - start < 3

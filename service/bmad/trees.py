@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from service.bmad.identity import fold_id, read_key
+from service.bmad.identity import fold_id, fold_slug, read_key
+from service.bmad.key_files import slug_of_name
 from service.bmad.readings import Reading
+from service.bmad.work_items import stem_of
 
 # Folders that hold the documents of a product, and are not the product.
 CONTAINER: Final = re.compile(
@@ -28,10 +30,15 @@ PART: Final = re.compile(
 
 @dataclass(slots=True)
 class TreeContent:
-    """What a folder has: ids of stories with files, ids in trackers, and whether it has epics."""
+    """What a folder has: stories with files, what trackers name, and whether it has epics.
+
+    Stories are there by their ids, and by the slugs of their names.
+    """
 
     stories: set[str] = field(default_factory=set)
+    slugs: set[str] = field(default_factory=set)
     tracked: set[str] = field(default_factory=set)
+    tracked_slugs: set[str] = field(default_factory=set)
     has_tracker: bool = False
     has_epics: bool = False
 
@@ -57,8 +64,8 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
 
     Below a tickets.toml all documents are of its tree, and so are other such files. Any other
     folder is a tree of its own if it has a tracker, which is not one of the stories above, or
-    stories and epics, or a story whose id one of another folder has as well; else its documents
-    belong to the nearest tree above.
+    stories and epics, which no tracker above names, or a story whose id one of another folder has
+    as well; else its documents belong to the nearest tree above.
     """
     readings = {path: each for path, each in readings.items() if each.keys() - {"links"}}
     roots: set[str] = set()
@@ -77,9 +84,11 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
         content = contents.setdefault(folder, TreeContent())
         if "story" in reading and (id_ := fold_id(reading["story"]["id"])):
             content.stories.add(id_)
+            content.slugs.add(slug_of_name(stem_of(path)))
         if "sprint_status" in reading:
-            keys = reading["sprint_status"]["stories"]
-            content.tracked.update(fold_id(read_key(each["key"]).identity.id) for each in keys)
+            keys = [read_key(each["key"]) for each in reading["sprint_status"]["stories"]]
+            content.tracked.update(fold_id(key.identity.id) for key in keys)
+            content.tracked_slugs.update(fold_slug(key.slug) for key in keys if key.slug)
         content.has_tracker |= "sprint_status" in reading or "tickets" in reading
         content.has_epics |= "epics" in reading
     files = Counter(chain.from_iterable(content.stories for content in contents.values()))
@@ -92,11 +101,12 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
             and above in contents
             and bool(content.tracked & contents[above].stories)
         )
+        is_named_above = above in contents and bool(contents[above].tracked_slugs & content.slugs)
         is_own = (
             not folder
             or folder in roots
             or (content.has_tracker and not is_tracker_of_above)
-            or (bool(content.stories) and content.has_epics)
+            or (bool(content.stories) and content.has_epics and not is_named_above)
             or any(files[story] > 1 for story in content.stories)
         )
         merged[folder] = folder if is_own else above

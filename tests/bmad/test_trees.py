@@ -121,3 +121,25 @@ def test_tickets_at_the_root_have_the_documents_of_all_folders() -> None:
         }
     )
     assert set(trees.values()) == {""}
+
+
+def test_folder_whose_stories_a_tracker_above_names_is_no_tree() -> None:
+    trees = find_trees(
+        {
+            "docs/sprint-status.yaml": sprint({"1-1-login": "done"}),
+            "docs/shop/stories/1-1-login.md": story("1.1"),
+            "docs/shop/epics.md": epics(epic("1")),
+        }
+    )
+    assert set(trees.values()) == {""}
+
+
+def test_folder_with_a_number_of_a_tracker_above_and_another_name_is_a_tree() -> None:
+    trees = find_trees(
+        {
+            "docs/sprint-status.yaml": sprint({"1-1-logout": "done"}),
+            "docs/shop/stories/1-1-login.md": story("1.1"),
+            "docs/shop/epics.md": epics(epic("1")),
+        }
+    )
+    assert set(trees.values()) == {"", "docs/shop"}

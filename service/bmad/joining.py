@@ -111,7 +111,9 @@ class _Joiner:
         item.entry = found
         item.story = entry["id"]
         if found.is_of_spec:
-            item.epic = item.epic or _spec_of(found.folder)
+            # The letters of an id as "a1" name no epic.
+            if not any(map(str.isdigit, item.epic or "")):
+                item.epic = _spec_of(found.folder)
             item.id = item.id or entry["id"]
         else:
             item.kind = entry["kind"]

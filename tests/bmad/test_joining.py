@@ -153,6 +153,19 @@ def test_stories_of_a_spec_are_in_its_folder() -> None:
     ]
 
 
+def test_letters_of_an_id_in_a_spec_are_no_epic() -> None:
+    items = _items(
+        {
+            "specs/spec-login/stories.yaml": tickets(entry("a1", "Form"), entry("a2", "Token")),
+            "specs/spec-login/stories/a1-form.md": story("a1", "done"),
+        }
+    )
+    assert [(item.id, item.epic, item.story) for item in items] == [
+        ("a1", "login", "a1"),
+        ("a2", "login", "a2"),
+    ]
+
+
 def test_gate_belongs_to_the_story_of_its_name_before_that_of_its_text() -> None:
     """A gate's `story: 2.1` may be the number that YAML makes of 2.10."""
     items = _items(

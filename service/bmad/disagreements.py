@@ -58,7 +58,8 @@ WORD_OF: Final[dict[DeadLink, str]] = {
     "no_anchor": "leads to no heading or anchor of the document",
     "outside": "leads out of the repository",
 }
-NO_LETTERS: Final = re.compile(r"[\W_]+")
+# Signs in the name of a requirement that are not between numbers: FR2.7 is not FR27.
+NOT_IN_NAME: Final = re.compile(r"(?<!\d)[\W_]+|[\W_]+(?!\d)")
 
 # Statuses of a key whose story has no file yet, as the method has it.
 NO_FILE_YET: Final = frozenset(("draft", "cancelled"))
@@ -321,7 +322,11 @@ def _of_epic(epic: Epic) -> Iterator[BoardProblem]:
 def _of_requirements(
     documents: Sequence[TreeDocument], epics: EpicList, items: Sequence[WorkItem]
 ) -> Iterator[BoardProblem]:
-    """Yield requirements of which no story is known, where documents say what is covered."""
+    """Yield requirements of which no story is known, where documents say what is covered.
+
+    Nothing is said of kinds of which none is covered, such as UX-DR where a map is of FR alone, and
+    of FR2 where FR2.1 is covered.
+    """
     covered: dict[str, bool] = {}  # by requirement, whether an epic that covers it has stories
     for epic in epics.epics:
         for name in epic.covers:
@@ -340,13 +345,16 @@ def _of_requirements(
                 epic.counted or epic.has_listed for epic in found
             )
             covered[folded] = covered.get(folded, False) or has_stories
-    if not covered:
-        return
+    known = [name for name, has_stories in covered.items() if has_stories]
+    kinds = {_kind_of_requirement(name) for name in covered}
+    groups = {group for name in known for group in _groups_of(name)}
     reported: set[str] = set()
     for document in documents:
         for requirement in document.reading.get("requirements", ()):
             folded = _fold_requirement(requirement["id"])
-            if covered.get(folded) or folded in reported:
+            if covered.get(folded) or folded in reported or folded in groups:
+                continue
+            if _kind_of_requirement(folded) not in kinds:
                 continue
             reported.add(folded)
             yield BoardProblem(
@@ -360,9 +368,21 @@ def _of_requirements(
             )
 
 
+def _kind_of_requirement(folded: str) -> str:
+    """Return the letters of a requirement's name: FR of FR2.7."""
+    return folded.rstrip("0123456789.")
+
+
+def _groups_of(folded: str) -> Iterator[str]:
+    """Yield the names of the groups that a requirement is in: FR2 for FR2.7."""
+    while "." in folded:
+        folded = folded.rpartition(".")[0]
+        yield folded
+
+
 def _fold_requirement(name: str) -> str:
-    """Return a requirement's name for comparisons: FR-01 is FR1."""
-    return fold_id(NO_LETTERS.sub("", name))
+    """Return a requirement's name for comparisons: FR-01 is FR1, and FR2.7 is not FR27."""
+    return fold_id(NOT_IN_NAME.sub("", name))
 
 
 def _of_document(document: TreeDocument, epics: EpicList) -> Iterator[BoardProblem]:

@@ -290,6 +290,28 @@ def test_older_gates_do_not_count() -> None:
     assert _problems(readings) == []
 
 
+@pytest.mark.parametrize(
+    ("covered", "stated", "are_missed"),
+    [
+        ("FR1", "FR2", True),
+        ("FR1", "UX-DR2", False),  # nothing is said of what UX-DRs are covered by
+        ("FR1", "FR-01", False),
+        ("FR2.7", "FR2", False),  # a group
+        ("FR2.7", "FR27", True),
+        ("FR27", "FR-2.7", True),
+    ],
+)
+def test_requirements_of_kinds_that_are_covered_have_stories(
+    covered: str, stated: str, *, are_missed: bool
+) -> None:
+    readings: dict[str, Reading] = {
+        "prd.md": {"requirements": [{"id": stated, "text": "Mail.", "line": 3}]},
+        "s/1.1.a.md": story("1.1", covers=[covered]),
+    }
+    kinds = [kind for kind, _, _ in _problems(readings)]
+    assert kinds == ["requirement_without_story"] * are_missed
+
+
 def test_requirements_count_only_where_documents_say_what_is_covered() -> None:
     requirement = {"id": "FR1", "text": "Sign in.", "line": 3}
     assert _problems({"prd.md": {"requirements": [requirement]}}) == []  # pyright: ignore[reportArgumentType]

@@ -14,6 +14,7 @@ from service.health import HealthCheck
 from service.migrations.files import read_migration_ids
 from service.routes.activity import get_activity_feed, list_activity
 from service.routes.badges import get_badge
+from service.routes.burnup import get_burn_up, get_burn_up_chart, get_burn_up_csv
 from service.routes.documentation import (
     get_documentation_asset,
     get_open_api_document,
@@ -93,6 +94,9 @@ ROUTES: Final = [
     Route("/api/projects/{project_id}/progress", get_progress),
     Route("/api/projects/{project_id}/activity", list_activity),
     Route("/api/projects/{project_id}/activity.atom", get_activity_feed),
+    Route("/api/projects/{project_id}/burnup", get_burn_up),
+    Route("/api/projects/{project_id}/burnup.csv", get_burn_up_csv),
+    Route("/api/projects/{project_id}/burnup.svg", get_burn_up_chart),
     Route("/api/projects/{project_id}/badge.svg", get_badge),
     Route("/api/overview", get_overview),
     Route("/api/project-docs/{id}", get_project_doc),

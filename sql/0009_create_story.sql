@@ -6,7 +6,7 @@ alter table document add column reading jsonb;
 
 -- In each of these three tables, `place` is the order of the rows of a source, and names the row:
 -- service/sync/board_rows.py. `digest` is that of the row, so that a run writes only rows that differ.
--- `item` is the JSON that the API shows. It lies elsewhere: to count the rows reads only the rest.
+-- `item` is the JSON that the API shows.
 create table story (
     project_doc_id uuid not null,
     -- In build order.
@@ -16,8 +16,9 @@ create table story (
     key text not null,
     -- The place of its epic; null without one.
     epic_place text collate "C",
-    -- The ids of the epic and of the story in the form in which they are compared.
+    -- The id of its epic in the form in which such ids are compared; empty without one.
     epic text not null,
+    -- As it is written; empty without one.
     id text not null,
     title text not null,
     status text not null,
@@ -55,16 +56,6 @@ create table problem (
 
 create index problem_to_appear on problem (project_doc_id, appears_on)
 where appears_on is not null;
-
-alter table story
-alter column item set storage external,
-set (toast_tuple_target = 128);
-alter table epic
-alter column item set storage external,
-set (toast_tuple_target = 128);
-alter table problem
-alter column item set storage external,
-set (toast_tuple_target = 128);
 
 -- The numbers of a source, for the overview: what counting its rows would give.
 create table source_progress (

@@ -126,8 +126,8 @@ def read_facts(path: str, text: str, sprint_keys: Collection[str] = ()) -> Facts
     kind = kind_of(path, file_type, parts.metadata, parts.text, sprint_keys)
     document = BmadDocument(path, file_type, kind, parts.metadata, parts.text, parts.outline)
     reading = Reading()
-    if story := read_story(document):
-        reading["story"] = story
+    if kind == "story":
+        reading["story"] = read_story(document)
     elif plan := read_plan(document):
         reading["plan"] = plan
     elif sprint_status := read_sprint_status(document):

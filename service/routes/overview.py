@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PROJECTS_PER_PAGE: Final = 100
 
+# The numbers of stories that were done at the end of each of the last days, today included.
+SPARKLINE_DAYS: Final = "30"
+
 # Of each project. All of them are counted.
 SOURCES_SHOWN: Final = 100
 
@@ -61,7 +64,8 @@ async def read_overview(database: Database, page: Page) -> Items:
                         'warning', coalesce(warnings, 0),
                         'info', coalesce(infos, 0)
                     ),
-                    'last_sync', last_sync, 'sources', coalesce(sources, '[]'),
+                    'sparkline', sparkline, 'last_sync', last_sync,
+                    'sources', coalesce(sources, '[]'),
                     'sources_total', sources_total, 'sources_failed', sources_failed
                 ) || {STORY_FIGURES}
             )::text as item
@@ -99,6 +103,25 @@ async def read_overview(database: Database, page: Page) -> Items:
                     limit 1
                 ) as run on true
             ) as counted
+            cross join lateral (
+                select array_agg(done order by day) as sparkline
+                from (
+                    select day, coalesce(sum(done), 0)::bigint as done
+                    from generate_series(0, {SPARKLINE_DAYS} - 1) as back
+                    cross join lateral (
+                        select (now() at time zone 'UTC')::date - back as day
+                    ) as on_day
+                    left join project_doc as source on source.project_id = project.id
+                    left join lateral (
+                        select done
+                        from burnup_day
+                        where burnup_day.project_doc_id = source.id and burnup_day.day <= on_day.day
+                        order by burnup_day.day desc
+                        limit 1
+                    ) as at_end on true
+                    group by day
+                ) as by_day
+            ) as line
             order by number desc
         ) as page
         """,

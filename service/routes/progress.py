@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, LiteralString
 
 from service.routes.board_sql import ACTIVITY, COUNT_STATUSES, STORY_FIGURES, SUM_STATUSES
 from service.routes.shared import MISSING_PROJECT, read_id
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from service.state import Request
 
 EPICS_SHOWN: Final = 1000
+
+
+# How many stories of a source were done when a week began, and when the next one did.
+_DONE: Final[LiteralString] = """(
+    select done
+    from burnup_day
+    where project_doc_id = source_id and day < week{later}
+    order by day desc
+    limit 1
+)"""
+DONE_BEFORE: Final[LiteralString] = _DONE.replace("{later}", "")
+DONE_BEFORE_NEXT: Final[LiteralString] = _DONE.replace("{later}", " + interval '1 week'")
 
 
 @operation(
@@ -89,6 +101,24 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
                         order by number, place = '', place
                         limit $2
                     ) as by_epic
+                ),
+                'velocity', (
+                    select jsonb_agg(
+                        jsonb_build_object('week', week, 'done', until_end - until_start)
+                        order by week
+                    )
+                    from (
+                        select week::date as week,
+                               (select coalesce(sum({DONE_BEFORE}), 0)::bigint from source)
+                                   as until_start,
+                               (select coalesce(sum({DONE_BEFORE_NEXT}), 0)::bigint from source)
+                                   as until_end
+                        from generate_series(
+                            date_trunc('week', now() at time zone 'UTC') - interval '7 weeks',
+                            date_trunc('week', now() at time zone 'UTC'),
+                            interval '1 week'
+                        ) as week
+                    ) as by_week
                 ),
                 'epics_total', (select count(*) from listed where place <> ''),
                 'last_changes', (

@@ -50,7 +50,7 @@ STORY: Final[LiteralString] = """
                 where project_doc_id = source_id and document.file_path = found.file_path
             ),
             'source', jsonb_build_object('id', source_id, 'name', source_name),
-            'last_changed_at', null, 'since', null
+            'last_changed_at', changed_at, 'since', status_since
         )
     )
     """
@@ -110,7 +110,7 @@ async def list_stories(request: Request) -> Response:
                 select source.number, source.id as source_id, source.name as source_name, story.*
                 from project_doc as source
                 cross join lateral (
-                    select place, file_path, item
+                    select place, file_path, item, status_since, changed_at
                     from story
                     where project_doc_id = source.id
                         and place > case when source.number = $3::bigint then $4 else '' end
@@ -177,7 +177,7 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
                            when status = 'blocked' then 'blocked'
                            when (item ->> 'is_ready')::boolean then 'ready'
                            when jsonb_array_length(item -> 'waits_for') > 0 then 'blocked'
-                           when status = 'draft' then 'to_prepare'
+                           when status in ('draft', 'approved') then 'to_prepare'
                        end as list
                 from project_doc as source
                 join story on story.project_doc_id = source.id
@@ -188,7 +188,7 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
         ), shown as (
             select list, jsonb_agg({STORY} order by number, place) as stories
             from (
-                select listed.*, file_path, item
+                select listed.*, file_path, item, status_since, changed_at
                 from listed
                 join story
                     on story.project_doc_id = source_id and story.place = listed.place

@@ -41,6 +41,14 @@ class ProjectOverviewSchema(StoryFiguresSchema):
     name = fields.String(required=True)
     documents = count_field()
     problems = fields.Nested(SeverityCountsSchema, required=True)
+    sparkline: fields.List[Any] = fields.List(
+        fields.Integer(strict=True),
+        required=True,
+        metadata={
+            "description": "How many stories were done at the end of each of the last 30 days, in "
+            "UTC, today included; from git's history."
+        },
+    )
     last_sync = fields.Nested(
         LastSyncSchema,
         required=True,
@@ -67,6 +75,7 @@ EXAMPLE_OVERVIEW: Final = {
     "documents": 41,
     **EXAMPLE_FIGURES,
     "problems": {"error": 0, "warning": 2, "info": 1},
+    "sparkline": [*[0] * 20, *[1] * 8, 2, 2],
     "last_sync": EXAMPLE_LAST_SYNC,
     "sources": [{**EXAMPLE_SOURCE_NAMED, "last_sync": EXAMPLE_LAST_SYNC}],
     "sources_total": 1,

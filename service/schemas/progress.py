@@ -39,6 +39,20 @@ class EpicProgressSchema(StoryFiguresSchema):
     source = source_field()
 
 
+class WeekSchema(ExactSchema):
+    """A week, from Monday on."""
+
+    week = fields.Date(required=True, metadata={"description": "Its Monday."})
+    done = fields.Integer(
+        required=True,
+        strict=True,
+        metadata={
+            "description": "How many more stories were done at its end than at its beginning; "
+            "below 0 where more were taken up again."
+        },
+    )
+
+
 class ProgressSchema(ExactSchema):
     """How far a project is."""
 
@@ -46,6 +60,14 @@ class ProgressSchema(ExactSchema):
     by_status = fields.Nested(StatusCountsSchema, required=True)
     by_epic: fields.List[Any] = fields.List(fields.Nested(EpicProgressSchema), required=True)
     epics_total = count_field()
+    velocity: fields.List[Any] = fields.List(
+        fields.Nested(WeekSchema),
+        required=True,
+        metadata={
+            "description": "The last eight weeks in UTC, the current one included, from git's "
+            "history."
+        },
+    )
     last_changes = fields.Nested(
         ActivitySchema,
         required=True,
@@ -57,6 +79,7 @@ class ProgressSchema(ExactSchema):
 EXAMPLE_PROGRESS: Final = {
     "totals": {"stories": 4, "done": 2, "share_done": 0.5},
     "by_status": EXAMPLE_FIGURES["stories_by_status"],
+    "velocity": [{"week": "2026-11-16", "done": 1}, {"week": "2026-11-23", "done": 1}],
     "by_epic": [{"id": "2", "title": "Refunds", "source": EXAMPLE_SOURCE_NAMED, **EXAMPLE_FIGURES}],
     "epics_total": 1,
     "last_changes": EXAMPLE_ACTIVITY,

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 import orjson
 
 from service.sync.batches import ROWS_PER_STATEMENT
+from service.sync.past_rows import StoryDates
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from service.bmad.board import Board, ProblemRow, StoryRow
@@ -38,17 +40,19 @@ ANCHORS_PER_STATEMENT: Final = 1_000
 INSERT_STORIES: Final = """
     insert into story
         (project_doc_id, digest, place, key, epic_place, epic, id, title, status, is_archived,
-         file_path, item)
+         file_path, item, status_since, changed_at)
     select $1, digest, place, key, epic_place, epic, id, title, status, is_archived, file_path,
-           item::jsonb
+           item::jsonb, status_since, changed_at
     from unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                $8::text[], $9::text[], $10::boolean[], $11::text[], $12::text[])
+                $8::text[], $9::text[], $10::boolean[], $11::text[], $12::text[],
+                $13::timestamptz[], $14::timestamptz[])
         as new (digest, place, key, epic_place, epic, id, title, status, is_archived, file_path,
-                item)
+                item, status_since, changed_at)
     on conflict (project_doc_id, place) do update
     set digest = excluded.digest, key = excluded.key, epic_place = excluded.epic_place,
         epic = excluded.epic, id = excluded.id, title = excluded.title, status = excluded.status,
-        is_archived = excluded.is_archived, file_path = excluded.file_path, item = excluded.item
+        is_archived = excluded.is_archived, file_path = excluded.file_path, item = excluded.item,
+        status_since = excluded.status_since, changed_at = excluded.changed_at
     """
 INSERT_EPICS: Final = """
     insert into epic (project_doc_id, digest, place, id, item)
@@ -99,10 +103,12 @@ async def write_board(
     entries: Iterable[Entry],
     folder: str | None,
     skipped: SkippedFiles,
+    dates: Mapping[str, StoryDates],
 ) -> list[StatusChange]:
     """Write the stories, epics and problems of a source, and return whose status has changed.
 
-    `entries` are those of the source's folder in git. Its documents have been written before.
+    `entries` are those of the source's folder in git, and `dates` those of stories, by their keys.
+    Its documents have been written before.
     """
     # Imported here, for a run that changes nothing does not need it.
     from service.bmad.board import count_problems, count_stories, make_board
@@ -130,7 +136,7 @@ async def write_board(
         return make_board(readings, paths, anchors.get, refused)
 
     board = await asyncio.to_thread(make)
-    changes = await _write_stories(transaction, source_id, board.stories)
+    changes = await _write_stories(transaction, source_id, board.stories, dates)
     epics = [(row.place, row.id, _dump(row.item)) for row in board.epics]
     await _write_rows(transaction, source_id, "epic", INSERT_EPICS, epics)
     await _write_problems(transaction, source_id, board.problems)
@@ -219,22 +225,43 @@ async def _read_anchors(
 
 
 async def _write_stories(
-    transaction: Connection, source_id: UUID, stories: Sequence[StoryRow]
+    transaction: Connection,
+    source_id: UUID,
+    stories: Sequence[StoryRow],
+    dates: Mapping[str, StoryDates],
 ) -> list[StatusChange]:
     before = await transaction.fetch(
-        "select key, file_path, status from story where project_doc_id = $1 order by place",
+        """
+        select key, file_path, status, status_since, changed_at
+        from story
+        where project_doc_id = $1
+        order by place
+        """,
         source_id,
     )
-    by_key = {key: status for key, _, status in before}
-    by_path = {path: status for _, path, status in before if path is not None}
+    by_key = {key: status for key, _, status, *_ in before}
+    by_path = {path: status for _, path, status, *_ in before if path is not None}
+    if not dates:  # the history could not be read, and the stored dates are the last known
+        dates = {key: StoryDates(*known) for key, _, *known in before}
     changes: list[StatusChange] = []
     for row in stories:
         status = by_key.get(row.key) or by_path.get(row.file_path)
         if status is not None and status != row.status:
             changes.append(StatusChange(row.id, row.title, row.file_path, status, row.status))
-    rows = [(*row[:-1], _dump(row.item)) for row in stories]
+    rows = [(*row[:-1], _dump(row.item), *_dates_of(row, dates)) for row in stories]
     await _write_rows(transaction, source_id, "story", INSERT_STORIES, rows)
     return changes
+
+
+def _dates_of(
+    row: StoryRow, dates: Mapping[str, StoryDates]
+) -> tuple[datetime | None, datetime | None]:
+    """Return since when a story has its status, and when its file changed last."""
+    found = dates.get(row.key)
+    if found is None:
+        return None, None
+    # Where the history takes another source for the one that decides, its date says nothing.
+    return found.status_since if found.status == row.status else None, found.changed_at
 
 
 async def _write_problems(

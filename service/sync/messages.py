@@ -38,6 +38,8 @@ class RunOptions:
     # The time limit of a whole run, writing included.
     seconds: float
     max_files: int
+    # How far back git's history is read.
+    history_commits: int
     max_bytes: int
     max_documents_per_project: int
     # The descriptor of open_turns, which the process inherits.
@@ -78,6 +80,7 @@ def run_options(settings: Settings, migrations: Sequence[str] = ()) -> RunOption
         ),
         seconds=settings.sync_timeout,
         max_files=settings.sync_max_files,
+        history_commits=settings.sync_history_commits,
         max_bytes=settings.sync_max_bytes,
         max_documents_per_project=settings.max_documents_per_project,
     )

@@ -41,8 +41,18 @@ WORDS_AT_ONCE: Final = 200
 PAUSE_AFTER_PARTS: Final = 1
 PAUSE_AFTER_WORDS: Final = 9
 
-# The tables of migration 0009 with rows of a source.
-BOARD_TABLES: Final = ("story", "epic", "problem", "source_progress", "activity")
+# The tables of migrations 0009 and 0010 with rows of a source.
+BOARD_TABLES: Final = (
+    "story",
+    "epic",
+    "problem",
+    "source_progress",
+    "activity",
+    "work_history",
+    "work_commit",
+    "work_fact",
+    "burnup_day",
+)
 
 # The time at a stop for a transaction to end.
 STOP_SECONDS: Final = 0.1

@@ -29,6 +29,7 @@ from service.sync.changes import (
 from service.sync.claims import ClaimLostError
 from service.sync.files import Contents, read_files
 from service.sync.messages import Outcome, describe_time_limit
+from service.sync.past_rows import date_stories, read_new_past, write_past
 from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceChangedError, finish_writing
 from service.sync.pushes import read_awaited_pushes
@@ -225,6 +226,14 @@ class _Pass:
             # Without a tree's id, the next run compares everything, and asks for these files again.
             shown_tree_id = None if unavailable else tree.tree_id
             found = await self._find_pushes(source, tree.commit)
+            past = await read_new_past(
+                self.database,
+                self.repository,
+                source,
+                tree,
+                commits=self.options.history_commits,
+                seconds=self.options.seconds,
+            )
             async with self.progress.writing(self.database, self.claim) as transaction:
                 await move_files(transaction, source.id, moves)
                 await write_files(transaction, source.id, read, contents, is_first=not stored)
@@ -233,8 +242,11 @@ class _Pass:
                     await refuse_excess_documents(
                         transaction, source.id, self.options.max_documents_per_project
                     )
+                if past:
+                    await write_past(transaction, source, past)
+                dates = date_stories(past.read.stories) if past else {}
                 statuses = await write_board(
-                    transaction, source.id, tree.entries, source.folder, all_skipped
+                    transaction, source.id, tree.entries, source.folder, all_skipped, dates
                 )
                 if counts.unchanged < len(shown) or removed:
                     await write_activity(

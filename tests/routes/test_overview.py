@@ -51,6 +51,7 @@ def test_a_project_has_the_numbers_of_all_its_sources(client: httpx.Client, data
             "stories_by_status": NONE | {"done": 1, "draft": 1, "cancelled": 2},
             "share_done": 0.5,
             "problems": {"error": 1, "warning": 2, "info": 1},
+            "sparkline": [0] * 30,
             "last_sync": completed,
             "sources": [
                 first.named | {"last_sync": completed},
@@ -60,6 +61,17 @@ def test_a_project_has_the_numbers_of_all_its_sources(client: httpx.Client, data
             "sources_failed": 1,
         }
     ]
+
+
+def test_sparkline_has_the_done_stories_of_all_sources(client: httpx.Client, database: str) -> None:
+    board = Board(database)
+    project = board.add_project()
+    first, second = board.add_source(project, "B"), board.add_source(project, "A")
+    first.add_day(40, 5, 1)
+    first.add_day(10, 5, 3)
+    second.add_day(2, 1, 1)
+    [found] = read(client, "/api/overview")
+    assert found["sparkline"] == [*[1] * 19, *[3] * 8, *[4] * 3]
 
 
 def test_a_project_that_was_never_synced_has_no_numbers(

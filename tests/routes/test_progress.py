@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,7 +46,9 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
     work.add_story("1.5", status="done", archived=True)
     run = work.add_activity("2026-11-25T03:01:00+00:00", changed=1)
     by_status = NONE | {"done": 2, "review": 1, "cancelled": 1}
-    assert read_progress(client, work) == {
+    progress = read_progress(client, work)
+    assert {each["done"] for each in progress.pop("velocity")} == {0}
+    assert progress == {
         "totals": {"stories": 5, "done": 2, "share_done": 0.5},
         "by_status": by_status | {"unknown": 1},
         "by_epic": [
@@ -134,9 +137,23 @@ def test_a_deleted_source_counts_nowhere(client: httpx.Client, database: str) ->
     assert len(found["by_epic"]) == 1
 
 
+def test_velocity_is_what_was_done_in_each_week(client: httpx.Client, work: Work) -> None:
+    today = datetime.now(UTC).date()
+    monday = today.weekday()  # days ago
+    work.add_day(monday + 7 * 20, 9, 1)  # long ago
+    work.add_day(monday + 14, 9, 2)  # on the Monday two weeks ago
+    work.add_day(monday + 8, 9, 4)  # on the Sunday after
+    work.add_day(monday, 9, 3)
+    velocity = read_progress(client, work)["velocity"]
+    assert [each["done"] for each in velocity] == [0, 0, 0, 0, 0, 3, 0, -1]
+    assert velocity[-1]["week"] == str(today - timedelta(days=monday))
+
+
 def test_the_progress_of_an_empty_project_is_nothing(client: httpx.Client, database: str) -> None:
     project = Board(database).add_project()
-    assert read(client, f"/api/projects/{project}/progress") == {
+    progress = read(client, f"/api/projects/{project}/progress")
+    assert [each["done"] for each in progress.pop("velocity")] == [0] * 8
+    assert progress == {
         "totals": {"stories": 0, "done": 0, "share_done": None},
         "by_status": NONE,
         "by_epic": [],

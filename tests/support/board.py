@@ -229,6 +229,17 @@ class Work:
             error,
         )
 
+    def add_day(self, days_ago: int, scope: int, done: int) -> None:
+        """Add a day to the burn-up, in UTC."""
+        self.board.execute(
+            "insert into burnup_day (project_doc_id, day, scope, done) "
+            "values (%s, (now() at time zone 'UTC')::date - %s, %s, %s)",
+            self.source,
+            days_ago,
+            scope,
+            done,
+        )
+
     def count(self) -> None:
         """Write the numbers of the rows that are there, as a run does at its end."""
         self.board.execute(

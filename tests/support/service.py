@@ -84,6 +84,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "sync_max_bytes": 268_435_456,
         "sync_max_files": 50_000,
         "sync_max_queued": 10_000,
+        "sync_history_commits": 2_000,
         "max_projects": 10_000,
         "max_sources_per_project": 1000,
         "max_documents_per_project": 200_000,

@@ -315,7 +315,7 @@ def _show_gate(item: WorkItem) -> dict[str, Any] | None:
 
 
 def _problem_row(problem: BoardProblem) -> ProblemRow:
-    severity = SEVERITIES.index(problem.severity)
+    severity = SEVERITIES.index(problem.severity)  # first, as the list of problems expects it
     line = str(problem.line or 0).zfill(DIGITS)
     return ProblemRow(
         order=f"{severity}\t{problem.kind}\t{problem.path or ''}\t{line}",

@@ -86,18 +86,35 @@ async def list_problems(request: Request) -> Response:
                 )
             )::text as item
             from (
-                select *
+                -- The place of a problem begins with the number of its severity, so that an index
+                -- has the rows of each severity and source in order.
+                select rank, number, place, source_id, source_name, file_path, item
                 from (
-                    select array_position($7::text[], severity) as rank, source.number, place,
-                           source.id as source_id, source.name as source_name, file_path, item
-                    from project_doc as source
-                    join problem on problem.project_doc_id = source.id
-                    where source.project_id = $6
+                    select rank, rank - 1 || E'\\t' as first, rank || E'\\t' as last
+                    from unnest($7::text[]) with ordinality as severities (severity, rank)
+                    where rank >= $3::bigint and ($9::text is null or severity = $9)
+                ) as severities
+                cross join (
+                    select number, id as source_id, name as source_name
+                    from project_doc
+                    where project_id = $6
+                ) as source
+                cross join lateral (
+                    select place, file_path, item
+                    from problem
+                    where project_doc_id = source_id
+                        and place > case
+                            when rank = $3::bigint and number = $4::bigint
+                                then greatest($5, first collate "C")
+                            else first
+                        end
+                        and place < last
                         and {HAS_APPEARED}
                         and ($8::text is null or kind = $8)
-                        and ($9::text is null or severity = $9)
+                    order by place
+                    limit $1::bigint + 1
                 ) as problem
-                where (rank, number, place) > ($3::bigint, $4::bigint, $5)
+                where (rank, number) >= ($3::bigint, $4::bigint)
                 order by rank, number, place
                 limit $1::bigint + 1
             ) as found

@@ -36,6 +36,15 @@ MAX_WORDS: Final = 256  # characters
 NEXT_SHOWN: Final = 100
 TO_PREPARE_SHOWN: Final = 10
 
+_LISTS: Final[tuple[LiteralString, ...]] = ("ready", "in_progress", "blocked", "to_prepare")
+_LISTED_STORIES: Final[LiteralString] = ", ".join(
+    f"'{each}', coalesce((select stories from shown where list = '{each}'), '[]')"
+    for each in _LISTS
+)
+_LISTED_TOTALS: Final[LiteralString] = ", ".join(
+    f"'{each}', count(*) filter (where list = '{each}')" for each in _LISTS
+)
+
 STATUS_RULE: Final = f"must be one of {', '.join(STATUSES)}."
 WORDS_RULE: Final = f"must have at most {MAX_WORDS} characters."
 EPIC_RULE: Final = f"must have at most {MAX_ID} characters."
@@ -186,7 +195,8 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
             ) as found
             where list is not null
         ), shown as (
-            select list, jsonb_agg({STORY} order by number, place) as stories
+            -- Their text, since to put them together as jsonb copies them at each step.
+            select list, json_agg({STORY} order by number, place) as stories
             from (
                 select listed.*, file_path, item, status_since, changed_at
                 from listed
@@ -195,16 +205,14 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
                 where rank <= case list when 'to_prepare' then $3::bigint else $2 end
             ) as found
             group by list
-        ), counted as (
-            select list, count(*) as total from listed group by list
         )
         select (
-            '{{"ready": [], "in_progress": [], "blocked": [], "to_prepare": []}}'
-            || coalesce((select jsonb_object_agg(list, stories) from shown), '{{}}')
-            || jsonb_build_object(
-                'totals',
-                '{{"ready": 0, "in_progress": 0, "blocked": 0, "to_prepare": 0}}'
-                || coalesce((select jsonb_object_agg(list, total) from counted), '{{}}')
+            json_build_object(
+                {_LISTED_STORIES},
+                'totals', (
+                    select json_build_object({_LISTED_TOTALS})
+                    from listed
+                )
             )
         )::text as next
         from project

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bmad.board import MAX_PLACE, Board, count_problems, count_stories, make_board
+from service.bmad.disagreements import SEVERITIES
 from tests.bmad.made import (
     entry,
     epic,
@@ -323,3 +324,14 @@ def test_boards_take_linear_time(readings: dict[str, Reading]) -> None:
     start = time.process_time()
     _board(readings)
     assert time.process_time() - start < 3
+
+
+def test_place_of_a_problem_begins_with_the_number_of_its_severity() -> None:
+    refused = [("docs/a.md", "it is too large")]
+    links = {"docs/b.md": story("1.1", statuses=[word("Finito")])}
+    board = make_board(links, frozenset[str](), lambda _: None, refused)
+    assert len(board.problems) >= 2
+    for row in board.problems:
+        number, _, rest = row.order.partition("\t")
+        assert SEVERITIES[int(number)] == row.severity
+        assert rest.startswith(f"{row.kind}\t")

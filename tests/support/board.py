@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from service.bmad.disagreements import SEVERITIES
 from service.bmad.identity import fold_id
 from tests.support.postgres import run_sql
 
@@ -185,7 +186,7 @@ class Work:
             "appears_on, digest) values (%s, %s, %s, %s, %s, %s, "
             r"(now() at time zone 'UTC')::date + %s::int, '\x00')",
             self.source,
-            self._place(),
+            f"{SEVERITIES.index(severity)}\t{self._place()}",
             item["kind"],
             item["severity"],
             item["path"],

@@ -199,7 +199,8 @@ def _of_gates(item: WorkItem) -> Iterator[BoardProblem]:
                 path,
                 gate["line"],
             )
-        if expires := _read_date(gate):
+        expires = _read_date(gate)
+        if expires and expires < date.max:
             yield BoardProblem(
                 "gate_expired",
                 "warning",

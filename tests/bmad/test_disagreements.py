@@ -336,3 +336,11 @@ def test_problems_are_most_severe_first() -> None:
         readings |= {f"{len(readings)}/{path}": reading for path, reading in each.items()}
     severities = [severity for _, severity, _ in _problems(readings)]
     assert severities == sorted(severities, key=("error", "warning", "info").index)
+
+
+def test_gate_that_expires_on_the_last_day_of_all_never_expires() -> None:
+    readings = {
+        "s/1.1.a.md": story("1.1", "done"),
+        "g.yml": gate("PASS", "1.1", expires="9999-12-31"),
+    }
+    assert _problems(readings) == []

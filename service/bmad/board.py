@@ -233,7 +233,6 @@ def _show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
     texts = ("as_a", "i_want", "so_that")
     counts = (
         "acceptance_criteria_total",
-        "acceptance_criteria_done",
         "acceptance_criteria_items_total",
         "acceptance_criteria_items_done",
         "tasks_total",
@@ -255,6 +254,7 @@ def _show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
         "kind": item.kind,
         **{name: values.get(name) for name in texts},
         **{name: values.get(name, 0) for name in counts},
+        "acceptance_criteria_done": values.get("acceptance_criteria_done"),
         "review_findings_open": sum(finding["is_open"] for finding in findings),
         "gate": _show_gate(item),
         "after": [each.name for each in dependencies.of(item)],

@@ -124,6 +124,7 @@ class EpicList:
         name = document.folder.rpartition("/")[2].removeprefix("spec-")
         epic = self._find_resembling(name, "")
         epic.slug = epic.slug or name
+        epic.title = epic.title or name.replace("-", " ").capitalize()
         epic.documents.append(EpicDocument(document.path, 1, None))
         self._by_slug.setdefault(fold_slug(name), epic)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from tests.support.bmad_repositories.history import push
@@ -33,7 +34,7 @@ class SyncedProduct:
 
     def __init__(self, hub: Hub, history: History | None = None) -> None:
         self.hub = hub
-        self.remote: Remote = hub.server.create()
+        self.remote: Remote = hub.server.create(f"team/{uuid.uuid4()}")
         self.project = hub.create_project(self.remote.url)
         self.source = hub.create_source(self.project, self.remote)
         if history is not None:

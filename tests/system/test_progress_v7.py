@@ -82,7 +82,7 @@ EPICS = [
     ("1", "Capture notes", None, ["FR1"], {"done": 3, "approved": 1}),
     ("2", "Share notes", None, ["FR2"], {"blocked": 1, "unknown": 1, "cancelled": 1}),
 ]
-NEXT = {"ready": [], "in_progress": [], "blocked": ["2.1"], "to_prepare": []}
+NEXT = {"ready": [], "in_progress": [], "blocked": ["2.1"], "to_prepare": ["1.4"]}
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_the_ranges_of_settings_are_those_of_the_code() -> None:
         for row in read_rows(REFERENCE, "Settings")
         if (found := re.search(r", ([\d.]+ to \d+)", row[2]))
     }
-    assert len(named) == 10
+    assert len(named) == 11
     assert named == {name: checked[name] for name in named}
 
 

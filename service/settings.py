@@ -194,7 +194,7 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         sync_timeout=env.float("SYNC_TIMEOUT_SECONDS", 300.0, validate=between(1, 3600)),
         sync_max_bytes=env.int("SYNC_MAX_BYTES", 268_435_456, validate=between(1, 10**10)),
         sync_max_files=env.int("SYNC_MAX_FILES", 50_000, validate=between(1, 1_000_000)),
-        sync_history_commits=env.int("SYNC_HISTORY_COMMITS", 2000, validate=between(0, 100_000)),
+        sync_history_commits=env.int("SYNC_HISTORY_COMMITS", 2000, validate=between(0, 100000)),
         sync_max_queued=env.int("SYNC_MAX_QUEUED", 10_000, validate=between(1, 1_000_000)),
         max_projects=env.int("MAX_PROJECTS", 10_000, validate=between(1, 1000000)),
         max_sources_per_project=env.int(

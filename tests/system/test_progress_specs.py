@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,7 +93,7 @@ PROBLEMS = {
     ("status_conflict", TRACKER, 8),
 }
 # Of each epic the id, the title, the status, the requirements, and the stories by status.
-EPICS = [
+EPICS: list[tuple[Any, ...]] = [
     ("1", "The Waiting Room", "in_progress", [], {"done": 1, "approved": 1, "cancelled": 1}),
     ("booking", "Booking", None, [], {"done": 2, "blocked": 1, "draft": 1}),
 ]

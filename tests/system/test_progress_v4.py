@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -101,7 +101,7 @@ PROBLEMS = {
     ("review_finding_open", RESERVE, 22),
 }
 # Of each epic the id, the title, the status, the requirements, and the stories by status.
-EPICS = [
+EPICS: list[tuple[Any, ...]] = [
     ("1", "Members and Loans", "in_progress", [], {"done": 2, "cancelled": 1, "review": 1}),
     ("2", "Reservations", "done", [], {"in_progress": 1, "approved": 1, "draft": 1, "done": 1}),
 ]

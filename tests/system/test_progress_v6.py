@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -96,7 +96,7 @@ PROBLEMS = {
     ("unknown_status", EXPORT, 3),
 }
 # Of each epic the id, the title, the status, the requirements, and the stories by status.
-EPICS = [
+EPICS: list[tuple[Any, ...]] = [
     ("1", "Invoices", "done", ["FR1", "FR2"], {"done": 3}),
     (
         "2",

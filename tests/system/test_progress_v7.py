@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,7 +78,7 @@ PROBLEMS = {
     ("unknown_status", MAP_PLAN, 3),
 }
 # Of each epic the id, the title, the status, the requirements, and the stories by status.
-EPICS = [
+EPICS: list[tuple[Any, ...]] = [
     ("1", "Capture notes", None, ["FR1"], {"done": 3, "approved": 1}),
     ("2", "Share notes", None, ["FR2"], {"blocked": 1, "unknown": 1, "cancelled": 1}),
 ]

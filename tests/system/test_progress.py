@@ -66,6 +66,19 @@ def test_many_syncs_give_each_days_figures_and_in_the_end_what_one_sync_does(
     assert product.rows() == SyncedProduct(hub, history).rows()
 
 
+@pytest.mark.parametrize("make", PRODUCTS)
+def test_the_burn_up_has_each_days_figures_after_one_sync(
+    hub: Hub, make: Callable[[], Product]
+) -> None:
+    history, days = make()
+    found = SyncedProduct(hub, history).get("burnup")["days"]
+    for day in days:
+        # A day without a change of the work has no figures of its own.
+        before = [each for each in found if each["date"] <= day.date]
+        last = (before[-1]["scope"], before[-1]["done"]) if before else (0, 0)
+        assert (day.date, *last) == day
+
+
 def test_a_sync_without_news_writes_no_row(hub: Hub) -> None:
     product = SyncedProduct(hub, invoices().history)
     before = product.versions()

@@ -10,6 +10,9 @@ from chart import draw, draw_growth
 from goals import judge, judge_syncs
 from measure import measure
 from postgres import running_postgres
+from progress import measure_progress
+from progress_goals import judge_progress
+from progress_report import format_progress
 from record import write_part, write_record
 from report import format_report, format_syncs
 from search import measure_growth, measure_search
@@ -41,13 +44,13 @@ class Benchmark:
     report_progress: Callable[[str], None]
 
     def measure_all(self) -> list[Goal]:
-        """Measure the service and all its peers, and search."""
+        """Measure the service and all its peers, search, and stories."""
         results = measure(self.cores, self.rounds, self.seconds, self.report_progress)
         goals = judge(results)
         print(format_report(results))
         write_record(results, goals, self.command, self._record)
         draw(results, self.folder / "results.svg")
-        return goals + self.measure_part("search")
+        return goals + self.measure_part("search") + self.measure_part("progress")
 
     def measure_part(self, name: str) -> list[Goal]:
         """Measure a part: one of record.py's PARTS."""
@@ -58,6 +61,8 @@ class Benchmark:
                 return self._measure_search(postgres)
             if name == "syncs":
                 return self._measure_syncs(postgres)
+            if name == "progress":
+                return self._measure_progress(postgres)
             return self._measure_growth(postgres)
 
     def _measure_search(self, postgres: BenchPostgres) -> list[Goal]:
@@ -85,6 +90,14 @@ class Benchmark:
         goals = judge_syncs(syncs)
         print(*format_syncs(syncs), sep="\n")
         write_part("syncs", asdict(syncs), goals, self.command, postgres.version, self._record)
+        return goals
+
+    def _measure_progress(self, postgres: BenchPostgres) -> list[Goal]:
+        progress = measure_progress(postgres, self.cores.server, self.seconds, self.report_progress)
+        goals = judge_progress(progress)
+        print(format_progress(progress))
+        figures = asdict(progress)
+        write_part("progress", figures, goals, self.command, postgres.version, self._record)
         return goals
 
     @property

@@ -136,6 +136,30 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class BoardSync:
+    """Runs of one kind of the repository with stories; rows are those of all tables of documents.
+
+    The maximum over the tries.
+    """
+
+    run: SyncResult
+    rows_written: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The service with 50 projects, one of which has 3,000 stories in 20,000 documents."""
+
+    documents: int  # of the large project
+    text_bytes: int
+    rows: dict[str, int]  # of stories, epics and problems, by table, of all projects
+    first: BoardSync
+    nothing_new: BoardSync
+    one_changed: BoardSync  # the status of a story
+    routes: dict[str, QueryResult]  # over one connection
+
+
+@dataclass(frozen=True)
 class Results:
     """All figures. Keys are the contenders' names; `loads` has the routes above them."""
 

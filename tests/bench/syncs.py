@@ -68,7 +68,7 @@ def measure_syncs(
         report_progress(f"syncing {MANY_DOCUMENTS:,} documents {TRIES} times")
         large = [_try_many(postgres, service, core, server, many) for _ in range(TRIES)]
     first, nothing_new, one_changed = (
-        _summarize_runs(list(runs)) for runs in zip(*tries, strict=True)
+        summarize_runs(list(runs)) for runs in zip(*tries, strict=True)
     )
     return Syncs(first, nothing_new, one_changed, _summarize_many(large))
 
@@ -156,7 +156,7 @@ def _try_many(
         raise BenchmarkError("a run did not write the new documents")
     runs = [first, read_again, changed]
     return runs, ManyDocuments(
-        *(_summarize_runs([run]) for run in runs),
+        *(summarize_runs([run]) for run in runs),
         deletion_seconds=deletion_seconds,
         peak_rss_mb=peak,
         processes_rss_mb=samples.processes_rss_mb,
@@ -169,7 +169,8 @@ def _try_many(
     )
 
 
-def _summarize_runs(runs: list[MeasuredRun]) -> SyncResult:
+def summarize_runs(runs: list[MeasuredRun]) -> SyncResult:
+    """Return the figures of runs of one kind."""
     seconds = [run.seconds for run in runs]
     return SyncResult(
         seconds=median(seconds),
@@ -184,7 +185,7 @@ def _summarize_runs(runs: list[MeasuredRun]) -> SyncResult:
 def _summarize_many(tries: list[tuple[list[MeasuredRun], ManyDocuments]]) -> ManyDocuments:
     figures = [figure for _, figure in tries]
     return ManyDocuments(
-        *(_summarize_runs(list(runs)) for runs in zip(*(runs for runs, _ in tries), strict=True)),
+        *(summarize_runs(list(runs)) for runs in zip(*(runs for runs, _ in tries), strict=True)),
         deletion_seconds=median(figure.deletion_seconds for figure in figures),
         peak_rss_mb=max(figure.peak_rss_mb for figure in figures),
         processes_rss_mb=max(figure.processes_rss_mb for figure in figures),

@@ -1,0 +1,42 @@
+"""The goals of stories, epics and problems: how fast they are shown, and what they cost a sync."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from goals import Goal
+
+if TYPE_CHECKING:
+    from results import Progress
+
+P95_MS: Final = 30
+
+# Of the large repository, in seconds, before the work was read (commit c71e3cb), on 2026-11-27 on
+# the machine of results.json. Reading it may cost half of that.
+WITHOUT_WORK: Final = 17.8
+WITH_WORK: Final = 1.5
+
+
+def judge_progress(progress: Progress) -> list[Goal]:
+    """Return every goal of stories, epics and problems with its measured value."""
+
+    def at_most(limit: float, value: float, text: str) -> Goal:
+        return Goal(text, value, limit, is_at_least=False)
+
+    return [
+        *(
+            at_most(P95_MS, route.p95_ms, f"ms for the p95 of {name}, at 1 connection")
+            for name, route in progress.routes.items()
+        ),
+        at_most(
+            WITH_WORK,
+            progress.first.run.seconds / WITHOUT_WORK,
+            "times as long as before: the first sync of 20,000 documents, 3,000 of them stories",
+        ),
+        at_most(0, progress.nothing_new.rows_written, "rows written by a sync without news"),
+        at_most(
+            0,
+            sum(route.errors for route in progress.routes.values()),
+            "requests for stories, epics and problems failed",
+        ),
+    ]

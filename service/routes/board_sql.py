@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-from service.bmad.disagreements import SEVERITIES
+from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.readings import STATUSES
 
 # The columns `draft`, `approved` and so on: how many rows of `story` have each status.

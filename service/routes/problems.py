@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from service.bmad.problem_kinds import PROBLEM_KINDS, SEVERITIES
 from service.routes.board_sql import HAS_APPEARED
 from service.routes.shared import MISSING_PROJECT, read_choice, read_id
-from service.schemas.problems import (
-    EXAMPLE_WORK_PROBLEM,
-    PROBLEM_KINDS,
-    SEVERITIES,
-    WorkProblemSchema,
-)
+from service.schemas.problems import EXAMPLE_WORK_PROBLEM, WorkProblemSchema
 from service.web.bodies import invalid
 from service.web.cursors import (
     SORTED_COLUMNS,

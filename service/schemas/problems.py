@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from marshmallow import fields, validate
 
+from service.bmad.problem_kinds import PROBLEM_KINDS, SEVERITIES
 from service.schemas.example_ids import EXAMPLE_DOCUMENT_ID
 from service.schemas.work import (
     EXAMPLE_SOURCE_NAMED,
@@ -15,33 +16,6 @@ from service.schemas.work import (
     source_field,
 )
 from service.web.bodies import ExactSchema
-
-# The most severe first.
-SEVERITIES: Final = ("error", "warning", "info")
-
-PROBLEM_KINDS: Final = (
-    "status_conflict",
-    "key_without_file",
-    "file_without_key",
-    "duplicate_id",
-    "epic_owes_stories",
-    "retrospective_rejected",
-    "gate_failed",
-    "gate_expired",
-    "gate_waived",
-    "review_finding_open",
-    "deferred_work",
-    "action_item_open",
-    "requirement_without_story",
-    "broken_link",
-    "unreadable_document",
-    "unknown_status",
-    "unknown_dependency",
-    "plan_without_ticket",
-    "undeclared_dependency",
-    "dependency_conflict",
-    "gate_without_story",
-)
 
 
 class SeverityCountsSchema(ExactSchema):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bmad.board import MAX_PLACE, Board, count_problems, count_stories, make_board
-from service.bmad.disagreements import SEVERITIES
+from service.bmad.problem_kinds import SEVERITIES
 from tests.bmad.made import (
     entry,
     epic,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from service.bmad.board import make_board
-from service.bmad.disagreements import ProblemKind
+from service.bmad.problem_kinds import ProblemKind
 from tests.bmad.made import (
     entry,
     epic,

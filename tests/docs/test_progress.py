@@ -6,10 +6,10 @@ import re
 from typing import get_args
 
 from service import ROOT
-from service.bmad.board import SOURCES
-from service.bmad.disagreements import SEVERITIES, ProblemKind
+from service.bmad.problem_kinds import SEVERITIES, ProblemKind
 from service.bmad.readings import STATUSES
 from service.bmad.statuses import read_status
+from service.bmad.story_json import SOURCES
 from tests.docs.markdown import read_rows
 
 PROGRESS = ROOT / "docs/progress.md"

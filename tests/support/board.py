@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from service.bmad.disagreements import SEVERITIES
 from service.bmad.identity import fold_id
+from service.bmad.problem_kinds import SEVERITIES
 from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from service.bmad.disagreements import ProblemKind
+from service.bmad.problem_kinds import ProblemKind
 from tests.support.bmad_repositories import odd
 from tests.support.bmad_repositories.history import Commit, Product, status
 from tests.support.bmad_repositories.specs import clinic

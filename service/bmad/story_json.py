@@ -1,0 +1,104 @@
+"""A story as the API shows it, without what the database adds."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from service.bmad.readings import Place
+from service.bmad.waiting import Dependencies
+from service.bmad.work_items import Said, WorkItem
+
+# What the API calls a place where a status stands.
+SOURCES: Final[Mapping[Place, str]] = {
+    "front_matter": "front_matter",
+    "text": "file",
+    "tracker_status": "tracker_status",
+    "sprint_status": "sprint_status",
+    "plan": "plan",
+}
+
+
+def show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
+    """Return the JSON of a story, without what the database adds."""
+    reading = item.reading
+    texts = ("as_a", "i_want", "so_that")
+    counts = (
+        "acceptance_criteria_total",
+        "acceptance_criteria_items_total",
+        "acceptance_criteria_items_done",
+        "tasks_total",
+        "tasks_done",
+        "subtasks_total",
+        "subtasks_done",
+    )
+    values: Mapping[str, Any] = reading or {}
+    findings = reading["review_findings"] if reading else ()
+    return {
+        "path": item.path,
+        "anchor": reading["anchor"] if reading else None,
+        "id": item.id,
+        "epic": item.epic,
+        "story": item.story,
+        "title": item.title,
+        "status": item.status,
+        "status_evidence": _show_evidence(item),
+        "kind": item.kind,
+        **{name: values.get(name) for name in texts},
+        **{name: values.get(name, 0) for name in counts},
+        "acceptance_criteria_done": values.get("acceptance_criteria_done"),
+        "review_findings_open": sum(finding["is_open"] for finding in findings),
+        "gate": _show_gate(item),
+        "after": [each.name for each in dependencies.of(item)],
+        "waits_for": [
+            {
+                "id": each.item.id if each.item else each.epic.id if each.epic else each.name,
+                "title": each.item.title if each.item else each.epic.title if each.epic else "",
+                "status": each.item.status if each.item else None,
+            }
+            for each in dependencies.waits_for(item)
+        ],
+        "is_ready": dependencies.is_ready(item),
+        "archived": item.is_archived,
+    }
+
+
+def _show_evidence(item: WorkItem) -> list[dict[str, Any]]:
+    said = item.said
+    shown = [_show_said(each, decides=not number) for number, each in enumerate(said)]
+    if item.entry and not said:
+        # An entry without a file is planned: the tracker names it, and has no word for that.
+        entry = item.entry
+        evidence = {"path": entry.path, "line": entry.entry["line"], "decides": True}
+        shown.append({"source": "tickets", "status": item.status, "word": "", **evidence})
+    shown += [
+        {
+            "source": "gate",
+            "status": None,
+            "word": gate["word"],
+            "path": path,
+            "line": gate["line"],
+            "decides": False,
+        }
+        for path, gate in item.gates
+    ]
+    return shown
+
+
+def _show_said(said: Said, *, decides: bool) -> dict[str, Any]:
+    path, word = said
+    return {
+        "source": SOURCES[word["place"]],
+        "status": word["status"],
+        "word": word["word"],
+        "path": path,
+        "line": word["line"],
+        "decides": decides,
+    }
+
+
+def _show_gate(item: WorkItem) -> dict[str, Any] | None:
+    if not item.gates:
+        return None
+    path, gate = item.gates[0]
+    fields = ("decision", "score", "reviewer", "updated", "expires")
+    values: Mapping[str, Any] = gate
+    return {**{name: values[name] for name in fields}, "path": path, "line": gate["line"]}

@@ -122,10 +122,19 @@ EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
     (
         "gate_expired",
         {
-            "s/1.1.a.md": story("1.1", "done"),
+            "s/1.1.a.md": story("1.1", "review"),
             "gates/1.1-a.yml": gate("PASS", "1.1", expires="2026-01-31T10:00:00Z"),
         },
         "warning",
+        "The gate of the story 1.1 (A title) expired on 2026-01-31.",
+    ),
+    (
+        "gate_expired",
+        {
+            "s/1.1.a.md": story("1.1", "done"),
+            "gates/1.1-a.yml": gate("PASS", "1.1", expires="2026-01-31T10:00:00Z"),
+        },
+        "info",
         "The gate of the story 1.1 (A title) expired on 2026-01-31.",
     ),
     (

@@ -5,9 +5,10 @@ A pure function. Numbers of different trees are not mixed: see trees.py.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from datetime import date
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from service.bmad.disagreements import find_problems
@@ -16,7 +17,7 @@ from service.bmad.identity import fold_id
 from service.bmad.joining import Joined, TreeDocument, join_tree
 from service.bmad.links import DeadLink, find_dead_link
 from service.bmad.problem_kinds import SEVERITIES, BoardProblem
-from service.bmad.readings import MAX_TEXT, Reading
+from service.bmad.readings import MAX_TEXT, Link, Reading
 from service.bmad.story_json import show_story
 from service.bmad.trees import find_trees
 from service.bmad.waiting import Dependencies
@@ -85,15 +86,17 @@ class Board(NamedTuple):
 
 def make_board(
     readings: Mapping[str, Reading],
+    links: Iterable[tuple[str, Sequence[Link]]],
     paths: Container[str],
     anchors: Callable[[str], Collection[str] | None],
     skipped: Iterable[tuple[str, str]],
 ) -> Board:
     """Return the board of a source, given what each of its documents says, by path.
 
-    `paths` has the paths of all files and folders of the repository that a link may lead to, and
-    `anchors` returns those of a document, or None if they are not known. `skipped` are files that
-    cannot be documents, with the reasons.
+    `links` has the links of each document, apart from the rest since all of them together may take
+    much memory. `paths` has the paths of all files and folders of the repository that a link may
+    lead to, and `anchors` returns those of a document, or None if they are not known. `skipped` are
+    files that cannot be documents, with the reasons.
     """
     board = Board([], [], [], [])
     problems: list[BoardProblem] = []
@@ -110,7 +113,7 @@ def make_board(
         board.stories.extend(_story_rows(joined, epics, places, dependencies))
         board.promoted.extend(joined.promoted)
         problems += find_problems(tree_documents, joined, epics, dependencies)
-    problems += _dead_links(readings, paths, anchors)
+    problems += islice(_dead_links(links, paths, anchors), MAX_PROBLEMS)
     problems += [
         BoardProblem("unreadable_document", "warning", f"The file {reason}."[:MAX_TEXT], path, None)
         for path, reason in skipped
@@ -133,12 +136,12 @@ def count_problems(board: Board) -> dict[str, int]:
 
 
 def _dead_links(
-    readings: Mapping[str, Reading],
+    links: Iterable[tuple[str, Sequence[Link]]],
     paths: Container[str],
     anchors: Callable[[str], Collection[str] | None],
 ) -> Iterable[BoardProblem]:
-    for path, reading in readings.items():
-        for link in reading.get("links", ()):
+    for path, of_document in links:
+        for link in of_document:
             reason = find_dead_link(link, paths, anchors)
             if reason:
                 yield BoardProblem(

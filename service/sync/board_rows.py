@@ -122,18 +122,30 @@ async def write_board(
         """,
         source_id,
     )
-    readings: dict[str, Reading] = await asyncio.to_thread(
-        lambda: {path: orjson.loads(reading) for path, reading in rows}
-    )
-    links = [link for reading in readings.values() for link in reading.get("links", ())]
-    wanted = {link["path"] for link in links if link["path"] is not None}
-    with_fragment = {link["path"] for link in links if link["path"] and link["fragment"]}
+    readings: dict[str, Reading] = {}
+    wanted: set[str] = set()  # what links lead to
+    with_fragment: set[str] = set()
+
+    def read() -> None:
+        for path, reading_json in rows:
+            reading: Reading = orjson.loads(reading_json)
+            for link in reading.pop("links", ()):
+                if link["path"] is not None:
+                    wanted.add(link["path"])
+                    if link["fragment"]:
+                        with_fragment.add(link["path"])
+            if reading:
+                readings[path] = reading
+
+    await asyncio.to_thread(read)
     anchors = await _read_anchors(transaction, source_id, sorted(with_fragment))
 
     def make() -> Board:
         paths = KnownPaths(folder, _find_paths(entries, wanted))
         refused = [(file.path, file.reason) for file in skipped.files]
-        return make_board(readings, paths, anchors.get, refused)
+        # Parsed again one by one: the links of a large source would take 100 MB.
+        links = ((path, orjson.loads(reading).get("links", ())) for path, reading in rows)
+        return make_board(readings, links, paths, anchors.get, refused)
 
     board = await asyncio.to_thread(make)
     changes = await _write_stories(transaction, source_id, board.stories, dates)

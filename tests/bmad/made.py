@@ -8,9 +8,12 @@ from service.bmad.identity import read_id
 from service.bmad.statuses import status_word
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from service.bmad.readings import (
         EpicReading,
         GateReading,
+        Link,
         ListedStory,
         Place,
         PlanReading,
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
         TicketEpic,
         TicketsReading,
     )
+
+
+def links_of(readings: Mapping[str, Reading]) -> list[tuple[str, Sequence[Link]]]:
+    return [(path, reading.get("links", ())) for path, reading in readings.items()]
 
 
 def word(text: str, place: Place = "text", line: int = 3) -> StatusWord:

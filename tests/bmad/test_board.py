@@ -16,6 +16,7 @@ from tests.bmad.made import (
     epic,
     epics,
     gate,
+    links_of,
     plan,
     sprint,
     story,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def _board(readings: dict[str, Reading]) -> Board:
-    return make_board(readings, frozenset[str](), lambda _: None, [])
+    return make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
 
 
 def _ids(board: Board) -> list[str]:
@@ -329,7 +330,7 @@ def test_boards_take_linear_time(readings: dict[str, Reading]) -> None:
 def test_place_of_a_problem_begins_with_the_number_of_its_severity() -> None:
     refused = [("docs/a.md", "it is too large")]
     links = {"docs/b.md": story("1.1", statuses=[word("Finito")])}
-    board = make_board(links, frozenset[str](), lambda _: None, refused)
+    board = make_board(links, links_of(links), frozenset[str](), lambda _: None, refused)
     assert len(board.problems) >= 2
     for row in board.problems:
         number, _, rest = row.order.partition("\t")

@@ -14,6 +14,7 @@ from tests.bmad.made import (
     epic,
     epics,
     gate,
+    links_of,
     listed,
     plan,
     sprint,
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 def _problems(
     readings: dict[str, Reading], skipped: list[tuple[str, str]] | None = None
 ) -> list[tuple[str, str, str | None]]:
-    board = make_board(readings, frozenset[str](), lambda _: None, skipped or [])
+    board = make_board(
+        readings, links_of(readings), frozenset[str](), lambda _: None, skipped or []
+    )
     return [(row.kind, row.severity, row.item["detail"]) for row in board.problems]
 
 
@@ -280,7 +283,7 @@ def test_gate_that_expires_appears_on_the_day_after() -> None:
         "s/1.1.md": story("1.1", "done"),
         "g.yml": gate("PASS", "1.1", expires="2026-01-31"),
     }
-    [row] = make_board(readings, frozenset[str](), lambda _: None, []).problems
+    [row] = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, []).problems
     assert row.appears_on == date(2026, 2, 1)
 
 

@@ -20,6 +20,7 @@ from service.bmad.reading import read_document
 from service.documents.kinds import kind_of
 from service.documents.metadata import read_parts
 from service.documents.text import file_type_of, read_text
+from tests.bmad.made import links_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,7 +89,7 @@ def _answer(root: Path) -> dict[str, Any]:
         if file_type == "md":
             headings = [each["anchor"] for each in metadata["headings"]]
             anchors[path] = {*headings, *metadata["anchors"]}
-    board = make_board(readings, paths, anchors.get, [])
+    board = make_board(readings, links_of(readings), paths, anchors.get, [])
     fields = (
         "path",
         "epic",

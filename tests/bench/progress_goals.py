@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 P95_MS: Final = 30
 
 # Of the large repository, in seconds, before the work was read (commit c71e3cb), on 2026-11-27 on
-# the machine of results.json. Reading it may cost half of that.
+# the machine of results.json: the fastest of four tries, since other programs ran. Reading it may
+# cost half of that.
 WITHOUT_WORK: Final = 17.8
 WITH_WORK: Final = 1.5
 

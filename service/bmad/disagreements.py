@@ -128,6 +128,7 @@ def _notes(reading: Reading) -> Iterator[str]:
     """Yield what could not be read of a document."""
     if "story" in reading:
         yield from reading["story"]["notes"]
+    yield from reading.get("notes", ())
     if "sprint_status" in reading:
         yield from reading["sprint_status"]["notes"]
     if "tickets" in reading:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.bmad.identity import fold_id, fold_slug, read_key
+from service.bmad.identity import fold_id, fold_slug, read_id, read_key
 from service.bmad.joining import TreeDocument
 from service.bmad.readings import EpicReading, TicketEpic
 from service.bmad.work_items import Said, WorkItem, is_archived
@@ -73,6 +73,8 @@ class EpicList:
                 self._add_document(document)
         for document in documents:
             self._add_sprint(document)
+            if not is_archived(document.path):
+                self._add_coverage(document)
         for item in items:
             if item.epic is not None:
                 epic = self._epic_of(item)
@@ -99,6 +101,14 @@ class EpicList:
                 self._add_ticket(document.path, order, ticket)
             if not document.path.endswith(".toml"):
                 self._add_spec(document)
+
+    def _add_coverage(self, document: TreeDocument) -> None:
+        """Add what a coverage map says of epics, and of stories by their epics."""
+        for line in document.reading.get("coverage", ()):
+            of_stories = [read_id(story).epic for story in line["stories"]]
+            for name in (*line["epics"], *filter(None, of_stories)):
+                if (epic := self.find(name)) is not None:
+                    epic.covers[line["requirement"]] = None
 
     def _add_reading(self, path: str, reading: EpicReading) -> None:
         epic = self._find_resembling(reading["number"], reading["title"])

@@ -70,6 +70,18 @@ TRUE: Final = frozenset(("true", "yes", "on"))
 NAME_WORDS: Final = re.compile(r"(?:(?:qa|quality|gate|story)[-_. ]+)+(?=\S*\d)", re.IGNORECASE)
 
 
+# In a story: "Gate: PASS → docs/qa/gates/1.3-a.yml", "**Quality Score:** 100/100".
+STORY_GATE: Final = re.compile(
+    r"^[ \t>*_#|-]{0,10}+(?:qa[ \t]|quality[ \t])?gate(?:[ \t](?:status|decision|result))?+"
+    rf"[*_ \t]*+:[^\w\n]{{0,12}}?(?P<word>{_DECISION})",
+    re.IGNORECASE | re.MULTILINE,
+)
+STORY_SCORE: Final = re.compile(
+    r"^[ \t>*_#|-]{0,10}+quality score[*_ \t]*+:[*_ \t]*+(\d[^\n]{0,20})",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
 class _Decision(NamedTuple):
     decision: str | None
     word: str
@@ -119,6 +131,34 @@ def read_gate(document: BmadDocument) -> GateReading | None:
         is_waiver_active=waiver.text("active").lower() in TRUE,
         other_word=short_id(other) or None,
         notes=notes,
+    )
+
+
+def read_story_gate(document: BmadDocument) -> GateReading | None:
+    """Return the gate that the review in a story's own file says; None without one.
+
+    Of several reviews the last one counts.
+    """
+    gates = [*STORY_GATE.finditer(document.text)]
+    if not gates:
+        return None
+    found = gates[-1]
+    scores = STORY_SCORE.findall(document.text)
+    return GateReading(
+        decision=_decision_of(found["word"]),
+        word=short_id(found["word"]),
+        line=document.text.count("\n", 0, found.start("word")) + 1,
+        story=None,
+        story_in_name=None,
+        score=_score(scores[-1]) if scores else None,
+        reviewer=None,
+        updated=None,
+        expires=None,
+        issues=[],
+        waiver_reason=None,
+        is_waiver_active=False,
+        other_word=None,
+        notes=[],
     )
 
 

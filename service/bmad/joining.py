@@ -233,6 +233,9 @@ class _Joiner:
             else:
                 item.gates.append(found)
         for item in self.items:
+            if not item.gates and item.path and item.reading and "gate" in item.reading:
+                # Without a gate's file, the review in the story's own file says how it went.
+                item.gates.append(FoundGate(item.path, item.reading["gate"]))
             # The newer counts.
             item.gates.sort(key=lambda each: (each.gate["updated"] or "", each.path), reverse=True)
         return lost

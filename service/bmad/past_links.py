@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from service.bmad.identity import Identity, fold_id, fold_slug, read_key, read_name
 from service.bmad.past_facts import Fact
+from service.bmad.work_items import ARCHIVE
 
 T = TypeVar("T")
 
@@ -23,10 +24,6 @@ MAX_KEY_SLUG: Final = 60  # characters, as the method cuts the slugs of keys
 _DOCUMENTS: Final = re.compile(
     r"docs?|documentation|.*bmad.*|\.ai|(?:implementation|planning|sprint)-artifacts|sprints?"
     r"|(?:user[-_])?stor(?:y|ies)|epics?.*|specs?|backlog|prds?|architecture|qa|plan(?:s|ning)?",
-    re.IGNORECASE,
-)
-_ARCHIVE: Final = re.compile(
-    r"(?:.*[-_. ])?(?:archived?|archives|obsolete|backups?|old|completed)(?:[-_. ].*)?",
     re.IGNORECASE,
 )
 _FILE_KIND: Final = re.compile(r"(?:spec|story|spike|bug)-(?=[a-z]{0,6}-?\d)")
@@ -65,7 +62,7 @@ def tree_of(folder: str) -> str:
 @lru_cache(maxsize=1024)
 def is_archived(folder: str) -> bool:
     """Return whether what lies in a folder is shown, and not counted."""
-    return any(map(_ARCHIVE.fullmatch, folder.split("/")))
+    return any(map(ARCHIVE.fullmatch, folder.split("/")))
 
 
 def folder_of(path: str) -> str:

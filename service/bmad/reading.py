@@ -6,13 +6,15 @@ from typing import Final
 from service.bmad.deferred_work import read_deferred_work
 from service.bmad.document import BmadDocument
 from service.bmad.epic import read_epics
-from service.bmad.gate import read_gate
+from service.bmad.gate import read_gate, read_story_gate
 from service.bmad.links import read_links
+from service.bmad.names import is_of_tools
 from service.bmad.readings import Reading
 from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_plan, read_story
+from service.bmad.texts import short_text
 from service.bmad.tickets import read_tickets
 
 # Names that a key of sprint-status.yaml may have.
@@ -37,7 +39,9 @@ def read_document(document: BmadDocument) -> Reading:
 
 def _read_markdown(document: BmadDocument, reading: Reading) -> None:
     if document.kind == "story":
-        reading["story"] = read_story(document)
+        story = reading["story"] = read_story(document)
+        if (story_gate := read_story_gate(document)) is not None:
+            story["gate"] = story_gate
     elif (plan := read_plan(document)) is not None:
         reading["plan"] = plan
     else:
@@ -54,5 +58,8 @@ def _read_markdown(document: BmadDocument, reading: Reading) -> None:
             reading["retrospective"] = retrospective
         if deferred := read_deferred_work(document):
             reading["deferred"] = deferred
+        if "front_matter_error" in document.metadata and not is_of_tools(document):
+            reason = document.metadata["front_matter_error"]
+            reading["notes"] = [short_text(f"The front matter cannot be read whole: {reason}.")]
     if links := read_links(document):
         reading["links"] = links

@@ -43,6 +43,39 @@ class Finding(TypedDict):
     line: int
 
 
+class Issue(TypedDict):
+    """An issue of a gate."""
+
+    id: str
+    severity: str
+    finding: str
+
+
+class GateReading(TypedDict):
+    """A gate of a story: PASS, CONCERNS, FAIL, WAIVED, or None where it cannot be read.
+
+    `word` is the decision as written, `line` where. `story` is the id or name of the story that the
+    gate names in its text, and `story_in_name` that of its file's name; see the rules for 2.10.
+    `score` is from 0 to 100. Dates are as they are written. `other_word` is another decision that
+    the text says.
+    """
+
+    decision: str | None
+    word: str
+    line: int
+    story: str | None
+    story_in_name: str | None
+    score: int | None
+    reviewer: str | None
+    updated: str | None
+    expires: str | None
+    issues: list[Issue]
+    waiver_reason: str | None
+    is_waiver_active: bool
+    other_word: str | None
+    notes: list[str]
+
+
 class StoryReading(TypedDict):
     """What a story's own file says.
 
@@ -50,8 +83,8 @@ class StoryReading(TypedDict):
     `anchor` is that of the title's heading. Of `statuses` the first one decides. The number of done
     criteria is None where no criterion can be ticked. `acceptance_criteria_items_total` counts the
     boxes in and below criteria. `review_findings` are no tasks. `after` names what must be done
-    before. `ticket` is the id of the version 7 entry that the front matter names. `notes` are
-    sentences about what could not be read.
+    before. `ticket` is the id of the version 7 entry that the front matter names. `gate` is what
+    the story's own review says of it. `notes` are sentences about what could not be read.
     """
 
     id: str
@@ -77,6 +110,7 @@ class StoryReading(TypedDict):
     after: list[str]
     covers: list[str]
     ticket: str | None
+    gate: NotRequired[GateReading]
     notes: list[str]
 
 
@@ -196,39 +230,6 @@ class TicketsReading(TypedDict):
     notes: list[str]
 
 
-class Issue(TypedDict):
-    """An issue of a gate."""
-
-    id: str
-    severity: str
-    finding: str
-
-
-class GateReading(TypedDict):
-    """A gate of a story: PASS, CONCERNS, FAIL, WAIVED, or None where it cannot be read.
-
-    `word` is the decision as written, `line` where. `story` is the id or name of the story that the
-    gate names in its text, and `story_in_name` that of its file's name; see the rules for 2.10.
-    `score` is from 0 to 100. Dates are as they are written. `other_word` is another decision that
-    the text says.
-    """
-
-    decision: str | None
-    word: str
-    line: int
-    story: str | None
-    story_in_name: str | None
-    score: int | None
-    reviewer: str | None
-    updated: str | None
-    expires: str | None
-    issues: list[Issue]
-    waiver_reason: str | None
-    is_waiver_active: bool
-    other_word: str | None
-    notes: list[str]
-
-
 class RetrospectiveReading(TypedDict):
     """A retrospective of an epic.
 
@@ -242,7 +243,7 @@ class RetrospectiveReading(TypedDict):
 
 
 class DeferredItem(TypedDict):
-    """An open item of deferred-work.md: what was deferred, and where from."""
+    """An item of deferred-work.md: what was deferred, where from, and whether it is open."""
 
     text: str
     source: str | None
@@ -278,5 +279,7 @@ class Reading(TypedDict):
     tickets: NotRequired[TicketsReading]
     gate: NotRequired[GateReading]
     retrospective: NotRequired[RetrospectiveReading]
+    # Sentences about what could not be read of a document that is no story.
+    notes: NotRequired[list[str]]
     deferred: NotRequired[list[DeferredItem]]
     links: NotRequired[list[Link]]

@@ -18,13 +18,16 @@ NOT_STARTED: Final = frozenset(("draft", "approved"))
 
 
 class Dependency(NamedTuple):
-    """What a story waits for, as it is written: a story, a whole epic, or nothing that is there."""
+    """What a story waits for, as it is written: a story, a whole epic, or nothing that is there.
+
+    It is met when all of it is done or in review; cancelled stories of an epic do not count.
+    """
 
     name: str
     item: WorkItem | None
     epic: Epic | None
 
-    is_met: bool  # whether all of it is done or in review
+    is_met: bool
 
 
 class Dependencies:
@@ -78,9 +81,8 @@ class Dependencies:
         return Dependency(name, None, epic, self._is_met(epic))
 
     def _is_met(self, epic: Epic) -> bool:
-        """Return whether all stories of an epic are done, in review or cancelled."""
+        """Return whether an epic has stories, and all but cancelled ones are done or in review."""
         if epic not in self._is_epic_met:
-            self._is_epic_met[epic] = all(
-                item.status in FINISHED or item.status == "cancelled" for item in epic.counted
-            )
+            statuses = {item.status for item in epic.counted} - {"cancelled"}
+            self._is_epic_met[epic] = bool(statuses) and statuses <= FINISHED
         return self._is_epic_met[epic]

@@ -19,7 +19,11 @@ from service.bmad.readings import (
     WorkKind,
 )
 
-ARCHIVE: Final = re.compile(r"archived?|obsolete|backups?|old|completed", re.IGNORECASE)
+# A folder whose name has one of these words.
+ARCHIVE: Final = re.compile(
+    r"(?:.*[-_. ])?(?:archived?|archives|obsolete|backups?|old|completed)(?:[-_. ].*)?",
+    re.IGNORECASE,
+)
 
 
 class Said(NamedTuple):
@@ -59,9 +63,9 @@ class FoundEntry(NamedTuple):
 class WorkItem:
     """A story of a tree.
 
-    `said` has all statuses, those of its own files first, in the order in which they decide.
-    `files` are the paths of its file and its plan. `order` is its place in build order where a
-    tracker says one.
+    `path` is that of its file, `key` names it as long as its file or its key does. `own` has the
+    statuses that its file and its plan say, `tracked` those of trackers, each in the order in which
+    they decide.
     """
 
     tree: str

@@ -85,7 +85,7 @@ class BlobFetcher:
         """Fetch contents in this order, until the options' history_bytes have been fetched.
 
         The Blobs have no more than UNPACKED times as many bytes. A content that was not fetched is
-        missing. Raises GitError only if git fails here.
+        missing. Raises GitError if the server does not give any, or if git fails.
         """
         wanted = [blob for blob in dict.fromkeys(ids) if OBJECT_ID.fullmatch(blob)]
         present = await self._read_present_sizes(wanted)
@@ -99,9 +99,12 @@ class BlobFetcher:
             try:
                 batch = to_fetch[start : start + FIRST_BLOBS]
                 await fetch_in_batches(batch, fetch, partial(self._probe, url))
-            except GitError:
+            except GitTooLargeError:
                 self._git.remove_unfinished()
                 break
+            except GitError:
+                self._git.remove_unfinished()
+                raise
         if to_fetch:
             present = await self._read_present_sizes(wanted)
         sizes: dict[str, int] = {}

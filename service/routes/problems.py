@@ -130,11 +130,11 @@ async def list_problems(request: Request) -> Response:
 async def count_problems(queries: Queries, project_id: UUID) -> dict[str, int]:
     """Return the number of a project's problems by severity, the most severe first."""
     rows = await queries.fetch(
-        """
+        f"""
         select severity, count(*)
         from project_doc
         join problem on problem.project_doc_id = project_doc.id
-        where project_id = $1
+        where project_id = $1 and {HAS_APPEARED}
         group by severity
         """,
         project_id,

@@ -34,6 +34,11 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 HISTORY_TIME: Final = 0.5
 
 
+NOT_READ: Final = (
+    "{skipped:,} past versions of files were not read: they are too large, alone or all together."
+)
+
+
 class NewPast(NamedTuple):
     """What a run has read of a history, and to how many commits it was limited."""
 
@@ -192,7 +197,7 @@ async def write_past(transaction: Connection, source: Source, past: NewPast) -> 
         past.commits,
         history.is_cut,
         history.is_partial,
-        history.note,
+        history.note or (NOT_READ.format(skipped=read.skipped) if read.skipped else None),
         read.skipped,
         history.base is None,
     )

@@ -11,7 +11,7 @@ from service.bmad.joining import TreeDocument, join_tree
 from tests.bmad.made import entry, epic, epics, listed, sprint, story, ticket_epic, tickets, word
 
 if TYPE_CHECKING:
-    from service.bmad.readings import Reading
+    from service.bmad.readings import Coverage, Reading
 
 
 def _list(readings: dict[str, Reading]) -> EpicList:
@@ -51,6 +51,16 @@ def test_second_document_that_counts_from_1_again_has_epics_of_its_own() -> None
         "Sign in": ["Form"],
         "Reports": ["Export"],
     }
+
+
+def test_coverage_map_says_what_epics_cover() -> None:
+    lines: list[Coverage] = [
+        {"requirement": "FR1", "epics": ["1"], "stories": [], "line": 3},
+        {"requirement": "FR2", "epics": [], "stories": ["1.2"], "line": 4},
+        {"requirement": "FR3", "epics": ["9"], "stories": [], "line": 5},
+    ]
+    [found] = _list({"epics.md": epics(epic("1", "Sign in")), "prd.md": {"coverage": lines}}).epics
+    assert [*found.covers] == ["FR1", "FR2"]
 
 
 def test_prefixes_are_different_epics() -> None:

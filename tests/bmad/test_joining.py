@@ -189,6 +189,15 @@ def test_newer_gate_counts_and_both_are_kept() -> None:
     assert [found.gate["decision"] for found in item.gates] == ["PASS", "FAIL"]
 
 
+def test_review_in_a_story_is_its_gate_where_no_file_is() -> None:
+    own = gate("PASS", score=100)["gate"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    readings = {"s/1.1.a.md": story("1.1", gate=own)}
+    [item] = _items(readings)
+    assert [(found.path, found.gate["score"]) for found in item.gates] == [("s/1.1.a.md", 100)]
+    [item] = _items(readings | {"qa/gates/1.1-a.yml": gate("FAIL", "1.1")})
+    assert [found.path for found in item.gates] == ["qa/gates/1.1-a.yml"]
+
+
 def test_gate_of_no_story_is_kept_apart() -> None:
     joined = _join({"s/1.1.a.md": story("1.1"), "qa/gates/9.9-x.yml": gate("PASS", "9.9")})
     assert [found.path for found in joined.gates_without_story] == ["qa/gates/9.9-x.yml"]

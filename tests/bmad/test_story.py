@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service import ROOT
+from service.bmad.gate import read_story_gate
 from service.bmad.readings import MAX_ID, MAX_TEXT
 from service.bmad.story import read_plan, read_story
 from tests.bmad.story_text import V4_STORY, story_of
@@ -47,7 +48,11 @@ def test_a_story_of_version_4_is_read() -> None:
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the story is not part of this repository")
 def test_the_story_of_the_reference_is_read() -> None:
-    story = story_of(REFERENCE.read_text(encoding="utf-8"), "docs/stories/1.3.story.md")
+    text = REFERENCE.read_text(encoding="utf-8")
+    gate = read_story_gate(bmad_document(text))
+    assert gate
+    assert (gate["decision"], gate["score"]) == ("PASS", 100)
+    story = story_of(text, "docs/stories/1.3.story.md")
     assert (story["id"], story["epic"], story["story"]) == ("1.3", "1", "3")
     assert [each["status"] for each in story["statuses"]] == ["done"]
     assert (story["acceptance_criteria_total"], story["acceptance_criteria_done"]) == (5, 5)

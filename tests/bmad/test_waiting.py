@@ -79,6 +79,33 @@ def test_stories_of_older_versions_are_ready_when_they_are_approved() -> None:
     }
 
 
+def test_whole_epic_is_met_when_it_has_stories_and_all_of_them_are_finished() -> None:
+    waiting = _waiting(
+        {
+            "w/tickets.toml": tickets(
+                entry("1", "A", after=["login"]),
+                entry("2", "B", after=["mail"]),
+                entry("3", "C", after=["none"]),
+                epics=[
+                    ticket_epic("1", "login"),
+                    ticket_epic("2", "mail"),
+                    ticket_epic("3", "none"),
+                ],
+            ),
+            "w/login/tickets.toml": tickets(entry("1", "Form"), entry("2", "Gone")),
+            "w/login/a-plan.md": plan("1", "done"),
+            "w/login/b-plan.md": plan("2", "dropped"),
+            "w/mail/tickets.toml": tickets(entry("1", "Send")),
+            "w/mail/a-plan.md": plan("1", "dropped"),
+        }
+    )
+    assert {name: waiting[name] for name in "123"} == {
+        "1": ([], True),
+        "2": (["mail"], False),
+        "3": (["none"], False),
+    }
+
+
 def test_no_story_waits_for_its_own_epic() -> None:
     assert _waiting({"s/1.1.a.md": story("1.1", "Approved", after=["epic 1"])}) == {
         "1.1": ([], True)

@@ -120,7 +120,9 @@ def make_board(
     ]
     board.stories.sort(key=lambda row: row.place)
     board.epics.sort(key=lambda row: row.place)
-    board.problems.extend(sorted(map(_problem_row, problems), key=lambda row: row.order))
+    # A line may have the same dead link twice.
+    rows = map(_problem_row, dict.fromkeys(problems))
+    board.problems.extend(sorted(rows, key=lambda row: row.order))
     del board.problems[MAX_PROBLEMS:]
     return board
 

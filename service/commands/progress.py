@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from service.bmad.problem_kinds import SEVERITIES
 from service.characters import UNSTORABLE
 from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
@@ -148,7 +149,8 @@ def _show_story(story: dict[str, Any]) -> str:
 
 
 def _show_problems(counts: dict[str, int]) -> str:
-    shown = [f"{count:,} {severity}" for severity, count in counts.items() if count]
+    found = ((severity, counts[severity]) for severity in SEVERITIES)
+    shown = [f"{count:,} {severity}" for severity, count in found if count]
     return ", ".join(shown) or "none"
 
 

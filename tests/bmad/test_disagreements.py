@@ -25,7 +25,7 @@ from tests.bmad.made import (
 )
 
 if TYPE_CHECKING:
-    from service.bmad.readings import Finding, Reading
+    from service.bmad.readings import Finding, Link, Reading
 
 
 def _problems(
@@ -340,6 +340,11 @@ def test_skipped_files_are_problems() -> None:
     assert _problems({}, [("a.md", "is larger than 5 MB")]) == [
         ("unreadable_document", "warning", "The file is larger than 5 MB.")
     ]
+
+
+def test_dead_link_that_a_line_has_twice_is_one_problem() -> None:
+    link: Link = {"target": "b.md", "line": 7, "path": "b.md", "fragment": None}
+    assert len(_problems({"a.md": {"links": [link, link, {**link, "line": 8}]}})) == 2
 
 
 def test_problems_are_most_severe_first() -> None:

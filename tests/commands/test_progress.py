@@ -30,14 +30,16 @@ def test_all_projects_have_a_line_with_a_bar(database: str) -> None:
         work.add_story("1.1", status=status)
     work.add_problem("error")
     work.add_problem("warning")
+    work.add_problem("info")
     work.count()
     work.add_run("failed", "2026-11-25T03:01:00+00:00")
     board.add_project("New one")
     result = progress(database)
     assert (result.returncode, result.stderr) == (0, "")
+    bar = "█" * 10 + "░" * 10
     assert squeeze(result.stdout) == [
         "New one  no stories  none  never synced",
-        f"Payments  {'█' * 10}{'░' * 10}  50%  1 of 2  1 error, 1 warning  1 of 1 syncs failed",
+        f"Payments  {bar}  50%  1 of 2  1 error, 1 warning, 1 info  1 of 1 syncs failed",
         "",
         "█ done  ▓ review  ▒ in progress  ░ other",
     ]

@@ -6,9 +6,11 @@ answered unless the one before it asked to close the connection.
 
 from __future__ import annotations
 
+import uuid
 from itertools import product
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.support.service import run_service
@@ -154,6 +156,10 @@ def test_what_follows_a_connect_is_no_request(service: Service) -> None:
 
 def test_what_follows_a_request_that_closes_is_dropped_without_a_word(service: Service) -> None:
     closing = head(b"GET /api/health/live", b"1.1", b"connection: close\r\n")
+    # Lines are written in order, by a thread: those of earlier tests are there before this one.
+    marker = str(uuid.uuid4())
+    assert httpx.get(f"{service.url}/api/none", headers={"X-Request-ID": marker}).status_code == 404
+    eventually(lambda: marker in {line["request_id"] for line in service.find("request")})
     before = len(service.find("request_refused"))
     with unharmed(service):
         assert statuses(service, closing + FOLLOWER) == [200]

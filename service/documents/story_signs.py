@@ -72,6 +72,16 @@ def starts_with_id(stem: str) -> bool:
     return bool(ID_NAME.match(stem))
 
 
+def may_be_story(text: str) -> bool:
+    """Return whether the first heading of level 1 of a Markdown text is a story's.
+
+    It is looked for without parsing, so that lines of a code block count, and underlined headings
+    do not.
+    """
+    line = 0 if text.startswith("# ") else text.find("\n# ") + 1
+    return text.startswith("# ", line) and bool(STORY_HEADING.match(text, line + 2))
+
+
 def has_epic_heading(heading: str) -> bool:
     """Return whether a document's heading is that of an epic, such as "Epic 2: Payments"."""
     return bool(EPIC_HEADING.match(heading)) and not STORY_WORD.search(heading)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 import orjson
 
 from service.sync.batches import ROWS_PER_STATEMENT
+from service.sync.link_targets import KnownPaths, find_paths, read_anchors
 from service.sync.past_rows import StoryDates
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -28,13 +29,11 @@ if TYPE_CHECKING:
     from service.sync.claims import Claim
     from service.sync.results import Counts
     from service.sync.skipped import SkippedFiles
+    from service.sync.stored_readings import StoredReadings
 
 # The changes that a row of `activity` lists, of each kind, and the rows that are kept of a source.
 MAX_LISTED: Final = 1_000
 ACTIVITIES_KEPT: Final = 100
-
-# Documents whose anchors one statement reads.
-ANCHORS_PER_STATEMENT: Final = 1_000
 
 
 INSERT_STORIES: Final = """
@@ -82,24 +81,10 @@ class StatusChange(NamedTuple):
     after: str
 
 
-class KnownPaths:
-    """The paths of a repository that links may lead to, of which a run knows one folder.
-
-    `in` is true for a path that the folder has, and for each outside of it.
-    """
-
-    def __init__(self, folder: str | None, found: Collection[str]) -> None:
-        self._prefix = "" if folder is None else f"{folder}/"
-        self._found = found
-
-    def __contains__(self, path: object) -> bool:
-        assert isinstance(path, str)
-        return path in self._found or not path.startswith(self._prefix)
-
-
 async def write_board(
     transaction: Connection,
     source_id: UUID,
+    readings: StoredReadings,
     entries: Iterable[Entry],
     folder: str | None,
     skipped: SkippedFiles,
@@ -108,44 +93,16 @@ async def write_board(
     """Write the stories, epics and problems of a source, and return whose status has changed.
 
     `entries` are those of the source's folder in git, and `dates` those of stories, by their keys.
-    Its documents have been written before.
     """
     # Imported here, for a run that changes nothing does not need it.
     from service.bmad.board import count_problems, count_stories, make_board
 
-    rows = await transaction.fetch(
-        """
-        select file_path, reading::text
-        from document
-        where project_doc_id = $1 and reading is not null
-        order by file_path
-        """,
-        source_id,
-    )
-    readings: dict[str, Reading] = {}
-    wanted: set[str] = set()  # what links lead to
-    with_fragment: set[str] = set()
-
-    def read() -> None:
-        for path, reading_json in rows:
-            reading: Reading = orjson.loads(reading_json)
-            for link in reading.pop("links", ()):
-                if link["path"] is not None:
-                    wanted.add(link["path"])
-                    if link["fragment"]:
-                        with_fragment.add(link["path"])
-            if reading:
-                readings[path] = reading
-
-    await asyncio.to_thread(read)
-    anchors = await _read_anchors(transaction, source_id, sorted(with_fragment))
+    anchors = await read_anchors(transaction, source_id, sorted(readings.with_fragment))
 
     def make() -> Board:
-        paths = KnownPaths(folder, _find_paths(entries, wanted))
+        paths = KnownPaths(folder, find_paths(entries, readings.wanted))
         refused = [(file.path, file.reason) for file in skipped.files]
-        # Parsed again one by one: the links of a large source would take 100 MB.
-        links = ((path, orjson.loads(reading).get("links", ())) for path, reading in rows)
-        return make_board(readings, links, paths, anchors.get, refused)
+        return make_board(readings.by_path, readings.links(), paths, anchors.get, refused)
 
     board = await asyncio.to_thread(make)
     changes = await _write_stories(transaction, source_id, board.stories, dates)
@@ -168,72 +125,47 @@ async def write_board(
         json.dumps(count_stories(board)),
         json.dumps(count_problems(board)),
     )
-    await _set_kinds(transaction, source_id, readings, board.promoted)
+    await _promote(transaction, source_id, readings.by_path, board.promoted)
     return changes
 
 
-async def _set_kinds(
+async def _promote(
     transaction: Connection,
     source_id: UUID,
     readings: Mapping[str, Reading],
     promoted: Sequence[str],
 ) -> None:
-    """Give the documents that a tracker names the kind of stories, and take it from the others."""
-    candidates = [path for path, reading in readings.items() if "candidate" in reading]
-    if candidates:
-        await transaction.execute(
-            """
-            update document_part
-            set kind = case when file_path = any($3) then 'story' else 'other' end
-            from document
-            where document.project_doc_id = $1 and document_id = document.id
-                and file_path = any($2) and (kind = 'story') <> (file_path = any($3))
-            """,
-            source_id,
-            candidates,
-            promoted,
-        )
-
-
-def _find_paths(entries: Iterable[Entry], wanted: Collection[str]) -> set[str]:
-    """Return those of the wanted paths that files and folders have."""
-    found: set[str] = set()
-    last_folder = ""
-    for entry in entries:
-        path = entry.path.decode(errors="replace")
-        if path in wanted:
-            found.add(path)
-        folder = path.rpartition("/")[0]
-        if folder != last_folder:
-            known, last_folder = f"{last_folder}/", folder
-            while folder and not known.startswith(f"{folder}/"):
-                if folder in wanted:
-                    found.add(folder)
-                folder = folder.rpartition("/")[0]
-    if found or last_folder:
-        found.add("")  # the repository itself
-    return found
-
-
-async def _read_anchors(
-    transaction: Connection, source_id: UUID, paths: Sequence[str]
-) -> dict[str, Collection[str]]:
-    """Return the anchors of Markdown documents, by path."""
-    anchors: dict[str, Collection[str]] = {}
-    for start in range(0, len(paths), ANCHORS_PER_STATEMENT):
-        rows = await transaction.fetch(
-            """
-            select file_path,
-                   array(select jsonb_path_query(doc_metadata, '$.headings[*].anchor') #>> '{}')
-                   || array(select jsonb_array_elements_text(doc_metadata -> 'anchors'))
-            from document
-            where project_doc_id = $1 and file_type = 'md' and file_path = any($2)
-            """,
-            source_id,
-            paths[start : start + ANCHORS_PER_STATEMENT],
-        )
-        anchors |= {path: frozenset(found) for path, found in rows}
-    return anchors
+    """Make stories of the documents that a tracker names, and of the others none any more."""
+    named = {*promoted}
+    candidates = {path: each["candidate"] for path, each in readings.items() if "candidate" in each}
+    if not candidates:
+        return
+    await transaction.execute(
+        """
+        update document_part
+        set kind = case when file_path = any($3) then 'story' else 'other' end
+        from document
+        where document.project_doc_id = $1 and document_id = document.id
+            and file_path = any($2) and (kind = 'story') <> (file_path = any($3))
+        """,
+        source_id,
+        [*candidates],
+        promoted,
+    )
+    await transaction.execute(
+        """
+        update document
+        set doc_metadata = case when story is null then doc_metadata - 'story'
+                           else jsonb_set(doc_metadata, '{story}', story::jsonb) end,
+            updated_at = now()
+        from unnest($2::text[], $3::text[]) as named (path, story)
+        where project_doc_id = $1 and file_path = path
+            and doc_metadata -> 'story' is distinct from story::jsonb
+        """,
+        source_id,
+        [*candidates],
+        [_dump(story) if path in named else None for path, story in candidates.items()],
+    )
 
 
 async def _write_stories(

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from service.documents.story_signs import may_be_story
 from service.documents.text import Unreadable, read_text
 from service.git.contents import MAX_FILE_BYTES
 from service.git.errors import GitError
@@ -57,7 +58,8 @@ class ReadFile(NamedTuple):
 
     `size` is that of the content in bytes, `replaced` how many of its characters cannot be stored,
     and `size_in_rows` about the size of all that its rows store. A document that is not large has
-    no kept rows: it is parsed when it is written.
+    no kept rows: it is parsed when it is written. `is_story_like` says that its text may be that of
+    a story.
     """
 
     file: WantedFile
@@ -66,6 +68,7 @@ class ReadFile(NamedTuple):
     replaced: int
     size_in_rows: int
     kept: KeptRows | None
+    is_story_like: bool
 
 
 class UnavailableError(Unreadable):
@@ -221,7 +224,10 @@ def _read_file(file: WantedFile, contents: Contents) -> ReadFile:
         reading = None if parsed.reading_json is None else keep(parsed.reading_json)
         kept = KeptRows(keep(parsed.metadata_json), reading, [*map(keep, rows)], parsed.digest)
         size_in_rows += len(parsed.metadata_json) + len(parsed.reading_json or b"")
-    return ReadFile(file, len(content), text.encoding, text.replaced, size_in_rows, kept)
+    is_story_like = file.file_type == "md" and may_be_story(text.text)
+    return ReadFile(
+        file, len(content), text.encoding, text.replaced, size_in_rows, kept, is_story_like
+    )
 
 
 def _batches_to_read(

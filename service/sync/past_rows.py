@@ -1,50 +1,27 @@
-"""The history of a source's stories: read from git by a run, and kept in rows.
-
-A run that brings in documents reads the commits that came since the last one. A history that cannot
-be read fails no run: the burn-up then ends where it did, and the next run tries again.
-"""
+"""The rows of the history of a source's stories: its record, and the burn-up made of it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import structlog
-
-from service.git.errors import GitError
 from service.sync.batches import ROWS_PER_STATEMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from service.bmad.past_record import Record
+    from service.bmad.past_record import Extension, Record
     from service.bmad.past_stories import BurnUpDay, PastStories
-    from service.database.database import Connection, Database
-    from service.git.history import History
-    from service.git.objects import Tree
-    from service.git.repository import GitRepository
-    from service.sync.past_versions import ReadPast
+    from service.bmad.readings import Reading
+    from service.database.database import Connection
+    from service.sync.new_past import NewPast
     from service.sync.source import Source
-
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-# The part of a run's time limit that its history may take.
-HISTORY_TIME: Final = 0.5
-
 
 NOT_READ: Final = (
     "{skipped:,} past versions of files were not read: they are too large, alone or all together."
 )
-
-
-class NewPast(NamedTuple):
-    """What a run has read of a history, and to how many commits it was limited."""
-
-    history: History
-    read: ReadPast
-    commits: int
 
 
 class StoryDates(NamedTuple):
@@ -55,125 +32,35 @@ class StoryDates(NamedTuple):
     changed_at: datetime | None
 
 
-class _StoredPast(NamedTuple):
-    record: Record
-    # The commits after which the next run goes on: none if it has to read all again.
-    known: set[str]
+async def write_past(
+    transaction: Connection, source: Source, past: NewPast, readings: Mapping[str, Reading]
+) -> dict[str, StoryDates]:
+    """Write what was read of a history, and its burn-up; return the dates of the stories.
 
-
-async def read_new_past(
-    database: Database,
-    repository: GitRepository,
-    source: Source,
-    tree: Tree,
-    *,
-    commits: int,
-    seconds: float,
-) -> NewPast | None:
-    """Read what is new in the history of a source whose tree was fetched.
-
-    At most `commits` are read, in a part of the run's `seconds`. Returns None if they are 0, or if
-    the history cannot be read.
+    The documents' readings are those that the run has stored, by path. The dates are by what a row
+    of `story` has as its key.
     """
-    if not commits:
-        return None
-    # Imported here, for a run that changes nothing does not need them.
-    from service.bmad.past_facts import may_be_work
-    from service.sync.past_versions import read_past
-
-    try:
-        async with asyncio.timeout(HISTORY_TIME * seconds):
-            stored = await _read_stored(database, source, commits)
-            # Those that only their contents tell from other documents, too.
-            paths = await _read_story_paths(database, source.id)
-            history = await repository.fetch_history(
-                source.url,
-                tree.commit,
-                source.folder,
-                commits=commits,
-                known=stored.known,
-                is_wanted=lambda path: path in paths or may_be_work(path),
-            )
-            read = await read_past(repository, source.url, history, stored.record, {})
-    except (GitError, TimeoutError) as error:
-        reason = str(error) or "It took too long."
-        log.warning("history_not_read", project_doc_id=str(source.id), error=reason)
-        return None
-    return NewPast(history, read, commits)
-
-
-async def _read_stored(database: Database, source: Source, commits: int) -> _StoredPast:
-    from service.bmad.past_facts import FACTS_VERSION, Fact
-    from service.bmad.past_record import CommitRow, FactRow, Record
-
-    row = await database.fetch_row(
-        """
-        select head, commits, is_cut, is_partial
-        from work_history
-        where project_doc_id = $1 and github_url = $2 and branch is not distinct from $3
-            and folder is not distinct from $4 and facts_version = $5
-        """,
-        source.id,
-        source.url,
-        source.branch,
-        source.folder,
-        FACTS_VERSION,
-    )
-    if row is None:
-        return _StoredPast(Record([], []), set())
-    found_commits = await database.fetch(
-        """
-        select position, commit_id, date, is_cut
-        from work_commit
-        where project_doc_id = $1
-        order by position
-        """,
-        source.id,
-    )
-    found_facts = await database.fetch(
-        """
-        select position, path, item, blob_id, kind, status, id, epic, story, ticket
-        from work_fact
-        where project_doc_id = $1
-        order by position, path, item
-        """,
-        source.id,
-    )
-    record = Record(
-        [CommitRow(*found) for found in found_commits],
-        [
-            FactRow(position, path, item, None if fact[0] is None else Fact(*fact), blob_id)
-            for position, path, item, blob_id, *fact in found_facts
-        ],
-    )
-    is_too_short = row["is_partial"] or (row["is_cut"] and row["commits"] < commits)
-    known: set[str] = set()
-    if not is_too_short:
-        known = {row["head"], *(each.commit for each in record.commits)}
-    return _StoredPast(record, known)
-
-
-async def _read_story_paths(database: Database, source_id: UUID) -> set[str]:
-    rows = await database.fetch(
-        "select file_path from story where project_doc_id = $1 and file_path is not null", source_id
-    )
-    return {path for (path,) in rows}
-
-
-async def write_past(transaction: Connection, source: Source, past: NewPast) -> None:
-    """Write what was read of a history, and its burn-up."""
-    from service.bmad.past_facts import FACTS_VERSION
+    from service.bmad.past_facts import FACTS_VERSION, facts_of
+    from service.bmad.past_record import extend_record, join_records
+    from service.bmad.past_stories import replay
 
     history, read = past.history, past.read
+
+    def extend() -> tuple[Extension, PastStories]:
+        facts = {path: facts_of(reading) for path, reading in readings.items()}
+        extension = extend_record(read.compared, facts)
+        return extension, replay(join_records(past.record, extension))
+
+    extension, stories = await asyncio.to_thread(extend)
     for table in ("work_commit", "work_fact"):
         await transaction.execute(
             f"delete from {table} where project_doc_id = $1 and position > $2",
             source.id,
-            read.extension.kept,
+            extension.kept,
         )
-    await _insert_commits(transaction, source.id, read.extension.added)
-    await _insert_facts(transaction, source.id, read.extension.added)
-    await _write_days(transaction, source.id, read.stories.days)
+    await _insert_commits(transaction, source.id, extension.added)
+    await _insert_facts(transaction, source.id, extension.added)
+    await _write_days(transaction, source.id, stories.days)
     await transaction.execute(
         """
         insert into work_history
@@ -201,6 +88,7 @@ async def write_past(transaction: Connection, source: Source, past: NewPast) -> 
         read.skipped,
         history.base is None,
     )
+    return _date_stories(stories)
 
 
 async def _insert_commits(transaction: Connection, source_id: UUID, added: Record) -> None:
@@ -268,7 +156,7 @@ def _columns(rows: Sequence[Sequence[object]]) -> Iterator[Sequence[Sequence[obj
         yield [*zip(*rows[start : start + ROWS_PER_STATEMENT], strict=True)]
 
 
-def date_stories(stories: PastStories) -> dict[str, StoryDates]:
+def _date_stories(stories: PastStories) -> dict[str, StoryDates]:
     """Return the dates of the stories that there are, by what a row of `story` has as its key."""
     dates: dict[str, StoryDates] = {}
     for story in stories.stories:

@@ -1,4 +1,4 @@
-"""The history of a source: past versions of its files, read into a record and its stories."""
+"""The history of a source: what the past versions of its files said, compared with its record."""
 
 from __future__ import annotations
 
@@ -7,103 +7,108 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.bmad.past_facts import Facts, read_facts
-from service.bmad.past_record import PastCommit, PastVersion, extend_record, join_records
-from service.bmad.past_stories import replay
+from service.bmad.past_facts import read_facts
+from service.bmad.past_record import PastCommit, PastVersion, compare_commits
 from service.documents.text import Unreadable, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from service.bmad.past_record import Extension, Record
-    from service.bmad.past_stories import PastStories
+    from service.bmad.past_facts import Facts
+    from service.bmad.past_record import ComparedCommits, Record
     from service.git.history import FileChange, History
     from service.git.objects import Blobs
     from service.git.repository import GitRepository
 
 
-class ReadPast(NamedTuple):
-    """What a run has to change in the record, and the stories of the record after that.
+class ReadVersions(NamedTuple):
+    """What the commits of a history changed; `skipped` counts the versions that cannot be read.
 
-    `skipped` counts the versions that cannot be read: those files say what they said before.
+    The files of those say what they said before.
     """
 
-    extension: Extension
-    stories: PastStories
+    compared: ComparedCommits
     skipped: int
 
 
-async def read_past(
+async def read_versions(
     repository: GitRepository,
     url: str,
     history: History,
     record: Record,
-    known: Mapping[tuple[str, str], Facts],
-    sprint_keys: Collection[str] = (),
-) -> ReadPast:
-    """Fetch the past versions of a history, read them, and add them to the record.
+    stored: Mapping[str, str],
+) -> ReadVersions:
+    """Fetch the past versions of a history's files, and compare them with the record.
 
-    `known` has the facts of files that were read already, by path and id of content.
+    `stored` has the ids of the contents that the run stores, by path. Those are neither fetched nor
+    read: what they say comes when the documents are parsed.
     """
+    current = _find_current(history, stored)
     ids = [
         change.after
         for commit in reversed(history.commits)
         for change in commit.changes
-        if change.after is not None and (change.path, change.after) not in known
+        if change.after is not None and current.get(change.path) is not change
     ]
     blobs = await repository.fetch_versions(url, ids)
-    reader = _VersionReader(blobs, known, sprint_keys)
+    reader = _VersionReader(blobs, current)
     try:
         return await asyncio.to_thread(reader.read, history, record)
     finally:
         reader.stopping.set()  # a thread does not end with its task
 
 
+def _find_current(history: History, stored: Mapping[str, str]) -> dict[str, FileChange]:
+    """Return the last change of each file whose content after it is the stored one, by path."""
+    last = {change.path: change for commit in history.commits for change in commit.changes}
+    return {
+        path: change
+        for path, change in last.items()
+        if change.after is not None and stored.get(path) == change.after
+    }
+
+
 class _VersionReader:
-    def __init__(
-        self, blobs: Blobs, known: Mapping[tuple[str, str], Facts], sprint_keys: Collection[str]
-    ) -> None:
+    def __init__(self, blobs: Blobs, current: Mapping[str, FileChange]) -> None:
         self.stopping = threading.Event()
         self._blobs = blobs
-        self._known = known
-        self._sprint_keys = sprint_keys
+        self._current = current
         self._skipped = 0
 
-    def read(self, history: History, record: Record) -> ReadPast:
-        extension = extend_record(
+    def read(self, history: History, record: Record) -> ReadVersions:
+        compared = compare_commits(
             record,
             self._read_commits(history),
             history.base,
             is_cut=history.is_cut,
             now=datetime.now(UTC),
         )
-        stories = replay(join_records(record, extension))
-        return ReadPast(extension, stories, self._skipped)
+        return ReadVersions(compared, self._skipped)
 
     def _read_commits(self, history: History) -> Iterator[PastCommit]:
         for commit in history.commits:
             if self.stopping.is_set():
                 return
-            versions = [
-                PastVersion(change.path, change.after, self._read_facts(change))
-                for change in commit.changes
-            ]
+            versions = [self._read_version(change) for change in commit.changes]
             yield PastCommit(commit.id, _date(commit.seconds), versions)
 
-    def _read_facts(self, change: FileChange) -> Facts | None:
-        if change.after is None:
+    def _read_version(self, change: FileChange) -> PastVersion:
+        path, blob_id = change.path, change.after
+        if self._current.get(path) is change:
+            return PastVersion(path, blob_id, None, is_current=True)
+        return PastVersion(path, blob_id, self._read_facts(path, blob_id))
+
+    def _read_facts(self, path: str, blob_id: str | None) -> Facts | None:
+        if blob_id is None:
             return {}
-        known = self._known.get((change.path, change.after))
-        if known is not None:
-            return known
-        if change.after in self._blobs.sizes:
-            try:
-                text = read_text(self._blobs.read(change.after)).text
-            except Unreadable:
-                return {}  # it is no document
-            return read_facts(change.path, text, self._sprint_keys)
-        self._skipped += 1
-        return None
+        if blob_id not in self._blobs.sizes:
+            self._skipped += 1
+            return None
+        try:
+            text = read_text(self._blobs.read(blob_id)).text
+        except Unreadable:
+            return {}  # it is no document
+        return read_facts(path, text)
 
 
 def _date(seconds: int | None) -> datetime | None:

@@ -29,7 +29,8 @@ from service.sync.changes import (
 from service.sync.claims import ClaimLostError
 from service.sync.files import Contents, read_files
 from service.sync.messages import Outcome, describe_time_limit
-from service.sync.past_rows import date_stories, read_new_past, write_past
+from service.sync.new_past import read_new_past
+from service.sync.past_rows import write_past
 from service.sync.plan import choose_files, compare
 from service.sync.progress import SourceChangedError, finish_writing
 from service.sync.pushes import read_awaited_pushes
@@ -39,6 +40,7 @@ from service.sync.rows import move_files, read_stored, remove_files, write_files
 from service.sync.skipped import SkippedFiles
 from service.sync.source import Revision, read_source, show_revision
 from service.sync.spool import open_spool
+from service.sync.stored_readings import read_readings
 from service.sync.turns import Turn, take_turn
 
 if TYPE_CHECKING:
@@ -231,6 +233,8 @@ class _Pass:
                 self.repository,
                 source,
                 tree,
+                shown=shown,
+                story_like={each.file.path for each in read if each.is_story_like},
                 commits=self.options.history_commits,
                 seconds=self.options.seconds,
             )
@@ -242,11 +246,18 @@ class _Pass:
                     await refuse_excess_documents(
                         transaction, source.id, self.options.max_documents_per_project
                     )
-                if past:
-                    await write_past(transaction, source, past)
-                dates = date_stories(past.read.stories) if past else {}
+                readings = await read_readings(transaction, source.id)
+                dates = (
+                    await write_past(transaction, source, past, readings.by_path) if past else {}
+                )
                 statuses = await write_board(
-                    transaction, source.id, tree.entries, source.folder, all_skipped, dates
+                    transaction,
+                    source.id,
+                    readings,
+                    tree.entries,
+                    source.folder,
+                    all_skipped,
+                    dates,
                 )
                 if counts.unchanged < len(shown) or removed:
                     await write_activity(

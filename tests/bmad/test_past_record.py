@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from service.bmad import past_record
 from service.bmad.past_facts import Fact, Facts
 from service.bmad.past_record import (
     CommitRow,
@@ -11,6 +14,8 @@ from service.bmad.past_record import (
     PastCommit,
     PastVersion,
     Record,
+    TooManyChangesError,
+    compare_commits,
     extend_record,
     join_records,
 )
@@ -37,7 +42,7 @@ def version(path: str, fact: Fact, blob_id: str = "1") -> PastVersion:
 def extend(
     record: Record, *commits: PastCommit, base: str | None = None, is_cut: bool = False
 ) -> Record:
-    extension = extend_record(record, commits, base, is_cut=is_cut, now=NOW)
+    extension = extend_record(compare_commits(record, commits, base, is_cut=is_cut, now=NOW))
     return join_records(record, extension)
 
 
@@ -135,3 +140,30 @@ def test_dates_never_go_back_and_are_none_of_the_future() -> None:
 def test_a_first_commit_without_stories_is_recorded() -> None:
     assert extend(EMPTY, commit(0)).commits == [CommitRow(0, "c0", day(0), False)]
     assert extend(EMPTY) == EMPTY
+
+
+def test_facts_of_the_stored_documents_come_later_with_the_same_record() -> None:
+    old, done = version("a.md", DRAFT), version("a.md", DONE, "2")
+    tracker: Facts = {"1-1": Fact("key", "draft"), "1-2": Fact("key", "draft")}
+    before = extend(EMPTY, commit(0, old), commit(1, version("b.md", DRAFT)))
+    same = PastVersion("c.md", "3", {})
+    last = PastVersion("s.yaml", "4", tracker)
+    whole = extend(before, commit(2, done), commit(9, same), commit(3, last), base="c1")
+    commits = [
+        commit(2, done._replace(facts=None, is_current=True)),
+        commit(9, same._replace(facts=None, is_current=True)),
+        commit(3, last._replace(facts=None, is_current=True)),
+    ]
+    compared = compare_commits(before, commits, "c1", is_cut=False, now=NOW)
+    extension = extend_record(compared, {"a.md": {"": DONE}, "s.yaml": tracker})
+    assert join_records(before, extension) == whole
+    # The commit that changed no fact has neither a position nor a date.
+    assert [(row.position, row.date) for row in whole.commits[2:]] == [(2, day(2)), (3, day(3))]
+
+
+def test_more_changes_than_a_run_can_record_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past_record, "MAX_CHANGED_FACTS", 2)
+    commits = [commit(number, version("a.md", DRAFT, str(number))) for number in range(3)]
+    assert len(extend(EMPTY, *commits[:2]).facts) == 2
+    with pytest.raises(TooManyChangesError, match="more than"):
+        extend(EMPTY, *commits)

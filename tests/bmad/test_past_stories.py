@@ -14,6 +14,7 @@ from service.bmad.past_record import (
     PastCommit,
     PastVersion,
     Record,
+    compare_commits,
     extend_record,
     join_records,
 )
@@ -68,7 +69,9 @@ def commits_of(*days: list[PastVersion]) -> list[PastCommit]:
 
 
 def record_of(*days: list[PastVersion], is_cut: bool = False) -> Record:
-    extension = extend_record(EMPTY, commits_of(*days), None, is_cut=is_cut, now=NOW)
+    extension = extend_record(
+        compare_commits(EMPTY, commits_of(*days), None, is_cut=is_cut, now=NOW)
+    )
     return extension.added
 
 
@@ -124,7 +127,7 @@ def test_the_day_is_that_of_utc() -> None:
         PastCommit("b", late + timedelta(minutes=59), [story("docs/stories/1.2.md", "done")]),
         PastCommit("c", late + timedelta(minutes=60), [story("docs/stories/1.1.md", "done")]),
     ]
-    past = replay(extend_record(EMPTY, commits, None, is_cut=False, now=NOW).added)
+    past = replay(extend_record(compare_commits(EMPTY, commits, None, is_cut=False, now=NOW)).added)
     assert [(each.day.day, each.scope, each.done) for each in past.days] == [(2, 2, 1), (3, 2, 2)]
 
 
@@ -346,13 +349,15 @@ def random_commits(random: Random) -> list[PastCommit]:
 def test_runs_one_by_one_give_what_one_run_gives(seed: int, is_cut: bool) -> None:
     random = Random(seed)
     commits = random_commits(random)
-    whole = extend_record(EMPTY, commits, None, is_cut=is_cut, now=NOW).added
+    whole = extend_record(compare_commits(EMPTY, commits, None, is_cut=is_cut, now=NOW)).added
     record = EMPTY
     past = PastStories([], [], [])
     base = None
     ends = sorted({random.randrange(1, len(commits) + 1) for _ in range(4)} | {len(commits)})
     for begin, end in zip([0, *ends], ends, strict=False):
-        part = extend_record(record, commits[begin:end], base, is_cut=is_cut, now=NOW)
+        part = extend_record(
+            compare_commits(record, commits[begin:end], base, is_cut=is_cut, now=NOW)
+        )
         assert part.kept == (record.commits[-1].position if record.commits else -1)
         record = join_records(record, part)
         base = commits[end - 1].id

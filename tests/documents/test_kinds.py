@@ -12,6 +12,7 @@ from service import ROOT
 from service.documents.kind_names import KINDS
 from service.documents.kinds import PLANNING_HEADINGS, PLANNING_WORDS, kind_of
 from service.documents.metadata import read_metadata
+from service.documents.story_signs import may_be_story
 from service.documents.text import file_type_of, read_text
 from tests.documents.test_metadata import documents
 
@@ -396,3 +397,10 @@ def test_each_heading_of_a_planning_document_has_one_of_the_words_that_are_looke
     heading: str,
 ) -> None:
     assert any(word in heading.casefold() for word in PLANNING_WORDS)
+
+
+def test_first_heading_of_level_1_tells_what_may_be_a_story() -> None:
+    for text in ("# Story 1.1: A", "text\n# Story: A\n", "---\na: b\n---\n\n# 1.2 A\n", "# 故事 1"):
+        assert may_be_story(text)
+    for text in ("", "# A story", "## Story 1.1: A", "#Story 1.1", "# A\n\n# Story 1.1", "\n#"):
+        assert not may_be_story(text)

@@ -81,6 +81,33 @@ def test_run_writes_stories_epics_and_problems(hub: Hub) -> None:
     assert (story["id"], story["as_a"], story["tasks_total"]) == ("1.1", "user", 2)
 
 
+def test_document_is_a_story_while_a_tracker_names_it(hub: Hub) -> None:
+    tracker = b"development_status:\n  1-2-pay: done\n"
+    path = "docs/work/1-2-pay.md"
+    synced = Synced(hub, {path: b"# Pay\n\nBy card.\n", "docs/sprint-status.yaml": tracker})
+    kind = "select kind from document_part join document on document.id = document_id"
+    kind += f" where file_path = '{path}'"
+    document = hub.document(synced.project, path)
+    assert document["doc_metadata"]["story"]["id"] == "1.2"
+    assert _rows(hub, kind) == [("story",)]
+    before = _rows(hub, "select file_path, xmin::text from document order by 1")
+    synced.change({"code.py": b"1\n"})
+    synced.change({"docs/other.md": b"# Other\n"})
+    assert before == _rows(
+        hub,
+        "select file_path, xmin::text from document where file_path <> 'docs/other.md' order by 1",
+    )
+    # A document that changes stays a story, and is none any more when no key names it.
+    synced.change({path: b"# Pay\n\nBy cash.\n\n## Tasks\n\n- [ ] Count\n"})
+    document = hub.document(synced.project, path)
+    assert document["doc_metadata"]["story"]["tasks_total"] == 1
+    synced.change({"docs/sprint-status.yaml": b"development_status:\n  1-3-other: done\n"})
+    after = hub.document(synced.project, path)
+    assert "story" not in after["doc_metadata"]
+    assert after["updated_at"] > document["updated_at"]
+    assert _rows(hub, kind) == [("other",)]
+
+
 def test_run_without_news_writes_no_row(hub: Hub) -> None:
     synced = Synced(hub, FILES)
     before = _versions(hub)

@@ -69,6 +69,16 @@ def test_burn_up_begins_with_the_first_sync(hub: Hub) -> None:
     }
 
 
+def test_story_that_only_its_contents_tell_has_a_past(hub: Hub) -> None:
+    remote, project = hub.server.create(), hub.create_project()
+    for day, status in ((1, b"Draft"), (4, b"Done")):
+        text = b"# Story 1.1: A\n\n## Status\n\n%b\n\n## Tasks\n\n- [ ] B\n\n## Dev Notes\n\nC\n"
+        remote.commit({"notes/sign-in.md": text % status}, seconds=_seconds(day))
+    assert hub.sync(hub.create_source(project, remote))["status"] == "completed"
+    assert _days(hub, project) == [("01", 1, 0), ("04", 1, 1)]
+    assert _stories(hub, project) == {"1.1": (_at(4), _at(4))}
+
+
 def test_later_commits_are_added(hub: Hub) -> None:
     remote, project = _make(hub), hub.create_project()
     source = hub.create_source(project, remote)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.bmad.past_facts import may_be_work
-from service.bmad.past_record import Record, join_records
+from service.bmad.past_facts import may_be_work, read_facts
+from service.bmad.past_record import Record, extend_record, join_records
+from service.bmad.past_stories import replay
 from service.git.repository import GitRepository
-from service.sync.past_versions import read_past
+from service.sync.past_versions import read_versions
 from tests.support.git_repository import git_options
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ class Reader:
                 known={*filter(None, known)},
                 is_wanted=may_be_work,
             )
-            past = await read_past(repository, url, history, self.record, {})
-        self.record = join_records(self.record, past.extension)
+            read = await read_versions(repository, url, history, self.record, {})
+        self.record = join_records(self.record, extend_record(read.compared))
         self._head = history.head
-        return history, past.stories
+        return history, replay(self.record)
 
 
 def story(number: int, status: str) -> dict[str, bytes]:
@@ -181,3 +182,33 @@ async def test_a_server_that_fails_once_is_read_whole_another_time(
     assert (history.is_partial, len(past.days)) == (True, 50)
     history, past = await Reader(options, remote).run()
     assert (history.is_partial, len(past.days)) == (False, 60)
+
+
+async def test_stored_contents_are_neither_fetched_nor_read(tmp_path: Path, git: GitServer) -> None:
+    remote = git.create()
+    commit_stories(remote)
+    commit(remote, 30, story(1, "Draft"))  # as its first version was
+    paths = [f"docs/stories/1.{number}.story.md" for number in range(10)]
+    stored = {path: remote.git("rev-parse", f"main:{path}") for path in paths}
+    url = remote.url
+    found: list[Record] = []
+    fetched: list[int] = []
+    for known in ({}, stored):
+        async with GitRepository(git_options(tmp_path, git)) as repository:
+            tree = await repository.fetch_tree(url, None, None)
+            history = await repository.fetch_history(
+                url, tree.commit, None, commits=2000, known=set(), is_wanted=may_be_work
+            )
+            before = repository.fetched_bytes()
+            read = await read_versions(repository, url, history, Record([], []), known)
+            fetched.append(repository.fetched_bytes() - before)
+        facts = {
+            path: read_facts(path, remote.git("cat-file", "blob", blob_id))
+            for path, blob_id in known.items()
+        }
+        found.append(extend_record(read.compared, facts).added)
+        assert read.skipped == 0
+    assert found[0] == found[1]
+    current = sum(len(commit.current) for commit in read.compared.commits)
+    assert current == len(paths)
+    assert fetched[1] < fetched[0]

@@ -1,0 +1,63 @@
+"""What all stored documents of a source say of the work, as a run reads it to make the board."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from service.bmad.readings import Link, Reading
+    from service.database.database import Connection, Row
+
+
+class StoredReadings(NamedTuple):
+    """The readings of documents, by path and without their links; `wanted` is what links lead to.
+
+    `with_fragment` are those of the wanted paths that a link names an anchor of.
+    """
+
+    by_path: dict[str, Reading]
+    wanted: set[str]
+    with_fragment: set[str]
+    rows: Sequence[Row]
+
+    def links(self) -> Iterator[tuple[str, Sequence[Link]]]:
+        """Yield the links of each document.
+
+        They are parsed again one by one: the links of a large source would take 100 MB.
+        """
+        for path, reading_json in self.rows:
+            yield path, orjson.loads(reading_json).get("links", ())
+
+
+async def read_readings(transaction: Connection, source_id: UUID) -> StoredReadings:
+    """Return what the documents of a source say, as they were written."""
+    rows = await transaction.fetch(
+        """
+        select file_path, reading::text
+        from document
+        where project_doc_id = $1 and reading is not null
+        order by file_path
+        """,
+        source_id,
+    )
+    return await asyncio.to_thread(_parse, rows)
+
+
+def _parse(rows: Sequence[Row]) -> StoredReadings:
+    readings = StoredReadings({}, set(), set(), rows)
+    for path, reading_json in rows:
+        reading: Reading = orjson.loads(reading_json)
+        for link in reading.pop("links", ()):
+            if link["path"] is not None:
+                readings.wanted.add(link["path"])
+                if link["fragment"]:
+                    readings.with_fragment.add(link["path"])
+        if reading:
+            readings.by_path[path] = reading
+    return readings

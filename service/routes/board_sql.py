@@ -69,3 +69,32 @@ ACTIVITY: Final[LiteralString] = """
         'documents', documents, 'statuses', statuses
     )
     """
+
+
+def find_document(path: LiteralString) -> LiteralString:
+    """Return SQL of the id of the document at a path in the source `source_id`; null without one.
+
+    `path` is an expression.
+    """
+    return f"""(
+        select id
+        from document
+        where project_doc_id = source_id and document.file_path = {path}
+    )"""
+
+
+def add_document_ids(places: LiteralString) -> LiteralString:
+    """Return SQL of a JSON array whose objects have the `document_id` of their `path` as well.
+
+    `places` is an expression of such an array, of rows with `source_id`.
+    """
+    return f"""(
+        select coalesce(
+            jsonb_agg(
+                place || jsonb_build_object('document_id', {find_document("place ->> 'path'")})
+                order by position
+            ),
+            '[]'
+        )
+        from jsonb_array_elements({places}) with ordinality as places (place, position)
+    )"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from service.routes.board_sql import COUNT_STATUSES, STORY_FIGURES
+from service.routes.board_sql import COUNT_STATUSES, STORY_FIGURES, add_document_ids
 from service.routes.shared import MISSING_PROJECT, read_id
 from service.schemas.epics import EXAMPLE_EPIC, EpicSchema
 from service.web.bodies import invalid
@@ -56,24 +56,7 @@ async def list_epics(request: Request) -> Response:
             select json_build_array(number, place)::text as cursor, (
                 item || {STORY_FIGURES} || jsonb_build_object(
                     'source', jsonb_build_object('id', source_id, 'name', source_name),
-                    'documents', (
-                        select coalesce(
-                            jsonb_agg(
-                                of_epic || jsonb_build_object(
-                                    'document_id', (
-                                        select id
-                                        from document
-                                        where project_doc_id = source_id
-                                            and file_path = of_epic ->> 'path'
-                                    )
-                                )
-                                order by position
-                            ),
-                            '[]'
-                        )
-                        from jsonb_array_elements(item -> 'documents')
-                            with ordinality as documents (of_epic, position)
-                    )
+                    'documents', {add_document_ids("item -> 'documents'")}
                 )
             )::text as item
             from (

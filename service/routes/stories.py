@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, LiteralString
 
 from service.bmad.identity import fold_id
 from service.bmad.readings import MAX_ID, STATUSES
+from service.routes.board_sql import add_document_ids, find_document
 from service.routes.shared import MISSING_PROJECT, read_choice, read_id
 from service.schemas.stories import EXAMPLE_NEXT, EXAMPLE_STORY, NextSchema, StorySchema
 from service.web.bodies import invalid, json_response
@@ -50,15 +51,15 @@ WORDS_RULE: Final = f"must have at most {MAX_WORDS} characters."
 EPIC_RULE: Final = f"must have at most {MAX_ID} characters."
 
 # JSON of a row of `story` with its source's id and name as `source_id` and `source_name`.
-STORY: Final[LiteralString] = """
+STORY: Final[LiteralString] = f"""
     (
         item || jsonb_build_object(
-            'document_id', (
-                select id
-                from document
-                where project_doc_id = source_id and document.file_path = found.file_path
-            ),
+            'document_id', {find_document("found.file_path")},
             'source', jsonb_build_object('id', source_id, 'name', source_name),
+            'status_evidence', {add_document_ids("item -> 'status_evidence'")},
+            'gate', case when item -> 'gate' <> 'null' then item -> 'gate' || jsonb_build_object(
+                'document_id', {find_document("item -> 'gate' ->> 'path'")}
+            ) end,
             'last_changed_at', changed_at, 'since', status_since
         )
     )

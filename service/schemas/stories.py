@@ -38,6 +38,7 @@ class StatusEvidenceSchema(ExactSchema):
     status = perhaps_status_field("The status that the word means; null where it means none.")
     word = fields.String(required=True, metadata={"description": "As it is written."})
     path = fields.String(required=True, metadata={"description": "From the repository's root."})
+    document_id = document_id_field()
     line = count_field("From 1.")
     decides = fields.Boolean(
         required=True, metadata={"description": "Whether the story's status is this one."}
@@ -55,6 +56,7 @@ class GateSchema(ExactSchema):
     updated = _perhaps("As it is written.")
     expires = _perhaps("As it is written.")
     path = fields.String(required=True, metadata={"description": "From the repository's root."})
+    document_id = document_id_field()
     line = count_field("From 1.")
 
 
@@ -165,6 +167,7 @@ EXAMPLE_STORY: Final[dict[str, Any]] = {
             "status": "review",
             "word": "Ready for Review",
             "path": "docs/stories/2.10.refund-emails.md",
+            "document_id": EXAMPLE_DOCUMENT_ID,
             "line": 3,
             "decides": True,
         },
@@ -173,6 +176,7 @@ EXAMPLE_STORY: Final[dict[str, Any]] = {
             "status": "in_progress",
             "word": "in-progress",
             "path": "docs/sprint-status.yaml",
+            "document_id": EXAMPLE_DOCUMENT_ID,
             "line": 41,
             "decides": False,
         },
@@ -197,6 +201,7 @@ EXAMPLE_STORY: Final[dict[str, Any]] = {
         "updated": "2026-11-24",
         "expires": None,
         "path": "docs/qa/gates/2.10-refund-emails.yml",
+        "document_id": EXAMPLE_DOCUMENT_ID,
         "line": 4,
     },
     "after": ["2.9"],

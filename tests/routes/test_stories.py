@@ -38,14 +38,7 @@ def ids(client: httpx.Client, work: Work, **parameters: Any) -> list[str]:
 def test_a_story_has_what_its_row_says_and_where_it_is(client: httpx.Client, work: Work) -> None:
     path = "docs/stories/2.10.refunds.md"
     document = work.add_document(path)
-    evidence = {
-        "source": "file",
-        "status": "done",
-        "word": "Done",
-        "path": path,
-        "line": 3,
-        "decides": True,
-    }
+    evidence = evidence_at(path)
     item = work.add_story(
         "2.10",
         HOSTILE,
@@ -63,10 +56,54 @@ def test_a_story_has_what_its_row_says_and_where_it_is(client: httpx.Client, wor
     added = {
         "document_id": document,
         "source": work.named,
+        "status_evidence": [evidence | {"document_id": document}],
+        "gate": item["gate"] | {"document_id": None},
         "last_changed_at": None,
         "since": None,
     }
     assert read(client, stories_of(work)) == [item | added]
+
+
+def evidence_at(path: str) -> dict[str, Any]:
+    return {
+        "source": "file",
+        "status": "done",
+        "word": "Done",
+        "path": path,
+        "line": 3,
+        "decides": True,
+    }
+
+
+def test_each_place_of_a_story_has_the_id_of_its_document_in_the_same_source(
+    client: httpx.Client, database: str
+) -> None:
+    board = Board(database)
+    project = board.add_project()
+    paths = ["docs/z.md", "docs/sprint-status.yaml", "docs/gate.yml"]
+    expected: list[tuple[str, list[str | None]]] = []
+    for number in range(2):
+        work = board.add_source(project)
+        ids_of = {path: work.add_document(path) for path in paths}
+        for each in paths:
+            evidence = [evidence_at(path) for path in (*paths, "docs/gone.md")]
+            item = work.add_story(
+                f"{number}.1", path=each, status_evidence=evidence, gate=gate(path="docs/gate.yml")
+            )
+            found = [ids_of[path] for path in (each, *paths)]
+            expected.append((item["id"], [*found, None, ids_of["docs/gate.yml"]]))
+    stories = read(client, f"/api/projects/{project}/stories")
+    assert expected == [
+        (
+            story["id"],
+            [
+                story["document_id"],
+                *(each["document_id"] for each in story["status_evidence"]),
+                story["gate"]["document_id"],
+            ],
+        )
+        for story in stories
+    ]
 
 
 def test_a_story_without_a_file_has_no_document(client: httpx.Client, work: Work) -> None:

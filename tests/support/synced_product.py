@@ -125,10 +125,18 @@ def facts_of(story: dict[str, Any]) -> tuple[Any, ...]:
     return (*(story[name] for name in names), counts_of(story))
 
 
+def evidence_of(story: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return where a story's statuses stand, without the ids of the documents."""
+    return [
+        {name: value for name, value in each.items() if name != "document_id"}
+        for each in story["status_evidence"]
+    ]
+
+
 def evidence(
     source: str, status: str | None, word: str, path: str, line: int, *, decides: bool = False
 ) -> dict[str, Any]:
-    """Return where a story's status stands, as the API shows it."""
+    """Return where a story's status stands, as evidence_of does."""
     return {
         "source": source,
         "status": status,

@@ -50,6 +50,24 @@ def synced(hub: Hub, files: Mapping[str, str]) -> SyncedProduct:
 
 
 @pytest.mark.parametrize("make", PRODUCTS)
+def test_each_place_that_is_named_can_be_opened(hub: Hub, make: Callable[[], Product]) -> None:
+    history, _ = make()
+    product = SyncedProduct(hub, history)
+    ids = {path: file["id"] for path, file in hub.files(product.project).items()}
+    stories = product.list("stories")
+    places = [
+        *stories,
+        *(place for story in stories for place in story["status_evidence"]),
+        *(story["gate"] for story in stories if story["gate"]),
+        *(place for epic in product.list("epics") for place in epic["documents"]),
+        *product.list("problems"),
+    ]
+    assert {place["document_id"] for place in places} - {None}
+    for place in places:
+        assert place["document_id"] == ids.get(place["path"]), place
+
+
+@pytest.mark.parametrize("make", PRODUCTS)
 def test_many_syncs_give_each_days_figures_and_in_the_end_what_one_sync_does(
     hub: Hub, make: Callable[[], Product]
 ) -> None:

@@ -22,7 +22,7 @@ from tests.support.bmad_repositories.specs_documents import (
     STORIES as STORIES_YAML,
 )
 from tests.support.hub import running_hub
-from tests.support.synced_product import SyncedProduct, evidence, facts_of
+from tests.support.synced_product import SyncedProduct, evidence, evidence_of, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def test_all_is_read(product: SyncedProduct) -> None:
 def test_a_key_that_was_cut_belongs_to_the_file_with_the_whole_name(
     product: SyncedProduct,
 ) -> None:
-    assert product.stories()[WAITING]["status_evidence"] == [
+    assert evidence_of(product.stories()[WAITING]) == [
         evidence("front_matter", "done", "done", WAITING, 5, decides=True),
         evidence("sprint_status", "review", "review", TRACKER, 8),
     ]
@@ -126,6 +126,4 @@ def test_a_key_that_was_cut_belongs_to_the_file_with_the_whole_name(
 
 def test_a_story_without_a_file_is_planned(product: SyncedProduct) -> None:
     story = product.stories()["4"]
-    assert story["status_evidence"] == [
-        evidence("tickets", "draft", "", STORIES_YAML, 12, decides=True)
-    ]
+    assert evidence_of(story) == [evidence("tickets", "draft", "", STORIES_YAML, 12, decides=True)]

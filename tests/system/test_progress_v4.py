@@ -25,7 +25,7 @@ from tests.support.bmad_repositories.v4_documents import (
     RETURN_GATE,
 )
 from tests.support.hub import running_hub
-from tests.support.synced_product import SyncedProduct, evidence, facts_of
+from tests.support.synced_product import SyncedProduct, evidence, evidence_of, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,11 +127,12 @@ def test_a_story_says_where_each_of_its_statuses_and_its_gate_stand(
     product: SyncedProduct,
 ) -> None:
     story = product.stories()[LEND]
-    assert story["status_evidence"] == [
+    assert evidence_of(story) == [
         evidence("file", "done", "Done", LEND, 5, decides=True),
         evidence("gate", None, "PASS", LEND_GATE, 3),
         evidence("gate", None, "CONCERNS", FIRST_LEND_GATE, 3),
     ]
+    gate_id = story["status_evidence"][1]["document_id"]
     assert story["gate"] == {
         "decision": "PASS",
         "score": 90,
@@ -139,6 +140,7 @@ def test_a_story_says_where_each_of_its_statuses_and_its_gate_stand(
         "updated": "2026-03-13T09:00:00Z",
         "expires": "2099-01-01T00:00:00Z",
         "path": LEND_GATE,
+        "document_id": gate_id,
         "line": 3,
     }
     assert story["anchor"] == "story-12-lend-a-book"

@@ -23,7 +23,7 @@ from tests.support.bmad_repositories.v6_documents import (
     EPICS as EPICS_FILE,
 )
 from tests.support.hub import running_hub
-from tests.support.synced_product import SyncedProduct, evidence, facts_of
+from tests.support.synced_product import SyncedProduct, evidence, evidence_of, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,11 +127,11 @@ def test_all_is_read(product: SyncedProduct) -> None:
 
 def test_the_file_decides_and_the_tracker_is_shown(product: SyncedProduct) -> None:
     stories = product.stories()
-    assert stories[RECORD]["status_evidence"] == [
+    assert evidence_of(stories[RECORD]) == [
         evidence("file", "review", "review", RECORD, 3, decides=True),
         evidence("sprint_status", "done", "done", TRACKER, 14),
     ]
-    assert stories["2.3"]["status_evidence"] == [
+    assert evidence_of(stories["2.3"]) == [
         evidence("sprint_status", "cancelled", "dropped", TRACKER, 16, decides=True)
     ]
     assert stories[EXPORT]["so_that"] == "the tax office has it"

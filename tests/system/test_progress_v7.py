@@ -21,7 +21,7 @@ from tests.support.bmad_repositories.v7_documents import (
     VOICE,
 )
 from tests.support.hub import running_hub
-from tests.support.synced_product import SyncedProduct, evidence, facts_of
+from tests.support.synced_product import SyncedProduct, evidence, evidence_of, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,11 +102,11 @@ def test_all_is_read(product: SyncedProduct) -> None:
 
 def test_the_plan_decides_before_the_file(product: SyncedProduct) -> None:
     stories = product.stories()
-    assert stories[TURN]["status_evidence"] == [
+    assert evidence_of(stories[TURN]) == [
         evidence("plan", "done", "done", TURN_PLAN, 3, decides=True),
         evidence("tracker_status", "approved", "ready-for-dev", TURN, 4),
     ]
-    assert stories["1.3"]["status_evidence"] == [
+    assert evidence_of(stories["1.3"]) == [
         evidence("plan", "done", "done", PLACE_PLAN, 3, decides=True)
     ]
 

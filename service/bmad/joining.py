@@ -12,7 +12,15 @@ from typing import NamedTuple
 from service.bmad.identity import fold_id, fold_slug, read_key, read_name
 from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item, slug_of_name
 from service.bmad.readings import MAX_TEXT, StoryReading
-from service.bmad.work_items import FoundEntry, FoundGate, Said, WorkItem, is_archived, stem_of
+from service.bmad.work_items import (
+    FoundEntry,
+    FoundGate,
+    FoundPlan,
+    Said,
+    WorkItem,
+    is_archived,
+    stem_of,
+)
 
 
 class Joined(NamedTuple):
@@ -199,7 +207,7 @@ class _Joiner:
             if item is None:
                 lost.append(document.path)
                 continue
-            item.plan_path = document.path
+            item.plan = FoundPlan(document.path, plan)
             item.own[:0] = [Said(document.path, word) for word in plan["statuses"]]
         return lost
 

@@ -76,15 +76,33 @@ class GateReading(TypedDict):
     notes: list[str]
 
 
-class StoryReading(TypedDict):
+class WorkCounts(TypedDict):
+    """The criteria, tasks and findings of a story's file, or of a plan.
+
+    The number of done criteria is None where no criterion can be ticked.
+    `acceptance_criteria_items_total` counts the boxes in and below criteria. `review_findings` are
+    no tasks.
+    """
+
+    acceptance_criteria_total: int
+    acceptance_criteria_done: int | None
+    acceptance_criteria_items_total: int
+    acceptance_criteria_items_done: int
+    tasks_total: int
+    tasks_done: int
+    subtasks_total: int
+    subtasks_done: int
+    review_findings: list[Finding]
+
+
+class StoryReading(WorkCounts):
     """What a story's own file says.
 
     `id` is the whole id as it is written, "" without one; `epic` and `story` are its two parts.
-    `anchor` is that of the title's heading. Of `statuses` the first one decides. The number of done
-    criteria is None where no criterion can be ticked. `acceptance_criteria_items_total` counts the
-    boxes in and below criteria. `review_findings` are no tasks. `after` names what must be done
-    before. `ticket` is the id of the version 7 entry that the front matter names. `gate` is what
-    the story's own review says of it. `notes` are sentences about what could not be read.
+    `anchor` is that of the title's heading. Of `statuses` the first one decides. `after` names what
+    must be done before. `ticket` is the id of the version 7 entry that the front matter names.
+    `gate` is what the story's own review says of it. `notes` are sentences about what could not be
+    read.
     """
 
     id: str
@@ -98,15 +116,6 @@ class StoryReading(TypedDict):
     as_a: str | None
     i_want: str | None
     so_that: str | None
-    acceptance_criteria_total: int
-    acceptance_criteria_done: int | None
-    acceptance_criteria_items_total: int
-    acceptance_criteria_items_done: int
-    tasks_total: int
-    tasks_done: int
-    subtasks_total: int
-    subtasks_done: int
-    review_findings: list[Finding]
     after: list[str]
     covers: list[str]
     ticket: str | None
@@ -114,7 +123,7 @@ class StoryReading(TypedDict):
     notes: list[str]
 
 
-class PlanReading(TypedDict):
+class PlanReading(WorkCounts):
     """A plan of version 7, `<type>-<slug>-plan.md`: the ticket that it is for, and its status."""
 
     ticket: str

@@ -20,9 +20,9 @@ from service.bmad.identity import (
     read_name,
     with_epic,
 )
-from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkKind
+from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkCounts, WorkKind
 from service.bmad.sentence import read_sentence
-from service.bmad.story_sections import cut_sections
+from service.bmad.story_sections import StorySection, cut_sections
 from service.bmad.story_statuses import front_matter_statuses, read_statuses
 from service.bmad.tasks import read_tasks
 from service.characters import one_line, replace_unstorable
@@ -61,8 +61,6 @@ def read_story(document: BmadDocument) -> StoryReading:
     title = _read_title(document, fields, epics)
     sections = cut_sections(document.blocks, title.heading.line if title.heading else None)
     identity = _identify(document, fields, title.identity, epics)
-    criteria = read_criteria(sections)
-    tasks = read_tasks(sections)
     sentence = read_sentence(sections)
     heading = title.heading
     return StoryReading(
@@ -77,15 +75,7 @@ def read_story(document: BmadDocument) -> StoryReading:
         as_a=sentence.as_a,
         i_want=sentence.i_want,
         so_that=sentence.so_that,
-        acceptance_criteria_total=criteria.total,
-        acceptance_criteria_done=criteria.done,
-        acceptance_criteria_items_total=criteria.items,
-        acceptance_criteria_items_done=criteria.items_done,
-        tasks_total=tasks.tasks,
-        tasks_done=tasks.tasks_done,
-        subtasks_total=tasks.subtasks,
-        subtasks_done=tasks.subtasks_done,
-        review_findings=tasks.findings,
+        **_count_work(sections),
         after=read_after(document, sections, fields, identity.id),
         covers=values_of(document.front_matter.get("covers")),
         ticket=_text(document.front_matter.get("ticket"), MAX_KEY) or None,
@@ -96,14 +86,37 @@ def read_story(document: BmadDocument) -> StoryReading:
 def read_plan(document: BmadDocument) -> PlanReading | None:
     """Return what a plan of version 7 says; None for other documents.
 
-    It is called `<type>-<slug>-plan.md`, and its front matter names the ticket.
+    It is called `<type>-<slug>-plan.md`, and its front matter names the ticket. Its criteria, tasks
+    and findings are read as those of a story.
     """
     if document.kind != "other" or not (ticket := document.front_matter.get("ticket")):
         return None
     named = _text(ticket, MAX_KEY)
     if not named or not PLAN_NAME.fullmatch(document.name):
         return None
-    return PlanReading(ticket=named, statuses=front_matter_statuses(document, "plan"))
+    first = next((each for each in document.headings if each.level == 1), None)
+    sections = cut_sections(document.blocks, first.line if first else None)
+    return PlanReading(
+        ticket=named,
+        statuses=front_matter_statuses(document, "plan"),
+        **_count_work(sections),
+    )
+
+
+def _count_work(sections: Sequence[StorySection]) -> WorkCounts:
+    criteria = read_criteria(sections)
+    tasks = read_tasks(sections)
+    return WorkCounts(
+        acceptance_criteria_total=criteria.total,
+        acceptance_criteria_done=criteria.done,
+        acceptance_criteria_items_total=criteria.items,
+        acceptance_criteria_items_done=criteria.items_done,
+        tasks_total=tasks.tasks,
+        tasks_done=tasks.tasks_done,
+        subtasks_total=tasks.subtasks,
+        subtasks_done=tasks.subtasks_done,
+        review_findings=tasks.findings,
+    )
 
 
 def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]) -> _Title:

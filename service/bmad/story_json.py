@@ -16,22 +16,21 @@ SOURCES: Final[Mapping[Place, str]] = {
     "plan": "plan",
 }
 
+# The counts of criteria, and those of tasks: the total comes first.
+CRITERIA: Final = (
+    "acceptance_criteria_total",
+    "acceptance_criteria_done",
+    "acceptance_criteria_items_total",
+    "acceptance_criteria_items_done",
+)
+TASKS: Final = ("tasks_total", "tasks_done", "subtasks_total", "subtasks_done")
+
 
 def show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
     """Return the JSON of a story, without what the database adds."""
     reading = item.reading
     texts = ("as_a", "i_want", "so_that")
-    counts = (
-        "acceptance_criteria_total",
-        "acceptance_criteria_items_total",
-        "acceptance_criteria_items_done",
-        "tasks_total",
-        "tasks_done",
-        "subtasks_total",
-        "subtasks_done",
-    )
     values: Mapping[str, Any] = reading or {}
-    findings = reading["review_findings"] if reading else ()
     return {
         "path": item.path,
         "anchor": reading["anchor"] if reading else None,
@@ -43,9 +42,8 @@ def show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
         "status_evidence": _show_evidence(item),
         "kind": item.kind,
         **{name: values.get(name) for name in texts},
-        **{name: values.get(name, 0) for name in counts},
-        "acceptance_criteria_done": values.get("acceptance_criteria_done"),
-        "review_findings_open": sum(finding["is_open"] for finding in findings),
+        **_show_counts(item),
+        "review_findings_open": sum(finding["is_open"] for _, finding in item.findings),
         "gate": _show_gate(item),
         "after": [each.name for each in dependencies.of(item)],
         "waits_for": [
@@ -59,6 +57,23 @@ def show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
         "is_ready": dependencies.is_ready(item),
         "archived": item.is_archived,
     }
+
+
+def _show_counts(item: WorkItem) -> dict[str, int | None]:
+    """Return how many criteria and tasks there are: of the plan, and of the file where it has none.
+
+    They are not added, since a plan says again what its ticket's file says.
+    """
+    documents: list[Mapping[str, Any]] = [
+        each for each in (item.plan and item.plan.plan, item.reading) if each
+    ]
+    shown: dict[str, int | None] = dict.fromkeys((*CRITERIA, *TASKS), 0)
+    shown["acceptance_criteria_done"] = None
+    for names in (CRITERIA, TASKS):
+        found = next((each for each in documents if each[names[0]]), None)
+        if found is not None:
+            shown |= {name: found[name] for name in names}
+    return shown
 
 
 def _show_evidence(item: WorkItem) -> list[dict[str, Any]]:

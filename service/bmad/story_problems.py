@@ -53,7 +53,7 @@ def statuses_of(item: WorkItem) -> Iterator[BoardProblem]:
                 other.path,
                 other.word["line"],
             )
-    has_file = item.path or item.plan_path or item.entry
+    has_file = item.path or item.plan or item.entry
     for path, entry in item.keys if not has_file else ():
         is_early = entry["status"]["status"] in NO_FILE_YET
         yield BoardProblem(
@@ -127,13 +127,13 @@ def _read_date(gate: GateReading) -> date | None:
 
 def findings_of(item: WorkItem) -> Iterator[BoardProblem]:
     """Yield the open findings of reviews of a story."""
-    for finding in item.reading["review_findings"] if item.reading else ():
+    for path, finding in item.findings:
         if finding["is_open"]:
             yield BoardProblem(
                 "review_finding_open",
                 "warning",
                 f"Open review finding of the story {name_of(item)}: {finding['text']}"[:MAX_TEXT],
-                item.path,
+                path,
                 finding["line"],
             )
 

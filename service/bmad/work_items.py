@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 
 from service.bmad.identity import Identity, fold_id
 from service.bmad.readings import (
+    Finding,
     GateReading,
+    PlanReading,
     SprintEntry,
     StatusWord,
     StoryReading,
@@ -38,6 +40,20 @@ class FoundGate(NamedTuple):
 
     path: str
     gate: GateReading
+
+
+class FoundFinding(NamedTuple):
+    """A finding of a review with the path of the document that has it."""
+
+    path: str
+    finding: Finding
+
+
+class FoundPlan(NamedTuple):
+    """A plan of version 7 with its path."""
+
+    path: str
+    plan: PlanReading
 
 
 class FoundEntry(NamedTuple):
@@ -78,7 +94,7 @@ class WorkItem:
     path: str | None = None
     reading: StoryReading | None = None
     entry: FoundEntry | None = None
-    plan_path: str | None = None
+    plan: FoundPlan | None = None
     keys: list[tuple[str, SprintEntry]] = field(default_factory=list)
     own: list[Said] = field(default_factory=list)
     tracked: list[Said] = field(default_factory=list)
@@ -97,6 +113,17 @@ class WorkItem:
         if said:
             return said[0].word["status"]
         return "draft" if self.entry else "unknown"  # an entry without a file is planned
+
+    @property
+    def findings(self) -> list[FoundFinding]:
+        """The findings of its plan, then those of its file."""
+        found: list[FoundFinding] = []
+        if self.plan:
+            path, plan = self.plan
+            found += [FoundFinding(path, each) for each in plan["review_findings"]]
+        if self.path and self.reading:
+            found += [FoundFinding(self.path, each) for each in self.reading["review_findings"]]
+        return found
 
     @property
     def is_ticket(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from service.bmad.identity import read_id
 from service.bmad.statuses import status_word
@@ -24,7 +24,21 @@ if TYPE_CHECKING:
         TicketEntry,
         TicketEpic,
         TicketsReading,
+        WorkCounts,
     )
+
+
+NO_COUNTS: Final[WorkCounts] = {
+    "acceptance_criteria_total": 0,
+    "acceptance_criteria_done": None,
+    "acceptance_criteria_items_total": 0,
+    "acceptance_criteria_items_done": 0,
+    "tasks_total": 0,
+    "tasks_done": 0,
+    "subtasks_total": 0,
+    "subtasks_done": 0,
+    "review_findings": [],
+}
 
 
 def links_of(readings: Mapping[str, Reading]) -> list[tuple[str, Sequence[Link]]]:
@@ -51,14 +65,7 @@ def story(
         "as_a": None,
         "i_want": None,
         "so_that": None,
-        "acceptance_criteria_total": 0,
-        "acceptance_criteria_done": None,
-        "acceptance_criteria_items_total": 0,
-        "acceptance_criteria_items_done": 0,
-        "tasks_total": 0,
-        "tasks_done": 0,
-        "subtasks_total": 0,
-        "subtasks_done": 0,
+        **NO_COUNTS,
         "review_findings": [],
         "after": [],
         "covers": [],
@@ -69,11 +76,14 @@ def story(
     return {"story": reading}
 
 
-def plan(ticket: str, status: str | None = None) -> Reading:
+def plan(ticket: str, status: str | None = None, **fields: Any) -> Reading:
     reading: PlanReading = {
         "ticket": ticket,
         "statuses": [] if status is None else [word(status, "plan")],
+        **NO_COUNTS,
+        "review_findings": [],
     }
+    reading.update(fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return {"plan": reading}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given
@@ -167,6 +167,59 @@ def test_entries_are_in_build_order() -> None:
             "line": 1,
             "decides": True,
         }
+    ]
+
+
+_LEAF: Final[dict[str, Any]] = {"acceptance_criteria_total": 3, "tasks_total": 1, "tasks_done": 0}
+_PLAN: Final = {"tasks_total": 4, "tasks_done": 3, "subtasks_total": 2, "subtasks_done": 1}
+_FINDING: Final = {"text": "Name it", "action": "Patch", "is_open": True, "line": 9}
+
+
+@pytest.mark.parametrize(
+    ("leaf", "of_plan", "criteria", "tasks"),
+    [
+        (_LEAF, {}, (3, None), (1, 0, 0, 0)),
+        (_LEAF, _PLAN, (3, None), (4, 3, 2, 1)),
+        (None, _PLAN, (0, None), (4, 3, 2, 1)),
+        (
+            _LEAF,
+            {"acceptance_criteria_total": 2, "acceptance_criteria_done": 0},
+            (2, 0),
+            (1, 0, 0, 0),
+        ),
+    ],
+)
+def test_counts_of_the_plan_go_before_those_of_the_file(
+    leaf: dict[str, Any] | None,
+    of_plan: dict[str, int],
+    criteria: tuple[int, int | None],
+    tasks: tuple[int, ...],
+) -> None:
+    readings = {
+        "w/tickets.toml": tickets(entry("1", "Sign in")),
+        "w/story-sign-in-plan.md": plan("1", "in-progress", **of_plan),
+    }
+    if leaf:
+        readings["w/story-sign-in.md"] = story(ticket="1", **leaf)
+    [row] = _board(readings).stories
+    names = ("acceptance_criteria_total", "acceptance_criteria_done")
+    assert tuple(row.item[name] for name in names) == criteria
+    names = ("tasks_total", "tasks_done", "subtasks_total", "subtasks_done")
+    assert tuple(row.item[name] for name in names) == tasks
+
+
+def test_findings_of_plan_and_file_count_together() -> None:
+    board = _board(
+        {
+            "w/tickets.toml": tickets(entry("1", "Sign in")),
+            "w/story-sign-in.md": story(ticket="1", review_findings=[_FINDING]),
+            "w/story-sign-in-plan.md": plan("1", "done", review_findings=[_FINDING]),
+        }
+    )
+    assert board.stories[0].item["review_findings_open"] == 2
+    assert [(row.kind, row.file_path) for row in board.problems] == [
+        ("review_finding_open", "w/story-sign-in-plan.md"),
+        ("review_finding_open", "w/story-sign-in.md"),
     ]
 
 

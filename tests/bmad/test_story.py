@@ -10,6 +10,7 @@ from service import ROOT
 from service.bmad.gate import read_story_gate
 from service.bmad.readings import MAX_ID, MAX_TEXT
 from service.bmad.story import read_plan, read_story
+from tests.bmad.made import NO_COUNTS
 from tests.bmad.story_text import V4_STORY, story_of
 from tests.support.bmad_documents import bmad_document
 
@@ -138,9 +139,54 @@ def test_a_plan_of_version_7_is_for_a_ticket() -> None:
     assert read_plan(bmad_document(text, "plans/pay/story-try-it-plan.md")) == {
         "ticket": "3",
         "statuses": [{"status": "review", "word": "in-review", "line": 3, "place": "plan"}],
+        **NO_COUNTS,
     }
     assert read_plan(bmad_document("# Plan\n", "plans/pay/story-try-it-plan.md")) is None
     assert read_plan(bmad_document(text, "plans/pay/notes.md")) is None
+
+
+def test_plan_has_criteria_tasks_and_findings_as_a_story_has() -> None:
+    text = """---
+ticket: 3
+status: in-progress
+---
+# Tasks: try it
+
+## Acceptance Criteria
+
+- [x] It works
+- [ ] It is fast
+
+## Tasks
+
+- [x] Write it
+  - [x] In Python
+  - [ ] With tests
+- [ ] Measure it
+
+### Review Findings
+
+- [ ] [Review][Patch] Name the field [app.py:3]
+- [x] [Review][Defer] Cache it
+"""
+    document = bmad_document(text, "plans/pay/story-try-it-plan.md")
+    assert document.kind == "other"
+    assert read_plan(document) == {
+        "ticket": "3",
+        "statuses": [{"status": "in_progress", "word": "in-progress", "line": 3, "place": "plan"}],
+        "acceptance_criteria_total": 2,
+        "acceptance_criteria_done": 1,
+        "acceptance_criteria_items_total": 2,
+        "acceptance_criteria_items_done": 1,
+        "tasks_total": 2,
+        "tasks_done": 1,
+        "subtasks_total": 2,
+        "subtasks_done": 1,
+        "review_findings": [
+            {"text": "Name the field [app.py:3]", "action": "Patch", "is_open": True, "line": 21},
+            {"text": "Cache it", "action": "Defer", "is_open": False, "line": 22},
+        ],
+    }
 
 
 def test_front_matter_that_cannot_be_read_is_noted() -> None:

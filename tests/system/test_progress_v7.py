@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 # In build order, by path, or else by id: see facts_of.
 STORIES = {
-    PHOTO: ("1.1", "1", "1", "Take a photo", "done", "story", (2, None, 0, 0, 0, 0, 0, 0, 0)),
-    "1.3": ("1.3", "1", "3", "Find the place", "done", "spike", (0, None, 0, 0, 0, 0, 0, 0, 0)),
-    VOICE: ("1.2", "1", "2", "Record a voice", "done", "story", (1, None, 0, 0, 0, 0, 0, 0, 0)),
+    PHOTO: ("1.1", "1", "1", "Take a photo", "done", "story", (2, None, 0, 0, 1, 1, 0, 0, 0)),
+    "1.3": ("1.3", "1", "3", "Find the place", "done", "spike", (0, None, 0, 0, 1, 0, 0, 0, 0)),
+    VOICE: ("1.2", "1", "2", "Record a voice", "done", "story", (1, None, 0, 0, 1, 0, 0, 0, 0)),
     DRAW: ("1.4", "1", "4", "Draw a sketch", "approved", "story", (1, None, 0, 0, 0, 0, 0, 0, 0)),
-    SEND: ("2.1", "2", "1", "Send a note", "blocked", "story", (1, None, 0, 0, 0, 0, 0, 0, 0)),
+    SEND: ("2.1", "2", "1", "Send a note", "blocked", "story", (1, None, 0, 0, 1, 0, 0, 0, 0)),
     "2.2": (
         "2.2",
         "2",
@@ -41,7 +41,7 @@ STORIES = {
         "Show notes on a map",
         "unknown",
         "story",
-        (0, None, 0, 0, 0, 0, 0, 0, 0),
+        (0, None, 0, 0, 1, 0, 0, 0, 0),
     ),
     "2.3": (
         "2.3",
@@ -50,7 +50,7 @@ STORIES = {
         "Read notes of friends",
         "cancelled",
         "story",
-        (0, None, 0, 0, 0, 0, 0, 0, 0),
+        (0, None, 0, 0, 1, 0, 0, 0, 0),
     ),
     TURN: (
         "",
@@ -59,7 +59,7 @@ STORIES = {
         "Crash when the phone turns",
         "done",
         "bug",
-        (2, None, 0, 0, 0, 0, 0, 0, 0),
+        (2, None, 0, 0, 1, 0, 0, 0, 0),
     ),
 }
 # Of each problem the kind, the path and the line.

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from service.bmad.document import BmadDocument
 from service.bmad.identity import read_name
-from service.bmad.readings import MAX_ITEMS, GateReading, Issue
+from service.bmad.readings import MAX_ITEMS, MAX_TEXT, GateReading, Issue
+from service.bmad.statuses import ARROW
 from service.bmad.texts import short_id, short_key, short_text
 from service.bmad.yaml_lines import (
     YamlList,
@@ -38,7 +39,6 @@ _DECISION: Final = (
     r"|(?P<pass>pass(?:ed)?)|(?P<fail>fail(?:ed)?)|(?P<waived>waived))(?![^\W_])" + _SECOND
 )
 DECISION: Final = re.compile(rf"[\W_]*+{_DECISION}", re.IGNORECASE)
-ARROW: Final = re.compile("→|⇒|->|=>")
 # A line such as "**Gate:** PASS", "| Decision | PASS |" or "## Gate Decision" with PASS below it.
 DECISION_LINE: Final = re.compile(
     r"^[^\w\n]{0,20}+(?P<before>(?:[^\W\d]{1,20} ){0,3}?)"
@@ -57,7 +57,7 @@ OF_THE_GATE: Final = re.compile(r"(?:(?:overall|final|gate|qa|quality|review|cur
 IN_REASON: Final = re.compile(
     r"\A\W*+(PASS|CONCERNS|FAIL|WAIVED)(?=\s*+(?:[:.,;\u2014\u2013-](?!>)|\Z))"
     r"|\b(?:[Gg]ate|GATE|[Dd]ecision)\b[^\w\n]{0,5}(?:(?:decision|status|is)\b[^\w\n]{0,5})?"
-    r"(PASS|CONCERNS|FAIL|WAIVED)\b(?!\s*+(?:→|⇒|->|=>|to\b))"
+    rf"(PASS|CONCERNS|FAIL|WAIVED)\b(?!\s*+(?:{ARROW.pattern}|to\b))"
 )
 # "**Quality Score:** 95/100", "| Reviewer | Quinn |".
 LABEL_LINE: Final = re.compile(
@@ -260,7 +260,8 @@ def _decisions_of_reasons(fields: YamlMapping) -> Iterator[_Decision]:
 
 
 def _decision_of(word: str) -> str | None:
-    found = DECISION.match(ARROW.split(word)[-1])
+    pieces = reversed(ARROW.split(word[:MAX_TEXT]))
+    found = next(filter(None, map(DECISION.match, pieces)), None)
     return found.lastgroup.upper() if found and found.lastgroup else None
 
 

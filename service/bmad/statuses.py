@@ -38,8 +38,13 @@ EMPHASIS: Final = re.compile(r"[*`]++|(?<![^\W_])_++|_++(?![^\W_])")
 BULLET: Final = re.compile(r"\s*+(?:(?:[-*+•]|\d{1,3}[.)])\s++)?(?:\[[xX]\]\s*+)?")
 OPEN_BOX: Final = re.compile(r"\[[ \t]*+\]")
 IN_BRACKETS: Final = re.compile(r"[(\uff08][^()\uff08\uff09]*+[)\uff09]")
-ARROW: Final = re.compile(r"→|➔|➜|⇒|->|=>")
+# Arrows to the right: of Unicode's arrows, dingbats and mathematical signs, and of hyphens.
+ARROW: Final = re.compile(r"[→↝↠↣↦⇉⇒⇛⇝⇢⇨⇾➔\u2798-\u27af\u27b1-\u27be⟶⟹⟼⟾⟿⤳⭢⮕🠊🠖🠚🡆🡒🡢🡪🡲]|[-=~]++>")
+# Signs that are arrows only before a status: "draft > done", unlike "done > 80 %".
+CHEVRON: Final = re.compile(r"\s[>\u203a»]\s|>>|»")
+SUM: Final = re.compile(r"\s*+[+&]\s*+")  # between the words of "implemented + tested"
 HEAD_END: Final = re.compile(r"[(\uff08\u2014|]|\s[-\u2013]\s")
+LETTER: Final = re.compile(r"[^\W_]")
 NO_LETTERS: Final = re.compile(r"[\W_]*+")
 BETWEEN_WORDS: Final = re.compile(r"[\s_-]++")
 OBSOLETE: Final = re.compile(r"done[^\w(\uff08]*+[(\uff08]\W*+obsolete(?![^\W_])")
@@ -51,18 +56,27 @@ def read_status(word: str) -> Status:
     Markup, emoji, bullets and ticked boxes count for nothing; `_`, `-`, spaces and case are equal.
     Of `draft → done` the last one counts, of `done (see QA)` and `done — merged` the head. The word
     may go on: "done, merged" is done. What is "done (obsolete …)" was not done: it is cancelled.
+    Arrows are those of ARROW, and a chevron before a known word.
     """
     word = _fold(word)
     if OPEN_BOX.match(word):
         return "unknown"
     # A status that came before may be in brackets: "done (was draft → review)".
-    shown = ARROW.split(IN_BRACKETS.sub(_without_arrows, word))[-1]
+    pieces = ARROW.split(IN_BRACKETS.sub(_without_arrows, word))
+    shown = next((each for each in reversed(pieces) if LETTER.search(each)), "")
+    for piece in reversed(CHEVRON.split(shown)):
+        if (status := _read_piece(piece)) != "unknown":
+            return status
+    return "unknown"
+
+
+def _read_piece(shown: str) -> Status:
     begin = NO_LETTERS.match(shown)
     shown = shown[begin.end() :] if begin else shown
     if OBSOLETE.match(shown):
         return "cancelled"
     head = HEAD_END.split(shown, 1)[0]
-    found = WORD.match(BETWEEN_WORDS.sub(" ", head))
+    found = WORD.match(BETWEEN_WORDS.sub(" ", SUM.sub(" + ", head)))
     return WORDS[found[0]] if found else "unknown"
 
 
@@ -85,4 +99,4 @@ def _fold(word: str) -> str:
 
 
 def _without_arrows(brackets: re.Match[str]) -> str:
-    return ARROW.sub(" ", brackets[0])
+    return CHEVRON.sub(" ", ARROW.sub(" ", brackets[0]))

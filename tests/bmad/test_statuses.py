@@ -29,6 +29,8 @@ def test_each_word_of_the_table_is_read(word: str, status: str) -> None:
         ("Blocked by story 1.2", "blocked"),
         ("Implemented", "review"),
         ("Implemented + Tested", "done"),
+        ("Implemented+Tested", "done"),
+        ("Implemented & tested", "done"),
         ("Termin\u00e9", "done"),
         ("Termine\u0301", "done"),
         ("Prêt pour développement", "approved"),
@@ -76,6 +78,23 @@ def test_what_surrounds_a_word_counts_for_nothing(word: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "arrow", ["→", "➔", "➜", "➡", "➡\ufe0f", "⟶", "⇒", "↦", "⮕", "->", "-->", "=>", ">", ">>", "»"]
+)
+def test_of_a_status_that_an_arrow_leads_to_the_last_counts(arrow: str) -> None:
+    assert read_status(f"Draft {arrow} In Review {arrow} Done") == "done"
+    assert read_status(f"**Draft** {arrow} ✅ **Done** (was review {arrow} draft)") == "done"
+    assert read_status(f"Done {arrow}") == "done"
+    assert read_status(f"{arrow} Done") == "done"
+
+
+def test_what_an_arrow_leads_to_is_not_guessed_and_other_chevrons_are_none() -> None:
+    assert read_status("Draft → Parked") == "unknown"
+    assert read_status("Done > 80 %") == "done"
+    assert read_status("Done > see the review") == "done"
+    assert read_status("Done ← Draft") == "done"
+
+
+@pytest.mark.parametrize(
     "word",
     [
         "",
@@ -112,7 +131,9 @@ def test_a_word_is_cut_and_has_no_markup() -> None:
     assert len(status_word("done " * 1_000, 1, "plan")["word"]) <= MAX_ID
 
 
-@given(st.text() | st.text(st.sampled_from("done obsete[]()x-*_`~→|<!>:✅"), max_size=2 * MAX_WORD))
+@given(
+    st.text() | st.text(st.sampled_from("done obsete[]()x-*_`~→>»+&|<!>:✅"), max_size=2 * MAX_WORD)
+)
 def test_any_text_has_a_status(word: str) -> None:
     found = status_word(word, 1, "text")
     assert found["status"] in STATUSES

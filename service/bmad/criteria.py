@@ -5,27 +5,45 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from service.bmad.boxes import read_box
-from service.bmad.story_sections import HEADING_TAGS, StorySection
+from service.bmad.story_sections import (
+    HEADING_TAGS,
+    MAX_LABEL,
+    StorySection,
+    level_of_label,
+)
 from service.documents.blocks import Block
 
-# "AC1: …", "AC-2", "Criterion 3", "验收标准 4".
+# "AC1: …", "AC-2", "CA1 : …" in French, Spanish and Portuguese, "Criterion 3", "验收标准 4".
 LABELLED: Final = re.compile(
-    r"[\W_]*+(?:ac[\s\-#.]{0,2}\d|(?:acceptance\s+)?criteri(?:on|a)\s*#?\d|crit[eè]re\s*\d"
-    r"|criterio\s*\d|critério\s*\d|验收标准\s*\d|기준\s*\d)",
+    r"[\W_]*+(?:(?:ac|ca)[\s\-#.]{0,2}\d|(?:acceptance\s+)?criteri(?:on|a)\s*#?\d"
+    r"|(?:crit[eè]re|crit[eé]rio)\s*(?:n?[#°º]\s*)?\d|(?:验收|驗收)(?:标准|標準|条件)\s*\d"
+    r"|기준\s*\d)",
     re.IGNORECASE,
 )
 SCENARIO: Final = re.compile(
     r"[\W_]*+(?:scenario|scénario|escenario|cenário|场景|시나리오)\b", re.IGNORECASE
 )
-NUMBERED: Final = re.compile(r"[^\w\n]*+\d{1,3}[.):\u3001\uff0e]")
+NUMBERED: Final = re.compile(r"[^\w\n]*+(\d{1,3})[.):\u3001\uff0e]")
+# The words of steps in the languages of stories, with all their forms: "Étant données".
 GIVEN: Final = re.compile(
-    r"[^\w\n]*+(?:given|étant\s+donné|etant\s+donné|soit|dado|dada|dados|假设|给定|假如|주어진)"
-    r"(?![a-z])",
+    r"[^\w\n]*+(?:given|[ée]tant\s+donnée?s?|sachant|soit|dad[oa]s?|假设|假設|假定|给定|給定|假如"
+    r"|주어진|前提)(?![a-z])",
     re.IGNORECASE,
 )
+_THEN = r"then|alors|donc|entonces|então|entao|那么|那麼|그러면|ならば"
 STEP: Final = re.compile(
-    r"[\W_]*+(?:when|then|and|but|quand|lorsque|alors|et|cuando|entonces|y|quando|então|e|当|那么"
-    r"|并且|且)(?![a-z])",
+    rf"[\W_]*+(?:{_THEN}|when|and|but|quand|lorsque?|et|mais|cuando|y|pero|quando|e"
+    r"|mas|当|當|并且|並且|而且|且|同时|만일|만약|그리고|하지만|もし|かつ)(?![a-z])",
+    re.IGNORECASE,
+)
+THEN: Final = re.compile(rf"(?<![^\W_])(?:{_THEN})(?![a-z])", re.IGNORECASE)
+# Labels and headings of what is beside the criteria: "Out of scope:", "Technical notes".
+ASIDE: Final = re.compile(
+    r"(?:[\W_]|\d{1,3}[.)])*+(?:(?:out[ -]of|not[ ]in)[ -]scope\b|hors[ ](?:du[ ])?périmètre\b"
+    r"|fuera[ ]del?[ ]alcance\b|fora[ ]d[eo][ ]escopo\b|(?:不在|超出)?范围外?|범위[ ]?외"
+    r"|(?:(?:[^\W_]{1,20}[ ]){0,2}notes?|non-?[ ]?goals?|definition[ ]of[ ](?:done|ready)|dod"
+    r"|assumptions?|open[ ]questions?|references?|background|risks?|hypothèses|références|notas"
+    r"|supuestos|suposições|备注|備註|참고)(?=\W*+\Z|\s*[(\uff08]))",
     re.IGNORECASE,
 )
 
@@ -46,20 +64,50 @@ NO_CRITERIA: Final = CriteriaCount(0, None, 0, 0)
 
 
 def read_criteria(sections: Sequence[StorySection]) -> CriteriaCount:
-    """Return the criteria of the first section of criteria that has any."""
+    """Return the criteria of the first section of criteria that has any.
+
+    What is below a label such as "Out of scope:" is none, unless there is nothing else.
+    """
     for section in sections:
-        if section.name == "criteria" and (starts := _find_starts(section)):
-            return _count(section, starts)
+        if section.name != "criteria":
+            continue
+        for blocks in (_without_asides(section.blocks), section.blocks):
+            if starts := _find_starts(section.head, blocks):
+                return _count(blocks, starts)
     return NO_CRITERIA
 
 
-def _find_starts(section: StorySection) -> list[int]:
+def _without_asides(blocks: Sequence[Block]) -> list[Block]:
+    """Return the blocks that are not below a label or a heading of what is beside the criteria.
+
+    An item whose number continues that of the last criterion is one of them, whatever is above it.
+    """
+    kept: list[Block] = []
+    aside_level: int | None = None
+    number = 0  # of the last numbered item
+    for block in blocks:
+        if block.number is not None and block.depth == 1:
+            if block.number == number + 1 > 1:
+                aside_level = None
+            if aside_level is None:
+                number = block.number
+        level = level_of_label(block)
+        if level is not None:
+            if aside_level is not None and level <= aside_level:
+                aside_level = None
+            if aside_level is None and ASIDE.match(block.text[:MAX_LABEL]):
+                aside_level = level
+        if aside_level is None:
+            kept.append(block)
+    return kept
+
+
+def _find_starts(head: Block | None, blocks: Sequence[Block]) -> list[int]:
     """Return which blocks begin a criterion: a block twice that begins two."""
-    blocks = section.blocks
     found = _Candidates()
     for place, block in enumerate(blocks):
         found.add(place, block)
-    if section.head and LABELLED.match(section.head.text) and section.head.tag in HEADING_TAGS:
+    if head and head.tag in HEADING_TAGS and LABELLED.match(head.text):
         found.labelled_headings.insert(0, -1)
     return found.best()
 
@@ -82,9 +130,13 @@ class _Candidates:
         self.rows: list[int] = []
         self.headings: list[int] = []
         self._row_line = 0  # after which a table's next row is
+        self._number = 0  # of the last numbered item or line
+        self._continued: list[int] = []  # numbered lines whose numbers continue those of items
+        self._is_after_step = False  # the last paragraph was a step of a Given block
 
     def add(self, place: int, block: Block) -> None:
         if block.tag in HEADING_TAGS:
+            self._is_after_step = False
             self.headings.append(place)
             if any(form.match(block.text) for form in (LABELLED, SCENARIO, NUMBERED)):
                 self.labelled_headings.append(place)
@@ -110,6 +162,7 @@ class _Candidates:
         given = sorted(self.given + self.given_items)
         are_steps = bool(self.step_items) or len(given) >= len(self.items)
         forms = (
+            sorted(self.numbered + self._continued) if self._continued else [],
             self.numbered_paragraphs,
             self.scenarios,
             self.numbered,
@@ -124,21 +177,39 @@ class _Candidates:
         return next((form for form in forms if form), self.items)
 
     def _add_paragraph(self, place: int, block: Block) -> None:
+        self._is_after_step = False
         for line in block.text.splitlines():
             if LABELLED.match(line):
                 self.labelled.append(place)
-            elif NUMBERED.match(line):
-                self.numbered_paragraphs.append(place)
+            elif number := NUMBERED.match(line):
+                self._add_numbered_line(place, int(number[1]))
             elif SCENARIO.match(line):
                 self.scenarios.append(place)
             elif GIVEN.match(line):
                 self.given.append(place)
+                self._is_after_step = THEN.search(line) is not None
+            elif self.given and STEP.match(line):
+                self._is_after_step = True
+
+    def _add_numbered_line(self, place: int, number: int) -> None:
+        """Add a numbered line of a paragraph: only a "1." begins a list right below a label."""
+        is_next = number == self._number + 1 and len(self._continued) == len(
+            self.numbered_paragraphs
+        )
+        if self.numbered and is_next:
+            self._continued.append(place)
+        elif self.numbered and not self.numbered_paragraphs and number > 1:
+            return  # a line of a text that begins with a number
+        self.numbered_paragraphs.append(place)
+        self._number = number
 
     def _add_item(self, place: int, block: Block) -> None:
         if LABELLED.match(block.text):
             self.labelled.append(place)
         if block.number is not None:
-            self.numbered.append(place)
+            if not self._is_after_step:  # else it is a detail of the step
+                self.numbered.append(place)
+                self._number = block.number
             return
         self.items.append(place)
         if read_box(block):
@@ -156,13 +227,13 @@ class _Candidates:
             self._row_line = block.line + 1
 
 
-def _count(section: StorySection, starts: Sequence[int]) -> CriteriaCount:
+def _count(blocks: Sequence[Block], starts: Sequence[int]) -> CriteriaCount:
     begins = set(starts)
     items = items_done = tickable = done = 0
     # The boxes of the criterion that is being read: its own alone, if it has one.
     boxes = boxes_done = 0
     has_own = False
-    for place, block in enumerate(section.blocks):
+    for place, block in enumerate(blocks):
         box = read_box(block)
         if place in begins:
             tickable += boxes > 0

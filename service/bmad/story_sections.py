@@ -149,6 +149,19 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
     return sections
 
 
+def level_of_label(block: Block) -> int | None:
+    """Return the level of a heading, or of a label on a line of its own; None for other blocks."""
+    if block.depth:
+        return None
+    if block.tag in HEADING_TAGS:
+        return int(block.tag[1])
+    if block.tag != "p":
+        return None
+    line = block.text.partition("\n")[0].rstrip()
+    is_bold = line.rstrip(" :\uff1a") == block.strong.rstrip(" :\uff1a")
+    return LABEL_LEVEL if len(line) <= MAX_LABEL and (is_bold or line[-1:] in ":\uff1a") else None
+
+
 def _label(block: Block) -> str:
     """Return the label in bold that a paragraph begins with, or is."""
     strong = block.strong

@@ -69,6 +69,54 @@ from tests.bmad.story_text import story_of
             id="code",
         ),
         pytest.param("See the epic.", 0, None, 0, id="none"),
+        # Only a "1." begins a list right below a line of text.
+        pytest.param(
+            "**Functional:**\n\n1. a\n2. b\n\n**Quality:**\n3. c\n4. d\n\n**Speed:**\n5. e",
+            5,
+            None,
+            0,
+            id="numbers continue below labels",
+        ),
+        pytest.param(
+            "1. a\n2. b\n\nIntegration:\n3. c\n4. d", 4, None, 0, id="numbers continue below a line"
+        ),
+        pytest.param(
+            "1. a\n2. b\n\nThe rules are in chapter\n12. Of the book",
+            2,
+            None,
+            0,
+            id="a line of text",
+        ),
+        pytest.param(
+            "**1. One**\n\n1. a\n2. b\n\n**2. Two**\n\n1. c\n2. d\n\n**3. Three**",
+            3,
+            None,
+            0,
+            id="numbered details of bold numbers",
+        ),
+        pytest.param(
+            "**Functional:**\n\n1. a\n2. b\n\n**Quality:**\n\n1. c",
+            3,
+            None,
+            0,
+            id="numbered groups",
+        ),
+        pytest.param(
+            "**Given** a\n**When** b\n**Then** c:\n\n1. x\n2. y\n3. z\n\n**Given** d\n**Then** e",
+            2,
+            None,
+            0,
+            id="numbered details of a step",
+        ),
+        pytest.param(
+            "Given a, when b, then c:\n\n1. x\n2. y", 1, None, 0, id="details of a sentence"
+        ),
+        pytest.param("Given the page is open:\n\n1. x\n2. y", 2, None, 0, id="given before a list"),
+        pytest.param("When the page is open:\n\n1. x\n2. y", 2, None, 0, id="when before a list"),
+        pytest.param("**CA1 :** a\n\n**CA2 :** b", 2, None, 0, id="CA paragraphs"),
+        pytest.param("- CA-1: a\n- CA-2: b\n- c", 2, None, 0, id="CA items"),
+        pytest.param("### CA1 : a\n- x\n- y\n### CA2 : b\n- z", 2, None, 0, id="CA headings"),
+        pytest.param("**Critério 1:** a\n\n**Critério 2:** b", 2, None, 0, id="critério"),
     ],
 )
 def test_criteria_are_counted_in_each_form(
@@ -137,3 +185,53 @@ status: in-progress
     assert (story["tasks_total"], story["tasks_done"]) == (2, 1)
     assert story["acceptance_criteria_total"] == 1
     assert story["title"] == "Sign in"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        *("Given a\nWhen b\nThen c", "Étant donnée a\nQuand b\nAlors c"),
+        *("Étant donnés a\nLorsqu\u2019elle b\nDonc c", "Soit a\nQuand b\nMais c"),
+        *("Dadas a\nCuando b\nEntonces c", "Dados a\nQuando b\nEntão c"),
+        *("假设 a\n当 b\n那么 c", "給定 a\n當 b\n那麼 c", "주어진 a\n만약 b\n그러면 c"),
+    ],
+)
+def test_given_blocks_are_criteria_in_each_language(steps: str) -> None:
+    items = "\n".join(f"- {step}" for step in steps.split("\n"))
+    bold = "\n".join(f"**{step.replace(' ', '** ')}" for step in steps.split("\n"))
+    for form in (steps, bold, items):
+        text = f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{form}\n\n{form}\n"
+        assert story_of(text)["acceptance_criteria_total"] == 2
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("**Out of scope:**", "**Notes**", "Technical notes:", "### Definition of Done", "DoD:"),
+        *("**Out of scope for this story:**", "### Assumptions", "**Hors périmètre :**"),
+        *("**Fuera de alcance:**", "**Fora do escopo:**", "**范围外\uff1a**", "**Non-Goals:**"),
+    ],
+)
+def test_what_is_beside_the_criteria_is_none(label: str) -> None:
+    for criteria, more, done in (("1. a\n2. b", "1. c", None), ("- [x] a\n- [x] b", "- [ ] c", 2)):
+        text = f"{criteria}\n\n{label}\n\n1. x\n- [ ] y\n\n**More:**\n\n{more}"
+        story = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{text}\n")
+        is_open = "#" in label  # the section of a heading goes on below a label
+        assert story["acceptance_criteria_total"] == (2 if is_open else 3)
+        assert story["acceptance_criteria_done"] == done
+    alone = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{label}\n\n- [x] y\n- [ ] z\n")
+    assert alone["acceptance_criteria_total"] == 2
+
+
+@pytest.mark.parametrize(
+    "heading", ["Notes can be edited", "Background jobs run", "References are shown", "Risk: shown"]
+)
+def test_a_criterion_may_begin_with_such_a_word(heading: str) -> None:
+    text = f"# Story 1.2: T\n\n## Acceptance Criteria\n\n### {heading}\n\nx\n\n### Other\n\ny\n"
+    assert story_of(text)["acceptance_criteria_total"] == 2
+
+
+def test_numbers_that_continue_are_criteria_below_any_label() -> None:
+    text = "1. a\n2. b\n\n**Definition of Done:**\n\n3. c\n"
+    story = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{text}")
+    assert story["acceptance_criteria_total"] == 3

@@ -1,4 +1,4 @@
-"""The fields at the beginning of a document: "**Status:** done | **Epic:** 2", rows of tables.
+"""The fields at the beginning of a document: "**Status:** done | **Epic:** 2", those of tables.
 
 Read from the source's lines rather than from blocks, since the bold of labels says where a field
 begins that has others before it on its line.
@@ -7,6 +7,9 @@ begins that has others before it on its line.
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
+
+from service.bmad.statuses import LABEL, read_status
+from service.bmad.story_sections import name_of_section
 
 MAX_FIELD: Final = 500  # characters of a line that are read
 MAX_LABEL: Final = 40
@@ -28,6 +31,28 @@ FIELD: Final = re.compile(
 )
 RULE: Final = re.compile(r"[\s>]*+\|[\s|:-]*+\Z")
 EMPHASIS: Final = re.compile(r"\*\*|__|`")
+LINE_BREAK: Final = re.compile(r"<br\s*+/?>", re.IGNORECASE)
+TAG: Final = re.compile(
+    r"</?(?:b|i|u|p|em|strong|span|small|sub|sup|code|kbd|div|font)\b[^<>]*+>", re.IGNORECASE
+)
+STATUS: Final = re.compile(rf"(?:(?:story|current)\s+)?{LABEL}", re.IGNORECASE)
+# A status that is not the first field of a line; of prose such as "the reply, status: done" none.
+NEXT_STATUS: Final = re.compile(
+    r"(?<![^\W_])(?:(?:Story|Current) )?"
+    r"(?:Status|STATUS|Statut|STATUT|Estado|ESTADO|状态|狀態|상태)\s*+[:\uff1a]"
+)
+# What may be before it: fields, with labels of letters only, or the number of an epic. Without a
+# sign between two fields the value before must be one word: "ID: 1.2 Status: done".
+FIELDS_BEFORE: Final = re.compile(
+    r"[\W_]*+(?:epic\s++#?[\w.-]{1,12}+\s*+(?:[,;/\u2013\u2014-]\s*+)?\Z"
+    r"|(?P<label>[^\W\d_]++(?:\s[^\W\d_]++){0,2}+)\s*+[:\uff1a]\s*+\S)",
+    re.IGNORECASE,
+)
+SHORT_FIELDS: Final = re.compile(r"[\W_]*+(?:[^\W\d_][\w ]{0,20}[:\uff1a]\s?+\S++\s++)++")
+OF_ANOTHER: Final = re.compile(
+    r"(?:previous|prior|next|related|parent|blocks|requires|notes?|see|after|before|example)\b",
+    re.IGNORECASE,
+)
 
 
 class Field(NamedTuple):
@@ -41,36 +66,26 @@ class Field(NamedTuple):
 def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
     """Yield the fields of these lines of a document, counted from 1, in order.
 
-    A value may be on the line after its label. Lines of code, comments and headings have none.
+    Of a table whose header has labels the fields are those of its only row. A status may follow
+    other fields after a comma, a dash or a wide space if its word is a known one. A value
+    may be on the line after its label. Lines of code, comments and headings have none.
     """
     label = ""  # whose value is to come
-    labels: list[str] = []  # of a table's columns
-    before: list[str] = []  # the cells of the line before
+    table: list[tuple[int, str]] = []
     for number, line in _prose(lines, first, last):
         text = line[:MAX_FIELD]
+        if text.lstrip(" >").startswith("|"):
+            table.append((number, text))
+            continue
+        yield from _read_table(table)
+        table.clear()
         if HEADING.match(text):
             label = ""
             continue
-        if text.lstrip(" >").startswith("|"):
-            cells = [_plain(cell) for cell in text.strip(" >|").split("|")]
-            if RULE.match(text):
-                labels = before
-            elif labels and len(labels) > 2:
-                for name, value in zip(labels, cells, strict=False):
-                    yield Field(name.lower()[:MAX_LABEL], value, number)
-            else:
-                for name, value in zip(cells[::2], cells[1::2], strict=False):
-                    yield Field(name.rstrip(":\uff1a").lower()[:MAX_LABEL], value, number)
-            before = cells
+        if not (label or MARK.search(text)) or not text.strip():
             continue
-        labels, before = [], []
-        if not label and not MARK.search(text):
-            continue
-        if not text.strip():
-            continue
-        pieces = BETWEEN.split(BOLD_LABEL.sub("\x1f\\1\\2:", text))
         is_first = True
-        for piece in pieces:
+        for piece in _pieces(text):
             if not piece.strip(" *_>|-"):
                 continue
             found = FIELD.match(piece)
@@ -83,6 +98,84 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
                 yield Field(label, _plain(piece), number)
                 label = ""
             is_first = False
+    yield from _read_table(table)
+
+
+def _pieces(line: str) -> Iterator[str]:
+    """Yield the parts of a line that may be a field each."""
+    if "<" in line:
+        line = TAG.sub("", LINE_BREAK.sub("\x1f", line))
+    for piece in BETWEEN.split(BOLD_LABEL.sub("\x1f\\1\\2:", line)):
+        place = _place_of_status(piece)
+        if place:
+            yield piece[:place].rstrip(" \t,;/\u2013\u2014-")
+        yield piece[place:]
+
+
+def _place_of_status(piece: str) -> int:
+    """Return where a known status begins that is after other fields; 0 without one."""
+    for found in NEXT_STATUS.finditer(piece):
+        before = piece[: found.start()]
+        text = before.rstrip()
+        gap = before[len(text) :]
+        has_sign = text[-1:] in {",", ";"} or (
+            text[-1:] in {"/", "-", "\u2013", "\u2014"} and text[-2:-1].isspace()
+        )
+        is_apart = gap and (has_sign or len(gap) > 1 or gap == "\t")
+        fields = FIELDS_BEFORE.match(before)
+        if not fields or not (is_apart or SHORT_FIELDS.fullmatch(before)):
+            continue
+        label = fields["label"] or ""
+        is_own = not OF_ANOTHER.match(label) and name_of_section(label) in {None, "sentence"}
+        if is_own and read_status(piece[found.end() :]) != "unknown":
+            return found.start()
+    return 0
+
+
+def _read_table(rows: Sequence[tuple[int, str]]) -> Iterator[Field]:
+    """Yield the fields of a table: each row has one or more, or the only row has their values."""
+    cells = [(number, _cells(text)) for number, text in rows if not RULE.match(text)]
+    if len(rows) > 1 and cells and RULE.match(rows[1][1]):
+        header = cells[0][1]
+        if _is_of_columns(header, cells[1][1] if len(cells) > 1 else ()):
+            # Several rows list things that have a status each, such as other stories.
+            for number, values in cells[1:] if len(cells) == 2 else ():
+                for name, value in zip(header, values, strict=False):
+                    yield Field(name.lower()[:MAX_LABEL], value, number)
+            return
+    for number, values in cells:
+        yield from _read_row(number, values)
+
+
+def _read_row(number: int, cells: Sequence[str]) -> Iterator[Field]:
+    begun = FIELD.match(cells[0])
+    if begun and begun.end() < len(cells[0]):  # "| Epic: 1 | Status: Done |"
+        for cell in cells:
+            if found := FIELD.match(cell):
+                yield Field(_label(found[1]), cell[found.end() :], number)
+        return
+    for name, value in zip(cells[::2], cells[1::2], strict=False):
+        yield Field(name.rstrip(":\uff1a").lower()[:MAX_LABEL], value, number)
+
+
+def _is_of_columns(header: Sequence[str], first: Sequence[str]) -> bool:
+    """Return whether the header row has labels, and the rows below have the values.
+
+    A table of two columns has labels in its first one, unless a status below "Status" is known.
+    """
+    place = next((at for at, cell in enumerate(header) if STATUS.fullmatch(cell)), None)
+    if place is None:
+        return len(header) > 2
+    if place % 2 == 0 and read_status("".join(header[place + 1 : place + 2])) != "unknown":
+        return False
+    is_known = read_status("".join(first[place : place + 1])) != "unknown"
+    return len(header) > 2 or place == 1 or is_known
+
+
+def _cells(row: str) -> list[str]:
+    return [
+        _plain(cell) for cell in row.strip(" >\t").removeprefix("|").removesuffix("|").split("|")
+    ]
 
 
 def _prose(lines: Sequence[str], first: int, last: int) -> Iterator[tuple[int, str]]:

@@ -9,6 +9,7 @@ from service.bmad.readings import MAX_ID, Place, Status, StatusWord
 from service.characters import one_line, replace_unstorable
 
 MAX_WORD: Final = 300  # characters that are read of a word
+LABEL: Final = r"(?:status|statut|estado|状态|狀態|상태)"  # says "status"
 
 # The words that were found in 27 public repositories, and those of the method's own templates. A
 # word that is not here is unknown: a similar word may mean something else.

@@ -10,7 +10,7 @@ from service.bmad.boxes import read_box
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
 from service.bmad.readings import MAX_ITEMS, Place, StatusWord
-from service.bmad.statuses import MAX_WORD, status_word
+from service.bmad.statuses import LABEL, MAX_WORD, status_word
 from service.bmad.story_sections import SECTION_NAMES, StorySection
 from service.documents.blocks import Block
 
@@ -21,9 +21,7 @@ FRONT_MATTER_KEYS: Final[Sequence[tuple[str, Place]]] = (
 STATUS_LINES: Final = 40  # of the text, in which a line may say the status
 
 # "Gate Status", "Recommended Status" and all others with a word of their own are about others.
-STATUS_LABEL: Final = re.compile(
-    r"(?:(?:story|current|overall)\s+)?(?:status|statut|estado|状态|狀態|상태)", re.IGNORECASE
-)
+STATUS_LABEL: Final = re.compile(rf"(?:(?:story|current|overall)\s+)?{LABEL}", re.IGNORECASE)
 AFTER_LABEL: Final = re.compile(
     rf"[\W_]*+{STATUS_LABEL.pattern}[*_\s]*+[:\uff1a]\s*+", re.IGNORECASE
 )
@@ -33,6 +31,7 @@ LATE_STATUS: Final = re.compile(
 )
 # Another field on the same line, which nothing separates.
 NEXT_FIELD: Final = re.compile(r"\s(?=[A-Z][\w /]{1,20}:\s)")
+BETWEEN_FIELDS: Final = " \t,;/|\u2013\u2014-"
 # Sections with lines that say the status of something else.
 OF_OTHERS: Final = frozenset(SECTION_NAMES) - {"status", "sentence", "record"}
 
@@ -116,7 +115,10 @@ def _late_statuses(sections: Sequence[StorySection]) -> Iterator[StatusWord]:
 
 
 def _status(word: str, line: int) -> StatusWord:
-    return status_word(NEXT_FIELD.split(word[:MAX_WORD], 1)[0], line, "text")
+    own = NEXT_FIELD.split(word[:MAX_WORD], 1)[0].rstrip(BETWEEN_FIELDS)
+    for begin, end in ("()", "[]"):  # around several fields
+        own = own if begin in own else own.rstrip(end)
+    return status_word(own, line, "text")
 
 
 def _section_at(sections: Sequence[StorySection], line: int) -> StorySection:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import time
 
-from service.bmad.fields import read_fields
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bmad.fields import MAX_LABEL, read_fields
 from tests.bmad.story_text import story_of
 
 FILLER = "\n\nText.\n" * 30
@@ -37,7 +41,29 @@ def statuses_of(text: str) -> list[tuple[str, str, int, str]]:
         ("**Epic:** 1 | **Status:** Done | **Points:** 3", 3),
         ("**Epic:** 1 **Status:** Done **Points:** 3", 3),
         ("Epic: 1 · Status: Done · Points: 3", 3),
+        ("Epic: 1, Status: Done, Points: 3", 3),
+        ("Epic: 1; Status: Done", 3),
+        ("Points: 3 / Status: Done", 3),
+        ("Story Points: 3 - Status: Done", 3),
+        ("_Priority: P1 \u2013 Status: Done_", 3),
+        ("- Epic: 1 — Current Status: Done", 3),
+        ("Epic: 2    Status: Done    Owner: Ann", 3),
+        ("Epic: 2\tStatut : terminé\tOwner: Ann", 3),
+        ("ID: 1.2 Status: Done", 3),
+        ("Epic 1 — Status: Done", 3),
+        ("(Epic 1, Status: Done)", 3),
+        ("**Epic:** 1, Status: Done", 3),
+        ("Epic: 1<br>Status: Done<br/>Points: 3", 3),
+        ("<sub>Status: Done</sub>", 3),
+        ("[Status: Done]", 3),
         ("| Status | Done |\n|---|---|\n| Points | 3 |", 3),
+        ("| Status | Epic |\n|---|---|\n| Done | 1 |", 5),
+        ("| Epic | Status |\n|---|---|\n| 1 | Done |", 5),
+        ("> | Status | Epic | Points |\n> |---|---|---|\n> | Done | 1 | 3 |", 5),
+        ("| | Story Status | Points | Owner |\n|---|---|---|---|\n| 1.2 | Done | 3 | Ann |", 5),
+        ("| Epic | 1 | Status | Done |\n|---|---|---|---|\n| Points | 3 | Owner | Ann |", 3),
+        ("| Epic: 1 | Status: Done |", 3),
+        ("| **Epic:** 1 | **Status:** Done |\n|---|---|", 3),
         ("| Field | Value |\n|---|---|\n| **Status** | Done |", 5),
         ("| Story | Status | Points |\n|---|---|---|\n| 1.2 | Done | 3 |", 5),
         ("**Status:**\nDone", 4),
@@ -62,6 +88,22 @@ def test_a_status_is_found_in_each_form(text: str, line: int) -> None:
         "## QA Results\n\n**Status:** PASS\n\n### Status\n\nDone",
         "## Acceptance Criteria\n\n- Status: 404",
         "Statuses: done",
+        # Only a known status that is after a field of the story itself.
+        "The reply is JSON, Status: Done",
+        "Reply: JSON, status: done",
+        "Epic: 1, Status: PASS",
+        "Story 1.1: Sign in, Status: Done",
+        "- Story 1.1 - Status: Done",
+        "Depends on: 1.1 - Status: Done",
+        "Previous Story: 1.1, Status: Done",
+        "Epic 1 Status: Done",
+        "Reviewer: Quinn Gate Status: Done",
+        "Epic: 1, Gate Status: Done",
+        # Tables that list other things.
+        "| Task | Status |\n|---|---|\n| A | Done |\n| B | Draft |",
+        "| Story | Status | Points |\n|---|---|---|\n| 1.1 | Done | 3 |\n| 1.2 | Draft | 5 |",
+        "| Status | Meaning |\n|---|---|\n| Done | merged |\n| Draft | not yet |",
+        "| Status | Epic | Points |\n|---|---|---|",
     ],
 )
 def test_statuses_of_something_else_do_not_count(text: str) -> None:
@@ -113,3 +155,36 @@ def test_fields_are_read_with_their_lines() -> None:
         ("points", "3", 2),
         ("owner", "Ann", 3),
     ]
+
+
+def test_fields_of_a_table_are_read_with_their_lines() -> None:
+    lines = ["| Field | Value |", "|---|---|", "| **Epic** | 2 |", "| Link | http://a.example/ |"]
+    assert [*read_fields(lines, 1, 60)] == [
+        ("field", "Value", 1),
+        ("epic", "2", 3),
+        ("link", "http://a.example/", 4),
+    ]
+    lines = ["| Epic | Owner | Points |", "|---|---|---|", "| 2 | Ann | 3 |"]
+    assert [*read_fields(lines, 1, 60)] == [
+        ("epic", "2", 3),
+        ("owner", "Ann", 3),
+        ("points", "3", 3),
+    ]
+
+
+@given(st.text(st.sampled_from("|:-, ;/\tStatusEpic1Done*\n<br>#")), st.integers(1, 9))
+def test_fields_of_any_text_have_a_label_and_a_line(text: str, first: int) -> None:
+    lines = text.split("\n")
+    for field in read_fields(lines, first, 60):
+        assert len(field.label) <= MAX_LABEL
+        assert first <= field.line <= len(lines)
+
+
+@pytest.mark.parametrize(
+    "piece", [" ", "Status: ", "a: b ", "| ", "<br", ", Status:", "Epic 1 ", "*"]
+)
+def test_the_time_for_fields_is_linear(piece: str) -> None:
+    lines = [piece * 100_000] * 60
+    begin = time.process_time()
+    assert all(field.line <= 60 for field in read_fields(lines, 1, 60))
+    assert time.process_time() - begin < 1

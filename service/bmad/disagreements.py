@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.joining import Joined, TreeDocument
+from service.bmad.older_trackers import find_older_trackers
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, Reading
 from service.bmad.requirement_problems import requirements_of
@@ -31,7 +32,9 @@ def find_problems(
 ) -> Iterator[BoardProblem]:
     """Yield the problems of a tree."""
     items = [item for item in joined.items if not item.is_archived]
-    has_sprint = any("sprint_status" in document.reading for document in documents)
+    trackers = {document.path for document in documents if "sprint_status" in document.reading}
+    older = find_older_trackers(trackers)
+    has_sprint = bool(trackers - older)
     declared: dict[str, set[Epic | None]] = {}
     for item in items:
         yield from statuses_of(item)
@@ -51,7 +54,7 @@ def find_problems(
         yield from _of_epic(epic)
     yield from requirements_of(documents, epics, items)
     for document in documents:
-        if not is_archived(document.path):
+        if not is_archived(document.path) and document.path not in older:
             yield from _of_document(document, epics)
     for path in joined.plans_without_ticket:
         yield BoardProblem(

@@ -12,6 +12,7 @@ from typing import Final
 
 from service.bmad.identity import fold_id, fold_slug, read_id, read_key
 from service.bmad.joining import TreeDocument
+from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import EpicReading, TicketEpic
 from service.bmad.work_items import Said, WorkItem, is_archived
 
@@ -71,12 +72,17 @@ class EpicList:
         for document in sorted(documents, key=_epic_files_first):
             if not is_archived(document.path):
                 self._add_document(document)
+        older = find_older_trackers(
+            document.path for document in documents if "sprint_status" in document.reading
+        )
         for document in documents:
-            self._add_sprint(document)
+            if document.path not in older:
+                self._add_sprint(document)
             if not is_archived(document.path):
                 self._add_coverage(document)
-        for item in items:
-            if item.epic is not None:
+        for item in sorted(items, key=lambda item: item.is_archived):
+            # An archived story alone is no epic, as an archived document names none.
+            if item.epic is not None and (not item.is_archived or self._by_id.get(item.epic_key)):
                 epic = self._epic_of(item)
                 epic.items.append(item)
                 self.of_item[item.key] = epic

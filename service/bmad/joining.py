@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from service.bmad.identity import fold_id, fold_slug, read_key, read_name
 from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item, slug_of_name
+from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import MAX_TEXT, StoryReading
 from service.bmad.work_items import (
     FoundEntry,
@@ -154,23 +155,44 @@ class _Joiner:
 
     def add_sprint_keys(self) -> None:
         files = KeyFiles(self.documents, self.items, self._promote)
-        for tracker in self.documents:
-            reading = tracker.reading.get("sprint_status")
-            if reading is None:
-                continue
+        trackers = [
+            (document.path, reading)
+            for document in self.documents
+            if (reading := document.reading.get("sprint_status")) is not None
+        ]
+        older = find_older_trackers(path for path, _ in trackers)
+        # The items of all trackers by key: one that is no longer kept adds none of a kept one.
+        by_key: dict[str, WorkItem] = {}
+        for path, reading in sorted(trackers, key=lambda each: each[0] in older):
             items: dict[str, WorkItem] = {}
             matches = files.match([entry["key"] for entry in reading["stories"]])
             for entry in reading["stories"]:
-                key = entry["key"]
+                key, said = entry["key"], Said(path, entry["status"])
                 item = items.get(key) or matches.get(key)
+                if path in older:
+                    item = self._find_older(key, item) or by_key.get(fold_id(key))
                 if item is None:
-                    item = self._add_key(tracker.path, key)
-                items[key] = item
-                item.keys.append((tracker.path, entry))
+                    item = self._add_key(path, key, is_archived=path in older)
+                items[key] = by_key[fold_id(key)] = item
+                if path in older and not item.is_archived:
+                    if not item.said:
+                        item.tracked.append(said)
+                    continue
+                item.keys.append((path, entry))
                 # The last one counts where a key stands twice, as YAML has it.
-                item.tracked.insert(0, Said(tracker.path, entry["status"]))
+                item.tracked.insert(0, said)
 
-    def _add_key(self, path: str, key: str) -> WorkItem:
+    @staticmethod
+    def _find_older(key: str, item: WorkItem | None) -> WorkItem | None:
+        """Return the file of a key of a tracker that is no longer kept.
+
+        Numbers start again: that of a story that is worked on is no sign without its slug.
+        """
+        if item is None or item.is_archived:
+            return item
+        return item if fold_slug(read_key(key).slug) == slug_of_item(item) else None
+
+    def _add_key(self, path: str, key: str, *, is_archived: bool) -> WorkItem:
         (identity, slug) = read_key(key)[1:]
         item = WorkItem(
             tree=self.tree,
@@ -180,6 +202,7 @@ class _Joiner:
             story=identity.story,
             title=(slug.replace("-", " ").capitalize() or key)[:MAX_TEXT],
             kind="story",
+            is_archived=is_archived,
         )
         self.items.append(item)
         return item

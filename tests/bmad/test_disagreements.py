@@ -254,6 +254,23 @@ EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
 ]
 
 
+def test_tracker_that_is_no_longer_kept_is_no_problem() -> None:
+    action: dict[str, object] = {"epic": None, "action": "a", "owner": None, "status": None}
+    assert (
+        _problems(
+            {
+                "docs/sprint-status-old.yaml": sprint(
+                    {"1-1-a": "backlog", "1-9-z": "done"},
+                    epics=[{"key": "epic-1", "status": word("done", "sprint_status")}],
+                    action_items=[action | {"line": 9}],
+                ),
+                "docs/stories/1-1-a.md": story("1.1", "review"),
+            }
+        )
+        == []
+    )
+
+
 @pytest.mark.parametrize(("kind", "readings", "severity", "detail"), EXAMPLES)
 def test_documents_have_the_problem(
     kind: ProblemKind, readings: dict[str, Reading], severity: str, detail: str

@@ -102,6 +102,27 @@ def test_archived_documents_name_no_epics() -> None:
     assert _list({"docs/archive/epic-9.md": epics(epic("9", "Old"))}).epics == []
 
 
+def test_archived_stories_alone_are_no_epic() -> None:
+    made = _list({"archive/1.1.a.md": story("1.1"), "archive/9.1.z.md": story("9.1")})
+    assert made.epics == []
+    assert made.of_item == {}
+    made = _list({"archive/1.1.a.md": story("1.1"), "s/1.2.b.md": story("1.2")})
+    assert [[item.id for item in each.items] for each in made.epics] == [["1.2", "1.1"]]
+
+
+def test_tracker_that_is_no_longer_kept_names_no_epics() -> None:
+    said = {"key": "epic-1", "status": word("done", "sprint_status")}
+    other = {"key": "epic-7", "status": word("done", "sprint_status")}
+    now = {"key": "epic-1", "status": word("in-progress", "sprint_status")}
+    [found] = _list(
+        {
+            "sprint-status-backup.yaml": sprint({}, epics=[said, other], titles={"8": "Old"}),
+            "sprint-status.yaml": sprint({}, epics=[now]),
+        }
+    ).epics
+    assert (found.id, [each.word["status"] for each in found.said]) == ("1", ["in_progress"])
+
+
 @pytest.mark.parametrize(
     ("title", "other", "is_same"),
     [

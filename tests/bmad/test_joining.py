@@ -99,6 +99,41 @@ def test_of_a_key_that_stands_twice_the_last_counts() -> None:
     assert len(item.keys) == 2
 
 
+def test_tracker_that_is_no_longer_kept_decides_nothing_of_stories_of_now() -> None:
+    joined = _join(
+        {
+            "archive/sprint-status.yaml": sprint(
+                {"1-1-a": "backlog", "1-2-b": "done", "1-3-old": "review", "1-9-z": "backlog"}
+            ),
+            "s/1.1.a.md": story("1.1"),
+            "s/1.3.new.md": story("1.3"),
+            "sprint-status.yaml": sprint({"1-1-a": "done", "1-2-b": "drafted"}),
+        }
+    )
+    found = {(item.path or item.key): (item.status, item.is_archived) for item in joined.items}
+    assert found == {
+        "s/1.1.a.md": ("done", False),
+        "sprint-status.yaml\t1-2-b": ("draft", False),
+        "s/1.3.new.md": ("unknown", False),
+        "archive/sprint-status.yaml\t1-3-old": ("review", True),
+        "archive/sprint-status.yaml\t1-9-z": ("draft", True),
+    }
+
+
+def test_tracker_that_is_no_longer_kept_decides_where_nothing_else_says_a_status() -> None:
+    items = _items(
+        {
+            "archive/sprint-status.yaml": sprint({"1-1-a": "done", "1-2-b": "done"}),
+            "archive/1.2.b.md": story("1.2"),
+            "s/1.1.a.md": story("1.1"),
+        }
+    )
+    assert {item.path: (item.status, len(item.keys)) for item in items} == {
+        "s/1.1.a.md": ("done", 0),
+        "archive/1.2.b.md": ("done", 1),
+    }
+
+
 def test_file_is_a_story_because_a_key_has_its_name() -> None:
     other: Reading = {"candidate": story("1.1", "done")["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
     assert _items({"s/1-1-a.md": other}) == []

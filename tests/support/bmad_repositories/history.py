@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,6 +67,11 @@ def status(path: str, old: str, new: str) -> Edit:
     return Edit(path, f"\n{old}\n", f"\n{new}\n")
 
 
+def change_value(path: str, name: str, old: str, new: str) -> Edit:
+    """Return the edit of the value of a name that a line has alone: "status: done"."""
+    return Edit(path, f"\n{name}: {old}\n", f"\n{name}: {new}\n")
+
+
 def tick(path: str, text: str) -> Edit:
     """Return the edit that ticks the box in front of a text."""
     return Edit(path, f"- [ ] {text}", f"- [x] {text}")
@@ -115,6 +120,22 @@ class Product(NamedTuple):
 
     history: History
     days: Sequence[Day]
+
+
+def make_product(
+    steps: Iterable[Callable[[History], None]],
+    month: str,
+    figures: Mapping[int, tuple[int, int]],
+) -> Product:
+    """Return a repository whose history begins with nothing, and is made step by step.
+
+    `figures` has the stories in scope and the done ones by the day of the month, "2026-03".
+    """
+    history = History()
+    for step in steps:
+        step(history)
+    days = [Day(f"{month}-{day:02}", scope, done) for day, (scope, done) in figures.items()]
+    return Product(history, days)
 
 
 def push(remote: Remote, commits: Sequence[Commit]) -> None:

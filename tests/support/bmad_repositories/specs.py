@@ -8,12 +8,13 @@ dropped, and the first try at booking is archived.
 from __future__ import annotations
 
 from tests.support.bmad_repositories.history import (
-    Day,
     Edit,
     History,
     Product,
     Rename,
     Write,
+    change_value,
+    make_product,
     tick,
 )
 from tests.support.bmad_repositories.specs_documents import (
@@ -45,33 +46,32 @@ from tests.support.bmad_repositories.specs_documents import (
 
 def clinic() -> Product:
     """Return the repository, with 33 commits from 1 to 29 May 2026."""
-    history = History()
-    _plan(history)
-    _book(history)
-    _wait(history)
-    days = [
-        Day("2026-05-01", 0, 0),
-        Day("2026-05-04", 0, 0),
-        Day("2026-05-05", 3, 0),
-        Day("2026-05-06", 6, 0),
-        Day("2026-05-07", 6, 0),
-        Day("2026-05-08", 6, 0),
-        Day("2026-05-11", 6, 1),
-        Day("2026-05-12", 6, 1),
-        Day("2026-05-13", 6, 1),
-        Day("2026-05-15", 6, 1),
-        Day("2026-05-18", 6, 2),
-        Day("2026-05-19", 7, 2),
-        Day("2026-05-20", 7, 2),
-        Day("2026-05-21", 7, 2),
-        Day("2026-05-22", 7, 3),
-        Day("2026-05-25", 6, 3),
-        Day("2026-05-26", 6, 3),
-        Day("2026-05-27", 6, 3),
-        Day("2026-05-28", 6, 2),
-        Day("2026-05-29", 6, 3),
-    ]
-    return Product(history, days)
+    return make_product(
+        (_plan, _book, _wait),
+        "2026-05",
+        {
+            1: (0, 0),
+            4: (0, 0),
+            5: (3, 0),
+            6: (6, 0),
+            7: (6, 0),
+            8: (6, 0),
+            11: (6, 1),
+            12: (6, 1),
+            13: (6, 1),
+            15: (6, 1),
+            18: (6, 2),
+            19: (7, 2),
+            20: (7, 2),
+            21: (7, 2),
+            22: (7, 3),
+            25: (6, 3),
+            26: (6, 3),
+            27: (6, 3),
+            28: (6, 2),
+            29: (6, 3),
+        },
+    )
 
 
 def _status(path: str, old: str, new: str) -> Edit:
@@ -79,7 +79,7 @@ def _status(path: str, old: str, new: str) -> Edit:
 
 
 def _key(key: str, old: str, new: str) -> Edit:
-    return Edit(TRACKER, f"\n  {key}: {old}\n", f"\n  {key}: {new}\n")
+    return change_value(TRACKER, f"  {key}", old, new)
 
 
 def _plan(history: History) -> None:

@@ -7,12 +7,12 @@ part of the work. Story 1.3 is cancelled, 2.2 gets another name, and a first 1.1
 from __future__ import annotations
 
 from tests.support.bmad_repositories.history import (
-    Day,
     Edit,
     History,
     Product,
     Rename,
     Write,
+    make_product,
     status,
     tick,
 )
@@ -46,31 +46,30 @@ from tests.support.bmad_repositories.v4_documents import (
 
 def lending_library() -> Product:
     """Return the repository, with 34 commits from 2 to 27 March 2026."""
-    history = History()
-    _plan(history)
-    _lend(history)
-    _reserve(history)
-    days = [
-        Day("2026-03-02", 0, 0),
-        Day("2026-03-03", 1, 0),
-        Day("2026-03-04", 2, 0),
-        Day("2026-03-05", 3, 0),
-        Day("2026-03-06", 3, 1),
-        Day("2026-03-09", 4, 1),
-        Day("2026-03-10", 4, 1),
-        Day("2026-03-11", 3, 1),
-        Day("2026-03-13", 3, 2),
-        Day("2026-03-16", 5, 2),
-        Day("2026-03-17", 6, 2),
-        Day("2026-03-18", 7, 2),
-        Day("2026-03-19", 7, 2),
-        Day("2026-03-20", 7, 3),
-        Day("2026-03-24", 7, 3),
-        Day("2026-03-25", 7, 2),
-        Day("2026-03-26", 7, 3),
-        Day("2026-03-27", 7, 3),
-    ]
-    return Product(history, days)
+    return make_product(
+        (_plan, _lend, _reserve),
+        "2026-03",
+        {
+            2: (0, 0),
+            3: (1, 0),
+            4: (2, 0),
+            5: (3, 0),
+            6: (3, 1),
+            9: (4, 1),
+            10: (4, 1),
+            11: (3, 1),
+            13: (3, 2),
+            16: (5, 2),
+            17: (6, 2),
+            18: (7, 2),
+            19: (7, 2),
+            20: (7, 3),
+            24: (7, 3),
+            25: (7, 2),
+            26: (7, 3),
+            27: (7, 3),
+        },
+    )
 
 
 def _plan(history: History) -> None:

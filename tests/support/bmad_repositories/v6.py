@@ -7,13 +7,14 @@ restored. Story 1.2 gets another name, 2.3 is cancelled, and 3.1 has a file and 
 from __future__ import annotations
 
 from tests.support.bmad_repositories.history import (
-    Day,
     Delete,
     Edit,
     History,
     Product,
     Rename,
     Write,
+    change_value,
+    make_product,
     tick,
 )
 from tests.support.bmad_repositories.v6_documents import (
@@ -45,43 +46,42 @@ from tests.support.bmad_repositories.v6_documents import (
 
 def invoices() -> Product:
     """Return the repository, with 35 commits from 1 to 30 April 2026."""
-    history = History()
-    _create(history)
-    _send(history)
-    _pay(history)
-    days = [
-        Day("2026-04-01", 6, 0),
-        Day("2026-04-02", 6, 0),
-        Day("2026-04-03", 6, 0),
-        Day("2026-04-07", 6, 0),
-        Day("2026-04-08", 6, 0),
-        Day("2026-04-09", 6, 1),
-        Day("2026-04-10", 6, 1),
-        Day("2026-04-13", 6, 2),
-        Day("2026-04-14", 6, 2),
-        Day("2026-04-16", 6, 2),
-        Day("2026-04-17", 6, 3),
-        Day("2026-04-20", 6, 3),
-        # The new tracker has a story more, and takes all for new: the files decide.
-        Day("2026-04-22", 7, 3),
-        Day("2026-04-23", 7, 3),
-        Day("2026-04-24", 7, 3),
-        # The tracker is gone, and with it the stories that have no file.
-        Day("2026-04-27", 5, 3),
-        # It is there again, and one of its stories is cancelled.
-        Day("2026-04-28", 6, 3),
-        Day("2026-04-29", 7, 4),
-        Day("2026-04-30", 7, 3),
-    ]
-    return Product(history, days)
+    return make_product(
+        (_create, _send, _pay),
+        "2026-04",
+        {
+            1: (6, 0),
+            2: (6, 0),
+            3: (6, 0),
+            7: (6, 0),
+            8: (6, 0),
+            9: (6, 1),
+            10: (6, 1),
+            13: (6, 2),
+            14: (6, 2),
+            16: (6, 2),
+            17: (6, 3),
+            20: (6, 3),
+            # The new tracker has a story more, and takes all for new: the files decide.
+            22: (7, 3),
+            23: (7, 3),
+            24: (7, 3),
+            # The tracker is gone, and with it the stories that have no file.
+            27: (5, 3),
+            # It is there again, and one of its stories is cancelled.
+            28: (6, 3),
+            29: (7, 4),
+            30: (7, 3),
+        },
+    )
 
 
 def _status(path: str, old: str, new: str) -> Edit:
-    return Edit(path, f"\nStatus: {old}\n", f"\nStatus: {new}\n")
+    return change_value(path, "Status", old, new)
 
 
 def _key(key: str, old: str, new: str) -> Edit:
-    return Edit(TRACKER, f"\n  {key}: {old}\n", f"\n  {key}: {new}\n")
+    return change_value(TRACKER, f"  {key}", old, new)
 
 
 def _create(history: History) -> None:

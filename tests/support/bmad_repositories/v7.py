@@ -8,13 +8,14 @@ to be a spike that ends blocked, 2.3 is dropped.
 from __future__ import annotations
 
 from tests.support.bmad_repositories.history import (
-    Day,
     Delete,
     Edit,
     History,
     Product,
     Rename,
     Write,
+    change_value,
+    make_product,
     tick,
 )
 from tests.support.bmad_repositories.v7_documents import (
@@ -48,37 +49,36 @@ from tests.support.bmad_repositories.v7_documents import (
 
 def field_notes() -> Product:
     """Return the repository, with 33 commits from 1 to 26 June 2026."""
-    history = History()
-    _capture(history)
-    _record(history)
-    _share(history)
-    days = [
-        Day("2026-06-01", 0, 0),
-        Day("2026-06-02", 3, 0),
-        Day("2026-06-03", 3, 0),
-        Day("2026-06-04", 3, 0),
-        Day("2026-06-05", 3, 1),
-        Day("2026-06-08", 4, 1),
-        Day("2026-06-09", 5, 1),
-        Day("2026-06-10", 5, 1),
-        Day("2026-06-11", 5, 2),
-        Day("2026-06-12", 8, 2),
-        Day("2026-06-15", 8, 3),
-        Day("2026-06-16", 8, 3),
-        Day("2026-06-17", 8, 4),
-        Day("2026-06-18", 8, 4),
-        Day("2026-06-19", 8, 4),
-        Day("2026-06-22", 7, 4),
-        Day("2026-06-23", 7, 4),
-        Day("2026-06-24", 7, 3),
-        Day("2026-06-25", 7, 4),
-        Day("2026-06-26", 7, 4),
-    ]
-    return Product(history, days)
+    return make_product(
+        (_capture, _record, _share),
+        "2026-06",
+        {
+            1: (0, 0),
+            2: (3, 0),
+            3: (3, 0),
+            4: (3, 0),
+            5: (3, 1),
+            8: (4, 1),
+            9: (5, 1),
+            10: (5, 1),
+            11: (5, 2),
+            12: (8, 2),
+            15: (8, 3),
+            16: (8, 3),
+            17: (8, 4),
+            18: (8, 4),
+            19: (8, 4),
+            22: (7, 4),
+            23: (7, 4),
+            24: (7, 3),
+            25: (7, 4),
+            26: (7, 4),
+        },
+    )
 
 
 def _status(path: str, old: str, new: str) -> Edit:
-    return Edit(path, f"\nstatus: {old}\n", f"\nstatus: {new}\n")
+    return change_value(path, "status", old, new)
 
 
 def _capture(history: History) -> None:

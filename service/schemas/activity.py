@@ -27,6 +27,11 @@ class ChangedDocumentSchema(ExactSchema):
         required=True,
         metadata={"description": "From the repository's root; of a moved document the new one."},
     )
+    from_ = fields.String(
+        data_key="from",
+        attribute="from",
+        metadata={"description": "The path before: only of a moved document."},
+    )
 
 
 class ChangedStatusSchema(ExactSchema):

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tests.support.bmad_repositories.history import push
 from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.support.bmad_repositories.history import Commit, History
     from tests.support.git_server import Remote
     from tests.support.hub import Hub
 
 TABLES = ("story", "epic", "problem")
-COUNTS = (
-    "acceptance_criteria_total",
-    "acceptance_criteria_done",
-    "acceptance_criteria_items_total",
-    "acceptance_criteria_items_done",
-    "tasks_total",
-    "tasks_done",
-    "subtasks_total",
-    "subtasks_done",
-    "review_findings_open",
-)
 
 
 class SyncedProduct:
@@ -63,9 +53,33 @@ class SyncedProduct:
             path = response.links["next"]["url"] if "next" in response.links else ""
         return items
 
-    def stories(self) -> dict[str, dict[str, Any]]:
-        """Return the stories by their paths, or else by their ids."""
-        return {story["path"] or story["id"]: story for story in self.list("stories")}
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """The source, as items of lists name it."""
+        return {"id": self.source, "name": "Docs"}
+
+    @cached_property
+    def documents(self) -> dict[str, str]:
+        """The ids of the documents by path, when they are first asked for."""
+        files = self.hub.files(self.project)
+        return {path: file["id"] for path, file in files.items()}
+
+    def with_document(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an item with the id of the document at its path, if it has one."""
+        if "path" not in item:
+            return {**item}
+        path = item["path"]
+        return {**item, "document_id": None if path is None else self.documents[path]}
+
+    def placed(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an item with the ids of its documents, and its source."""
+        placed = self.with_document(item) | {"source": self.named}
+        for name in ("status_evidence", "documents"):
+            if name in item:
+                placed[name] = [self.with_document(each) for each in item[name]]
+        if item.get("gate"):
+            placed["gate"] = self.with_document(item["gate"])
+        return placed
 
     def epics(self) -> list[tuple[Any, ...]]:
         """Return the epics: id, title, status, requirements, and the stories by status."""
@@ -76,15 +90,6 @@ class SyncedProduct:
             )
             for epic in self.list("epics")
         ]
-
-    def next(self) -> dict[str, list[str]]:
-        """Return the ids of the stories of each list of what comes next."""
-        lists = self.get("next")
-        return {
-            name: [story["id"] for story in stories]
-            for name, stories in lists.items()
-            if name != "totals"
-        }
 
     def problems(self) -> set[tuple[str, str | None, int | None]]:
         """Return the kind, the path and the line of each problem."""
@@ -112,36 +117,3 @@ class SyncedProduct:
             for table in TABLES
             for place, version in run_sql(self.hub.database, query.format(table, self.source))
         }
-
-
-def counts_of(story: dict[str, Any]) -> tuple[int | None, ...]:
-    """Return the numbers of COUNTS of a story."""
-    return tuple(story[name] for name in COUNTS)
-
-
-def facts_of(story: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the id, the two parts of it, the title, the status, the kind and the numbers."""
-    names = ("id", "epic", "story", "title", "status", "kind")
-    return (*(story[name] for name in names), counts_of(story))
-
-
-def evidence_of(story: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return where a story's statuses stand, without the ids of the documents."""
-    return [
-        {name: value for name, value in each.items() if name != "document_id"}
-        for each in story["status_evidence"]
-    ]
-
-
-def evidence(
-    source: str, status: str | None, word: str, path: str, line: int, *, decides: bool = False
-) -> dict[str, Any]:
-    """Return where a story's status stands, as evidence_of does."""
-    return {
-        "source": source,
-        "status": status,
-        "word": word,
-        "path": path,
-        "line": line,
-        "decides": decides,
-    }

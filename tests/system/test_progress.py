@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, get_args
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.bmad.problem_kinds import ProblemKind
 from tests.support.bmad_repositories import odd
 from tests.support.bmad_repositories.history import Commit, Product, status
 from tests.support.bmad_repositories.specs import clinic
-from tests.support.bmad_repositories.v4 import PICK_UP, lending_library
+from tests.support.bmad_repositories.v4 import lending_library
+from tests.support.bmad_repositories.v4_documents import CANCEL, PICK_UP, RENEW
 from tests.support.bmad_repositories.v6 import invoices
 from tests.support.bmad_repositories.v7 import field_notes
-from tests.support.hub import running_hub
 from tests.support.synced_product import SyncedProduct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from tests.support.hub import Hub
 
 PRODUCTS = (lending_library, invoices, clinic, field_notes)
-ODD = (
-    odd.MONOREPO,
-    odd.DUPLICATES,
-    odd.NUMBERS,
-    odd.GATES,
-    odd.BROKEN_TRACKER,
-    odd.LANGUAGES,
-    odd.STRANGE,
-)
-
-
-@pytest.fixture
-def hub(database: str, tmp_path: Path) -> Iterator[Hub]:
-    with running_hub(database, tmp_path) as hub:
-        yield hub
 
 
 def synced(hub: Hub, files: Mapping[str, str]) -> SyncedProduct:
@@ -47,24 +30,6 @@ def synced(hub: Hub, files: Mapping[str, str]) -> SyncedProduct:
     contents = {path: text.encode() for path, text in files.items()}
     product.sync([Commit(datetime(2026, 3, 2, tzinfo=UTC), "Begin", contents, {})])
     return product
-
-
-@pytest.mark.parametrize("make", PRODUCTS)
-def test_each_place_that_is_named_can_be_opened(hub: Hub, make: Callable[[], Product]) -> None:
-    history, _ = make()
-    product = SyncedProduct(hub, history)
-    ids = {path: file["id"] for path, file in hub.files(product.project).items()}
-    stories = product.list("stories")
-    places = [
-        *stories,
-        *(place for story in stories for place in story["status_evidence"]),
-        *(story["gate"] for story in stories if story["gate"]),
-        *(place for epic in product.list("epics") for place in epic["documents"]),
-        *product.list("problems"),
-    ]
-    assert {place["document_id"] for place in places} - {None}
-    for place in places:
-        assert place["document_id"] == ids.get(place["path"]), place
 
 
 @pytest.mark.parametrize("make", PRODUCTS)
@@ -106,7 +71,7 @@ def test_a_sync_without_news_writes_no_row(hub: Hub) -> None:
     assert product.versions() == before
 
 
-def test_a_sync_that_changes_a_story_writes_its_rows(hub: Hub) -> None:
+def test_a_sync_that_changes_a_story_writes_its_row_and_those_that_wait_for_it(hub: Hub) -> None:
     history = lending_library().history
     product = SyncedProduct(hub, history)
     before = product.versions()
@@ -114,8 +79,13 @@ def test_a_sync_that_changes_a_story_writes_its_rows(hub: Hub) -> None:
     product.sync(history.commits[-1:])
     after = product.versions()
     assert before.keys() == after.keys()
-    [(table, place)] = [row for row, version in after.items() if before[row] != version]
-    assert (table, PICK_UP in place) == ("story", True)
+    changed = {row for row, version in after.items() if before[row] != version}
+    assert {table for table, _ in changed} == {"story"}
+    assert sorted(path for path in (PICK_UP, RENEW) for _, place in changed if path in place) == [
+        PICK_UP,
+        RENEW,
+    ]
+    assert len(changed) == 2
     [change] = product.get("progress")["last_changes"]["statuses"]
     assert change == {
         "id": "2.2",
@@ -126,11 +96,64 @@ def test_a_sync_that_changes_a_story_writes_its_rows(hub: Hub) -> None:
     }
 
 
-def test_each_kind_of_problem_is_found(hub: Hub) -> None:
-    products = [SyncedProduct(hub, make().history) for make in PRODUCTS]
-    products += [synced(hub, files) for files in ODD]
-    found = {kind for product in products for kind, _, _ in product.problems()}
-    assert found == {*get_args(ProblemKind)}
+def test_activity_has_what_each_run_changed(hub: Hub) -> None:
+    commits = lending_library().history.commits
+    before = [commit for commit in commits if commit.at < datetime(2026, 3, 19, tzinfo=UTC)]
+    that_day = commits[len(before) : len(before) + 2]
+    product = SyncedProduct(hub)
+    product.sync(before)
+    run = product.sync(that_day)
+    [activity, first] = product.list("activity")
+    assert (first["committed_at"], first["statuses"]) == (before[-1].at.isoformat(), [])
+    assert activity == {
+        "run_id": run["id"],
+        "source": product.named,
+        "at": activity["at"],
+        "commit_id": product.remote.head(),
+        "committed_at": "2026-03-19T12:00:00+00:00",
+        "added": 0,
+        "changed": 1,
+        "moved": 1,
+        "removed": 0,
+        "documents": [
+            {"change": "changed", "path": CANCEL},
+            {"change": "moved", "path": PICK_UP, "from": "docs/stories/2.2.story.md"},
+        ],
+        "statuses": [
+            {
+                "id": "2.10",
+                "title": "Cancel a reservation",
+                "path": CANCEL,
+                "from": "draft",
+                "to": "review",
+            }
+        ],
+    }
+
+
+def test_velocity_and_sparkline_count_the_last_weeks_and_days(hub: Hub) -> None:
+    history, days = lending_library()
+    # Move the history so that its last day is the Friday of last week.
+    today = datetime.now(UTC).date()
+    monday = today - timedelta(days=today.weekday())
+    later = monday - timedelta(days=3) - date(2026, 3, 27)
+    product = SyncedProduct(hub)
+    product.sync([commit._replace(at=commit.at + later) for commit in history.commits])
+    # One story was done on the Friday of each of the first three weeks; in the fourth, the second
+    # one was taken up again and done again.
+    done = [0, 0, 0, 1, 1, 1, 0, 0]
+    assert product.get("progress")["velocity"] == [
+        {"week": str(monday - timedelta(weeks=7 - number)), "done": count}
+        for number, count in enumerate(done)
+    ]
+    by_day = {date.fromisoformat(day.date) + later: day.done for day in days}
+    [overview] = hub.client.get("/api/overview").json()
+    assert overview["sparkline"] == [
+        by_day[max(day for day in by_day if day <= today - timedelta(days=back))]
+        if min(by_day) <= today - timedelta(days=back)
+        else 0
+        for back in reversed(range(30))
+    ]
 
 
 def test_trees_of_a_monorepo_do_not_mix_their_numbers(hub: Hub) -> None:
@@ -143,7 +166,7 @@ def test_trees_of_a_monorepo_do_not_mix_their_numbers(hub: Hub) -> None:
 
 def test_two_files_with_one_id_are_two_stories(hub: Hub) -> None:
     product = synced(hub, odd.DUPLICATES)
-    assert {path: story["status"] for path, story in product.stories().items()} == {
+    assert {story["path"]: story["status"] for story in product.list("stories")} == {
         "docs/stories/1.1.story.md": "done",
         "docs/stories/1.1-sign-out.md": "draft",
     }

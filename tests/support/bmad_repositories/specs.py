@@ -24,6 +24,7 @@ from tests.support.bmad_repositories.specs_documents import (
     BRIEF,
     BRIEF_TEXT,
     CALL,
+    FINDINGS_TEXT,
     MORE_STORIES,
     MOVE,
     MOVE_OR_CANCEL,
@@ -148,6 +149,9 @@ def _wait(history: History) -> None:
         "feature",
         "list patients",
         "Given three patients, when one has waited longest, then that one is first.",
+    ).replace(
+        "**Problem:**",
+        "As a doctor, I want to see who waits, so that I call the right one.\n\n**Problem:**",
     )
     history.commit(
         "2026-05-19 10:00",
@@ -165,6 +169,7 @@ def _wait(history: History) -> None:
         "2026-05-21 09:00",
         "Review 1.1",
         tick(WAITING, "`tests/test_app.py`"),
+        Edit(WAITING, "\n## Spec Change Log", f"{FINDINGS_TEXT}\n## Spec Change Log"),
         _status(WAITING, "in-progress", "in-review"),
         _key(WAITING_KEY, "in-progress", "review"),
     )
@@ -178,7 +183,7 @@ def _wait(history: History) -> None:
         "feature",
         "list rooms",
         "Given a free room, when a patient comes, then the room is shown.",
-    )
+    ).replace("## Code Map", "**Depends on:** Story 1.1\n\n## Code Map")
     history.commit("2026-05-25 09:00", "Specify 1.2", Write(ROOMS, rooms))
     call = spec(
         "Call the next patient",
@@ -199,7 +204,10 @@ def _wait(history: History) -> None:
         _key("1-2-find-a-free-room", "backlog", "ready-for-dev"),
     )
     history.commit(
-        "2026-05-26 10:00", "Finish the PRD", Edit(PRD, "status: draft", "status: final")
+        "2026-05-26 10:00",
+        "Finish the PRD, and break its front matter",
+        Edit(PRD, "status: draft", "status: final"),
+        Edit(PRD, "[brief.md]", "[brief.md"),
     )
     remind = spec(
         "Remind patients",

@@ -87,6 +87,14 @@ development_status:
   1-3-call-the-next-patient: backlog
   epic-1-retrospective: optional
 """
+# What a review adds to a story.
+FINDINGS_TEXT = """\
+
+### Review Findings
+
+- [x] [Review][Patch] Sort by arrival [clinic/app.py:12]
+- [ ] [Review][Defer] Say how long it takes [clinic/app.py:30]
+"""
 
 
 def spec(title: str, kind: str, task: str, criterion: str) -> str:

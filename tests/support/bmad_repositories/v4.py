@@ -1,7 +1,8 @@
 """Version 4 of the method: a library that lends books, whose stories' files have their statuses.
 
 It has a gate for each reviewed story, epics in a folder, and the method's own files, which are no
-part of the work. Story 1.3 is cancelled, 2.2 gets another name, and a first 1.1 is archived.
+part of the work. Story 1.3 is cancelled, 2.2 gets another name, and a first 1.1 is archived. Two
+files have the number 2.3.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.support.bmad_repositories.history import (
 from tests.support.bmad_repositories.v4_documents import (
     CANCEL,
     CANCEL_GATE,
+    FINE_GATE,
     FIRST_LEND_GATE,
     LEND,
     LEND_GATE,
@@ -32,6 +34,8 @@ from tests.support.bmad_repositories.v4_documents import (
     REGISTER_GATE,
     REMIND,
     RENEW,
+    RENEW_TEXT,
+    RENEW_TWICE,
     RESERVATIONS,
     RESERVATIONS_TEXT,
     RESERVE,
@@ -45,7 +49,7 @@ from tests.support.bmad_repositories.v4_documents import (
 
 
 def lending_library() -> Product:
-    """Return the repository, with 34 commits from 2 to 27 March 2026."""
+    """Return the repository, with 35 commits from 2 to 27 March 2026."""
     return make_product(
         (_plan, _lend, _reserve),
         "2026-03",
@@ -67,7 +71,7 @@ def lending_library() -> Product:
             24: (7, 3),
             25: (7, 2),
             26: (7, 3),
-            27: (7, 3),
+            27: (8, 3),
         },
     )
 
@@ -260,8 +264,8 @@ def _reserve(history: History) -> None:
     )
     history.commit(
         "2026-03-18 09:00",
-        "Draft 2.3, which says nothing of its criteria",
-        Write(RENEW, "# Story 2.3: Renew a loan\n\n## Status\n\nDraft\n\n## Story\n\nLater.\n"),
+        "Draft 2.3",
+        Write(RENEW, RENEW_TEXT),
     )
     history.commit("2026-03-18 10:00", "Start 2.1", status(RESERVE, "Approved", "In Progress"))
     history.commit("2026-03-19 09:00", "Name 2.2 by its title", Rename(pick_up, PICK_UP))
@@ -321,4 +325,13 @@ def _reserve(history: History) -> None:
             " [town](../../../town/readme.md).",
         ),
     )
-    history.commit("2026-03-27 16:00", "Write a note", Write("README.md", "# Lending library\n"))
+    history.commit("2026-03-27 10:00", "Write a note", Write("README.md", "# Lending library\n"))
+    history.commit(
+        "2026-03-27 16:00",
+        "Begin another 2.3, and pass a story that is nowhere",
+        Write(
+            RENEW_TWICE,
+            history.files[RENEW].replace("a loan", "a loan twice").replace("2.2", "1.2"),
+        ),
+        Write(FINE_GATE, gate("2.11", "PASS", 80, "2026-03-27T16:00:00Z")),
+    )

@@ -10,6 +10,7 @@ RETURN = f"{STORIES}/story-1.4.md"
 RESERVE = f"{STORIES}/2.1.story.md"
 PICK_UP = f"{STORIES}/2.2.pick-up-a-book.md"
 RENEW = f"{STORIES}/2.3.story.md"
+RENEW_TWICE = f"{STORIES}/2.3.renew-a-loan-twice.md"
 CANCEL = f"{STORIES}/2.10.story.md"
 OLD_REGISTER = f"{STORIES}/archive/1.1.story.md"
 PRD = "docs/prd.md"
@@ -21,6 +22,7 @@ FIRST_LEND_GATE = f"{GATES}/1.2-lend-a-book.yml"
 LEND_GATE = f"{GATES}/1.2-lend-a-book-second.yml"
 RETURN_GATE = f"{GATES}/1.4-return-a-book.yml"
 CANCEL_GATE = f"{GATES}/2.10-cancel-a-reservation.yml"
+FINE_GATE = f"{GATES}/2.11-pay-a-fine.yml"
 
 
 def story(number: str, title: str, sentence: str, criteria: str, tasks: str) -> str:
@@ -78,6 +80,18 @@ TOOLS = {
     ".bmad-core/tasks/create-next-story.md": "# Story 9.9: {{title}}\n\n## Status\n\nDone\n",
     "expansion-packs/games/stories/1.1.story.md": "# Story 1.1: A tool\n\n## Status\n\nDone\n",
 }
+# It says nothing of its criteria.
+RENEW_TEXT = """\
+# Story 2.3: Renew a loan
+
+## Status
+
+Draft
+
+## Dependencies
+
+- Story 2.2: the mail is the same
+"""
 PRD_TEXT = """\
 # Lending Library Product Requirements Document (PRD)
 

@@ -34,6 +34,7 @@ from tests.support.bmad_repositories.v6_documents import (
     REMIND,
     RETROSPECTIVE,
     RETROSPECTIVE_TEXT,
+    REVIEW_TEXT,
     REWRITTEN_TRACKER,
     SEND,
     SEND_BY_MAIL,
@@ -147,6 +148,7 @@ def _create(history: History) -> None:
         "2026-04-09 09:00",
         "Finish 1.1",
         _status(CREATE, "review", "done"),
+        Edit(CREATE, "\n### File List\n", f"\n### File List\n{REVIEW_TEXT}"),
         Write(DEFERRED, DEFERRED_TEXT),
     )
 

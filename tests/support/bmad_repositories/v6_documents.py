@@ -212,6 +212,18 @@ As a seller, I want the ledger as a file, so that the tax office has it.
 ## Tasks
 
 - [ ] Write it
+
+## Dependencies
+
+- Story 2.2: Remind a Debtor
+"""
+# What a reviewer adds to a story.
+REVIEW_TEXT = """
+## QA Results
+
+Quality Score: 95/100
+
+Gate: PASS
 """
 
 

@@ -26,6 +26,8 @@ from tests.support.bmad_repositories.v7_documents import (
     DRAW,
     EPICS,
     EPICS_TEXT,
+    FILM,
+    FRIENDS_PLAN,
     LOST_PLAN,
     MAP_PLAN,
     PHOTO,
@@ -91,6 +93,9 @@ def _capture(history: History) -> None:
         "1",
         "1. **The photo is in the list.**\n   Verify: take one\n"
         "2. **It has a day.**\n   Verify: look\n",
+    ).replace(
+        "## Context\n\n",
+        "## Context\n\nAs a walker, I want to take a photo, so that I know the tree again.\n\n",
     )
     history.commit("2026-06-03 09:00", "Say more of 1.1", Write(PHOTO, photo))
     history.commit("2026-06-03 10:00", "Plan 1.1", Write(PHOTO_PLAN, plan("1", "ready-for-dev")))
@@ -110,7 +115,13 @@ def _record(history: History) -> None:
         "",
         "1. **A test shows the crash.**\n2. **The list turns.**\n",
     ).replace('id: ""\n', "")
-    history.commit("2026-06-09 09:00", "Report a crash", Write(CRASH, crash))
+    film = leaf("story", "Take a film", "5", "1. **It has sound.**\n")
+    history.commit(
+        "2026-06-09 09:00",
+        "Report a crash, and put films off",
+        Write(CRASH, crash),
+        Write(FILM, film),
+    )
     history.commit(
         "2026-06-10 09:00",
         "Plan the mending",
@@ -141,7 +152,12 @@ def _share(history: History) -> None:
     )
     send = leaf("story", "Send a note", "1", "1. **A friend has it.**\n", '["1.1"]')
     history.commit("2026-06-18 10:00", "Say more of 2.1", Write(SEND, send))
-    history.commit("2026-06-19 09:00", "Plan 2.1", Write(SEND_PLAN, plan("1", "in-progress")))
+    tasks = (
+        "- [ ] Write it\n  - [ ] Encrypt it\n- [ ] [Review][Patch] Name the friend [send.py:7]\n"
+    )
+    history.commit(
+        "2026-06-19 09:00", "Plan 2.1", Write(SEND_PLAN, plan("1", "in-progress", tasks))
+    )
     history.commit(
         "2026-06-19 10:00",
         "Plan what no ticket asks for",
@@ -151,7 +167,7 @@ def _share(history: History) -> None:
         "2026-06-22 09:00",
         "Read no notes of friends",
         Write(
-            f"{LOST_PLAN[: -len('print-a-note-plan.md')]}read-notes-of-friends-plan.md",
+            FRIENDS_PLAN,
             plan("3", "dropped"),
         ),
     )

@@ -17,9 +17,11 @@ SEND = f"{ROOT}/share/story-send-a-note.md"
 SEND_PLAN = f"{ROOT}/share/story-send-a-note-plan.md"
 MAP_PLAN = f"{ROOT}/share/story-show-notes-on-a-map-plan.md"
 LOST_PLAN = f"{ROOT}/share/story-print-a-note-plan.md"
+FRIENDS_PLAN = f"{ROOT}/share/story-read-notes-of-friends-plan.md"
 CRASH = f"{ROOT}/backlog/bug-crash-when-the-phone-turns.md"
 TURN = f"{ROOT}/backlog/bug-crash-when-turned.md"
 CRASH_PLAN = f"{ROOT}/backlog/bug-crash-when-the-phone-turns-plan.md"
+FILM = f"{ROOT}/archive/story-take-a-film.md"
 TURN_PLAN = f"{ROOT}/backlog/bug-crash-when-turned-plan.md"
 
 PRD_TEXT = """\

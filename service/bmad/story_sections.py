@@ -73,15 +73,16 @@ OTHER_LABEL: Final = re.compile(
     re.IGNORECASE,
 )
 # Which sections may begin within another one. "Tasks & Acceptance" begins with tasks, and a label
-# says where the criteria begin. What is said of criteria and tasks in a review is no criterion.
+# says where the criteria begin. The heading "Status" may be in most of them. What is said
+# of criteria and tasks in a review is no criterion.
 _NOTHING: Final[frozenset[SectionName]] = frozenset()
 OPEN_IN: Final[Mapping[SectionName | None, frozenset[SectionName]]] = {
-    "criteria": frozenset(("tasks", "dependencies", "criteria")),
-    "tasks": frozenset(("criteria", "findings", "tasks")),
+    "criteria": frozenset(("tasks", "dependencies", "criteria", "status")),
+    "tasks": frozenset(("criteria", "findings", "tasks", "status")),
     "dependencies": _NOTHING,
     "review": frozenset(("findings",)),
     "record": frozenset(("findings", "status", "tasks")),
-    "notes": frozenset(("findings", "dependencies")),
+    "notes": frozenset(("findings", "dependencies", "status")),
     "findings": _NOTHING,
 }
 HEADING_TAGS: Final = frozenset(f"h{level}" for level in range(1, 7))

@@ -2,7 +2,8 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from operator import itemgetter
 from typing import Final
 
@@ -26,7 +27,7 @@ AFTER_LABEL: Final = re.compile(
     rf"[\W_]*+{STATUS_LABEL.pattern}[*_\s]*+[:\uff1a]\s*+", re.IGNORECASE
 )
 LATE_STATUS: Final = re.compile(
-    rf"^[^\w\n]*+{STATUS_LABEL.pattern}[^\S\n]*+[:\uff1a][^\S\n]*+(\S.*)",
+    rf"^[^\w\n]*+{STATUS_LABEL.pattern}[^\S\n]*+[:\uff1a|][^\S\n]*+(\S.*)",
     re.IGNORECASE | re.MULTILINE,
 )
 # Another field on the same line, which nothing separates.
@@ -34,6 +35,11 @@ NEXT_FIELD: Final = re.compile(r"\s(?=[A-Z][\w /]{1,20}:\s)")
 BETWEEN_FIELDS: Final = " \t,;/|\u2013\u2014-"
 # Sections with lines that say the status of something else.
 OF_OTHERS: Final = frozenset(SECTION_NAMES) - {"status", "sentence", "record"}
+
+
+# Sections whose parts may have a heading "Status" each.
+WITH_PARTS: Final = frozenset(("criteria", "tasks", "notes"))
+MAX_AT_END: Final = 3  # paragraphs at the end of a document, one of which may be its status
 
 
 def front_matter_statuses(document: BmadDocument, place: Place | None = None) -> list[StatusWord]:
@@ -56,8 +62,8 @@ def read_statuses(
     """Return all statuses of a story, of which the first one decides.
 
     First that of the front matter. Then what the first 40 lines of the text say first, in a field
-    or below a heading "Status"; then such headings further below; then a line of the agent's record
-    or of the last section, if its word is one of a status.
+    or below a heading "Status"; then such headings further below; then a line of the agent's
+    record, of the last section or at the document's end, if its word is one of a status.
     """
     found = front_matter_statuses(document)
     limit = document.html_line + STATUS_LINES
@@ -68,30 +74,51 @@ def read_statuses(
         and STATUS_LABEL.fullmatch(field.label)
         and _section_at(sections, field.line).name not in OF_OTHERS
     ]
-    below_headings = [*_statuses_below_headings(sections)]
+    below_headings = _statuses_below_headings(sections)
     first = [each for each in below_headings if each["line"] < limit]
     found += sorted(in_text + first, key=itemgetter("line"))
     found += [each for each in below_headings if each["line"] >= limit]
-    found += [each for each in _late_statuses(sections) if each["line"] >= limit]
+    found += _late_statuses(sections)
     return [*{each["line"]: each for each in reversed(found)}.values()][::-1][:MAX_ITEMS]
 
 
-def _statuses_below_headings(sections: Sequence[StorySection]) -> Iterator[StatusWord]:
+def _statuses_below_headings(sections: Sequence[StorySection]) -> list[StatusWord]:
+    """Return the statuses below headings "Status".
+
+    Such a heading within the criteria, the tasks or the notes must be the only one there, and its
+    word must be known: parts of the work may have a status each.
+    """
+    found: list[StatusWord] = []
+    inner: list[StatusWord] = []
+    around: list[StorySection] = []
     for section in sections:
-        if section.name != "status" or not section.head:
-            continue
-        label = AFTER_LABEL.match(section.head.text)
-        if label and label.end() < len(section.head.text):
-            yield _status(section.head.text[label.end() :], section.head.line)
-        elif block := _status_block(section.blocks):
-            text, line = block.text, block.line
-            label = AFTER_LABEL.match(text)
-            if block.tag == "tr":
-                text = text.rpartition(" | ")[2]
-            elif label:
-                text = text[label.end() :]
-                line += block.text.count("\n", 0, label.end())
-            yield _status(text.partition("\n")[0], line)
+        while around and around[-1].level >= section.level:
+            around.pop()
+        if section.name == "status" and section.head and (status := _status_below(section)):
+            is_inner = bool(around) and around[-1].name in WITH_PARTS
+            (inner if is_inner else found).append(status)
+        around.append(section)
+    if len(inner) == 1 and inner[0]["status"] != "unknown":
+        found += inner
+    return sorted(found, key=itemgetter("line"))
+
+
+def _status_below(section: StorySection) -> StatusWord | None:
+    assert section.head is not None
+    label = AFTER_LABEL.match(section.head.text)
+    if label and label.end() < len(section.head.text):
+        return _status(section.head.text[label.end() :], section.head.line)
+    block = _status_block(section.blocks)
+    if block is None:
+        return None
+    text, line = block.text, block.line
+    label = AFTER_LABEL.match(text)
+    if block.tag == "tr":
+        text = text.rpartition(" | ")[2]
+    elif label:
+        text = text[label.end() :]
+        line += block.text.count("\n", 0, label.end())
+    return _status(text.partition("\n")[0], line)
 
 
 def _status_block(blocks: Sequence[Block]) -> Block | None:
@@ -103,15 +130,28 @@ def _status_block(blocks: Sequence[Block]) -> Block | None:
 
 
 def _late_statuses(sections: Sequence[StorySection]) -> Iterator[StatusWord]:
+    """Yield the statuses in the agent's record, in a last section, or at the end of the document.
+
+    Those at the end are in one of the last paragraphs, below a section that says other things.
+    """
     last = len(sections) - 1
     for place, section in enumerate(sections):
+        blocks: Iterable[Block] = ()
         if section.name == "record" or (place == last and section.name is None):
-            for block in section.blocks:
-                if block.tag in {"p", "li"} and (found := LATE_STATUS.search(block.text)):
-                    line = block.line + block.text.count("\n", 0, found.start(1))
-                    status = _status(found[1], line)
-                    if status["status"] != "unknown":
-                        yield status
+            blocks = section.blocks
+        elif place == last and section.name not in {"review", "findings"}:
+            end = section.blocks[-MAX_AT_END:]
+            blocks = [*takewhile(_is_paragraph, reversed(end))][::-1]
+        for block in blocks:
+            if block.tag in {"p", "li", "tr"} and (found := LATE_STATUS.search(block.text)):
+                line = block.line + block.text.count("\n", 0, found.start(1))
+                status = _status(found[1], line)
+                if status["status"] != "unknown":
+                    yield status
+
+
+def _is_paragraph(block: Block) -> bool:
+    return block.tag == "p" and block.depth == 0
 
 
 def _status(word: str, line: int) -> StatusWord:

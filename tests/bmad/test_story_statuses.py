@@ -138,6 +138,46 @@ def test_the_agents_record_says_a_status_last() -> None:
     assert [each[0] for each in statuses_of(f"# Story 1.2: T{FILLER}\n{record}")] == ["review"]
 
 
+@pytest.mark.parametrize("heading", ["## Dev Notes", "## Tasks", "## Acceptance Criteria"])
+def test_a_heading_within_a_section_says_a_known_status_if_it_is_the_only_one(heading: str) -> None:
+    text = f"# Story 1.2: T{FILLER}\n{heading}\n\n1. A\n\n### Status\n\nReady for Review\n"
+    assert [each[0] for each in statuses_of(text)] == ["review"]
+    assert statuses_of(f"{text}\n### Part 2\n\n#### Status\n\nDone\n") == []
+    assert statuses_of(text.replace("Ready", "Not ready")) == []
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "## Dev Notes\n\nText.\n\n---\n\n**Status:** Done",
+        "## Dev Notes\n\n### References\n\n- A\n\n**Status:** Done\n\n*Last change: today*",
+        "## Testing\n\nText.\n\n*Status: Done*",
+        "## Tasks\n\n- [x] A\n\nStatut : terminé",
+        "## Final\n\n- Status: Done\n\nText.",
+        "## Dev Agent Record\n\n| Status | Done |\n|---|---|\n| Agent | A |\n\n## Notes\n\nText.",
+    ],
+)
+def test_the_end_of_a_document_may_say_the_status(end: str) -> None:
+    assert [each[0] for each in statuses_of(f"# Story 1.2: T{FILLER}\n{end}\n")] == ["done"]
+    assert [each[0] for each in statuses_of(f"# Story 1.2: T\n\n{end}\n")] == ["done"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "## Dev Notes\n\n**Status:** Done" + "\n\nText." * 3,
+        "## Dev Notes\n\n- Status: Done",
+        "## Dev Notes\n\n**Status:** 404",
+        "## QA Results\n\n**Status:** Done",
+        "## QA Results\n\n### Status\n\nDone",
+        "## Dev Notes\n\nText.\n\n## QA Results\n\nText.\n\n---\n\n**Status:** Approved",
+        "## Dev Notes\n\n**Status:** Done\n\n## QA Results\n\nText.",
+    ],
+)
+def test_other_late_lines_say_nothing(end: str) -> None:
+    assert statuses_of(f"# Story 1.2: T{FILLER}\n{end}\n") == []
+
+
 def test_an_unknown_word_is_kept() -> None:
     assert statuses_of("# Story 1.2: T\n\n**Status:** Parked\n") == [
         ("unknown", "Parked", 3, "text")

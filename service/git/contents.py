@@ -1,4 +1,4 @@
-"""Fetches contents by their ids, in few bytes: no content twice, and none that is too large."""
+"""Fetches contents by their ids, in few bytes, and none that is too large."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from service.git.batches import fetch_in_batches
 from service.git.errors import (
     TOO_LARGE,
     GitError,
+    GitMissingObjectError,
     GitTooLargeError,
     machine_error,
 )
@@ -18,7 +19,7 @@ from service.git.objects import Blobs, read_sizes
 from service.git.runner import NO_BLOBS, NO_TREES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from service.git.options import GitOptions
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 5_000_000
 
 NULL_ID = "0" * 40  # broken tools list files with it; no object has it
-# Of past versions, what one request asks for, and how much larger they may be than their packs.
-FIRST_BLOBS = 4000
-UNPACKED = 4
+FIRST_BLOBS = 4000  # of past versions, for which one request asks
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
 
@@ -81,13 +80,18 @@ class BlobFetcher:
         output = await self._cat_file("--batch", "--buffer", stdin=await self._write_ids(sizes))
         return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
 
-    async def fetch_first(self, url: str, ids: Sequence[str]) -> Blobs:
-        """Fetch contents in this order, until the options' history_bytes have been fetched.
+    async def fetch_first(self, url: str, versions: Mapping[str, str]) -> Blobs:
+        """Fetch past versions in this order, until the options' history_bytes have been fetched.
 
-        The Blobs have no more than UNPACKED times as many bytes. A content that was not fetched is
+        Each has the id of the version after it of the same file, or its own where there is none.
+        Servers store older versions as deltas of newer ones, and send them so to a request for
+        both: then a version that was fetched before and comes again takes fewer bytes than without
+        it the other one would.
+
+        The Blobs have no more bytes than the options' max_bytes. A content that was not fetched is
         missing. Raises GitError if the server does not give any, or if git fails.
         """
-        wanted = [blob for blob in dict.fromkeys(ids) if OBJECT_ID.fullmatch(blob)]
+        wanted = [blob for blob in versions if OBJECT_ID.fullmatch(blob)]
         present = await self._read_present_sizes(wanted)
         to_fetch = [blob for blob in wanted if blob not in present and blob != NULL_ID]
         end = self._git.fetched_bytes() + self._options.history_bytes
@@ -95,7 +99,7 @@ class BlobFetcher:
             room = end - self._git.fetched_bytes()
             if room <= 0:
                 break
-            fetch = partial(self._fetch_within, url, room)
+            fetch = partial(self._fetch_versions, url, versions, room)
             try:
                 batch = to_fetch[start : start + FIRST_BLOBS]
                 await fetch_in_batches(batch, fetch, partial(self._probe, url))
@@ -109,7 +113,7 @@ class BlobFetcher:
             present = await self._read_present_sizes(wanted)
         sizes: dict[str, int] = {}
         too_large: dict[str, int | None] = {}
-        room = UNPACKED * self._options.history_bytes
+        room = self._options.max_bytes
         for blob in wanted:
             size = present.get(blob)
             if size is None:
@@ -123,10 +127,20 @@ class BlobFetcher:
         missing = {*wanted} - sizes.keys() - too_large.keys()
         return await asyncio.to_thread(Blobs, output, sizes, too_large, missing)
 
-    async def _fetch_within(self, url: str, max_bytes: int, ids: list[str]) -> None:
-        flags = (NO_BLOBS, "--depth=1", "--no-write-fetch-head", "--stdin")
-        stdin = await self._write_ids(ids)
-        await self._git.fetch(url, *flags, stdin=stdin, file_bytes=max_bytes)
+    async def _fetch_versions(
+        self, url: str, versions: Mapping[str, str], max_bytes: int, ids: list[str]
+    ) -> None:
+        async def fetch(wanted: Iterable[str]) -> None:
+            flags = (NO_BLOBS, "--depth=1", "--no-write-fetch-head", "--stdin")
+            stdin = await self._write_ids(wanted)
+            await self._git.fetch(url, *flags, stdin=stdin, file_bytes=max_bytes)
+
+        try:
+            await fetch(dict.fromkeys([*ids, *(versions[blob] for blob in ids)]))
+        except GitMissingObjectError as error:
+            if error.object_id in ids:
+                raise
+            await fetch(ids)
 
     async def _read_present_sizes(self, wanted: Collection[str]) -> dict[str, int]:
         """Return the sizes of those of the wanted blobs that were fetched already, by their ids."""

@@ -79,6 +79,22 @@ class History(NamedTuple):
     is_partial: bool
     note: str | None
 
+    def list_versions(self, is_wanted: Callable[[FileChange], bool]) -> dict[str, str]:
+        """Return the contents that wanted changes brought in, the newest first, for fetch_versions.
+
+        Each has the id of the version after it of the same file, the newest one its own.
+        """
+        versions: dict[str, str] = {}
+        newer: dict[str, str] = {}
+        for commit in reversed(self.commits):
+            for change in commit.changes:
+                path, _, blob = change
+                if blob is not None:
+                    if is_wanted(change):
+                        versions.setdefault(blob, newer.get(path, blob))
+                    newer[path] = blob
+        return versions
+
 
 class _Commit(NamedTuple):
     """A commit of the first-parent log, and the id of its tree."""

@@ -29,7 +29,7 @@ from service.git.renames import find_renames
 from service.git.runner import NO_BLOBS, NO_TREES, GitRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -192,12 +192,13 @@ class GitRepository:
             url, head, folder, commits=commits, known=known, is_wanted=is_wanted
         )
 
-    async def fetch_versions(self, url: str, ids: Sequence[str]) -> Blobs:
+    async def fetch_versions(self, url: str, versions: Mapping[str, str]) -> Blobs:
         """Fetch contents of past versions, the first ones first, within the options' history_bytes.
 
-        The Blobs say which are missing: beyond the limit, or because the server does not give them.
+        Each has the id of the version after it: see BlobFetcher.fetch_first. The Blobs say which
+        are missing: beyond the limit, or because the server does not give them.
         """
-        return await self._blobs.fetch_first(url, ids)
+        return await self._blobs.fetch_first(url, versions)
 
     async def find_renames(
         self,

@@ -40,17 +40,12 @@ async def read_versions(
 ) -> ReadVersions:
     """Fetch the past versions of a history's files, and compare them with the record.
 
-    `stored` has the ids of the contents that the run stores, by path. Those are neither fetched nor
-    read: what they say comes when the documents are parsed.
+    `stored` has the ids of the contents that the run stores, by path. Those are not read, and come
+    only beside older ones: what they say comes when the documents are parsed.
     """
     current = _find_current(history, stored)
-    ids = [
-        change.after
-        for commit in reversed(history.commits)
-        for change in commit.changes
-        if change.after is not None and current.get(change.path) is not change
-    ]
-    blobs = await repository.fetch_versions(url, ids)
+    versions = history.list_versions(lambda change: current.get(change.path) is not change)
+    blobs = await repository.fetch_versions(url, versions)
     reader = _VersionReader(blobs, current)
     try:
         return await asyncio.to_thread(reader.read, history, record)

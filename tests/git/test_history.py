@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.git import history as history_module
-from service.git.history import FETCHED_COMMITS, History
+from service.git.history import FETCHED_COMMITS, FileChange, History, HistoryCommit
 from service.git.repository import GitRepository
 from tests.support.git_repository import both_loops, git_options
 from tests.support.git_server import FIRST_COMMIT, GitServer, Link, Remote
@@ -18,6 +18,10 @@ from tests.support.git_server import FIRST_COMMIT, GitServer, Link, Remote
 pytestmark = pytest.mark.anyio
 
 DEEPEN = b"deepen 2001"
+
+
+def _is_any(_: object) -> bool:
+    return True
 
 
 async def fetch_history(
@@ -39,13 +43,7 @@ async def fetch_history(
             known=known,
             is_wanted=lambda path: path.endswith(".md"),
         )
-        ids = [
-            change.after
-            for commit in reversed(history.commits)
-            for change in commit.changes
-            if change.after
-        ]
-        versions = await repository.fetch_versions(remote.url, ids)
+        versions = await repository.fetch_versions(remote.url, history.list_versions(_is_any))
     return history, {blob: versions.read(blob) for blob in versions.sizes}
 
 
@@ -269,6 +267,68 @@ async def test_contents_that_the_server_lost_are_missing(tmp_path: Path, server:
     history, contents = await fetch_history(git_options(tmp_path, server), remote)
     assert len(history.commits) == 20
     assert {int(content) for content in contents.values()} == {*range(20)} - {7}
+
+
+async def test_versions_are_fetched_beside_a_newer_one_that_the_server_lost(
+    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.git.contents.FIRST_BLOBS", 8)
+    remote = server.create()
+    commits = commit_numbers(remote, 20)
+    # The last of a request, after which the next one asks.
+    remote.lose(remote.git("rev-parse", f"{commits[11]}:docs/a.md"))
+    history, contents = await fetch_history(git_options(tmp_path, server), remote)
+    assert len(history.commits) == 20
+    assert {int(content) for content in contents.values()} == {*range(20)} - {11}
+
+
+async def test_a_request_for_versions_names_the_newer_ones_for_the_servers_deltas(
+    tmp_path: Path, server: GitServer
+) -> None:
+    remote = server.create()
+    remote.commit({"a.md": b"1", "b.md": b"b"})
+    remote.commit({"a.md": b"2"})
+    newest, other = (remote.git("rev-parse", f"main:{name}") for name in ("a.md", "b.md"))
+    async with GitRepository(git_options(tmp_path, server)) as repository:
+        tree = await repository.fetch_tree(remote.url, None, None)
+        await repository.fetch_blobs(remote.url, [entry.id for entry in tree.entries])
+        history = await repository.fetch_history(
+            remote.url, tree.commit, None, commits=50, known=frozenset(), is_wanted=_is_any
+        )
+        server.forget()
+        versions = await repository.fetch_versions(remote.url, history.list_versions(_is_any))
+    assert len(versions.sizes) == 3
+    sent = b"".join(request.body for request in server.requests)
+    assert newest.encode() in sent
+    assert other.encode() not in sent
+
+
+def test_each_version_has_the_one_after_it_of_its_file() -> None:
+    changes = [
+        [("a", None, "1"), ("b", None, "2")],
+        [("a", "1", "3"), ("b", "2", None)],
+        [("a", "3", "1")],
+        [("a", "1", "4"), ("c", None, "5")],
+    ]
+    commits = [
+        HistoryCommit(str(number), 0, [FileChange(*change) for change in of_commit])
+        for number, of_commit in enumerate(changes)
+    ]
+    history = History("3", None, commits, is_cut=False, is_partial=False, note=None)
+    assert [*history.list_versions(_is_any).items()] == [
+        ("4", "4"),
+        ("5", "5"),
+        ("1", "4"),
+        ("3", "1"),
+        ("2", "2"),
+    ]
+    unwanted = {id(commits[3].changes[0]), id(commits[2].changes[0])}
+    assert [*history.list_versions(lambda change: id(change) not in unwanted).items()] == [
+        ("5", "5"),
+        ("3", "1"),
+        ("1", "3"),
+        ("2", "2"),
+    ]
 
 
 async def test_the_newest_versions_are_fetched_within_the_limit(

@@ -184,11 +184,14 @@ async def test_a_server_that_fails_once_is_read_whole_another_time(
     assert (history.is_partial, len(past.days)) == (False, 60)
 
 
-async def test_stored_contents_are_neither_fetched_nor_read(tmp_path: Path, git: GitServer) -> None:
+async def test_stored_contents_are_not_read_and_without_older_ones_not_fetched(
+    tmp_path: Path, git: GitServer
+) -> None:
     remote = git.create()
     commit_stories(remote)
+    commit(remote, 29, story(10, "Draft"))
     commit(remote, 30, story(1, "Draft"))  # as its first version was
-    paths = [f"docs/stories/1.{number}.story.md" for number in range(10)]
+    paths = [f"docs/stories/1.{number}.story.md" for number in range(11)]
     stored = {path: remote.git("rev-parse", f"main:{path}") for path in paths}
     url = remote.url
     found: list[Record] = []

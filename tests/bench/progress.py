@@ -18,6 +18,7 @@ import psycopg
 from board_corpus import BoardSize, change_story, make_board_files
 from client import SyncClient, connect
 from contenders import BenchmarkError, running_contender
+from past import measure_past
 from requests_load import send_requests
 from results import BoardSync, Progress, SyncResult
 from search_figures import summarize
@@ -74,7 +75,9 @@ class _Repository(NamedTuple):
 def measure_progress(
     postgres: BenchPostgres, core: int, seconds: int, report_progress: Callable[[str], None]
 ) -> Progress:
-    """Measure the syncs of the large repository, and the routes, with the service on this core.
+    """Measure the syncs of the large repository, the routes, and what a history adds to a sync.
+
+    The service is on this core.
 
     Calls `report_progress` with a line before each step. Raises BenchmarkError.
     """
@@ -101,6 +104,7 @@ def measure_progress(
             counts = _prepare(database)
             report_progress(f"requesting what the {PROJECTS} projects have")
             loads = _measure_routes(running_service, project, seconds)
+        past = measure_past(postgres, service, core, server, report_progress)
     first, nothing_new, one_changed = (_summarize(list(runs)) for runs in zip(*tries, strict=True))
     return Progress(
         documents=LARGE.documents,
@@ -109,6 +113,7 @@ def measure_progress(
         first=first,
         nothing_new=nothing_new,
         one_changed=one_changed,
+        past=past,
         routes={name: summarize(of_route) for name, of_route in loads.items()},
     )
 

@@ -17,6 +17,10 @@ P95_MS: Final = 30
 WITHOUT_WORK: Final = 17.8
 WITH_WORK: Final = 1.5
 
+# What a history of 1,000 commits with 5,000 past versions of stories may add to a first sync.
+PAST_SECONDS: Final = 5
+PAST_MB: Final = 20
+
 
 def judge_progress(progress: Progress) -> list[Goal]:
     """Return every goal of stories, epics and problems with its measured value."""
@@ -24,6 +28,7 @@ def judge_progress(progress: Progress) -> list[Goal]:
     def at_most(limit: float, value: float, text: str) -> Goal:
         return Goal(text, value, limit, is_at_least=False)
 
+    past = f"{progress.past.commits:,} commits with {progress.past.versions:,} past versions"
     return [
         *(
             at_most(P95_MS, route.p95_ms, f"ms for the p95 of {name}, at 1 connection")
@@ -35,6 +40,12 @@ def judge_progress(progress: Progress) -> list[Goal]:
             "times as long as before: the first sync of 20,000 documents, 3,000 of them stories",
         ),
         at_most(0, progress.nothing_new.rows_written, "rows written by a sync without news"),
+        at_most(
+            PAST_SECONDS,
+            progress.past.seconds,
+            f"s added to a first sync by a history of {past}",
+        ),
+        at_most(PAST_MB, progress.past.fetched_bytes / 1e6, "MB fetched for it"),
         at_most(
             0,
             sum(route.errors for route in progress.routes.values()),

@@ -147,6 +147,24 @@ class BoardSync:
 
 
 @dataclass(frozen=True)
+class Past:
+    """First syncs of a repository with a history, which is read, or is not.
+
+    `seconds` and `fetched_bytes` are what the history adds: of the pairs of tries the median of the
+    differences, and the most.
+    """
+
+    commits: int
+    versions: int  # of stories
+    version_bytes: int  # of the tracker's versions, too
+    load_average: float  # of the machine, in the minute before
+    with_past: SyncResult
+    without: SyncResult
+    seconds: float
+    fetched_bytes: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """The service with 50 projects, one of which has 3,000 stories in 20,000 documents."""
 
@@ -156,6 +174,7 @@ class Progress:
     first: BoardSync
     nothing_new: BoardSync
     one_changed: BoardSync  # the status of a story
+    past: Past
     routes: dict[str, QueryResult]  # over one connection
 
 

@@ -17,8 +17,9 @@ from service.bmad.requirement_names import read_leading_name
 from service.bmad.tables import Row
 from service.bmad.titles import split_title
 from service.documents.kinds import ABOUT, TOOLS
+from service.documents.story_signs import EPIC_WORDS
 
-EPIC_WORD: Final = re.compile(r"epic|épique|史诗|에픽|エピック", re.IGNORECASE)
+EPIC_WORD: Final = re.compile(EPIC_WORDS, re.IGNORECASE)
 STORY_WORD: Final = re.compile(
     r"stor(?:y|ies)\b|histoire|récit|historia|história|故事|스토리|ストーリー", re.IGNORECASE
 )
@@ -37,7 +38,7 @@ _SHORT_NAME: Final = re.compile(
 )
 _HAS_SIGN: Final = re.compile(r"\s*(?:[:\uff1a\u2014\u2013|(\uff08\u00b7.]|-\s|\Z)")
 _EPIC_ALONE: Final = re.compile(
-    r"[\W_]*(?:epic|épique|史诗|에픽|エピック)(?:[\s#-]{0,3}[A-Za-z]{0,4}-?\d[\w.]{0,10})?"
+    rf"[\W_]*(?:{EPIC_WORDS})(?:[\s#-]{{0,3}}[A-Za-z]{{0,4}}-?\d[\w.]{{0,10}})?"
     r"\s*(?:[:\uff1a\u2014\u2013|-]\s*|\Z)",
     re.IGNORECASE,
 )
@@ -52,8 +53,8 @@ _ABOUT_EPIC: Final = re.compile(
 
 # Sections that list epics or stories, and those that only mention them.
 EPIC_LIST: Final = re.compile(
-    r"\b(?:epics|épiques)\b|\bepic\b.*\b(?:list|overview|summary|structure|breakdown|index)\b"
-    r"|table of contents|^\W*contents\b|sommaire|目录|史诗|에픽|エピック",
+    r"\b(?:epics|[ée]pic[oa]s|épiques|[ée]popées|epopeyas)\b|\bepic\b.*\b(?:list|overview|summary|structure|breakdown|index)\b"
+    r"|table of contents|^\W*contents\b|sommaire|目录|史诗|史詩|에픽|エピック",
     re.IGNORECASE,
 )
 STORY_LIST: Final = re.compile(
@@ -78,7 +79,7 @@ STATUS_HEADING: Final = re.compile(
 )
 
 # Names of columns, in lower case.
-_EPIC_COLUMN: Final = re.compile(r"epics?\b(?! (?:title|name))|épique|史诗|에픽|エピック")
+_EPIC_COLUMN: Final = re.compile(rf"epics?\b(?! (?:title|name))|(?!epics?\b)(?:{EPIC_WORDS})")
 _STORY_COLUMN: Final = re.compile(
     r"(?:user )?stor(?:y|ies)\b(?! (?:title|name|points))|故事|스토리|ストーリー"
 )

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from service.bmad.readings import MAX_ID, MAX_TEXT
+from service.documents.story_signs import EPIC_WORDS
 
 MAX_LEVELS: Final = 4
 MAX_NAME: Final = 300  # characters that are read of a name or a heading
@@ -63,15 +64,14 @@ STORY_WORDS: Final = (
     r"user[-_ ]story|story|histoire|récit|historia|história|스토리|ストーリー|(?:用户)?故事"
     r"|spike|bug"
 )
-_EPIC_WORDS = r"epic|épique|史诗|에픽|エピック"
 # Of an id with one number these prefixes say what is numbered, and no epic.
 KIND_PREFIXES: Final = frozenset(
-    ("US", "S", "ST", "TS", "STORY", "SPIKE", "BUG", "TASK", "FIX", "T", "SPEC")
+    ("US", "HU", "S", "ST", "TS", "STORY", "SPIKE", "BUG", "TASK", "FIX", "T", "SPEC")
 )
 EPIC_PREFIXES: Final = frozenset(("E", "EP", "EPIC"))
 
 STORY_HEADING: Final = re.compile(
-    rf"[\W_]{{0,20}}+(?:(?:{_EPIC_WORDS})[-_ #]{{0,3}}({_PREFIX}{_NUMBER}(?:[.-]{_NUMBER})?+)"
+    rf"[\W_]{{0,20}}+(?:(?:{EPIC_WORDS})[-_ #]{{0,3}}({_PREFIX}{_NUMBER}(?:[.-]{_NUMBER})?+)"
     rf"(?![^\W_]).{{0,100}}?(?<![^\W_]))?"
     rf"(?:(?:technical|enabler|dev)\s)?(?:{STORY_WORDS})(?![A-Za-z])(?:\s?id)?+"
     r"(?P<gap>[\s:\uff1a#\-_№.\u2014\u2013\u00b7]{0,5}+)",
@@ -81,7 +81,7 @@ BEFORE_TITLE: Final = re.compile(
     r"[)\]】]?\s*+(?:[:\uff1a\u2014\u2013\u00b7|\-]|\.(?=\s|\Z))?\s*+(?:[:\u2014\u2013|]|-\s)?\s*+"
 )
 EPIC_HEADING: Final = re.compile(
-    rf"[\W_]{{0,20}}+(?:{_EPIC_WORDS})(?:\s?id)?+[\s\-_#:\uff1a]{{0,4}}+"
+    rf"[\W_]{{0,20}}+(?:{EPIC_WORDS})(?:\s?id)?+[\s\-_#:\uff1a]{{0,4}}+"
     rf"({_PREFIX}{_NUMBER}(?:[.-]{_NUMBER}){{0,2}}+)(?![^\W_])",
     re.IGNORECASE,
 )
@@ -98,9 +98,9 @@ NAME_WORD: Final = re.compile(
     re.IGNORECASE,
 )
 KIND_NAME: Final = re.compile(r"(?:spec|story|spike|bug)[-_. ]", re.IGNORECASE)
-EPIC_WORD: Final = re.compile(rf"\A(?:{_EPIC_WORDS})s?(?![a-z])[-_. ]?", re.IGNORECASE)
+EPIC_WORD: Final = re.compile(rf"\A(?:{EPIC_WORDS})s?(?![a-z])[-_. ]?", re.IGNORECASE)
 EPIC_NAME: Final = re.compile(
-    rf"(?:{_EPIC_WORDS})s?[-_. ]?({_PREFIX}{_NUMBER}(?:[.\-]{_NUMBER})?+)(?![^\W_])", re.IGNORECASE
+    rf"(?:{EPIC_WORDS})s?[-_. ]?({_PREFIX}{_NUMBER}(?:[.\-]{_NUMBER})?+)(?![^\W_])", re.IGNORECASE
 )
 RETROSPECTIVE: Final = re.compile(r"(?:^|[-_. ])retro(?:spective)?s?(?=[-_. ]|$)", re.IGNORECASE)
 NAME_ENDS: Final = " -_.:"
@@ -108,7 +108,9 @@ NAME_ENDS: Final = " -_.:"
 MAX_LEVEL_IN_NAME: Final = 2
 
 ZEROS: Final = re.compile(r"(?<!\d)0+(?=\d)")
-KIND_WORD: Final = re.compile(r"(?:(?:EPIC|STORY|USERSTORY)[-_#:]?)++(?=[A-Z]{0,6}-?\d)")
+KIND_WORD: Final = re.compile(
+    r"(?:(?:EPIC|ÉPIC[OA]|ÉPIQUE|STORY|USERSTORY)[-_#:]?)++(?=[A-Z]{0,6}-?\d)"
+)
 STORY_MARK: Final = re.compile(r"(?<=\d)[-_.]?S(?=\d)")
 BETWEEN_LEVELS: Final = re.compile(r"(?<=\d)[-_.](?=\d)|(?<=\d[A-Z])[-_.](?=\d)")
 NOT_IN_SLUG: Final = re.compile(r"[\W_]+")

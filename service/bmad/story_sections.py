@@ -41,17 +41,18 @@ _HEADINGS: Final[Mapping[SectionName, str]] = {
     r"|registro\s+d[eo]\s+agente|journal\s+(?:de|du)\s+|change\s?log|file\s+list",
     "notes": r"dev(?:eloper|elopment)?\s+(?:technical\s+)?(?:notes?|guidance|context)"
     r"|technical\s+(?:notes|details|context)|notes?\s+(?:de\s+|pour\s+le\s+|du\s+)?d[eé]v"
-    r"|notas\s+de\s+des|开发(?:说明|备注|笔记)|개발\s*(?:노트|기록)|testing\b|test\s+(?:plan|cases)"
+    r"|notes?\s+techniques?|notas\s+t[eé]cnicas"
+    r"|notas\s+(?:de|do|da|del|para\s+(?:o|el))\s+des|开发(?:说明|备注|笔记)|개발\s*(?:노트|기록)|testing\b|test\s+(?:plan|cases)"
     r"|references?\b|definition\s+of\s+done",
     "criteria": r"(?:(?:story|user|functional|detailed|business|bdd)\s+)?acceptance"
     r"(?:\s+(?:criteri(?:a|on)|tests?)\b(?!\W{0,3}(?:validat|coverage|verif|map|trac|status|review"
     r"|result|met\b|check|implement|notes|evidence|complian|test|summary|assess))|\s*\Z|\s*\()"
-    r"|acs?\b(?=\s*(?:[:(\-#\d\uff1a]|\Z))|ac\d|crit[eè]res?\s+d.acceptation"
-    r"|criterios?\s+de\s+acepta|crit[eé]rios?\s+de\s+aceita|验收(?:标准|条件|准则)?|驗收"
+    r"|acs?\b(?=\s*(?:[:(\-#\d\uff1a]|\Z))|ac\d|ca\s?[-#]?\d|crit[eè]res?\s+d.\s?accepta"
+    r"|crit[eé]rios?\s+de\s+acepta|crit[eé]rios?\s+d[eo]\s+aceit|验收(?:标准|条件|准则)?|驗收"
     r"|(?:인수|수용)\s*(?:조건|기준)|受け?入れ",
     "tasks": r"(?:(?:implementation|development|dev|technical|story|engineering|remaining)\s+)?"
     r"(?:sub-?)?tasks?\b(?!\s+(?:complet|notes|log|summary|validat|mapping|status))"
-    r"|(?:sous-)?t[aâ]ches?\b|tareas?\b|tarefas?\b|(?:开发|实施)?任务|任務|작업|태스크|タスク",
+    r"|(?:sous-)?t[aâ]ches?\b|(?:sub-?)?tareas?\b|(?:sub-?)?tarefas?\b|(?:开发|实施)?任务|任務|작업|태스크|タスク",
     "dependencies": r"(?:(?:(?:story|internal)\s+)?dependenc(?:y|ies)|depends?\s+on|blocked\s+by"
     r"|prerequisites?|dépendances?|dépend\s+de|pré-?requis|dependencias?|dependências?"
     r"|前置(?:条件|故事)|(?:直接)?依赖|의존성?)(?=\s*(?:[:(/&\uff1a]|\Z))",

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from service.documents.kind_names import KINDS, Kind
-from service.documents.story_signs import has_epic_heading, is_story, starts_with_id
+from service.documents.story_signs import EPIC_WORDS, has_epic_heading, is_story, starts_with_id
 
 # Folders of the method's own tools, which hold half of all Markdown and many look-alikes.
 TOOLS: Final = re.compile(
@@ -26,9 +26,10 @@ README: Final = re.compile(r"readme(?:[-_. ].{1,12})?")
 
 # The deepest of these folders says what lies in it.
 _FOLDERS: Final[Mapping[Kind, str]] = {
-    "story": "stories|story|user-stories|implementation-artifacts|sprint-artifacts|specs",
+    "story": "stories|story|user-stories|implementation-artifacts|sprint-artifacts|specs"
+    "|histoires|r[eé]cits|hist[oó]rias(?:-de-usu[aá]rio)?",
     "gate": "gates|quality-gates",
-    "epic": "epics",
+    "epic": "epics|[ée]pic[oa]s|[ée]piques|[ée]popées|epopeyas",
     "prd": "prd|prds",
     "architecture": "architecture|architectures|adr|adrs",
     "brief": "brief|briefs",
@@ -37,11 +38,11 @@ _FOLDERS: Final[Mapping[Kind, str]] = {
     "|sessions?|tests?|testing|assessments?|checklists?|validations?|handoffs?",
 }
 HOME: Final = re.compile("|".join(f"(?P<{kind}>{names})" for kind, names in _FOLDERS.items()))
-EPIC_FOLDER: Final = re.compile(r"epics?[-_ ]?[a-z]{0,3}-?\d.*")
+EPIC_FOLDER: Final = re.compile(rf"(?:{EPIC_WORDS})s?[-_ ]?[a-z]{{0,3}}-?\d.*")
 STORY_IN_EPICS: Final = re.compile(r"story[-.]?[a-z]{0,3}-?\d")
 
 # Names of planning documents, in this order: the first part of a name says more than the last.
-EPIC_NAME: Final = re.compile(r"epics?(?:-.+|\d.*)?|.+-epics?")
+EPIC_NAME: Final = re.compile(rf"(?:{EPIC_WORDS})s?(?:-.+|\d.*)?|.+-(?:{EPIC_WORDS})s?")
 PLANNING_NAMES: Final[Sequence[tuple[Kind, re.Pattern[str]]]] = (
     ("prd", re.compile(r"prd(?:-.+)?|product-requirements?(?:-.+)?|.+-prd|.+-prd-v?\d.*")),
     ("ux", re.compile(r"(?:.+-)?(?:ux|ui-ux|(?:front-?end|ui)-spec(?:ification)?)(?:-.+)?")),

@@ -17,14 +17,16 @@ ID_NAME: Final = re.compile(r"(?:(?:spec|story|us|epic|[a-z]{1,3})[-_. ]?)?\d", 
 TICKET_NAME: Final = re.compile(r"(?P<type>story|spike|bug)-")
 FULL_ID_NAME: Final = re.compile(rf"{ID_NAME.pattern}+[a-z]?[.-]\d", re.IGNORECASE)
 
-_STORY = "story|histoire|récit|historia|história|us(?=[- ]?\\d)"
+# What an epic is called in the languages of stories, and in names of files.
+EPIC_WORDS: Final = "[ée]pic[oa]?|épique|[ée]popée|epopeya|史诗|史詩|에픽|エピック"
+_STORY = "story|histoire|récit|historia|história|(?:us|hu)(?=[- ]?\\d)"
 STORY_HEADING: Final = re.compile(
     rf"\W*(?:epic\b.{{0,60}}?\b|user\s+)?(?:{_STORY})(?![a-z])|\W*(?:用户)?故事|\W*스토리|\W*ストーリー"
     r"|\W*(?:[a-z]{1,3}-?)?\d+[.-]\d+",
     re.IGNORECASE,
 )
 EPIC_HEADING: Final = re.compile(
-    r"\W*(?:epic|épique|史诗|에픽|エピック)\s*[-#]?\s*(?:[a-z]{0,4}-?)?\d+(?:[.-]\d+)*[a-z]?"
+    rf"\W*(?:{EPIC_WORDS})\s*[-#]?\s*(?:[a-z]{{0,4}}-?)?\d+(?:[.-]\d+)*[a-z]?"
     r"\s*(?:[:\uff1a\u2014\u2013|(\u00b7.]|-\s|$)",
     re.IGNORECASE,
 )
@@ -42,13 +44,13 @@ CAPITALS_AT_END: Final = re.compile(r".*[a-z].*[-_. ](?:[A-Z]{5,}|[A-Z]{2,}(?:[-
 
 # Each kind of section counts once.
 _SIGNS: Final[Mapping[str, str]] = {
-    "criteria": r"acceptance|ac[- ]?\d|acs?\b|crit[eè]res?\s+d.acceptation|criterios?\s+de\s+acepta"
-    r"|crit[eé]rios?\s+de\s+aceita|验收|驗收|(?:인수|수용)\s*(?:조건|기준)|受け?入れ",
-    "tasks": r"(?:sub-?)?tasks?\b|(?:sous-)?t[aâ]ches?\b|tareas?\b|tarefas?\b|任务|任務|작업|태스크"
-    r"|タスク",
+    "criteria": r"acceptance|(?:ac|ca)[- ]?\d|acs?\b|crit[eè]res?\s+d.\s?accepta"
+    r"|crit[eé]rios?\s+de\s+acepta|crit[eé]rios?\s+d[eo]\s+aceit|验收|驗收|(?:인수|수용)\s*(?:조건|기준)|受け?入れ",
+    "tasks": r"(?:sub-?)?tasks?\b|(?:sous-)?t[aâ]ches?\b|(?:sub-?)?tareas?\b|(?:sub-?)?tarefas?\b"
+    r"|任务|任務|작업|태스크|タスク",
     "status": r"status\b|statut\b|estado\b|状态|狀態|상태",
     "notes": r"dev(?:elop\w+)?\s+(?:agent\s+)?(?:notes?|record|technical)"
-    r"|notes?\s+(?:de\s+|pour\s+le\s+|du\s+)?d[eé]v|notas\s+de\s+des|开发(?:说明|备注|记录|笔记|者)"
+    r"|notes?\s+(?:de\s+|pour\s+le\s+|du\s+)?d[eé]v|notas\s+(?:de|do|da|del|para\s+(?:o|el))\s+des|开发(?:说明|备注|记录|笔记|者)"
     r"|개발\s*(?:노트|기록)",
 }
 SIGN: Final = re.compile(

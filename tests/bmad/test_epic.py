@@ -106,6 +106,12 @@ def test_list_and_detail_of_the_template_are_one_epic() -> None:
         ("Epic 1b: Accounts", "1b", "Accounts"),
         ("Épique 3 : Comptes", "3", "Comptes"),
         ("史诗 1\uff1a账户", "1", "账户"),
+        ("史詩 1\uff1a帳戶", "1", "帳戶"),
+        ("Épico 1: Contas", "1", "Contas"),
+        ("Épica 2: Cuentas", "2", "Cuentas"),
+        ("Epica 2 - Cuentas", "2", "Cuentas"),
+        ("ÉPICA AP-2: Cuentas", "AP-2", "Cuentas"),
+        ("Épopée 3 : Comptes", "3", "Comptes"),
         ("Epic 1\uff1a账户", "1", "账户"),
         ("에픽 2: 계정", "2", "계정"),
         ("エピック 2: アカウント", "2", "アカウント"),
@@ -162,6 +168,30 @@ def test_these_headings_are_no_epics(heading: str) -> None:
 @pytest.mark.parametrize("path", ["docs/epics.md", "docs/prd.md"])
 def test_lists_and_tables_name_epics(item: str, path: str) -> None:
     assert _names(f"# Shop\n\n## Epic List\n\n{item}\n", path) == [("1", "Accounts")]
+
+
+@pytest.mark.parametrize(
+    ("section", "item"),
+    [("Épicas", "Épica 2: Pagos"), ("Épicos", "Épico 2: Pagos"), ("Épiques", "Épique 2 : Pagos")],
+)
+def test_lists_and_tables_name_epics_in_each_language(section: str, item: str) -> None:
+    assert _names(f"# X\n\n## {section}\n\n- {item}\n") == [("2", "Pagos")]
+    column = section.removesuffix("s")
+    table = f"| {column} | Título |\n|---|---|\n| 2 | Pagos |\n"
+    assert _names(f"# X\n\n## {section}\n\n{table}") == [("2", "Pagos")]
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("docs/epics/epico-2-pagos.md", "# Épico 2: Pagos"),
+        ("docs/épicas/épica-2-pagos.md", "# Pagos"),
+        ("docs/epica-2-pagos.md", "# Pagos"),
+    ],
+)
+def test_files_of_epics_are_named_in_each_language(path: str, heading: str) -> None:
+    assert _names(f"{heading}\n\n### Historia 2.1: Pagar\n", path) == [("2", "Pagos")]
+    assert _stories(f"{heading}\n\n### Historia 2.1: Pagar\n", path) == [("2.1", "Pagar")]
 
 
 def test_short_headings_name_epics_in_documents_of_epics() -> None:

@@ -126,6 +126,26 @@ def test_a_story_has_an_id_and_a_title(
     assert story["title"] == title
 
 
+@pytest.mark.parametrize(
+    ("criteria", "tasks"),
+    [
+        ("Critères d\u2019acceptation", "Tâches / Sous-tâches"),
+        ("Critères d'acceptance", "Tâches"),
+        ("Critères d' acceptation", "Tâches"),
+        ("CA1 : seulement", "Sous-tâches"),
+        ("Critérios de Aceite", "Tarefas / Subtarefas"),
+        ("Critérios de Aceitação", "Subtarefas"),
+        ("Criterios de aceptación", "Tareas / Subtareas"),
+        ("驗收標準", "任務"),
+    ],
+)
+def test_sections_have_names_in_each_language(criteria: str, tasks: str) -> None:
+    sections = f"## {criteria}\n\n- a\n- b\n\n## {tasks}\n\n- [x] c\n"
+    story = story_of(f"# Story 1.2: T\n\n{sections}")
+    assert story["acceptance_criteria_total"] == (1 if criteria.startswith("CA1") else 2)
+    assert story["tasks_done"] == 1
+
+
 def test_a_leaf_of_version_7_names_its_ticket_and_its_kind() -> None:
     text = "---\nticket: 3\ntype: spike\ncovers: [FR1, FR2]\ntracker_status: built\n---\n# Try it\n"
     leaf = story_of(text, "plans/pay/spike-try-it.md")

@@ -100,6 +100,7 @@ KOREAN_STORY = """
 SPANISH_STORY = (
     "# Historia 1.2: Pagar\n\n**Estado:** hecho\n\n## Criterios de aceptación\n\n1. Una vez.\n"
 )
+PORTUGUESE_STORY = "# História 1.2: Pagar\n\n## Critérios de Aceite\n\n1. Uma vez.\n"
 PLAIN_STORY = "# Pay by card\n\n- **Status:** done\n\n**Acceptance Criteria:**\n\n1. Once.\n"
 TABLE_STORY = "# 1.2 Pay by card\n\n| Status | done |\n|---|---|\n\n### AC1: once\n\nGiven a card\n"
 GATE = "schema: 1\nstory: '1.2'\ngate: PASS\nreviewer: Quinn\n"
@@ -154,6 +155,11 @@ def read_kind(path: str, text: str, *sprint_keys: str) -> str:
         ("docs/stories/1.2.支付.md", CHINESE_STORY),
         ("docs/stories/1.2.결제.md", KOREAN_STORY),
         ("docs/stories/1.2.pagar.md", SPANISH_STORY),
+        ("docs/stories/hu-1.2.md", SPANISH_STORY),
+        ("docs/historias/1.2-pagar.md", SPANISH_STORY),
+        ("docs/épicas/épica-1/02-pagar.md", SPANISH_STORY),
+        ("docs/stories/1.2-pagar.md", PORTUGUESE_STORY),
+        ("docs/récits/1.2.payer.md", FRENCH_STORY),
         ("docs/stories/1.2.pay.md", PLAIN_STORY),
         ("docs/stories/1.2.pay.md", TABLE_STORY),
         ("archive/stories/1.2.pay.md", V4_STORY),
@@ -257,6 +263,10 @@ def test_tools_templates_and_documents_about_others_are_other(path: str, text: s
         ("docs/epics/epic-1.md", NOTES, "epic"),
         ("docs/epics/index.md", NOTES, "epic"),
         ("docs/epics/payments.md", NOTES, "epic"),
+        ("docs/epica-2-pagos.md", NOTES, "epic"),
+        ("docs/épicos.md", NOTES, "epic"),
+        ("docs/pagos.md", "# Épica 2: Pagos\n", "epic"),
+        ("docs/épicas/pagos.md", NOTES, "epic"),
         ("docs/epics/epic-3-review-workflow.md", NOTES, "epic"),
         ("docs/prd/epic-1-cards.md", EPIC, "epic"),
         ("docs/stories/epic-1.md", EPIC, "epic"),

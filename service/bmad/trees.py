@@ -5,42 +5,23 @@ is "" for the repository itself.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
-from service.bmad.identity import fold_id, fold_slug, read_key
-from service.bmad.key_files import slug_of_name
 from service.bmad.readings import Reading
-from service.bmad.work_items import stem_of
+from service.bmad.tree_content import (
+    TreeContent,
+    do_name,
+    find_homes,
+    folders_above_parts,
+    read_contents,
+)
 
 # Folders that hold the documents of a product, and are not the product.
 CONTAINER: Final = re.compile(
     r"docs?|documentation|\.?_?bmad(?:-(?:output|core|method))?|_bmad-output|output"
 )
-# Folders of one part of a product's documents. What lies below is of the tree above.
-PART: Final = re.compile(
-    r"(?:user-)?stor(?:y|ies)|epics?|prds?|briefs?|architectures?|ux(?:-designs?)?|specs?|qa|gates"
-    r"|(?:planning|implementation|sprint)-artifacts|sprints?(?:-\d+)?|backlog|retrospectives?|retros?"
-    r"|archived?|completed|done|(?:in-)?progress|obsolete|old|backups?|epics?-\d.*"
-)
-
-
-@dataclass(slots=True)
-class TreeContent:
-    """What a folder has: stories with files, what trackers name, and whether it has epics.
-
-    Stories are there by their ids, and by the slugs of their names.
-    """
-
-    stories: set[str] = field(default_factory=set)
-    slugs: set[str] = field(default_factory=set)
-    tracked: set[str] = field(default_factory=set)
-    tracked_slugs: set[str] = field(default_factory=set)
-    has_tracker: bool = False
-    has_epics: bool = False
 
 
 def folder_of_tree(path: str) -> str:
@@ -49,11 +30,7 @@ def folder_of_tree(path: str) -> str:
     This is the folder above the first that holds a part of the documents, such as `stories`,
     without the containers at its end: `apps/a` of `apps/a/docs/stories/1.1.md`.
     """
-    folders = path.split("/")[:-1]
-    for number, folder in enumerate(folders):
-        if PART.fullmatch(re.sub(r"[_\s]+", "-", folder.lower())):
-            folders = folders[:number]
-            break
+    folders = folders_above_parts(path)
     while folders and CONTAINER.fullmatch(folders[-1].lower()):
         folders.pop()
     return "/".join(folders)
@@ -63,9 +40,9 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     """Return the tree of each document that says something of the work, by path.
 
     Below a tickets.toml all documents are of its tree, and so are other such files. Any other
-    folder is a tree of its own if it has a tracker, which is not one of the stories above, or
-    stories and epics, which no tracker above names, or a story whose id one of another folder has
-    as well; else its documents belong to the nearest tree above.
+    folder is a tree of its own if it has a tracker, or stories and epics, unless a tracker above
+    names the stories; or if its numbers start again. Else its documents belong to the nearest tree
+    above. A tree without stories is one with that whose stories its tracker or its epics name.
     """
     readings = {path: each for path, each in readings.items() if each.keys() - {"links"}}
     roots: set[str] = set()
@@ -78,39 +55,63 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     for path in readings:
         root = _ticket_root(path, roots)
         folders[path] = folder_of_tree(path) if root is None else root
-    contents: dict[str, TreeContent] = {}
-    for path, folder in folders.items():
-        reading = readings[path]
-        content = contents.setdefault(folder, TreeContent())
-        if "story" in reading and (id_ := fold_id(reading["story"]["id"])):
-            content.stories.add(id_)
-            content.slugs.add(slug_of_name(stem_of(path)))
-        if "sprint_status" in reading:
-            keys = [read_key(each["key"]) for each in reading["sprint_status"]["stories"]]
-            content.tracked.update(fold_id(key.identity.id) for key in keys)
-            content.tracked_slugs.update(fold_slug(key.slug) for key in keys if key.slug)
-        content.has_tracker |= "sprint_status" in reading or "tickets" in reading
-        content.has_epics |= "epics" in reading
-    files = Counter(chain.from_iterable(content.stories for content in contents.values()))
+    contents = read_contents(readings, folders)
+    merged = _split_folders(contents, _find_own(contents, roots))
+    trees: dict[str, TreeContent] = {}
+    for folder, tree in merged.items():
+        trees.setdefault(tree, TreeContent()).add(contents[folder])
+    homes = find_homes(trees)
+    return {path: homes.get(tree := merged[folder], tree) for path, folder in folders.items()}
+
+
+def _find_own(contents: Mapping[str, TreeContent], roots: Collection[str]) -> dict[str, str]:
+    """Return the tree of each folder: itself, if what it has is enough, or else that above."""
     merged: dict[str, str] = {}
     for folder in sorted(contents, key=len):
         content = contents[folder]
         above = _nearest_above(folder, merged)
-        is_tracker_of_above = (
-            not content.stories
-            and above in contents
-            and bool(content.tracked & contents[above].stories)
-        )
-        is_named_above = above in contents and bool(contents[above].tracked_slugs & content.slugs)
+        named = contents[above].named_by_trackers if above in contents else ()
+        is_product = bool(content.stories) and content.has_epics
         is_own = (
             not folder
             or folder in roots
-            or (content.has_tracker and not is_tracker_of_above)
-            or (bool(content.stories) and content.has_epics and not is_named_above)
-            or any(files[story] > 1 for story in content.stories)
+            or content.has_tracker
+            or content.has_whole_archive
+            or (is_product and not do_name(named, content.stories))
         )
         merged[folder] = folder if is_own else above
-    return {path: merged[folder] for path, folder in folders.items()}
+    return merged
+
+
+def _split_folders(
+    contents: Mapping[str, TreeContent], merged: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the tree of each folder, as folders are trees of their own whose numbers start again.
+
+    That is so where most ids of its stories are those of other folders, unless the tree's tracker
+    or epics name its stories. Within the folder of these documents, as docs/phase-2 is, ids of the
+    stories beside them are no new count, nor is one that folders like it share.
+    """
+    files: dict[str, Counter[str]] = defaultdict(Counter)
+    files_below: dict[str, Counter[str]] = defaultdict(Counter)
+    for folder, tree in merged.items():
+        files[tree].update(contents[folder].ids)
+        if folder != tree:
+            files_below[tree].update(contents[folder].ids)
+    split: dict[str, str] = {}
+    for folder in sorted(merged, key=len):
+        stories, tree = contents[folder], merged[folder]
+        above = contents.get(tree, TreeContent())
+        is_within = above.is_around(folder)
+        counted = files_below[tree] if is_within else files[tree]
+        repeated = sum(counted[id_] > 1 for id_ in stories.ids)
+        is_own = folder == tree or (
+            repeated > len(stories.ids) / 2
+            and not (is_within and repeated == 1)
+            and not do_name(above.named, stories.stories)
+        )
+        split[folder] = folder if is_own else _nearest_above(folder, split)
+    return split
 
 
 def _ticket_root(path: str, roots: Collection[str]) -> str | None:

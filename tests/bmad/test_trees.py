@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import pytest
 
 from service.bmad.trees import find_trees, folder_of_tree
-from tests.bmad.made import epic, epics, sprint, story, tickets
+from tests.bmad.made import epic, epics, listed, sprint, story, tickets
+
+if TYPE_CHECKING:
+    from service.bmad.readings import Reading
 
 
 @pytest.mark.parametrize(
@@ -143,3 +149,169 @@ def test_folder_with_a_number_of_a_tracker_above_and_another_name_is_a_tree() ->
         }
     )
     assert set(trees.values()) == {"", "docs/shop"}
+
+
+PHASES: dict[str, Reading] = {
+    "docs/epics.md": epics(epic("1"), epic("2")),
+    "docs/stories/1.1.a.md": story("1.1"),
+    "docs/stories/1.2.b.md": story("1.2"),
+    "docs/phase-2/stories/1.2.b-again.md": story("1.2"),
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"docs/phase-2/stories/2.1.c.md": story("2.1")}])
+def test_folder_with_a_repeated_id_below_epics_is_no_tree(more: dict[str, Reading]) -> None:
+    assert {*find_trees(PHASES | more).values()} == {""}
+
+
+def test_one_repeated_id_of_many_makes_no_tree() -> None:
+    trees = find_trees(
+        {
+            "epics.md": epics(epic("1"), epic("2")),
+            "phase-1/stories/1.1.a.md": story("1.1"),
+            "phase-1/stories/1.2.b.md": story("1.2"),
+            "phase-2/stories/1.2.b-again.md": story("1.2"),
+            "phase-2/stories/2.1.c.md": story("2.1"),
+        }
+    )
+    assert {*trees.values()} == {""}
+
+
+def test_products_below_one_prd_that_each_count_from_1_are_trees() -> None:
+    ids = ("1.1", "1.2", "1.3")
+    trees = find_trees(
+        {"docs/prd.md": epics(epic("1"))}
+        | {f"docs/web/stories/{id_}.a.md": story(id_) for id_ in ids}
+        | {f"docs/api/stories/{id_}.b.md": story(id_) for id_ in ids[1:]}
+    )
+    assert {*trees.values()} == {"", "docs/web", "docs/api"}
+
+
+def test_folder_is_no_tree_whose_repeated_stories_the_epics_above_list() -> None:
+    trees = find_trees(
+        {
+            "docs/prd.md": epics(epic("1", stories=[listed("1.1", "Sign in")])),
+            "apps/web/docs/stories/1.1.story.md": story("1.1", title="Sign in"),
+            "apps/api/docs/stories/1.1.story.md": story("1.1", title="Store tokens"),
+        }
+    )
+    assert {*trees.values()} == {"", "apps/api"}
+
+
+def test_archived_copies_of_stories_repeat_no_ids() -> None:
+    trees = find_trees(
+        {
+            "web/stories/1.1.a.md": story("1.1"),
+            "web-old/stories/1.1.a.md": story("1.1"),
+        }
+    )
+    assert {*trees.values()} == {""}
+
+
+def test_archived_product_is_a_tree() -> None:
+    trees = find_trees(
+        {
+            "docs/stories/1.1.a.md": story("1.1"),
+            "shop-old/docs/stories/1.1.b.md": story("1.1"),
+            "shop-old/docs/epics.md": epics(epic("1")),
+        }
+    )
+    assert {*trees.values()} == {"", "shop-old"}
+
+
+def test_tracker_that_is_no_longer_kept_makes_no_tree() -> None:
+    trees = find_trees(
+        {
+            "docs/stories/1.1.a.md": story("1.1"),
+            "notes/sprint-status-backup.yaml": sprint({"1-1-a": "done"}),
+        }
+    )
+    assert {*trees.values()} == {""}
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        {
+            "docs/pm/sprint-status.yaml": sprint({"1-1-a": "done"}),
+            "docs/dev/stories/1-1-a.md": story("1.1"),
+            "docs/epics.md": epics(epic("1")),
+        },
+        {
+            "planning/epics.md": epics(epic("1")),
+            "planning/sprint-status.yaml": sprint({"1-1-a": "review"}),
+            "docs/stories/1-1-a.md": story("1.1"),
+        },
+        {
+            "pm/sprint-status.yaml": sprint(
+                {"1-1-a": "done", "1-2-b": "backlog", "1-3-c": "backlog"}
+            ),
+            "backend/docs/stories/1.1.a.md": story("1.1"),
+            "backend/docs/epics.md": epics(epic("1")),
+        },
+        {
+            "docs/epics.md": epics(
+                epic("1", stories=[listed("1.1", "Sign in"), listed("1.2", "Out")])
+            ),
+            "backend/stories/1-1-a.md": story("1.1", title="Sign in"),
+            "backend/sprint-status.yaml": sprint({"1-1-a": "done"}),
+        },
+        {
+            "pm/sprint-status.yaml": sprint({"1-2-x": "done"}),
+            "backend/docs/1-2-x.md": {"candidate": story("1.2")["story"]},  # pyright: ignore[reportTypedDictNotRequiredAccess]
+        },
+    ],
+)
+def test_tracker_and_epics_are_of_the_only_tree_whose_stories_they_name(
+    readings: dict[str, Reading],
+) -> None:
+    assert len({*find_trees(readings).values()}) == 1
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        # A product of which nothing is done yet, and whose first story resembles those of others.
+        {
+            "apps/api/sprint-status.yaml": sprint({"1-1-setup": "backlog", "1-2-a": "backlog"}),
+            "apps/web/docs/stories/1.1.login.md": story("1.1"),
+            "apps/web/docs/stories/1.2.mail.md": story("1.2"),
+            "apps/web/docs/epics.md": epics(epic("1")),
+        },
+        {
+            "apps/api/sprint-status.yaml": sprint(
+                {"1-1-setup": "backlog", "1-2-a": "backlog", "1-3-b": "backlog"}
+            ),
+            "apps/web/docs/stories/1.1.setup.md": story("1.1"),
+            "apps/web/docs/sprint-status.yaml": sprint({"1-1-setup": "done"}),
+        },
+        {
+            "apps/api/sprint-status.yaml": sprint({"1-1-a": "backlog"}),
+            "apps/mail/docs/stories/1.1.a.md": story("1.1"),
+            "apps/mail/docs/epics.md": epics(epic("1")),
+            "apps/web/docs/stories/1.1.a.md": story("1.1"),
+            "apps/web/docs/epics.md": epics(epic("1")),
+        },
+    ],
+)
+def test_tracker_of_another_product_is_apart(readings: dict[str, Reading]) -> None:
+    trees = find_trees(readings)
+    tracker = trees["apps/api/sprint-status.yaml"]
+    assert [path for path, tree in trees.items() if tree == tracker] == [
+        "apps/api/sprint-status.yaml"
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 10])
+def test_trees_take_linear_time(number: int) -> None:
+    """Many trees, trackers without stories, and folders with equal ids."""
+    count = 300 * number
+    readings: dict[str, Reading] = {}
+    for each in range(count):
+        readings[f"apps/{each}/stories/1.1.a.md"] = story("1.1")
+        readings[f"plans/{each}/sprint-status.yaml"] = sprint({"1-1-a": "done", "1-2-b": "done"})
+        readings[f"pm/{each}/sprint-status.yaml"] = sprint({f"2-{each}-a": "done"})
+        readings[f"docs/stories/2.{each}.a.md"] = story(f"2.{each}")
+    started = time.process_time()
+    find_trees(readings)
+    assert time.process_time() - started < 0.001 * count + 0.2

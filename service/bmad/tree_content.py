@@ -1,0 +1,191 @@
+"""What the folders of a source have of the work, to tell which of them are about one product."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from service.bmad.identity import fold_id, fold_slug, read_key
+from service.bmad.key_files import slug_of_name
+from service.bmad.older_trackers import find_older_trackers
+from service.bmad.readings import Reading, StoryReading
+from service.bmad.work_items import is_archived, stem_of
+
+MAX_KEY_SLUG: Final = 60  # characters, as the method cuts the slugs of keys
+
+# Folders of one part of a product's documents. What lies below is of the tree above.
+PART: Final = re.compile(
+    r"(?:user-)?stor(?:y|ies)|epics?|prds?|briefs?|architectures?|ux(?:-designs?)?|specs?|qa|gates"
+    r"|(?:planning|implementation|sprint)-artifacts|sprints?(?:-\d+)?|backlog|retrospectives?|retros?"
+    r"|archived?|completed|done|(?:in-)?progress|obsolete|old|backups?|epics?-\d.*"
+)
+
+# What a story's file and a tracker or an epic that names it have in common: an id with a slug, or
+# the file's name, which is a key.
+Sign = tuple[str, str]
+
+
+class StorySigns(NamedTuple):
+    """A story's file by its id and its signs."""
+
+    id: str
+    signs: frozenset[Sign]
+
+
+@dataclass(slots=True)
+class TreeContent:
+    """What a folder or a tree has that is not archived.
+
+    `stories` are those with files, and `candidates` documents that are stories if a tracker names
+    them. `tracked` and `listed` have the signs of each story that its trackers and its epics name,
+    `named` all of these, and `named_by_trackers` those of trackers. `folders` are those that hold
+    its trackers and epics.
+    """
+
+    stories: list[StorySigns] = field(default_factory=list[StorySigns])
+    candidates: list[StorySigns] = field(default_factory=list[StorySigns])
+    tracked: list[frozenset[Sign]] = field(default_factory=list[frozenset[Sign]])
+    listed: list[frozenset[Sign]] = field(default_factory=list[frozenset[Sign]])
+    named: set[Sign] = field(default_factory=set[Sign])
+    named_by_trackers: set[Sign] = field(default_factory=set[Sign])
+    folders: set[str] = field(default_factory=set[str])
+    has_tracker: bool = False
+    has_epics: bool = False
+    has_archived_stories: bool = False
+    has_archived_plans: bool = False
+
+    @property
+    def has_whole_archive(self) -> bool:
+        """Whether it is an archived product: stories with a tracker or with epics."""
+        return self.has_archived_stories and self.has_archived_plans
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of its stories."""
+        return {story.id for story in self.stories if story.id}
+
+    def add(self, other: "TreeContent") -> None:
+        """Add what a folder of the tree has."""
+        self.stories += other.stories
+        self.candidates += other.candidates
+        self.tracked += other.tracked
+        self.listed += other.listed
+        self.named |= other.named
+        self.named_by_trackers |= other.named_by_trackers
+        self.has_tracker |= other.has_tracker
+        self.has_epics |= other.has_epics
+
+    def is_around(self, folder: str) -> bool:
+        """Return whether a folder lies in one of those that hold its trackers and epics.
+
+        All lies in the repository itself, so that this says nothing.
+        """
+        while folder:
+            if folder in self.folders:
+                return True
+            folder = folder.rpartition("/")[0]
+        return False
+
+
+def do_name(signs: Collection[Sign], stories: Sequence[StorySigns]) -> bool:
+    """Return whether signs are those of at least half of some stories."""
+    named = sum(not story.signs.isdisjoint(signs) for story in stories)
+    return bool(named) and 2 * named >= len(stories)
+
+
+def folders_above_parts(path: str) -> list[str]:
+    """Return the folders above the first that holds a part of a product's documents."""
+    folders = path.split("/")[:-1]
+    for number, folder in enumerate(folders):
+        if PART.fullmatch(re.sub(r"[_\s]+", "-", folder.lower())):
+            return folders[:number]
+    return folders
+
+
+def read_contents(
+    readings: Mapping[str, Reading], folders: Mapping[str, str]
+) -> dict[str, TreeContent]:
+    """Return what each folder has, given the folder of each document by its path."""
+    contents: dict[str, TreeContent] = {folder: TreeContent() for folder in folders.values()}
+    older = find_older_trackers(path for path, each in readings.items() if "sprint_status" in each)
+    for path, folder in folders.items():
+        content, reading = contents[folder], readings[path]
+        if path in older or is_archived(path):
+            content.has_archived_stories |= "story" in reading
+            content.has_archived_plans |= bool({"sprint_status", "epics"} & reading.keys())
+        else:
+            _add_reading(content, path, reading)
+    return contents
+
+
+def _add_reading(content: TreeContent, path: str, reading: Reading) -> None:
+    name = fold_id(stem_of(path))
+    if (story := reading.get("story")) is not None:
+        content.stories.append(_signs_of(path, name, story))
+    if "candidate" in reading:
+        content.candidates.append(StorySigns("", frozenset([("", name)])))
+    if (sprint := reading.get("sprint_status")) is not None:
+        for entry in sprint["stories"]:
+            key = read_key(entry["key"])
+            signs = {("", fold_id(entry["key"])), *_sign(key.identity.id, key.slug)}
+            content.tracked.append(frozenset(signs))
+            content.named |= signs
+            content.named_by_trackers |= signs
+    for epic in reading.get("epics", ()):
+        for listed in epic["stories"]:
+            signs = {*_sign(listed["id"], listed["title"])}
+            content.listed.append(frozenset(signs))
+            content.named |= signs
+    is_tracker = "sprint_status" in reading or "tickets" in reading
+    content.has_tracker |= is_tracker
+    content.has_epics |= "epics" in reading
+    if is_tracker or "epics" in reading:
+        content.folders.add("/".join(folders_above_parts(path)))
+
+
+def _signs_of(path: str, name: str, story: StoryReading) -> StorySigns:
+    slugs = (slug_of_name(stem_of(path)), story["title"])
+    signs = [sign for slug in slugs for sign in _sign(story["id"], slug)]
+    return StorySigns(fold_id(story["id"]), frozenset([("", name), *signs]))
+
+
+def _sign(id_: str, slug: str) -> list[Sign]:
+    slug = fold_slug(slug)[:MAX_KEY_SLUG].strip("-")
+    return [(fold_id(id_), slug)] if id_ and slug else []
+
+
+def find_homes(trees: Mapping[str, TreeContent]) -> dict[str, str]:
+    """Return the tree that each tree without stories is about, where only one is.
+
+    That is the one whose stories its tracker, or its epics, name. At least half of the stories of
+    that tree or of those that are named must be the same, since the first stories of all products
+    resemble each other, as "1.1 Project setup" does; and of a tree that has a tracker, or epics, of
+    its own, at least half of the latter.
+    """
+    # By sign the only tree with it, None of several.
+    holders: dict[Sign, str | None] = {}
+    for tree, content in trees.items():
+        for sign in {sign for story in _files(content) for sign in story.signs}:
+            holders[sign] = None if sign in holders else tree
+    homes: dict[str, str] = {}
+    for tree, content in trees.items():
+        if content.stories or not content.named:
+            continue
+        named = content.tracked or content.listed
+        found = [
+            {holder for sign in signs if (holder := holders.get(sign)) is not None}
+            for signs in named
+        ]
+        [*holding] = {*()}.union(*found)
+        if len(holding) != 1 or holding == [tree]:
+            continue
+        home = trees[holding[0]]
+        same = sum(map(bool, found))
+        has_own = home.has_tracker if content.tracked else home.has_epics
+        if 2 * same >= len(named) or (not has_own and 2 * same >= len(home.stories)):
+            homes[tree] = holding[0]
+    return homes
+
+
+def _files(content: TreeContent) -> list[StorySigns]:
+    return [*content.stories, *content.candidates]

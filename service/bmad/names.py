@@ -6,8 +6,9 @@ from service.documents.kinds import TEMPLATE, TOOLS
 
 def is_of_tools(document: BmadDocument) -> bool:
     """Return whether a document is one of the method's tools, or a template."""
-    folders = document.folders
-    return bool(
-        TEMPLATE.fullmatch(document.name.lower())
-        or any(TOOLS.fullmatch(folder.lower()) for folder in folders)
-    )
+    return bool(TEMPLATE.fullmatch(document.name.lower())) or is_in_tools(document)
+
+
+def is_in_tools(document: BmadDocument) -> bool:
+    """Return whether a document is in a folder of the method's tools."""
+    return any(TOOLS.fullmatch(folder.lower()) for folder in document.folders)

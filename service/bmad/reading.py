@@ -8,7 +8,7 @@ from service.bmad.document import BmadDocument
 from service.bmad.epic import read_epics
 from service.bmad.gate import read_gate, read_story_gate
 from service.bmad.links import read_links
-from service.bmad.names import is_of_tools
+from service.bmad.names import is_in_tools, is_of_tools
 from service.bmad.readings import Reading
 from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
@@ -42,24 +42,30 @@ def _read_markdown(document: BmadDocument, reading: Reading) -> None:
         story = reading["story"] = read_story(document)
         if (story_gate := read_story_gate(document)) is not None:
             story["gate"] = story_gate
-    elif (plan := read_plan(document)) is not None:
-        reading["plan"] = plan
-    else:
-        if document.kind == "other" and KEY_NAME.fullmatch(document.name):
-            reading["candidate"] = read_story(document)
-        if epics := read_epics(document):
-            reading["epics"] = epics
-        requirements, coverage = read_requirements(document)
-        if requirements:
-            reading["requirements"] = requirements
-        if coverage:
-            reading["coverage"] = coverage
-        if (retrospective := read_retrospective(document)) is not None:
-            reading["retrospective"] = retrospective
-        if deferred := read_deferred_work(document):
-            reading["deferred"] = deferred
-        if "front_matter_error" in document.metadata and not is_of_tools(document):
-            reason = document.metadata["front_matter_error"]
-            reading["notes"] = [short_text(f"The front matter cannot be read whole: {reason}.")]
+    elif not is_in_tools(document):
+        if (plan := read_plan(document)) is not None:
+            reading["plan"] = plan
+        else:
+            _read_other(document, reading)
     if links := read_links(document):
         reading["links"] = links
+
+
+def _read_other(document: BmadDocument, reading: Reading) -> None:
+    """Read Markdown that is neither a story nor a plan."""
+    if document.kind == "other" and KEY_NAME.fullmatch(document.name):
+        reading["candidate"] = read_story(document)
+    if epics := read_epics(document):
+        reading["epics"] = epics
+    requirements, coverage = read_requirements(document)
+    if requirements:
+        reading["requirements"] = requirements
+    if coverage:
+        reading["coverage"] = coverage
+    if (retrospective := read_retrospective(document)) is not None:
+        reading["retrospective"] = retrospective
+    if deferred := read_deferred_work(document):
+        reading["deferred"] = deferred
+    if "front_matter_error" in document.metadata and not is_of_tools(document):
+        reason = document.metadata["front_matter_error"]
+        reading["notes"] = [short_text(f"The front matter cannot be read whole: {reason}.")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.bmad.names import is_of_tools
+from service.bmad.names import is_in_tools, is_of_tools
 from tests.support.bmad_documents import bmad_document
 
 
@@ -28,3 +28,8 @@ def test_tools_and_templates_are_no_documents_of_the_work(path: str) -> None:
 )
 def test_output_of_the_method_is_the_work(path: str) -> None:
     assert not is_of_tools(bmad_document("", path))
+
+
+def test_only_the_folder_says_what_lies_among_tools() -> None:
+    assert is_in_tools(bmad_document("", "_bmad/1-2-email-template.md"))
+    assert not is_in_tools(bmad_document("", "docs/stories/1-2-email-template.md"))

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from service.bmad.disagreements import find_problems
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.identity import fold_id
-from service.bmad.joining import Joined, TreeDocument, join_tree
+from service.bmad.joining import Joined, TreeDocument, join_trees
 from service.bmad.links import DeadLink, find_dead_link
 from service.bmad.problem_kinds import SEVERITIES, BoardProblem
 from service.bmad.readings import MAX_TEXT, Link, Reading
@@ -104,8 +104,8 @@ def make_board(
     by_tree: dict[str, list[TreeDocument]] = {}
     for path, tree in trees.items():
         by_tree.setdefault(tree, []).append(TreeDocument(path, readings[path]))
-    for tree, tree_documents in sorted(by_tree.items()):
-        joined = join_tree(tree, tree_documents)
+    for tree, joined in sorted(join_trees(by_tree).items()):
+        tree_documents = by_tree[tree]
         epics = EpicList(tree, tree_documents, joined.items)
         dependencies = Dependencies(joined.items, epics)
         places = _place_epics(epics)

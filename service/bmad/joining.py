@@ -5,12 +5,13 @@ stories.yaml by its id; key_files.py finds the files of keys of sprint-status.ya
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from service.bmad.gate_stories import add_gates, add_lost_gates, settle_gates
 from service.bmad.identity import fold_id, fold_slug, read_key, read_name
-from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item, slug_of_name
+from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item
 from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import MAX_TEXT, StoryReading
 from service.bmad.work_items import (
@@ -36,15 +37,24 @@ class Joined(NamedTuple):
     promoted: list[str]
 
 
-def join_tree(tree: str, documents: Sequence[TreeDocument]) -> Joined:
-    """Return the work items of a tree."""
-    joiner = _Joiner(tree, documents)
-    joiner.add_files()
-    joiner.add_tickets()
-    joiner.add_sprint_keys()
-    plans = joiner.add_plans()
-    gates = joiner.add_gates()
-    return Joined(joiner.items, plans, gates, joiner.promoted)
+def join_trees(trees: Mapping[str, Sequence[TreeDocument]]) -> dict[str, Joined]:
+    """Return the work items of each tree, given the documents of each."""
+    items: dict[str, list[WorkItem]] = {}
+    gates: dict[str, list[FoundGate]] = {}
+    joined: dict[str, Joined] = {}
+    for tree, documents in trees.items():
+        joiner = _Joiner(tree, documents)
+        joiner.add_files()
+        joiner.add_tickets()
+        joiner.add_sprint_keys()
+        plans = joiner.add_plans()
+        items[tree], gates[tree] = joiner.items, add_gates(joiner.items, documents)
+        joined[tree] = Joined(joiner.items, plans, [], joiner.promoted)
+    for tree, lost in add_lost_gates(items, gates).items():
+        joined[tree].gates_without_story.extend(lost)
+    for of_tree in items.values():
+        settle_gates(of_tree)
+    return joined
 
 
 class _Joiner:
@@ -232,43 +242,6 @@ class _Joiner:
                 continue
             item.plan = FoundPlan(document.path, plan)
             item.own[:0] = [Said(document.path, word) for word in plan["statuses"]]
-        return lost
-
-    def add_gates(self) -> list[FoundGate]:
-        """Add gates to their stories, and return those whose story is not there."""
-        # Of equal ids, or slugs, the first is here: archived stories are after the others.
-        by_id: dict[str, WorkItem] = {}
-        by_id_and_slug: dict[tuple[bool, str, str], WorkItem] = {}
-        by_slug: dict[str, WorkItem] = {}
-        for item in sorted(self.items, key=lambda item: item.is_archived):
-            slug, id_ = slug_of_item(item), fold_id(item.id)
-            if id_:
-                by_id.setdefault(id_, item)
-                by_id_and_slug.setdefault((item.is_archived, id_, slug), item)
-            if slug:
-                by_slug.setdefault(slug, item)
-        lost: list[FoundGate] = []
-        for document in self.documents:
-            gate = document.reading.get("gate")
-            if gate is None:
-                continue
-            slug = slug_of_name(document.stem)
-            named = (fold_id(name) for name in (gate["story_in_name"], gate["story"]) if name)
-            id_ = next((each for each in named if each in by_id), None)
-            item = by_slug.get(slug) if id_ is None else by_id[id_]
-            if id_ is not None and item is not None:
-                item = by_id_and_slug.get((item.is_archived, id_, slug), item)
-            found = FoundGate(document.path, gate)
-            if item is None:
-                lost.append(found)
-            else:
-                item.gates.append(found)
-        for item in self.items:
-            if not item.gates and item.path and item.reading and "gate" in item.reading:
-                # Without a gate's file, the review in the story's own file says how it went.
-                item.gates.append(FoundGate(item.path, item.reading["gate"]))
-            # The newer counts.
-            item.gates.sort(key=lambda each: (each.gate["updated"] or "", each.path), reverse=True)
         return lost
 
 

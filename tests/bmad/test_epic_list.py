@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.bmad.epic_list import EpicList, do_resemble
-from service.bmad.joining import TreeDocument, join_tree
+from service.bmad.joining import TreeDocument, join_trees
 from tests.bmad.made import entry, epic, epics, listed, sprint, story, ticket_epic, tickets, word
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _list(readings: dict[str, Reading]) -> EpicList:
     documents = [TreeDocument(*each) for each in sorted(readings.items())]
-    return EpicList("", documents, join_tree("", documents).items)
+    return EpicList("", documents, join_trees({"": documents})[""].items)
 
 
 def test_documents_with_one_number_and_resembling_titles_are_about_one_epic() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.bmad.joining import Joined, TreeDocument, join_tree
+from service.bmad.joining import Joined, TreeDocument, join_trees
 from tests.bmad.made import entry, gate, plan, sprint, story, ticket_epic, tickets
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _join(readings: dict[str, Reading]) -> Joined:
-    return join_tree("", [TreeDocument(*each) for each in sorted(readings.items())])
+    return join_trees({"": [TreeDocument(*each) for each in sorted(readings.items())]})[""]
 
 
 def _items(readings: dict[str, Reading]) -> list[WorkItem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.bmad.epic_list import EpicList
-from service.bmad.joining import TreeDocument, join_tree
+from service.bmad.joining import TreeDocument, join_trees
 from service.bmad.waiting import Dependencies
 from tests.bmad.made import entry, plan, story, ticket_epic, tickets
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _waiting(readings: dict[str, Reading]) -> dict[str, tuple[list[str], bool]]:
     """Return what each story waits for, and whether it is ready, by its id."""
     documents = [TreeDocument(*each) for each in sorted(readings.items())]
-    items = join_tree("", documents).items
+    items = join_trees({"": documents})[""].items
     dependencies = Dependencies(items, EpicList("", documents, items))
     return {
         item.id: (

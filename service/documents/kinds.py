@@ -11,7 +11,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 from service.documents.kind_names import KINDS, Kind
-from service.documents.story_signs import EPIC_WORDS, has_epic_heading, is_story, starts_with_id
+from service.documents.story_signs import (
+    EPIC_WORDS,
+    has_epic_heading,
+    is_story,
+    is_story_of_epic,
+    names_story_of_epic,
+    starts_with_id,
+)
 
 # Folders of the method's own tools, which hold half of all Markdown and many look-alikes.
 TOOLS: Final = re.compile(
@@ -144,9 +151,10 @@ def kind_of(
     if "ticket" in _front_matter(metadata) and slug.endswith("-plan"):
         return "other"
     if has_epic_heading(heading) and home != "other" and not ABOUT.search(slug):
-        return "epic"
+        return "story" if is_story_of_epic(stem, metadata.get("headings", ())) else "epic"
     in_epic_folder = home in {None, "epic"} and bool(
         STORY_IN_EPICS.match(slug)
+        or names_story_of_epic(stem)
         or (folders and EPIC_FOLDER.fullmatch(folders[-1].lower()) and starts_with_id(stem))
     )
     if is_story(
@@ -173,8 +181,8 @@ def _kind_of_data(file_type: str, slug: str, stem: str, home: Kind | None, text:
             return "gate"
     if file_type == "toml":
         return "epic" if slug == "tickets" else "other"
-    if file_type == "yaml" and EPIC_NAME.fullmatch(slug) and not ABOUT_EPIC.fullmatch(slug):
-        return "epic"
+    if file_type == "yaml" and not names_story_of_epic(slug):
+        return "epic" if EPIC_NAME.fullmatch(slug) and not ABOUT_EPIC.fullmatch(slug) else "other"
     return "other"
 
 
@@ -201,6 +209,8 @@ def _held_by(folder: str) -> Kind | None:
 
 
 def _kind_by_name(slug: str, home: Kind | None, folders: Sequence[str]) -> Kind | None:
+    if names_story_of_epic(slug):
+        return None
     if EPIC_NAME.fullmatch(slug):
         return None if ABOUT_EPIC.fullmatch(slug) else "epic"
     is_shard = home in {"prd", "architecture"} and HOME.fullmatch(folders[-1].lower())

@@ -4,25 +4,34 @@ Stories are in English, French, Chinese, Spanish, Portuguese and Korean.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 LABELLED_TEXT = 20_000  # characters in which a story's labels are looked for
 STATUS_LINES = 6_000
 ENOUGH_SIGNS = 3
+MAX_NAMED = 300  # characters of a name and a heading that are compared
 MAX_SIGN = 60  # characters of a heading that names a section
 
 # "1.1", "1-2a", "01", "E12-S04", "AP-4.4", "US-001", "story-1.1", "spec-1-2", "epic-1.story-10".
 ID_NAME: Final = re.compile(r"(?:(?:spec|story|us|epic|[a-z]{1,3})[-_. ]?)?\d", re.IGNORECASE)
 TICKET_NAME: Final = re.compile(r"(?P<type>story|spike|bug)-")
+NUMBER: Final = re.compile(r"\d{1,9}")
+NOT_IN_SLUG: Final = re.compile(r"[\W_]+")
 FULL_ID_NAME: Final = re.compile(rf"{ID_NAME.pattern}+[a-z]?[.-]\d", re.IGNORECASE)
 
 # What an epic is called in the languages of stories, and in names of files.
 EPIC_WORDS: Final = "[ée]pic[oa]?|épique|[ée]popée|epopeya|史诗|史詩|에픽|エピック"
 _STORY = "story|histoire|récit|historia|história|(?:us|hu)(?=[- ]?\\d)"
+# "epic-1-story-2-login", "epic-1.story-2", "epic-120-s01": stories, though epics' names begin so.
+STORY_OF_EPIC: Final = re.compile(
+    rf"(?:{EPIC_WORDS})s?[-_. ]?(?:[a-z]{{1,6}}-?)?\d{{1,9}}[a-z]?(?:[.-]\d{{1,9}})?[-_. ]{{1,3}}"
+    rf"(?:(?:{_STORY})[-_. ]?\d|s\d\d)",
+    re.IGNORECASE,
+)
 STORY_HEADING: Final = re.compile(
     rf"\W*(?:epic\b.{{0,60}}?\b|user\s+)?(?:{_STORY})(?![a-z])|\W*(?:用户)?故事|\W*스토리|\W*ストーリー"
-    r"|\W*(?:[a-z]{1,3}-?)?\d+[.-]\d+",
+    r"|\W*(?:[a-z]{1,3}-?)?\d+(?:[.-]|[.-]?s)\d+",
     re.IGNORECASE,
 )
 EPIC_HEADING: Final = re.compile(
@@ -30,6 +39,12 @@ EPIC_HEADING: Final = re.compile(
     r"\s*(?:[:\uff1a\u2014\u2013|(\u00b7.]|-\s|$)",
     re.IGNORECASE,
 )
+# Before the id in the heading of a story and in the name of its file.
+_BEFORE_ID: Final = re.compile(
+    rf"\A(?:\W*(?:user\W)?(?:{_STORY}|spec|(?:用户)?故事|스토리|ストーリー)(?![a-z]))?\W*",
+    re.IGNORECASE,
+)
+_FULL_ID: Final = re.compile(r"(?:[a-z]{1,3}-?)?\d+(?:-|-?s)\d+[a-z]?")
 STORY_WORD: Final = re.compile(rf"\b(?:{_STORY})(?![a-z])|故事|스토리|ストーリー", re.IGNORECASE)
 
 # Documents beside a story that are named after it. "review", "audit" and "context" inside a name
@@ -71,7 +86,12 @@ SENTENCE: Final = re.compile(
 
 def starts_with_id(stem: str) -> bool:
     """Return whether the name of a file, without its suffix, begins as a story's id does."""
-    return bool(ID_NAME.match(stem))
+    return bool(ID_NAME.match(stem) or STORY_OF_EPIC.match(stem))
+
+
+def names_story_of_epic(stem: str) -> bool:
+    """Return whether a file is named after an epic and its story, as in "epic-1-story-2-login"."""
+    return bool(STORY_OF_EPIC.match(stem))
 
 
 def may_be_story(text: str) -> bool:
@@ -87,6 +107,26 @@ def may_be_story(text: str) -> bool:
 def has_epic_heading(heading: str) -> bool:
     """Return whether a document's heading is that of an epic, such as "Epic 2: Payments"."""
     return bool(EPIC_HEADING.match(heading)) and not STORY_WORD.search(heading)
+
+
+def is_story_of_epic(stem: str, headings: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a document whose first heading is an epic's is one story of that epic.
+
+    It is where its name ends with ".story", or begins with the number of the only story that has a
+    heading in it. With headings of several stories it is the epic.
+    """
+    stories = [
+        heading["text"]
+        for heading in headings
+        if STORY_WORD.search(heading["text"][:MAX_SIGN])
+        and len(NUMBER.findall(heading["text"][:MAX_SIGN])) > 1
+    ]
+    if stem.lower().endswith(".story"):
+        return len(stories) <= 1
+    if len(stories) != 1:
+        return False
+    numbers = [*map(int, NUMBER.findall(stories[0][:MAX_SIGN]))]
+    return len(numbers) > 1 and [*map(int, NUMBER.findall(stem))][:2] == numbers[:2]
 
 
 def is_story(
@@ -110,7 +150,7 @@ def is_story(
     if _is_ticket(name, metadata):
         return True
     has_heading = bool(STORY_HEADING.match(heading))
-    is_named = name.startswith(("story-", "story_", "story."))
+    is_named = name.startswith(("story-", "story_", "story.")) or names_story_of_epic(stem)
     has_id = in_story_folder and starts_with_id(stem)
     if not (has_heading or is_named or has_id):
         return False
@@ -119,7 +159,7 @@ def is_story(
         signs.add(sign)
         if len(signs) == ENOUGH_SIGNS:
             break
-    if COMPANION.fullmatch(stem) or CAPITALS_AT_END.fullmatch(stem):
+    if _is_companion(stem):
         has_level_1 = any(found["level"] == 1 for found in metadata.get("headings", ()))
         return has_heading and has_level_1 and len(signs) >= ENOUGH_SIGNS
     if not text.strip():
@@ -129,7 +169,26 @@ def is_story(
         (has_id and (len(signs) >= 2 or (has_heading and has_sign)))
         or (is_named and has_sign)
         or len(signs) >= ENOUGH_SIGNS
+        or (has_id and has_heading and _is_named_as(stem, heading))
     )
+
+
+def _is_companion(stem: str) -> bool:
+    pair = STORY_OF_EPIC.match(stem)  # begins with "epic", as companions do
+    own_name = stem[pair.end() :] if pair else stem
+    return bool(COMPANION.fullmatch(own_name) or CAPITALS_AT_END.fullmatch(stem))
+
+
+def _is_named_as(stem: str, heading: str) -> bool:
+    """Return whether a file is named as its heading: "1.2-login", or "1.2", of "Story 1.2: Login".
+
+    What is written about a story has another name, or another title.
+    """
+    name, title = (
+        NOT_IN_SLUG.sub("-", _BEFORE_ID.sub("", text[:MAX_NAMED], count=1).lower()).strip("-")
+        for text in (stem, heading)
+    )
+    return title == name or (bool(_FULL_ID.fullmatch(name)) and title.startswith(f"{name}-"))
 
 
 def _is_ticket(name: str, metadata: Mapping[str, Any]) -> bool:

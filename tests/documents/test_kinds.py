@@ -108,6 +108,8 @@ EPIC = "# Epic 1: Payments\n\n## Story 1.1: Pay by card\n\nAs a customer, I want
 EPICS = "# Payments - Epic Breakdown\n\n## Epic 1: Cards\n\n### Story 1.1: Pay\n"
 PRD = "# Payments Product Requirements Document (PRD)\n\n## Goals\n"
 REPORT = "# Validation of story 1.2\n\n## Acceptance Criteria\n\nAll are met.\n"
+TWO_SECTIONS = "# Pay by card\n\nStatus: done\n\n## Acceptance Criteria\n\n1. Once.\n"
+STORY_BELOW_EPIC = f"# Epic 1: Cards\n{V4_STORY}"
 NOTES = "# Some words\n\nNothing of importance.\n"
 
 
@@ -165,6 +167,27 @@ def read_kind(path: str, text: str, *sprint_keys: str) -> str:
         ("archive/stories/1.2.pay.md", V4_STORY),
         ("docs/stories/1.2-pay-summary.md", V4_STORY),
         ("docs/stories/1.2-pay-UPDATED.md", V4_STORY),
+        # Names of an epic and its story
+        ("docs/stories/epic-1-story-2-pay.md", V4_STORY),
+        ("docs/stories/epic-1-story-2-pay.md", TWO_SECTIONS),
+        ("docs/stories/epic-1.story-2.pay.md", TWO_SECTIONS),
+        ("docs/stories/Epic1_Story2.md", TWO_SECTIONS),
+        ("docs/stories/epic-AP-1-story-2.md", TWO_SECTIONS),
+        ("docs/stories/epica-1-historia-2.md", SPANISH_STORY),
+        ("docs/stories/epic-120-s01.md", TWO_SECTIONS),
+        ("docs/epics/epic-1-story-2-pay.md", TWO_SECTIONS),
+        ("docs/epic-1-story-2-pay.md", TWO_SECTIONS),
+        # The first heading names the epic, and another one the only story
+        ("docs/stories/1.2.story.md", STORY_BELOW_EPIC),
+        ("docs/stories/1.2.story.md", "# Epic 1: Cards\n\n## Story\n\nAs a customer, I want x.\n"),
+        ("docs/stories/1.2-pay.md", STORY_BELOW_EPIC),
+        ("docs/stories/1.2-pay.md", STORY_BELOW_EPIC.replace("# Story", "## Story")),
+        ("docs/stories/epic-1-story-2.md", STORY_BELOW_EPIC),
+        # The heading has the number and the words of the name
+        ("docs/stories/1.2.pay-by-card.md", "# Story 1.2: Pay by card\n\nText.\n"),
+        ("docs/stories/story-1.2.md", "# Story 1.2 - Pay by card\n\nText.\n"),
+        ("docs/stories/E12-S04.md", "# E12-S04: Pay by card\n\nText.\n"),
+        ("docs/sprint-artifacts/1-2-pay-by-card.md", "# 1.2 Pay by Card!\n\nText.\n"),
     ],
 )
 def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
@@ -222,6 +245,13 @@ def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
         ("docs/bug-list.md", "# Bugs\n"),
         ("docs/spike-of-load.md", "---\ntype: report\n---\n# Load\n"),
         ("docs/stories/1.2-notes.md", NOTES),
+        ("docs/stories/1.2-guide.md", "# Story 1.2: how to test\n\nText.\n"),
+        ("docs/stories/1.2-pay.md", "# Pay\n\nText.\n"),
+        ("docs/guides/1.2-pay.md", "# Story 1.2: Pay\n\nText.\n"),
+        ("docs/stories/epic-1-story-2-summary.md", REPORT),
+        ("docs/stories/epic-1-story-2-pay.md", NOTES),
+        ("docs/epics/epic-1-story-2-pay.md", NOTES),
+        ("docs/epic-1-story-2.yaml", "status: done\n"),
         ("docs/stories/index.md", "# Stories\n\n- [1.2](1.2.pay.md)\n"),
         ("docs/story-map.md", "# The map\n"),
         ("docs/guide.md", "# Guide\n\n## Status\n\n## Tasks\n\n## Acceptance Criteria\n"),
@@ -271,6 +301,10 @@ def test_tools_templates_and_documents_about_others_are_other(path: str, text: s
         ("docs/prd/epic-1-cards.md", EPIC, "epic"),
         ("docs/stories/epic-1.md", EPIC, "epic"),
         ("docs/stories/story-0.2.1.md", EPIC, "epic"),
+        ("docs/stories/1.1.story.md", f"{EPIC}\n## Story 1.2: Pay in cash\n", "epic"),
+        ("docs/stories/1.1-cards.md", f"{EPIC}\n## Story 1.2: Pay in cash\n", "epic"),
+        ("docs/epics/epic-1-s3-storage.md", EPIC, "epic"),
+        ("docs/epics/epic-1-stories.md", NOTES, "epic"),
         ("_bmad-output/planning-artifacts/epics.md", EPICS, "epic"),
         ("planning/cards.md", EPIC, "epic"),
         ("planning/breakdown.md", EPICS, "epic"),

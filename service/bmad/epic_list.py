@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.bmad.identity import fold_id, fold_slug, read_id, read_key
+from service.bmad.identity import fold_id, fold_slug, read_id
 from service.bmad.joining import TreeDocument
+from service.bmad.keys import read_key
 from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import EpicReading, TicketEpic
 from service.bmad.work_items import Said, WorkItem, is_archived

@@ -1,4 +1,4 @@
-"""Ids of stories and epics: in headings, in names of files and folders, in keys of trackers.
+"""Ids of stories and epics: in headings, and in names of files and folders.
 
 An id is a text: 2.10 is no number. It has levels, such as the two of "AP-4.4", whose epic is "AP-4"
 and whose story is "4". A prefix belongs to the epic: 1, E1 and AP-1 are different epics.
@@ -7,7 +7,7 @@ and whose story is "4". A prefix belongs to the epic: 1, E1 and AP-1 are differe
 import re
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from service.bmad.readings import MAX_ID, MAX_TEXT
 from service.documents.story_signs import EPIC_WORDS
@@ -37,14 +37,6 @@ class NamedIdentity(NamedTuple):
     is_about_story: bool = False
 
 
-class Key(NamedTuple):
-    """A key of sprint-status.yaml. Of an epic and a retrospective `identity` has the epic alone."""
-
-    kind: Literal["story", "epic", "retrospective"]
-    identity: Identity
-    slug: str
-
-
 NO_IDENTITY: Final = Identity("", None, None)
 
 # A letter belongs to a number at whose end it is: 9B, 1.3a; but not that of 2FA.
@@ -55,8 +47,10 @@ _LEVEL = rf"(?:[.\-_]?[sS](?=\d)|[.\-_]){_NUMBER}"
 # Of "Story 7.4-FX: Hedging" and "7.4-FX.hedging".
 _SUFFIX = r"(?:-[A-Z]{1,4}(?=\s*[:.\uff1a\u2014]))?+"
 ID: Final = re.compile(
-    rf"({_PREFIX})({_NUMBER})((?:{_LEVEL}){{0,{MAX_LEVELS - 1}}}+)({_SUFFIX})(?![^\W_])"
+    rf"({_PREFIX})({_NUMBER})((?:{_LEVEL}){{0,{MAX_LEVELS - 1}}})({_SUFFIX})(?![^\W_])"
 )
+# Of a heading, "1.2nd" and "3.5mm" are no ids; of a name, "1.2nd-try" is story 1.
+BROKEN_LEVEL: Final = re.compile(r"\.\d++[A-Za-z]")
 LEVEL: Final = re.compile(rf"([.\-_]?)[sS]?({_NUMBER})")
 DATE: Final = re.compile(r"\d{4}[-._]\d\d[-._]\d\d(?!\d)")
 
@@ -100,9 +94,9 @@ NAME_WORD: Final = re.compile(
 KIND_NAME: Final = re.compile(r"(?:spec|story|spike|bug)[-_. ]", re.IGNORECASE)
 EPIC_WORD: Final = re.compile(rf"\A(?:{EPIC_WORDS})s?(?![a-z])[-_. ]?", re.IGNORECASE)
 EPIC_NAME: Final = re.compile(
-    rf"(?:{EPIC_WORDS})s?[-_. ]?({_PREFIX}{_NUMBER}(?:[.\-]{_NUMBER})?+)(?![^\W_])", re.IGNORECASE
+    rf"(?:{EPIC_WORDS})s?[-_. ]?({_PREFIX}{_NUMBER})(?:\.({_NUMBER})|-(\d{{1,2}}))?(?![^\W_])",
+    re.IGNORECASE,
 )
-RETROSPECTIVE: Final = re.compile(r"(?:^|[-_. ])retro(?:spective)?s?(?=[-_. ]|$)", re.IGNORECASE)
 NAME_ENDS: Final = " -_.:"
 # A third number of a name is a level of the id if it is short: 3-5-1-slug, unlike 1-2-404-page.
 MAX_LEVEL_IN_NAME: Final = 2
@@ -139,7 +133,8 @@ def read_id(text: Any, epics: Collection[str] = ()) -> Identity:
     """Return the id that a text or a number of front matter is; NO_IDENTITY if it is none.
 
     "1.2", "1-2", "AP-4.4", "E12-S04" and "Story 1.2" are ids. `epics` are ids of epics that there
-    are: they say whether 3.5.1 is story 1 of epic 3.5, as without them, or story 5.1 of epic 3.
+    are: they say whether 3.5.1 is story 1 of epic 3.5, as without them, or story 5.1 of epic 3. A
+    frozenset of epics must have what fold_id returns.
     """
     if isinstance(text, bool) or not isinstance(text, str | int):
         return NO_IDENTITY
@@ -171,7 +166,11 @@ def read_heading(heading: str, epics: Collection[str] = ()) -> NamedIdentity:
         start = opening.end() if opening else 0
         found = ID.match(heading, start)
         is_loose = True
-    if found and (DATE.match(heading, start) or (is_loose and not _is_id(found, bool(story)))):
+    if found and (
+        DATE.match(heading, start)
+        or BROKEN_LEVEL.match(heading, found.end())
+        or (is_loose and not _is_id(found, bool(story)))
+    ):
         found = None
     if not found:
         return NamedIdentity(NO_IDENTITY, heading[start if story else 0 :].strip(), "", bool(story))
@@ -218,31 +217,13 @@ def read_name(stem: str, epics: Collection[str] = ()) -> NamedIdentity:
     return NamedIdentity(identity, stem[end:].strip(NAME_ENDS), written, bool(word))
 
 
-def read_key(key: str, epics: Collection[str] = ()) -> Key:
-    """Return what a key of sprint-status.yaml is for: a story, an epic or its retrospective.
-
-    "epic-1", "epic-1b", "epic-0.0" and "epic-slug" are keys of epics, "epic-1-retrospective" is one
-    of a retrospective, and all others are those of stories: "1-2-slug", "epic-120-s01", "pm-04".
-    """
-    key = key[:MAX_NAME]
-    retrospective = RETROSPECTIVE.search(key)
-    is_of_epic = EPIC_WORD.match(key)
-    if EPIC_AND_STORY.match(key) or not (is_of_epic or retrospective):
-        identity, slug, *_ = read_name(key, epics)
-        return Key("story", identity, slug)
-    name = RETROSPECTIVE.sub("", key).strip(NAME_ENDS) if retrospective else key
-    number = epic_of_name(name)
-    identity = NO_IDENTITY if number is None else Identity(number, number, None)
-    found = EPIC_NAME.match(name)
-    begin = found.end() if found else is_of_epic.end() if is_of_epic and not retrospective else 0
-    slug = EPIC_WORD.sub("", name[begin:].strip(NAME_ENDS), count=1)
-    return Key("retrospective" if retrospective else "epic", identity, slug)
-
-
 def epic_of_name(name: str) -> str | None:
-    """Return the number of an epic in the name of its folder, file or key: "01" of "epic-01-x"."""
+    """Return the number of an epic in the name of its folder, file or key: "01" of "epic-01-x".
+
+    It has a dot between its levels: "3.5" of "epic-3-5".
+    """
     found = EPIC_NAME.match(name[:MAX_NAME])
-    return found[1] if found else None
+    return ".".join(filter(None, found.groups())) if found else None
 
 
 def epic_of_folders(folders: Collection[str]) -> str | None:
@@ -255,6 +236,18 @@ def with_epic(identity: Identity, epic: str) -> Identity:
     if not identity.id or identity.epic is not None:
         return identity
     return Identity(f"{epic}.{identity.story}"[:MAX_ID], epic, identity.story)
+
+
+def split_by_epics(identity: Identity, epics: frozenset[str]) -> Identity:
+    """Return an id of three or more levels in the two parts that the epics of its tree say.
+
+    With an epic 10, story 5 of epic 10.1 is story 1.5 of it. An id whose epic there is, and one
+    that no epic fits, is returned as it is. `epics` are as fold_id returns them.
+    """
+    if identity.epic is None or fold_id(identity.epic) in epics:
+        return identity
+    found = read_id(identity.id, epics)
+    return found if found.epic is not None and fold_id(found.epic) in epics else identity
 
 
 def _is_id(found: re.Match[str], has_word: bool) -> bool:
@@ -290,11 +283,12 @@ def _identity(found: re.Match[str], epics: Collection[str], *, is_name: bool = F
         return Identity(written, epic, levels[0][0])
     numbers = [number for number, _ in levels]
     split = len(numbers) - 1
-    known = {*map(fold_id, epics)}
-    for place in range(len(numbers) - 1, 0, -1):
-        if fold_id(prefix + ".".join(numbers[:place])) in known:
-            split = place
-            break
+    if split > 1 and epics:
+        known = epics if isinstance(epics, frozenset) else {*map(fold_id, epics)}
+        places = range(split, 0, -1)
+        split = next(
+            (at for at in places if fold_id(prefix + ".".join(numbers[:at])) in known), split
+        )
     return Identity(
         written, (prefix + ".".join(numbers[:split]))[:MAX_ID], ".".join(numbers[split:])[:MAX_ID]
     )

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from service.bmad.gate_stories import add_gates, add_lost_gates, settle_gates
-from service.bmad.identity import fold_id, fold_slug, read_key, read_name
+from service.bmad.identity import fold_id, fold_slug, read_name
 from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item
+from service.bmad.keys import read_key
 from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import MAX_TEXT, StoryReading
 from service.bmad.work_items import (

@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
-from service.bmad.identity import Key, fold_id, fold_slug, read_key, read_name
+from service.bmad.identity import fold_id, fold_slug, read_name
+from service.bmad.keys import Key, read_key
 from service.bmad.readings import Reading
 from service.bmad.work_items import WorkItem, number_of, stem_of
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from service.bmad.document import BmadDocument
-from service.bmad.identity import read_key
+from service.bmad.keys import read_key
 from service.bmad.readings import MAX_ITEMS, Reading, Status, StatusWord
 from service.bmad.sprint_status import KEYS, read_sprint_status
 from service.bmad.statuses import read_status

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
-from service.bmad.identity import Identity, fold_id, fold_slug, read_key, read_name
+from service.bmad.identity import Identity, fold_id, fold_slug, read_name
+from service.bmad.keys import read_key
 from service.bmad.past_facts import Fact
 from service.bmad.work_items import ARCHIVE
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from service.bmad.document import BmadDocument
-from service.bmad.identity import read_key
+from service.bmad.keys import read_key
 from service.bmad.names import is_of_tools
 from service.bmad.readings import (
     MAX_ITEMS,

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from service.bmad.identity import fold_id, fold_slug, read_key
+from service.bmad.identity import fold_id, fold_slug
 from service.bmad.key_files import slug_of_name
+from service.bmad.keys import read_key
 from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import Reading, StoryReading
 from service.bmad.work_items import is_archived, stem_of

@@ -146,7 +146,7 @@ def kind_of(
     if home == "gate":
         is_gate = starts_with_id(stem) or DECISION.search(text, 0, GATE_TEXT)
         return "gate" if is_gate else "other"
-    if stem in sprint_keys and not re.match("epic-|.*retrospective", slug):
+    if stem in sprint_keys and not re.match(r"epic-|.*retrospective\Z", slug):
         return "story"
     if "ticket" in _front_matter(metadata) and slug.endswith("-plan"):
         return "other"

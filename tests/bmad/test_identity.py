@@ -16,8 +16,8 @@ from service.bmad.identity import (
     read_epic_heading,
     read_heading,
     read_id,
-    read_key,
     read_name,
+    split_by_epics,
     with_epic,
 )
 from service.bmad.readings import MAX_ID
@@ -63,6 +63,8 @@ from service.bmad.readings import MAX_ID
         ("Story 2FA sign in", NO_IDENTITY, "2FA sign in"),
         ("Sign in", NO_IDENTITY, "Sign in"),
         ("3 ways to sign in", NO_IDENTITY, "3 ways to sign in"),
+        ("Story 3.5mm jack", NO_IDENTITY, "3.5mm jack"),
+        ("3.5mm jack", NO_IDENTITY, "3.5mm jack"),
         ("2025-10-06 Sign in", NO_IDENTITY, "2025-10-06 Sign in"),
         ("Storyboard", NO_IDENTITY, "Storyboard"),
     ],
@@ -104,6 +106,13 @@ def test_a_heading_has_an_id_and_a_title(
         ("3.5-1-sign-in", ("3.5.1", "3.5", "1"), "sign-in"),
         ("1-2-404-page", ("1.2", "1", "2"), "404-page"),
         ("1-2-3d-view", ("1.2", "1", "2"), "3d-view"),
+        ("1-3-3rd-party-login", ("1.3", "1", "3"), "3rd-party-login"),
+        ("1-2-2fa-setup", ("1.2", "1", "2"), "2fa-setup"),
+        ("1.2.2fa", ("1.2", "1", "2"), "2fa"),
+        ("AP-4-4-2fa-setup", ("AP-4.4", "AP-4", "4"), "2fa-setup"),
+        ("story-5-2fa-setup", ("5", None, "5"), "2fa-setup"),
+        ("3-5-1-2nd-try", ("3.5.1", "3.5", "1"), "2nd-try"),
+        ("2fa-setup", NO_IDENTITY, "2fa-setup"),
         ("2025-10-06-sign-in", NO_IDENTITY, "2025-10-06-sign-in"),
     ],
 )
@@ -118,6 +127,16 @@ def test_known_epics_say_how_an_id_of_three_levels_is_split() -> None:
     assert read_heading("Story 3.5.1: x", ["3", "3-5"]).identity == ("3.5.1", "3.5", "1")
     assert read_name("3-5-1-x", ["03"]).identity == ("3.5.1", "3", "5.1")
     assert read_id("3.5.1", ["5"]) == ("3.5.1", "3.5", "1")
+    assert read_id("3.5.1", frozenset(("3",))) == ("3.5.1", "3", "5.1")
+
+
+def test_an_id_is_split_again_if_its_epic_is_none_that_there_is() -> None:
+    story = Identity("10.1.5", "10.1", "5")
+    assert split_by_epics(story, frozenset(("10",))) == ("10.1.5", "10", "1.5")
+    assert split_by_epics(story, frozenset(("10", "10.1"))) == story
+    assert split_by_epics(story, frozenset(("1", "5"))) == story
+    assert split_by_epics(Identity("1.2", "1", "2"), frozenset()) == ("1.2", "1", "2")
+    assert split_by_epics(NO_IDENTITY, frozenset(("1",))) == NO_IDENTITY
 
 
 @pytest.mark.parametrize(
@@ -138,30 +157,6 @@ def test_known_epics_say_how_an_id_of_three_levels_is_split() -> None:
 )
 def test_a_value_of_front_matter_may_be_an_id(value: Any, identity: Identity) -> None:
     assert read_id(value) == identity
-
-
-@pytest.mark.parametrize(
-    ("key", "kind", "identity", "slug"),
-    [
-        ("1-2-sign-in", "story", ("1.2", "1", "2"), "sign-in"),
-        ("epic-120-s01", "story", ("120.01", "120", "01"), ""),
-        ("pm-04", "story", ("pm-04", "pm", "04"), ""),
-        ("sign-in", "story", NO_IDENTITY, "sign-in"),
-        ("epic-1", "epic", ("1", "1", None), ""),
-        ("epic-1b", "epic", ("1b", "1b", None), ""),
-        ("epic-0.0", "epic", ("0.0", "0.0", None), ""),
-        ("epic-ap-4", "epic", ("ap-4", "ap-4", None), ""),
-        ("epic-2-accounts", "epic", ("2", "2", None), "accounts"),
-        ("epic-accounts", "epic", NO_IDENTITY, "accounts"),
-        ("epic-1-retrospective", "retrospective", ("1", "1", None), ""),
-        ("retrospective-epic-1", "retrospective", ("1", "1", None), ""),
-        ("epic-accounts-retrospective", "retrospective", NO_IDENTITY, "accounts"),
-    ],
-)
-def test_a_key_is_for_a_story_an_epic_or_a_retrospective(
-    key: str, kind: str, identity: tuple[str, str | None, str | None], slug: str
-) -> None:
-    assert read_key(key) == (kind, identity, slug)
 
 
 def test_equal_ids_are_folded_to_one_and_prefixes_keep_them_apart() -> None:
@@ -186,6 +181,9 @@ def test_slugs_are_equal_whatever_is_between_their_words() -> None:
 def test_a_folder_may_name_the_epic() -> None:
     assert epic_of_name("epic-01-accounts") == "01"
     assert epic_of_name("Epic 3.5") == "3.5"
+    assert epic_of_name("epic-3-5") == epic_of_name("epic-3-5-accounts") == "3.5"
+    assert epic_of_name("epic-AP-4") == "AP-4"
+    assert epic_of_name("epic-1-2fa-setup") == epic_of_name("epic-1-2025-10-06") == "1"
     assert epic_of_name("epic-accounts") is None
     assert epic_of_folders(["docs", "epic-1", "stories"]) == "1"
     assert epic_of_folders(["docs"]) is None
@@ -225,7 +223,6 @@ def test_any_text_may_be_read(text: str) -> None:
         if found:
             assert len(found.identity.id) <= MAX_ID
             assert bool(found.identity.id) == (found.identity != NO_IDENTITY)
-    read_key(text)
     read_id(text)
     epic_of_name(text)
     assert fold_id(fold_id(text)) == fold_id(text)

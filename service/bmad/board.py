@@ -105,14 +105,13 @@ def make_board(
     for path, tree in trees.items():
         by_tree.setdefault(tree, []).append(TreeDocument(path, readings[path]))
     for tree, joined in sorted(join_trees(by_tree).items()):
-        tree_documents = by_tree[tree]
-        epics = EpicList(tree, tree_documents, joined.items)
+        epics = EpicList(tree, joined.documents, joined.items)
         dependencies = Dependencies(joined.items, epics)
         places = _place_epics(epics)
         board.epics.extend(_epic_row(place, epic) for epic, place in places.items())
         board.stories.extend(_story_rows(joined, epics, places, dependencies))
         board.promoted.extend(joined.promoted)
-        problems += find_problems(tree_documents, joined, epics, dependencies)
+        problems += find_problems(joined.documents, joined, epics, dependencies)
     problems += islice(_dead_links(links, paths, anchors), MAX_PROBLEMS)
     problems += [
         BoardProblem("unreadable_document", "warning", f"The file {reason}."[:MAX_TEXT], path, None)

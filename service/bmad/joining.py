@@ -30,8 +30,10 @@ class Joined(NamedTuple):
     """The work items of a tree in the order of its documents, and what belongs to none of them.
 
     `promoted` are paths of documents that are stories only because sprint-status.yaml names them.
+    Of those, `documents` have nothing but what they say as stories.
     """
 
+    documents: list[TreeDocument]
     items: list[WorkItem]
     plans_without_ticket: list[str]
     gates_without_story: list[FoundGate]
@@ -49,8 +51,9 @@ def join_trees(trees: Mapping[str, Sequence[TreeDocument]]) -> dict[str, Joined]
         joiner.add_tickets()
         joiner.add_sprint_keys()
         plans = joiner.add_plans()
-        items[tree], gates[tree] = joiner.items, add_gates(joiner.items, documents)
-        joined[tree] = Joined(joiner.items, plans, [], joiner.promoted)
+        read = joiner.documents_as_read()
+        items[tree], gates[tree] = joiner.items, add_gates(joiner.items, read)
+        joined[tree] = Joined(read, joiner.items, plans, [], joiner.promoted)
     for tree, lost in add_lost_gates(items, gates).items():
         joined[tree].gates_without_story.extend(lost)
     for of_tree in items.values():
@@ -222,6 +225,16 @@ class _Joiner:
         assert "candidate" in document.reading
         self.promoted.append(document.path)
         return self._add_file(document, document.reading["candidate"])
+
+    def documents_as_read(self) -> list[TreeDocument]:
+        """Return the documents: one that has become a story is no epic, gate or PRD."""
+        promoted = {*self.promoted}
+        return [
+            TreeDocument(each.path, {"story": each.reading["candidate"]})
+            if each.path in promoted and "candidate" in each.reading
+            else each
+            for each in self.documents
+        ]
 
     def add_plans(self) -> list[str]:
         """Add plans to their tickets, and return the paths of those whose ticket is not there."""

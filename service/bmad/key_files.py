@@ -100,10 +100,11 @@ class KeyFiles:
 
     @cached_property
     def _by_name(self) -> dict[str, TreeDocument]:
-        """The first document of each name that may be a key."""
+        """The first document of each name that may be a key: stories before candidates."""
+        last_first = reversed(self._documents)
         return {
             fold_id(each.stem): each
-            for each in reversed(self._documents)
+            for each in sorted(last_first, key=lambda each: each.path in self._items)
             if each.path in self._items or "candidate" in each.reading
         }
 

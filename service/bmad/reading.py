@@ -9,17 +9,18 @@ from service.bmad.epic import read_epics
 from service.bmad.gate import read_gate, read_story_gate
 from service.bmad.links import read_links
 from service.bmad.names import is_in_tools, is_of_tools
-from service.bmad.readings import Reading
+from service.bmad.readings import Reading, StoryReading
 from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_plan, read_story
 from service.bmad.texts import short_text
 from service.bmad.tickets import read_tickets
+from service.documents.kinds import home_of
 
 # Names that a key of sprint-status.yaml may have.
 KEY_NAME: Final = re.compile(
-    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?[-.].+|epic-.+-s\d.*", re.IGNORECASE
+    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?(?:[-.].+)?|epic-.+-s\d.*", re.IGNORECASE
 )
 
 
@@ -39,9 +40,7 @@ def read_document(document: BmadDocument) -> Reading:
 
 def _read_markdown(document: BmadDocument, reading: Reading) -> None:
     if document.kind == "story":
-        story = reading["story"] = read_story(document)
-        if (story_gate := read_story_gate(document)) is not None:
-            story["gate"] = story_gate
+        reading["story"] = _read_story(document)
     elif not is_in_tools(document):
         if (plan := read_plan(document)) is not None:
             reading["plan"] = plan
@@ -51,10 +50,24 @@ def _read_markdown(document: BmadDocument, reading: Reading) -> None:
         reading["links"] = links
 
 
+def _read_story(document: BmadDocument) -> StoryReading:
+    story = read_story(document)
+    if (gate := read_story_gate(document)) is not None:
+        story["gate"] = gate
+    return story
+
+
+def _may_be_of_key(document: BmadDocument) -> bool:
+    """Return whether a key may name a document: not one in a folder for documents of its kind."""
+    return bool(KEY_NAME.fullmatch(document.name)) and (
+        document.kind == "other" or home_of(document.folders) in {None, "story"}
+    )
+
+
 def _read_other(document: BmadDocument, reading: Reading) -> None:
     """Read Markdown that is neither a story nor a plan."""
-    if document.kind == "other" and KEY_NAME.fullmatch(document.name):
-        reading["candidate"] = read_story(document)
+    if _may_be_of_key(document):
+        reading["candidate"] = _read_story(document)
     if epics := read_epics(document):
         reading["epics"] = epics
     requirements, coverage = read_requirements(document)

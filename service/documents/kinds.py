@@ -140,7 +140,7 @@ def kind_of(
     heading = _heading(metadata)
     if (TEMPLATE.fullmatch(slug) and not starts_with_id(stem)) or PLACEHOLDER.search(heading):
         return "other"
-    home = _home(folders)
+    home = home_of(folders)
     if file_type != "md":
         return _kind_of_data(file_type, slug, stem, home, text)
     if home == "gate":
@@ -186,8 +186,8 @@ def _kind_of_data(file_type: str, slug: str, stem: str, home: Kind | None, text:
     return "other"
 
 
-def _home(folders: Sequence[str]) -> Kind | None:
-    """Return what the deepest folder with a known name holds."""
+def home_of(folders: Sequence[str]) -> Kind | None:
+    """Return the kind that the deepest folder with a known name holds."""
     for folder in reversed(folders):
         if held := _held_by(folder):
             return held

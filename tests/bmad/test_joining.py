@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.bmad.joining import Joined, TreeDocument, join_trees
-from tests.bmad.made import entry, gate, plan, sprint, story, ticket_epic, tickets
+from tests.bmad.made import entry, epic, epics, gate, plan, sprint, story, ticket_epic, tickets
 
 if TYPE_CHECKING:
     from service.bmad.readings import Reading
@@ -140,6 +140,30 @@ def test_file_is_a_story_because_a_key_has_its_name() -> None:
     joined = _join({"s/1-1-a.md": other, "s.yaml": sprint({"1-1-a": "done"})})
     assert joined.promoted == ["s/1-1-a.md"]
     assert [item.path for item in joined.items] == ["s/1-1-a.md"]
+
+
+def test_a_document_of_another_kind_is_nothing_but_a_story_where_a_key_has_its_name() -> None:
+    candidate = {"candidate": story("1.1", "done")["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    readings: dict[str, Reading] = {
+        "s/1-1-prd.md": {**epics(epic("1", "Payments")), **candidate},  # pyright: ignore[reportAssignmentType]
+        "s/1-2-gate.md": {**gate("PASS", "1.2"), **candidate},  # pyright: ignore[reportAssignmentType]
+    }
+    assert _join(readings).documents == [TreeDocument(path, readings[path]) for path in readings]
+    joined = _join(readings | {"s.yaml": sprint({"1-1-prd": "done", "1-2-gate": "review"})})
+    assert [document.reading.keys() for document in joined.documents[1:]] == [{"story"}, {"story"}]
+    assert [(item.path, item.gates) for item in joined.items] == [
+        ("s/1-1-prd.md", []),
+        ("s/1-2-gate.md", []),
+    ]
+    assert joined.gates_without_story == []
+
+
+def test_a_key_names_a_story_rather_than_another_document_of_its_name() -> None:
+    other: Reading = {"candidate": story("1.1")["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    readings = {"qa/1-1-a.md": other, "s/1-1-a.md": story("1.1"), "z/1-1-a.md": other}
+    joined = _join(readings | {"s.yaml": sprint({"1-1-a": "done"})})
+    assert joined.promoted == []
+    assert [(item.path, len(item.keys)) for item in joined.items] == [("s/1-1-a.md", 1)]
 
 
 def test_leaf_and_plan_are_one_story_with_their_entry() -> None:

@@ -67,6 +67,14 @@ DOCUMENTS: Mapping[str, tuple[str, set[str]]] = {
     # No story by itself, but a key of sprint-status.yaml may name it.
     "docs/1-2-sign-out.md": ("# Sign out\n", {"candidate"}),
     "docs/spec-1-3-pay.md": ("# Pay\n\nStatus: done\n", {"candidate"}),
+    "docs/pm-04.md": ("# Sign out\n", {"candidate"}),
+    "docs/1-2-architecture.md": ("# Architecture Decision Document\n", {"candidate"}),
+    "docs/sprint-artifacts/1-2-qa-gate.md": ("# Gate\n\nGate: PASS\n", {"candidate", "gate"}),
+    "docs/sprint-artifacts/1-3-cards.md": ("# Epic 1: Cards\n", {"candidate", "epics"}),
+    # In folders for documents of their kinds.
+    "docs/architecture/1-2-architecture.md": ("# Tech stack\n", set()),
+    "docs/prd/1-goals.md": ("# Goals\n", set()),
+    "docs/epics/1-cards.md": ("# Epic 1: Cards\n", {"epics"}),
     "docs/broken.md": (BROKEN, {"notes"}),
     "docs/links.md": ("[a](b.md)\n", {"links"}),
     # Nothing of the work.
@@ -114,6 +122,8 @@ def test_a_candidate_is_read_as_a_story_is() -> None:
 
 
 def test_a_story_has_the_gate_of_its_own_review() -> None:
+    review = "# Architecture of the shop\n\n## QA Results\n\nGate: PASS\n"
+    assert read(review, "docs/1-2-architecture.md")["candidate"]["gate"]["decision"] == "PASS"
     assert "gate" not in read(STORY, "docs/stories/1.1.md")["story"]
     story = read(f"{STORY}\n## QA Results\n\nGate: PASS\n", "docs/stories/1.1.md")["story"]
     assert (story["gate"]["decision"], story["gate"]["line"]) == ("PASS", 15)

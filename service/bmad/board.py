@@ -127,8 +127,12 @@ def make_board(
 
 
 def count_stories(board: Board) -> dict[str, int]:
-    """Return the number of stories by status, without archived ones."""
-    return dict(Counter(row.status for row in board.stories if not row.is_archived))
+    """Return the number of stories by status, without archived ones; and how many are `built`."""
+    rows = [row for row in board.stories if not row.is_archived]
+    counts = Counter[str](row.status for row in rows)
+    if built := sum(row.item["is_built"] for row in rows):
+        counts["built"] = built
+    return dict(counts)
 
 
 def count_problems(board: Board) -> dict[str, int]:

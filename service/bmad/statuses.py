@@ -59,26 +59,13 @@ def read_status(word: str) -> Status:
     may go on: "done, merged" is done. What is "done (obsolete …)" was not done: it is cancelled.
     Arrows are those of ARROW, and a chevron before a known word.
     """
-    word = _fold(word)
-    if OPEN_BOX.match(word):
-        return "unknown"
-    # A status that came before may be in brackets: "done (was draft → review)".
-    pieces = ARROW.split(IN_BRACKETS.sub(_without_arrows, word))
-    shown = next((each for each in reversed(pieces) if LETTER.search(each)), "")
-    for piece in reversed(CHEVRON.split(shown)):
-        if (status := _read_piece(piece)) != "unknown":
-            return status
-    return "unknown"
+    known = _known_word(word)
+    return WORDS[known] if known else "unknown"
 
 
-def _read_piece(shown: str) -> Status:
-    begin = NO_LETTERS.match(shown)
-    shown = shown[begin.end() :] if begin else shown
-    if OBSOLETE.match(shown):
-        return "cancelled"
-    head = HEAD_END.split(shown, 1)[0]
-    found = WORD.match(BETWEEN_WORDS.sub(" ", SUM.sub(" + ", head)))
-    return WORDS[found[0]] if found else "unknown"
+def is_built(word: str) -> bool:
+    """Return whether a word for a status says "built": finished, but nobody has called it done."""
+    return _known_word(word) == "built"
 
 
 def status_word(word: str, line: int, place: Place) -> StatusWord:
@@ -88,6 +75,28 @@ def status_word(word: str, line: int, place: Place) -> StatusWord:
     return StatusWord(
         status=read_status(word), word=one_line(shown, MAX_ID), line=line, place=place
     )
+
+
+def _known_word(word: str) -> str | None:
+    """Return the key of WORDS that a word for a status begins with; None without one."""
+    word = _fold(word)
+    if OPEN_BOX.match(word):
+        return None
+    # A status that came before may be in brackets: "done (was draft → review)".
+    pieces = ARROW.split(IN_BRACKETS.sub(_without_arrows, word))
+    shown = next((each for each in reversed(pieces) if LETTER.search(each)), "")
+    found = map(_known_word_of_piece, reversed(CHEVRON.split(shown)))
+    return next(filter(None, found), None)
+
+
+def _known_word_of_piece(shown: str) -> str | None:
+    begin = NO_LETTERS.match(shown)
+    shown = shown[begin.end() :] if begin else shown
+    if OBSOLETE.match(shown):
+        return "cancelled"
+    head = HEAD_END.split(shown, 1)[0]
+    found = WORD.match(BETWEEN_WORDS.sub(" ", SUM.sub(" + ", head)))
+    return found[0] if found else None
 
 
 def _fold(word: str) -> str:

@@ -40,6 +40,7 @@ def show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
         "title": item.title,
         "status": item.status,
         "status_evidence": _show_evidence(item),
+        "is_built": item.is_built,
         "kind": item.kind,
         **{name: values.get(name) for name in texts},
         **_show_counts(item),

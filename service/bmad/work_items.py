@@ -20,6 +20,7 @@ from service.bmad.readings import (
     TicketEpic,
     WorkKind,
 )
+from service.bmad.statuses import is_built
 
 # A folder whose name has one of these words.
 ARCHIVE: Final = re.compile(
@@ -113,6 +114,12 @@ class WorkItem:
         if said:
             return said[0].word["status"]
         return "draft" if self.entry else "unknown"  # an entry without a file is planned
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the status that decides is "built": in review, and nobody has called it done."""
+        said = self.said
+        return bool(said) and is_built(said[0].word["word"])
 
     @property
     def findings(self) -> list[FoundFinding]:

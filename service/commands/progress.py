@@ -113,6 +113,7 @@ async def _show_project(database: Database, project_id: UUID, *, is_plain: bool)
     whole = {
         "stories_total": progress["totals"]["stories"],
         "stories_by_status": progress["by_status"],
+        "stories_built": progress["totals"]["built"],
         "share_done": progress["totals"]["share_done"],
     }
     rows = [("all stories", *_show_figures(whole, is_plain=is_plain), "")]
@@ -133,10 +134,11 @@ def _show_figures(figures: dict[str, Any], *, is_plain: bool) -> tuple[str, str,
     counts: dict[str, int] = dict(figures["stories_by_status"])
     total = figures["stories_total"] - counts.pop("cancelled")
     share = figures["share_done"]
+    built = f", {figures['stories_built']:,} built" if figures["stories_built"] else ""
     return (
         draw_bar([*counts.items()], BAR, is_plain=is_plain),
         "" if share is None else f"{int(counts['done'] * 100 / total):>3}%",
-        f"{counts['done']:,} of {total:,}" if total else "no stories",
+        f"{counts['done']:,} of {total:,}{built}" if total else "no stories",
     )
 
 

@@ -7,17 +7,23 @@ from typing import Final, LiteralString
 from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.readings import STATUSES
 
+# What is counted of stories: each status, and those in review whose status is "built".
+_COUNTED: Final[tuple[LiteralString, ...]] = (*STATUSES, "built")
+
 # The columns `draft`, `approved` and so on: how many rows of `story` have each status.
 COUNT_STATUSES: Final[LiteralString] = ", ".join(
-    f"count(*) filter (where status = '{status}') as {status}" for status in STATUSES
+    (
+        *(f"count(*) filter (where status = '{status}') as {status}" for status in STATUSES),
+        "count(*) filter (where status = 'review' and (item ->> 'is_built')::boolean) as built",
+    )
 )
 
 # The sums of these columns.
-SUM_STATUSES: Final[LiteralString] = ", ".join(f"sum({status}) as {status}" for status in STATUSES)
+SUM_STATUSES: Final[LiteralString] = ", ".join(f"sum({name}) as {name}" for name in _COUNTED)
 
 # The same columns, from the counts in `source_progress.stories`.
 SUM_SOURCES: Final[LiteralString] = ", ".join(
-    f"sum((stories ->> '{status}')::bigint) as {status}" for status in STATUSES
+    f"sum((stories ->> '{name}')::bigint) as {name}" for name in _COUNTED
 )
 
 _TOTAL: Final[LiteralString] = " + ".join(f"coalesce({status}, 0)" for status in STATUSES)
@@ -25,12 +31,14 @@ _BY_STATUS: Final[LiteralString] = ", ".join(
     f"'{status}', coalesce({status}, 0)" for status in STATUSES
 )
 
-# JSON of a row with these columns: how many stories, how many of each status, and the done share of
-# those that are not cancelled. The columns may be null where nothing was counted.
+# JSON of a row with these columns: how many stories, how many of each status, how many of those in
+# review are built, and the done share of those that are not cancelled. The columns may be null
+# where nothing was counted.
 STORY_FIGURES: Final[LiteralString] = f"""
     jsonb_build_object(
         'stories_total', {_TOTAL},
         'stories_by_status', jsonb_build_object({_BY_STATUS}),
+        'stories_built', coalesce(built, 0),
         'share_done', done::float8 / nullif({_TOTAL} - coalesce(cancelled, 0), 0)
     )
     """

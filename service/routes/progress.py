@@ -85,6 +85,7 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
                 'totals', jsonb_build_object(
                     'stories', total -> 'stories_total',
                     'done', total -> 'stories_by_status' -> 'done',
+                    'built', total -> 'stories_built',
                     'share_done', total -> 'share_done'
                 ),
                 'by_status', total -> 'stories_by_status',

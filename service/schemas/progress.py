@@ -8,6 +8,7 @@ from marshmallow import fields
 
 from service.schemas.activity import EXAMPLE_ACTIVITY, ActivitySchema
 from service.schemas.work import (
+    BUILT,
     EXAMPLE_FIGURES,
     EXAMPLE_SOURCE_NAMED,
     SHARE_DONE,
@@ -24,6 +25,7 @@ class TotalsSchema(ExactSchema):
 
     stories = count_field()
     done = count_field()
+    built = count_field(BUILT)
     share_done = fields.Float(required=True, allow_none=True, metadata={"description": SHARE_DONE})
 
 
@@ -77,7 +79,7 @@ class ProgressSchema(ExactSchema):
 
 
 EXAMPLE_PROGRESS: Final = {
-    "totals": {"stories": 4, "done": 2, "share_done": 0.5},
+    "totals": {"stories": 4, "done": 2, "built": 0, "share_done": 0.5},
     "by_status": EXAMPLE_FIGURES["stories_by_status"],
     "velocity": [{"week": "2026-11-16", "done": 1}, {"week": "2026-11-23", "done": 1}],
     "by_epic": [{"id": "2", "title": "Refunds", "source": EXAMPLE_SOURCE_NAMED, **EXAMPLE_FIGURES}],

@@ -85,6 +85,13 @@ class StorySchema(ExactSchema):
     status_evidence: fields.List[Any] = fields.List(
         fields.Nested(StatusEvidenceSchema), required=True
     )
+    is_built = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Whether it is in review since its status is “built”: finished, but "
+            "nobody has called it done."
+        },
+    )
     kind = fields.String(required=True, validate=validate.OneOf(get_args(WorkKind)))
     as_a = _perhaps("The role of the story's sentence.")
     i_want = _perhaps("What that role wants.")
@@ -181,6 +188,7 @@ EXAMPLE_STORY: Final[dict[str, Any]] = {
             "decides": False,
         },
     ],
+    "is_built": False,
     "kind": "story",
     "as_a": "customer",
     "i_want": "an email about my refund",

@@ -14,6 +14,8 @@ SHARE_DONE: Final = (
     "Of the stories that are not cancelled, those that are done: 0 to 1. Null without any."
 )
 
+BUILT: Final = "Those in review whose status is “built”: finished, but nobody has called them done."
+
 
 def count_field(description: str | None = None) -> fields.Integer:
     """Return the field of a count, which is never null."""
@@ -43,6 +45,7 @@ class StoryFiguresSchema(ExactSchema):
 
     stories_total = count_field()
     stories_by_status = fields.Nested(StatusCountsSchema, required=True)
+    stories_built = count_field(BUILT)
     share_done = fields.Float(required=True, allow_none=True, metadata={"description": SHARE_DONE})
 
 
@@ -94,5 +97,6 @@ EXAMPLE_FIGURES: Final = {
         "cancelled": 0,
         "unknown": 0,
     },
+    "stories_built": 0,
     "share_done": 0.5,
 }

@@ -113,6 +113,7 @@ def test_item_of_a_story_has_all_fields() -> None:
                 "decides": False,
             },
         ],
+        "is_built": False,
         "kind": "story",
         "as_a": "user",
         "i_want": "to sign in",
@@ -262,6 +263,20 @@ def test_counts_leave_out_archived_stories() -> None:
     )
     assert count_stories(board) == {"done": 1, "unknown": 1}
     assert count_problems(board) == {"warning": 1}
+
+
+def test_stories_that_are_built_are_counted_apart() -> None:
+    board = _board(
+        {
+            "w/tickets.toml": tickets(entry("1", "A"), entry("2", "B")),
+            "w/story-a-plan.md": plan("1", "built"),
+            "w/story-b-plan.md": plan("2", "in-review"),
+            "s/1.1.c.md": story("1.1", statuses=[word("Done"), word("built", "front_matter")]),
+            "s/archive/1.2.d.md": story("1.2", "Built"),
+        }
+    )
+    assert [row.item["is_built"] for row in board.stories] == [False, True, True, False]
+    assert count_stories(board) == {"review": 2, "done": 1, "built": 1}
 
 
 # Strings that name the same things, so that what is made refers to each other.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bmad.readings import MAX_ID, STATUSES
-from service.bmad.statuses import MAX_WORD, WORDS, read_status, status_word
+from service.bmad.statuses import MAX_WORD, WORDS, is_built, read_status, status_word
 
 
 @pytest.mark.parametrize(("word", "status"), [*WORDS.items()])
@@ -119,6 +119,22 @@ def test_other_words_are_unknown(word: str) -> None:
 def test_what_is_done_because_it_is_obsolete_is_cancelled(word: str) -> None:
     assert read_status(word) == "cancelled"
     assert read_status("done (obsoletes 2.3)") == "done"
+
+
+@pytest.mark.parametrize(
+    ("word", "is_it"),
+    [
+        ("built", True),
+        ("**Built** (see the plan)", True),
+        ("in-progress → built", True),
+        ("in-review", False),
+        ("rebuilt", False),
+        ("done (built in June)", False),
+        ("", False),
+    ],
+)
+def test_built_is_told_from_other_words_of_review(word: str, *, is_it: bool) -> None:
+    assert is_built(word) is is_it
 
 
 def test_a_word_is_cut_and_has_no_markup() -> None:

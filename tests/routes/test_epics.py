@@ -53,6 +53,7 @@ def test_an_epic_has_what_its_row_says_and_the_numbers_of_its_stories(
         "source": work.named,
         "stories_total": 4,
         "stories_by_status": NONE | {"done": 2, "draft": 1, "cancelled": 1},
+        "stories_built": 0,
         "share_done": 2 / 3,
     }
 

@@ -49,6 +49,7 @@ def test_a_project_has_the_numbers_of_all_its_sources(client: httpx.Client, data
             "documents": 2,
             "stories_total": 4,
             "stories_by_status": NONE | {"done": 1, "draft": 1, "cancelled": 2},
+            "stories_built": 0,
             "share_done": 0.5,
             "problems": {"error": 1, "warning": 2, "info": 1},
             "sparkline": [0] * 30,

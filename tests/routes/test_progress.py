@@ -49,7 +49,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
     progress = read_progress(client, work)
     assert {each["done"] for each in progress.pop("velocity")} == {0}
     assert progress == {
-        "totals": {"stories": 5, "done": 2, "share_done": 0.5},
+        "totals": {"stories": 5, "done": 2, "built": 0, "share_done": 0.5},
         "by_status": by_status | {"unknown": 1},
         "by_epic": [
             {
@@ -58,6 +58,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "source": work.named,
                 "stories_total": 0,
                 "stories_by_status": NONE,
+                "stories_built": 0,
                 "share_done": None,
             },
             {
@@ -66,6 +67,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "source": work.named,
                 "stories_total": 4,
                 "stories_by_status": by_status,
+                "stories_built": 0,
                 "share_done": 2 / 3,
             },
             {
@@ -74,12 +76,27 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "source": work.named,
                 "stories_total": 1,
                 "stories_by_status": NONE | {"unknown": 1},
+                "stories_built": 0,
                 "share_done": 0,
             },
         ],
         "epics_total": 2,
         "last_changes": run | {"source": work.named},
     }
+
+
+def test_stories_in_review_that_are_built_are_counted_apart(
+    client: httpx.Client, work: Work
+) -> None:
+    work.add_epic("1")
+    work.add_story("1.1", status="review", is_built=True)
+    work.add_story("1.2", status="review", is_built=True, archived=True)
+    work.add_story("1.3", status="review")
+    work.add_story("", status="review", is_built=True)
+    progress = read_progress(client, work)
+    assert progress["by_status"] == NONE | {"review": 3}
+    assert progress["totals"] == {"stories": 3, "done": 0, "built": 2, "share_done": 0}
+    assert [epic["stories_built"] for epic in progress["by_epic"]] == [1, 1]
 
 
 def test_the_epics_of_several_sources_are_apart(client: httpx.Client, database: str) -> None:
@@ -92,7 +109,7 @@ def test_the_epics_of_several_sources_are_apart(client: httpx.Client, database: 
             work.add_story("1.1", status="done")
             work.add_story("", status="draft")
     found = read_progress(client, works[0])
-    assert found["totals"] == {"stories": 6, "done": 3, "share_done": 0.5}
+    assert found["totals"] == {"stories": 6, "done": 3, "built": 0, "share_done": 0.5}
     assert [
         (epic["source"]["name"], epic["id"], epic["stories_total"]) for epic in found["by_epic"]
     ] == [("B", "1", 1), ("B", None, 1), ("A", "1", 2), ("A", None, 2)]
@@ -133,7 +150,7 @@ def test_a_deleted_source_counts_nowhere(client: httpx.Client, database: str) ->
         work.add_story("1.1", status="done")
     deleted.delete_source()
     found = read_progress(client, kept)
-    assert found["totals"] == {"stories": 1, "done": 1, "share_done": 1}
+    assert found["totals"] == {"stories": 1, "done": 1, "built": 0, "share_done": 1}
     assert len(found["by_epic"]) == 1
 
 
@@ -154,7 +171,7 @@ def test_the_progress_of_an_empty_project_is_nothing(client: httpx.Client, datab
     progress = read(client, f"/api/projects/{project}/progress")
     assert [each["done"] for each in progress.pop("velocity")] == [0] * 8
     assert progress == {
-        "totals": {"stories": 0, "done": 0, "share_done": None},
+        "totals": {"stories": 0, "done": 0, "built": 0, "share_done": None},
         "by_status": NONE,
         "by_epic": [],
         "epics_total": 0,

@@ -24,6 +24,7 @@ STORY: Final[dict[str, Any]] = {
     "title": "",
     "status": "draft",
     "status_evidence": [],
+    "is_built": False,
     "kind": "story",
     "as_a": None,
     "i_want": None,

@@ -77,6 +77,7 @@ def test_progress_and_overview_count_what_the_lists_have(
     assert progress["totals"] == {
         "stories": figures["stories_total"],
         "done": figures["stories_by_status"]["done"],
+        "built": figures["stories_built"],
         "share_done": figures["share_done"],
     }
     assert progress["by_status"] == figures["stories_by_status"]

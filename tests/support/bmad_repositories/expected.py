@@ -89,6 +89,7 @@ def story(
         "title": title,
         "status": status,
         "status_evidence": [*evidence],
+        "is_built": False,
         "kind": "story",
         "as_a": as_a,
         "i_want": i_want,
@@ -121,6 +122,7 @@ def epic(
     share_done: float | None,
     *documents: tuple[str, int, str | None],
     requirements: Sequence[str] = (),
+    built: int = 0,
 ) -> dict[str, Any]:
     """Return a whole epic, but for the ids of its documents and its source.
 
@@ -136,6 +138,7 @@ def epic(
         "requirements": [*requirements],
         "stories_total": sum(stories.values()),
         "stories_by_status": {**dict.fromkeys(STATUSES, 0), **stories},
+        "stories_built": built,
         "share_done": share_done,
     }
 
@@ -168,5 +171,6 @@ def counted(stories: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "stories_total": counts.total(),
         "stories_by_status": dict.fromkeys(STATUSES, 0) | counts,
+        "stories_built": sum(story["is_built"] for story in stories if not story["archived"]),
         "share_done": counts["done"] / relevant if relevant else None,
     }

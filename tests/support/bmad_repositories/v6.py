@@ -288,7 +288,7 @@ def _pay(history: History) -> None:
         "2026-04-29 11:00", "Block 2.2", _status(REMIND, "ready-for-dev", "blocked by the printer")
     )
     # The tracker says done until today.
-    history.commit("2026-04-30 09:00", "Reopen 2.1", _status(RECORD, "done", "review"))
+    history.commit("2026-04-30 09:00", "Reopen 2.1", _status(RECORD, "done", "built"))
     history.commit(
         "2026-04-30 10:00",
         "Promise parts",

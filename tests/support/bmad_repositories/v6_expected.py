@@ -77,7 +77,7 @@ STORIES = [
         "Record a Payment",
         "review",
         [
-            evidence("file", "review", "review", RECORD, 3, decides=True),
+            evidence("file", "review", "built", RECORD, 3, decides=True),
             evidence("sprint_status", "done", "done", TRACKER, 14),
         ],
         since="2026-04-30 09:00",
@@ -88,6 +88,7 @@ STORIES = [
         criteria=(2, None),
         tasks=(1, 1),
         review_findings_open=1,
+        is_built=True,
     ),
     story(
         ("2.1", "2", "1"),
@@ -169,6 +170,7 @@ EPICS = [
         0,
         (EPICS_FILE, 57, "epic-2-payments-1"),
         requirements=["FR3"],
+        built=1,
     ),
     epic("3", "Epic 3", None, {"unknown": 1}, 0),
 ]
@@ -207,8 +209,7 @@ PROBLEMS = [
         "warning",
         TRACKER,
         14,
-        "Of the story 2.1 (Record a Payment), the text says “review” and sprint-status "
-        "says “done”.",
+        "Of the story 2.1 (Record a Payment), the text says “built” and sprint-status says “done”.",
     ),
     problem(
         "status_conflict",

@@ -13,6 +13,7 @@ from typing import Final
 from service.bmad.identity import fold_id, fold_slug, read_id
 from service.bmad.joining import TreeDocument
 from service.bmad.keys import read_key
+from service.bmad.known_epics import KnownEpics
 from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import EpicReading, TicketEpic
 from service.bmad.work_items import Said, WorkItem, is_archived
@@ -70,6 +71,7 @@ class EpicList:
         # Which epic lists a story: by the epic's id and the story's title and id, or one of both.
         self._by_listed: dict[tuple[str, str | None, str | None], Epic] = {}
         self.of_item: dict[str, Epic] = {}
+        self._known = KnownEpics(documents)
         for document in sorted(documents, key=_epic_files_first):
             if not is_archived(document.path):
                 self._add_document(document)
@@ -112,7 +114,7 @@ class EpicList:
     def _add_coverage(self, document: TreeDocument) -> None:
         """Add what a coverage map says of epics, and of stories by their epics."""
         for line in document.reading.get("coverage", ()):
-            of_stories = [read_id(story).epic for story in line["stories"]]
+            of_stories = [self._known.split(read_id(story)).epic for story in line["stories"]]
             for name in (*line["epics"], *filter(None, of_stories)):
                 if (epic := self.find(name)) is not None:
                     epic.covers[line["requirement"]] = None

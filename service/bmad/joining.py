@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from service.bmad.gate_stories import add_gates, add_lost_gates, settle_gates
-from service.bmad.identity import fold_id, fold_slug, read_name
+from service.bmad.identity import Identity, fold_id, fold_slug, read_name
 from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item
-from service.bmad.keys import read_key
+from service.bmad.known_epics import KnownEpics
 from service.bmad.older_trackers import find_older_trackers
 from service.bmad.readings import MAX_TEXT, StoryReading
 from service.bmad.work_items import (
@@ -65,6 +65,7 @@ class _Joiner:
     def __init__(self, tree: str, documents: Sequence[TreeDocument]) -> None:
         self.tree = tree
         self.documents = documents
+        self.known = KnownEpics(documents)
         self.items: list[WorkItem] = []
         self.promoted: list[str] = []
         self._by_path: dict[str, WorkItem] = {}
@@ -82,12 +83,14 @@ class _Joiner:
                 self._add_file(document, reading)
 
     def _add_file(self, document: TreeDocument, reading: StoryReading) -> WorkItem:
+        identity = Identity(reading["id"], reading["epic"], reading["story"])
+        identity = self.known.split(identity)
         item = WorkItem(
             tree=self.tree,
             key=document.path,
-            id=reading["id"],
-            epic=reading["epic"],
-            story=reading["story"],
+            id=identity.id,
+            epic=identity.epic,
+            story=identity.story,
             title=reading["title"],
             kind=reading["kind"],
             path=document.path,
@@ -168,7 +171,7 @@ class _Joiner:
         return leaves
 
     def add_sprint_keys(self) -> None:
-        files = KeyFiles(self.documents, self.items, self._promote)
+        files = KeyFiles(self.documents, self.items, self.known, self._promote)
         trackers = [
             (document.path, reading)
             for document in self.documents
@@ -196,18 +199,17 @@ class _Joiner:
                 # The last one counts where a key stands twice, as YAML has it.
                 item.tracked.insert(0, said)
 
-    @staticmethod
-    def _find_older(key: str, item: WorkItem | None) -> WorkItem | None:
+    def _find_older(self, key: str, item: WorkItem | None) -> WorkItem | None:
         """Return the file of a key of a tracker that is no longer kept.
 
         Numbers start again: that of a story that is worked on is no sign without its slug.
         """
         if item is None or item.is_archived:
             return item
-        return item if fold_slug(read_key(key).slug) == slug_of_item(item) else None
+        return item if fold_slug(self.known.read_key(key).slug) == slug_of_item(item) else None
 
     def _add_key(self, path: str, key: str, *, is_archived: bool) -> WorkItem:
-        (identity, slug) = read_key(key)[1:]
+        _, identity, slug = self.known.read_key(key)
         item = WorkItem(
             tree=self.tree,
             key=self._new_key(path, key),

@@ -13,7 +13,8 @@ from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from service.bmad.identity import fold_id, fold_slug, read_name
-from service.bmad.keys import Key, read_key
+from service.bmad.keys import Key
+from service.bmad.known_epics import KnownEpics
 from service.bmad.readings import Reading
 from service.bmad.work_items import WorkItem, number_of, stem_of
 
@@ -41,17 +42,19 @@ class TreeDocument(NamedTuple):
 class KeyFiles:
     """The files of a tree that keys may be for: stories, and candidates, which become stories.
 
-    `items` are the stories that there are before a key is matched; `promote` makes one of a
-    candidate.
+    `items` are the stories that there are before a key is matched; `known` reads keys, and
+    `promote` makes a story of a candidate.
     """
 
     def __init__(
         self,
         documents: Sequence[TreeDocument],
         items: Iterable[WorkItem],
+        known: KnownEpics,
         promote: Callable[[TreeDocument], WorkItem],
     ) -> None:
         self._documents = documents
+        self._known = known
         self._promote = promote
         self._items = {item.path: item for item in items if item.path}
         # By whether they are archived and what a rule compares, and by these and the epic.
@@ -68,7 +71,7 @@ class KeyFiles:
         for key in dict.fromkeys(keys):
             document = self._find_name(key, taken, specs)
             if document is None:
-                waiting.append((key, read_key(key)))
+                waiting.append((key, self._known.read_key(key)))
                 continue
             taken.add(document.path)
             item = self._items.get(document.path)

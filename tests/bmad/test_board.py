@@ -17,6 +17,7 @@ from tests.bmad.made import (
     epics,
     gate,
     links_of,
+    listed,
     plan,
     sprint,
     story,
@@ -404,3 +405,21 @@ def test_place_of_a_problem_begins_with_the_number_of_its_severity() -> None:
         number, _, rest = row.order.partition("\t")
         assert SEVERITIES[int(number)] == row.severity
         assert rest.startswith(f"{row.kind}\t")
+
+
+def test_epics_that_there_are_say_which_part_of_an_id_is_the_epic() -> None:
+    key = {"key": "epic-10", "status": word("in-progress", "sprint_status")}
+    board = _board(
+        {
+            "epics.md": epics(epic("10", "Mail", stories=[listed("10.1.5", "Send")])),
+            "s/10-1-6-read.md": story("10.1.6"),
+            "sprint-status.yaml": sprint(
+                {"10-1-5-send": "backlog", "10-1-6-read": "done"}, epics=[key]
+            ),
+        }
+    )
+    assert [row.id for row in board.epics] == ["10"]
+    assert [(row.id, row.epic, row.file_path) for row in board.stories] == [
+        ("10.1.5", "10", None),
+        ("10.1.6", "10", "s/10-1-6-read.md"),
+    ]

@@ -1,0 +1,88 @@
+"""Which part of an id is the epic's, by what documents name."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from service.bmad.identity import Identity, read_id
+from service.bmad.keys import read_key
+from service.bmad.known_epics import KnownEpics
+from tests.bmad.made import epic, epics, listed, sprint, word
+
+
+def _known(*numbers: str, stories: tuple[str, ...] = ()) -> KnownEpics:
+    made = [epic(number) for number in numbers]
+    made += [epic("99", stories=[listed(id_) for id_ in stories])] if stories else []
+    return KnownEpics([("epics.md", epics(*made))])
+
+
+@pytest.mark.parametrize(
+    ("id_", "epics_there", "epic_", "story_"),
+    [
+        ("10.1.5", ["10"], "10", "1.5"),
+        ("10.1.5", ["10.1"], "10.1", "5"),
+        ("10.1.5", ["10", "10.1"], "10.1", "5"),
+        ("10.1.5", ["9"], "10.1", "5"),
+        ("1-6-2", ["1"], "1", "6.2"),
+        ("AP-4.4.1", ["AP-4"], "AP-4", "4.1"),
+        ("AP-4.4.1", ["4"], "AP-4.4", "1"),
+        ("E12-S04-1", ["E12"], "E12", "04.1"),
+        ("0.2.1.3", ["0"], "0", "2.1.3"),
+        ("01.02.03", ["1"], "01", "02.03"),
+    ],
+)
+def test_longest_epic_that_there_is_is_the_epic(
+    id_: str, epics_there: list[str], epic_: str, story_: str
+) -> None:
+    assert _known(*epics_there).split(read_id(id_)) == Identity(id_, epic_, story_)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        Identity("1.2", "1", "2"),
+        Identity("42", None, "42"),
+        Identity("", None, None),
+        Identity("3.1.5", "7", "3.1.5"),
+    ],
+)
+def test_certain_ids_stay(identity: Identity) -> None:
+    assert _known("1", "3").split(identity) == identity
+
+
+def test_epics_of_trackers_and_their_comments_are_there() -> None:
+    entry = {"key": "epic-10", "status": word("done", "sprint_status")}
+    known = KnownEpics([("s.yaml", sprint({}, epics=[entry], titles={"3": "Mail"}))])
+    assert known.split(read_id("10.1.5")).epic == "10"
+    assert known.split(read_id("3.5.1")).epic == "3"
+
+
+def test_archived_documents_name_no_epic() -> None:
+    known = KnownEpics([("archive/epics.md", epics(epic("10")))])
+    assert known.split(read_id("10.1.5")).epic == "10.1"
+
+
+def test_number_of_a_key_is_one_of_its_slug_where_documents_name_the_story_without_it() -> None:
+    key = _known("1", stories=("1.6", "1.7", "1.7.1")).read_key("1-6-2-way-sync")
+    assert (key.identity, key.slug) == (Identity("1.6", "1", "6"), "2-way-sync")
+    key = _known("1", stories=("1.7", "1.7.1")).read_key("1-7-1-x")
+    assert (key.identity, key.slug) == (Identity("1.7.1", "1", "7.1"), "x")
+
+
+@pytest.mark.parametrize(
+    "key", ["epic-1", "epic-3-5", "1-2-login", "epic-1-retrospective", "pm-04"]
+)
+def test_other_keys_are_read_as_without_these_epics(key: str) -> None:
+    assert _known("1", stories=("1.2",)).read_key(key) == read_key(key)
+
+
+@pytest.mark.parametrize("number", [1, 10])
+def test_keys_take_linear_time(number: int) -> None:
+    count = 300 * number
+    known = _known(*(f"{each}" for each in range(count)))
+    started = time.process_time()
+    for each in range(count):
+        assert known.read_key(f"{each}-1-2-x").identity.epic == f"{each}"
+    assert time.process_time() - started < 0.0005 * count + 0.2

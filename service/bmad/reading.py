@@ -1,8 +1,5 @@
 """Reads what a document says of the work: begin here."""
 
-import re
-from typing import Final
-
 from service.bmad.deferred_work import read_deferred_work
 from service.bmad.document import BmadDocument
 from service.bmad.epic import read_epics
@@ -13,15 +10,9 @@ from service.bmad.readings import Reading, StoryReading
 from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
-from service.bmad.story import read_plan, read_story
+from service.bmad.story import read_candidate, read_plan, read_story
 from service.bmad.texts import short_text
 from service.bmad.tickets import read_tickets
-from service.documents.kinds import home_of
-
-# Names that a key of sprint-status.yaml may have.
-KEY_NAME: Final = re.compile(
-    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?(?:[-.].+)?|epic-.+-s\d.*", re.IGNORECASE
-)
 
 
 def read_document(document: BmadDocument) -> Reading:
@@ -40,7 +31,7 @@ def read_document(document: BmadDocument) -> Reading:
 
 def _read_markdown(document: BmadDocument, reading: Reading) -> None:
     if document.kind == "story":
-        reading["story"] = _read_story(document)
+        reading["story"] = _with_gate(document, read_story(document))
     elif not is_in_tools(document):
         if (plan := read_plan(document)) is not None:
             reading["plan"] = plan
@@ -50,24 +41,16 @@ def _read_markdown(document: BmadDocument, reading: Reading) -> None:
         reading["links"] = links
 
 
-def _read_story(document: BmadDocument) -> StoryReading:
-    story = read_story(document)
+def _with_gate(document: BmadDocument, story: StoryReading) -> StoryReading:
     if (gate := read_story_gate(document)) is not None:
         story["gate"] = gate
     return story
 
 
-def _may_be_of_key(document: BmadDocument) -> bool:
-    """Return whether a key may name a document: not one in a folder for documents of its kind."""
-    return bool(KEY_NAME.fullmatch(document.name)) and (
-        document.kind == "other" or home_of(document.folders) in {None, "story"}
-    )
-
-
 def _read_other(document: BmadDocument, reading: Reading) -> None:
     """Read Markdown that is neither a story nor a plan."""
-    if _may_be_of_key(document):
-        reading["candidate"] = _read_story(document)
+    if (candidate := read_candidate(document)) is not None:
+        reading["candidate"] = _with_gate(document, candidate)
     if epics := read_epics(document):
         reading["epics"] = epics
     requirements, coverage = read_requirements(document)

@@ -27,6 +27,7 @@ from service.bmad.story_statuses import front_matter_statuses, read_statuses
 from service.bmad.tasks import read_tasks
 from service.characters import one_line, replace_unstorable
 from service.documents.headings import Heading
+from service.documents.kinds import home_of
 
 FIELD_LINES: Final = 60  # of the text, in which fields are
 
@@ -43,6 +44,10 @@ KIND_NAME: Final = re.compile(r"(spike|bug|bugfix|fix)[-_.]", re.IGNORECASE)
 # Of an epic: "AP-4 - Devices", "10", "Epic 10.1: Sharing".
 EPIC_NUMBER: Final = re.compile(
     r"\W*+((?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?)?\d{1,6}(?:[.-]\d{1,6})?[a-zA-Z]?)(?![\w.])"
+)
+# Names that a key of sprint-status.yaml may have.
+KEY_NAME: Final = re.compile(
+    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?(?:[-.].+)?|epic-.+-s\d.*", re.IGNORECASE
 )
 PLAN_NAME: Final = re.compile(r".*-plan", re.IGNORECASE | re.DOTALL)
 
@@ -81,6 +86,17 @@ def read_story(document: BmadDocument) -> StoryReading:
         ticket=_text(document.front_matter.get("ticket"), MAX_KEY) or None,
         notes=_notes(document),
     )
+
+
+def read_candidate(document: BmadDocument) -> StoryReading | None:
+    """Return what a file says that sprint-status.yaml may name as a story; None for others.
+
+    It has a key's name, and is not in a folder for documents of its kind, such as architecture.
+    """
+    if document.file_type != "md" or not KEY_NAME.fullmatch(document.name):
+        return None
+    may_be_named = document.kind == "other" or home_of(document.folders) in {None, "story"}
+    return read_story(document) if may_be_named else None
 
 
 def read_plan(document: BmadDocument) -> PlanReading | None:

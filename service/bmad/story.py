@@ -14,6 +14,7 @@ from service.bmad.identity import (
     NamedIdentity,
     epic_of_folders,
     fold_id,
+    fold_slug,
     read_epic_heading,
     read_heading,
     read_id,
@@ -31,8 +32,11 @@ from service.documents.kinds import home_of
 
 FIELD_LINES: Final = 60  # of the text, in which fields are
 
-ID_KEYS: Final = ("story_id", "storyId", "story-id", "story_key", "story", "id")
-EPIC_KEYS: Final = ("epic_id", "epicId", "epic_num", "epic")
+ID_KEYS: Final = ("story_id", "storyId", "story-id", "story_key")
+# Keys that may have the id of something else, such as an issue: title and name go before them.
+NUMBER_KEYS: Final = ("story", "story_num", "story_number")
+OTHER_ID_KEYS: Final = (*NUMBER_KEYS, "id")
+EPIC_KEYS: Final = ("epic_id", "epicId", "epic_num", "epic_number", "epic")
 KINDS: Final[dict[str, WorkKind]] = {
     "spike": "spike",
     "bug": "bug",
@@ -65,7 +69,7 @@ def read_story(document: BmadDocument) -> StoryReading:
     epics = _epics(document, fields)
     title = _read_title(document, fields, epics)
     sections = cut_sections(document.blocks, title.heading.line if title.heading else None)
-    identity = _identify(document, fields, title.identity, epics)
+    identity = _identify(document, fields, title, epics)
     sentence = read_sentence(sections)
     heading = title.heading
     return StoryReading(
@@ -190,18 +194,26 @@ def _epic_number(value: Any) -> str | None:
 
 
 def _identify(
-    document: BmadDocument, fields: Iterable[Field], in_title: Identity, epics: Sequence[str]
+    document: BmadDocument, fields: Iterable[Field], title: _Title, epics: Sequence[str]
 ) -> Identity:
-    """Return the id of a story: that of the front matter, else of the title, else of the name.
+    """Return the id of a story: what `story_id` says, else the title, else the name of the file.
 
-    A number alone, as in `epic-01/02-slug.md`, is that of a story in the epic that the document or
-    its folder names.
+    Other keys of the front matter count where these have none, or a name that has no epic. A number
+    alone, as in `epic-01/02-slug.md`, is that of a story in the epic that the document or its
+    folder names, or that another of these ids has.
     """
-    candidates = [_in_front_matter(document, epics), in_title]
-    candidates += [read_id(each.value, epics) for each in fields if each.label == "story id"]
-    in_name = read_name(document.name, epics).identity
-    candidates.append(in_name)
-    found = next((each for each in candidates if each.story is not None), in_title)
+    sure = _in_front_matter(document, ID_KEYS, epics)
+    in_name = _in_name(document, title, epics)
+    other = _in_front_matter(document, OTHER_ID_KEYS, epics)
+    candidates = [
+        sure,
+        title.identity,
+        *(read_id(each.value, epics) for each in fields if each.label == "story id"),
+        in_name if in_name.epic else other if _has_number(other.epic) else in_name,
+        in_name,
+        other,
+    ]
+    found = next((each for each in candidates if each.story is not None), title.identity)
     if not found.id or found.epic is not None:
         return found
     number = fold_id(found.story or "")
@@ -213,18 +225,44 @@ def _identify(
     in_folder = epic_of_folders(document.folders)
     if in_folder and found.id == found.story:
         return with_epic(found, in_folder)
-    return found._replace(epic=epics[0]) if epics else found
+    others = [each.epic for each in candidates if _has_number(each.epic)]
+    return found._replace(epic=next(iter([*epics, *others]), None))
 
 
-def _in_front_matter(document: BmadDocument, epics: Sequence[str]) -> Identity:
-    for key in ID_KEYS:
+def _in_front_matter(document: BmadDocument, keys: Iterable[str], epics: Sequence[str]) -> Identity:
+    for key in keys:
         value = document.front_matter.get(key)
         found = read_id(value, epics)
         if not found.id and key == "story_key" and isinstance(value, str):
             found = read_name(value, epics).identity
-        if found.story is not None:
-            return with_epic(found, epics[0]) if key == "story" and epics else found
+        if found.story is None:
+            continue
+        if key not in NUMBER_KEYS or not epics:
+            return found
+        if found.epic and fold_id(found.epic) not in map(fold_id, epics):
+            # "epic: 3" and "story: 5.1".
+            return with_epic(Identity(found.id, None, found.id), epics[0])
+        return with_epic(found, epics[0])
     return NO_IDENTITY
+
+
+def _in_name(document: BmadDocument, title: _Title, epics: Sequence[str]) -> Identity:
+    """Return the id in the name of the file, without a number that the title begins with.
+
+    Of `1-2-3-way-sync.md` with the title "3-way sync" the id is 1.2.
+    """
+    name = document.name
+    if title.heading and not title.identity.id and title.title[:1].isdigit():
+        slug = fold_slug(title.title)
+        before = fold_slug(name).removesuffix(f"-{slug}")
+        shorter = read_name(before, epics).identity
+        if before != fold_slug(name) and shorter.story is not None:
+            return shorter
+    return read_name(name, epics).identity
+
+
+def _has_number(epic: str | None) -> bool:
+    return any(map(str.isdigit, epic or ""))
 
 
 def _kind(document: BmadDocument) -> WorkKind:

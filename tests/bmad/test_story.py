@@ -127,6 +127,48 @@ def test_a_story_has_an_id_and_a_title(
 
 
 @pytest.mark.parametrize(
+    ("path", "front_matter", "heading", "identity"),
+    [
+        # The title decides, unless `story_id` says otherwise.
+        ("a.md", "id: 42", "Story 1.2: A", ("1.2", "1", "2")),
+        ("a.md", "id: JIRA-77", "Story 1.2: A", ("1.2", "1", "2")),
+        ("a.md", "id: STORY-105", "Story 1.2: A", ("1.2", "1", "2")),
+        ("a.md", "id: 3.4", "Story 1.2: A", ("1.2", "1", "2")),
+        ("a.md", "epic: 3\nstory: 5.1", "Story 3.5.1: A", ("3.5.1", "3", "5.1")),
+        ("a.md", "story_id: 3.4", "Story 1.2: A", ("3.4", "3", "4")),
+        ("a.md", 'storyId: "3-4"', "Story 1.2: A", ("3-4", "3", "4")),
+        ("a.md", "story_key: 3-4-a", "Story 1.2: A", ("3.4", "3", "4")),
+        ("a.md", "story_id: 017", "Story 1.2: A", ("017", "1", "017")),
+        ("a.md", "story_id: 2", "Story 1.2: A", ("1.2", "1", "2")),
+        ("a.md", "story_id: 2\nepic: 4", "Story 1.3: A", ("2", "4", "2")),
+        # So does the name, if it has the epic too.
+        ("1-10-a.md", "story: 1.1", "A", ("1.10", "1", "10")),
+        ("1-10-a.md", "id: PROJ-7", "A", ("1.10", "1", "10")),
+        ("3-step-checkout.md", "id: 1.4", "3-step checkout", ("1.4", "1", "4")),
+        ("02-a.md", "id: 1.2", "A", ("1.2", "1", "2")),
+        ("02-a.md", "id: PROJ-7", "A", ("02", None, "02")),
+        # Other keys count where neither has one.
+        ("a.md", "id: 2.10", "A", ("2.10", "2", "10")),
+        ("a.md", "id: PROJ-7", "A", ("PROJ-7", "PROJ", "7")),
+        ("a.md", "epic: AP-4\nstory: 4", "A", ("AP-4.4", "AP-4", "4")),
+        ("a.md", "epic_num: 2\nstory_num: 10", "A", ("2.10", "2", "10")),
+        ("a.md", "epic: 3\nstory: 3.4", "A", ("3.4", "3", "4")),
+        ("a.md", "epic: 3\nstory: 5.1", "A", ("3.5.1", "3", "5.1")),
+        # A number that the title begins with is no level of the id.
+        ("1-2-3-way-sync.md", "type: story", "3-way sync", ("1.2", "1", "2")),
+        ("1-2-2-phase-commit.md", "type: story", "2 phase commit", ("1.2", "1", "2")),
+        ("1-2-3-way-sync.md", "type: story", "Way sync", ("1.2.3", "1.2", "3")),
+        ("3-way-sync.md", "type: story", "3-way sync", ("3", None, "3")),
+    ],
+)
+def test_the_title_says_the_id_before_keys_that_may_be_of_something_else(
+    path: str, front_matter: str, heading: str, identity: tuple[str, str | None, str | None]
+) -> None:
+    story = story_of(f"---\n{front_matter}\n---\n\n# {heading}\n", f"docs/stories/{path}")
+    assert (story["id"], story["epic"], story["story"]) == identity
+
+
+@pytest.mark.parametrize(
     ("criteria", "tasks"),
     [
         ("Critères d\u2019acceptation", "Tâches / Sous-tâches"),

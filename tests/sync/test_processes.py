@@ -79,7 +79,8 @@ def test_a_run_of_a_text_that_does_not_fit_into_memory_says_so(copies: Copies) -
     _, hard = process.rlimit(psutil.RLIMIT_AS)
     process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + 2_000_000, hard))
     run = hub.sync(copies.create_source({"a.txt": b"a " * 2_400_000}), 60)
-    assert (run["status"], run["error"]) == ("failed", OUT_OF_MEMORY)
+    # The stack of one more thread, which a busy machine starts, does not fit either.
+    assert (run["status"], run["error"] in (OUT_OF_MEMORY, NO_PROCESSES)) == ("failed", True)
     assert "Traceback" not in copies.log()
 
 

@@ -460,7 +460,7 @@ def test_each_run_has_one_log_line_with_its_result(copies: Copies) -> None:
     lines = [entry for entry in service.entries() if entry["message"].startswith("sync_")]
     assert len(lines) == 3
     assert not any("request_id" in line for line in lines)
-    for secret in (TOKEN, "nobody-may-see", str(copies.git.port)):
+    for secret in (TOKEN, "nobody-may-see", f":{copies.git.port}"):
         assert secret not in service.log.read_text()
 
 

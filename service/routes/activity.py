@@ -12,6 +12,7 @@ from service.problems import Problem
 from service.routes.board_sql import ACTIVITY
 from service.routes.shared import MISSING_PROJECT, read_id
 from service.schemas.activity import EXAMPLE_ACTIVITY, EXAMPLE_FEED, ActivitySchema
+from service.sync.activity import MAX_LISTED
 from service.web.bodies import invalid
 from service.web.cursors import (
     MAX_NUMBER,
@@ -130,7 +131,7 @@ async def _respond_feed(request: Request, headers: Mapping[str, str]) -> Respons
         """
         select project.name, project.created_at, source.id as source_id,
                source.name as source_name, run_id, at, commit_id, added, changed, moved, removed,
-               jsonb_array_length(statuses) as statuses_total,
+               stories_total, stories_new, stories_gone,
                jsonb_path_query_array(documents, '$[0 to $last]', named)::text as documents,
                jsonb_path_query_array(statuses, '$[0 to $last]', named)::text as statuses
         from project
@@ -138,6 +139,12 @@ async def _respond_feed(request: Request, headers: Mapping[str, str]) -> Respons
             project_doc as source join activity on activity.project_doc_id = source.id
         ) on source.project_id = project.id
         cross join jsonb_build_object('last', $3::bigint - 1) as named
+        cross join lateral (
+            select count(*) as stories_total,
+                   count(*) filter (where story ->> 'from' is null) as stories_new,
+                   count(*) filter (where story ->> 'to' is null) as stories_gone
+            from jsonb_array_elements(statuses) as story
+        ) as counted
         where project.id = $1
         order by at desc, run_id desc
         limit $2
@@ -162,20 +169,53 @@ async def _respond_feed(request: Request, headers: Mapping[str, str]) -> Respons
 
 
 def _make_entry(request: Request, project_id: UUID, row: Row) -> FeedEntry:
-    counts = [f"{row[name]:,} {name}" for name in CHANGES if row[name]]
-    if row["statuses_total"]:
-        counts.append(f"{row['statuses_total']:,} of another status")
-    statuses = [
-        f"{story['id']} {story['title']}: {story['from'] or 'new'} → {story['to'] or 'gone'}"
-        for story in orjson.loads(row["statuses"])
-    ]
-    documents = [f"{each['change']}: {each['path']}" for each in orjson.loads(row["documents"])]
+    stories = [_show_story(story) for story in orjson.loads(row["statuses"])]
+    documents = [_show_document(document) for document in orjson.loads(row["documents"])]
     path = f"/api/project-docs/{row['source_id']}/syncs/{row['run_id']}"
     return FeedEntry(
         entry_id(project_id, str(row["run_id"])),
-        f"{row['source_name']}: {', '.join(counts)}",
+        f"{row['source_name']}: {_show_counts(row)}",
         row["at"],
         absolute_url(request.scope, path),
-        "; ".join(statuses or documents),
-        "\n".join([f"commit {row['commit_id']}", *statuses, *documents]),
+        "; ".join(stories or documents),
+        "\n".join([f"commit {row['commit_id']}", *stories, *documents]),
     )
+
+
+def _show_counts(row: Row) -> str:
+    """Return how many documents and stories a run changed."""
+    new, gone = row["stories_new"], row["stories_gone"]
+    counts = {
+        "documents": {name: row[name] for name in CHANGES},
+        "stories": {
+            "of another status": row["stories_total"] - new - gone,
+            "new": new,
+            "gone": gone,
+        },
+    }
+    shown = (
+        (subject, [f"{number:,} {name}" for name, number in numbers.items() if number])
+        for subject, numbers in counts.items()
+    )
+    text = "; ".join(f"{subject}: {', '.join(parts)}" for subject, parts in shown if parts)
+    # The row lists no more: there may be others of the last kind, and of those after it.
+    return f"{text} or more" if row["stories_total"] == MAX_LISTED else text
+
+
+def _show_document(document: Mapping[str, str | None]) -> str:
+    old = document.get("from")
+    path = document["path"] if old is None else f"{old} → {document['path']}"
+    return f"{document['change']}: {path}"
+
+
+def _show_story(story: Mapping[str, str | None]) -> str:
+    """Return what happened to a story, as in "1.2 Sign in: in progress → done"."""
+    name = f"{story['id']} {story['title']}".strip()
+    before, after = story["from"], story["to"]
+    if before is None:
+        change = f"new, {after}"
+    elif after is None:
+        change = f"gone, was {before}"
+    else:
+        change = f"{before} → {after}"
+    return f"{name}: {change.replace('_', ' ')}"

@@ -10,11 +10,21 @@ from service.schemas.example_ids import EXAMPLE_PROJECT_ID, EXAMPLE_RUN_ID
 from service.schemas.work import (
     EXAMPLE_SOURCE_NAMED,
     count_field,
-    path_field,
     perhaps_status_field,
     source_field,
 )
 from service.web.bodies import ExactSchema
+
+
+def _from_field(description: str) -> fields.String:
+    # `from` is a keyword of Python.
+    return fields.String(
+        required=True,
+        allow_none=True,
+        data_key="from",
+        attribute="from",
+        metadata={"description": description},
+    )
 
 
 class ChangedDocumentSchema(ExactSchema):
@@ -27,27 +37,23 @@ class ChangedDocumentSchema(ExactSchema):
         required=True,
         metadata={"description": "From the repository's root; of a moved document the new one."},
     )
-    from_ = fields.String(
-        data_key="from",
-        attribute="from",
-        metadata={"description": "The path before: only of a moved document."},
-    )
+    from_ = _from_field("The old path of a moved document; null for the others.")
 
 
 class ChangedStatusSchema(ExactSchema):
-    """A story whose status a run changed."""
+    """A story that is new, gone, or of another status than before the run."""
 
     id = fields.String(required=True)
     title = fields.String(required=True)
-    path = path_field()
-    # `from` is a keyword of Python.
-    from_ = fields.String(
+    path = fields.String(
         required=True,
         allow_none=True,
-        data_key="from",
-        attribute="from",
-        metadata={"description": "The status before; null for a new story."},
+        metadata={
+            "description": "From the repository's root; null without a file. Of a moved file the "
+            "new path, of a story that is gone the old one."
+        },
     )
+    from_ = _from_field("The status before; null for a new story.")
     to = perhaps_status_field("The status since; null for a story that is gone.")
 
 
@@ -73,7 +79,10 @@ class ActivitySchema(ExactSchema):
     statuses: fields.List[Any] = fields.List(
         fields.Nested(ChangedStatusSchema),
         required=True,
-        metadata={"description": "The first 1,000 stories whose status changed."},
+        metadata={
+            "description": "The first 1,000 of the stories whose status changed, then of the new "
+            "ones, then of those that are gone; none of a source's first run."
+        },
     )
 
 
@@ -87,7 +96,9 @@ EXAMPLE_ACTIVITY: Final[dict[str, Any]] = {
     "changed": 1,
     "moved": 0,
     "removed": 0,
-    "documents": [{"change": "changed", "path": "docs/stories/2.10.refund-emails.md"}],
+    "documents": [
+        {"change": "changed", "path": "docs/stories/2.10.refund-emails.md", "from": None}
+    ],
     "statuses": [
         {
             "id": "2.10",

@@ -1,4 +1,4 @@
-"""The rows of a source's stories, epics and problems, and of what a run changed.
+"""The rows of a source's stories, epics and problems.
 
 They are made of what all documents of the source say, at the end of each run that changes some, in
 the transaction that writes the documents. Only rows that differ are written.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import orjson
 
+from service.sync.activity import StoredStory, find_story_changes
 from service.sync.batches import ROWS_PER_STATEMENT
 from service.sync.link_targets import KnownPaths, find_paths, read_anchors
 from service.sync.past_rows import StoryDates
@@ -25,15 +26,11 @@ if TYPE_CHECKING:
     from service.bmad.board import Board, ProblemRow, StoryRow
     from service.bmad.readings import Reading
     from service.database.database import Connection
-    from service.git.objects import Entry, Tree
-    from service.sync.claims import Claim
-    from service.sync.results import Counts
+    from service.git.objects import Entry
+    from service.sync.activity import StoryChange
+    from service.sync.changes import Moves
     from service.sync.skipped import SkippedFiles
     from service.sync.stored_readings import StoredReadings
-
-# The changes that a row of `activity` lists, of each kind, and the rows that are kept of a source.
-MAX_LISTED: Final = 1_000
-ACTIVITIES_KEPT: Final = 100
 
 
 INSERT_STORIES: Final = """
@@ -71,16 +68,6 @@ INSERT_PROBLEMS: Final = """
     """
 
 
-class StatusChange(NamedTuple):
-    """A story whose status another run had found different; `path` is None without a file."""
-
-    id: str
-    title: str
-    path: str | None
-    before: str
-    after: str
-
-
 async def write_board(
     transaction: Connection,
     source_id: UUID,
@@ -89,10 +76,12 @@ async def write_board(
     folder: str | None,
     skipped: SkippedFiles,
     dates: Mapping[str, StoryDates],
-) -> list[StatusChange]:
-    """Write the stories, epics and problems of a source, and return whose status has changed.
+    moves: Moves,
+) -> list[StoryChange]:
+    """Write the stories, epics and problems of a source, and return which stories changed.
 
-    `entries` are those of the source's folder in git, and `dates` those of stories, by their keys.
+    `entries` are those of the source's folder in git, `dates` those of stories, by their keys, and
+    `moves` those of documents in this run.
     """
     # Imported here, for a run that changes nothing does not need it.
     from service.bmad.board import count_problems, count_stories, make_board
@@ -105,7 +94,7 @@ async def write_board(
         return make_board(readings.by_path, readings.links(), paths, anchors.get, refused)
 
     board = await asyncio.to_thread(make)
-    changes = await _write_stories(transaction, source_id, board.stories, dates)
+    changes = await _write_stories(transaction, source_id, board.stories, dates, moves)
     epics = [(row.place, row.id, _dump(row.item)) for row in board.epics]
     await _write_rows(transaction, source_id, "epic", INSERT_EPICS, epics)
     await _write_problems(transaction, source_id, board.problems)
@@ -173,25 +162,28 @@ async def _write_stories(
     source_id: UUID,
     stories: Sequence[StoryRow],
     dates: Mapping[str, StoryDates],
-) -> list[StatusChange]:
+    moves: Moves,
+) -> list[StoryChange]:
     before = await transaction.fetch(
         """
-        select key, file_path, status, status_since, changed_at
+        select key, place, id, title, file_path, status, status_since, changed_at
         from story
         where project_doc_id = $1
         order by place
         """,
         source_id,
     )
-    by_key = {key: status for key, _, status, *_ in before}
-    by_path = {path: status for _, path, status, *_ in before if path is not None}
     if not dates:  # the history could not be read, and the stored dates are the last known
-        dates = {key: StoryDates(*known) for key, _, *known in before}
-    changes: list[StatusChange] = []
-    for row in stories:
-        status = by_key.get(row.key) or by_path.get(row.file_path)
-        if status is not None and status != row.status:
-            changes.append(StatusChange(row.id, row.title, row.file_path, status, row.status))
+        dates = {row["key"]: StoryDates(*row[-3:]) for row in before}
+    # The first run that writes a board would repeat all documents.
+    had_board = await transaction.fetch_value(
+        "select exists (select from source_progress where project_doc_id = $1)", source_id
+    )
+    changes = (
+        find_story_changes((StoredStory(*row[:-2]) for row in before), stories, moves)
+        if had_board
+        else []
+    )
     rows = [(*row[:-1], _dump(row.item), *_dates_of(row, dates)) for row in stories]
     await _write_rows(transaction, source_id, "story", INSERT_STORIES, rows)
     return changes
@@ -255,59 +247,3 @@ def _digest(row: Sequence[Any]) -> bytes:
 
 def _dump(item: Mapping[str, Any]) -> str:
     return orjson.dumps(item).decode()
-
-
-async def write_activity(
-    transaction: Connection,
-    claim: Claim,
-    *,
-    counts: Counts,
-    documents: Sequence[Mapping[str, str]],
-    statuses: Sequence[StatusChange],
-    tree: Tree,
-) -> None:
-    """Record what a run changed, and delete older records than the newest of the source."""
-    await transaction.execute(
-        """
-        insert into activity
-            (run_id, project_doc_id, at, commit_id, committed_at, added, changed, moved, removed,
-             documents, statuses)
-        values ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9::text::jsonb,
-                $10::text::jsonb)
-        """,
-        claim.run_id,
-        claim.source_id,
-        tree.commit,
-        tree.commit_date,
-        counts.added,
-        counts.changed,
-        counts.moved,
-        counts.removed,
-        json.dumps(documents[:MAX_LISTED]),
-        json.dumps(
-            [
-                {
-                    "id": each.id,
-                    "title": each.title,
-                    "path": each.path,
-                    "from": each.before,
-                    "to": each.after,
-                }
-                for each in statuses[:MAX_LISTED]
-            ]
-        ),
-    )
-    await transaction.execute(
-        """
-        delete from activity
-        where run_id in (
-            select run_id
-            from activity
-            where project_doc_id = $1
-            order by at desc
-            offset $2
-        )
-        """,
-        claim.source_id,
-        ACTIVITIES_KEPT,
-    )

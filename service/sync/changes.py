@@ -164,23 +164,23 @@ def name_changes(
     moves: Moves,
     removed: Iterable[str],
     limit: int,
-) -> list[dict[str, str]]:
+) -> list[dict[str, str | None]]:
     """Return what list_changes counts, document by document: at most `limit` of them.
 
-    Each has `change`, which is added, changed, moved or removed, and `path`; a moved one also has
-    its old path as `from`.
+    Each has `change`, which is added, changed, moved or removed, `path`, and `from`, which is the
+    old path of a moved one, and else None.
     """
 
-    def name() -> Iterator[dict[str, str]]:
+    def name() -> Iterator[dict[str, str | None]]:
         for path, blob_id in shown.items():
             if path in moves:
                 yield {"change": "moved", "path": path, "from": moves[path]}
             elif path not in stored:
-                yield {"change": "added", "path": path}
+                yield {"change": "added", "path": path, "from": None}
             elif stored[path].blob_id != blob_id:
-                yield {"change": "changed", "path": path}
+                yield {"change": "changed", "path": path, "from": None}
         for path in removed:
-            yield {"change": "removed", "path": path}
+            yield {"change": "removed", "path": path, "from": None}
 
     return [*islice(name(), limit)]
 

@@ -18,7 +18,8 @@ from service.git.errors import REFUSES_CREDENTIALS, GitError, GitMachineError
 from service.git.folder import remove_leftovers
 from service.git.repository import GitRepository
 from service.memory import trim_memory
-from service.sync.board_rows import MAX_LISTED, write_activity, write_board
+from service.sync.activity import MAX_LISTED, write_activity
+from service.sync.board_rows import write_board
 from service.sync.changes import (
     UnmatchedFile,
     choose_similar,
@@ -250,7 +251,7 @@ class _Pass:
                 dates = (
                     await write_past(transaction, source, past, readings.by_path) if past else {}
                 )
-                statuses = await write_board(
+                stories = await write_board(
                     transaction,
                     source.id,
                     readings,
@@ -258,6 +259,7 @@ class _Pass:
                     source.folder,
                     all_skipped,
                     dates,
+                    moves,
                 )
                 if counts.unchanged < len(shown) or removed:
                     await write_activity(
@@ -265,7 +267,7 @@ class _Pass:
                         self.claim,
                         counts=counts,
                         documents=name_changes(shown, stored, moves, removed, MAX_LISTED),
-                        statuses=statuses,
+                        stories=stories,
                         tree=tree,
                     )
                 return await self._complete(

@@ -39,7 +39,7 @@ def test_a_run_has_what_it_changed(client: httpx.Client, work: Work) -> None:
         changed=2,
         moved=3,
         removed=4,
-        documents=[{"change": "added", "path": "docs/<a>.md"}],
+        documents=[{"change": "added", "path": "docs/<a>.md", "from": None}],
         statuses=[{"id": "1.1", "title": "<b>", "path": None, "from": None, "to": "done"}],
     )
     assert read(client, activity_of(work)) == [run | {"source": work.named}]
@@ -121,11 +121,14 @@ def test_the_feed_has_an_entry_for_each_run_newest_first(
         "2026-11-25T03:01:00.5+00:00",
         added=1,
         changed=2,
-        documents=[{"change": "added", "path": "docs/<a>.md"}],
+        documents=[
+            {"change": "added", "path": "docs/<a>.md", "from": None},
+            {"change": "moved", "path": "docs/c.md", "from": "docs/b.md"},
+        ],
         statuses=[
-            {"id": "1.1", "title": "<b>Limits", "path": None, "from": "draft", "to": "done"},
+            {"id": "1.1", "title": "<b>Limits", "path": None, "from": "in_progress", "to": "done"},
             {"id": "1.2", "title": "New", "path": None, "from": None, "to": "draft"},
-            {"id": "1.3", "title": "Old", "path": None, "from": "done", "to": None},
+            {"id": "", "title": "Old", "path": None, "from": "done", "to": None},
         ],
     )
     feed = read_feed(client, work)
@@ -136,15 +139,17 @@ def test_the_feed_has_an_entry_for_each_run_newest_first(
     assert own is not None
     assert own.get("href") == f"{client.base_url}{activity_of(work)}.atom"
     newest, oldest = feed.findall(f"{ATOM}entry")
-    assert text_of(newest, "title") == "Planning: 1 added, 2 changed, 3 of another status"
-    assert text_of(oldest, "title") == "Planning: 1,200 removed"
+    assert text_of(newest, "title") == (
+        "Planning: documents: 1 added, 2 changed; stories: 1 of another status, 1 new, 1 gone"
+    )
+    assert text_of(oldest, "title") == "Planning: documents: 1,200 removed"
     assert text_of(newest, "summary") == (
-        "1.1 <b>Limits: draft → done; 1.2 New: new → draft; 1.3 Old: done → gone"
+        "1.1 <b>Limits: in progress → done; 1.2 New: new, draft; Old: gone, was done"
     )
     assert text_of(newest, "content") == (
         "commit 3f786850e387550fdab836ed7e6dc881de23001b\n"
-        "1.1 <b>Limits: draft → done\n1.2 New: new → draft\n1.3 Old: done → gone\n"
-        "added: docs/<a>.md"
+        "1.1 <b>Limits: in progress → done\n1.2 New: new, draft\nOld: gone, was done\n"
+        "added: docs/<a>.md\nmoved: docs/b.md → docs/c.md"
     )
     link = newest.find(f"{ATOM}link")
     assert link is not None
@@ -162,7 +167,9 @@ def test_the_ids_of_entries_stay_while_newer_ones_come(client: httpx.Client, wor
 
 
 def test_the_feed_is_short(client: httpx.Client, work: Work) -> None:
-    documents = [{"change": "added", "path": f"docs/{number}.md"} for number in range(30)]
+    documents = [
+        {"change": "added", "path": f"docs/{number}.md", "from": None} for number in range(30)
+    ]
     for second in range(51):
         work.add_activity(f"2026-11-25T03:01:{second:02}+00:00", documents=documents)
     entries = read_feed(client, work).findall(f"{ATOM}entry")
@@ -171,6 +178,15 @@ def test_the_feed_is_short(client: httpx.Client, work: Work) -> None:
     content = text_of(entries[0], "content")
     assert content is not None
     assert content.endswith("docs/19.md")
+
+
+def test_an_entry_says_that_there_may_be_more_stories_than_its_run_lists(
+    client: httpx.Client, work: Work
+) -> None:
+    story = {"id": "1.1", "title": "New", "path": None, "from": None, "to": "draft"}
+    work.add_activity("2026-11-24T03:01:00+00:00", added=1000, statuses=[story] * 1000)
+    [entry] = read_feed(client, work).findall(f"{ATOM}entry")
+    assert text_of(entry, "title") == "Docs: documents: 1,000 added; stories: 1,000 new or more"
 
 
 def test_the_feed_of_a_project_without_runs_has_no_entry(

@@ -173,9 +173,9 @@ def test_activity_lists_what_runs_changed(hub: Hub) -> None:
     assert first[5] == []
     assert second[:4] == (1, 1, 1, 0)
     assert sorted(second[4], key=itemgetter("path")) == [
-        {"path": "docs/new.md", "change": "added"},
+        {"path": "docs/new.md", "change": "added", "from": None},
         {"path": "docs/planning/epics.md", "change": "moved", "from": "docs/epics.md"},
-        {"path": "docs/stories/1.1.a.md", "change": "changed"},
+        {"path": "docs/stories/1.1.a.md", "change": "changed", "from": None},
     ]
     assert second[5:] == (
         [

@@ -116,7 +116,7 @@ def test_activity_has_what_each_run_changed(hub: Hub) -> None:
         "moved": 1,
         "removed": 0,
         "documents": [
-            {"change": "changed", "path": CANCEL},
+            {"change": "changed", "path": CANCEL, "from": None},
             {"change": "moved", "path": PICK_UP, "from": "docs/stories/2.2.story.md"},
         ],
         "statuses": [

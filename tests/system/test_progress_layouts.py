@@ -104,7 +104,9 @@ def test_progress_and_overview_count_what_the_lists_have(
         "changed": 0,
         "moved": 0,
         "removed": 0,
-        "documents": [{"change": "added", "path": path} for path in sorted(history.files)],
+        "documents": [
+            {"change": "added", "path": path, "from": None} for path in sorted(history.files)
+        ],
         "statuses": [],  # a first run has nothing to compare with
     }
 

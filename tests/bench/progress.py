@@ -23,6 +23,7 @@ from requests_load import send_requests
 from results import BoardSync, Progress, SyncResult
 from search_figures import summarize
 from syncs import service_for, summarize_runs
+from without_work import copy_without_work
 
 from service.bmad.readings import STATUSES
 from tests.support.git_server import git_server
@@ -89,8 +90,15 @@ def measure_progress(
         report_progress(f"making {LARGE.documents:,} documents, and {PROJECTS - 1} repositories")
         large = make_large(server)
         small = [_make_small(server, number) for number in range(PROJECTS - 1)]
-        report_progress(f"syncing {LARGE.documents:,} documents {TRIES} times")
-        tries = [_try_syncs(postgres, service, core, server, large) for _ in range(TRIES)]
+        report_progress(
+            f"syncing {LARGE.documents:,} documents {TRIES} times, with and without work"
+        )
+        without_work = copy_without_work(service, Path(folder) / "without-work")
+        tries: list[tuple[BoardSync, BoardSync, BoardSync]] = []
+        without: list[BoardSync] = []
+        for _ in range(TRIES):
+            without.append(_sync_first(postgres, without_work, core, server, large))
+            tries.append(_try_syncs(postgres, service, core, server, large))
         database = postgres.create_database()
         _empty(database)
         with running_contender(service, database.url, core) as running_service:
@@ -110,6 +118,7 @@ def measure_progress(
         documents=LARGE.documents,
         text_bytes=sum(map(len, large.files.values())),
         rows=counts,
+        without_work=_summarize(without),
         first=first,
         nothing_new=nothing_new,
         one_changed=one_changed,
@@ -150,6 +159,22 @@ def _try_syncs(
     if first.run.rows_written != LARGE.documents or one_changed.run.rows_written != 1:
         raise BenchmarkError("a run did not write the new documents")
     return first, nothing_new, one_changed
+
+
+def _sync_first(
+    postgres: BenchPostgres, service: Contender, core: int, server: GitServer, large: _Repository
+) -> BoardSync:
+    """Return the first run of a service that reads no work."""
+    database = postgres.create_database()
+    with running_contender(service, database.url, core) as running_service:
+        client = SyncClient(running_service, server, database)
+        source = client.create_source(client.create_project(), large.remote, None)
+        first = _sync(client, source, database)
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        found = connection.execute("select 1 from story union all select 1 from work_commit")
+        if found.fetchone() is not None or first.run.rows_written != LARGE.documents:
+            raise BenchmarkError("a run of the service without readers did not do what it should")
+    return first
 
 
 def _sync(client: SyncClient, source: str, database: ContenderDatabase) -> BoardSync:

@@ -14,6 +14,7 @@ def format_progress(progress: Progress) -> str:
     """Return the report as text."""
     rows = ", ".join(f"{count:,} rows of {table}" for table, count in progress.rows.items())
     syncs = {
+        "first, no work read": progress.without_work,
         "first": progress.first,
         "nothing new": progress.nothing_new,
         "one story changed": progress.one_changed,

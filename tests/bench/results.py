@@ -171,6 +171,7 @@ class Progress:
     documents: int  # of the large project
     text_bytes: int
     rows: dict[str, int]  # of stories, epics and problems, by table, of all projects
+    without_work: BoardSync  # the first run of a service that reads no work
     first: BoardSync
     nothing_new: BoardSync
     one_changed: BoardSync  # the status of a story

@@ -136,6 +136,8 @@ class _Joiner:
             self.items.append(item)
         item.entry = found
         item.story = entry["id"]
+        if fold_slug(item.title) == fold_slug(entry["title"]):
+            item.title = entry["title"]  # a title that is made of the file's name lacks signs
         if found.is_of_spec:
             # The letters of an id as "a1" name no epic.
             if not any(map(str.isdigit, item.epic or "")):
@@ -156,7 +158,12 @@ class _Joiner:
             slugs = filter(None, (entry["slug"], fold_slug(entry["title"])))
             names += [(folder, f"{entry['kind']}-{slug}") for slug in slugs]
         items = [item for name in names for item in self._leaves.get(name, ())]
-        return next((item for item in items if item.entry is None), None)
+        item = next((item for item in items if item.entry is None), None)
+        if item is not None:
+            return item
+        documents = (each for name in names for each in self._leaf_candidates.get(name, ()))
+        document = next((each for each in documents if each.path not in self._by_path), None)
+        return None if document is None else self._promote(document)
 
     @cached_property
     def _leaves(self) -> dict[tuple[str, str], list[WorkItem]]:
@@ -168,6 +175,24 @@ class _Joiner:
             ids = {item.reading["ticket"] or "", read_name(stem).written, item.id}
             for name in {*map(fold_id, ids), stem.lower()} - {""}:
                 leaves[folder, name].append(item)
+        return leaves
+
+    @cached_property
+    def _leaf_candidates(self) -> dict[tuple[str, str], list[TreeDocument]]:
+        """Documents that are leaves only because a tracker says so, as `_leaves` has files.
+
+        A leaf of version 7 has the name of its entry, or says its id; in the folder of a 6.11
+        specification, its name begins with the id.
+        """
+        leaves: defaultdict[tuple[str, str], list[TreeDocument]] = defaultdict(list)
+        for document in self.documents:
+            if (reading := document.reading.get("candidate")) is not None:
+                folder, stem = document.folder, document.stem
+                names = {stem.lower(), fold_id(reading["ticket"] or "")}
+                if folder.endswith("/stories"):
+                    names.add(fold_id(read_name(stem).written or stem))
+                for name in names - {""}:
+                    leaves[folder, name].append(document)
         return leaves
 
     def add_sprint_keys(self) -> None:

@@ -49,9 +49,10 @@ KIND_NAME: Final = re.compile(r"(spike|bug|bugfix|fix)[-_.]", re.IGNORECASE)
 EPIC_NUMBER: Final = re.compile(
     r"\W*+((?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?)?\d{1,6}(?:[.-]\d{1,6})?[a-zA-Z]?)(?![\w.])"
 )
-# Names that a key of sprint-status.yaml may have.
-KEY_NAME: Final = re.compile(
-    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?(?:[-.].+)?|epic-.+-s\d.*", re.IGNORECASE
+# Names that a key of sprint-status.yaml may have, and those of version 7's tickets.
+TRACKED_NAME: Final = re.compile(
+    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?(?:[-.].+)?|epic-.+-s\d.*|(?:story|spike|bug)-.+",
+    re.IGNORECASE,
 )
 PLAN_NAME: Final = re.compile(r".*-plan", re.IGNORECASE | re.DOTALL)
 
@@ -93,11 +94,12 @@ def read_story(document: BmadDocument) -> StoryReading:
 
 
 def read_candidate(document: BmadDocument) -> StoryReading | None:
-    """Return what a file says that sprint-status.yaml may name as a story; None for others.
+    """Return what a file says that a tracker may name as a story; None for others.
 
-    It has a key's name, and is not in a folder for documents of its kind, such as architecture.
+    It has the name of a key or a ticket, and is not in a folder for documents of its kind, such as
+    architecture.
     """
-    if document.file_type != "md" or not KEY_NAME.fullmatch(document.name):
+    if document.file_type != "md" or not TRACKED_NAME.fullmatch(document.name):
         return None
     may_be_named = document.kind == "other" or home_of(document.folders) in {None, "story"}
     return read_story(document) if may_be_named else None

@@ -1,7 +1,8 @@
 """Work in build order: tickets.toml of version 7 of the method, and stories.yaml of version 6.11.
 
 tickets.toml has an [[epic]] for each epic of an initiative, or an [[entry]] for each ticket of an
-epic. stories.yaml is a list of the stories of a specification, and has no status by its schema.
+epic. stories.yaml is a list of the stories of a specification, by itself or below the key
+`stories`, and has no status by its schema.
 """
 
 import re
@@ -14,10 +15,11 @@ from service.bmad.names import is_of_tools
 from service.bmad.readings import MAX_ITEMS, TicketEntry, TicketEpic, TicketsReading, WorkKind
 from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.toml_tables import TomlError, TomlTable, list_of, read_tables
-from service.bmad.yaml_lines import YamlList, YamlMapping, read_yaml
+from service.bmad.yaml_lines import YamlList, YamlMapping, YamlNode, read_yaml
 from service.documents.text import TOML_NAME
 
 MAX_SLUG: Final = 60  # characters, as the method cuts the names of a ticket's files
+SPEC_FOLDER: Final = re.compile(r"specs|spec-.+", re.IGNORECASE)
 MAX_BITS: Final = 64  # of a number that is an id
 KINDS_OF_WORK: Final[dict[str, WorkKind]] = {"story": "story", "spike": "spike", "bug": "bug"}
 _NOT_IN_SLUG: Final = re.compile("[^a-z0-9]+")
@@ -87,10 +89,16 @@ def _entry_of(table: TomlTable, notes: list[str]) -> TicketEntry:
 
 def _read_stories(document: BmadDocument) -> TicketsReading | None:
     tree = read_yaml(document.text)
-    if not isinstance(tree.root, YamlList):
+    root = tree.root.get("stories") if isinstance(tree.root, YamlMapping) else tree.root
+    if isinstance(tree.root, YamlMapping) and not _is_of_spec(document, root):
         return None
+    if not isinstance(root, YamlList):
+        if tree.root is None and not tree.notes:
+            return None
+        tree.notes.append("It has no list of stories.")
+        root = YamlList(1)
     reading = TicketsReading(epics=[], entries=[], notes=tree.notes)
-    stories = [item for item in tree.root.items if isinstance(item, YamlMapping)]
+    stories = [item for item in root.items if isinstance(item, YamlMapping)]
     for story in stories[:MAX_ITEMS]:
         title = story.text("title")
         reading["entries"].append(
@@ -108,6 +116,13 @@ def _read_stories(document: BmadDocument) -> TicketsReading | None:
         )
     reading["notes"] = [*reading["notes"], *_notes_of(reading)][:MAX_NOTES]
     return reading
+
+
+def _is_of_spec(document: BmadDocument, stories: YamlNode | None) -> bool:
+    """Return whether a mapping is of a specification: by its folder, or by ids in its list."""
+    items = stories.items if isinstance(stories, YamlList) else []
+    has_ids = any(isinstance(item, YamlMapping) and item.text("id") for item in items)
+    return has_ids or any(map(SPEC_FOLDER.fullmatch, document.folders))
 
 
 def slug_of(title: str) -> str:

@@ -71,6 +71,8 @@ class Dependencies:
     def _find(self, item: WorkItem, name: str) -> Dependency:
         folded = fold_id(name)
         found = self._siblings.get((item.entry.path, folded)) if item.entry else None
+        if found is None and item.is_ticket and folded.isdigit():
+            return Dependency(name, None, None, is_met=False)  # a number alone is a sibling's id
         found = found or self._by_name.get(folded)
         if found is not None and found is not item:
             return Dependency(name, found, None, found.status in FINISHED)

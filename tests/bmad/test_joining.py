@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.bmad.joining import Joined, TreeDocument, join_trees
 from tests.bmad.made import entry, epic, epics, gate, plan, sprint, story, ticket_epic, tickets
@@ -182,6 +182,45 @@ def test_leaf_and_plan_are_one_story_with_their_entry() -> None:
         ("1.3", "w/login/spike-reset.md", "spike", "draft"),
         ("1.1", "w/login/story-sign-in.md", "story", "review"),
         ("1.2", None, "story", "draft"),
+    ]
+
+
+def _candidate(id_: str = "", status: str | None = None, **fields: Any) -> Reading:
+    return {"candidate": story(id_, status, **fields)["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+
+
+def test_document_is_a_leaf_because_an_entry_has_its_name_or_it_says_the_id() -> None:
+    joined = _join(
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("1", "login")]),
+            "w/login/tickets.toml": tickets(
+                entry("1", "Sign in!"), entry("2", "Crash", kind="bug"), entry("3", "Sign out")
+            ),
+            "w/login/story-sign-in.md": _candidate(title="sign in"),
+            "w/login/bug-other.md": _candidate("", "in-review", title="other", ticket="2"),
+            "w/login/story-more.md": _candidate(),
+            "w/login/3-notes.md": _candidate("3"),
+        }
+    )
+    assert [(item.id, item.title, item.path, item.status) for item in joined.items] == [
+        ("1.1", "Sign in!", "w/login/story-sign-in.md", "draft"),
+        ("1.2", "other", "w/login/bug-other.md", "review"),
+        ("1.3", "Sign out", None, "draft"),
+    ]
+    assert joined.promoted == ["w/login/story-sign-in.md", "w/login/bug-other.md"]
+
+
+def test_document_is_a_story_of_a_spec_because_its_name_begins_with_the_id() -> None:
+    items = _items(
+        {
+            "specs/spec-login/stories.yaml": tickets(entry("1", "Form"), entry("2", "Token")),
+            "specs/spec-login/stories/1-form.md": _candidate("", "done"),
+            "specs/spec-login/2-notes.md": _candidate("2"),
+        }
+    )
+    assert [(item.epic, item.story, item.path, item.status) for item in items] == [
+        ("login", "1", "specs/spec-login/stories/1-form.md", "done"),
+        ("login", "2", None, "draft"),
     ]
 
 

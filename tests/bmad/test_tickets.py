@@ -165,6 +165,20 @@ def test_stories_of_a_specification_are_read_in_order_and_have_no_status() -> No
     assert "done" not in repr(reading)
 
 
+@pytest.mark.parametrize("path", ["specs/spec-a/stories.yaml", "docs/stories.yaml"])
+def test_list_of_stories_may_be_below_a_key(path: str) -> None:
+    reading = read('version: 1\nstories:\n  - id: "1"\n    title: Form\n  - id: 2.10\n', path)
+    assert [(each["id"], each["title"], each["line"]) for each in reading["entries"]] == [
+        ("1", "Form", 3), ("2.10", "", 5),
+    ]  # fmt: skip
+    assert reading["notes"] == []
+
+
+def test_stories_of_a_specification_in_another_form_have_a_note() -> None:
+    reading = read("stories:\n  first: {id: 1}\n", "specs/spec-a/stories.yaml")
+    assert (reading["entries"], reading["notes"]) == ([], ["It has no list of stories."])
+
+
 def test_broken_stories_give_those_before_the_error() -> None:
     text = '- id: "1"\n  title: A\n- id: "2"\n  title: B: C\n'
     reading = read(text, "specs/spec-a/stories.yml")
@@ -181,6 +195,8 @@ def test_broken_stories_give_those_before_the_error() -> None:
         ("docs/tickets.yaml", "yaml", STORIES),
         ("docs/user-stories.yaml", "yaml", STORIES),
         ("stories.yaml", "yaml", "stories:\n  - a\n"),
+        ("stories.yaml", "yaml", "stories:\n  - title: Button\n"),
+        ("specs/stories.yaml", "yaml", ""),
         ("docs/stories.md", "md", STORIES),
     ],
 )

@@ -121,3 +121,16 @@ def test_of_stories_with_one_id_one_waits_for_that_which_is_not_archived() -> No
         }
     )
     assert waiting["1.2"] == ([], True)
+
+
+def test_number_alone_is_a_sibling_and_no_epic() -> None:
+    """An entry that waits for a sibling that is gone does not wait for the epic of that number."""
+    waiting = _waiting(
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("1", "login"), ticket_epic("2", "mail")]),
+            "w/login/tickets.toml": tickets(entry("1", "Form")),
+            "w/login/story-form-plan.md": plan("1", "done"),
+            "w/mail/tickets.toml": tickets(entry("5", "Send", after=["1"]), entry("6", "Read")),
+        }
+    )
+    assert waiting == {"1.1": ([], False), "2.5": (["1"], False), "2.6": ([], True)}

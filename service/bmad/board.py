@@ -18,7 +18,7 @@ from service.bmad.joining import Joined, TreeDocument, join_trees
 from service.bmad.links import DeadLink, find_dead_link
 from service.bmad.problem_kinds import SEVERITIES, BoardProblem
 from service.bmad.readings import MAX_TEXT, Link, Reading
-from service.bmad.story_json import show_story
+from service.bmad.story_json import show_said, show_story
 from service.bmad.trees import find_trees
 from service.bmad.waiting import Dependencies
 from service.bmad.work_items import WorkItem
@@ -195,6 +195,7 @@ def _epic_row(place: str, epic: Epic) -> EpicRow:
         "id": epic.id,
         "title": epic.title or f"Epic {epic.id}",
         "status": status,
+        "status_evidence": show_said(epic.said),
         "documents": [
             {"path": each.path, "line": each.line, "anchor": each.anchor} for each in epic.documents
         ],

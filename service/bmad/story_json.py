@@ -1,6 +1,6 @@
 """A story as the API shows it, without what the database adds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from service.bmad.readings import Place
@@ -79,7 +79,7 @@ def _show_counts(item: WorkItem) -> dict[str, int | None]:
 
 def _show_evidence(item: WorkItem) -> list[dict[str, Any]]:
     said = item.said
-    shown = [_show_said(each, decides=not number) for number, each in enumerate(said)]
+    shown = show_said(said)
     if item.entry and not said:
         # An entry without a file is planned: the tracker names it, and has no word for that.
         entry = item.entry
@@ -99,16 +99,19 @@ def _show_evidence(item: WorkItem) -> list[dict[str, Any]]:
     return shown
 
 
-def _show_said(said: Said, *, decides: bool) -> dict[str, Any]:
-    path, word = said
-    return {
-        "source": SOURCES[word["place"]],
-        "status": word["status"],
-        "word": word["word"],
-        "path": path,
-        "line": word["line"],
-        "decides": decides,
-    }
+def show_said(said: Iterable[Said]) -> list[dict[str, Any]]:
+    """Return the JSON of what documents say of a status; the first one decides."""
+    return [
+        {
+            "source": SOURCES[word["place"]],
+            "status": word["status"],
+            "word": word["word"],
+            "path": path,
+            "line": word["line"],
+            "decides": not number,
+        }
+        for number, (path, word) in enumerate(said)
+    ]
 
 
 def _show_gate(item: WorkItem) -> dict[str, Any] | None:

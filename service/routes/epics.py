@@ -56,7 +56,8 @@ async def list_epics(request: Request) -> Response:
             select json_build_array(number, place)::text as cursor, (
                 item || {STORY_FIGURES} || jsonb_build_object(
                     'source', jsonb_build_object('id', source_id, 'name', source_name),
-                    'documents', {add_document_ids("item -> 'documents'")}
+                    'documents', {add_document_ids("item -> 'documents'")},
+                    'status_evidence', {add_document_ids("item -> 'status_evidence'")}
                 )
             )::text as item
             from (

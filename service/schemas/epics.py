@@ -13,6 +13,7 @@ from service.schemas.work import (
     StoryFiguresSchema,
     count_field,
     document_id_field,
+    evidence_field,
     perhaps_status_field,
     source_field,
     texts_field,
@@ -40,6 +41,7 @@ class EpicSchema(StoryFiguresSchema):
     title = fields.String(required=True)
     source = source_field()
     status = perhaps_status_field("What documents or the tracker say; null if they say nothing.")
+    status_evidence: fields.List[Any] = evidence_field()
     documents: fields.List[Any] = fields.List(fields.Nested(EpicDocumentSchema), required=True)
     requirements = texts_field("Those that it covers, where a document says so.")
 
@@ -49,6 +51,17 @@ EXAMPLE_EPIC: Final[dict[str, Any]] = {
     "title": "Refunds",
     "source": EXAMPLE_SOURCE_NAMED,
     "status": "in_progress",
+    "status_evidence": [
+        {
+            "source": "sprint_status",
+            "status": "in_progress",
+            "word": "in-progress",
+            "path": "docs/sprint-status.yaml",
+            "document_id": EXAMPLE_DOCUMENT_ID,
+            "line": 38,
+            "decides": True,
+        }
+    ],
     "documents": [
         {
             "path": "docs/epics.md",

@@ -12,6 +12,7 @@ from service.schemas.work import (
     EXAMPLE_SOURCE_NAMED,
     count_field,
     document_id_field,
+    evidence_field,
     path_field,
     perhaps_status_field,
     source_field,
@@ -23,26 +24,6 @@ from service.web.bodies import ExactSchema
 
 def _perhaps(description: str) -> fields.String:
     return fields.String(required=True, allow_none=True, metadata={"description": description})
-
-
-class StatusEvidenceSchema(ExactSchema):
-    """What one place says of a story's status."""
-
-    source = fields.String(
-        required=True,
-        metadata={
-            "description": "front_matter or file, of the story's own file; plan or tracker_status, "
-            "of version 7; sprint_status, tickets or gate."
-        },
-    )
-    status = perhaps_status_field("The status that the word means; null where it means none.")
-    word = fields.String(required=True, metadata={"description": "As it is written."})
-    path = fields.String(required=True, metadata={"description": "From the repository's root."})
-    document_id = document_id_field()
-    line = count_field("From 1.")
-    decides = fields.Boolean(
-        required=True, metadata={"description": "Whether the story's status is this one."}
-    )
 
 
 class GateSchema(ExactSchema):
@@ -82,9 +63,7 @@ class StorySchema(ExactSchema):
     story = _perhaps("The id's second part.")
     title = fields.String(required=True)
     status = status_field()
-    status_evidence: fields.List[Any] = fields.List(
-        fields.Nested(StatusEvidenceSchema), required=True
-    )
+    status_evidence: fields.List[Any] = evidence_field()
     is_built = fields.Boolean(
         required=True,
         metadata={

@@ -84,6 +84,31 @@ def texts_field(description: str) -> fields.List[Any]:
     return fields.List(fields.String(), required=True, metadata={"description": description})
 
 
+class StatusEvidenceSchema(ExactSchema):
+    """What one place says of the status of a story or an epic."""
+
+    source = fields.String(
+        required=True,
+        metadata={
+            "description": "front_matter or file, of the document itself; plan or tracker_status, "
+            "of version 7; sprint_status, tickets or gate."
+        },
+    )
+    status = perhaps_status_field("The status that the word means; null where it means none.")
+    word = fields.String(required=True, metadata={"description": "As it is written."})
+    path = fields.String(required=True, metadata={"description": "From the repository's root."})
+    document_id = document_id_field()
+    line = count_field("From 1.")
+    decides = fields.Boolean(
+        required=True, metadata={"description": "Whether the status is this one."}
+    )
+
+
+def evidence_field() -> fields.List[Any]:
+    """Return the field of all that is said of a status, that which decides first."""
+    return fields.List(fields.Nested(StatusEvidenceSchema), required=True)
+
+
 EXAMPLE_SOURCE_NAMED: Final = {"id": EXAMPLE_SOURCE_ID, "name": "Planning"}
 EXAMPLE_FIGURES: Final = {
     "stories_total": 4,

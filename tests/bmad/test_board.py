@@ -237,10 +237,28 @@ def test_epics_have_their_documents_and_requirements() -> None:
         "id": "1",
         "title": "Sign in",
         "status": None,
+        "status_evidence": [],
         "documents": [{"path": "docs/epics/epic-1.md", "line": 1, "anchor": None}],
         "requirements": ["FR2", "FR9", "FR10"],
     }
     assert board.stories[0].epic_place == row.place
+
+
+def test_status_of_an_epic_has_its_evidence() -> None:
+    keys = [{"key": "epic-1", "status": word("in-progress", "sprint_status", 4)}]
+    board = _board(
+        {
+            "docs/epics.md": epics(epic("1", "Sign in", statuses=[word("Done", line=7)])),
+            "docs/sprint-status.yaml": sprint({}, epics=keys),
+        }
+    )
+    [row] = board.epics
+    assert row.item["status"] == "done"
+    names = ("source", "status", "word", "path", "line", "decides")
+    assert [tuple(each[name] for name in names) for each in row.item["status_evidence"]] == [
+        ("file", "done", "Done", "docs/epics.md", 7, True),
+        ("sprint_status", "in_progress", "in-progress", "docs/sprint-status.yaml", 4, False),
+    ]
 
 
 def test_epic_without_a_title_is_named_by_its_number() -> None:

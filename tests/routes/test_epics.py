@@ -36,6 +36,16 @@ def test_an_epic_has_what_its_row_says_and_the_numbers_of_its_stories(
         "2",
         "<b>Refunds</b>",
         status="in_progress",
+        status_evidence=[
+            {
+                "source": "file",
+                "status": "in_progress",
+                "word": "In Progress",
+                "path": "docs/epics.md",
+                "line": 59,
+                "decides": True,
+            }
+        ],
         requirements=["FR7", "NFR 1"],
         documents=[
             {"path": "docs/epics.md", "line": 57, "anchor": "epic-2"},
@@ -49,6 +59,7 @@ def test_an_epic_has_what_its_row_says_and_the_numbers_of_its_stories(
     [epic] = read(client, epics_of(work))
     first, second = item["documents"]
     assert epic == item | {
+        "status_evidence": [item["status_evidence"][0] | {"document_id": document}],
         "documents": [first | {"document_id": document}, second | {"document_id": None}],
         "source": work.named,
         "stories_total": 4,

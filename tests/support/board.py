@@ -162,6 +162,7 @@ class Work:
             "id": epic_id,
             "title": title or f"Epic {epic_id}",
             "status": None,
+            "status_evidence": [],
             "documents": [],
             "requirements": [],
             **fields,

@@ -123,15 +123,18 @@ def epic(
     *documents: tuple[str, int, str | None],
     requirements: Sequence[str] = (),
     built: int = 0,
+    said: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return a whole epic, but for the ids of its documents and its source.
 
-    `stories` has their numbers by status, `documents` the path, the line and the anchor of each.
+    `said` is the evidence of its status. `stories` has their numbers by status, `documents` the
+    path, the line and the anchor of each.
     """
     return {
         "id": id_,
         "title": title,
         "status": status,
+        "status_evidence": [*said],
         "documents": [
             {"path": path, "line": line, "anchor": anchor} for path, line, anchor in documents
         ],

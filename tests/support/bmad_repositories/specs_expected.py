@@ -127,7 +127,14 @@ STORIES = [
     ),
 ]
 EPICS = [
-    epic("1", "The Waiting Room", "in_progress", {"approved": 1, "done": 1, "cancelled": 1}, 0.5),
+    epic(
+        "1",
+        "The Waiting Room",
+        "in_progress",
+        {"approved": 1, "done": 1, "cancelled": 1},
+        0.5,
+        said=[evidence("sprint_status", "in_progress", "in-progress", TRACKER, 7, decides=True)],
+    ),
     epic(
         "booking",
         "Booking",

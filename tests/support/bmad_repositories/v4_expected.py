@@ -229,6 +229,7 @@ EPICS = [
         {"review": 1, "done": 2, "cancelled": 1},
         0.6666666666666666,
         (MEMBERS, 1, "epic-1-members-and-loans"),
+        said=[evidence("file", "in_progress", "In Progress", MEMBERS, 3, decides=True)],
     ),
     epic(
         "2",
@@ -237,6 +238,7 @@ EPICS = [
         {"draft": 2, "approved": 1, "in_progress": 1, "done": 1},
         0.2,
         (RESERVATIONS, 1, "epic-2-reservations"),
+        said=[evidence("file", "done", "Done", RESERVATIONS, 3, decides=True)],
     ),
 ]
 PROBLEMS = [

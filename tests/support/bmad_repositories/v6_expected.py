@@ -161,6 +161,7 @@ EPICS = [
         1,
         (EPICS_FILE, 35, "epic-1-invoices-1"),
         requirements=["FR1", "FR2"],
+        said=[evidence("sprint_status", "done", "done", TRACKER, 8, decides=True)],
     ),
     epic(
         "2",
@@ -171,6 +172,7 @@ EPICS = [
         (EPICS_FILE, 57, "epic-2-payments-1"),
         requirements=["FR3"],
         built=1,
+        said=[evidence("sprint_status", "in_progress", "in-progress", TRACKER, 13, decides=True)],
     ),
     epic("3", "Epic 3", None, {"unknown": 1}, 0),
 ]

@@ -34,20 +34,20 @@ MAX_JSON: Final = 256 * 1024  # characters
 MAX_LINES_TEXT: Final = 20_000  # characters that are read line by line
 
 _SECOND: Final = r"(?!\s*+[|/]\s*+(?:pass|concerns|fail|waived)\b)"  # no template with all words
-_DECISION: Final = (
+DECISION_WORD: Final = (
     r"(?:(?P<concerns>concerns?|pass(?:ed)?[\s_-]+with[\s_-]+(?:minor[\s_-]+)?concerns)"
     r"|(?P<pass>pass(?:ed)?)|(?P<fail>fail(?:ed)?)|(?P<waived>waived))(?![^\W_])" + _SECOND
 )
-DECISION: Final = re.compile(rf"[\W_]*+{_DECISION}", re.IGNORECASE)
+DECISION: Final = re.compile(rf"[\W_]*+{DECISION_WORD}", re.IGNORECASE)
 # A line such as "**Gate:** PASS", "| Decision | PASS |" or "## Gate Decision" with PASS below it.
 DECISION_LINE: Final = re.compile(
     r"^[^\w\n]{0,20}+(?P<before>(?:[^\W\d]{1,20} ){0,3}?)"
     r"(?P<label>gate(?:[_ ](?:decision|status|result))?|decision|status|verdict|result)\b"
-    rf"[\W_]{{0,20}}?(?P<word>{_DECISION})",
+    rf"[\W_]{{0,20}}?(?P<word>{DECISION_WORD})",
     re.IGNORECASE | re.MULTILINE,
 )
 LABELS: Final = ("gate", "gate decision", "decision", "status")
-NOT_THE_DECISION: Final = re.compile(
+NOT_THEDECISION_WORD: Final = re.compile(
     r"\b(?:previous|former|initial|old|last|target|expected|recommended|suggested|proposed)\b",
     re.IGNORECASE,
 )
@@ -67,19 +67,7 @@ LABEL_LINE: Final = re.compile(
 MARKUP: Final = "*_`\"' \t\r"
 SCORE: Final = re.compile(r"(\d{1,3})(?:\.\d{1,9})?\s?(?:/\s?100|%)?(?![\w/.])")
 TRUE: Final = frozenset(("true", "yes", "on"))
-NAME_WORDS: Final = re.compile(r"(?:(?:qa|quality|gate|story)[-_. ]+)+(?=\S*\d)", re.IGNORECASE)
-
-
-# In a story: "Gate: PASS → docs/qa/gates/1.3-a.yml", "**Quality Score:** 100/100".
-STORY_GATE: Final = re.compile(
-    r"^[ \t>*_#|-]{0,10}+(?:qa[ \t]|quality[ \t])?gate(?:[ \t](?:status|decision|result))?+"
-    rf"[*_ \t]*+:[^\w\n]{{0,12}}?(?P<word>{_DECISION})",
-    re.IGNORECASE | re.MULTILINE,
-)
-STORY_SCORE: Final = re.compile(
-    r"^[ \t>*_#|-]{0,10}+quality score[*_ \t]*+:[*_ \t]*+(\d[^\n]{0,20})",
-    re.IGNORECASE | re.MULTILINE,
-)
+NAME_WORDS: Final = re.compile(r"\A(?:(?:qa|quality|gate|story)[-_. ]+)+(?=\S*\d)", re.IGNORECASE)
 
 
 class _Decision(NamedTuple):
@@ -122,7 +110,7 @@ def read_gate(document: BmadDocument) -> GateReading | None:
         line=decision.line,
         story=short_key(story) or None,
         story_in_name=read_name(name).identity.id or None,
-        score=_score(fields.text("quality_score", "score")),
+        score=score_of(fields.text("quality_score", "score")),
         reviewer=short_text(fields.text("reviewer", "reviewed_by")) or None,
         updated=short_id(fields.text("updated", "updated_at", "review_date", "date")) or None,
         expires=short_id(fields.text("expires", "expires_at", "expiry")) or None,
@@ -134,32 +122,18 @@ def read_gate(document: BmadDocument) -> GateReading | None:
     )
 
 
-def read_story_gate(document: BmadDocument) -> GateReading | None:
-    """Return the gate that the review in a story's own file says; None without one.
+def decision_of(word: str) -> str | None:
+    """Return the decision that a text begins with: that of the last arrow, of several."""
+    pieces = reversed(ARROW.split(word[:MAX_TEXT]))
+    found = next(filter(None, map(DECISION.match, pieces)), None)
+    return found.lastgroup.upper() if found and found.lastgroup else None
 
-    Of several reviews the last one counts.
-    """
-    gates = [*STORY_GATE.finditer(document.text)]
-    if not gates:
-        return None
-    found = gates[-1]
-    scores = STORY_SCORE.findall(document.text)
-    return GateReading(
-        decision=_decision_of(found["word"]),
-        word=short_id(found["word"]),
-        line=document.text.count("\n", 0, found.start("word")) + 1,
-        story=None,
-        story_in_name=None,
-        score=_score(scores[-1]) if scores else None,
-        reviewer=None,
-        updated=None,
-        expires=None,
-        issues=[],
-        waiver_reason=None,
-        is_waiver_active=False,
-        other_word=None,
-        notes=[],
-    )
+
+def score_of(text: str) -> int | None:
+    """Return the score that a text begins with, from 0 to 100."""
+    found = SCORE.match(text)
+    score = int(found[1]) if found else None
+    return score if score is not None and score <= 100 else None
 
 
 def _read_fields(document: BmadDocument, notes: list[str]) -> YamlMapping:
@@ -227,7 +201,7 @@ def _decisions_of_keys(fields: YamlMapping) -> Iterator[_Decision]:
     for wanted in DECISION_KEYS:
         for key, value in reversed(fields.pairs):
             if key.text == wanted and isinstance(value, YamlText) and value.text:
-                yield _Decision(_decision_of(value.text), value.text, value.line)
+                yield _Decision(decision_of(value.text), value.text, value.line)
 
 
 def _decisions_of_lines(document: BmadDocument) -> list[_Decision]:
@@ -241,14 +215,14 @@ def _decisions_of_lines(document: BmadDocument) -> list[_Decision]:
     for found in DECISION_LINE.finditer(text, 0, MAX_LINES_TEXT):
         label = found["label"].lower().replace("_", " ")
         before = found["before"].lower()
-        if NOT_THE_DECISION.search(before) or (is_data and text[found.start()].isspace()):
+        if NOT_THEDECISION_WORD.search(before) or (is_data and text[found.start()].isspace()):
             continue
         if label in {"status", "verdict", "result"} and not OF_THE_GATE.fullmatch(before):
             continue
         line += text.count("\n", position, found.start("word"))
         position = found.start("word")
         rank = LABELS.index(label) if label in LABELS else len(LABELS)
-        ranked.append((rank, _Decision(_decision_of(found["word"]), found["word"], line)))
+        ranked.append((rank, _Decision(decision_of(found["word"]), found["word"], line)))
     return [decision for _, decision in sorted(ranked, key=lambda each: each[0])]
 
 
@@ -257,18 +231,6 @@ def _decisions_of_reasons(fields: YamlMapping) -> Iterator[_Decision]:
         if found := IN_REASON.search(fields.text(key)[:MAX_LINES_TEXT]):
             word = found[1] or found[2]
             yield _Decision(word, word, 0)
-
-
-def _decision_of(word: str) -> str | None:
-    pieces = reversed(ARROW.split(word[:MAX_TEXT]))
-    found = next(filter(None, map(DECISION.match, pieces)), None)
-    return found.lastgroup.upper() if found and found.lastgroup else None
-
-
-def _score(text: str) -> int | None:
-    found = SCORE.match(text)
-    score = int(found[1]) if found else None
-    return score if score is not None and score <= 100 else None
 
 
 def _read_issues(issues: YamlNode | None) -> Iterator[Issue]:

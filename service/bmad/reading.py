@@ -3,7 +3,7 @@
 from service.bmad.deferred_work import read_deferred_work
 from service.bmad.document import BmadDocument
 from service.bmad.epic import read_epics
-from service.bmad.gate import read_gate, read_story_gate
+from service.bmad.gate import read_gate
 from service.bmad.links import read_links
 from service.bmad.names import is_in_tools, is_of_tools
 from service.bmad.readings import Reading, StoryReading
@@ -11,6 +11,7 @@ from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_candidate, read_plan, read_story
+from service.bmad.story_gate import read_story_gate
 from service.bmad.texts import short_text
 from service.bmad.tickets import read_tickets
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bmad.gate import read_gate, read_story_gate
+from service.bmad.gate import read_gate
 from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_KEY, MAX_TEXT, GateReading
 from service.documents.kinds import GATE_TEXT
 from tests.support.bmad_documents import bmad_document
@@ -70,42 +70,6 @@ def read(text: str, path: str = PATH) -> GateReading:
 
 def decision(text: str, path: str = PATH) -> str | None:
     return read(text, path)["decision"]
-
-
-@pytest.mark.parametrize(
-    ("text", "decision", "score", "line"),
-    [
-        ("### Gate Status\n\nGate: PASS → docs/qa/gates/1.3-a.yml\n", "PASS", None, 3),
-        ("**Gate:** ✅ **PASS** → [a](b)\n\n**Quality Score:** 100/100\n", "PASS", 100, 1),
-        (
-            "Gate: FAIL\n\nAgain.\n\n- **Gate Decision**: CONCERNS\nQuality Score: 80%\n",
-            "CONCERNS",
-            80,
-            5,
-        ),
-        ("Gate: PASS with CONCERNS\n", "CONCERNS", None, 1),
-    ],
-)
-def test_review_in_a_story_says_a_gate(
-    text: str, decision: str, score: int | None, line: int
-) -> None:
-    found = read_story_gate(bmad_document(text))
-    assert found
-    assert (found["decision"], found["score"], found["line"]) == (decision, score, line)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "**Status:** PASS\n",
-        "The gate: see PASS below\n",
-        "Gate:\nPASS\n",
-        "Gate: PASS | FAIL\n",
-        "",
-    ],
-)
-def test_other_lines_of_a_story_say_no_gate(text: str) -> None:
-    assert read_story_gate(bmad_document(text)) is None
 
 
 def test_a_gate_of_the_method_is_read() -> None:
@@ -232,6 +196,7 @@ def test_the_story_is_as_written(written: str, story: str | None) -> None:
         ("gate-1.3-pay", "1.3"),
         ("story-1.3", "1.3"),
         ("qa-gate-2.10", "2.10"),
+        ("epic-2.story-10-pay", "2.10"),
         ("pay-by-card", None),
     ],
 )

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service import ROOT
-from service.bmad.gate import read_story_gate
 from service.bmad.readings import MAX_ID, MAX_TEXT
 from service.bmad.story import read_plan, read_story
+from service.bmad.story_gate import read_story_gate
 from tests.bmad.made import NO_COUNTS
 from tests.bmad.story_text import V4_STORY, story_of
 from tests.support.bmad_documents import bmad_document

@@ -1,0 +1,113 @@
+"""The gate that the review in a story's own file says."""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from service.bmad.document import BmadDocument
+from service.bmad.gate import DECISION_WORD, decision_of, score_of
+from service.bmad.readings import GateReading
+from service.bmad.statuses import ARROW
+from service.bmad.story_sections import HEADING_TAGS, SectionName, cut_sections
+from service.bmad.texts import short_id
+from service.documents.blocks import Block
+
+_LABEL = (
+    r"^[^\w\n]{0,12}+(?:(?:final|updated|overall|current|qa|quality)[ \t]){0,3}+"
+    r"gate(?:[ \t](?:status|decision|result))?+"
+)
+# "Gate: PASS → docs/qa/gates/1.3-a.yml", "**Final Gate Decision:** ✅ PASS", "| Gate | PASS |".
+GATE: Final = re.compile(
+    rf"{_LABEL}[*_ \t]*+[:\uff1a|][^\w\n]{{0,12}}?(?P<word>{DECISION_WORD})",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "### Gate Decision", with "**PASS**" below it.
+HEADING: Final = re.compile(rf"{_LABEL}[^\w\n]{{0,12}}+$", re.IGNORECASE | re.MULTILINE)
+WORD: Final = re.compile(rf"[^\w\n]{{0,12}}?(?P<word>{DECISION_WORD})", re.IGNORECASE)
+SCORE: Final = re.compile(
+    r"^[ \t>*_#|-]{0,10}+quality score[*_ \t]*+:[*_ \t]*+(\d[^\n]{0,20})",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What may follow the word of a decision: the end, the gate's file, a score in brackets.
+END: Final = re.compile(
+    rf"[*_`\"')\]!.✅❌]*+[^\S\n]*+(?:[^\w\s\x00-\x7f]++[^\S\n]*+)?(?:$|\(|\[|{ARROW.pattern}|[\w.-]*+/)",
+    re.MULTILINE,
+)
+# A sign before a comment, such as "PASS - all criteria are met".
+COMMENT: Final = re.compile(r"[*_`\"')\]]*+[^\S\n]*+[^\w\s`\"'<{]")
+# Sections that say what must be done, and with what gates.
+OF_WORK: Final[frozenset[SectionName | None]] = frozenset(
+    ("notes", "tasks", "criteria", "dependencies", "sentence")
+)
+OF_REVIEW: Final[frozenset[SectionName | None]] = frozenset(("review", "findings"))
+
+
+class _Found(NamedTuple):
+    word: str
+    line: int
+
+
+def read_story_gate(document: BmadDocument) -> GateReading | None:
+    """Return the gate that the review in a story's own file says; None without one.
+
+    Of several reviews the last one counts. Elsewhere than in a review a line must have the decision
+    alone, but for a score and the gate's file: "Quality gate: fail the build" is an instruction.
+    """
+    if not GATE.search(document.text) and not HEADING.search(document.text):
+        return None
+    found = [*_find(document)]
+    if not found:
+        return None
+    scores = SCORE.findall(document.text)
+    return GateReading(
+        decision=decision_of(found[-1].word),
+        word=short_id(found[-1].word),
+        line=found[-1].line,
+        story=None,
+        story_in_name=None,
+        score=score_of(scores[-1]) if scores else None,
+        reviewer=None,
+        updated=None,
+        expires=None,
+        issues=[],
+        waiver_reason=None,
+        is_waiver_active=False,
+        other_word=None,
+        notes=[],
+    )
+
+
+def _find(document: BmadDocument) -> Iterator[_Found]:
+    title = next((each.line for each in document.headings if each.level == 1), None)
+    for section in cut_sections(document.blocks, title):
+        if section.name in OF_WORK:
+            continue
+        is_review = section.name in OF_REVIEW
+        is_below = False
+        for block in (section.head, *section.blocks) if section.head else section.blocks:
+            if block.tag == "pre":
+                continue
+            below = WORD.match(block.text) if is_review and is_below else None
+            if below and END.match(block.text, below.end("word")):
+                yield _Found(below["word"], block.line)
+            for found in GATE.finditer(block.text):
+                if _is_decision(found, is_review=is_review):
+                    line = block.line + block.text.count("\n", 0, found.start("word"))
+                    yield _Found(found["word"], line)
+            is_below = _is_label(block)
+
+
+def _is_label(block: Block) -> bool:
+    """Return whether a block is a heading, or a label in bold, that says "gate"."""
+    is_label = block.tag in HEADING_TAGS or block.text == block.strong
+    return is_label and bool(HEADING.fullmatch(block.text))
+
+
+def _is_decision(found: re.Match[str], *, is_review: bool) -> bool:
+    text, end = found.string, found.end("word")
+    if END.match(text, end):
+        return True
+    is_certain = found["word"].isupper()
+    if is_review and is_certain:
+        return True
+    return (is_review or is_certain) and bool(COMMENT.match(text, end))

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.bmad.story_gate import read_story_gate
+from tests.support.bmad_documents import bmad_document
+
+
+@pytest.mark.parametrize(
+    ("text", "decision", "score", "line"),
+    [
+        ("### Gate Status\n\nGate: PASS → docs/qa/gates/1.3-a.yml\n", "PASS", None, 3),
+        ("**Gate:** ✅ **PASS** → [a](b)\n\n**Quality Score:** 100/100\n", "PASS", 100, 1),
+        (
+            "Gate: FAIL\n\nAgain.\n\n- **Gate Decision**: CONCERNS\nQuality Score: 80%\n",
+            "CONCERNS",
+            80,
+            5,
+        ),
+        ("Gate: PASS with CONCERNS\n", "CONCERNS", None, 1),
+        ("## QA Results\n\n**Updated Quality Gate:** ✅ **PASS** with a score\n", "PASS", None, 3),
+        ("## QA Results\n\n**Final Gate Decision:** PASS (Quality Score: 9)\n", "PASS", None, 3),
+        ("## QA Results\n\n### Gate Decision\n\n**PASS** ✅\n", "PASS", None, 5),
+        ("## QA Results\n\n**Gate Status**\n\nWaived\n", "WAIVED", None, 5),
+        ("## QA Results\n\n### Gate Status\n\nGate: FAIL → docs/qa/gates/a.yml\n", "FAIL", None, 5),
+        ("## QA Results\n\n### 🎉 GATE STATUS: **PASS** - Ready for Done\n", "PASS", None, 3),
+        ("## QA Results\n\n- Gate: pass, with a remark\n", "PASS", None, 3),
+        ("## QA Results\n\n| Gate | CONCERNS |\n|---|---|\n", "CONCERNS", None, 3),
+        ("**QA Gate:** PASS (95/100) - [Gate](../qa/gates/a.yml)\n", "PASS", None, 1),
+        ("**QA Gate:** pass docs/qa/gates/a.yml\n", "PASS", None, 1),
+        ("Gate: ✅ `PASS`\n", "PASS", None, 1),
+        ("Gate: CONCERNS - no tests\n", "CONCERNS", None, 1),
+    ],
+)
+def test_review_in_a_story_says_a_gate(
+    text: str, decision: str, score: int | None, line: int
+) -> None:
+    found = read_story_gate(bmad_document(text))
+    assert found
+    assert (found["decision"], found["score"], found["line"]) == (decision, score, line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**Status:** PASS\n",
+        "The gate: see PASS below\n",
+        "Gate:\nPASS\n",
+        "Gate: PASS | FAIL\n",
+        "Quality gate: fail the build when coverage drops\n",
+        "- Gate: pass `--strict`\n",
+        "Gate: Pass criteria are in the plan\n",
+        "Gate: fail, if coverage drops\n",
+        "CI gate: failed builds block the merge\n",
+        "**Previous Gate:** PASS\n",
+        "```yaml\ngate: PASS\n```\n",
+        "## QA Results\n\n```\nGate: PASS\n```\n",
+        "## QA Results\n\n- Gate: pass the token on\n",
+        "## QA Results\n\n### Gate Decision\n\nPassing this gate takes a test.\n",
+        "## Dev Notes\n\nGate: PASS\n",
+        "## Tasks\n\n- [ ] Gate: PASS\n",
+        "## Acceptance Criteria\n\n- Gate: PASS\n",
+        "",
+    ],
+)
+def test_other_lines_of_a_story_say_no_gate(text: str) -> None:
+    assert read_story_gate(bmad_document(text)) is None
+
+
+PIECES = [
+    "## QA Results\n\n",
+    "Gate: ",
+    "PASS",
+    "fail",
+    " → ",
+    "**",
+    "\n",
+    "|",
+    "- ",
+    "a/b ",
+    "✅",
+    " ",
+]
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES), max_size=100).map("".join))
+def test_any_text_may_say_a_gate(text: str) -> None:
+    found = read_story_gate(bmad_document(text))
+    if found:
+        assert found["decision"] in {"PASS", "CONCERNS", "FAIL", "WAIVED"}
+        assert 1 <= found["line"] <= text.count("\n") + text.count("\r") + 1
+
+
+@pytest.mark.parametrize("piece", ["Gate: PASS ", "*", "Gate:\n", "gate ", "Gate: PASS`", "final "])
+def test_the_time_is_linear(piece: str) -> None:
+    document = bmad_document(piece * (200_000 // len(piece)))
+    assert len(document.blocks) < 200_000
+    begin = time.process_time()
+    read_story_gate(document)
+    assert time.process_time() - begin < 1

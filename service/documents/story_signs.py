@@ -17,6 +17,7 @@ MAX_SIGN = 60  # characters of a heading that names a section
 ID_NAME: Final = re.compile(r"(?:(?:spec|story|us|epic|[a-z]{1,3})[-_. ]?)?\d", re.IGNORECASE)
 TICKET_NAME: Final = re.compile(r"(?P<type>story|spike|bug)-")
 NUMBER: Final = re.compile(r"\d{1,9}")
+LEVELS: Final = re.compile(r"\d{1,9}(?:(?:[.-]|[.-]?[sS])\d{1,9})+")
 NOT_IN_SLUG: Final = re.compile(r"[\W_]+")
 FULL_ID_NAME: Final = re.compile(rf"{ID_NAME.pattern}+[a-z]?[.-]\d", re.IGNORECASE)
 
@@ -115,18 +116,15 @@ def is_story_of_epic(stem: str, headings: Sequence[Mapping[str, Any]]) -> bool:
     It is where its name ends with ".story", or begins with the number of the only story that has a
     heading in it. With headings of several stories it is the epic.
     """
-    stories = [
-        heading["text"]
-        for heading in headings
-        if STORY_WORD.search(heading["text"][:MAX_SIGN])
-        and len(NUMBER.findall(heading["text"][:MAX_SIGN])) > 1
-    ]
+    ids: list[list[int]] = []
+    for heading in headings:
+        text: str = heading["text"][:MAX_SIGN]
+        if STORY_WORD.search(text) and (found := LEVELS.search(text)):
+            ids.append([*map(int, NUMBER.findall(found[0]))])
     if stem.lower().endswith(".story"):
-        return len(stories) <= 1
-    if len(stories) != 1:
-        return False
-    numbers = [*map(int, NUMBER.findall(stories[0][:MAX_SIGN]))]
-    return len(numbers) > 1 and [*map(int, NUMBER.findall(stem))][:2] == numbers[:2]
+        return len(ids) <= 1
+    in_name = [*map(int, NUMBER.findall(stem[:MAX_NAMED]))]
+    return len(ids) == 1 and in_name[: len(ids[0])] == ids[0]
 
 
 def is_story(

@@ -303,6 +303,7 @@ def test_tools_templates_and_documents_about_others_are_other(path: str, text: s
         ("docs/stories/story-0.2.1.md", EPIC, "epic"),
         ("docs/stories/1.1.story.md", f"{EPIC}\n## Story 1.2: Pay in cash\n", "epic"),
         ("docs/stories/1.1-cards.md", f"{EPIC}\n## Story 1.2: Pay in cash\n", "epic"),
+        ("docs/stories/story-0.2.1.md", EPIC.replace("1.1", "0.2.1.1"), "epic"),
         ("docs/epics/epic-1-s3-storage.md", EPIC, "epic"),
         ("docs/epics/epic-1-stories.md", NOTES, "epic"),
         ("_bmad-output/planning-artifacts/epics.md", EPICS, "epic"),

@@ -6,8 +6,10 @@ from typing import Final, NamedTuple
 from service.bmad.document import BmadDocument
 from service.bmad.identity import (
     ID,
+    MAX_NAME,
     epic_of_folders,
     epic_of_name,
+    fold_id,
     read_epic_heading,
     read_heading,
     read_id,
@@ -35,6 +37,10 @@ _SECTION_NUMBER: Final = re.compile(r"[\W_]{0,5}\d{1,3}(?:\.\d{1,3}){0,3}[.)]?\s
 # In a document of epics: "E12: Payments".
 _SHORT_NAME: Final = re.compile(
     r"[\W_]{0,6}(EP?-?\d{1,3})(?:\s*[:\uff1a\u2014\u2013]|\s-)\s*(\S.*)", re.DOTALL
+)
+_NUMBER_BEFORE: Final = re.compile(
+    r"[\W_]{0,6}((?:[A-Za-z]{1,6}-?)?\d{1,9}[A-Za-z]?(?:[.-]\d{1,9}){0,2})[)\]]?"
+    r"\s*(?:[:\uff1a\u2014\u2013\u00b7|]|-\s|\.\s)\s*(?=\S)"
 )
 _HAS_SIGN: Final = re.compile(r"\s*(?:[:\uff1a\u2014\u2013|(\uff08\u00b7.]|-\s|\Z)")
 _EPIC_ALONE: Final = re.compile(
@@ -214,7 +220,7 @@ def read_own_epic(document: BmadDocument) -> OwnEpic | None:
     if by_name is None:
         return None
     written = document.front_matter.get("title") or (first.text if first else "")
-    title = split_title(_without_word(str(written)))
+    title = split_title(_without_number(_without_word(str(written)), by_name))
     name = EpicName(by_name, title.text, title.status)
     return OwnEpic(name, first.line if first else 1, first.anchor if first else None, 0)
 
@@ -227,6 +233,13 @@ def _has_story_id(cell: str) -> bool:
 def _without_word(title: str) -> str:
     word = _EPIC_ALONE.match(title)
     return title[word.end() :] if word else title
+
+
+def _without_number(title: str, number: str) -> str:
+    """Return a title without the epic's own number: "Devices" of "AP-4: Devices"."""
+    found = _NUMBER_BEFORE.match(title[:MAX_NAME])
+    is_own = found and fold_id(found[1]) == fold_id(number)
+    return title[found.end() :] if found and is_own else title
 
 
 def _number_of_name(document: BmadDocument) -> str | None:

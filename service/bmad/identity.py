@@ -68,11 +68,14 @@ STORY_HEADING: Final = re.compile(
     rf"[\W_]{{0,20}}+(?:(?:{EPIC_WORDS})[-_ #]{{0,3}}({_PREFIX}{_NUMBER}(?:[.-]{_NUMBER})?+)"
     rf"(?![^\W_]).{{0,100}}?(?<![^\W_]))?"
     rf"(?:(?:technical|enabler|dev)\s)?(?:{STORY_WORDS})(?![A-Za-z])(?:\s?id)?+"
-    r"(?P<gap>[\s:\uff1a#\-_№.\u2014\u2013\u00b7]{0,5}+)",
+    r"(?P<gap>[\s:\uff1a#\-_№.\u2014\u2013\u00b7]{0,5}+)"
+    r"(?:[(\[](?=[A-Za-z]{0,6}-?\d[\w.\-]{0,20}[)\]]))?+",
     re.IGNORECASE,
 )
+# After an id: "1.2) ", " (MVP): ", ".: ".
 BEFORE_TITLE: Final = re.compile(
-    r"[)\]】]?\s*+(?:[:\uff1a\u2014\u2013\u00b7|\-]|\.(?=\s|\Z))?\s*+(?:[:\u2014\u2013|]|-\s)?\s*+"
+    r"[)\]】]?\s*+(?:(?:\([^()]{1,40}+\)|\[[^\[\]]{1,40}+\])\s*+(?=[:\uff1a]))?+"
+    r"(?:[:\uff1a\u2014\u2013\u00b7|\-]|\.(?=[\s:\uff1a]|\Z))?\s*+(?:[:\uff1a\u2014\u2013|]|-\s)?\s*+"
 )
 EPIC_HEADING: Final = re.compile(
     rf"[\W_]{{0,20}}+(?:{EPIC_WORDS})(?:\s?id)?+[\s\-_#:\uff1a]{{0,4}}+"

@@ -30,6 +30,7 @@ from service.characters import one_line, replace_unstorable
 from service.documents.headings import Heading
 from service.documents.kinds import home_of
 
+TITLE_HEADINGS: Final = 5  # of which one may have the title
 FIELD_LINES: Final = 60  # of the text, in which fields are
 
 ID_KEYS: Final = ("story_id", "storyId", "story-id", "story_key")
@@ -162,15 +163,24 @@ def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence
 def _title_heading(
     document: BmadDocument, epics: Sequence[str]
 ) -> tuple[Heading | None, NamedIdentity]:
-    """Return the heading with the title: that of level 1, or else the first that is a story's."""
+    """Return the heading with the title: that of level 1, or else the first that is a story's.
+
+    That of level 1 may be of the project or the epic: then the title is below it, with the id.
+    """
     first = next((each for each in document.headings if each.level == 1), None)
-    if first:
-        return first, read_heading(first.text, epics)
-    for heading in document.headings[:5]:
+    in_first = read_heading(first.text, epics) if first else NamedIdentity(NO_IDENTITY, "")
+    if in_first.identity.id or (in_first.is_about_story and in_first.rest):
+        return first, in_first
+    in_name = fold_id(read_name(document.name, epics).identity.id)
+    for heading in document.headings[:TITLE_HEADINGS]:
         found = read_heading(heading.text, epics)
-        if found.identity.id or (found.is_about_story and found.rest):
+        is_story = found.is_about_story and found.rest
+        if first is None and (found.identity.id or is_story):
             return heading, found
-    return None, NamedIdentity(NO_IDENTITY, "")
+        id_ = fold_id(found.identity.id)
+        if is_story and id_ and in_name in {id_, ""}:
+            return heading, found
+    return first, in_first
 
 
 def _epics(document: BmadDocument, fields: Iterable[Field]) -> list[str]:

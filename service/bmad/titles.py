@@ -12,6 +12,8 @@ _LOOSE_END: Final = re.compile(r"[^\w)\]}\"'\u201d\u2019\u00bb!?.%\u2026+#*\uff0
 _BRACKETS: Final = re.compile(
     r"[(\[\uff08\u3010]([^()\[\]\uff08\uff09\u3010\u3011]{1,60})[)\]\uff09\u3011]\Z"
 )
+# Before a title: "**Epic 1 (MVP)**: Sign in".
+_IN_BRACKETS: Final = re.compile(r"\([^()]{1,40}\)|\[[^\[\]]{1,40}\]")
 _DASH: Final = re.compile(r"\s(?:[\u2014\u2013-]|\u00b7|\|)\s|\u2014\u2014|:\s(?=\W*\w+\W*\Z)")
 _EMOJI: Final = re.compile(r"\s[^\w\s\x00-\x7f\u2010-\u2027\uff00-\uffef\u3000-\u303f]+\ufe0f?\s*")
 _NOT_LETTERS: Final = re.compile(r"[\W\d_]+")
@@ -71,7 +73,7 @@ def title_of_item(title: str, text: str, strong: str) -> Title:
     if not strong:
         return split_description(title)
     after = text.strip().removeprefix(strong).strip()
-    if title:
+    if title and not (_IN_BRACKETS.fullmatch(title) and after.startswith((":", "\uff1a"))):
         found = split_title(title)
         return Title(found.text, found.status or _status_of(after))
     if after.startswith("("):

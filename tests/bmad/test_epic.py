@@ -207,6 +207,34 @@ def test_heading_has_a_better_title_than_a_list() -> None:
     assert (epic["title"], epic["line"], epic["anchor"]) == ("Accounts", 7, "epic-1-accounts")
 
 
+@pytest.mark.parametrize(
+    ("path", "heading", "number", "title"),
+    [
+        ("docs/epics/AP-4-devices.md", "AP-4: Devices", "AP-4", "Devices"),
+        ("docs/epics/AP-4-devices.md", "AP-4 — Devices", "AP-4", "Devices"),
+        ("docs/epics/E1-accounts.md", "E1: Accounts", "E1", "Accounts"),
+        ("docs/epics/03-search.md", "3. Search", "03", "Search"),
+        ("docs/epics/epic-3.md", "[3] - Search", "3", "Search"),
+        ("docs/epics/03-ways.md", "3 ways to pay", "03", "3 ways to pay"),
+        ("docs/epics/03-ways.md", "2: Ways", "03", "2: Ways"),
+    ],
+)
+def test_title_has_no_number_of_its_epic(path: str, heading: str, number: str, title: str) -> None:
+    assert _names(f"# {heading}\n\nText.\n", path) == [(number, title)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## Epic 11 (MVP): Sign In",
+        "## Epic 11 [P0]: Sign In",
+        "## Epics\n\n- **Epic 11 (MVP)**: Sign In",
+    ],
+)
+def test_a_mark_between_number_and_title_is_not_the_title(text: str) -> None:
+    assert _names(f"# Shop\n\n{text}\n") == [("11", "Sign In")]
+
+
 def test_prefixes_and_numbers_are_different_epics() -> None:
     text = "# Epics\n\n## Epic 1: A\n\n## Epic E1: B\n\n## Epic AP-1: C\n\n## Epic 01: D\n"
     assert _names(text) == [("1", "A"), ("E1", "B"), ("AP-1", "C")]

@@ -115,6 +115,14 @@ def test_a_sentence_on_one_line_is_read(sentence: str) -> None:
             "Pay",
         ),
         ("docs/stories/story-pay.md", "# Story: Pay", ("", None, None), "Pay"),
+        # The first heading is of the project or the epic, or only says that this is a story.
+        ("docs/stories/1.2.story.md", "# Story\n\n## Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1.2.pay.md", "# Shop\n\n## Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1.2.story.md", "# Epic 1: A\n\n# Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/pay.story.md", "# Shop\n\n## Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1.2.pay.md", "# Pay\n\n## Story 1.1: Have it", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1.2.pay.md", "# Pay\n\n## 1.2 Details", ("1.2", "1", "2"), "Pay"),
+        ("docs/stories/1.2.pay.md", "# Story: Pay\n\n## Story 1.2: B", ("1.2", "1", "2"), "Pay"),
         ("docs/stories/E12-S04-pay.md", "# Pay", ("E12-S04", "E12", "04"), "Pay"),
     ],
 )

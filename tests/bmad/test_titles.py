@@ -55,6 +55,8 @@ def test_description_is_no_part_of_a_title(written: str, title: str, status: str
         ("Sign In", "Story 1.1: Sign In - Done ✅", "Story 1.1: Sign In", "Sign In"),
         ("", "Story 1.1 (Sign In) - later", "Story 1.1", "Sign In"),
         ("", "Story 1.1: Sign In - later", "Story 1.1:", "Sign In"),
+        ("(MVP)", "Story 1.1 (MVP): Sign In - later", "Story 1.1 (MVP)", "Sign In"),
+        ("(MVP)", "Story 1.1 (MVP)", "Story 1.1 (MVP)", "(MVP)"),
         ("Sign In: with a password", "Story 1.1: Sign In: with a password", "", "Sign In"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Final
 
 from service.bmad.document import BmadDocument
 from service.bmad.identity import epic_of_name, read_epic_heading
+from service.bmad.keys import read_key
 from service.bmad.names import is_of_tools
 from service.bmad.readings import RetrospectiveReading
 from service.bmad.texts import short_id, short_key
@@ -40,6 +41,9 @@ def read_retrospective(document: BmadDocument) -> RetrospectiveReading | None:
     """Return what a retrospective says; None for a document of another name."""
     if document.file_type != "md" or not NAME.fullmatch(document.name) or is_of_tools(document):
         return None
+    key = read_key(document.name)
+    if key.kind == "story" and key.identity.epic and key.identity.story:
+        return None  # a story about retrospectives, such as 2-4-retro-board
     word, line = _read_word(document)
     return RetrospectiveReading(
         epic=_read_epic(document), verdict=_verdict_of(word), word=short_id(word), line=line

@@ -82,6 +82,7 @@ def test_the_epic_of_the_front_matter_goes_before_the_name() -> None:
         ("docs/retrofit-the-cards.md", "md"),
         ("docs/retrospective-template.md", "md"),
         ("_bmad/bmm/epic-2-retro.md", "md"),
+        ("docs/stories/2-4-retrospective-board-view.md", "md"),
     ],
 )
 def test_other_documents_are_no_retrospectives(path: str, file_type: str) -> None:

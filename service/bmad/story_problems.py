@@ -1,16 +1,18 @@
 """The problems of a story: its statuses, gates, findings, dependencies and id."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Final
 
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.identity import fold_id
 from service.bmad.problem_kinds import BoardProblem
-from service.bmad.readings import MAX_TEXT, GateReading, Place
+from service.bmad.readings import MAX_TEXT, GateReading, Place, Status, StatusWord
 from service.bmad.waiting import Dependencies
-from service.bmad.work_items import WorkItem
+from service.bmad.work_items import WorkItem, stem_of
+from service.documents.story_signs import is_companion
 
 # What a status is called where, in sentences.
 SAID_IN: Final[dict[Place, str]] = {
@@ -20,6 +22,26 @@ SAID_IN: Final[dict[Place, str]] = {
     "sprint_status": "sprint-status",
     "plan": "the plan",
 }
+
+# Places in a ticket's file, which its plan outruns in version 7, and how far a status is.
+OF_LEAF: Final[frozenset[Place]] = frozenset(("tracker_status", "front_matter", "text"))
+STAGES: Final[Mapping[Status, int]] = {
+    "draft": 0,
+    "approved": 1,
+    "in_progress": 2,
+    "blocked": 2,
+    "review": 3,
+    "done": 4,
+    "cancelled": 4,
+}
+
+# Folders that say of stories at most how far they are, and not which product or epic they are of.
+STATE_FOLDER: Final = re.compile(
+    r"(?:user[-_ ])?stor(?:y|ies)|backlog|to[-_ ]?do|ready|(?:in[-_ ])?progress|review|done",
+    re.IGNORECASE,
+)
+# In the name of a file, what a number alone is of: bug-1 is not story-1.
+OTHER_KIND: Final = re.compile(r"(?:bug(?:fix)?|spike|fix|task|ticket)(?=[-_. ])", re.IGNORECASE)
 
 # Statuses of a key whose story has no file yet, as the method has it.
 NO_FILE_YET: Final = frozenset(("draft", "cancelled"))
@@ -46,7 +68,7 @@ def statuses_of(item: WorkItem) -> Iterator[BoardProblem]:
         if other.word["status"] != decides.word["status"]:
             yield BoardProblem(
                 "status_conflict",
-                "warning",
+                "info" if _lags(other.word, decides.word) else "warning",
                 f"Of the story {name_of(item)}, {SAID_IN[decides.word['place']]} says "
                 f"“{decides.word['word']}” and {SAID_IN[other.word['place']]} says "
                 f"“{other.word['word']}”.",
@@ -63,6 +85,17 @@ def statuses_of(item: WorkItem) -> Iterator[BoardProblem]:
             path,
             entry["status"]["line"],
         )
+
+
+def _lags(word: StatusWord, decides: StatusWord) -> bool:
+    """Return whether a ticket's file is behind its plan, or what it says behind tracker_status.
+
+    The method writes the plan and leaves the file as it was.
+    """
+    if decides["place"] not in {"plan", "tracker_status"} or word["place"] not in OF_LEAF:
+        return False
+    stage, decided = STAGES.get(word["status"]), STAGES.get(decides["status"])
+    return stage is not None and decided is not None and stage < decided
 
 
 def gates_of(item: WorkItem) -> Iterator[BoardProblem]:
@@ -86,6 +119,15 @@ def gates_of(item: WorkItem) -> Iterator[BoardProblem]:
                     path,
                     gate["line"],
                 )
+        if gate["decision"] == "PASS" and item.status in {"draft", "approved"}:
+            yield BoardProblem(
+                "status_conflict",
+                # An approval that came after the review may mean that the story is done.
+                "info" if item.status == "approved" else "warning",
+                f"The story {name_of(item)} is {item.status}, and its gate says {gate['word']}.",
+                path,
+                gate["line"],
+            )
         if gate["decision"] == "WAIVED" or gate["is_waiver_active"]:
             reason = f": {gate['waiver_reason']}" if gate["waiver_reason"] else ""
             yield BoardProblem(
@@ -190,20 +232,39 @@ def dependencies_of(
 
 
 def ids_of(items: Iterable[WorkItem]) -> Iterator[BoardProblem]:
-    """Yield the stories whose id another file has."""
-    by_id: defaultdict[tuple[str, str], list[WorkItem]] = defaultdict(list)
+    """Yield the stories whose id another file has.
+
+    Of such files the first counts that is no document beside a story, such as its notes, and has a
+    key. Ids without an epic are equal only below one folder, where they are of one kind: numbers
+    begin again in the folder of another epic.
+    """
+    by_id: defaultdict[tuple[str, ...], list[WorkItem]] = defaultdict(list)
     for item in items:
-        if item.path and item.number:
-            by_id[item.number].append(item)
+        if item.path and item.id:
+            by_id[item.number or (*_scope_of(item.path), fold_id(item.id))].append(item)
     for same in by_id.values():
-        for item in same[1:]:
+        first, *others = sorted(same, key=_is_beside) if len(same) > 1 else same
+        for item in others:
             yield BoardProblem(
                 "duplicate_id",
                 "warning",
-                f"The story {name_of(item)} has the id of {same[0].path}."[:MAX_TEXT],
+                f"The story {name_of(item)} has the id of {first.path}."[:MAX_TEXT],
                 item.path,
                 item.reading["line"] if item.reading else 1,
             )
+
+
+def _scope_of(path: str) -> tuple[str, str]:
+    """Return the folder and the kind within which an id without an epic is of one story."""
+    folders = path.split("/")[:-1]
+    while folders and STATE_FOLDER.fullmatch(folders[-1]):
+        folders.pop()
+    kind = OTHER_KIND.match(stem_of(path))
+    return "/".join(folders), kind[0].lower() if kind else ""
+
+
+def _is_beside(item: WorkItem) -> tuple[bool, bool]:
+    return is_companion(stem_of(item.path or "")), not item.keys
 
 
 def name_of(item: WorkItem) -> str:

@@ -157,7 +157,7 @@ def is_story(
         signs.add(sign)
         if len(signs) == ENOUGH_SIGNS:
             break
-    if _is_companion(stem):
+    if is_companion(stem):
         has_level_1 = any(found["level"] == 1 for found in metadata.get("headings", ()))
         return has_heading and has_level_1 and len(signs) >= ENOUGH_SIGNS
     if not text.strip():
@@ -171,7 +171,8 @@ def is_story(
     )
 
 
-def _is_companion(stem: str) -> bool:
+def is_companion(stem: str) -> bool:
+    """Return whether a document's name, without its suffix, is that of one beside a story."""
     pair = STORY_OF_EPIC.match(stem)  # begins with "epic", as companions do
     own_name = stem[pair.end() :] if pair else stem
     return bool(COMPANION.fullmatch(own_name) or CAPITALS_AT_END.fullmatch(stem))

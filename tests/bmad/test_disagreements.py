@@ -56,6 +56,58 @@ EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
         "Of the story 1.1 (A title), the front matter says “done” and the text says “review”.",
     ),
     (
+        "status_conflict",
+        {"s/1.1.a.md": story("1.1", "Draft"), "gates/1.1-a.yml": gate("PASS", "1.1")},
+        "warning",
+        "The story 1.1 (A title) is draft, and its gate says PASS.",
+    ),
+    (
+        "status_conflict",
+        {"s/1.1.a.md": story("1.1", "Approved"), "gates/1.1-a.yml": gate("PASS", "1.1")},
+        "info",
+        "The story 1.1 (A title) is approved, and its gate says PASS.",
+    ),
+    (
+        "status_conflict",
+        {
+            "w/tickets.toml": tickets(entry("1", "A title")),
+            "w/story-a-title.md": story(
+                statuses=[word("ready-for-dev", "tracker_status")], ticket="1"
+            ),
+            "w/story-a-title-plan.md": plan("1", "done"),
+        },
+        "info",
+        "Of the story 1 (A title), the plan says “done” and tracker_status says “ready-for-dev”.",
+    ),
+    (
+        "status_conflict",
+        {
+            "w/tickets.toml": tickets(entry("1", "A title")),
+            "w/story-a-title.md": story(statuses=[word("done", "tracker_status")], ticket="1"),
+            "w/story-a-title-plan.md": plan("1", "in-progress"),
+        },
+        "warning",
+        "Of the story 1 (A title), the plan says “in-progress” and tracker_status says “done”.",
+    ),
+    (
+        "duplicate_id",
+        {
+            "docs/stories/STORY-001.md": story("STORY-001", "done"),
+            "docs/stories/done/story-001-sign-in.md": story("STORY-001", "done", "Sign in"),
+        },
+        "warning",
+        "The story 001 (Sign in) has the id of docs/stories/STORY-001.md.",
+    ),
+    (
+        "duplicate_id",
+        {
+            "s/1-2-sign-in-notes.md": story("1.2", "done", "Notes"),
+            "s/1-2-sign-in.md": story("1.2", "done"),
+        },
+        "warning",
+        "The story 1.2 (Notes) has the id of s/1-2-sign-in.md.",
+    ),
+    (
         "unknown_status",
         {"s/1.1.a.md": story("1.1", "Simmering")},
         "warning",
@@ -288,6 +340,34 @@ def test_archived_documents_have_no_problems_of_the_work(readings: dict[str, Rea
         f"archive/{path}": reading for path, reading in readings.items() if "story" in reading
     }
     assert _problems(archived) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("docs/login/01-form.md", "docs/mail/01-send.md"),
+        ("docs/login/stories/story-1.md", "docs/mail/stories/story-1.md"),
+        ("docs/stories/story-1-form.md", "docs/stories/bug-1-crash.md"),
+    ],
+)
+def test_numbers_without_an_epic_begin_again_in_other_folders(path: str, other: str) -> None:
+    assert _problems({path: story("1", "done"), other: story("1", "done")}) == []
+
+
+def test_file_that_the_tracker_names_has_its_id_first() -> None:
+    readings = {
+        "s/1-2-a.md": story("1.2", "done"),
+        "s/1-2-b.md": story("1.2", "done"),
+        "sprint-status.yaml": sprint({"1-2-b": "done"}),
+    }
+    assert ("duplicate_id", "warning", "The story 1.2 (A title) has the id of s/1-2-b.md.") in (
+        _problems(readings)
+    )
+
+
+@pytest.mark.parametrize("status", ["In Progress", "Review", "Done"])
+def test_gate_that_passes_a_story_that_has_begun_is_no_conflict(status: str) -> None:
+    assert _problems({"s/1.1.a.md": story("1.1", status), "g.yml": gate("PASS", "1.1")}) == []
 
 
 def test_done_story_whose_gate_has_failed_is_a_conflict_too() -> None:

@@ -216,38 +216,6 @@ PROBLEMS = [
         "Open review finding of the story 2.1 (Send a note): Name the friend [send.py:7]",
     ),
     problem(
-        "status_conflict",
-        "warning",
-        TURN,
-        4,
-        "Of the story (Crash when the phone turns), the plan says “done” and "
-        "tracker_status says “ready-for-dev”.",
-    ),
-    problem(
-        "status_conflict",
-        "warning",
-        VOICE,
-        5,
-        "Of the story 1.2 (Record a voice), the plan says “done” and tracker_status says "
-        "“ready-for-dev”.",
-    ),
-    problem(
-        "status_conflict",
-        "warning",
-        PHOTO,
-        5,
-        "Of the story 1.1 (Take a photo), the plan says “done” and tracker_status says "
-        "“ready-for-dev”.",
-    ),
-    problem(
-        "status_conflict",
-        "warning",
-        SEND,
-        5,
-        "Of the story 2.1 (Send a note), the plan says “blocked” and tracker_status says "
-        "“ready-for-dev”.",
-    ),
-    problem(
         "undeclared_dependency",
         "warning",
         SHARE,
@@ -275,6 +243,38 @@ PROBLEMS = [
         MAP_PLAN,
         3,
         "The status “pondering” of the story 2.2 (Show notes on a map) is not known.",
+    ),
+    problem(
+        "status_conflict",
+        "info",
+        TURN,
+        4,
+        "Of the story (Crash when the phone turns), the plan says “done” and "
+        "tracker_status says “ready-for-dev”.",
+    ),
+    problem(
+        "status_conflict",
+        "info",
+        VOICE,
+        5,
+        "Of the story 1.2 (Record a voice), the plan says “done” and tracker_status says "
+        "“ready-for-dev”.",
+    ),
+    problem(
+        "status_conflict",
+        "info",
+        PHOTO,
+        5,
+        "Of the story 1.1 (Take a photo), the plan says “done” and tracker_status says "
+        "“ready-for-dev”.",
+    ),
+    problem(
+        "status_conflict",
+        "info",
+        SEND,
+        5,
+        "Of the story 2.1 (Send a note), the plan says “blocked” and tracker_status says "
+        "“ready-for-dev”.",
     ),
 ]
 NEXT = {

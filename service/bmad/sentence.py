@@ -15,8 +15,14 @@ SENTENCE_BLOCKS: Final = 4  # after the one that it begins in
 MAX_SENTENCE: Final = 2_000  # characters
 NO_SENTENCE_IN: Final = frozenset(("tasks", "findings", "review", "record", "notes"))
 
+# "As a" has no article before several: "As developers, we want …". A label may be before it.
 AS_A: Final = re.compile(
-    r"^[^\w\n]*+(?:as\s+(?:an?|the)\b|en\s+tant\s+qu(?:e\b|['\u2019])|como\s+(?:uma?|una?|el|la|os?)?\b"
+    r"^[^\w\n]*+(?:(?:(?:user[ \t]+)?story(?:[ \t]+statement)?|description|histoire|récit"
+    r"|histoire[ \t]+utilisateur|récit[ \t]+utilisateur|historia(?:[ \t]+de[ \t]+usuario)?"
+    r"|história(?:[ \t]+de[ \t]+usuário)?|(?:用户)?故事|(?:사용자[ \t]*)?스토리)"
+    r"[*_ \t]*+[:\uff1a][^\w\n]*+)?"
+    r"(?:as\s+(?:(?:an?|the)\b|(?=[^\W\d_][^\n,]{0,60},\s*(?:I|we)\b))"
+    r"|en\s+tant\s+qu(?:e\b|['\u2019])|como\s+(?:uma?|una?|el|la|os?)?\b"
     r"|作为|作為|身为)[\s:\uff1a]*+(?:一(?:名|个|位|個))?",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -29,11 +35,21 @@ I_WANT: Final = re.compile(
     re.IGNORECASE,
 )
 SO_THAT: Final = re.compile(
-    r"(?<!\w)(?:so\s+that|so\s+(?=I\b|we\b)|in\s+order\s+(?:to|that)|afin\s+(?:que|de|d['\u2019])"
-    r"|para\s+que|con\s+el\s+fin\s+de|a\s+fim\s+de)(?:\b|(?<=['\u2019]))"
+    r"(?<!\w)(?:so\s+that|so\s+(?=I\b|we\b)|in\s+order\s+(?:to|that)|afin\s+(?:que|qu['\u2019]|de|d['\u2019])"
+    r"|de\s+(?:sorte|façon|manière)\s+(?:que|qu['\u2019]|à(?:\s+ce\s+que)?)|pour\s+(?:que|qu['\u2019])"
+    r"|(?:en\s+vue|dans\s+le\s+but)\s+(?:de|d['\u2019])|para\s+que|(?:con\s+el|a)\s+fin\s+de(?:\s+que)?"
+    r"|(?:a|com\s+o)\s+fim\s+de|(?:con\s+el|com\s+o)\s+objetivo\s+de|de\s+(?:modo|manera|forma)\s+que)"
+    r"(?:\b|(?<=['\u2019]))"
     r"|(?:^|(?<=[,\uff0c\u3001])|(?<=[,\uff0c\u3001]\s))[^\w\n]*+(?:so(?:\s+that)?|(?:pour|para)(?:\s+que)?)\b"
     r"|以便(?:于)?|从而|以便|(?:^|(?<=[,\uff0c]))[^\w\n]*+(?:以|这样|使)|그래야|그래서|그리하여",
     re.IGNORECASE | re.MULTILINE,
+)
+# Without a comma, "pour" and "para" give a reason before an infinitive: "pour voir", "para ver".
+PURPOSE: Final = re.compile(
+    r"(?<!\w)(?:pour\s+(?:ne\s+pas\s+)?(?=(?:(?:me|te|se|nous|vous|y|en)\s+|[mts]['\u2019])?"
+    r"(?!(?:notre|votre|autre|chaque|entre|contre|premier|dernier)\b)[^\W\d_]{2,30}(?:er|ir|re)\b)"
+    r"|para\s+(?:não\s+|no\s+)?(?=(?!(?:lugar|mulher|mujer|celular)\b)[^\W\d_]{2,30}[aei]r(?:me|se|lo|la|los|las)?\b))",
+    re.IGNORECASE,
 )
 ENDS: Final = " \t\n,.;:\uff0c\u3002\uff1b\uff1a\u3001*_-\u2013\u2014"
 
@@ -75,13 +91,17 @@ def read_sentence(sections: Iterable[StorySection]) -> StorySentence:
                 continue
             role = text[start : want.start()]
             want_start = want.end()
-        so_that = SO_THAT.search(text, want_start)
+        so_that = _find_reason(text, want_start)
         if so_that and not _is_next(text, want_start, so_that):
             so_that = None
         want_end = so_that.start() if so_that else _paragraph_end(text, want_start)
         reason = text[so_that.end() : _paragraph_end(text, so_that.end())] if so_that else ""
         return StorySentence(_part(role), _part(text[want_start:want_end]), _part(reason))
     return NO_SENTENCE
+
+
+def _find_reason(text: str, start: int) -> re.Match[str] | None:
+    return SO_THAT.search(text, start) or PURPOSE.search(text, start)
 
 
 def _blocks(sections: Iterable[StorySection]) -> Iterator[Block]:

@@ -40,6 +40,50 @@ from tests.bmad.story_text import story_of
             "사용자로서, 나는 로그인하고 싶다, 그래서 주문을 본다.",
             ("사용자", "로그인하고 싶다", "주문을 본다"),
         ),
+        (
+            "**User Story:** As a user, I want to pay, so that I own it.",
+            ("user", "to pay", "I own it"),
+        ),
+        ("- **Story Statement**: As a user, I want to pay.", ("user", "to pay", None)),
+        ("Récit utilisateur : en tant que client, je veux payer.", ("client", "payer", None)),
+        ("**Historia de usuario:** Como usuario, quiero pagar.", ("usuario", "pagar", None)),
+        (
+            "As developers, we want a linter, so that we see faults.",
+            ("developers", "a linter", "we see faults"),
+        ),
+        (
+            "En tant que client, je veux un reçu pour prouver l'achat.",
+            ("client", "un reçu", "prouver l'achat"),
+        ),
+        (
+            "En tant que client, je veux payer, de sorte que je reçoive.",
+            ("client", "payer", "je reçoive"),
+        ),
+        (
+            "En tant que client, je veux un reçu de façon à prouver.",
+            ("client", "un reçu", "prouver"),
+        ),
+        (
+            "En tant que client, je veux une page pour les reçus et pour notre banque.",
+            ("client", "une page pour les reçus et pour notre banque", None),
+        ),
+        (
+            "En tant que client, je veux une page pour payer afin de gagner du temps.",
+            ("client", "une page pour payer", "gagner du temps"),
+        ),
+        (
+            "Como usuario, quiero un recibo para probar la compra.",
+            ("usuario", "un recibo", "probar la compra"),
+        ),
+        (
+            "Como cliente, quero um recibo de modo que eu prove.",
+            ("cliente", "um recibo", "eu prove"),
+        ),
+        (
+            "Como usuario, quiero una página para los recibos.",
+            ("usuario", "una página para los recibos", None),
+        ),
+        ("As needed, the team meets.", (None, None, None)),
         ("As a result of the review, this is old.", (None, None, None)),
         ("Sign in.", (None, None, None)),
     ],

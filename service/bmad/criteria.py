@@ -107,8 +107,9 @@ def _find_starts(head: Block | None, blocks: Sequence[Block]) -> list[int]:
     found = _Candidates()
     for place, block in enumerate(blocks):
         found.add(place, block)
-    if head and head.tag in HEADING_TAGS and LABELLED.match(head.text):
-        found.labelled_headings.insert(0, -1)
+    if head and LABELLED.match(head.text):
+        is_heading = head.tag in HEADING_TAGS
+        (found.labelled_headings if is_heading else found.labelled).insert(0, -1)
     return found.best()
 
 

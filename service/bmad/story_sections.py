@@ -1,6 +1,7 @@
 """The sections of a story: its blocks by what they are about, whatever marks the sections.
 
-A section begins with a heading or with a label in bold, in the languages that stories are in.
+A section begins with a heading or a label, in the languages that stories are in. A label is in
+bold, or a line that ends with a colon: "Acceptance Criteria:".
 """
 
 import re
@@ -23,8 +24,13 @@ SectionName = Literal[
 ]
 SECTION_NAMES: Final[tuple[SectionName, ...]] = get_args(SectionName)
 
-# The level of a label in bold: below all headings.
+# The levels of a label in bold and of a plain one: below all headings.
 LABEL_LEVEL: Final = 7
+PLAIN_LEVEL: Final = 8
+# Sections that a plain label begins.
+PLAIN_LABELS: Final[frozenset[SectionName]] = frozenset(("criteria", "tasks", "dependencies"))
+COLONS: Final = " :\uff1a"
+MAX_WORDS: Final = 5  # of a label that is not in bold
 MAX_LABEL: Final = 80  # characters of a heading or a label that says what a section is about
 
 # What a heading begins with. The first that matches counts.
@@ -93,7 +99,7 @@ class StorySection(NamedTuple):
     """A section: the block that it begins with, and all after it, subsections included.
 
     `name` is None for all that is not in SECTION_NAMES; so is `head` before the first heading.
-    `level` is that of the heading, LABEL_LEVEL for a label.
+    `level` is that of the heading, LABEL_LEVEL or PLAIN_LEVEL for a label.
     """
 
     name: SectionName | None
@@ -123,10 +129,12 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
             level = int(block.tag[1])
         elif label := _label(block):
             level = LABEL_LEVEL
+        elif label := _plain_label(block):
+            level = PLAIN_LEVEL
         else:
             sections[-1].blocks.append(block)
             continue
-        is_label_open = open_sections[-1][0] == LABEL_LEVEL
+        is_label_open = open_sections[-1][0] >= level >= LABEL_LEVEL
         while open_sections[-1][0] >= level:
             open_sections.pop()
         around = open_sections[-1][1]
@@ -135,6 +143,9 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
             name = None
         # A status is a field, and no section. A label in an agent's record names tasks of the past.
         if label and (name == "status" or (around == "record" and name == "tasks")):
+            name = None
+        # A line with a colon begins little by itself, but ends what another one began.
+        if level == PLAIN_LEVEL and name not in PLAIN_LABELS and not is_label_open:
             name = None
         if label and name is None and not (is_label_open and OTHER_LABEL.match(label)):
             if is_label_open:
@@ -159,9 +170,9 @@ def level_of_label(block: Block) -> int | None:
         return int(block.tag[1])
     if block.tag != "p":
         return None
-    line = block.text.partition("\n")[0].rstrip()
-    is_bold = line.rstrip(" :\uff1a") == block.strong.rstrip(" :\uff1a")
-    return LABEL_LEVEL if len(line) <= MAX_LABEL and (is_bold or line[-1:] in ":\uff1a") else None
+    if block.text.partition("\n")[0].rstrip(COLONS) == block.strong.rstrip(COLONS):
+        return LABEL_LEVEL
+    return PLAIN_LEVEL if _plain_label(block) else None
 
 
 def _label(block: Block) -> str:
@@ -171,3 +182,12 @@ def _label(block: Block) -> str:
         return ""
     after = block.text[len(strong) : len(strong) + 2].lstrip(" ")
     return strong if strong[-1] in ":\uff1a" or after[:1] in {"", "\n", ":", "\uff1a"} else ""
+
+
+def _plain_label(block: Block) -> str:
+    """Return the line that a paragraph begins with, if it ends with a colon and is no sentence."""
+    if block.tag != "p" or block.depth:
+        return ""
+    line = block.text.partition("\n")[0].rstrip(" ")
+    is_label = line[-1:] in COLONS and len(line) <= MAX_LABEL and len(line.split()) <= MAX_WORDS
+    return line if line and is_label else ""

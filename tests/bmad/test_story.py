@@ -196,6 +196,36 @@ def test_sections_have_names_in_each_language(criteria: str, tasks: str) -> None
     assert story["tasks_done"] == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ":"), ("", "\uff1a"), ("**", ":**"), ("**", "**:"), ("## ", "")]
+)
+def test_a_section_begins_with_a_heading_or_a_label(before: str, after: str) -> None:
+    criteria, tasks, notes = (
+        f"{before}{label}{after}"
+        for label in ("Acceptance Criteria", "Tasks / Subtasks", "Dev Notes")
+    )
+    for gap in ("\n", "\n\n"):
+        story = story_of(
+            f"# Story 1.2: T\n\nText.\n\n{criteria}{gap}1. a\n2. b\n\n"
+            f"{tasks}{gap}- [x] c\n- [ ] d\n\n{notes}{gap}- [ ] e\n"
+        )
+        assert story["acceptance_criteria_total"] == 2
+        assert (story["tasks_total"], story["tasks_done"]) == (2, 1)
+
+
+def test_a_line_with_a_colon_is_no_section_within_another_one() -> None:
+    text = (
+        "# Story 1.2: T\n\n## Tasks\n\n- [x] a\n\nNotes:\n\n- [ ] b\n\nReview:\n\n- [ ] c\n\n"
+        "These are all tasks of today:\n\n- [ ] d\n\n## Dev Notes\n\nTasks:\n\n- [ ] e\n"
+    )
+    assert story_of(text)["tasks_total"] == 4
+
+
+def test_criteria_may_be_labels_without_a_section() -> None:
+    for form in ("**AC1:** a\n\n**AC2:** b\n", "AC1:\na\n\nAC2:\nb\n"):
+        assert story_of(f"# Story 1.2: T\n\n{form}")["acceptance_criteria_total"] == 2
+
+
 def test_a_leaf_of_version_7_names_its_ticket_and_its_kind() -> None:
     text = "---\nticket: 3\ntype: spike\ncovers: [FR1, FR2]\ntracker_status: built\n---\n# Try it\n"
     leaf = story_of(text, "plans/pay/spike-try-it.md")

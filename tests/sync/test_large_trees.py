@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from service.sync.run import LARGE_TREE
+from service.sync.source_pass import LARGE_TREE
 from tests.support.copies import WAITING_WRITES, create_source, locked_documents, make_files
 from tests.support.git_server import BLOBS
 from tests.support.hub import counts

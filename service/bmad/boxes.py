@@ -6,7 +6,10 @@ from typing import Final, NamedTuple
 from service.documents.blocks import Block
 
 # "[x]text" without a space, and marks that GitHub does not know. "~" is begun, "N/A" needs nothing.
-MARK: Final = re.compile(r"\[([ xX~/>-]|N/?A|n/?a|✓|✔️?|✅)\](?!\()\s*+")
+# There may be no space in the box, or several, such as no-break spaces.
+MARK: Final = re.compile(
+    r"\[[ \t\u00a0]{0,3}([xX~/>-]?|N/?A|n/?a|✓|✔️?|✅)[ \t\u00a0]{0,3}\](?!\()\s*+"
+)
 DONE_MARKS: Final = frozenset(("x", "n/a", "na", "✓", "✔", "✔️", "✅"))
 
 

@@ -26,6 +26,8 @@ from tests.bmad.story_text import story_of
         pytest.param(
             "- [x] A with\n`code` at the margin\n  - [ ] a\n- [ ] B", (2, 1, 1, 0), id="margin"
         ),
+        pytest.param("- [] A\n- [  ] B\n- [\u00a0] C\n- [ x ] D", (4, 1, 0, 0), id="blanks"),
+        pytest.param("- [](a.md) A\n- [] \n- [x] B", (1, 1, 0, 0), id="no boxes of blanks"),
         pytest.param("- [ ] \n- [x] A", (1, 1, 0, 0), id="empty box"),
     ],
 )

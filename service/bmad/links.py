@@ -46,8 +46,11 @@ _POSITION: Final = re.compile(r' data-sourcepos="(\d{1,9}):\d+-(\d{1,9}):\d+"[^>
 _END_OF_BLOCK: Final = re.compile("</(?:p|h[1-6]|li|t[dh]|pre)>")
 
 _ABSOLUTE: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*+:|[/\\][/\\]")
-# "file.py:22" has no scheme.
-_LINE_SUFFIX: Final = re.compile(r"[^:/?#.]*+\.[^:/?#]*+:\d+(?:[-:]\d+)*+(?:#|\Z)")
+# "file.py:22" and "Dockerfile:22" have no scheme, unlike "tel:22" and "localhost:22".
+_LINE_SUFFIX: Final = re.compile(
+    r"(?:[^:/?#.]*+\.[^:/?#]*+|[a-zA-Z]+file|BUILD|CHANGELOG|CODEOWNERS|CONTRIBUTING|COPYING|LICENSE"
+    r"|NOTICE|README|VERSION|WORKSPACE):\d+(?:[-:]\d+)*+(?:#|\Z)"
+)
 # A page of the repository on GitHub, as seen from blob/BRANCH.
 _GITHUB_PAGE: Final = re.compile(
     r"\.\./\.\./(?:actions|branches|commits?|compare|discussions|forks|graphs|issues|labels"

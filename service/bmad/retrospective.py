@@ -31,7 +31,7 @@ EMPHASIS: Final = re.compile(r"\*\*|__|`")
 AROUND: Final = "*_\"'|>#- \t"
 BETWEEN_WORDS: Final = re.compile(r"[\s_-]+")
 VERDICT: Final = re.compile(
-    r"(?:not accepted|rejected|accepted(?: with open items|(?! with)))(?![^\W_])"
+    r"\W*+(?P<verdict>not accepted|rejected|accepted(?: with open items|(?! with)))(?![^\W_])"
 )
 MAX_LINES: Final = 2_000
 MAX_HEADINGS: Final = 3  # of which one may name the epic
@@ -98,5 +98,5 @@ def _verdict_of(word: str) -> str | None:
     if not found or "|" in folded:
         return None
     return {"accepted": "accepted", "accepted with open items": "accepted_with_open_items"}.get(
-        found[0], "rejected"
+        found["verdict"], "rejected"
     )

@@ -98,6 +98,9 @@ def test_other_documents_are_no_retrospectives(path: str, file_type: str) -> Non
         ("accepted-with-open-items", "accepted_with_open_items"),
         ("Accepted with open items (3)", "accepted_with_open_items"),
         ("not accepted", "rejected"),
+        ("❌ rejected", "rejected"),
+        ("✅ Accepted with open items", "accepted_with_open_items"),
+        ("❌ accepted with reservations", None),
         ("accepted with reservations", None),
         ("unclear", None),
         ("accepted | accepted-with-open-items | rejected", None),
@@ -120,6 +123,7 @@ def test_a_verdict_is_one_of_three_and_no_other_is_guessed(word: str, verdict: s
             5,
         ),
         (["## 6. Verdict: Rejected"], "Rejected", 3),
+        (["**Epic Verdict:** ❌ rejected"], "❌ rejected", 3),
     ],
 )
 def test_a_line_or_a_section_may_have_the_verdict(lines: list[str], word: str, line: int) -> None:

@@ -71,6 +71,11 @@ class EpicList:
         # Which epic lists a story: by the epic's id and the story's title and id, or one of both.
         self._by_listed: dict[tuple[str, str | None, str | None], Epic] = {}
         self.of_item: dict[str, Epic] = {}
+        self._specs = {
+            each.folder: (each.path, spec)
+            for each in documents
+            if (spec := each.reading.get("spec")) is not None
+        }
         self._known = KnownEpics(documents)
         for document in sorted(documents, key=_epic_files_first):
             if not is_archived(document.path):
@@ -139,10 +144,17 @@ class EpicList:
         self._by_slug.setdefault(fold_slug(ticket["slug"]), epic)
 
     def _add_spec(self, document: TreeDocument) -> None:
-        """Add the epic that a folder of stories.yaml is: it has no number."""
+        """Add the epic that a folder of stories.yaml is: it has no number.
+
+        Its title is that of the SPEC.md beside it, else the folder's name.
+        """
         name = document.folder.rpartition("/")[2].removeprefix("spec-")
         epic = self._find_resembling(name, "")
         epic.slug = epic.slug or name
+        if found := self._specs.get(document.folder):
+            path, spec = found
+            epic.title = epic.title or spec["title"]
+            epic.documents.append(EpicDocument(path, spec["line"], spec["anchor"]))
         epic.title = epic.title or name.replace("-", " ").capitalize()
         epic.documents.append(EpicDocument(document.path, 1, None))
         self._by_slug.setdefault(fold_slug(name), epic)

@@ -13,7 +13,7 @@ from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_candidate, read_plan, read_story
 from service.bmad.story_gate import read_story_gate
 from service.bmad.texts import short_text
-from service.bmad.tickets import read_tickets
+from service.bmad.tickets import read_spec, read_tickets
 
 
 def read_document(document: BmadDocument) -> Reading:
@@ -59,6 +59,8 @@ def _read_other(document: BmadDocument, reading: Reading) -> None:
         reading["requirements"] = requirements
     if coverage:
         reading["coverage"] = coverage
+    if (spec := read_spec(document)) is not None:
+        reading["spec"] = spec
     if (retrospective := read_retrospective(document)) is not None:
         reading["retrospective"] = retrospective
     if deferred := read_deferred_work(document):

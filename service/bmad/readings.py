@@ -77,22 +77,17 @@ class GateReading(TypedDict):
 
 
 class WorkCounts(TypedDict):
-    """The criteria, tasks and findings of a story's file, or of a plan.
-
-    The number of done criteria is None where no criterion can be ticked.
-    `acceptance_criteria_items_total` counts the boxes in and below criteria. `review_findings` are
-    no tasks.
-    """
+    """The criteria, with the boxes in and below them as items, and tasks, of a story or a plan."""
 
     acceptance_criteria_total: int
-    acceptance_criteria_done: int | None
+    acceptance_criteria_done: int | None  # None where no criterion can be ticked
     acceptance_criteria_items_total: int
     acceptance_criteria_items_done: int
     tasks_total: int
     tasks_done: int
     subtasks_total: int
     subtasks_done: int
-    review_findings: list[Finding]
+    review_findings: list[Finding]  # which are no tasks
 
 
 class StoryReading(WorkCounts):
@@ -239,6 +234,14 @@ class TicketsReading(TypedDict):
     notes: list[str]
 
 
+class SpecReading(TypedDict):
+    """SPEC.md of version 6.11: what a folder with a stories.yaml is about."""
+
+    title: str
+    anchor: str | None
+    line: int
+
+
 class RetrospectiveReading(TypedDict):
     """A retrospective of an epic.
 
@@ -286,6 +289,7 @@ class Reading(TypedDict):
     coverage: NotRequired[list[Coverage]]
     sprint_status: NotRequired[SprintStatusReading]
     tickets: NotRequired[TicketsReading]
+    spec: NotRequired[SpecReading]
     gate: NotRequired[GateReading]
     retrospective: NotRequired[RetrospectiveReading]
     # Sentences about what could not be read of a document that is no story.

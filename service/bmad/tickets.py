@@ -12,7 +12,14 @@ from typing import Any, Final
 
 from service.bmad.document import BmadDocument
 from service.bmad.names import is_of_tools
-from service.bmad.readings import MAX_ITEMS, TicketEntry, TicketEpic, TicketsReading, WorkKind
+from service.bmad.readings import (
+    MAX_ITEMS,
+    SpecReading,
+    TicketEntry,
+    TicketEpic,
+    TicketsReading,
+    WorkKind,
+)
 from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.toml_tables import TomlError, TomlTable, list_of, read_tables
 from service.bmad.yaml_lines import YamlList, YamlMapping, YamlNode, read_yaml
@@ -22,6 +29,10 @@ MAX_SLUG: Final = 60  # characters, as the method cuts the names of a ticket's f
 SPEC_FOLDER: Final = re.compile(r"specs|spec-.+", re.IGNORECASE)
 MAX_BITS: Final = 64  # of a number that is an id
 KINDS_OF_WORK: Final[dict[str, WorkKind]] = {"story": "story", "spike": "spike", "bug": "bug"}
+# Before a title, as in "SPEC: Booking".
+_SPEC_WORD: Final = re.compile(
+    r"\A(?:spec|specification)\s{0,3}[:\uff1a\u2014\u2013-]\s*", re.IGNORECASE
+)
 _NOT_IN_SLUG: Final = re.compile("[^a-z0-9]+")
 # What `unknown` says where nothing has to be found out.
 _NOTHING: Final = frozenset(("", "none", "no", "false", "n/a", "-"))
@@ -84,6 +95,27 @@ def _entry_of(table: TomlTable, notes: list[str]) -> TicketEntry:
         after=_texts(values.get("after")),
         is_unknown=_is_unknown(values.get("unknown")),
         line=table.line,
+    )
+
+
+def read_spec(document: BmadDocument) -> SpecReading | None:
+    """Return the title of a SPEC.md of version 6.11; None for other documents, and without one.
+
+    That of the front matter goes before that of the first heading of level 1.
+    """
+    if document.name.lower() != "spec" or is_of_tools(document):
+        return None
+    heading = next((each for each in document.headings if each.level == 1), None)
+    written = short_text(_text(document.front_matter.get("title")))
+    if not written and heading:
+        written = short_text(heading.text)
+    title = _SPEC_WORD.sub("", written)
+    if not title:
+        return None
+    return SpecReading(
+        title=title,
+        anchor=heading.anchor if heading else None,
+        line=heading.line if heading else 1,
     )
 
 

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from service.bmad.board import make_board
 from service.bmad.epic_list import EpicList, do_resemble
 from service.bmad.joining import TreeDocument, join_trees
+from service.bmad.reading import read_document
 from tests.bmad.made import entry, epic, epics, listed, sprint, story, ticket_epic, tickets, word
+from tests.support.bmad_documents import bmad_document
 
 if TYPE_CHECKING:
     from service.bmad.readings import Coverage, Reading
@@ -136,3 +139,23 @@ def test_tracker_that_is_no_longer_kept_names_no_epics() -> None:
 )
 def test_titles_resemble_by_their_words(title: str, other: str, *, is_same: bool) -> None:
     assert do_resemble(title, other) is is_same
+
+
+def test_title_of_a_spec_is_that_of_its_epic() -> None:
+    folder = "docs/specs/spec-booking"
+    readings: dict[str, Reading] = {
+        f"{folder}/SPEC.md": read_document(
+            bmad_document("---\nstatus: final\n---\n\n# SPEC: Book a visit\n", f"{folder}/SPEC.md")
+        ),
+        f"{folder}/stories.yaml": tickets(entry("1", "Form")),
+        "docs/specs/spec-mail/stories.yaml": tickets(entry("1", "Send")),
+    }
+    board = make_board(readings, [], frozenset[str](), lambda _: None, [])
+    assert [(row.id, row.item["title"]) for row in board.epics] == [
+        ("booking", "Book a visit"),
+        ("mail", "Mail"),
+    ]
+    assert board.epics[0].item["documents"] == [
+        {"path": f"{folder}/SPEC.md", "line": 5, "anchor": "spec-book-a-visit"},
+        {"path": f"{folder}/stories.yaml", "line": 1, "anchor": None},
+    ]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_KEY, MAX_TEXT, TicketsReading
 from service.bmad.texts import MAX_NOTES
-from service.bmad.tickets import MAX_SLUG, read_tickets, slug_of
+from service.bmad.tickets import MAX_SLUG, read_spec, read_tickets, slug_of
 from tests.support.bmad_documents import bmad_document
 
 INITIATIVE = """\
@@ -262,3 +262,33 @@ def check(text: str, path: str) -> None:
     assert "\\x00" not in repr(reading)
     for each in [*reading["epics"], *reading["entries"]] if reading else []:
         assert 1 <= each["line"] <= len(document.lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "line"),
+    [
+        ("---\ntitle: Book a visit\n---\n\n# SPEC: Booking\n", "Book a visit", 5),
+        ("# SPEC: Booking\n\n# Other\n", "Booking", 1),
+        ("\n# Specification \u2014 **Booking**\n", "Booking", 2),
+        ("# Special offers\n", "Special offers", 1),
+        ("---\ntitle: Book a visit\n---\nText.\n", "Book a visit", 1),
+        ("---\ntitle: [1]\n---\n# Booking\n", "Booking", 4),
+    ],
+)
+def test_spec_has_the_title_of_its_epic(text: str, title: str, line: int) -> None:
+    spec = read_spec(bmad_document(text, "docs/specs/spec-booking/SPEC.md"))
+    assert spec is not None
+    assert (spec["title"], spec["line"]) == (title, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("Text.\n", "specs/spec-booking/SPEC.md"),
+        ("# SPEC:\n", "specs/spec-booking/SPEC.md"),
+        ("# A\n", "specs/spec-booking/spec-a.md"),
+        ("# A\n", "_bmad/bmm/SPEC.md"),
+    ],
+)
+def test_other_documents_are_no_spec(text: str, path: str) -> None:
+    assert read_spec(bmad_document(text, path)) is None

@@ -5,6 +5,7 @@ that is archived is none.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.joining import Joined, TreeDocument
@@ -22,6 +23,9 @@ from service.bmad.story_problems import (
 )
 from service.bmad.waiting import Dependencies
 from service.bmad.work_items import is_archived
+
+# Statuses of stories that an epic no longer owes.
+ENDED: Final = frozenset(("done", "cancelled"))
 
 
 def find_problems(
@@ -51,7 +55,7 @@ def find_problems(
             )
     yield from ids_of(items)
     for epic in epics.epics:
-        yield from _of_epic(epic)
+        yield from _of_epic(epic, has_stories=bool(items))
     yield from requirements_of(documents, epics, items)
     for document in documents:
         if not is_archived(document.path) and document.path not in older:
@@ -75,11 +79,21 @@ def find_problems(
             )
 
 
-def _of_epic(epic: Epic) -> Iterator[BoardProblem]:
+def _of_epic(epic: Epic, *, has_stories: bool) -> Iterator[BoardProblem]:
+    """Yield what is wrong with an epic, given whether any epic of its tree has stories.
+
+    Without any, the project keeps its stories in documents of epics alone, and nothing says how far
+    those without a status are.
+    """
     done = next((each for each in epic.said if each.word["status"] == "done"), None)
-    owed = [item for item in epic.counted if item.status not in {"done", "cancelled"}]
-    if done and owed:
-        stories = "1 story is" if len(owed) == 1 else f"{len(owed)} stories are"
+    if done is None:
+        return
+    owed = sum(item.status not in ENDED for item in epic.counted)
+    for story in epic.only_listed:
+        status = next((word["status"] for word in story["statuses"]), None)
+        owed += has_stories if status is None else status not in ENDED
+    if owed:
+        stories = "1 story is" if owed == 1 else f"{owed} stories are"
         yield BoardProblem(
             "epic_owes_stories",
             "warning",

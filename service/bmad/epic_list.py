@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.bmad.identity import fold_id, fold_slug, read_id
+from service.bmad.identity import Identity, fold_id, fold_slug, read_id
 from service.bmad.joining import TreeDocument
 from service.bmad.keys import read_key
 from service.bmad.known_epics import KnownEpics
 from service.bmad.older_trackers import find_older_trackers
-from service.bmad.readings import EpicReading, TicketEpic
-from service.bmad.work_items import Said, WorkItem, is_archived
+from service.bmad.readings import EpicReading, ListedStory, TicketEpic
+from service.bmad.work_items import Said, WorkItem, is_archived, number_of
 
 WORD: Final = re.compile(r"\w+")
 # Of the words of two titles, the share in common from which on they mean the same epic.
@@ -48,14 +48,33 @@ class Epic:
     retrospectives: list[Said] = field(default_factory=list)
     covers: dict[str, None] = field(default_factory=dict)
     after: list[str] = field(default_factory=list)
-    # Whether its documents list stories.
-    has_listed: bool = False
+    # What its documents list, once for each document.
+    listed: list[ListedStory] = field(default_factory=list[ListedStory])
     items: list[WorkItem] = field(default_factory=list)
 
     @property
     def counted(self) -> list[WorkItem]:
         """Its stories without the archived ones."""
         return [item for item in self.items if not item.is_archived]
+
+    @property
+    def only_listed(self) -> list[ListedStory]:
+        """The stories that its documents list, without those that have a file, a key or an entry.
+
+        A story that several documents list is there once, as the first one has it.
+        """
+        named: set[object] = set()
+        for item in self.items:
+            named |= {fold_id(item.id), fold_slug(item.title), item.number}
+        found: list[ListedStory] = []
+        for story in self.listed:
+            identity = Identity(story["id"], story["epic"], story["story"])
+            names = {fold_id(identity.id), fold_slug(story["title"]), number_of(identity)}
+            names -= {"", None}
+            if names and names.isdisjoint(named):
+                found.append(story)
+                named |= names
+        return found
 
 
 class EpicList:
@@ -129,7 +148,7 @@ class EpicList:
         epic.documents.append(EpicDocument(path, reading["line"], reading["anchor"]))
         epic.said += [Said(path, word) for word in reading["statuses"]]
         epic.covers |= dict.fromkeys(reading["covers"])
-        epic.has_listed |= bool(reading["stories"])
+        epic.listed += reading["stories"]
         number = fold_id(reading["number"])
         for story in reading["stories"]:
             title, id_ = fold_slug(story["title"]), fold_id(story["id"])

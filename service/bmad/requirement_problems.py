@@ -26,7 +26,7 @@ def requirements_of(
     for epic in epics.epics:
         for name in epic.covers:
             folded = _fold_requirement(name)
-            has_stories = bool(epic.counted or epic.has_listed)
+            has_stories = bool(epic.counted or epic.listed)
             covered[folded] = covered.get(folded, False) or has_stories
     for item in items:
         covers = item.entry.entry["covers"] if item.entry else ()
@@ -37,7 +37,7 @@ def requirements_of(
             folded = _fold_requirement(line["requirement"])
             found = [epic for name in line["epics"] if (epic := epics.find(name))]
             has_stories = bool(line["stories"]) or any(
-                epic.counted or epic.has_listed for epic in found
+                epic.counted or epic.listed for epic in found
             )
             covered[folded] = covered.get(folded, False) or has_stories
     known = [name for name, has_stories in covered.items() if has_stories]

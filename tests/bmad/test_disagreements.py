@@ -323,6 +323,40 @@ def test_tracker_that_is_no_longer_kept_is_no_problem() -> None:
     )
 
 
+def _owed(readings: dict[str, Reading]) -> list[str | None]:
+    return [detail for kind, _, detail in _problems(readings) if kind == "epic_owes_stories"]
+
+
+def test_epic_that_is_done_owes_the_stories_that_it_only_lists() -> None:
+    stories = [listed("1.1", "Form"), listed("1.2", "Token"), listed("1.3", "Mail")]
+    stories += [listed("1.4", "Dropped"), listed("", "Reset"), listed("1.6", "Archived")]
+    stories[3]["statuses"] = [word("cancelled")]
+    done = epic("1", statuses=[word("done")], stories=stories)
+    readings = {
+        "epics.md": epics(done),
+        "epics/epic-1.md": epics(epic("1", stories=stories)),
+        "s/1.1.form.md": story("1.1", "done", title="Form"),
+        "s/token.md": story("", "done", title="Token", epic="1"),
+        "archive/1.6.archived.md": story("1.6", "draft"),
+    }
+    assert _owed(readings) == ["The epic 1 is “done”, and 2 stories are not."]
+    readings["s/1.3.mail.md"] = story("1.3", "draft", title="Mail")
+    assert _owed(readings) == ["The epic 1 is “done”, and 2 stories are not."]
+    assert _owed(readings | {"s.yaml": sprint({"1-5-reset": "done"})}) == [
+        "The epic 1 is “done”, and 1 story is not."
+    ]
+
+
+def test_stories_that_are_listed_alone_are_owed_if_they_or_the_project_say_so() -> None:
+    plain = epic("1", statuses=[word("done")], stories=[listed("1.1", "Form")])
+    assert _owed({"epics.md": epics(plain)}) == []
+    said = [listed("1.1", "Form"), listed("1.2", "Token")]
+    said[0]["statuses"], said[1]["statuses"] = [word("review")], [word("done")]
+    assert _owed({"epics.md": epics(epic("1", statuses=[word("done")], stories=said))}) == [
+        "The epic 1 is “done”, and 1 story is not."
+    ]
+
+
 @pytest.mark.parametrize(("kind", "readings", "severity", "detail"), EXAMPLES)
 def test_documents_have_the_problem(
     kind: ProblemKind, readings: dict[str, Reading], severity: str, detail: str

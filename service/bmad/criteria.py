@@ -80,17 +80,16 @@ def read_criteria(sections: Sequence[StorySection]) -> CriteriaCount:
 def _without_asides(blocks: Sequence[Block]) -> list[Block]:
     """Return the blocks that are not below a label or a heading of what is beside the criteria.
 
-    An item whose number continues that of the last criterion is one of them, whatever is above it.
+    A list whose first number continues that of the last criterion has criteria all the same.
     """
     kept: list[Block] = []
     aside_level: int | None = None
-    number = 0  # of the last numbered item
+    number = 0  # of the last numbered item; -1 in a list that begins again beside the criteria
     for block in blocks:
         if block.number is not None and block.depth == 1:
             if block.number == number + 1 > 1:
                 aside_level = None
-            if aside_level is None:
-                number = block.number
+            number = block.number if aside_level is None else -1
         level = level_of_label(block)
         if level is not None:
             if aside_level is not None and level <= aside_level:

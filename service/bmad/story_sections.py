@@ -92,6 +92,7 @@ OPEN_IN: Final[Mapping[SectionName | None, frozenset[SectionName]]] = {
     "notes": frozenset(("findings", "dependencies", "status")),
     "findings": _NOTHING,
 }
+NO_LABELS: Final = frozenset(("li", "tr", "pre"))
 HEADING_TAGS: Final = frozenset(f"h{level}" for level in range(1, 7))
 
 
@@ -125,13 +126,16 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
     open_sections: list[tuple[int, SectionName | None]] = [(0, None)]
     for block in blocks:
         label = ""
-        if block.tag in HEADING_TAGS and block.depth == 0:
+        if block.tag in NO_LABELS or block.depth:  # most blocks
+            level = None
+        elif block.tag in HEADING_TAGS:
             level = int(block.tag[1])
         elif label := _label(block):
             level = LABEL_LEVEL
-        elif label := _plain_label(block):
-            level = PLAIN_LEVEL
         else:
+            label = _plain_label(block)
+            level = PLAIN_LEVEL if label else None
+        if level is None:
             sections[-1].blocks.append(block)
             continue
         is_label_open = open_sections[-1][0] >= level >= LABEL_LEVEL
@@ -164,13 +168,12 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
 
 def level_of_label(block: Block) -> int | None:
     """Return the level of a heading, or of a label on a line of its own; None for other blocks."""
-    if block.depth:
+    if block.depth or block.tag in NO_LABELS:
         return None
     if block.tag in HEADING_TAGS:
         return int(block.tag[1])
-    if block.tag != "p":
-        return None
-    if block.text.partition("\n")[0].rstrip(COLONS) == block.strong.rstrip(COLONS):
+    strong = block.strong.rstrip(COLONS)
+    if strong and block.text.partition("\n")[0].rstrip(COLONS) == strong:
         return LABEL_LEVEL
     return PLAIN_LEVEL if _plain_label(block) else None
 
@@ -178,7 +181,7 @@ def level_of_label(block: Block) -> int | None:
 def _label(block: Block) -> str:
     """Return the label in bold that a paragraph begins with, or is."""
     strong = block.strong
-    if block.tag != "p" or block.depth or not strong or len(strong) > MAX_LABEL:
+    if not strong or len(strong) > MAX_LABEL:
         return ""
     after = block.text[len(strong) : len(strong) + 2].lstrip(" ")
     return strong if strong[-1] in ":\uff1a" or after[:1] in {"", "\n", ":", "\uff1a"} else ""
@@ -186,8 +189,6 @@ def _label(block: Block) -> str:
 
 def _plain_label(block: Block) -> str:
     """Return the line that a paragraph begins with, if it ends with a colon and is no sentence."""
-    if block.tag != "p" or block.depth:
-        return ""
     line = block.text.partition("\n")[0].rstrip(" ")
     is_label = line[-1:] in COLONS and len(line) <= MAX_LABEL and len(line.split()) <= MAX_WORDS
     return line if line and is_label else ""

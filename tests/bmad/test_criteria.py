@@ -214,7 +214,7 @@ def test_given_blocks_are_criteria_in_each_language(steps: str) -> None:
 )
 def test_what_is_beside_the_criteria_is_none(label: str) -> None:
     for criteria, more, done in (("1. a\n2. b", "1. c", None), ("- [x] a\n- [x] b", "- [ ] c", 2)):
-        text = f"{criteria}\n\n{label}\n\n1. x\n- [ ] y\n\n**More:**\n\n{more}"
+        text = f"{criteria}\n\n{label}\n\n1. x\n2. x\n3. x\n- [ ] y\n\n**More:**\n\n{more}"
         story = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{text}\n")
         is_open = "#" in label  # the section of a heading goes on below a label
         assert story["acceptance_criteria_total"] == (2 if is_open else 3)

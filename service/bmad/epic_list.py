@@ -19,6 +19,8 @@ from service.bmad.readings import EpicReading, ListedStory, TicketEpic
 from service.bmad.work_items import Said, WorkItem, is_archived, number_of
 
 WORD: Final = re.compile(r"\w+")
+# "Payments" and "Payment System" may be one.
+PLURAL: Final = re.compile(r"(?<=[^\W\ds]{3})s\Z")
 # Of the words of two titles, the share in common from which on they mean the same epic.
 RESEMBLING: Final = 0.5
 # Epics of one number whose titles are compared: of more, only equal titles are one epic.
@@ -237,7 +239,9 @@ def _epic_files_first(document: TreeDocument) -> tuple[bool, str]:
 
 def do_resemble(title: str, other: str) -> bool:
     """Return whether two titles may be of one epic: an empty title may."""
-    words, others = ({*WORD.findall(each.lower())} for each in (title, other))
+    words, others = (
+        {PLURAL.sub("", word) for word in WORD.findall(each.lower())} for each in (title, other)
+    )
     common = len(words & others)
     return (
         not words

@@ -1,7 +1,7 @@
 """What the folders of a source have of the work, to tell which of them are about one product."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -39,14 +39,15 @@ class TreeContent:
 
     `stories` are those with files, and `candidates` documents that are stories if a tracker names
     them. `tracked` and `listed` have the signs of each story that its trackers and its epics name,
-    `named` all of these, and `named_by_trackers` those of trackers. `folders` are those that hold
-    its trackers and epics.
+    and `epics` those of each epic with a title. `named` has all signs of stories that are named,
+    and `named_by_trackers` those of trackers. `folders` are those that hold its trackers and epics.
     """
 
     stories: list[StorySigns] = field(default_factory=list[StorySigns])
     candidates: list[StorySigns] = field(default_factory=list[StorySigns])
     tracked: list[frozenset[Sign]] = field(default_factory=list[frozenset[Sign]])
     listed: list[frozenset[Sign]] = field(default_factory=list[frozenset[Sign]])
+    epics: list[frozenset[Sign]] = field(default_factory=list[frozenset[Sign]])
     named: set[Sign] = field(default_factory=set[Sign])
     named_by_trackers: set[Sign] = field(default_factory=set[Sign])
     folders: set[str] = field(default_factory=set[str])
@@ -71,6 +72,7 @@ class TreeContent:
         self.candidates += other.candidates
         self.tracked += other.tracked
         self.listed += other.listed
+        self.epics += other.epics
         self.named |= other.named
         self.named_by_trackers |= other.named_by_trackers
         self.has_tracker |= other.has_tracker
@@ -133,6 +135,8 @@ def _add_reading(content: TreeContent, path: str, reading: Reading) -> None:
             content.named |= signs
             content.named_by_trackers |= signs
     for epic in reading.get("epics", ()):
+        if signs := _sign(epic["number"], epic["title"]):
+            content.epics.append(frozenset(signs))
         for listed in epic["stories"]:
             signs = {*_sign(listed["id"], listed["title"])}
             content.listed.append(frozenset(signs))
@@ -158,35 +162,54 @@ def _sign(id_: str, slug: str) -> list[Sign]:
 def find_homes(trees: Mapping[str, TreeContent]) -> dict[str, str]:
     """Return the tree that each tree without stories is about, where only one is.
 
-    That is the one whose stories its tracker, or its epics, name. At least half of the stories of
-    that tree or of those that are named must be the same, since the first stories of all products
-    resemble each other, as "1.1 Project setup" does; and of a tree that has a tracker, or epics, of
-    its own, at least half of the latter.
+    That is the one whose stories its tracker, or else its epics, name, or whose epics are those of
+    its own. At least half of the stories of that tree or of those that are named must be the same,
+    since the first stories of all products resemble each other, as "1.1 Project setup" does; and of
+    a tree that has a tracker, or epics, of its own, at least half of the latter.
     """
-    # By sign the only tree with it, None of several.
-    holders: dict[Sign, str | None] = {}
+    of_stories: dict[Sign, str | None] = {}
+    of_epics: dict[Sign, str | None] = {}
     for tree, content in trees.items():
-        for sign in {sign for story in _files(content) for sign in story.signs}:
-            holders[sign] = None if sign in holders else tree
+        _hold(of_stories, tree, (each.signs for each in content.stories + content.candidates))
+        if content.stories:
+            _hold(of_epics, tree, content.epics)
     homes: dict[str, str] = {}
     for tree, content in trees.items():
-        if content.stories or not content.named:
+        if content.stories:
             continue
-        named = content.tracked or content.listed
-        found = [
-            {holder for sign in signs if (holder := holders.get(sign)) is not None}
-            for signs in named
-        ]
-        [*holding] = {*()}.union(*found)
-        if len(holding) != 1 or holding == [tree]:
-            continue
-        home = trees[holding[0]]
-        same = sum(map(bool, found))
-        has_own = home.has_tracker if content.tracked else home.has_epics
-        if 2 * same >= len(named) or (not has_own and 2 * same >= len(home.stories)):
-            homes[tree] = holding[0]
+        ways = [(content.tracked, of_stories), (content.listed, of_stories)]
+        # A product that has a tracker and no story yet may have an epic of another's name.
+        ways += [] if content.has_tracker else [(content.epics, of_epics)]
+        for named, holders in ways:
+            home = _find_home(trees, named, holders, is_tracker=named is content.tracked)
+            if home is not None and home != tree:
+                homes[tree] = home
+                break
     return homes
 
 
-def _files(content: TreeContent) -> list[StorySigns]:
-    return [*content.stories, *content.candidates]
+def _hold(holders: dict[Sign, str | None], tree: str, signs: Iterable[Collection[Sign]]) -> None:
+    """Note the only tree that has each sign; None of several."""
+    for sign in {sign for of_one in signs for sign in of_one}:
+        holders[sign] = None if sign in holders else tree
+
+
+def _find_home(
+    trees: Mapping[str, TreeContent],
+    named: Sequence[Collection[Sign]],
+    holders: Mapping[Sign, str | None],
+    *,
+    is_tracker: bool,
+) -> str | None:
+    """Return the only tree that has the stories or epics of these signs, if enough are the same."""
+    found = [
+        {holder for sign in signs if (holder := holders.get(sign)) is not None} for signs in named
+    ]
+    holding = set[str]().union(*found)
+    if len(holding) != 1:
+        return None
+    [tree] = holding
+    home, same = trees[tree], sum(map(bool, found))
+    has_own = home.has_tracker if is_tracker else home.has_epics
+    is_enough = 2 * same >= len(named) or (not has_own and 2 * same >= len(home.stories))
+    return tree if is_enough else None

@@ -133,6 +133,8 @@ def test_tracker_that_is_no_longer_kept_names_no_epics() -> None:
         ("", "Sign in", True),
         ("Explorer", "Documentation Explorer & Viewer", True),
         ("Sign in and out", "Sign in", True),
+        ("Payments", "Payment System", True),
+        ("Access", "Acces", False),
         ("Reports", "Sign in", False),
         ("Sign in", "Sign the contract", False),
     ],

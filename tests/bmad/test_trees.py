@@ -257,6 +257,12 @@ def test_tracker_that_is_no_longer_kept_makes_no_tree() -> None:
             "backend/sprint-status.yaml": sprint({"1-1-a": "done"}),
         },
         {
+            "docs/prd.md": epics(epic("1", "Foundation"), epic("2", "Mail"), epic("3", "Later")),
+            "project/stories/1.1.a.md": story("1.1"),
+            "project/sprint-status.yaml": sprint({"1-1-a": "done"}),
+            "project/epics.md": epics(epic("1", "Foundation"), epic("2", "Mail")),
+        },
+        {
             "pm/sprint-status.yaml": sprint({"1-2-x": "done"}),
             "backend/docs/1-2-x.md": {"candidate": story("1.2")["story"]},  # pyright: ignore[reportTypedDictNotRequiredAccess]
         },
@@ -284,6 +290,12 @@ def test_tracker_and_epics_are_of_the_only_tree_whose_stories_they_name(
             ),
             "apps/web/docs/stories/1.1.setup.md": story("1.1"),
             "apps/web/docs/sprint-status.yaml": sprint({"1-1-setup": "done"}),
+        },
+        {
+            "apps/api/sprint-status.yaml": sprint({"1-1-db": "backlog"}),
+            "apps/web/docs/stories/1.1.a.md": story("1.1"),
+            "apps/web/docs/epics.md": epics(epic("1", "Foundation")),
+            "docs/prd.md": epics(epic("1", "Foundation")),
         },
         {
             "apps/api/sprint-status.yaml": sprint({"1-1-a": "backlog"}),

@@ -90,9 +90,11 @@ def _find(document: BmadDocument) -> Iterator[_Found]:
             below = WORD.match(block.text) if is_review and is_below else None
             if below and END.match(block.text, below.end("word")):
                 yield _Found(below["word"], block.line)
+            line, position = block.line, 0
             for found in GATE.finditer(block.text):
+                line += block.text.count("\n", position, found.start("word"))
+                position = found.start("word")
                 if _is_decision(found, is_review=is_review):
-                    line = block.line + block.text.count("\n", 0, found.start("word"))
                     yield _Found(found["word"], line)
             is_below = _is_label(block)
 

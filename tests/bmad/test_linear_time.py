@@ -10,13 +10,14 @@ import pytest
 from service.bmad.deferred_work import read_deferred_work
 from service.bmad.document import BmadDocument
 from service.bmad.epic import read_epics
-from service.bmad.gate import read_gate, read_story_gate
+from service.bmad.gate import read_gate
 from service.bmad.links import read_links
 from service.bmad.past_facts import read_facts
 from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_plan, read_story
+from service.bmad.story_gate import read_story_gate
 from service.bmad.tickets import read_tickets
 from service.documents.kinds import kind_of
 from tests.support.bmad_documents import bmad_document

@@ -107,7 +107,7 @@ def _of_document(document: TreeDocument, epics: EpicList) -> Iterator[BoardProbl
     reading, path = document.reading, document.path
     retrospective = reading.get("retrospective")
     if retrospective and retrospective["verdict"] == "rejected" and retrospective["epic"]:
-        epic = epics.find(retrospective["epic"])
+        epic = epics.find_titled(retrospective["epic"])
         said = [] if epic is None else [*epic.said, *epic.retrospectives]
         if epic and any(each.word["status"] == "done" for each in said):
             yield BoardProblem(

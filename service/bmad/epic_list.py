@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from service.bmad.identity import Identity, fold_id, fold_slug, read_id
@@ -120,6 +121,18 @@ class EpicList:
     def epics(self) -> list[Epic]:
         """All epics."""
         return [epic for epics in self._by_id.values() for epic in epics]
+
+    def find_titled(self, name: str) -> Epic | None:
+        """Return the epic of an id, a slug, or the only title: "Payments" for "epic-payments"."""
+        return self.find(name) or self._by_slug_of_title.get(fold_slug(name).removeprefix("epic-"))
+
+    @cached_property
+    def _by_slug_of_title(self) -> dict[str, Epic | None]:
+        titled: dict[str, Epic | None] = {}
+        for epic in self.epics:
+            slug = fold_slug(epic.title)
+            titled[slug] = None if slug in titled else epic
+        return titled
 
     def find(self, name: str) -> Epic | None:
         """Return the epic of an id or a slug, such as "2", "Epic 2" or "epic-payments"."""

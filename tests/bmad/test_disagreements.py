@@ -467,6 +467,23 @@ def test_retrospective_that_rejects_an_epic_under_way_is_no_problem() -> None:
     assert _problems(readings) == []  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("name", ["1", "epic-payments", "Payments"])
+def test_retrospective_names_its_epic_by_number_or_title(name: str) -> None:
+    rejected = {"epic": name, "verdict": "rejected", "word": "rejected", "line": 2}
+    keys = [
+        {"key": f"epic-{number}", "status": word("done", "sprint_status")} for number in (1, 2, 3)
+    ]
+    for third, found in (("Accounts", 1), ("Payments", 1 if name == "1" else 0)):
+        titles = {"1": "Payments", "2": "Search", "3": third}
+        readings = {
+            "r.md": {"retrospective": rejected},
+            "s.yaml": sprint({}, epics=keys, titles=titles),
+        }
+        problems = _problems(readings)  # pyright: ignore[reportArgumentType]
+        assert [kind for kind, *_ in problems] == ["retrospective_rejected"] * found
+        assert all("epic 1" in str(detail) for *_, detail in problems)
+
+
 def test_skipped_files_are_problems() -> None:
     assert _problems({}, [("a.md", "is larger than 5 MB")]) == [
         ("unreadable_document", "warning", "The file is larger than 5 MB.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
 from service.commands.reading import clean, find_project
 from service.database.database import open_database
-from service.drawing.bars import bar_legend, draw_bar
+from service.drawing.bars import bar_legend, draw_bar, draw_length
 from service.migrations.files import read_migration_ids
+from service.routes.activity import describe_change, describe_counts
 from service.routes.overview import read_overview
 from service.routes.problems import count_problems
 from service.routes.progress import read_progress
@@ -37,9 +39,12 @@ FAILED: Final = 2
 # The command itself says what fails.
 LOG_LEVEL: Final = "ERROR"
 
-BAR: Final = 20  # characters
+LINE: Final = 80  # characters, as of the next four: most lines have no more
+BAR: Final = 20
 TITLE: Final = 48
+LEAST: Final = 16  # of a text that is cut
 STORIES: Final = 10  # of each list
+COMMIT: Final = 12
 
 LISTS: Final = {
     "ready": "can start now",
@@ -92,7 +97,7 @@ async def _show_projects(database: Database, *, is_plain: bool) -> list[str]:
         return []
     rows = [
         (
-            _cut(project["name"]),
+            clean(project["name"]),
             *_show_figures(project, is_plain=is_plain),
             _show_problems(project["problems"]),
             _show_sync(project),
@@ -103,7 +108,10 @@ async def _show_projects(database: Database, *, is_plain: bool) -> list[str]:
 
 
 async def _show_project(database: Database, project_id: UUID, *, is_plain: bool) -> list[str]:
-    """Return the lines of a project: its epics, what comes next, its problems."""
+    """Return the lines of a project.
+
+    Its epics, its velocity, what comes next, what the last sync changed, and its problems.
+    """
     progress = orjson.loads(await read_progress(database, project_id))
     following = orjson.loads(await read_next(database, project_id))
     problems = await count_problems(database, project_id)
@@ -119,14 +127,52 @@ async def _show_project(database: Database, project_id: UUID, *, is_plain: bool)
     rows = [("all stories", *_show_figures(whole, is_plain=is_plain), "")]
     for epic in progress["by_epic"]:
         title = "no epic" if epic["id"] is None else f"{epic['id']} {epic['title']}".strip()
-        source = clean(epic["source"]["name"]) if len(sources) > 1 else ""
-        rows.append((_cut(title), *_show_figures(epic, is_plain=is_plain), source))
+        source = _cut(epic["source"]["name"], LEAST) if len(sources) > 1 else ""
+        rows.append((clean(title), *_show_figures(epic, is_plain=is_plain), source))
     lines = [*_align(rows), "", bar_legend(is_plain=is_plain)]
+    lines += ["", *_show_velocity(progress["velocity"], is_plain=is_plain)]
     for name, heading in LISTS.items():
         if following[name]:
             lines += ["", f"{heading}: {following['totals'][name]:,}"]
             lines += [_show_story(story) for story in following[name][:STORIES]]
+    if progress["last_changes"] is not None:
+        lines += ["", *_show_changes(progress["last_changes"], is_plain=is_plain)]
     return [*lines, "", f"problems: {_show_problems(problems)}"]
+
+
+def _show_velocity(weeks: list[dict[str, Any]], *, is_plain: bool) -> list[str]:
+    """Return a line for each week, with a bar for the stories done in it."""
+    largest = max(week["done"] for week in weeks)
+    width = max(len(f"{week['done']:,}") for week in weeks)
+    return [
+        "done in each week from Monday on",
+        *(
+            f"  {week['week']}  {week['done']:>{width},}  "
+            f"{draw_length(week['done'], largest, BAR, is_plain=is_plain)}".rstrip()
+            for week in weeks
+        ),
+    ]
+
+
+def _show_changes(changes: dict[str, Any], *, is_plain: bool) -> list[str]:
+    """Return the lines of what the last run changed that changed something."""
+    stories: list[dict[str, Any]] = changes["statuses"]
+    new = sum(story["from"] is None for story in stories)
+    gone = sum(story["to"] is None for story in stories)
+    at = datetime.fromisoformat(changes["at"]).astimezone(UTC)
+    source = _cut(changes["source"]["name"], LEAST)
+    counts = describe_counts(changes, len(stories) - new - gone, new, gone)
+    lines = [
+        f"last change: {at:%Y-%m-%d %H:%M} UTC, {source}, commit {changes['commit_id'][:COMMIT]}",
+        *(f"  {part}" for part in counts.split("; ")),
+    ]
+    for story in stories[:STORIES]:
+        change = describe_change(story)
+        name = _cut(" ".join(filter(None, [story["id"], story["title"]])))
+        lines.append(f"  {name}: {change.replace('→', '->') if is_plain else change}")
+    if len(stories) > STORIES:
+        lines.append(f"  and {len(stories) - STORIES:,} more stories")
+    return lines
 
 
 def _show_figures(figures: dict[str, Any], *, is_plain: bool) -> tuple[str, str, str]:
@@ -146,7 +192,8 @@ def _show_story(story: dict[str, Any]) -> str:
     shown = f"  {_cut(' '.join(filter(None, [story['id'], story['title']])))}"
     if story["waits_for"]:
         awaited = ", ".join(each["id"] or each["title"] for each in story["waits_for"])
-        return f"{shown}  (waits for {_cut(awaited)})"
+        left = LINE - len(f"{shown}  (waits for )")
+        return f"{shown}  (waits for {_cut(awaited, left)})"
     return shown
 
 
@@ -163,15 +210,24 @@ def _show_sync(project: dict[str, Any]) -> str:
     return f"{failed:,} of {project['sources_total']:,} syncs failed" if failed else ""
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, width: int = TITLE) -> str:
     cleaned = clean(text)
-    return cleaned if len(cleaned) <= TITLE else f"{cleaned[: TITLE - 1]}…"
+    return cleaned if len(cleaned) <= width else f"{cleaned[: width - 1]}…"
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows as lines, with columns as wide as their longest text."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Return the rows as lines, with columns as wide as their longest text.
+
+    The first column is cut so that lines have at most LINE characters, but to no less than LEAST.
+    """
+    firsts, *others = zip(*rows, strict=True)
+    widths = [max(map(len, column)) for column in others]
+    left = max(LINE - sum(width + 2 for width in widths if width), LEAST)
+    cut = [_cut(text, min(left, TITLE)) for text in firsts]
+    widths.insert(0, max(map(len, cut)))
     return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        "  ".join(
+            text.ljust(width) for text, width in zip(row, widths, strict=True) if width
+        ).rstrip()
+        for row in zip(cut, *others, strict=True)
     ]

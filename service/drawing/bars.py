@@ -44,6 +44,16 @@ def draw_bar(parts: Sequence[tuple[str, int]], width: int, *, is_plain: bool) ->
     )
 
 
+def draw_length(number: int, largest: int, width: int, *, is_plain: bool) -> str:
+    """Return a bar for a number: `width` characters, at most MAX_BAR, for the largest of several.
+
+    A number above 0 has at least one character; others have none.
+    """
+    cells = min(max(width, 0), MAX_BAR) * number // largest if 0 < number <= largest else 0
+    block = _STAGES[0].plain if is_plain else _STAGES[0].block
+    return block * max(cells, number > 0)
+
+
 def bar_legend(*, is_plain: bool) -> str:
     """Return what the characters of a bar mean, on one line."""
     return "  ".join(

@@ -169,12 +169,14 @@ async def _respond_feed(request: Request, headers: Mapping[str, str]) -> Respons
 
 
 def _make_entry(request: Request, project_id: UUID, row: Row) -> FeedEntry:
-    stories = [_show_story(story) for story in orjson.loads(row["statuses"])]
-    documents = [_show_document(document) for document in orjson.loads(row["documents"])]
+    stories = [describe_story(story) for story in orjson.loads(row["statuses"])]
+    documents = [_describe_document(document) for document in orjson.loads(row["documents"])]
+    new, gone = row["stories_new"], row["stories_gone"]
+    counts = describe_counts(row, row["stories_total"] - new - gone, new, gone)
     path = f"/api/project-docs/{row['source_id']}/syncs/{row['run_id']}"
     return FeedEntry(
         entry_id(project_id, str(row["run_id"])),
-        f"{row['source_name']}: {_show_counts(row)}",
+        f"{row['source_name']}: {counts}",
         row["at"],
         absolute_url(request.scope, path),
         "; ".join(stories or documents),
@@ -182,16 +184,11 @@ def _make_entry(request: Request, project_id: UUID, row: Row) -> FeedEntry:
     )
 
 
-def _show_counts(row: Row) -> str:
-    """Return how many documents and stories a run changed."""
-    new, gone = row["stories_new"], row["stories_gone"]
+def describe_counts(documents: Mapping[str, int] | Row, changed: int, new: int, gone: int) -> str:
+    """Return how many documents a run changed, and how many of the stories that its row lists."""
     counts = {
-        "documents": {name: row[name] for name in CHANGES},
-        "stories": {
-            "of another status": row["stories_total"] - new - gone,
-            "new": new,
-            "gone": gone,
-        },
+        "documents": {name: documents[name] for name in CHANGES},
+        "stories": {"of another status": changed, "new": new, "gone": gone},
     }
     shown = (
         (subject, [f"{number:,} {name}" for name, number in numbers.items() if number])
@@ -199,18 +196,17 @@ def _show_counts(row: Row) -> str:
     )
     text = "; ".join(f"{subject}: {', '.join(parts)}" for subject, parts in shown if parts)
     # The row lists no more: there may be others of the last kind, and of those after it.
-    return f"{text} or more" if row["stories_total"] == MAX_LISTED else text
+    return f"{text} or more" if changed + new + gone == MAX_LISTED else text
 
 
-def _show_document(document: Mapping[str, str | None]) -> str:
-    old = document.get("from")
-    path = document["path"] if old is None else f"{old} → {document['path']}"
-    return f"{document['change']}: {path}"
-
-
-def _show_story(story: Mapping[str, str | None]) -> str:
+def describe_story(story: Mapping[str, str | None]) -> str:
     """Return what happened to a story, as in "1.2 Sign in: in progress → done"."""
     name = f"{story['id']} {story['title']}".strip()
+    return f"{name}: {describe_change(story)}"
+
+
+def describe_change(story: Mapping[str, str | None]) -> str:
+    """Return what happened to a story without its name, as in "in progress → done"."""
     before, after = story["from"], story["to"]
     if before is None:
         change = f"new, {after}"
@@ -218,4 +214,10 @@ def _show_story(story: Mapping[str, str | None]) -> str:
         change = f"gone, was {before}"
     else:
         change = f"{before} → {after}"
-    return f"{name}: {change.replace('_', ' ')}"
+    return change.replace("_", " ")
+
+
+def _describe_document(document: Mapping[str, str | None]) -> str:
+    old = document.get("from")
+    path = document["path"] if old is None else f"{old} → {document['path']}"
+    return f"{document['change']}: {path}"

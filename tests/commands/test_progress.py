@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,7 +59,10 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
     work.add_problem("info")
     result = progress(database, "Payments")
     assert (result.returncode, result.stderr) == (0, "")
-    assert squeeze(result.stdout) == [
+    lines = squeeze(result.stdout)
+    velocity = lines.index("done in each week from Monday on")
+    del lines[velocity : velocity + 10]
+    assert lines == [
         f"all stories  {'█' * 4}{'▒' * 4}{'░' * 12}  20%  1 of 5",
         f"1 Payments  {'█' * 5}{'▒' * 5}{'░' * 10}  25%  1 of 4",
         f"no epic  {'░' * 20}  0%  0 of 1",
@@ -80,6 +84,96 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
         "problems: 1 info",
     ]
     assert progress(database, work.project.upper()).stdout == result.stdout
+
+
+def test_a_project_has_a_bar_for_the_stories_done_in_each_week(database: str) -> None:
+    board = Board(database)
+    work = board.add_source(board.add_project())
+    work.add_story("1.1", status="done")
+    for days_ago, done in ((70, 5), (42, 7), (28, 1207), (14, 1206)):
+        work.add_day(days_ago, 2000, done)
+    lines = progress(database, "Payments").stdout.splitlines()
+    first = lines.index("done in each week from Monday on") + 1
+    weeks = [line.split() for line in lines[first : first + 8]]
+    today = datetime.now(UTC).date()
+    monday = today - timedelta(days=today.weekday())
+    assert [week[0] for week in weeks] == [
+        f"{monday - timedelta(weeks=number)}" for number in reversed(range(8))
+    ]
+    assert [week[1:] for week in weeks] == [
+        ["0"],
+        ["2", "█"],
+        ["0"],
+        ["1,200", "█" * 20],
+        ["0"],
+        ["-1"],
+        ["0"],
+        ["0"],
+    ]
+
+
+def changed(number: int, before: str | None, after: str | None, title: str) -> dict[str, object]:
+    return {"id": f"1.{number}", "title": title, "path": None, "from": before, "to": after}
+
+
+def test_a_project_has_what_the_last_sync_changed(database: str) -> None:
+    board = Board(database)
+    work = board.add_source(board.add_project(), "Planning")
+    work.add_story("1.1")
+    work.add_activity("2026-11-24T03:01:00+00:00", added=9)
+    statuses = [
+        changed(1, "in_progress", "done", "Limits"),
+        changed(2, None, "draft", "New"),
+        changed(3, "done", None, "Old"),
+    ]
+    work.add_activity("2026-11-25T05:01:00+02:00", added=1, moved=1200, statuses=statuses)
+    lines = progress(database, "Payments").stdout.splitlines()
+    first = lines.index("last change: 2026-11-25 03:01 UTC, Planning, commit 3f786850e387")
+    assert lines[first + 1 : first + 6] == [
+        "  documents: 1 added, 1,200 moved",
+        "  stories: 1 of another status, 1 new, 1 gone",
+        "  1.1 Limits: in progress → done",
+        "  1.2 New: new, draft",
+        "  1.3 Old: gone, was done",
+    ]
+    plain = run_command(
+        "progress", "Payments", DATABASE_URL=database, PYTHONIOENCODING="ascii:backslashreplace"
+    )
+    assert "  1.1 Limits: in progress -> done\n" in plain.stdout
+    assert plain.stdout.isascii()
+
+
+def test_only_some_of_the_stories_that_the_last_sync_changed_are_shown(database: str) -> None:
+    board = Board(database)
+    work = board.add_source(board.add_project())
+    work.add_story("1.1")
+    statuses = [changed(number, "draft", "done", "Same") for number in range(1, 1013)]
+    work.add_activity("2026-11-25T03:01:00+00:00", changed=1, statuses=statuses[:12])
+    lines = progress(database, "Payments").stdout.splitlines()
+    assert sum("draft → done" in line for line in lines) == 10
+    assert "  and 2 more stories" in lines
+
+
+def test_no_line_of_a_project_is_wider_than_a_terminal(database: str) -> None:
+    board = Board(database)
+    project = board.add_project()
+    long = "A title of many words, as people write them in tools that have room for them"
+    for name in ("Documents of planning", "Documents of the platform"):
+        work = board.add_source(project, name)
+        work.add_epic("1", long)
+        waits = [{"id": f"1.{number}", "title": long, "status": None} for number in range(50)]
+        for number, status in enumerate(("done", "in_progress", "draft", "approved")):
+            work.add_story(f"1.{number}", long, status, waits_for=waits)
+        work.add_day(8, 2000, 1200)
+        statuses = [changed(number, "in_progress", "cancelled", long) for number in range(12)]
+        work.add_activity(
+            "2026-11-25T03:01:00+00:00", added=1, changed=2, moved=3, removed=4, statuses=statuses
+        )
+        work.count()
+    lines = progress(database, project).stdout.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    lines = progress(database).stdout.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_the_sources_of_several_are_named(database: str) -> None:

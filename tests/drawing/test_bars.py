@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.drawing.bars import bar_legend, draw_bar
+from service.drawing.bars import bar_legend, draw_bar, draw_length
 
 STATUSES = ["draft", "approved", "in_progress", "review", "done", "blocked", "unknown"]
 parts_strategy = st.lists(
@@ -65,3 +65,10 @@ def test_each_stage_with_stories_and_no_other_is_seen(
 def test_a_stage_is_as_long_as_its_share(done: int, rest: int, width: int) -> None:
     bar = draw_bar([("done", done), ("draft", rest)], width, is_plain=True)
     assert abs(bar.count("#") - done * width / (done + rest)) <= 1
+
+
+def test_the_bar_of_a_number_is_as_long_as_its_part_of_the_largest() -> None:
+    lengths = [len(draw_length(number, 40, 20, is_plain=True)) for number in (40, 20, 3, 1, 0, -5)]
+    assert lengths == [20, 10, 1, 1, 0, 0]
+    assert draw_length(1, 1, 3, is_plain=False) == "███"
+    assert draw_length(0, 0, 3, is_plain=False) == draw_length(-2, -1, 3, is_plain=False) == ""

@@ -8,6 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from service.bmad.coverage_tables import (
+    EPIC_HEADER,
+    MAP_HEADING,
+    REQUIREMENT_MAP,
+    is_of_work,
+    read_loose_name,
+    says_nothing_covers,
+)
 from service.bmad.document import BmadDocument
 from service.bmad.epic_shapes import STORY_WORD, read_epic_name
 from service.bmad.identity import read_heading
@@ -49,7 +57,6 @@ _NO_TEXT_HEADER: Final = re.compile(
 )
 _MIDDLE: Final = re.compile(r"[:\uff1a\u2192=]|\s[\u2014\u2013-]\s|->")
 _OPENING: Final = re.compile(r"[\s*_`)\]:\uff1a\u2014\u2013|=\u2192>.-]{0,12}+")
-_EPIC_HEADER: Final = re.compile(r"epic|épique|史诗|에픽|エピック")
 _TEXT_HEADER: Final = re.compile(
     r"(?:functional )?requirement|description|statement|text|title|name|需求|描述|说明|exigence"
 )
@@ -87,7 +94,8 @@ def _may_have_requirements(document: BmadDocument) -> bool:
             return False
         if any(TOOLS.fullmatch(folder.lower()) for folder in document.folders):
             return False
-    return bool(_ANY_NAME.search(document.text))
+    text = document.text
+    return bool(_ANY_NAME.search(text) or MAP_HEADING.search(text))
 
 
 class _RequirementReader:
@@ -98,6 +106,7 @@ class _RequirementReader:
         self.coverage: list[Coverage] = []
         self._rows = RowReader()
         self._is_map = False
+        self._is_requirement_map = False
         self._states = True
         self._story: str | None = None  # whose section this is
         self._story_level = 0
@@ -140,6 +149,7 @@ class _RequirementReader:
                 self._state(name, after, line)
             return
         self._is_map = bool(_MAP.search(text))
+        self._is_requirement_map = self._is_map and bool(REQUIREMENT_MAP.search(text))
         self._states = not _NO_STATEMENTS.search(text)
         self._is_covering = bool(self._story) and read_covered(f"{text}:") is not None
 
@@ -189,14 +199,16 @@ class _RequirementReader:
 
     def _read_row(self, row: Row) -> None:
         leading = read_leading_name(row.cells[0])
-        epics = _of_columns(row, _EPIC_HEADER, read_epics_of_cell)
+        epics = _of_columns(row, EPIC_HEADER, read_epics_of_cell)
         stories = _of_columns(row, STORY_WORD, read_stories_of_cell)
         if leading is None:
             names = read_names(" ".join(row.cells[1:]))
-            if names and _is_of_work(row.header[0]) and (epics or stories):
+            if names and is_of_work(row.header[0]) and (epics or stories):
                 self._cover(names, WorkReferences(epics, stories), row.line)
             elif names and row.header[0] in {"#", "id", "no"} and read_leading_name(row.cells[1]):
                 self._read_row(Row(row.header[1:], row.cells[1:], row.line))
+            elif self._is_requirement_map and (loose := read_loose_name(row)):
+                self._read_loose_row(loose, row, WorkReferences(epics, stories))
             return
         name, after = leading
         names, _ = _split_names(name, after, row.cells[0])
@@ -205,12 +217,20 @@ class _RequirementReader:
         elif self._is_map:
             if references := read_references(" | ".join(row.cells[1:])):
                 self._cover(names, references, row.line)
-        elif self._may_state(names) and not any(map(_is_of_work, row.header)):
+        elif self._may_state(names) and not any(map(is_of_work, row.header)):
             column = row.find(_TEXT_HEADER, besides=0)
             if column is None and not _NO_TEXT_HEADER.search(row.cell_name(1)):
                 column = 1
             if text := _begin(after) or row.cell(column):
                 self._state(name, text, row.line)
+
+    def _read_loose_row(self, name: str, row: Row, references: WorkReferences) -> None:
+        """Read a row of a map of requirements that are called R1 or 1.2."""
+        if references.epics or references.stories:
+            self._cover([name], references, row.line)
+        elif says_nothing_covers(row) and self._may_state([name]):
+            # No list of requirements has such a name: the map says of it that nothing covers it.
+            self._state(name, row.cell(row.find(_TEXT_HEADER, besides=0)), row.line)
 
     def _may_state(self, names: Sequence[str]) -> bool:
         return self._states and self._story is None and len(names) == 1
@@ -234,11 +254,6 @@ class _RequirementReader:
                     "line": line,
                 }
             )
-
-
-def _is_of_work(header: str) -> bool:
-    """Return whether a column has epics or stories."""
-    return bool(_EPIC_HEADER.search(header) or STORY_WORD.search(header))
 
 
 def _begin(text: str) -> str:

@@ -70,6 +70,7 @@ DOCUMENTS: Mapping[str, tuple[str, set[str]]] = {
     "docs/pm-04.md": ("# Sign out\n", {"candidate"}),
     "docs/1-2-architecture.md": ("# Architecture Decision Document\n", {"candidate"}),
     "docs/sprint-artifacts/1-2-qa-gate.md": ("# Gate\n\nGate: PASS\n", {"candidate", "gate"}),
+    "docs/specs/spec-booking/SPEC.md": ("# SPEC: Booking\n", {"spec"}),
     "docs/sprint-artifacts/1-3-cards.md": ("# Epic 1: Cards\n", {"candidate", "epics"}),
     # In folders for documents of their kinds.
     "docs/architecture/1-2-architecture.md": ("# Tech stack\n", set()),

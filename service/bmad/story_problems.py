@@ -11,7 +11,7 @@ from service.bmad.identity import fold_id
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, GateReading, Place, Status, StatusWord
 from service.bmad.waiting import Dependencies
-from service.bmad.work_items import WorkItem, stem_of
+from service.bmad.work_items import WorkItem, is_archived, stem_of
 from service.documents.story_signs import is_companion
 
 # What a status is called where, in sentences.
@@ -101,7 +101,7 @@ def _lags(word: StatusWord, decides: StatusWord) -> bool:
 def gates_of(item: WorkItem) -> Iterator[BoardProblem]:
     """Yield what the newest gate of a story says."""
     for number, (path, gate) in enumerate(item.gates):
-        if number:  # an older one, which no longer counts
+        if number or is_archived(path):  # one that no longer counts
             break
         if gate["decision"] == "FAIL":
             yield BoardProblem(

@@ -323,6 +323,11 @@ def test_tracker_that_is_no_longer_kept_is_no_problem() -> None:
     )
 
 
+def test_archived_gate_alone_is_no_problem() -> None:
+    readings = {"s/1.1.a.md": story("1.1", "done"), "g/old/1.1-a.yml": gate("FAIL", "1.1")}
+    assert _problems(readings) == []
+
+
 def _owed(readings: dict[str, Reading]) -> list[str | None]:
     return [detail for kind, _, detail in _problems(readings) if kind == "epic_owes_stories"]
 

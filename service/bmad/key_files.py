@@ -8,7 +8,7 @@ trackers take no quadratic time.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
@@ -158,6 +158,8 @@ def slug_of_item(item: WorkItem) -> str:
     return fold_slug(item.title) if item.path is None else slug_of_name(stem_of(item.path))
 
 
+# Trees, keys and gates compare the same names.
+@lru_cache(maxsize=8192)
 def slug_of_name(stem: str) -> str:
     """Return the slug of a file's name without its suffix, in the form that is compared."""
     return fold_slug(read_name(stem).rest)

@@ -10,6 +10,7 @@ from service.documents.headings import Heading, Outline
 from service.documents.kind_names import Kind
 
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
+BETWEEN_WORDS: Final = re.compile(r"[\s-]+")
 
 
 class BmadDocument:
@@ -45,10 +46,14 @@ class BmadDocument:
         """The names of the folders that the file is in, from the root on."""
         return self.path.split("/")[:-1]
 
-    @property
+    @cached_property
     def front_matter(self) -> Mapping[str, Any]:
-        """The front matter, as far as it can be read; empty without one."""
-        return self.metadata.get("front_matter") or {}
+        """The front matter, as far as it can be read; empty without one.
+
+        Its keys are there as they are written and as "story_id" is: of "Story ID" and "story-id".
+        """
+        written: Mapping[str, Any] = self.metadata.get("front_matter") or {}
+        return {**{_fold_key(key): value for key, value in written.items()}, **written}
 
     @cached_property
     def lines(self) -> list[str]:
@@ -59,8 +64,10 @@ class BmadDocument:
 
     def front_matter_line(self, key: str) -> int:
         """Return the line of a key at the front matter's highest level; 1 if it is not found."""
+        folded = _fold_key(key)
         for number, line in enumerate(self.lines[: self._body_line - 1], 1):
-            if line.startswith(key) and line[len(key) :].lstrip().startswith(":"):
+            written, colon, _ = line.partition(":")
+            if colon and not line[0].isspace() and folded == _fold_key(written):
                 return number
         return 1
 
@@ -94,3 +101,7 @@ class BmadDocument:
     def _body_line(self) -> int:
         line: int = self.metadata.get("body_line", 1)
         return line
+
+
+def _fold_key(key: str) -> str:
+    return BETWEEN_WORDS.sub("_", key.strip(" \t\"'").lower())

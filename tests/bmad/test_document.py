@@ -19,3 +19,18 @@ def test_lines_without_front_matter_begin_with_the_first() -> None:
     document = bmad_document("# A\n\nText\n")
     assert [block.line for block in document.blocks] == [1, 3]
     assert document.front_matter_line("status") == 1
+
+
+def test_keys_of_front_matter_are_found_however_they_are_written() -> None:
+    document = bmad_document('---\nStory ID: 1.2\n"Status": Done\nstory_key: a\nstoryId: 3\n---\n')
+    keys = ("story_id", "Story ID", "status", "story_key", "storyId")
+    assert [document.front_matter.get(key) for key in keys] == ["1.2", "1.2", "Done", "a", 3]
+    assert document.front_matter_line("story_id") == 2
+    assert document.front_matter_line("status") == 3
+    assert document.front_matter_line("title") == 1
+
+
+def test_a_key_as_it_is_written_goes_before_others() -> None:
+    document = bmad_document("---\nstatus: done\nStatus: draft\n---\n")
+    assert document.front_matter["status"] == "done"
+    assert document.front_matter_line("status") == 2

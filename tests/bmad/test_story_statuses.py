@@ -118,6 +118,11 @@ def test_front_matter_decides_and_the_texts_status_is_kept() -> None:
     ]
 
 
+def test_the_front_matters_status_counts_whatever_its_case() -> None:
+    text = "---\nTitle: T\nStatus: In Review\n---\n\n# Sign in\n\nText.\n"
+    assert statuses_of(text) == [("review", "In Review", 3, "front_matter")]
+
+
 def test_a_trackers_status_decides_before_a_leafs_own() -> None:
     text = "---\nstatus: draft\ntracker_status: in-progress\n---\n\n# Sign in\n"
     assert statuses_of(text) == [

@@ -1,11 +1,12 @@
 """The sections of a story: its blocks by what they are about, whatever marks the sections.
 
 A section begins with a heading or a label, in the languages that stories are in. A label is in
-bold, or a line that ends with a colon: "Acceptance Criteria:".
+bold, or a line that ends with a colon: "Acceptance Criteria:". It may be an item of a list, with
+the section in the items below it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -27,7 +28,9 @@ SECTION_NAMES: Final[tuple[SectionName, ...]] = get_args(SectionName)
 # The levels of a label in bold and of a plain one: below all headings.
 LABEL_LEVEL: Final = 7
 PLAIN_LEVEL: Final = 8
-# Sections that a plain label begins.
+# Sections that an item begins, and a plain label.
+ITEM_ENDS: Final = (":", "\uff1a")
+ITEM_LABELS: Final[frozenset[SectionName]] = frozenset(("criteria", "tasks"))
 PLAIN_LABELS: Final[frozenset[SectionName]] = frozenset(("criteria", "tasks", "dependencies"))
 COLONS: Final = " :\uff1a"
 MAX_WORDS: Final = 5  # of a label that is not in bold
@@ -119,12 +122,16 @@ def name_of_section(heading: str) -> SectionName | None:
     return name if name in SECTION_NAMES else None
 
 
-def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StorySection]:
+def cut_sections(blocks: Sequence[Block], title_line: int | None) -> list[StorySection]:
     """Return the sections of a story. The heading on `title_line` is the story's title."""
     sections = [StorySection(None, 0, None, [])]
     # The level and the name of each section that the next block may be in.
     open_sections: list[tuple[int, SectionName | None]] = [(0, None)]
-    for block in blocks:
+    has_items = any(
+        block.depth == 1 and block.text.endswith(ITEM_ENDS) and _is_item_label(block)
+        for block in blocks
+    )
+    for block in _unfold(blocks) if has_items else blocks:
         label = ""
         if block.tag in NO_LABELS or block.depth:  # most blocks
             level = None
@@ -164,6 +171,32 @@ def cut_sections(blocks: Iterable[Block], title_line: int | None) -> list[StoryS
         else:
             sections.append(StorySection(name or around, level, block, []))
     return sections
+
+
+def _unfold(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield blocks: of a list with an item that is the label of a section, one level less."""
+    is_unfolding = False
+    for block in blocks:
+        if not block.depth or (block.depth == 1 and block.number is not None):
+            is_unfolding = False
+        elif not is_unfolding:
+            is_unfolding = _is_item_label(block)
+        if not is_unfolding:
+            yield block
+        elif block.depth == 1:
+            yield block._replace(tag="p" if block.tag == "li" else block.tag, depth=0)
+        else:
+            yield block._replace(depth=block.depth - 1)
+
+
+def _is_item_label(block: Block) -> bool:
+    text = block.text
+    if block.depth != 1 or block.tag != "li" or block.number is not None or len(text) > MAX_LABEL:
+        return False
+    if not text.endswith(ITEM_ENDS):
+        return False
+    has_digit = any(map(str.isdigit, text))  # "AC1:"
+    return block.is_checked is None and not has_digit and name_of_section(text) in ITEM_LABELS
 
 
 def level_of_label(block: Block) -> int | None:

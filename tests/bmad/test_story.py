@@ -218,6 +218,22 @@ def test_a_section_begins_with_a_heading_or_a_label(before: str, after: str) -> 
         assert (story["tasks_total"], story["tasks_done"]) == (2, 1)
 
 
+def test_a_section_may_be_an_item_of_a_list() -> None:
+    story = story_of(
+        "# Story 1.2: T\n\n- **Status:** done\n- **Acceptance Criteria:**\n  - a\n  - b\n    - c\n"
+        "- **Priority:** P1\n  - d\n- Tasks:\n  - [x] e\n    - [ ] f\n  - [ ] g\n\nText.\n\n"
+        "- [ ] h\n"
+    )
+    assert story["acceptance_criteria_total"] == 2
+    assert (story["tasks_total"], story["tasks_done"], story["subtasks_total"]) == (3, 1, 1)
+    assert [each["status"] for each in story["statuses"]] == ["done"]
+
+
+def test_a_numbered_list_after_an_item_is_its_section() -> None:
+    text = "# Story 1.2: T\n\n- **Acceptance Criteria:**\n\n1. a\n2. b\n\n- **AC1:**\n  - c\n"
+    assert story_of(text)["acceptance_criteria_total"] == 2
+
+
 def test_a_line_with_a_colon_is_no_section_within_another_one() -> None:
     text = (
         "# Story 1.2: T\n\n## Tasks\n\n- [x] a\n\nNotes:\n\n- [ ] b\n\nReview:\n\n- [ ] c\n\n"

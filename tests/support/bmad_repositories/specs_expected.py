@@ -12,6 +12,7 @@ from tests.support.bmad_repositories.specs_documents import (
     PRD,
     REMIND,
     ROOMS,
+    SPEC_FILE,
     TRACKER,
     WAITING,
 )
@@ -141,6 +142,7 @@ EPICS = [
         None,
         {"draft": 1, "done": 2, "blocked": 1},
         0.5,
+        (SPEC_FILE, 6, "spec-booking"),
         (STORIES_YAML, 1, None),
     ),
 ]

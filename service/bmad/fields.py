@@ -6,6 +6,7 @@ begins that has others before it on its line.
 
 import re
 from collections.abc import Iterator, Sequence
+from html import unescape
 from typing import Final, NamedTuple
 
 from service.bmad.statuses import LABEL, read_status
@@ -24,6 +25,10 @@ BOLD_LABEL: Final = re.compile(
     r"(?:\*\*|__)(?:([^*_:\uff1a|\n]{1,40}+)(?:[:\uff1a]\s*+(?:\*\*|__)|(?:\*\*|__)\s*+[:\uff1a])"
     r"|(status)(?:\*\*|__)\s*+(?:[=\u2013\u2014-]\s*+)?(?=[^\s:\uff1a]))",
     re.IGNORECASE,
+)
+# "**Status**", whose value is on the next line.
+BOLD_ALONE: Final = re.compile(
+    rf"[\s>-]*+(?:[*+]\s++)?(?:\*\*|__)((?:story )?{LABEL})(?:\*\*|__)\s*+", re.IGNORECASE
 )
 BETWEEN: Final = re.compile(r"\x1f|\s\|\s|\s[·•]\s")
 FIELD: Final = re.compile(
@@ -88,6 +93,9 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
         for piece in _pieces(text):
             if not piece.strip(" *_>|-"):
                 continue
+            if alone := BOLD_ALONE.fullmatch(piece):
+                label = _label(alone[1])
+                continue
             found = FIELD.match(piece)
             if found:
                 value = _plain(piece[found.end() :])
@@ -103,6 +111,8 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
 
 def _pieces(line: str) -> Iterator[str]:
     """Yield the parts of a line that may be a field each."""
+    if "&" in line:
+        line = unescape(line)  # "Status:&nbsp;Done"
     if "<" in line:
         line = TAG.sub("", LINE_BREAK.sub("\x1f", line))
     for piece in BETWEEN.split(BOLD_LABEL.sub("\x1f\\1\\2:", line)):

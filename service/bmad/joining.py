@@ -1,20 +1,40 @@
 """Which files, keys, entries, plans and gates of a tree are about one story.
 
-A file belongs to an entry of tickets.toml by the id or the slug in its name, and to one of
-stories.yaml by its id; key_files.py finds the files of keys of sprint-status.yaml.
+key_files.py finds the files of keys of sprint-status.yaml, and ticket_files.py those of entries of
+tickets.toml and stories.yaml, and the plans.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import NamedTuple
 
 from service.bmad.gate_stories import add_gates, add_lost_gates, settle_gates
-from service.bmad.identity import Identity, fold_id, fold_slug, read_name
-from service.bmad.key_files import KeyFiles, TreeDocument, slug_of_item
+from service.bmad.identity import Identity, fold_slug
+from service.bmad.key_files import (
+    KeyFile,
+    KeyName,
+    TreeDocument,
+    key_file,
+    link_keys,
+    name_of_key,
+)
 from service.bmad.known_epics import KnownEpics
 from service.bmad.older_trackers import find_older_trackers
-from service.bmad.readings import MAX_TEXT, StoryReading
+from service.bmad.readings import MAX_TEXT, SprintEntry, StoryReading
+from service.bmad.ticket_files import (
+    NameInFolder,
+    file_names,
+    match_entries,
+    match_plans,
+    name_entries,
+    name_for_plan,
+    names_for_plan,
+    names_of_candidate,
+    names_of_entry,
+    names_of_leaf,
+)
 from service.bmad.work_items import (
     FoundEntry,
     FoundGate,
@@ -22,7 +42,6 @@ from service.bmad.work_items import (
     Said,
     WorkItem,
     is_archived,
-    stem_of,
 )
 
 
@@ -69,37 +88,29 @@ class _Joiner:
         self.items: list[WorkItem] = []
         self.promoted: list[str] = []
         self._by_path: dict[str, WorkItem] = {}
-        self._taken: Counter[str] = Counter()
-
-    def _new_key(self, path: str, name: str) -> str:
-        """Return a key for a story without a file; a tracker may name two alike."""
-        key = f"{path}\t{name}"
-        self._taken[key] += 1
-        return key if self._taken[key] == 1 else f"{key}\t{self._taken[key]}"
 
     def add_files(self) -> None:
         for document in self.documents:
             if (reading := document.reading.get("story")) is not None:
-                self._add_file(document, reading)
+                self._add_file(document.path, reading)
 
-    def _add_file(self, document: TreeDocument, reading: StoryReading) -> WorkItem:
-        identity = Identity(reading["id"], reading["epic"], reading["story"])
-        identity = self.known.split(identity)
+    def _add_file(self, path: str, reading: StoryReading) -> WorkItem:
+        identity = self._identify(reading)
         item = WorkItem(
             tree=self.tree,
-            key=document.path,
+            key=path,
             id=identity.id,
             epic=identity.epic,
             story=identity.story,
             title=reading["title"],
             kind=reading["kind"],
-            path=document.path,
+            path=path,
             reading=reading,
-            own=[Said(document.path, word) for word in reading["statuses"]],
-            is_archived=is_archived(document.path),
+            own=[Said(path, word) for word in reading["statuses"]],
+            is_archived=is_archived(path),
         )
         self.items.append(item)
-        self._by_path[document.path] = item
+        self._by_path[path] = item
         return item
 
     def add_tickets(self) -> None:
@@ -113,19 +124,37 @@ class _Joiner:
             for document, tickets in trackers
             for epic in tickets["epics"]
         }
+        found: dict[tuple[str, str], FoundEntry] = {}
         for document, tickets in trackers:
-            parent, _, name = document.folder.rpartition("/")
-            epic = epics.get((parent, name))
-            for number, entry in enumerate(tickets["entries"]):
-                self._add_entry(FoundEntry(document.path, number, entry, epic))
+            parent, _, folder_name = document.folder.rpartition("/")
+            epic = epics.get((parent, folder_name))
+            for number, (name, entry) in enumerate(name_entries(tickets["entries"])):
+                found[document.path, name] = FoundEntry(document.path, number, entry, epic)
+        leaves = {
+            path: names_of_leaf(path, item.id, item.reading["ticket"] if item.reading else None)
+            for path, item in self._by_path.items()
+        }
+        names = {
+            place: names_of_entry(each.path, each.entry["id"], file_names(each.entry))
+            for place, each in found.items()
+        }
+        candidates = self._candidates
+        named = {
+            path: names_of_candidate(path, reading["ticket"])
+            for path, reading in candidates.items()
+        }
+        matches = match_entries(leaves, named, names) if found else {}
+        self._promote(matches.values())
+        for place, each in found.items():
+            path = matches.get(place)
+            self._add_entry(each, place, None if path is None else self._by_path[path])
 
-    def _add_entry(self, found: FoundEntry) -> None:
+    def _add_entry(self, found: FoundEntry, place: tuple[str, str], item: WorkItem | None) -> None:
         entry = found.entry
-        item = self._find_leaf(found)
         if item is None:
             item = WorkItem(
                 tree=self.tree,
-                key=self._new_key(found.path, entry["id"]),
+                key="\t".join(place),
                 id="",
                 epic=None,
                 story=None,
@@ -148,96 +177,80 @@ class _Joiner:
             item.epic = found.epic["id"] if found.epic else None
             item.id = f"{item.epic}.{entry['id']}" if item.epic else entry["id"]
 
-    def _find_leaf(self, found: FoundEntry) -> WorkItem | None:
-        """Return the file of an entry, unless another entry has it."""
-        folder, entry = found.folder, found.entry
-        names = [(folder, fold_id(entry["id"]))]
-        if found.is_of_spec:
-            names += [(f"{folder}/stories", fold_id(entry["id"]))]
-        else:
-            slugs = filter(None, (entry["slug"], fold_slug(entry["title"])))
-            names += [(folder, f"{entry['kind']}-{slug}") for slug in slugs]
-        items = [item for name in names for item in self._leaves.get(name, ())]
-        item = next((item for item in items if item.entry is None), None)
-        if item is not None:
-            return item
-        documents = (each for name in names for each in self._leaf_candidates.get(name, ()))
-        document = next((each for each in documents if each.path not in self._by_path), None)
-        return None if document is None else self._promote(document)
-
-    @cached_property
-    def _leaves(self) -> dict[tuple[str, str], list[WorkItem]]:
-        """The stories' files by folder, and by what an entry may name: its id, or its name."""
-        leaves: defaultdict[tuple[str, str], list[WorkItem]] = defaultdict(list)
-        for path, item in self._by_path.items():
-            assert item.reading is not None
-            folder, stem = path.rpartition("/")[0], stem_of(path)
-            ids = {item.reading["ticket"] or "", read_name(stem).written, item.id}
-            for name in {*map(fold_id, ids), stem.lower()} - {""}:
-                leaves[folder, name].append(item)
-        return leaves
-
-    @cached_property
-    def _leaf_candidates(self) -> dict[tuple[str, str], list[TreeDocument]]:
-        """Documents that are leaves only because a tracker says so, as `_leaves` has files.
-
-        A leaf of version 7 has the name of its entry, or says its id; in the folder of a 6.11
-        specification, its name begins with the id.
-        """
-        leaves: defaultdict[tuple[str, str], list[TreeDocument]] = defaultdict(list)
-        for document in self.documents:
-            if (reading := document.reading.get("candidate")) is not None:
-                folder, stem = document.folder, document.stem
-                names = {stem.lower(), fold_id(reading["ticket"] or "")}
-                if folder.endswith("/stories"):
-                    names.add(fold_id(read_name(stem).written or stem))
-                for name in names - {""}:
-                    leaves[folder, name].append(document)
-        return leaves
-
     def add_sprint_keys(self) -> None:
-        files = KeyFiles(self.documents, self.items, self.known, self._promote)
-        trackers = [
-            (document.path, reading)
+        entries: defaultdict[tuple[str, str], list[SprintEntry]] = defaultdict(list)
+        trackers: dict[str, list[str]] = {}
+        for document in self.documents:
+            if (reading := document.reading.get("sprint_status")) is not None:
+                trackers[document.path] = [entry["key"] for entry in reading["stories"]]
+                for entry in reading["stories"]:
+                    entries[document.path, entry["key"]].append(entry)
+        if not trackers:
+            return
+        older = find_older_trackers(trackers)
+        links = link_keys([*self._key_files()], trackers, older, self._name_of_key)
+        self._promote(links.of_file)
+        for path, places in links.of_file.items():
+            self._add_said(self._by_path[path], places, entries, older)
+        for places in sorted(links.without_file):
+            is_archived = all(path in older for path, _ in places)
+            self._add_said(
+                self._add_key(places[0], is_archived=is_archived), places, entries, older
+            )
+
+    @cached_property
+    def _candidates(self) -> dict[str, StoryReading]:
+        """What the documents say that a tracker may name as stories, by path."""
+        return {
+            document.path: document.reading["candidate"]
             for document in self.documents
-            if (reading := document.reading.get("sprint_status")) is not None
-        ]
-        older = find_older_trackers(path for path, _ in trackers)
-        # The items of all trackers by key: one that is no longer kept adds none of a kept one.
-        by_key: dict[str, WorkItem] = {}
-        for path, reading in sorted(trackers, key=lambda each: each[0] in older):
-            items: dict[str, WorkItem] = {}
-            matches = files.match([entry["key"] for entry in reading["stories"]])
-            for entry in reading["stories"]:
-                key, said = entry["key"], Said(path, entry["status"])
-                item = items.get(key) or matches.get(key)
-                if path in older:
-                    item = self._find_older(key, item) or by_key.get(fold_id(key))
-                if item is None:
-                    item = self._add_key(path, key, is_archived=path in older)
-                items[key] = by_key[fold_id(key)] = item
-                if path in older and not item.is_archived:
-                    if not item.said:
-                        item.tracked.append(said)
-                    continue
-                item.keys.append((path, entry))
-                # The last one counts where a key stands twice, as YAML has it.
-                item.tracked.insert(0, said)
+            if "candidate" in document.reading
+        }
 
-    def _find_older(self, key: str, item: WorkItem | None) -> WorkItem | None:
-        """Return the file of a key of a tracker that is no longer kept.
+    def _promote(self, paths: Iterable[str]) -> None:
+        """Make stories of the candidates among these documents."""
+        for path in sorted((self._candidates.keys() & paths) - self._by_path.keys()):
+            self.promoted.append(path)
+            self._add_file(path, self._candidates[path])
 
-        Numbers start again: that of a story that is worked on is no sign without its slug.
-        """
-        if item is None or item.is_archived:
-            return item
-        return item if fold_slug(self.known.read_key(key).slug) == slug_of_item(item) else None
+    def _name_of_key(self, key: str) -> KeyName:
+        return name_of_key(key, self.known.read_key(key))
 
-    def _add_key(self, path: str, key: str, *, is_archived: bool) -> WorkItem:
+    @staticmethod
+    def _add_said(
+        item: WorkItem,
+        places: Sequence[tuple[str, str]],
+        entries: Mapping[tuple[str, str], Sequence[SprintEntry]],
+        older: Collection[str],
+    ) -> None:
+        """Add what the keys of a story say, of which the first one decides."""
+        for place in places:
+            path = place[0]
+            # The last one counts where a key stands twice, as YAML has it.
+            said = [Said(path, entry["status"]) for entry in reversed(entries[place])]
+            if path not in older or item.is_archived:
+                item.keys.extend((path, entry) for entry in entries[place])
+                item.tracked += said
+            elif not item.said:
+                item.tracked += said[:1]
+
+    def _key_files(self) -> Iterator[KeyFile]:
+        for document in self.documents:
+            path = document.path
+            reading = document.reading.get("story") or document.reading.get("candidate")
+            if reading is not None:
+                identity = self._identify(reading)
+                yield key_file(path, identity, is_story=path in self._by_path)
+
+    def _identify(self, reading: StoryReading) -> Identity:
+        return self.known.split(Identity(reading["id"], reading["epic"], reading["story"]))
+
+    def _add_key(self, place: tuple[str, str], *, is_archived: bool) -> WorkItem:
+        key = place[1]
         _, identity, slug = self.known.read_key(key)
         item = WorkItem(
             tree=self.tree,
-            key=self._new_key(path, key),
+            key="\t".join(place),
             id=identity.id,
             epic=identity.epic,
             story=identity.story,
@@ -247,11 +260,6 @@ class _Joiner:
         )
         self.items.append(item)
         return item
-
-    def _promote(self, document: TreeDocument) -> WorkItem:
-        assert "candidate" in document.reading
-        self.promoted.append(document.path)
-        return self._add_file(document, document.reading["candidate"])
 
     def documents_as_read(self) -> list[TreeDocument]:
         """Return the documents: one that has become a story is no epic, gate or PRD."""
@@ -265,25 +273,25 @@ class _Joiner:
 
     def add_plans(self) -> list[str]:
         """Add plans to their tickets, and return the paths of those whose ticket is not there."""
-        lost: list[str] = []
-        tickets: dict[tuple[str, str], WorkItem] = {}
-        for item in reversed(self.items):
-            if item.path:
-                tickets[item.path.rpartition("/")[0], fold_id(stem_of(item.path))] = item
-            if item.entry:
-                for name in (item.id, item.entry.entry["id"]):
-                    tickets[item.entry.folder, fold_id(name)] = item
-        for document in self.documents:
-            plan = document.reading.get("plan")
-            if plan is None:
-                continue
-            item = tickets.get((document.folder, fold_id(plan["ticket"])))
-            if item is None:
-                lost.append(document.path)
-                continue
-            item.plan = FoundPlan(document.path, plan)
-            item.own[:0] = [Said(document.path, word) for word in plan["statuses"]]
-        return lost
+        readings = {
+            each.path: plan
+            for each in self.documents
+            if (plan := each.reading.get("plan")) is not None
+        }
+        matches = match_plans(
+            {path: name_for_plan(path, plan["ticket"]) for path, plan in readings.items()},
+            [(item, _names_for_plan(item)) for item in self.items] if readings else [],
+        )
+        for path, item in sorted(matches.items(), key=itemgetter(0)):
+            item.plan = FoundPlan(path, readings[path])
+            item.own[:0] = [Said(path, word) for word in readings[path]["statuses"]]
+        return [path for path in readings if path not in matches]
+
+
+def _names_for_plan(item: WorkItem) -> list[NameInFolder]:
+    if item.entry is None:
+        return names_for_plan(item.path)
+    return names_for_plan(item.path, item.entry.path, (item.id, item.entry.entry["id"]))
 
 
 def _spec_of(folder: str) -> str:

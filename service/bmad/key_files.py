@@ -1,25 +1,34 @@
 """Which files of a tree are those of the keys of sprint-status.yaml.
 
-A file belongs to a key by name, else by slug, else by the numbers of epic and story: by name alone,
-one repository would lose 393 of 588 keys. The indexes serve all trackers of a tree, so that many
-trackers take no quadratic time.
+A file belongs to a key by name, else by slug and number, else by slug, else by the numbers of epic
+and story: by name alone, one repository would lose 393 of 588 keys. The board asks for the keys and
+files of a tree at once, and the history for those that a commit may have joined or parted.
 """
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
-from itertools import islice, takewhile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-from service.bmad.identity import fold_id, fold_slug, read_name
+from service.bmad.identity import Identity, fold_id, fold_slug, read_name
 from service.bmad.keys import Key
-from service.bmad.known_epics import KnownEpics
 from service.bmad.readings import Reading
-from service.bmad.work_items import WorkItem, number_of, stem_of
+from service.bmad.work_items import WorkItem, is_archived, number_of, stem_of
+
+# What more files of a tree have in common than this says nothing of any of them.
+MAX_SHARED: Final = 40
+MAX_KEY_SLUG: Final = 60  # characters, as the method cuts the slugs of keys
+
+# The places of KeyName.values, the surest first.
+RULES: Final = (0, 1, 2)
 
 # Before the key in the name of a 6.11 story's file, as fold_id returns it.
 SPEC: Final = "SPEC-"
+
+# The path of a tracker, and a key.
+KeyPlace = tuple[str, str]
+_LAST: Final = "\U0010ffff"
 
 
 class TreeDocument(NamedTuple):
@@ -39,118 +48,190 @@ class TreeDocument(NamedTuple):
         return stem_of(self.path)
 
 
-class KeyFiles:
-    """The files of a tree that keys may be for: stories, and candidates, which become stories.
+class KeyName(NamedTuple):
+    """What the rules compare of a key, and of a file; empty where there is nothing to compare.
 
-    `items` are the stories that there are before a key is matched; `known` reads keys, and
-    `promote` makes a story of a candidate.
+    `values` are the slug with the number, the slug, and the number, by which a key has a file that
+    has another name.
     """
 
-    def __init__(
-        self,
-        documents: Sequence[TreeDocument],
-        items: Iterable[WorkItem],
-        known: KnownEpics,
-        promote: Callable[[TreeDocument], WorkItem],
-    ) -> None:
-        self._documents = documents
-        self._known = known
-        self._promote = promote
-        self._items = {item.path: item for item in items if item.path}
-        # By whether they are archived and what a rule compares, and by these and the epic.
-        self._by_value: defaultdict[tuple[object, ...], list[WorkItem]] = defaultdict(list)
-        for item in self._items.values():
-            self._add(item)
+    name: str
+    values: tuple[object, object, object]
+    epic: str
 
-    def match(self, keys: Iterable[str]) -> dict[str, WorkItem]:
-        """Return the file of each key of a tracker that has one: each file belongs to one key."""
-        taken: set[str] = set()  # paths
-        matched: dict[str, WorkItem] = {}
-        waiting: list[tuple[str, Key]] = []
-        specs: dict[str, Iterator[str]] = {}
-        for key in dict.fromkeys(keys):
-            document = self._find_name(key, taken, specs)
-            if document is None:
-                waiting.append((key, self._known.read_key(key)))
-                continue
-            taken.add(document.path)
-            item = self._items.get(document.path)
-            if item is None:
-                item = self._items[document.path] = self._promote(document)
-                self._add(item)
-            matched[key] = item
-        queues: dict[object, Iterator[WorkItem]] = {}
-        rules: Sequence[Callable[[Key], object]] = (
-            lambda read: fold_slug(read.slug),
-            lambda read: number_of(read.identity),
-        )
-        for of_key in rules:
-            still: list[tuple[str, Key]] = []
-            for key, read in waiting:
-                if item := self._find_value(of_key(read), read, taken, queues):
-                    taken.add(item.key)
-                    matched[key] = item
-                else:
-                    still.append((key, read))
-            waiting = still
-        return matched
 
-    def _add(self, item: WorkItem) -> None:
-        for value in (slug_of_item(item), item.number):
-            if value:
-                self._by_value[item.is_archived, value].append(item)
-                self._by_value[item.is_archived, value, item.epic_key].append(item)
+class KeyFile(NamedTuple):
+    """A file that a key may be for: a story, or a candidate, which a key's name makes a story."""
 
-    @cached_property
-    def _by_name(self) -> dict[str, TreeDocument]:
-        """The first document of each name that may be a key: stories before candidates."""
-        last_first = reversed(self._documents)
-        return {
-            fold_id(each.stem): each
-            for each in sorted(last_first, key=lambda each: each.path in self._items)
-            if each.path in self._items or "candidate" in each.reading
-        }
+    path: str
+    name: KeyName
+    is_story: bool
 
-    @cached_property
-    def _specs(self) -> list[str]:
-        return sorted(name for name in self._by_name if name.startswith(SPEC))
+    @property
+    def rank(self) -> tuple[bool, bool, str]:
+        """Which of several files of one name comes first."""
+        return is_archived(self.path), not self.is_story, self.path
 
-    def _find_name(
-        self, key: str, taken: set[str], specs: dict[str, Iterator[str]]
-    ) -> TreeDocument | None:
-        """Return the file that a key names, else the shortest `spec-*` that begins with the key."""
-        name = fold_id(key)
-        found = self._by_name.get(name)
-        if found and found.path not in taken:
-            return found
-        if name not in specs:
-            begin = bisect_left(self._specs, SPEC + name)
-            begun = takewhile(
-                lambda spec: spec.startswith(SPEC + name), islice(self._specs, begin, None)
-            )
-            specs[name] = iter(sorted(begun, key=len))
-        for spec in specs[name]:
-            if self._by_name[spec].path not in taken:
-                return self._by_name[spec]
-        return None
 
-    def _find_value(
-        self, value: object, read: Key, taken: set[str], queues: dict[object, Iterator[WorkItem]]
-    ) -> WorkItem | None:
-        """Return the next file with a value that is not taken.
+# What the rules compare of a key.
+NameOfKey = Callable[[str], KeyName]
 
-        Archived files come last; of a slug that several files have, the number decides.
+
+def name_of_key(key: str, read: Key) -> KeyName:
+    """Return what the rules compare of a key that is read so."""
+    return _key_name(key, fold_slug(read.slug), read.identity)
+
+
+def key_file(path: str, identity: Identity, *, is_story: bool) -> KeyFile:
+    """Return what the rules compare of a file, given the id that it says."""
+    stem = stem_of(path)
+    return KeyFile(path, _key_name(stem, slug_of_name(stem), identity), is_story)
+
+
+def _key_name(name: str, slug: str, identity: Identity) -> KeyName:
+    cut = slug[:MAX_KEY_SLUG].strip("-")
+    number = number_of(identity)
+    numbered = (cut, number) if cut and number else None
+    return KeyName(fold_id(name), (numbered, cut, number), fold_id(identity.epic or ""))
+
+
+def match_keys(
+    files: Iterable[KeyFile], trackers: Mapping[str, Iterable[str]], name_of: NameOfKey
+) -> dict[KeyPlace, str]:
+    """Return the file of each key that has one: paths, by the path of the tracker and the key.
+
+    `trackers` has the keys of each tracker. Within a tracker, each file belongs to one key at most.
+    A candidate belongs to a key only if a key has its name; then it is a story for all trackers.
+    """
+    index = _FileIndex(files)
+    matched: dict[KeyPlace, str] = {}
+    taken: dict[str, set[str]] = {}
+    waiting: dict[str, list[str]] = {}
+    for tracker, keys in sorted(trackers.items()):
+        taken[tracker], waiting[tracker] = set(), []
+        for key in sorted(set(keys)):
+            path = index.find_name(name_of(key).name, taken[tracker])
+            if path is None:
+                waiting[tracker].append(key)
+            else:
+                taken[tracker].add(path)
+                matched[tracker, key] = path
+    named = {*matched.values()}
+    for rule in RULES:
+        for tracker, keys in waiting.items():
+            for key in keys:
+                if (tracker, key) in matched:
+                    continue
+                path = index.find_value(rule, name_of(key), named, taken[tracker])
+                if path is not None:
+                    taken[tracker].add(path)
+                    matched[tracker, key] = path
+    return matched
+
+
+def names_begun(specs: Sequence[str], name: str) -> Sequence[str]:
+    """Return those of sorted names that begin with a name."""
+    begin = bisect_left(specs, name)
+    return specs[begin : bisect_left(specs, name + _LAST, begin)]
+
+
+class KeyLinks(NamedTuple):
+    """The keys of each file, by its path, and those of each story that has no file.
+
+    Keys are a path of a tracker and a key; of each story the one that decides comes first.
+    """
+
+    of_file: dict[str, list[KeyPlace]]
+    without_file: list[list[KeyPlace]]
+
+
+def link_keys(
+    files: Sequence[KeyFile],
+    trackers: Mapping[str, Iterable[str]],
+    older: Collection[str],
+    name_of: NameOfKey,
+) -> KeyLinks:
+    """Return which keys of the trackers of a tree are about one story.
+
+    Equal keys are, whichever trackers have them: what one says of a file holds for the others that
+    have none. Of several trackers the last by path decides. Those among `older` are no longer kept:
+    they come after the others, and since numbers start again, none of their keys belongs to a file
+    with another slug, unless that is archived.
+    """
+    slugs = {file.path: file.name.values[1] for file in files}
+    linked = {
+        (tracker, key): path
+        for (tracker, key), path in match_keys(files, trackers, name_of).items()
+        if tracker not in older or is_archived(path) or slugs[path] == name_of(key).values[1]
+    }
+    last_first = sorted(trackers, reverse=True)
+    places = [
+        (tracker, key)
+        for tracker in sorted(last_first, key=lambda path: path in older)
+        for key in sorted(set(trackers[tracker]))
+    ]
+    file_of_name: dict[str, str] = {}
+    for place in places:
+        if place in linked:
+            file_of_name.setdefault(name_of(place[1]).name, linked[place])
+    of_file: defaultdict[str, list[KeyPlace]] = defaultdict(list)
+    without_file: defaultdict[str, list[KeyPlace]] = defaultdict(list)
+    for place in places:
+        name = name_of(place[1]).name
+        path = linked.get(place) or file_of_name.get(name)
+        (without_file[name] if path is None else of_file[path]).append(place)
+    return KeyLinks(of_file, [*without_file.values()])
+
+
+class _FileIndex:
+    def __init__(self, files: Iterable[KeyFile]) -> None:
+        self._by_name: defaultdict[str, list[KeyFile]] = defaultdict(list)
+        self._by_value: defaultdict[tuple[int, object], list[KeyFile]] = defaultdict(list)
+        for file in files:
+            self._by_name[file.name.name].append(file)
+            for rule, value in enumerate(file.name.values):
+                if value:
+                    self._by_value[rule, value].append(file)
+        names = (name for name in self._by_name if name.startswith(SPEC))
+        self._specs = sorted(name.removeprefix(SPEC) for name in names)
+
+    def find_name(self, name: str, taken: set[str]) -> str | None:
+        """Return the file of a name, else of the shortest `spec-*` that begins with it.
+
+        Each of these names stands for its first file.
         """
-        if not value:
-            return None
-        epic = fold_id(read.identity.epic or "")
-        for name in ((False, value, epic), (False, value), (True, value, epic), (True, value)):
-            if name not in queues:
-                queues[name] = iter(self._by_value.get(name, ()))
-            for item in queues[name]:
-                if item.key not in taken:
-                    return item
+        for each in self._names(name):
+            files = self._by_name.get(each, ())
+            if 0 < len(files) <= MAX_SHARED:
+                path = min(files, key=_rank).path
+                if path not in taken:
+                    return path
         return None
+
+    def _names(self, name: str) -> Iterator[str]:
+        yield name
+        for spec in sorted(names_begun(self._specs, name), key=len):
+            yield SPEC + spec
+
+    def find_value(self, rule: int, key: KeyName, named: set[str], taken: set[str]) -> str | None:
+        """Return the file that has a value of a key: archived ones last, those of its epic first.
+
+        Candidates are left out unless they are among those that keys have named.
+        """
+        value = key.values[rule]
+        files = self._by_value.get((rule, value), ()) if value else ()
+        if len(files) > MAX_SHARED:
+            return None
+        free = [
+            (is_archived(file.path), file.name.epic != key.epic, file.path)
+            for file in files
+            if file.path not in taken and (file.is_story or file.path in named)
+        ]
+        return min(free)[-1] if free else None
+
+
+def _rank(file: KeyFile) -> tuple[bool, bool, str]:
+    return file.rank
 
 
 def slug_of_item(item: WorkItem) -> str:

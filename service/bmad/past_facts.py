@@ -1,35 +1,41 @@
 """What past versions of files said of the work: of each version only what the burn-up counts.
 
-A file of a story or a plan has one fact, whose item is ""; a tracker has one for each story.
+A file of a story or a plan has one fact, whose item is ""; a tracker has one for each story, and
+for each epic of tickets.toml one whose item begins with a tab, which is in no id.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from service.bmad.document import BmadDocument
 from service.bmad.keys import read_key
-from service.bmad.readings import MAX_ITEMS, Reading, Status, StatusWord
+from service.bmad.names import is_in_tools
+from service.bmad.readings import MAX_ITEMS, Reading, Status, StatusWord, StoryReading
 from service.bmad.sprint_status import KEYS, read_sprint_status
 from service.bmad.statuses import read_status
-from service.bmad.story import read_plan, read_story
+from service.bmad.story import KEY_NAME, read_candidate, read_plan, read_story
 from service.bmad.texts import short_key
+from service.bmad.ticket_files import file_names, name_entries
 from service.bmad.tickets import read_tickets
 from service.documents.kinds import TOOLS, kind_of
 from service.documents.metadata import read_parts
 from service.documents.text import TOML_NAME, file_type_of
 
 # Of a changed reader, to read all versions again.
-FACTS_VERSION: Final = 1
+FACTS_VERSION: Final = 2
 
-FactKind = Literal["story", "plan", "key", "entry"]
+# A candidate is a story while a key of sprint-status.yaml has its name; an epic is in tickets.toml.
+FactKind = Literal["story", "candidate", "plan", "key", "entry", "epic"]
+FILE_KINDS: Final = frozenset[FactKind](("story", "candidate"))
 
 
 class Fact(NamedTuple):
     """What a file says of one story.
 
-    `ticket` is what the file of a story or a plan is for, and the slug of a tracker's entry.
+    `ticket` is what the file of a story or a plan is for, the name that the file of an entry of
+    tickets.toml has, or the slug of an epic; the file of an entry may also be called `story`.
     `status` is None where the file says none.
     """
 
@@ -76,7 +82,9 @@ def may_be_work(path: str) -> bool:
     elif file_type == "toml":
         is_named = name.lower() == TOML_NAME
     elif file_type == "md":
-        is_named = bool(_STORY_NAME.match(name)) or any(map(_STORY_FOLDER.fullmatch, folders))
+        stem = name.rpartition(".")[0]
+        is_named = bool(_STORY_NAME.match(name) or KEY_NAME.fullmatch(stem))
+        is_named = is_named or any(map(_STORY_FOLDER.fullmatch, folders))
     else:
         is_named = False
     return is_named and not any(TOOLS.fullmatch(folder.lower()) for folder in folders)
@@ -84,35 +92,42 @@ def may_be_work(path: str) -> bool:
 
 def facts_of(reading: Reading) -> Facts:
     """Return the facts of a document that was read whole."""
-    if story := reading.get("story"):
-        return {
-            "": Fact(
-                "story",
-                _first(story["statuses"]),
-                story["id"] or None,
-                story["epic"],
-                story["story"],
-                story["ticket"],
-            )
-        }
-    if plan := reading.get("plan"):
-        return {"": Fact("plan", _first(plan["statuses"]), ticket=plan["ticket"])}
     facts: Facts = {}
-    if sprint_status := reading.get("sprint_status"):
+    if story := reading.get("story"):
+        facts[""] = _story_fact("story", story)
+    elif plan := reading.get("plan"):
+        facts[""] = Fact("plan", _first(plan["statuses"]), ticket=plan["ticket"])
+    elif candidate := reading.get("candidate"):
+        facts[""] = _story_fact("candidate", candidate)
+    if (sprint_status := reading.get("sprint_status")) is not None:
         for entry in sprint_status["stories"]:
             facts[entry["key"]] = Fact("key", entry["status"]["status"])
-    if tickets := reading.get("tickets"):
-        for ticket in tickets["entries"]:
-            if ticket["id"]:
-                facts.setdefault(ticket["id"], Fact("entry", None, ticket=ticket["slug"]))
+    if (tickets := reading.get("tickets")) is not None:
+        for epic in tickets["epics"]:
+            fact = Fact("epic", None, epic["id"] or None, ticket=epic["slug"])
+            facts[f"\tepic\t{epic['slug']}"] = fact
+        for name, ticket in name_entries(tickets["entries"]):
+            names = [*file_names(ticket), None, None]
+            fact = Fact("entry", None, ticket["id"] or None, story=names[1], ticket=names[0])
+            facts[name] = fact
     return facts
 
 
-def read_facts(path: str, text: str, sprint_keys: Collection[str] = ()) -> Facts:
+def _story_fact(kind: FactKind, story: StoryReading) -> Fact:
+    return Fact(
+        kind,
+        _first(story["statuses"]),
+        story["id"] or None,
+        story["epic"],
+        story["story"],
+        story["ticket"],
+    )
+
+
+def read_facts(path: str, text: str) -> Facts:
     """Return the facts of a version of a file, given its text; empty if it says nothing.
 
-    Equal to facts_of what reading the whole document returns, in less time. `sprint_keys` are as
-    for kind_of.
+    Equal to facts_of what reading the whole document returns, in less time.
     """
     file_type = file_type_of(path)
     if file_type == "yaml":
@@ -123,13 +138,17 @@ def read_facts(path: str, text: str, sprint_keys: Collection[str] = ()) -> Facts
     elif file_type not in {"md", "toml"}:
         return {}
     parts = read_parts(text, file_type, path)
-    kind = kind_of(path, file_type, parts.metadata, parts.text, sprint_keys)
+    kind = kind_of(path, file_type, parts.metadata, parts.text)
     document = BmadDocument(path, file_type, kind, parts.metadata, parts.text, parts.outline)
     reading = Reading()
     if kind == "story":
         reading["story"] = read_story(document)
+    elif is_in_tools(document):
+        return {}
     elif plan := read_plan(document):
         reading["plan"] = plan
+    elif candidate := read_candidate(document):
+        reading["candidate"] = candidate
     elif sprint_status := read_sprint_status(document):
         reading["sprint_status"] = sprint_status
     elif tickets := read_tickets(document):

@@ -1,227 +1,276 @@
-"""Which files of stories, tracker's entries and plans are about one story, while they come and go.
+"""Which past files, tracker's entries and plans are about one story, while they come and go.
 
-Entries are keys of sprint-status.yaml and entries of tickets.toml; a file has at most one of each.
-What links them are tokens: of a key the name, the slug, the number; of a ticket its id, its slug.
+The rules are those of the board: key_files.py and ticket_files.py. They are applied again to what a
+commit may have joined or parted: all that has a token in common with what it changed.
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
-from service.bmad.identity import Identity, fold_id, fold_slug, read_name
-from service.bmad.keys import read_key
-from service.bmad.past_facts import Fact
-from service.bmad.work_items import ARCHIVE
-
-T = TypeVar("T")
-
-# What more files or entries have than this says nothing of any of them.
-MAX_SHARED: Final = 40
-MAX_KEY_SLUG: Final = 60  # characters, as the method cuts the slugs of keys
-
-# Folders of a project that has documents, in a monorepo of several ones.
-_DOCUMENTS: Final = re.compile(
-    r"docs?|documentation|.*bmad.*|\.ai|(?:implementation|planning|sprint)-artifacts|sprints?"
-    r"|(?:user[-_])?stor(?:y|ies)|epics?.*|specs?|backlog|prds?|architecture|qa|plan(?:s|ning)?",
-    re.IGNORECASE,
+from service.bmad.key_files import (
+    MAX_SHARED,
+    KeyFile,
+    KeyLinks,
+    KeyName,
+    link_keys,
+    name_of_key,
 )
-_FILE_KIND: Final = re.compile(r"(?:spec|story|spike|bug)-(?=[a-z]{0,6}-?\d)")
-
-# From the surest on.
-LEVELS: Final = ("ticket", "name", "numbered", "slug", "number")
-
-
-class Token(NamedTuple):
-    """What a file and an entry of a tracker have in common if they are about one story."""
-
-    kind: str  # of the entry: "key" or "entry"
-    scope: str  # the tree of a key, the folder of a ticket
-    level: str
-    value: str
-
-
-class Entry(NamedTuple):
-    """An entry of a tracker: a key of a tree, or a ticket of the tickets.toml of a folder."""
-
-    kind: str
-    scope: str
-    item: str
-
-
-@lru_cache(maxsize=1024)
-def tree_of(folder: str) -> str:
-    """Return the folder of the project in a repository that a folder with documents belongs to."""
-    parts = folder.split("/") if folder else []
-    end = next(
-        (place for place, part in enumerate(parts) if _DOCUMENTS.fullmatch(part)), len(parts)
-    )
-    return "/".join(parts[:end])
+from service.bmad.older_trackers import find_older_trackers
+from service.bmad.past_facts import FILE_KINDS, Fact
+from service.bmad.past_tokens import (
+    FactKey,
+    Token,
+    TokenIndex,
+    entry_names,
+    file_of_fact,
+    folder_of,
+    leaf_names,
+    names_in_spec,
+    tokens_of_file,
+    tokens_of_name,
+)
+from service.bmad.ticket_files import (
+    NameInFolder,
+    match_entries,
+    match_plans,
+    name_for_plan,
+    names_for_plan,
+)
 
 
-@lru_cache(maxsize=1024)
-def is_archived(folder: str) -> bool:
-    """Return whether what lies in a folder is shown, and not counted."""
-    return any(map(ARCHIVE.fullmatch, folder.split("/")))
+class LinkedStory(NamedTuple):
+    """A story that there is: its file, its keys and plans, those that decide first, its entry."""
+
+    path: str | None
+    keys: tuple[FactKey, ...] = ()
+    entry: FactKey | None = None
+    plans: tuple[str, ...] = ()
+
+    @property
+    def trackers(self) -> tuple[FactKey, ...]:
+        """Its entries in all trackers."""
+        return self.keys if self.entry is None else (*self.keys, self.entry)
+
+    @property
+    def facts(self) -> Iterator[FactKey]:
+        """All that is about it."""
+        if self.path is not None:
+            yield self.path, ""
+        yield from self.trackers
+        yield from ((plan, "") for plan in self.plans)
 
 
-def folder_of(path: str) -> str:
-    """Return the folder that a file is in."""
-    return path.rpartition("/")[0]
+class Linked(NamedTuple):
+    """The stories that are gone, those that are there instead, and those with changed statuses."""
 
-
-def stem_of(path: str) -> str:
-    """Return the name of a file without its suffixes."""
-    name = path.rpartition("/")[2]
-    return (name.rpartition(".")[0] or name).removesuffix(".story")
-
-
-def entry_of(path: str, item: str, fact: Fact) -> Entry:
-    """Return the entry that a tracker's item is."""
-    folder = folder_of(path)
-    return Entry(fact.kind, tree_of(folder) if fact.kind == "key" else folder, item)
-
-
-def tokens_of_entry(entry: Entry, fact: Fact) -> list[Token]:
-    """Return the tokens of an entry."""
-    if entry.kind == "entry":
-        values = {"ticket": fold_id(entry.item), "slug": fold_slug(fact.ticket or "")}
-    else:
-        key = read_key(entry.item)
-        values = _values(fold_slug(entry.item), key.slug, key.identity)
-    return _tokens(entry.kind, entry.scope, values)
-
-
-def tokens_of_file(path: str, fact: Fact) -> list[Token]:
-    """Return the tokens of a story's file: those of keys in its tree, and of tickets beside it."""
-    folder, stem = folder_of(path), stem_of(path)
-    named = read_name(stem)
-    identity = Identity(fact.id or "", fact.epic, fact.story)
-    if not identity.epic or not identity.story:
-        identity = named.identity
-    name = fold_slug(stem)
-    tokens = _tokens(
-        "key", tree_of(folder), _values(_FILE_KIND.sub("", name), named.rest, identity)
-    )
-    of_ticket = {"ticket": fold_id(fact.ticket or ""), "slug": fold_slug(named.rest)}
-    tokens += _tokens("entry", folder, of_ticket)
-    if folder.endswith("/stories"):  # of stories.yaml beside the folder
-        of_ticket["ticket"] = fold_id(fact.id or named.identity.id)
-        tokens += _tokens("entry", folder_of(folder), of_ticket)
-    return tokens
-
-
-def _values(name: str, slug: str, identity: Identity) -> dict[str, str]:
-    slug = fold_slug(slug)[:MAX_KEY_SLUG].strip("-")
-    number = ""
-    if identity.epic and identity.story:
-        number = f"{fold_id(identity.epic)} {fold_id(identity.story)}"
-    numbered = f"{number} {slug}" if number and slug else ""
-    return {"name": name, "numbered": numbered, "slug": slug, "number": number}
-
-
-def _tokens(kind: str, scope: str, values: dict[str, str]) -> list[Token]:
-    return [Token(kind, scope, level, values[level]) for level in LEVELS if values.get(level)]
+    gone: set[LinkedStory]
+    new: list[LinkedStory]
+    changed: set[LinkedStory]
 
 
 class Links:
-    """The links between the files and the entries that there are now."""
+    """The facts that there are, and the stories that they are about.
 
-    def __init__(self) -> None:
-        self.entry_of: dict[tuple[str, str], Entry] = {}  # by path and kind
-        self.file_of: dict[Entry, str] = {}
-        self._files: dict[str, list[Token]] = {}
-        self._entries: dict[Entry, list[Token]] = {}
-        self._files_with: defaultdict[Token, set[str]] = defaultdict(set)
-        self._entries_with: defaultdict[Token, set[Entry]] = defaultdict(set)
-        self._changed: dict[Token, None] = {}
+    `steps` counts how often facts were linked.
+    """
 
-    def set_file(self, path: str, fact: Fact | None) -> None:
-        """Add or change a file; None removes it."""
-        tokens = [] if fact is None else tokens_of_file(path, fact)
-        before = self._files.get(path, [])
-        if tokens == before and (path in self._files) == (fact is not None):
-            return
-        for token in before:
-            self._files_with[token].discard(path)
+    def __init__(self, tree_of: Callable[[str], str]) -> None:
+        self.facts: dict[FactKey, Fact] = {}
+        self.story_of: dict[FactKey, LinkedStory] = {}
+        self.steps = 0
+        self.older: set[str] = set()  # the trackers that are no longer kept
+        self._tree_of = tree_of
+        self._index = TokenIndex()
+        self._epic_ids: dict[NameInFolder, str] = {}  # by the folder and the slug of an epic
+        self._entries_in: defaultdict[str, set[FactKey]] = defaultdict(set)  # by folder
+        self._keys_in: defaultdict[str, set[FactKey]] = defaultdict(set)  # by tracker
+        self._has_other_trackers = False
+        self._to_link: set[FactKey] = set()
+        self._with_status: set[FactKey] = set()
+
+    def put(self, key: FactKey, fact: Fact | None) -> None:
+        """Add or change a fact; None removes it."""
+        before = self.facts.pop(key, None)
+        if fact is not None:
+            self.facts[key] = fact
+            if before is not None and before._replace(status=fact.status) == fact:
+                self._with_status.add(key)
+                return
+        for each, is_there in ((before, False), (fact, True)):
+            if each is not None:
+                self._put(key, each, is_there=is_there)
+        self._to_link.add(key)
+
+    def _put(self, key: FactKey, fact: Fact, *, is_there: bool) -> None:
+        path = key[0]
+        if fact.kind == "key":
+            keys = self._keys_in[path]
+            (keys.add if is_there else keys.discard)(key)
+            self._has_other_trackers |= len(keys) == is_there  # the first one, or the last
+        elif fact.kind == "entry":
+            entries = self._entries_in[folder_of(path)]
+            (entries.add if is_there else entries.discard)(key)
+        elif fact.kind == "epic":
+            epic = (folder_of(path), fact.ticket or "")
+            if is_there:
+                self._epic_ids[epic] = fact.id or ""
+            else:
+                self._epic_ids.pop(epic, None)
+            self._to_link |= self._entries_in["/".join(filter(None, epic))]
+
+    def update(self) -> Linked:
+        """Link anew what changed since the last call."""
+        if self._has_other_trackers:
+            self._has_other_trackers = False
+            before = self.older
+            self.older = find_older_trackers(path for path, keys in self._keys_in.items() if keys)
+            self._to_link.update(*(self._keys_in[path] for path in before ^ self.older))
+        keys = self._close()
+        gone = {story for key in keys if (story := self.story_of.get(key)) is not None}
+        for story in gone:
+            for key in story.facts:
+                del self.story_of[key]
+        new = [*self._link(keys)]
+        for story in new:
+            for key in story.facts:
+                self.story_of[key] = story
+        statuses = (self.story_of.get(key) for key in self._with_status)
+        changed = {story for story in statuses if story is not None}.difference(new)
+        self._with_status = set()
+        return Linked(gone, new, changed)
+
+    def _close(self) -> set[FactKey]:
+        """Return the facts that may be linked otherwise than before, and those linked to them."""
+        found, self._to_link = self._to_link, set()
+        tokens: set[Token] = set()
+        for key in found:
+            tokens.update(self._index.put(key, [*self._tokens_of(key)]))
+        waiting = [*found]
+        found = found.copy()
+        # They may have become too common with this commit.
+        limit = MAX_SHARED + len(waiting)
         for token in tokens:
-            self._files_with[token].add(path)
-        self._changed |= dict.fromkeys(before + tokens)
-        if fact is None:
-            del self._files[path]
-            for kind in ("key", "entry"):
-                if entry := self.entry_of.get((path, kind)):
-                    self._unlink(entry)
-        else:
-            self._files[path] = tokens
-
-    def set_entry(self, entry: Entry, fact: Fact | None) -> None:
-        """Add or change an entry; None removes it."""
-        tokens = [] if fact is None else tokens_of_entry(entry, fact)
-        before = self._entries.get(entry, [])
-        if tokens == before and (entry in self._entries) == (fact is not None):
-            return
-        for token in before:
-            self._entries_with[token].discard(entry)
-        for token in tokens:
-            self._entries_with[token].add(entry)
-        self._changed |= dict.fromkeys(before + tokens)
-        if fact is None:
-            self._unlink(entry)
-            del self._entries[entry]
-        else:
-            self._entries[entry] = tokens
-
-    def tickets(self, folder: str, folded_id: str) -> set[Entry]:
-        """Return the tickets of a folder's tracker with this id."""
-        return self._entries_with.get(Token("entry", folder, "ticket", folded_id), set())
-
-    def update(self) -> tuple[set[str], set[Entry]]:
-        """Link anew what changed since the last call; return the files and entries looked at."""
-        files = self._having(self._files_with, self._changed)
-        entries = self._having(self._entries_with, self._changed)
-        entries |= self._having(
-            self._entries_with, (token for path in files for token in self._files[path])
-        )
-        self._changed = {}
-        for entry in entries:
-            if path := self.file_of.get(entry):
-                files.add(path)
-                self._unlink(entry)
-        waiting = sorted(entries)
-        for level in LEVELS:
-            waiting = [entry for entry in waiting if not self._link(entry, level)]
-        files |= {self.file_of[entry] for entry in entries if entry in self.file_of}
-        return files, entries
-
-    def _link(self, entry: Entry, level: str) -> bool:
-        for token in self._entries[entry]:
-            if token.level != level:
-                continue
-            having = self._files_with[token]
-            if len(having) > MAX_SHARED:
-                return False
-            # A slug alone names a story only where no other one has it.
-            if level == "slug" and max(len(having), len(self._entries_with[token])) > 1:
-                return False
-            free = [path for path in having if (path, entry.kind) not in self.entry_of]
-            if free:
-                path = min(free)
-                self.file_of[entry] = path
-                self.entry_of[path, entry.kind] = entry
-                return True
-        return False
-
-    def _unlink(self, entry: Entry) -> None:
-        if path := self.file_of.pop(entry, None):
-            del self.entry_of[path, entry.kind]
-
-    @staticmethod
-    def _having(index: dict[Token, set[T]], tokens: Iterable[Token]) -> set[T]:
-        found: set[T] = set()
-        for token in tokens:
-            having = index.get(token, ())
-            if len(having) <= MAX_SHARED:
-                found.update(having)
+            new = self._index.having(token, limit) - found
+            found |= new
+            waiting += new
+        seen: set[Token] = set()
+        while waiting:
+            self.steps += 1
+            key = waiting.pop()
+            story = self.story_of.get(key)
+            new: set[FactKey] = set() if story is None else {*story.facts} - found
+            for token in self._index.of(key):
+                if token not in seen:
+                    seen.add(token)
+                    new |= self._index.having(token) - found
+            found |= new
+            waiting += new
         return found
+
+    def _tokens_of(self, key: FactKey) -> Iterator[Token]:
+        path, item = key
+        fact = self.facts.get(key)
+        if fact is None:
+            return
+        if fact.kind in FILE_KINDS:
+            tree = self._tree_of(path)
+            yield from tokens_of_file(tree, file_of_fact(path, fact))
+            named = [*names_for_plan(path), *names_in_spec(path, fact)]
+            yield from (Token("plan", *name) for name in named)
+            if fact.kind == "story":
+                yield from (Token("entry", *name) for name in leaf_names(path, fact))
+        elif fact.kind == "key":
+            tree = self._tree_of(path)
+            yield from tokens_of_name(tree, name_of_key(item))
+        elif fact.kind == "entry":
+            yield from (Token("entry", *name) for name in entry_names(path, fact))
+            yield from (Token("plan", *name) for name in self._names_for_plan(None, key))
+        elif fact.kind == "plan":
+            yield Token("plan", *name_for_plan(path, fact.ticket or ""))
+
+    def _names_for_plan(self, path: str | None, entry: FactKey | None) -> list[NameInFolder]:
+        if entry is None:
+            return names_for_plan(path)
+        tracker, fact = entry[0], self.facts[entry]
+        id_ = whole = fact.id or ""
+        if not tracker.endswith(".toml"):
+            whole = (self.facts[path, ""].id if path is not None else None) or id_
+        else:
+            parent, _, slug = folder_of(tracker).rpartition("/")
+            epic = self._epic_ids.get((parent, slug))
+            whole = f"{epic}.{id_}" if epic else id_
+        return names_for_plan(path, tracker, (whole, id_))
+
+    def _link(self, keys: set[FactKey]) -> Iterator[LinkedStory]:
+        """Yield the stories that facts are about, in the order in which plans choose them."""
+        facts = {key: fact for key in sorted(keys) if (fact := self.facts.get(key)) is not None}
+        files = {key[0]: fact for key, fact in facts.items() if fact.kind in FILE_KINDS}
+        leaves = {
+            path: [
+                name
+                for name in leaf_names(path, fact)
+                if not self._index.is_common(Token("entry", *name))
+            ]
+            for path, fact in files.items()
+            if fact.kind == "story"
+        }
+        entries = {
+            key: entry_names(key[0], fact) for key, fact in facts.items() if fact.kind == "entry"
+        }
+        entry_of = {path: entry for entry, path in match_entries(leaves, entries).items()}
+        keys_of, without_file = self._link_keys(facts)
+        stories: list[tuple[str | None, FactKey | None]] = [
+            (path, entry_of.get(path)) for path in leaves
+        ]
+        taken = {*entry_of.values()}
+        stories += [(None, entry) for entry in entries if entry not in taken]
+        stories += [(path, None) for path in files if path not in leaves and path in keys_of]
+        plans = {
+            key[0]: name_for_plan(key[0], fact.ticket or "")
+            for key, fact in facts.items()
+            if fact.kind == "plan"
+        }
+        plans_of: defaultdict[object, list[str]] = defaultdict(list)
+        named = [(story, self._names_for_plan(*story)) for story in stories] if plans else []
+        for plan, story in match_plans(plans, named).items():
+            plans_of[story].insert(0, plan)  # the last one decides
+        for path, entry in stories:
+            of_file = tuple(keys_of.get(path or "", ()))
+            yield LinkedStory(path, of_file, entry, tuple(plans_of.get((path, entry), ())))
+        for found in without_file:
+            yield LinkedStory(None, tuple(found))
+
+    def _link_keys(self, facts: Mapping[FactKey, Fact]) -> KeyLinks:
+        """Return the keys of each file that has some, and of each story that has keys alone."""
+        files: defaultdict[str, list[KeyFile]] = defaultdict(list)
+        trackers: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(_lists)
+        for (path, item), fact in facts.items():
+            if fact.kind in FILE_KINDS:
+                tree = self._tree_of(path)
+                files[tree].append(self._without_common(tree, file_of_fact(path, fact)))
+            elif fact.kind == "key":
+                trackers[self._tree_of(path)][path].append(item)
+        links = KeyLinks({}, [])
+        for tree, keys in sorted(trackers.items()):
+            of_tree = link_keys(files[tree], keys, self.older)
+            links.of_file.update(of_tree.of_file)
+            links.without_file.extend(of_tree.without_file)
+        return links
+
+    def _without_common(self, tree: str, file: KeyFile) -> KeyFile:
+        """Return a file without what too many files of its tree have, also those not asked for."""
+        tokens = tokens_of_file(tree, file)
+        if not any(map(self._index.is_common, tokens)):
+            return file
+        common = {token.level for token in tokens if self._index.is_common(token)}
+        values = [
+            None if f"value {rule}" in common else value
+            for rule, value in enumerate(file.name.values)
+        ]
+        name = "" if "name" in common else file.name.name
+        return file._replace(name=KeyName(name, (values[0], values[1], values[2]), file.name.epic))
+
+
+def _lists() -> defaultdict[str, list[str]]:
+    return defaultdict(list)

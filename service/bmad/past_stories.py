@@ -1,32 +1,47 @@
 """The burn-up, replayed from a record: each story through its files, trackers and plans.
 
-What comes out for a commit depends on it and on earlier ones alone, so that later commits add to it
-and change nothing.
+What comes out for a commit depends on it, on earlier ones, and on the trees of what there is now:
+later commits add to it and change nothing, unless a folder becomes a tree of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from service.bmad.identity import fold_id
 from service.bmad.past_evidence import Evidence, GoneFile
-from service.bmad.past_links import Entry, stem_of
+from service.bmad.past_links import LinkedStory
 from service.bmad.past_record import CommitRow, FactRow, Record
+from service.bmad.past_tokens import FactKey
+from service.bmad.past_trees import PastTrees
 from service.bmad.readings import Status
+from service.bmad.trees import folder_of_tree
+from service.bmad.work_items import stem_of
+
+# How often facts are linked, beyond which the commits before the last one are taken together: only
+# a history that is made for it has so many stories that resemble each other.
+MAX_STEPS: Final = 3_000_000
+
+
+class TrackerEntry(NamedTuple):
+    """An entry of a tracker, wherever that moves: a key of a tree, or a ticket of a folder."""
+
+    kind: str
+    scope: str
+    item: str
 
 
 @dataclass(slots=True)
 class PastStory:
     """A story that there is or was; numbers are in the order in which stories appeared.
 
-    `path` is its file, the last one that it had; `trackers` the path and the key or id of each
-    entry. The dates are those of its first commit, of its last change of status, and of its file's
-    last change, None if the latter is older than what was read; so are the others unless they are
-    exact. `position` is that of the last commit that changed any of this. `status` is None if it is
-    gone.
+    `path` is its file, and `trackers` has the path and the key or id of each entry; of a story that
+    is gone, the last ones. The dates are those of its first commit, of its last change of status,
+    and of its file's last change, None if the latter is older than what was read; so are the others
+    unless they are exact. `status` is None if it is gone.
     """
 
     number: int
@@ -34,7 +49,6 @@ class PastStory:
     is_first_exact: bool
     status_since: datetime
     is_since_exact: bool
-    position: int
     path: str | None = None
     trackers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     changed_at: datetime | None = None
@@ -46,22 +60,6 @@ class PastStory:
         """Whether it counts among the done ones."""
         return self.is_counted and self.status == "done"
 
-    @property
-    def name(self) -> str:
-        """What to call it: the name of its file, or else its key."""
-        return stem_of(self.path) if self.path else self.trackers[0][1] if self.trackers else ""
-
-
-class StatusChange(NamedTuple):
-    """A change of a story's status: from None it is new, to None it is gone."""
-
-    story: int
-    position: int
-    old: Status | None
-    new: Status | None
-    path: str | None
-    name: str
-
 
 class BurnUpDay(NamedTuple):
     """The stories in scope and those of them that were done, at the end of a day in UTC."""
@@ -72,150 +70,147 @@ class BurnUpDay(NamedTuple):
 
 
 class PastStories(NamedTuple):
-    """All stories, the changes of their statuses in order, and the days on which commits were."""
+    """All stories, and the days on which commits were."""
 
     stories: list[PastStory]
-    changes: list[StatusChange]
     days: list[BurnUpDay]
 
 
-def replay(record: Record) -> PastStories:
-    """Return the stories of a record.
+def replay(record: Record, trees: Mapping[str, str] | None = None) -> PastStories:
+    """Return the stories of a record, given the trees of the documents that there are, by path.
 
-    A story is in scope while it has a file or a tracker's entry that is not archived, unless its
-    status is cancelled. Its plan decides the status, else its file, else the tracker.
+    A story is in scope unless it is archived or its status is cancelled. Which files, entries and
+    plans are one story, and which of them decides, is what the board says of the same files; but a
+    story stays the same when its file is renamed, and when its file or its entry comes or goes.
     """
-    player = _Player()
+    player = _Player(PastTrees(record, trees or {}))
     rows = {position: [*group] for position, group in groupby(record.facts, attrgetter("position"))}
+    waiting: list[FactRow] = []
     for commit in record.commits:
-        player.play(commit, rows.get(commit.position, []))
+        waiting += rows.get(commit.position, [])
+        if player.steps < MAX_STEPS or commit is record.commits[-1]:
+            player.play(commit, waiting)
+            waiting = []
     days = [BurnUpDay(day, *counts) for day, counts in player.days.items()]
-    return PastStories(player.stories, player.changes, days)
+    return PastStories(player.stories, days)
 
 
 class _Player:
-    def __init__(self) -> None:
+    def __init__(self, trees: PastTrees) -> None:
         self.stories: list[PastStory] = []
-        self.changes: list[StatusChange] = []
         self.days: dict[date, tuple[int, int]] = {}
         self._scope = self._done = 0
-        self._evidence = Evidence()
-        # The numbers of stories, also of what is gone; and what of each story is there.
+        self._evidence = Evidence(trees.tree_of)
+        # The numbers of stories, also of what is gone; and of the stories that there are.
         self._number_of_file: dict[str, int] = {}
-        self._number_of_entry: dict[Entry, int] = {}
-        self._file_of: dict[int, str] = {}
-        self._entry_of: dict[tuple[int, str], Entry] = {}
+        self._number_of_entry: dict[TrackerEntry, int] = {}
+        self._number_of: dict[LinkedStory, int] = {}
+        self._taken: set[int] = set()
+        self._changed_at: dict[str, datetime] = {}  # by path
+
+    @property
+    def steps(self) -> int:
+        """How often facts were linked."""
+        return self._evidence.links.steps
 
     def play(self, commit: CommitRow, rows: Sequence[FactRow]) -> None:
         """Apply a commit, and count the stories after it."""
-        touched = self._evidence.apply(rows)
-        numbers: set[int] = set()
-        for path in sorted(touched.files):
-            numbers.update(self._number_file(path, commit, touched.gone))
-        for entry in sorted(touched.entries):
-            numbers.update(self._number_entry(entry, commit))
-        changed = {row.path for row in rows if not row.item}
-        for number in sorted(numbers):
-            self._settle(self.stories[number], commit, changed)
+        linked, gone_files = self._evidence.apply(rows)
+        # What the first commit has may be older, if commits before it were not read.
+        if self.days or not commit.is_cut:
+            self._changed_at |= {row.path: commit.date for row in rows if not row.item}
+        before = {self._number_of.pop(story) for story in linked.gone}
+        self._taken -= before
+        self._number(linked.new, commit, gone_files)
+        for number in sorted(before - self._taken):
+            self._settle(self.stories[number], None, commit)
+        for story in sorted({*linked.new, *linked.changed}, key=self._number_of.__getitem__):
+            self._settle(self.stories[self._number_of[story]], story, commit)
         self.days[commit.date.astimezone(UTC).date()] = (self._scope, self._done)
 
-    def _number_file(self, path: str, commit: CommitRow, gone: Sequence[GoneFile]) -> Iterator[int]:
-        """Give a file its story, or take it away; yield the stories that this changes."""
-        number = self._number_of_file.get(path)
-        if path not in self._evidence.files:
-            if number is not None and self._file_of.get(number) == path:
-                del self._file_of[number]
-                yield number
+    def _number(
+        self, stories: Sequence[LinkedStory], commit: CommitRow, gone: Sequence[GoneFile]
+    ) -> None:
+        """Give stories the numbers that they had, or new ones.
+
+        A file's own number goes before that of the file that it was before, and that before the
+        number of its entry.
+        """
+        waiting = sorted(stories, key=_order)
+        for numbers_before in (self._of_file, self._of_gone_file, self._of_entries):
+            still: list[LinkedStory] = []
+            for story in waiting:
+                numbers = numbers_before(story, gone)
+                number = next((each for each in numbers if each not in self._taken), None)
+                if number is None:
+                    still.append(story)
+                else:
+                    self._take(story, number)
+            waiting = still
+        for story in waiting:
+            number = len(self.stories)
+            is_exact = not commit.is_cut
+            self.stories.append(PastStory(number, commit.date, is_exact, commit.date, is_exact))
+            self._take(story, number)
+
+    def _take(self, story: LinkedStory, number: int) -> None:
+        self._taken.add(number)
+        self._number_of[story] = number
+        if story.path is not None:
+            self._number_of_file[story.path] = number
+        self._number_of_entry |= dict.fromkeys(_entries_of(story), number)
+
+    def _of_file(self, story: LinkedStory, _gone: Sequence[GoneFile]) -> Iterator[int]:
+        if story.path in self._number_of_file:
+            yield self._number_of_file[story.path]
+
+    def _of_gone_file(self, story: LinkedStory, gone: Sequence[GoneFile]) -> Iterator[int]:
+        """Yield the numbers of the files that a new file may have been before."""
+        path = story.path
+        if path is None or not gone:
             return
-        if number is None or not self._is_free(number, path):
-            before = self._numbers_before(path, gone)
-            free = (number for number in before if self._is_free(number, path))
-            number = next(free, None)
-            if number is None:
-                number = self._add_story(commit)
-            self._number_of_file[path] = number
-        self._file_of[number] = path
-        yield number
-
-    def _is_free(self, number: int, path: str) -> bool:
-        """Return whether no file but that of this path is that of the story."""
-        holder = self._file_of.get(number, path)
-        return holder == path or holder not in self._evidence.files
-
-    def _numbers_before(self, path: str, gone: Sequence[GoneFile]) -> Iterator[int]:
-        """Yield the stories that a new file may be of: of a renamed file, or of an entry."""
-        fact, blob_id = self._evidence.files[path]
+        id_ = fold_id(self._evidence.fact_of(path).id or "")
+        blob_id = self._evidence.blob_ids[path]
         same = [each for each in gone if each.blob_id == blob_id]
         same += [each for each in gone if stem_of(each.path) == stem_of(path)]
-        if fact.id:
-            of_id = [each for each in gone if fold_id(each.fact.id or "") == fold_id(fact.id)]
+        if id_:
+            of_id = [each for each in gone if fold_id(each.fact.id or "") == id_]
             same += of_id if len(of_id) == 1 else []
         for each in same:
-            yield self._number_of_file[each.path]
-        for kind in ("key", "entry"):
-            entry = self._evidence.links.entry_of.get((path, kind))
-            if entry is not None and entry in self._number_of_entry:
+            if each.path in self._number_of_file:
+                yield self._number_of_file[each.path]
+
+    def _of_entries(self, story: LinkedStory, _gone: Sequence[GoneFile]) -> Iterator[int]:
+        for entry in _entries_of(story):
+            if entry in self._number_of_entry:
                 yield self._number_of_entry[entry]
 
-    def _number_entry(self, entry: Entry, commit: CommitRow) -> Iterator[int]:
-        """Give an entry its story, or take it away; yield the stories that this changes."""
-        before = self._number_of_entry.get(entry)
-        number = before
-        if not self._evidence.entries[entry]:
-            number = None
-        elif path := self._evidence.links.file_of.get(entry):
-            number = self._number_of_file[path]
-        elif (
-            number is None
-            or number in self._file_of
-            or self._entry_of.get((number, entry.kind), entry) != entry
-        ):
-            number = self._add_story(commit)
-        if before is not None:
-            if before != number and self._entry_of.get((before, entry.kind)) == entry:
-                del self._entry_of[before, entry.kind]
-            yield before
-        if number is not None:
-            self._number_of_entry[entry] = number
-            self._entry_of[number, entry.kind] = entry
-            yield number
-
-    def _add_story(self, commit: CommitRow) -> int:
-        number = len(self.stories)
-        is_exact = not commit.is_cut
-        self.stories.append(
-            PastStory(number, commit.date, is_exact, commit.date, is_exact, commit.position)
-        )
-        return number
-
-    def _settle(self, story: PastStory, commit: CommitRow, changed: set[str]) -> None:
+    def _settle(self, story: PastStory, linked: LinkedStory | None, commit: CommitRow) -> None:
         """Read a story's status anew, and count it."""
         self._scope -= story.is_counted
         self._done -= story.is_done
-        path = self._file_of.get(story.number)
-        places = [(story.number, kind) for kind in ("key", "entry")]
-        entries = [self._entry_of[place] for place in places if place in self._entry_of]
-        # What the first commit has may be older, if commits before it were not read.
-        is_baseline = commit.is_cut and not self.days
-        if path is not None:
-            story.path = path
-            if path in changed and not is_baseline:
-                story.changed_at = commit.date
-        if entries:
-            story.trackers = [(self._evidence.said(each)[0], each.item) for each in entries]
-        status = self._evidence.status(path, entries)
+        status = None if linked is None else self._evidence.status(linked)
+        if linked is not None:
+            story.path, story.trackers = linked.path, [*linked.trackers]
+            if linked.path is not None:
+                story.changed_at = self._changed_at.get(linked.path)
         if status != story.status:
-            if not is_baseline:
-                name = story.name
-                self.changes.append(
-                    StatusChange(
-                        story.number, commit.position, story.status, status, story.path, name
-                    )
-                )
             story.status_since, story.is_since_exact = commit.date, not commit.is_cut
         story.status = status
-        is_active = self._evidence.is_active(path, entries)
-        story.is_counted = is_active and status not in {None, "cancelled"}
-        story.position = commit.position
+        is_active = linked is not None and not self._evidence.is_archived(linked)
+        story.is_counted = is_active and status != "cancelled"
         self._scope += story.is_counted
         self._done += story.is_done
+
+
+def _order(story: LinkedStory) -> tuple[bool, str, Sequence[FactKey]]:
+    """Return the place of a story among new ones: those with files come first."""
+    return story.path is None, story.path or "", story.trackers
+
+
+def _entries_of(story: LinkedStory) -> list[TrackerEntry]:
+    entries = [TrackerEntry("key", folder_of_tree(path), key) for path, key in story.keys]
+    if story.entry is not None:
+        path, name = story.entry
+        entries.append(TrackerEntry("entry", path.rpartition("/")[0], name))
+    return entries

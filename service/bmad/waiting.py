@@ -10,8 +10,7 @@ from typing import Final, NamedTuple
 
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.identity import fold_id
-from service.bmad.joining import stem_of
-from service.bmad.work_items import WorkItem
+from service.bmad.work_items import WorkItem, stem_of
 
 FINISHED: Final = frozenset(("done", "review"))
 NOT_STARTED: Final = frozenset(("draft", "approved"))

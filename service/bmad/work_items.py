@@ -6,6 +6,7 @@ plan and gates: joining.py finds which belong together.
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from service.bmad.identity import Identity, fold_id
@@ -162,4 +163,9 @@ def stem_of(path: str) -> str:
 
 def is_archived(path: str) -> bool:
     """Return whether a document lies in a folder of what is no longer worked on."""
-    return any(map(ARCHIVE.fullmatch, path.split("/")[:-1]))
+    return _is_archive(path.rpartition("/")[0])
+
+
+@lru_cache(maxsize=1024)
+def _is_archive(folder: str) -> bool:
+    return any(map(ARCHIVE.fullmatch, folder.split("/")))

@@ -52,6 +52,36 @@ def test_file_belongs_to_a_key_by_its_slug_before_its_number() -> None:
     }
 
 
+def test_of_files_with_one_slug_the_number_decides() -> None:
+    items = _items(
+        {
+            "s/1.2.setup.md": story("1.2"),
+            "s/1.3.setup.md": story("1.3"),
+            "s.yaml": sprint({"1-1-setup": "done", "1-3-setup": "review"}),
+        }
+    )
+    assert {item.path: item.status for item in items} == {
+        "s/1.2.setup.md": "done",
+        "s/1.3.setup.md": "review",
+    }
+
+
+def test_equal_keys_are_one_story_for_all_trackers() -> None:
+    """The last tracker decides, and those that are no longer kept add nothing."""
+    items = _items(
+        {
+            "a.yaml": sprint({"1-1-a": "draft", "1-2-b": "draft"}),
+            "b.yaml": sprint({"1-01-a": "review"}),
+            "old/z.yaml": sprint({"1-1-a": "done", "1-3-c": "done"}),
+        }
+    )
+    assert {item.key: (item.status, item.is_archived, len(item.keys)) for item in items} == {
+        "b.yaml\t1-01-a": ("review", False, 2),
+        "a.yaml\t1-2-b": ("draft", False, 1),
+        "old/z.yaml\t1-3-c": ("done", True, 1),
+    }
+
+
 def test_file_belongs_to_a_key_by_number() -> None:
     [item] = _items({"s/1.10.sign-in.md": story("1.10"), "s.yaml": sprint({"1-10-login": "done"})})
     assert item.status == "done"
@@ -202,12 +232,13 @@ def test_document_is_a_leaf_because_an_entry_has_its_name_or_it_says_the_id() ->
             "w/login/3-notes.md": _candidate("3"),
         }
     )
-    assert [(item.id, item.title, item.path, item.status) for item in joined.items] == [
+    items = sorted(joined.items, key=lambda item: item.id)
+    assert [(item.id, item.title, item.path, item.status) for item in items] == [
         ("1.1", "Sign in!", "w/login/story-sign-in.md", "draft"),
         ("1.2", "other", "w/login/bug-other.md", "review"),
         ("1.3", "Sign out", None, "draft"),
     ]
-    assert joined.promoted == ["w/login/story-sign-in.md", "w/login/bug-other.md"]
+    assert joined.promoted == ["w/login/bug-other.md", "w/login/story-sign-in.md"]
 
 
 def test_document_is_a_story_of_a_spec_because_its_name_begins_with_the_id() -> None:

@@ -1,13 +1,24 @@
 """What past versions of files said."""
 
+from typing import Final, get_args
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.bmad.document import BmadDocument
-from service.bmad.past_facts import Fact, facts_of, may_be_work, read_facts
+from service.bmad.past_facts import (
+    Fact,
+    FactKind,
+    facts_of,
+    may_be_work,
+    read_facts,
+)
+from service.bmad.reading import read_document
 from service.bmad.readings import Reading
 from service.bmad.sprint_status import read_sprint_status
+from service.documents.text import file_type_of
+from tests.support.bmad_documents import bmad_document
 
 TRACKER = """\
 # generated: 2026-01-01
@@ -82,8 +93,33 @@ def test_a_tracker_has_its_stories() -> None:
 
 
 def test_tickets_have_their_slugs() -> None:
-    text = '[[entry]]\nid = 1\ntitle = "Pay by card"\n'
-    assert read_facts("a/tickets.toml", text) == {"1": Fact("entry", None, ticket="pay-by-card")}
+    text = """\
+[[epic]]
+id = 4
+slug = "pay"
+[[entry]]
+id = 1
+type = "bug"
+slug = "card"
+title = "Pay by card"
+[[entry]]
+id = 1
+title = "Refund"
+"""
+    assert read_facts("a/tickets.toml", text) == {
+        "\tepic\tpay": Fact("epic", None, "4", ticket="pay"),
+        "1": Fact("entry", None, "1", story="bug-pay-by-card", ticket="bug-card"),
+        "1\t2": Fact("entry", None, "1", ticket="story-refund"),
+    }
+
+
+def test_a_file_of_a_name_that_a_key_may_have_is_a_candidate() -> None:
+    text = "# Notes\n\nStatus: done\n"
+    fact = Fact("candidate", "done", "1.4", "1", "4")
+    assert read_facts("notes/1-4-notes.md", text) == {"": fact}
+    assert may_be_work("notes/1-4-notes.md")
+    assert read_facts("notes/notes.md", text) == {}
+    assert read_facts("_bmad/1-4-notes.md", text) == {}
 
 
 @given(
@@ -104,4 +140,26 @@ def test_a_plain_tracker_is_read_as_the_parser_reads_it(lines: list[str]) -> Non
 @given(st.sampled_from(["stories/1.1.md", "tickets.toml", "sprint-status.yaml"]), st.text())
 def test_any_text_is_read(path: str, text: str) -> None:
     for fact in read_facts(path, text).values():
-        assert fact.kind in {"story", "key", "entry"}
+        assert fact.kind in get_args(FactKind)
+
+
+LINES: Final = (
+    "---", "status: done", "ticket: 1", "title: A", "story_id: 1.2", "# Story 1.1: A", "# Notes",
+    "## Epic 1: Pay", "Status: review", "## Status", "Draft", "## Acceptance Criteria", "1. It is",
+    "## Tasks", "- [ ] A", "development_status:", "  1-1-a: done", "[[entry]]", "id = 1",
+    'title = "A"', "[[epic]]", 'slug = "a"', "- id: 1", "  title: A", "",
+)  # fmt: skip
+NAMES: Final = (
+    "docs/stories/1.1.md", "docs/notes/1-1-a.md", "out/story-a.md", "out/story-a-plan.md",
+    "docs/epics/epic-1.md", "docs/sprint-status.yaml", "specs/stories.yaml",
+    "out/tickets.toml", "docs/qa/1.1-a.md",
+)  # fmt: skip
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(NAMES), st.lists(st.sampled_from(LINES)))
+def test_facts_are_those_of_the_whole_document(path: str, lines: list[str]) -> None:
+    text = "\n".join(lines) + "\n"
+    assert may_be_work(path)
+    document = bmad_document(text, path, file_type_of(path) or "")
+    assert read_facts(path, text) == facts_of(read_document(document))

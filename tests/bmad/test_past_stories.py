@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.bmad import past_stories
 from service.bmad.past_facts import Fact
 from service.bmad.past_record import (
     PastCommit,
@@ -21,13 +22,14 @@ from service.bmad.past_record import (
 from service.bmad.past_stories import PastStories, PastStory, replay
 
 if TYPE_CHECKING:
+    import pytest
+
     from service.bmad.readings import Status
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EMPTY = Record([], [])
 TRACKER = "_bmad-output/implementation-artifacts/sprint-status.yaml"
-STORIES = "docs/stories"
 
 
 def story(
@@ -52,7 +54,7 @@ def keys(statuses: dict[str, Status], path: str = TRACKER) -> PastVersion:
 
 
 def tickets(path: str, slugs: dict[str, str]) -> PastVersion:
-    facts = {id_: Fact("entry", None, ticket=slug) for id_, slug in slugs.items()}
+    facts = {id_: Fact("entry", None, id_, ticket=f"story-{slug}") for id_, slug in slugs.items()}
     return PastVersion(path, repr(slugs), facts)
 
 
@@ -83,8 +85,9 @@ def counts(past: PastStories) -> list[tuple[int, int]]:
     return [(day.scope, day.done) for day in past.days]
 
 
-def changes(past: PastStories) -> list[tuple[int, int, Status | None, Status | None]]:
-    return [(each.position, each.story, each.old, each.new) for each in past.changes]
+def statuses_of(*days: list[PastVersion]) -> list[list[Status | None]]:
+    """The statuses of all stories after each day."""
+    return [[each.status for each in play(*days[: end + 1]).stories] for end in range(len(days))]
 
 
 def only(past: PastStories) -> PastStory:
@@ -93,22 +96,22 @@ def only(past: PastStories) -> PastStory:
 
 
 def test_files_are_counted_day_by_day() -> None:
-    past = play(
+    days = [
         [story("docs/stories/1.1.a.md", "draft", "1.1")],
         [story("docs/stories/1.2.b.md", None, "1.2"), story("docs/stories/1.3.c.md", "cancelled")],
         [story("docs/stories/1.1.a.md", "done", "1.1")],
         [story("docs/stories/1.1.a.md", "cancelled", "1.1")],
         [gone("docs/stories/1.2.b.md")],
-    )
+    ]
+    past = play(*days)
     assert counts(past) == [(1, 0), (2, 0), (2, 1), (1, 0), (0, 0)]
     assert past.days[0].day == date(2026, 1, 1)
-    assert changes(past) == [
-        (0, 0, None, "draft"),
-        (1, 1, None, "unknown"),
-        (1, 2, None, "cancelled"),
-        (2, 0, "draft", "done"),
-        (3, 0, "done", "cancelled"),
-        (4, 1, "unknown", None),
+    assert statuses_of(*days) == [
+        ["draft"],
+        ["draft", "unknown", "cancelled"],
+        ["done", "unknown", "cancelled"],
+        ["cancelled", "unknown", "cancelled"],
+        ["cancelled", None, "cancelled"],
     ]
     first = past.stories[0]
     assert (first.first_at, first.status_since, first.changed_at) == (
@@ -117,7 +120,6 @@ def test_files_are_counted_day_by_day() -> None:
         START + timedelta(days=3),
     )
     assert first.is_first_exact
-    assert past.changes[0].name == "1.1.a"
 
 
 def test_the_day_is_that_of_utc() -> None:
@@ -138,7 +140,6 @@ def test_what_the_oldest_commit_of_a_cut_history_has_may_be_older() -> None:
         is_cut=True,
     )
     assert counts(past) == [(2, 1), (3, 1)]
-    assert changes(past) == [(1, 0, "draft", "review"), (1, 2, None, "draft")]
     first, second, third = past.stories
     assert (first.is_first_exact, first.is_since_exact) == (False, True)
     assert (second.is_since_exact, second.changed_at) == (False, None)
@@ -194,22 +195,22 @@ def test_two_projects_of_a_monorepo_do_not_mix() -> None:
 
 
 def test_keys_survive_a_tracker_that_is_rewritten() -> None:
-    past = play(
+    days = [
         [keys({"1-1-a": "done", "1-2-b": "review"})],
         [keys({"1-1-a": "done"})],
         [gone(TRACKER)],
         [keys({"1-1-a": "draft", "1-2-b": "review"})],
         # It moves.
         [gone(TRACKER), keys({"1-1-a": "draft", "1-2-b": "done"}, "docs/sprint-status.yaml")],
-    )
+    ]
+    past = play(*days)
     assert counts(past) == [(2, 1), (1, 1), (0, 0), (2, 0), (2, 1)]
-    assert len(past.stories) == 2
-    assert changes(past)[2:] == [
-        (1, 1, "review", None),
-        (2, 0, "done", None),
-        (3, 0, None, "draft"),
-        (3, 1, None, "review"),
-        (4, 1, "review", "done"),
+    assert statuses_of(*days) == [
+        ["done", "review"],
+        ["done", None],
+        [None, None],
+        ["draft", "review"],
+        ["draft", "done"],
     ]
     assert past.stories[0].first_at == START
 
@@ -230,18 +231,14 @@ def test_a_renamed_file_stays_one_story() -> None:
 
 def test_all_files_deleted_and_back_again() -> None:
     files = ["docs/stories/1.1.md", "docs/stories/1.2.md"]
-    past = play(
-        [story(files[0], "done"), story(files[1], "draft"), keys({"1-1-a": "done"})],
+    days = [
+        [story(files[0], "done", "1.1"), story(files[1], "draft"), keys({"1-1-a": "done"})],
         [*map(gone, files), gone(TRACKER)],
-        [story(files[0], "draft")],
-    )
-    assert counts(past) == [(2, 1), (0, 0), (1, 0)]
-    assert changes(past)[-3:] == [
-        (1, 0, "done", None),
-        (1, 1, "draft", None),
-        (2, 0, None, "draft"),
+        [story(files[0], "draft", "1.1")],
     ]
-    assert len(past.stories) == 2
+    past = play(*days)
+    assert counts(past) == [(2, 1), (0, 0), (1, 0)]
+    assert statuses_of(*days) == [["done", "draft"], [None, None], ["draft", None]]
 
 
 def test_archived_stories_do_not_count() -> None:
@@ -251,14 +248,45 @@ def test_archived_stories_do_not_count() -> None:
         [gone("docs/stories/1.1.md"), story(old, "done", "1.1", blob_id="1")],
         [keys({"1-1-a": "done"})],
     )
-    # The tracker's entry counts.
-    assert counts(past) == [(1, 1), (0, 0), (1, 1)]
-    assert changes(past) == [(0, 0, None, "done")]
+    assert counts(past) == [(1, 1), (0, 0), (0, 0)]
+    assert only(past).trackers == [(TRACKER, "1-1-a")]
+
+
+def test_a_candidate_is_a_story_while_a_key_has_its_name() -> None:
+    path = "docs/notes/1-1-a.md"
+
+    def candidate(status: Status) -> PastVersion:
+        return PastVersion(path, status, {"": Fact("candidate", status, "1.1", "1", "1")})
+
+    days = [
+        [candidate("draft")],
+        [candidate("review")],
+        [keys({"1-1-a": "done", "1-2-b": "draft"})],
+        [candidate("in_progress")],
+        [keys({"1-1-a": "done"})],
+        [keys({"1-2-b": "draft"})],
+        [keys({"1-1-a": "done"})],
+    ]
+    assert counts(play(*days)) == [(0, 0), (0, 0), (2, 0), (2, 0), (1, 0), (1, 0), (1, 0)]
+    assert [each[0] for each in statuses_of(*days)[2:]] == [
+        "review",
+        "in_progress",
+        "in_progress",
+        None,
+        "in_progress",
+    ]
+    first = play(*days[:3]).stories[0]
+    assert (first.path, first.trackers) == (path, [(TRACKER, "1-1-a")])
+    # Its file is older than its entry.
+    assert (first.changed_at, first.status_since) == (
+        START + timedelta(days=1),
+        START + timedelta(days=2),
+    )
 
 
 def test_tickets_are_planned_until_their_plan_says_more() -> None:
     folder = "out/shop/epic-pay"
-    past = play(
+    days = [
         [tickets(f"{folder}/tickets.toml", {"1": "pay-by-card", "2": "refund", "3": "export"})],
         [
             story(f"{folder}/story-pay-by-card.md", None),
@@ -269,14 +297,16 @@ def test_tickets_are_planned_until_their_plan_says_more() -> None:
         [story(f"{folder}/story-refund.md", "done")],
         [plan(f"{folder}/story-export-plan.md", "3", "cancelled")],
         [gone(f"{folder}/story-pay-by-card-plan.md")],
-    )
+    ]
+    past = play(*days)
     assert counts(past) == [(3, 0), (3, 0), (3, 0), (3, 1), (3, 2), (2, 2), (2, 1)]
-    assert changes(past)[3:] == [
-        (2, 0, "draft", "in_progress"),
-        (3, 0, "in_progress", "done"),
-        (4, 1, "draft", "done"),
-        (5, 2, "draft", "cancelled"),
-        (6, 0, "done", "draft"),
+    assert statuses_of(*days)[1:] == [
+        ["draft", "draft", "draft"],
+        ["in_progress", "draft", "draft"],
+        ["done", "draft", "draft"],
+        ["done", "done", "draft"],
+        ["done", "done", "cancelled"],
+        ["draft", "done", "cancelled"],
     ]
     assert past.stories[0].path == f"{folder}/story-pay-by-card.md"
 
@@ -287,7 +317,7 @@ def test_a_plan_in_the_backlog_is_for_the_file_beside_it() -> None:
         [plan("out/backlog/bug-crash-plan.md", "bug-crash", "done")],
     )
     assert counts(past) == [(1, 0), (1, 1)]
-    assert changes(past)[-1] == (1, 0, "unknown", "done")
+    assert only(past).status == "done"
 
 
 def test_stories_of_a_specification_belong_to_the_entries_beside_their_folder() -> None:
@@ -316,14 +346,14 @@ def random_version(random: Random, path: str) -> PastVersion:
     blob_id = random.choice(["b1", "b2", None])
     if path.endswith(".yaml"):
         named = random.sample(["1-1-a", "1-2-b", "a", "x-1-1-a"], random.randrange(4))
-        return PastVersion(
-            path, blob_id, {key: Fact("key", random.choice(STATUSES)) for key in named}
-        )
+        facts = {key: Fact("key", random.choice(STATUSES)) for key in named}
+        return PastVersion(path, blob_id, facts)
     if path.endswith(".toml"):
         numbers = random.sample(["1", "2"], random.randrange(3))
-        return PastVersion(path, blob_id, {id_: Fact("entry", None) for id_ in numbers})
+        facts = {id_: Fact("entry", None, id_) for id_ in numbers}
+        return PastVersion(path, blob_id, facts)
     fact = Fact(
-        "plan" if random.random() < 0.3 else "story",
+        random.choice(["plan", "candidate", "story", "story"]),
         random.choice([None, *STATUSES]),
         random.choice([None, "1.1", "1.2"]),
         random.choice([None, "1"]),
@@ -344,6 +374,14 @@ def random_commits(random: Random) -> list[PastCommit]:
     ]
 
 
+def test_histories_of_too_many_like_stories_have_only_their_last_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(past_stories, "MAX_STEPS", 2)
+    days = [[story(f"docs/stories/1.{number}.md", "done")] for number in range(6)]
+    assert counts(play(*days)) == [(1, 1), (2, 2), (6, 6)]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32), st.booleans())
 def test_runs_one_by_one_give_what_one_run_gives(seed: int, is_cut: bool) -> None:
@@ -351,7 +389,7 @@ def test_runs_one_by_one_give_what_one_run_gives(seed: int, is_cut: bool) -> Non
     commits = random_commits(random)
     whole = extend_record(compare_commits(EMPTY, commits, None, is_cut=is_cut, now=NOW)).added
     record = EMPTY
-    past = PastStories([], [], [])
+    past = PastStories([], [])
     base = None
     ends = sorted({random.randrange(1, len(commits) + 1) for _ in range(4)} | {len(commits)})
     for begin, end in zip([0, *ends], ends, strict=False):
@@ -363,7 +401,6 @@ def test_runs_one_by_one_give_what_one_run_gives(seed: int, is_cut: bool) -> Non
         base = commits[end - 1].id
         before, past = past, replay(record)
         # Later commits change nothing of what came out before.
-        assert past.changes[: len(before.changes)] == before.changes
         assert past.days[: max(len(before.days) - 1, 0)] == before.days[:-1]
         assert len(past.stories) >= len(before.stories)
         assert all(0 <= each.done <= each.scope for each in past.days)

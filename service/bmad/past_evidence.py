@@ -1,11 +1,12 @@
 """What there is of stories after a commit: their files, their entries in trackers, their plans."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.bmad.past_facts import FILE_KINDS, Fact
 from service.bmad.past_links import Linked, LinkedStory, Links
 from service.bmad.past_record import FactRow
+from service.bmad.past_trees import PastTrees
 from service.bmad.readings import Status
 from service.bmad.work_items import is_archived
 
@@ -21,8 +22,8 @@ class GoneFile(NamedTuple):
 class Evidence:
     """The facts that there are after each commit, and the stories that they are about."""
 
-    def __init__(self, tree_of: Callable[[str], str]) -> None:
-        self.links = Links(tree_of)
+    def __init__(self, trees: PastTrees) -> None:
+        self.links = Links(trees)
         self.blob_ids: dict[str, str | None] = {}  # of the contents of stories, by path
 
     def apply(self, rows: Sequence[FactRow]) -> tuple[Linked, list[GoneFile]]:

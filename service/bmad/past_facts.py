@@ -15,7 +15,7 @@ from service.bmad.names import is_in_tools
 from service.bmad.readings import MAX_ITEMS, Reading, Status, StatusWord, StoryReading
 from service.bmad.sprint_status import KEYS, read_sprint_status
 from service.bmad.statuses import read_status
-from service.bmad.story import KEY_NAME, read_candidate, read_plan, read_story
+from service.bmad.story import read_candidate, read_plan, read_story
 from service.bmad.texts import short_key
 from service.bmad.ticket_files import file_names, name_entries
 from service.bmad.tickets import read_tickets
@@ -26,7 +26,7 @@ from service.documents.text import TOML_NAME, file_type_of
 # Of a changed reader, to read all versions again.
 FACTS_VERSION: Final = 2
 
-# A candidate is a story while a key of sprint-status.yaml has its name; an epic is in tickets.toml.
+# A candidate is a story while a tracker names it; an epic is one of tickets.toml.
 FactKind = Literal["story", "candidate", "plan", "key", "entry", "epic"]
 FILE_KINDS: Final = frozenset[FactKind](("story", "candidate"))
 
@@ -61,6 +61,10 @@ _STORY_NAME: Final = re.compile(
     r"|e(?:pic)?-?\d{1,4}[-_.]?s|.*\.story\.|.*-plan\.",
     re.IGNORECASE,
 )
+# Names that a key of sprint-status.yaml may have, but for a number alone: "doc0001" is none.
+_KEY_NAME: Final = re.compile(
+    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?[-.].+|epic-.+-s\d.*", re.IGNORECASE
+)
 # sprint-status.yaml as the method writes it: a mapping of texts to words, and what is before it.
 _PLAIN_TRACKER: Final = re.compile(
     rf"(?:(?:[a-z_]++:(?:[ ][^\n'\"#&*!|>%@`\[{{][^\n#'\"]*+)?|[ \t]*+(?:\#[^\n]*+)?)\n)*?{KEYS}:\n"
@@ -83,7 +87,7 @@ def may_be_work(path: str) -> bool:
         is_named = name.lower() == TOML_NAME
     elif file_type == "md":
         stem = name.rpartition(".")[0]
-        is_named = bool(_STORY_NAME.match(name) or KEY_NAME.fullmatch(stem))
+        is_named = bool(_STORY_NAME.match(name) or _KEY_NAME.fullmatch(stem))
         is_named = is_named or any(map(_STORY_FOLDER.fullmatch, folders))
     else:
         is_named = False

@@ -5,7 +5,8 @@ commit may have joined or parted: all that has a token in common with what it ch
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from service.bmad.key_files import (
@@ -14,22 +15,21 @@ from service.bmad.key_files import (
     KeyLinks,
     KeyName,
     link_keys,
-    name_of_key,
 )
 from service.bmad.older_trackers import find_older_trackers
-from service.bmad.past_facts import FILE_KINDS, Fact
+from service.bmad.past_facts import FILE_KINDS, Fact, FactKind
 from service.bmad.past_tokens import (
     FactKey,
     Token,
     TokenIndex,
     entry_names,
-    file_of_fact,
     folder_of,
     leaf_names,
     names_in_spec,
     tokens_of_file,
     tokens_of_name,
 )
+from service.bmad.past_trees import PastTrees
 from service.bmad.ticket_files import (
     NameInFolder,
     match_entries,
@@ -75,12 +75,12 @@ class Links:
     `steps` counts how often facts were linked.
     """
 
-    def __init__(self, tree_of: Callable[[str], str]) -> None:
+    def __init__(self, trees: PastTrees) -> None:
         self.facts: dict[FactKey, Fact] = {}
         self.story_of: dict[FactKey, LinkedStory] = {}
         self.steps = 0
         self.older: set[str] = set()  # the trackers that are no longer kept
-        self._tree_of = tree_of
+        self._trees = trees
         self._index = TokenIndex()
         self._epic_ids: dict[NameInFolder, str] = {}  # by the folder and the slug of an epic
         self._entries_in: defaultdict[str, set[FactKey]] = defaultdict(set)  # by folder
@@ -174,15 +174,14 @@ class Links:
         if fact is None:
             return
         if fact.kind in FILE_KINDS:
-            tree = self._tree_of(path)
-            yield from tokens_of_file(tree, file_of_fact(path, fact))
+            tree = self._trees.tree_of(path)
+            yield from tokens_of_file(tree, self._trees.key_file(path, fact))
             named = [*names_for_plan(path), *names_in_spec(path, fact)]
             yield from (Token("plan", *name) for name in named)
-            if fact.kind == "story":
-                yield from (Token("entry", *name) for name in leaf_names(path, fact))
+            yield from (Token("entry", *name) for name in leaf_names(path, fact))
         elif fact.kind == "key":
-            tree = self._tree_of(path)
-            yield from tokens_of_name(tree, name_of_key(item))
+            tree = self._trees.tree_of(path)
+            yield from tokens_of_name(tree, self._trees.name_of_key(tree, item))
         elif fact.kind == "entry":
             yield from (Token("entry", *name) for name in entry_names(path, fact))
             yield from (Token("plan", *name) for name in self._names_for_plan(None, key))
@@ -206,26 +205,26 @@ class Links:
         """Yield the stories that facts are about, in the order in which plans choose them."""
         facts = {key: fact for key in sorted(keys) if (fact := self.facts.get(key)) is not None}
         files = {key[0]: fact for key, fact in facts.items() if fact.kind in FILE_KINDS}
-        leaves = {
-            path: [
+        names: dict[FactKind, dict[str, list[NameInFolder]]] = {"story": {}, "candidate": {}}
+        for path, fact in files.items():
+            names[fact.kind][path] = [
                 name
                 for name in leaf_names(path, fact)
                 if not self._index.is_common(Token("entry", *name))
             ]
-            for path, fact in files.items()
-            if fact.kind == "story"
-        }
         entries = {
             key: entry_names(key[0], fact) for key, fact in facts.items() if fact.kind == "entry"
         }
-        entry_of = {path: entry for entry, path in match_entries(leaves, entries).items()}
-        keys_of, without_file = self._link_keys(facts)
+        matches = match_entries(names["story"], names["candidate"], entries)
+        entry_of = {path: entry for entry, path in matches.items()}
+        keys_of, without_file = self._link_keys(facts, entry_of)
+        promoted = names["candidate"]
         stories: list[tuple[str | None, FactKey | None]] = [
-            (path, entry_of.get(path)) for path in leaves
+            (path, entry_of.get(path)) for path in names["story"]
         ]
-        taken = {*entry_of.values()}
-        stories += [(None, entry) for entry in entries if entry not in taken]
-        stories += [(path, None) for path in files if path not in leaves and path in keys_of]
+        stories += [(path, entry_of[path]) for path in promoted if path in entry_of]
+        stories += [(None, entry) for entry in entries if entry not in matches]
+        stories += [(path, None) for path in promoted if path in keys_of and path not in entry_of]
         plans = {
             key[0]: name_for_plan(key[0], fact.ticket or "")
             for key, fact in facts.items()
@@ -241,19 +240,25 @@ class Links:
         for found in without_file:
             yield LinkedStory(None, tuple(found))
 
-    def _link_keys(self, facts: Mapping[FactKey, Fact]) -> KeyLinks:
-        """Return the keys of each file that has some, and of each story that has keys alone."""
+    def _link_keys(self, facts: Mapping[FactKey, Fact], with_entry: Container[str]) -> KeyLinks:
+        """Return the keys of each file that has some, and of each story that has keys alone.
+
+        A candidate that has an entry is a story for all keys.
+        """
         files: defaultdict[str, list[KeyFile]] = defaultdict(list)
         trackers: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(_lists)
         for (path, item), fact in facts.items():
             if fact.kind in FILE_KINDS:
-                tree = self._tree_of(path)
-                files[tree].append(self._without_common(tree, file_of_fact(path, fact)))
+                tree = self._trees.tree_of(path)
+                file = self._without_common(tree, self._trees.key_file(path, fact))
+                is_story = file.is_story or path in with_entry
+                files[tree].append(file._replace(is_story=is_story))
             elif fact.kind == "key":
-                trackers[self._tree_of(path)][path].append(item)
+                trackers[self._trees.tree_of(path)][path].append(item)
         links = KeyLinks({}, [])
         for tree, keys in sorted(trackers.items()):
-            of_tree = link_keys(files[tree], keys, self.older)
+            name_of = partial(self._trees.name_of_key, tree)
+            of_tree = link_keys(files[tree], keys, self.older, name_of)
             links.of_file.update(of_tree.of_file)
             links.without_file.extend(of_tree.without_file)
         return links

@@ -17,7 +17,7 @@ from service.bmad.past_links import LinkedStory
 from service.bmad.past_record import CommitRow, FactRow, Record
 from service.bmad.past_tokens import FactKey
 from service.bmad.past_trees import PastTrees
-from service.bmad.readings import Status
+from service.bmad.readings import Reading, Status
 from service.bmad.trees import folder_of_tree
 from service.bmad.work_items import stem_of
 
@@ -76,14 +76,14 @@ class PastStories(NamedTuple):
     days: list[BurnUpDay]
 
 
-def replay(record: Record, trees: Mapping[str, str] | None = None) -> PastStories:
-    """Return the stories of a record, given the trees of the documents that there are, by path.
+def replay(record: Record, readings: Mapping[str, Reading] | None = None) -> PastStories:
+    """Return the stories of a record, given what the documents say that there are, by path.
 
     A story is in scope unless it is archived or its status is cancelled. Which files, entries and
     plans are one story, and which of them decides, is what the board says of the same files; but a
     story stays the same when its file is renamed, and when its file or its entry comes or goes.
     """
-    player = _Player(PastTrees(record, trees or {}))
+    player = _Player(PastTrees(record, readings or {}))
     rows = {position: [*group] for position, group in groupby(record.facts, attrgetter("position"))}
     waiting: list[FactRow] = []
     for commit in record.commits:
@@ -100,7 +100,7 @@ class _Player:
         self.stories: list[PastStory] = []
         self.days: dict[date, tuple[int, int]] = {}
         self._scope = self._done = 0
-        self._evidence = Evidence(trees.tree_of)
+        self._evidence = Evidence(trees)
         # The numbers of stories, also of what is gone; and of the stories that there are.
         self._number_of_file: dict[str, int] = {}
         self._number_of_entry: dict[TrackerEntry, int] = {}

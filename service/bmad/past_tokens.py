@@ -9,10 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from service.bmad.identity import Identity, fold_id
-from service.bmad.key_files import MAX_SHARED, SPEC, KeyFile, KeyName, key_file, names_begun
+from service.bmad.identity import fold_id
+from service.bmad.key_files import MAX_SHARED, SPEC, KeyFile, KeyName, names_begun
 from service.bmad.past_facts import Fact
-from service.bmad.ticket_files import NameInFolder, names_of_entry, names_of_leaf
+from service.bmad.ticket_files import (
+    NameInFolder,
+    names_of_candidate,
+    names_of_entry,
+    names_of_leaf,
+)
 
 # The path and the item of a fact.
 FactKey = tuple[str, str]
@@ -100,14 +105,10 @@ def folder_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def file_of_fact(path: str, fact: Fact) -> KeyFile:
-    """Return what a key may compare of a story's file, or of a candidate."""
-    identity = Identity(fact.id or "", fact.epic, fact.story)
-    return key_file(path, identity, is_story=fact.kind == "story")
-
-
 def leaf_names(path: str, fact: Fact) -> list[NameInFolder]:
-    """Return what an entry may call a story's file."""
+    """Return what an entry may call a story's file, or a candidate."""
+    if fact.kind == "candidate":
+        return names_of_candidate(path, fact.ticket)
     return names_of_leaf(path, fact.id or "", fact.ticket)
 
 

@@ -1,22 +1,38 @@
 """The trees of a record: which past files belong together, as those of one product in a monorepo.
 
-They are those of the board, for the past as well, so that a folder is one product all the time.
+They are those of the board, for the past as well, so that a folder is one product all the time. The
+epics of a tree, which say what an id means, are those of now, too.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from typing import Final
 
+from service.bmad.identity import Identity
+from service.bmad.key_files import KeyFile, KeyName, key_file, name_of_key
+from service.bmad.known_epics import KnownEpics
+from service.bmad.past_facts import Fact
 from service.bmad.past_record import Record
-from service.bmad.trees import folder_of_tree
+from service.bmad.readings import Reading
+from service.bmad.trees import find_trees, folder_of_tree
+
+NO_EPICS: Final = KnownEpics(())
 
 
 class PastTrees:
-    """The trees of all files of a record, given those of the documents that there are, by path.
+    """The trees of all files of a record, given what the documents say that there are, by path.
 
     Where no document is left, the folder of a sprint-status.yaml is a tree of its own, and other
     files are of the nearest tree above.
     """
 
-    def __init__(self, record: Record, trees: Mapping[str, str]) -> None:
+    def __init__(self, record: Record, readings: Mapping[str, Reading]) -> None:
+        trees = find_trees(readings)
+        documents: defaultdict[str, list[tuple[str, Reading]]] = defaultdict(list)
+        for path, tree in trees.items():
+            documents[tree].append((path, readings[path]))
+        self._known = {tree: KnownEpics(of_tree) for tree, of_tree in documents.items()}
+        self._names: dict[tuple[str, str], KeyName] = {}
         self._by_path = dict(trees)
         self._by_folder = {path.rpartition("/")[0]: tree for path, tree in trees.items()}
         self._trees = {folder_of_tree(path): tree for path, tree in trees.items()}
@@ -35,6 +51,20 @@ class PastTrees:
                 tree = next((self._trees[each] for each in folders if each in self._trees), "")
             self._by_path[path] = tree
         return tree
+
+    def name_of_key(self, tree: str, key: str) -> KeyName:
+        """Return what is compared of a key of a tree."""
+        name = self._names.get((tree, key))
+        if name is None:
+            read = self._known.get(tree, NO_EPICS).read_key(key)
+            name = self._names[tree, key] = name_of_key(key, read)
+        return name
+
+    def key_file(self, path: str, fact: Fact) -> KeyFile:
+        """Return what is compared of a story's file, or of a candidate."""
+        identity = Identity(fact.id or "", fact.epic, fact.story)
+        identity = self._known.get(self.tree_of(path), NO_EPICS).split(identity)
+        return key_file(path, identity, is_story=fact.kind == "story")
 
 
 def _with_those_above(folder: str) -> Iterator[str]:

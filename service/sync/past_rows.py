@@ -49,7 +49,7 @@ async def write_past(
     def extend() -> tuple[Extension, PastStories]:
         facts = {path: facts_of(reading) for path, reading in readings.items()}
         extension = extend_record(read.compared, facts)
-        return extension, replay(join_records(past.record, extension))
+        return extension, replay(join_records(past.record, extension), readings)
 
     extension, stories = await asyncio.to_thread(extend)
     for table in ("work_commit", "work_fact"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +26,7 @@ from service.bmad.past_record import (
     extend_record,
 )
 from service.bmad.past_stories import replay
-from service.bmad.trees import find_trees
+from service.bmad.past_trees import PastTrees
 from tests.bmad.made import entry, epic, epics, plan, sprint, story, ticket_epic, tickets
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ START: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 State = dict[str, "Reading"]
 
 
-def candidate(id_: str = "", status: str | None = None, **fields: str) -> Reading:
+def candidate(id_: str = "", status: str | None = None, **fields: Any) -> Reading:
     reading = story(id_, status, **fields)
     assert "story" in reading
     return {"candidate": reading["story"]}
@@ -60,7 +60,7 @@ def play(states: Sequence[Mapping[str, Reading]]) -> PastStories:
         commits.append(PastCommit(f"c{number}", START + timedelta(days=number), versions))
         before = state
     compared = compare_commits(Record([], []), commits, None, is_cut=False, now=NOW)
-    return replay(extend_record(compared).added, find_trees(states[-1]))
+    return replay(extend_record(compared).added, states[-1])
 
 
 def stories_of_board(state: Mapping[str, Reading]) -> dict[str, tuple[str, bool]]:
@@ -278,7 +278,8 @@ def random_document(random: Random) -> tuple[str, Reading]:
     if shape < 11:
         ticket = random.choice((None, None, "1", "2"))
         name = f"{kind}-{slug}" if "specs" not in folder else f"stories/{number}-{slug}"
-        return f"{folder}{name}.md", story(random.choice(("", number)), status, ticket=ticket)
+        make = random.choice((story, story, candidate))
+        return f"{folder}{name}.md", make(random.choice(("", number)), status, ticket=ticket)
     ticket = random.choice(("1", "2", "4.1", f"{kind}-{slug}"))
     return f"{folder}{kind}-{slug}-plan.md", plan(ticket, status)
 
@@ -315,7 +316,7 @@ def test_what_too_many_files_have_says_nothing_of_any() -> None:
 
 
 def test_a_change_looks_only_at_what_it_may_link() -> None:
-    links = Links(lambda _: "")
+    links = Links(PastTrees(Record([], []), {}))
     for number in range(200):
         links.put(
             (f"docs/stories/{number}.1.s{number}.md", ""),

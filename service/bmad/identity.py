@@ -268,14 +268,16 @@ def _identity(found: re.Match[str], epics: Collection[str], *, is_name: bool = F
     for level in LEVEL.finditer(others):
         end = found.end(2) + level.end()
         is_third = len(levels) >= 2
-        if is_name and is_third and not (level[2].isdigit() and len(level[2]) <= MAX_LEVEL_IN_NAME):
+        is_slug = level[0].lstrip(".-_")[0] in "sS" and not prefix  # 1-2-s3-upload
+        is_short = level[2].isdigit() and len(level[2]) <= MAX_LEVEL_IN_NAME
+        if is_name and is_third and (is_slug or not is_short):
             break
         levels.append((level[2], end))
     last, end = levels[-1]
     if suffix and end == found.end(3):
         levels[-1] = (last + suffix, found.end())
     written = found.string[found.start() : levels[-1][1]]
-    if is_name and "S" not in others.upper():
+    if is_name and "S" not in found.string[found.end(2) : levels[-1][1]].upper():
         written = prefix + ".".join(number for number, _ in levels)
     written = written[:MAX_ID]
     if len(levels) == 1:

@@ -52,7 +52,7 @@ def read_key(key: str, epics: Collection[str] = ()) -> Key:
         return Key("story", named.identity, named.rest)
     in_id = named.identity.epic if named else None
     name = named.rest if named and in_id else key
-    name = RETROSPECTIVE.sub("", name).strip(NAME_ENDS) if is_retrospective else name
+    name = _without_retrospective(name) if is_retrospective else name
     number = epic_of_name(name) or in_id
     identity = NO_IDENTITY if number is None else Identity(number, number, None)
     found = EPIC_NAME.match(name)
@@ -68,3 +68,9 @@ def _is_retrospective(key: str, named: NamedIdentity | None) -> bool:
     if named.identity.epic and named.identity.story:
         return bool(RETROSPECTIVE_SLUG.fullmatch(named.rest))
     return bool(RETROSPECTIVE_KEY.fullmatch(key))
+
+
+def _without_retrospective(name: str) -> str:
+    """Return what a name has before the word, or else after it: "epic-2" of "epic-2-retro-2"."""
+    before, _, after = RETROSPECTIVE.sub("\n", name, count=1).partition("\n")
+    return before.strip(NAME_ENDS) or after.strip(NAME_ENDS)

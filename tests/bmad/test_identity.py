@@ -120,6 +120,9 @@ def test_a_heading_has_an_id_and_a_title(
         ("story-5-2fa-setup", ("5", None, "5"), "2fa-setup"),
         ("3-5-1-2nd-try", ("3.5.1", "3.5", "1"), "2nd-try"),
         ("2fa-setup", NO_IDENTITY, "2fa-setup"),
+        ("1-1-s3-upload", ("1.1", "1", "1"), "s3-upload"),
+        ("1-1-S3", ("1.1", "1", "1"), "S3"),
+        ("E3.5-S1-sign-in", ("E3.5-S1", "E3.5", "1"), "sign-in"),
         ("2025-10-06-sign-in", NO_IDENTITY, "2025-10-06-sign-in"),
     ],
 )

@@ -46,6 +46,11 @@ _BEFORE_ID: Final = re.compile(
     re.IGNORECASE,
 )
 _FULL_ID: Final = re.compile(r"(?:[a-z]{1,3}-?)?\d+(?:-|-?s)\d+[a-z]?")
+ABOUT_STORY: Final = re.compile(
+    r"-(?:verif\w+|validat\w+|reviews?|tests?(?:ing)?|test-\w+|qa|audits?|analys[ei]s|plans?|context"
+    r"|evidence|results?|progress|status|checks?|reports?|summary|notes|验证|评审|测试|总结|报告)"
+    r"(?:-[\d-]+)?"
+)
 STORY_WORD: Final = re.compile(rf"\b(?:{_STORY})(?![a-z])|故事|스토리|ストーリー", re.IGNORECASE)
 
 # Documents beside a story that are named after it. "review", "audit" and "context" inside a name
@@ -181,13 +186,18 @@ def is_companion(stem: str) -> bool:
 def _is_named_as(stem: str, heading: str) -> bool:
     """Return whether a file is named as its heading: "1.2-login", or "1.2", of "Story 1.2: Login".
 
-    What is written about a story has another name, or another title.
+    What is written about a story has another name, or another title, or only says what it is: as
+    "1.2-verification" of "Story 1.2 Verification".
     """
     name, title = (
         NOT_IN_SLUG.sub("-", _BEFORE_ID.sub("", text[:MAX_NAMED], count=1).lower()).strip("-")
         for text in (stem, heading)
     )
-    return title == name or (bool(_FULL_ID.fullmatch(name)) and title.startswith(f"{name}-"))
+    own = _FULL_ID.match(name)
+    if own and ABOUT_STORY.fullmatch(title, own.end()):
+        return False
+    is_id = bool(own) and own.end() == len(name)
+    return title == name or (is_id and title.startswith(f"{name}-"))
 
 
 def _is_ticket(name: str, metadata: Mapping[str, Any]) -> bool:

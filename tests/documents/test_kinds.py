@@ -225,6 +225,8 @@ def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
         ("docs/stories/1.2-pay-IMPLEMENTATION-SUMMARY.md", REPORT),
         ("_bmad-output/implementation-artifacts/1-2-inventory.md", "# Story 1.2: cards in use\n"),
         ("_bmad-output/implementation-artifacts/1-2-pay-verification.md", "# Story 1.2 verified\n"),
+        ("_bmad-output/implementation-artifacts/1-2a-verification.md", "# Story 1.2a Verification"),
+        ("docs/stories/1.2-test-results.md", "# Story 1.2: Test results\n\nAll pass.\n"),
         ("_bmad-output/implementation-artifacts/spec-1-2-findings.md", SPEC),
         (
             "_bmad-output/implementation-artifacts/spec-1-2-findings.md",

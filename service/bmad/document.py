@@ -53,7 +53,7 @@ class BmadDocument:
         Its keys are there as they are written and as "story_id" is: of "Story ID" and "story-id".
         """
         written: Mapping[str, Any] = self.metadata.get("front_matter") or {}
-        return {**{_fold_key(key): value for key, value in written.items()}, **written}
+        return {**{fold_key(key): value for key, value in written.items()}, **written}
 
     @cached_property
     def lines(self) -> list[str]:
@@ -64,10 +64,10 @@ class BmadDocument:
 
     def front_matter_line(self, key: str) -> int:
         """Return the line of a key at the front matter's highest level; 1 if it is not found."""
-        folded = _fold_key(key)
+        folded = fold_key(key)
         for number, line in enumerate(self.lines[: self._body_line - 1], 1):
             written, colon, _ = line.partition(":")
-            if colon and not line[0].isspace() and folded == _fold_key(written):
+            if colon and not line[0].isspace() and folded == fold_key(written):
                 return number
         return 1
 
@@ -103,5 +103,6 @@ class BmadDocument:
         return line
 
 
-def _fold_key(key: str) -> str:
+def fold_key(key: str) -> str:
+    """Return a key of data for comparisons: "story_id" of "Story ID" and "story-id"."""
     return BETWEEN_WORDS.sub("_", key.strip(" \t\"'").lower())

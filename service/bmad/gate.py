@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, cast
 
-from service.bmad.document import BmadDocument
+from service.bmad.document import BmadDocument, fold_key
 from service.bmad.identity import read_name
 from service.bmad.readings import MAX_ITEMS, MAX_TEXT, GateReading, Issue
 from service.bmad.statuses import ARROW
@@ -27,7 +27,7 @@ from service.documents.front_matter import MAX_DEPTH, is_mapping
 # The keys of a decision, the first one first.
 DECISION_KEYS: Final = ("gate", "gate_decision", "decision", "status")
 # Keys whose value may be a mapping that has all the others.
-WRAPPERS: Final = ("gate", "quality_gate", "qa_gate", "gate_decision")
+WRAPPERS: Final = ("gate", "quality_gate", "qa_gate", "gate_decision", "decision")
 # Keys of texts that may say another decision.
 REASONS: Final = ("status_reason", "decision_reason", "reason", "rationale", "summary", "notes")
 MAX_JSON: Final = 256 * 1024  # characters
@@ -41,7 +41,7 @@ DECISION_WORD: Final = (
 DECISION: Final = re.compile(rf"[\W_]*+{DECISION_WORD}", re.IGNORECASE)
 # A line such as "**Gate:** PASS", "| Decision | PASS |" or "## Gate Decision" with PASS below it.
 DECISION_LINE: Final = re.compile(
-    r"^[^\w\n]{0,20}+(?P<before>(?:[^\W\d]{1,20} ){0,3}?)"
+    r"^[^\w\n]{0,20}+(?P<before>(?:[^\W\d_]{1,20}[ _]){0,3}?)"
     r"(?P<label>gate(?:[_ ](?:decision|status|result))?|decision|status|verdict|result)\b"
     rf"[\W_]{{0,20}}?(?P<word>{DECISION_WORD})",
     re.IGNORECASE | re.MULTILINE,
@@ -150,10 +150,16 @@ def _read_fields(document: BmadDocument, notes: list[str]) -> YamlMapping:
         tree = read_yaml(document.text)
         notes += tree.notes
         fields = tree.root if isinstance(tree.root, YamlMapping) else YamlMapping(1)
+    fields = _fold_keys(fields)
     for wrapper in WRAPPERS:
         if isinstance(wrapped := fields.get(wrapper), YamlMapping):
-            fields = YamlMapping(fields.line, [*wrapped.pairs, *fields.pairs])
+            fields = YamlMapping(fields.line, [*_fold_keys(wrapped).pairs, *fields.pairs])
     return fields
+
+
+def _fold_keys(fields: YamlMapping) -> YamlMapping:
+    pairs = ((YamlText(fold_key(key.text), key.line), value) for key, value in fields.pairs)
+    return YamlMapping(fields.line, [*pairs])
 
 
 def _read_json(text: str, notes: list[str]) -> YamlMapping:
@@ -214,7 +220,7 @@ def _decisions_of_lines(document: BmadDocument) -> list[_Decision]:
     position, line = 0, 1
     for found in DECISION_LINE.finditer(text, 0, MAX_LINES_TEXT):
         label = found["label"].lower().replace("_", " ")
-        before = found["before"].lower()
+        before = found["before"].lower().replace("_", " ")
         if NOT_THEDECISION_WORD.search(before) or (is_data and text[found.start()].isspace()):
             continue
         if label in {"status", "verdict", "result"} and not OF_THE_GATE.fullmatch(before):

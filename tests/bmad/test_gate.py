@@ -397,3 +397,19 @@ def test_the_time_is_linear(piece: str, suffix: str) -> None:
         return bmad_document(piece * (size // len(piece)), path, file_type)
 
     assert_linear(read_gate, make, 2 * GATE_TEXT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Gate: PASS\nStory: '1.3'\n",
+        "GATE_DECISION: PASS\nSTORY: '1.3'\n",
+        "Quality Gate:\n  Gate: PASS\n  Story-ID: '1.3'\n",
+        "decision: {gate: PASS, story: '1.3'}\n",
+        "quality_gate: PASS\nstory: '1.3'\n",
+        "final_gate: PASS\nstory: '1.3'\nprevious_gate: FAIL\n",
+    ],
+)
+def test_keys_are_found_however_they_are_written(text: str) -> None:
+    found = read(text)
+    assert (found["decision"], found["story"], found["other_word"]) == ("PASS", "1.3", None)

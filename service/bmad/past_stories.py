@@ -7,6 +7,7 @@ later commits add to it and change nothing, unless a folder becomes a tree of it
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -21,9 +22,9 @@ from service.bmad.readings import Reading, Status
 from service.bmad.trees import folder_of_tree
 from service.bmad.work_items import stem_of
 
-# How often facts are linked, beyond which the commits before the last one are taken together: only
-# a history that is made for it has so many stories that resemble each other.
-MAX_STEPS: Final = 3_000_000
+# How often facts are linked, in about 7 s, beyond which the commits before the last one are taken
+# together: only a history that is made for it has so many stories that resemble each other.
+MAX_STEPS: Final = 200_000
 
 
 class TrackerEntry(NamedTuple):
@@ -209,8 +210,13 @@ def _order(story: LinkedStory) -> tuple[bool, str, Sequence[FactKey]]:
 
 
 def _entries_of(story: LinkedStory) -> list[TrackerEntry]:
-    entries = [TrackerEntry("key", folder_of_tree(path), key) for path, key in story.keys]
+    entries = [TrackerEntry("key", _folder_of_tracker(path), key) for path, key in story.keys]
     if story.entry is not None:
         path, name = story.entry
         entries.append(TrackerEntry("entry", path.rpartition("/")[0], name))
     return entries
+
+
+@lru_cache(maxsize=256)
+def _folder_of_tracker(path: str) -> str:
+    return folder_of_tree(path)

@@ -33,6 +33,7 @@ class PastTrees:
             documents[tree].append((path, readings[path]))
         self._known = {tree: KnownEpics(of_tree) for tree, of_tree in documents.items()}
         self._names: dict[tuple[str, str], KeyName] = {}
+        self._files: dict[tuple[str, Identity, bool], KeyFile] = {}
         self._by_path = dict(trees)
         self._by_folder = {path.rpartition("/")[0]: tree for path, tree in trees.items()}
         self._trees = {folder_of_tree(path): tree for path, tree in trees.items()}
@@ -63,8 +64,13 @@ class PastTrees:
     def key_file(self, path: str, fact: Fact) -> KeyFile:
         """Return what is compared of a story's file, or of a candidate."""
         identity = Identity(fact.id or "", fact.epic, fact.story)
-        identity = self._known.get(self.tree_of(path), NO_EPICS).split(identity)
-        return key_file(path, identity, is_story=fact.kind == "story")
+        is_story = fact.kind == "story"
+        file = self._files.get((path, identity, is_story))
+        if file is None:
+            split = self._known.get(self.tree_of(path), NO_EPICS).split(identity)
+            file = key_file(path, split, is_story=is_story)
+            self._files[path, identity, is_story] = file
+        return file
 
 
 def _with_those_above(folder: str) -> Iterator[str]:

@@ -17,7 +17,6 @@ from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_plan, read_story
-from service.bmad.story_gate import read_story_gate
 from service.bmad.tickets import read_tickets
 from service.documents.kinds import kind_of
 from tests.support.bmad_documents import bmad_document
@@ -151,7 +150,6 @@ SHAPES = {"md": MARKDOWN, "yaml": YAML, "toml": TOML}
 READERS: Mapping[str, tuple[Callable[[BmadDocument], object], str, str]] = {
     "story": (read_story, "docs/stories/1.1.a.md", "md"),
     "plan": (read_plan, "out/pay/story-a-plan.md", "md"),
-    "gate in a story": (read_story_gate, "docs/stories/1.1.a.md", "md"),
     "epics": (read_epics, "docs/epics.md", "md"),
     "epics of a PRD": (read_epics, "docs/prd.md", "md"),
     "requirements": (read_requirements, "docs/prd.md", "md"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from service.documents.blocks import Block, read_blocks
+from service.documents.blocks import Block, is_in_order, read_blocks
 from service.documents.headings import Heading, Outline
 from service.documents.kind_names import Kind
 
@@ -83,6 +83,14 @@ class BmadDocument:
     def blocks(self) -> list[Block]:
         """The blocks of Markdown, headings among them."""
         return [] if self._outline is None else read_blocks(self._outline.html, self.html_line)
+
+    def read_beginning(self, line: int) -> list[Block]:
+        """Return the blocks above a heading that is on this line or below it, or all.
+
+        No block after them begins above that line.
+        """
+        html = self.html
+        return read_blocks(html, self.html_line, line) if is_in_order(html) else self.blocks
 
     @property
     def html(self) -> str:

@@ -15,7 +15,8 @@ from service.bmad.names import is_in_tools
 from service.bmad.readings import MAX_ITEMS, Reading, Status, StatusWord, StoryReading
 from service.bmad.sprint_status import KEYS, read_sprint_status
 from service.bmad.statuses import read_status
-from service.bmad.story import read_candidate, read_plan, read_story
+from service.bmad.story import read_candidate, read_plan
+from service.bmad.story_facts import read_story_facts
 from service.bmad.texts import short_key
 from service.bmad.ticket_files import file_names, name_entries
 from service.bmad.tickets import read_tickets
@@ -67,9 +68,9 @@ _KEY_NAME: Final = re.compile(
 )
 # sprint-status.yaml as the method writes it: a mapping of texts to words, and what is before it.
 _PLAIN_TRACKER: Final = re.compile(
-    rf"(?:(?:[a-z_]++:(?:[ ][^\n'\"#&*!|>%@`\[{{][^\n#'\"]*+)?|[ \t]*+(?:\#[^\n]*+)?)\n)*?{KEYS}:\n"
+    rf"(?:(?:[a-z_]++:(?:[ ][^\n'\"#&*!|>%@`\[{{][^\n#'\"]*+)?|[ ]*+(?:\#[^\n]*+)?)\n)*?{KEYS}:\n"
     r"(?P<entries>(?:(?:[ ]{2}[a-z0-9][a-z0-9._-]*+:[ ][a-z][a-z-]*+[ ]*+(?:\#[^\n]*+)?"
-    r"|[ \t]*+(?:\#[^\n]*+)?)\n)*+)\Z"
+    r"|[ ]*+(?:\#[^\n]*+)?)\n)*+)\Z"
 )
 _PLAIN_ENTRY: Final = re.compile(r"^  ([a-z0-9][a-z0-9._-]*+): ([a-z][a-z-]*+)", re.MULTILINE)
 
@@ -146,10 +147,11 @@ def read_facts(path: str, text: str) -> Facts:
     document = BmadDocument(path, file_type, kind, parts.metadata, parts.text, parts.outline)
     reading = Reading()
     if kind == "story":
-        reading["story"] = read_story(document)
-    elif is_in_tools(document):
+        (id_, epic, story), status, ticket = read_story_facts(document)
+        return {"": Fact("story", status and status["status"], id_ or None, epic, story, ticket)}
+    if is_in_tools(document):
         return {}
-    elif plan := read_plan(document):
+    if plan := read_plan(document):
         reading["plan"] = plan
     elif candidate := read_candidate(document):
         reading["candidate"] = candidate

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from service.bmad.criteria import read_criteria
 from service.bmad.dependencies import read_after, values_of
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field, read_fields
@@ -21,12 +20,12 @@ from service.bmad.identity import (
     read_name,
     with_epic,
 )
-from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkCounts, WorkKind
+from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkKind
 from service.bmad.sentence import read_sentence
 from service.bmad.story_gate import read_story_gate
-from service.bmad.story_sections import StorySection, cut_sections
+from service.bmad.story_sections import cut_sections
 from service.bmad.story_statuses import front_matter_statuses, read_statuses
-from service.bmad.tasks import read_tasks
+from service.bmad.tasks import count_work
 from service.characters import one_line, replace_unstorable
 from service.documents.headings import Heading
 from service.documents.kinds import home_of
@@ -59,7 +58,9 @@ TRACKED_NAME: Final = re.compile(
 PLAN_NAME: Final = re.compile(r".*-plan", re.IGNORECASE | re.DOTALL)
 
 
-class _Title(NamedTuple):
+class Title(NamedTuple):
+    """A story's title, the heading that has it, and the id in that."""
+
     title: str
     heading: Heading | None
     identity: Identity
@@ -67,14 +68,10 @@ class _Title(NamedTuple):
 
 def read_story(document: BmadDocument) -> StoryReading:
     """Return what a file says that is a story, or that a tracker may name as one."""
-    begin = document.html_line
-    fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
-    epics = _epics(document, fields)
-    title = _read_title(document, fields, epics)
-    sections = cut_sections(document.blocks, title.heading.line if title.heading else None)
-    identity = _identify(document, fields, title, epics)
-    sentence = read_sentence(sections)
+    fields, title, identity = read_beginning(document)
     heading = title.heading
+    sections = cut_sections(document.blocks, heading.line if heading else None)
+    sentence = read_sentence(sections)
     story = StoryReading(
         id=identity.id,
         epic=identity.epic,
@@ -87,10 +84,10 @@ def read_story(document: BmadDocument) -> StoryReading:
         as_a=sentence.as_a,
         i_want=sentence.i_want,
         so_that=sentence.so_that,
-        **_count_work(sections),
+        **count_work(sections),
         after=read_after(document, sections, fields, identity.id),
         covers=values_of(document.front_matter.get("covers")),
-        ticket=_text(document.front_matter.get("ticket"), MAX_KEY) or None,
+        ticket=read_ticket(document) or None,
         notes=_notes(document),
     )
     if (gate := read_story_gate(document, sections)) is not None:
@@ -116,37 +113,33 @@ def read_plan(document: BmadDocument) -> PlanReading | None:
     It is called `<type>-<slug>-plan.md`, and its front matter names the ticket. Its criteria, tasks
     and findings are read as those of a story.
     """
-    if document.kind != "other" or not (ticket := document.front_matter.get("ticket")):
-        return None
-    named = _text(ticket, MAX_KEY)
-    if not named or not PLAN_NAME.fullmatch(document.name):
+    ticket = read_ticket(document)
+    if document.kind != "other" or not ticket or not PLAN_NAME.fullmatch(document.name):
         return None
     first = next((each for each in document.headings if each.level == 1), None)
     sections = cut_sections(document.blocks, first.line if first else None)
     return PlanReading(
-        ticket=named,
+        ticket=ticket,
         statuses=front_matter_statuses(document, "plan"),
-        **_count_work(sections),
+        **count_work(sections),
     )
 
 
-def _count_work(sections: Sequence[StorySection]) -> WorkCounts:
-    criteria = read_criteria(sections)
-    tasks = read_tasks(sections)
-    return WorkCounts(
-        acceptance_criteria_total=criteria.total,
-        acceptance_criteria_done=criteria.done,
-        acceptance_criteria_items_total=criteria.items,
-        acceptance_criteria_items_done=criteria.items_done,
-        tasks_total=tasks.tasks,
-        tasks_done=tasks.tasks_done,
-        subtasks_total=tasks.subtasks,
-        subtasks_done=tasks.subtasks_done,
-        review_findings=tasks.findings,
-    )
+def read_beginning(document: BmadDocument) -> tuple[list[Field], Title, Identity]:
+    """Return the fields of a story's first lines, its title and its id."""
+    begin = document.html_line
+    fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
+    epics = _epics(document, fields)
+    title = _read_title(document, fields, epics)
+    return fields, title, _identify(document, fields, title, epics)
 
 
-def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]) -> _Title:
+def read_ticket(document: BmadDocument) -> str:
+    """Return the ticket that the front matter names, an empty text without one."""
+    return _text(document.front_matter.get("ticket"), MAX_KEY)
+
+
+def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]) -> Title:
     heading, found = _title_heading(document, epics)
     in_front_matter = read_heading(_text(document.front_matter.get("title"), MAX_TEXT), epics)
     identity = found.identity if found.identity.id else in_front_matter.identity
@@ -161,7 +154,7 @@ def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence
         document.name,
     )
     title = next(filter(None, (_text(each, MAX_TEXT) for each in titles)), "")
-    return _Title(title, heading, identity)
+    return Title(title, heading, identity)
 
 
 def _title_heading(
@@ -210,7 +203,7 @@ def _epic_number(value: Any) -> str | None:
 
 
 def _identify(
-    document: BmadDocument, fields: Iterable[Field], title: _Title, epics: Sequence[str]
+    document: BmadDocument, fields: Iterable[Field], title: Title, epics: Sequence[str]
 ) -> Identity:
     """Return the id of a story: what `story_id` says, else the title, else the name of the file.
 
@@ -262,7 +255,7 @@ def _in_front_matter(document: BmadDocument, keys: Iterable[str], epics: Sequenc
     return NO_IDENTITY
 
 
-def _in_name(document: BmadDocument, title: _Title, epics: Sequence[str]) -> Identity:
+def _in_name(document: BmadDocument, title: Title, epics: Sequence[str]) -> Identity:
     """Return the id in the name of the file, without a number that the title begins with.
 
     Of `1-2-3-way-sync.md` with the title "3-way sync" the id is 1.2.

@@ -67,26 +67,41 @@ def read_statuses(
     """
     found = front_matter_statuses(document)
     limit = document.html_line + STATUS_LINES
-    in_text = [
+    in_text = statuses_in_fields(sections, fields, limit)
+    outer, inner = statuses_below_headings(sections)
+    if len(inner) == 1 and inner[0]["status"] != "unknown":
+        outer += inner
+    below_headings = sorted(outer, key=itemgetter("line"))
+    first = [each for each in below_headings if each["line"] < limit]
+    found += sorted(in_text + first, key=itemgetter("line"))
+    found += [each for each in below_headings if each["line"] >= limit]
+    found += _late_statuses(sections)
+    by_line: dict[int, StatusWord] = {}
+    for each in found:
+        by_line.setdefault(each["line"], each)
+    return [*by_line.values()][:MAX_ITEMS]
+
+
+def statuses_in_fields(
+    sections: Sequence[StorySection], fields: Iterable[Field], limit: int
+) -> list[StatusWord]:
+    """Return the statuses of fields above the line `limit`."""
+    return [
         _status(field.value, field.line)
         for field in fields
         if field.line < limit
         and STATUS_LABEL.fullmatch(field.label)
         and _section_at(sections, field.line).name not in OF_OTHERS
     ]
-    below_headings = _statuses_below_headings(sections)
-    first = [each for each in below_headings if each["line"] < limit]
-    found += sorted(in_text + first, key=itemgetter("line"))
-    found += [each for each in below_headings if each["line"] >= limit]
-    found += _late_statuses(sections)
-    return [*{each["line"]: each for each in reversed(found)}.values()][::-1][:MAX_ITEMS]
 
 
-def _statuses_below_headings(sections: Sequence[StorySection]) -> list[StatusWord]:
-    """Return the statuses below headings "Status".
+def statuses_below_headings(
+    sections: Sequence[StorySection],
+) -> tuple[list[StatusWord], list[StatusWord]]:
+    """Return the statuses below headings "Status", and those within criteria, tasks or notes.
 
-    Such a heading within the criteria, the tasks or the notes must be the only one there, and its
-    word must be known: parts of the work may have a status each.
+    The latter must be the only one there, and its word must be known: parts of the work may have a
+    status each.
     """
     found: list[StatusWord] = []
     inner: list[StatusWord] = []
@@ -98,9 +113,7 @@ def _statuses_below_headings(sections: Sequence[StorySection]) -> list[StatusWor
             is_inner = bool(around) and around[-1].name in WITH_PARTS
             (inner if is_inner else found).append(status)
         around.append(section)
-    if len(inner) == 1 and inner[0]["status"] != "unknown":
-        found += inner
-    return sorted(found, key=itemgetter("line"))
+    return found, inner
 
 
 def _status_below(section: StorySection) -> StatusWord | None:

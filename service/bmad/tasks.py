@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from service.bmad.boxes import Box, read_box
-from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, Finding
+from service.bmad.criteria import read_criteria
+from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, Finding, WorkCounts
 from service.bmad.story_sections import StorySection
 from service.characters import one_line, replace_unstorable
 
@@ -25,6 +26,23 @@ class TaskCount(NamedTuple):
     subtasks: int
     subtasks_done: int
     findings: list[Finding]
+
+
+def count_work(sections: Sequence[StorySection]) -> WorkCounts:
+    """Return the criteria, tasks and findings of a story, counted."""
+    criteria = read_criteria(sections)
+    tasks = read_tasks(sections)
+    return WorkCounts(
+        acceptance_criteria_total=criteria.total,
+        acceptance_criteria_done=criteria.done,
+        acceptance_criteria_items_total=criteria.items,
+        acceptance_criteria_items_done=criteria.items_done,
+        tasks_total=tasks.tasks,
+        tasks_done=tasks.tasks_done,
+        subtasks_total=tasks.subtasks,
+        subtasks_done=tasks.subtasks_done,
+        review_findings=tasks.findings,
+    )
 
 
 def read_tasks(sections: Sequence[StorySection]) -> TaskCount:

@@ -19,6 +19,10 @@ _BREAK: Final = re.compile(r"<br ?/?>\n?")
 _ROW_GAP: Final = re.compile(r" *+\n\s*+")
 _ANY_TAG: Final = re.compile(r"<[^<>]*+>")
 
+_LINE: Final = re.compile(
+    r'<(?:h[1-6]|p|li|pre|tr)(?: start="\d{1,9}")? data-sourcepos="(\d{1,9}):'
+)
+
 MAX_BLOCKS: Final = 50_000
 
 
@@ -61,10 +65,21 @@ class _Open:
         return is_own
 
 
-def read_blocks(page: str, first_line: int = 1) -> list[Block]:
+def is_in_order(page: str) -> bool:
+    """Return whether no block begins on an earlier line than the one before it in a page.
+
+    Most pages are: footnotes are not, for the page ends with them.
+    """
+    lines = [*map(int, _LINE.findall(page))]
+    return lines == sorted(lines)
+
+
+def read_blocks(page: str, first_line: int = 1, before: int | None = None) -> list[Block]:
     """Return the blocks of a rendered text in order, at most MAX_BLOCKS.
 
     `page` is render_markdown's; `first_line` is the line of the document that the text begins on.
+    The first heading outside of other blocks that begins on the line `before`, or below it, ends
+    the blocks that are read.
     """
     blocks: list[Block] = []
     lists: list[int | None] = []  # the number of each open list's next item, None in bullet lists
@@ -101,12 +116,14 @@ def read_blocks(page: str, first_line: int = 1) -> list[Block]:
         else:
             if len(blocks) == MAX_BLOCKS:
                 break
+            first, last = int(line) + offset, int(end_line) + offset
+            if before is not None and first >= before and not stack and name[0] == "h":
+                break
             if stack:
                 stack[-1][0].has_blocks = True
             number = None
             if name == "li" and lists and (number := lists[-1]) is not None:
                 lists[-1] = number + 1
-            first, last = int(line) + offset, int(end_line) + offset
             if name == "tr":
                 lines = _lines_before(blocks, stack, first, offset)
                 first, last = first + lines, last + lines

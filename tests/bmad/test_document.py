@@ -34,3 +34,10 @@ def test_a_key_as_it_is_written_goes_before_others() -> None:
     document = bmad_document("---\nstatus: done\nStatus: draft\n---\n")
     assert document.front_matter["status"] == "done"
     assert document.front_matter_line("status") == 2
+
+
+def test_the_beginning_ends_at_a_heading_unless_later_blocks_begin_above_it() -> None:
+    text = "---\ntitle: T\n---\n# A\n\nB[^1]\n\n{}\n\n## C\n\nD\n"
+    for more, texts in (("", ["A", "B[^1]"]), ("[^1]: E", ["A", "B1", "C", "D", "E ↩"])):
+        document = bmad_document(text.format(more))
+        assert [block.text for block in document.read_beginning(8)] == texts

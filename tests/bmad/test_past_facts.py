@@ -137,6 +137,71 @@ def test_a_plain_tracker_is_read_as_the_parser_reads_it(lines: list[str]) -> Non
     assert read_facts(path, text) == facts_of(Reading(sprint_status=reading))
 
 
+STORY_LINES = [
+    *(
+        "# Story 1.2: Sign in",
+        "# Epic 3",
+        "## Story 1.3 - Sign out",
+        "Story 2.1: Pay\n===",
+        "> # A",
+    ),
+    *("Status: done", "**Status:** review", "**Status** blocked", "Status", "Done", "in progress"),
+    *("## Status", "## Status: Draft", "### Status", "Current status: odd", "| Status | done |"),
+    *(
+        "| Status | Epic | Owner |",
+        "|---|---|---|",
+        "| review | 7 | me |",
+        "Status: done | Epic: 4",
+    ),
+    *("## Acceptance Criteria", "### AC1", "**Tasks:**", "## Tasks / Subtasks", "## Dev Notes"),
+    *("## Dev Agent Record", "## QA Results", "## Change Log", "**Epic:** 5", "Story ID: 9.9"),
+    *(
+        "- [x] Done",
+        "- [ ] Draft",
+        "  - [x] One",
+        "1. It works",
+        "```",
+        "<!--",
+        "-->",
+        "---",
+        "***",
+    ),
+    *(
+        "<details>",
+        "</details>",
+        "<ul>",
+        "</ul>",
+        "<h2>Status</h2>",
+        "> Status: done",
+        "[^1]",
+        "[1]",
+    ),
+    *("[^1]: Status: review", "    # Status", "[^2]: a\n\n    ## Status\n\n    Done\n", "[1]: x"),
+    *["", ""] * 8,
+]
+
+
+@given(
+    st.sampled_from(["docs/stories/1.2.story.md", "docs/stories/1.2.a.md", "epic-3/story-2.md"]),
+    st.sampled_from(["", "---\nstatus: review\n---\n", "---\nstory_id: 4.5\nticket: 3\n---\n"]),
+    st.lists(st.sampled_from(STORY_LINES), max_size=80),
+    st.integers(0, 50),
+)
+def test_the_facts_of_a_story_are_those_of_its_whole_reading(
+    path: str, front_matter: str, lines: list[str], blank: int
+) -> None:
+    # The 40 lines in which a status is looked for first end somewhere in the text.
+    text = front_matter + "\n".join([*lines[:10], *[""] * blank, *lines[10:]])
+    assert read_facts(path, text) == facts_of(read_document(bmad_document(text, path)))
+
+
+def test_a_status_in_a_last_section_counts_where_others_may_change_it() -> None:
+    head = "# Story 1.2: Sign in\n\n## Acceptance Criteria\n\n1. It works\n\n### Status\n\nDone\n\n"
+    for more, status in (("", "done"), ("## Tasks\n\n### Status\n\nDraft\n", None)):
+        text = head + "- a\n" * 50 + more
+        assert read_facts("docs/stories/1.2.story.md", text)[""].status == status
+
+
 @given(st.sampled_from(["stories/1.1.md", "tickets.toml", "sprint-status.yaml"]), st.text())
 def test_any_text_is_read(path: str, text: str) -> None:
     for fact in read_facts(path, text).values():

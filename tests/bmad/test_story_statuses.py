@@ -141,6 +141,11 @@ def test_a_heading_further_below_decides_where_the_first_lines_say_nothing() -> 
     assert [each[0] for each in statuses_of(text)] == ["draft", "review"]
 
 
+def test_of_two_statuses_in_one_paragraph_the_first_decides() -> None:
+    statuses = story_of("# Story 1.1: T\n\nStatus: done\nStory Status: review\n")["statuses"]
+    assert [each["word"] for each in statuses] == ["done", "review"]
+
+
 def test_the_agents_record_says_a_status_last() -> None:
     record = "## Dev Agent Record\n\n**Status:** Ready for Review\n\n**Status:** 12 tests\n"
     assert [each[0] for each in statuses_of(f"# Story 1.2: T{FILLER}\n{record}")] == ["review"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.documents.blocks import MAX_BLOCKS, Block, read_blocks
+from service.documents.blocks import MAX_BLOCKS, Block, is_in_order, read_blocks
 from service.documents.markdown import render_markdown
 
 
@@ -79,6 +79,28 @@ def test_any_text_has_blocks_in_order_of_their_lines(text: str) -> None:
     lines = [each.line for each in blocks]
     assert lines == sorted(lines)
     assert all(each.line <= each.end_line for each in blocks)
+
+
+def test_blocks_end_above_a_heading_outside_of_others() -> None:
+    page = render_markdown("# A\n\n- b\n  # C\n\nd\n\n> # E\n\nf\n").page
+    for before, texts in ((2, "AbCd"), (4, "AbCd"), (8, "AbCd"), (9, "AbCdEf"), (1, "")):
+        assert "".join(each.text for each in read_blocks(page, before=before)) == texts
+    assert [each.text for each in read_blocks(page, 11, before=12)] == ["A", "b", "C", "d"]
+
+
+@given(st.text(st.sampled_from("-*+1.) \n[]x>#|`^:=<li>pa")), st.integers(1, 20))
+def test_the_blocks_above_a_heading_are_the_first_of_all(text: str, before: int) -> None:
+    page = render_markdown(text).page
+    blocks = read_blocks(page)
+    first = read_blocks(page, before=before)
+    assert first == blocks[: len(first)]
+    if is_in_order(page):
+        assert all(each.line >= before for each in blocks[len(first) :])
+
+
+def test_footnotes_are_not_in_order() -> None:
+    assert is_in_order(render_markdown("# A\n\n| B |\n|---|\n| c |\n\n1. d\n   - e\n").page)
+    assert not is_in_order(render_markdown("A[^1]\n\n[^1]: ## B\n\nC\n").page)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import orjson
 from service.drawing.feed import FeedEntry, entry_id, write_feed
 from service.problems import Problem
 from service.routes.board_sql import ACTIVITY
-from service.routes.shared import MISSING_PROJECT, read_id
+from service.routes.shared import MISSING_PROJECT, UUID_TEXT, read_id
 from service.schemas.activity import EXAMPLE_ACTIVITY, EXAMPLE_FEED, ActivitySchema
 from service.sync.activity import MAX_LISTED
 from service.web.bodies import invalid
@@ -24,7 +24,7 @@ from service.web.cursors import (
 from service.web.entity_tags import CACHED, NOT_MODIFIED_RESPONSE, tagged_response
 from service.web.media_types import choose_media_type
 from service.web.operation import ResponseSpec, operation
-from service.web.paging import page_spec
+from service.web.paging import BAD_CURSOR, page_spec
 from service.web.query_string import read_query_string
 from service.web.references import absolute_url
 
@@ -95,6 +95,9 @@ async def _read_activity(request: Request, given: Mapping[str, str]) -> SortedIt
     project_id = read_id(request, "project_id")
     problems: dict[str, list[str]] = {}
     page = read_sorted_page(given, (MAX_NUMBER, AFTER_EVERY_ID), RUNS_PER_PAGE, problems)
+    run_id = str(page.after[1])
+    if run_id != AFTER_EVERY_ID and not UUID_TEXT.fullmatch(run_id):  # of the list of stories
+        problems["cursor"] = [BAD_CURSOR]
     if problems:
         raise invalid(problems)
     return await fetch_sorted(

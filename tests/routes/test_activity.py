@@ -95,6 +95,15 @@ def test_a_bad_page_is_a_400(client: httpx.Client, work: Work, name: str) -> Non
     assert list(problem["errors"]) == [name]
 
 
+def test_a_cursor_of_the_list_of_stories_is_a_400(client: httpx.Client, work: Work) -> None:
+    for number in range(2):
+        work.add_story(f"1.{number}")
+    stories = client.get(f"/api/projects/{work.project}/stories", params={"limit": 1})
+    query = stories.links["next"]["url"].partition("?")[2]
+    problem = assert_problem(client.get(f"{activity_of(work)}?{query}"), 400)
+    assert list(problem["errors"]) == ["cursor"]
+
+
 # --- the feed
 
 ATOM = "{http://www.w3.org/2005/Atom}"

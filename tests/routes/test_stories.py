@@ -171,6 +171,27 @@ def test_the_next_page_keeps_the_filters(client: httpx.Client, work: Work) -> No
     assert [[story["id"] for story in page] for page in pages] == [["1.1", "1.3"], ["1.5"]]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_pages_of_filtered_stories_have_each_once_across_sources(
+    client: httpx.Client, database: str, limit: int
+) -> None:
+    board = Board(database)
+    project = board.add_project()
+    expected: list[str] = []
+    for source in range(3):
+        work = board.add_source(project)
+        for number in range(12):
+            status, epic = ("done", "draft")[number % 2], number % 3
+            title = "Refund" if number % 4 else "Limits"
+            work.add_story(f"{epic}.{source}{number}", title, status)
+            if (status, epic, title) == ("done", 1, "Refund"):
+                expected.append(f"{epic}.{source}{number}")
+    filters = {"status": "done", "epic": "1", "q": "refund"}
+    pages = read_pages(client, f"/api/projects/{project}/stories", limit=limit, **filters)
+    assert [story["id"] for page in pages for story in page] == expected
+    assert len(expected) == 3
+
+
 def test_a_page_is_shorter_where_its_stories_are_large(
     client: httpx.Client, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

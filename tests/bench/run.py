@@ -86,7 +86,7 @@ def _parse_arguments() -> argparse.Namespace:
         choices=PARTS,
         help="search: in documents of 100 MB, in 10 minutes; growth: in documents of 10 to 500 MB, "
         "in half an hour, which the whole benchmark leaves out; syncs, in 5 minutes; progress: "
-        "stories, epics and problems of 50 projects, in 5 minutes",
+        "stories, epics and problems of 50 projects, in 6 minutes",
     )
     parser.add_argument(
         "--rounds",

@@ -20,6 +20,7 @@ from service.bmad.identity import (
     read_name,
     with_epic,
 )
+from service.bmad.keys import read_key
 from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkKind
 from service.bmad.sentence import read_sentence
 from service.bmad.story_gate import read_story_gate
@@ -102,6 +103,8 @@ def read_candidate(document: BmadDocument) -> StoryReading | None:
     architecture.
     """
     if document.file_type != "md" or not TRACKED_NAME.fullmatch(document.name):
+        return None
+    if read_key(document.name).kind != "story":
         return None
     may_be_named = document.kind == "other" or home_of(document.folders) in {None, "story"}
     return read_story(document) if may_be_named else None

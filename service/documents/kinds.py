@@ -6,7 +6,7 @@ checked by hand on 900 stories of six others: names alone are not enough, for wh
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -117,18 +117,12 @@ GATE_NAME: Final = re.compile(r"(?:.+[-_. ])?gate(?:[-_. ].+)?")
 GATE_TEXT: Final = 20_000  # characters in which a gate's decision is
 
 
-def kind_of(
-    path: str,
-    file_type: str,
-    metadata: Mapping[str, Any],
-    text: str,
-    sprint_keys: Collection[str] = (),
-) -> Kind:
+def kind_of(path: str, file_type: str, metadata: Mapping[str, Any], text: str) -> Kind:
     """Return the kind of a document, given what read_document returns for it; never raises.
 
-    `sprint_keys` are the keys of `development_status` in the repository's sprint-status.yaml: a
-    file of such a name is a story, whatever it contains. The method's tools and templates are
-    "other", and so is a ticket's plan, for the ticket has one story.
+    The method's tools and templates are "other", and so is a ticket's plan, for the ticket has one
+    story. A key of sprint-status.yaml may name a document of another kind as a story: see
+    read_candidate.
     """
     *folders, name = path.split("/")
     if any(map(_is_of_tools, folders)):
@@ -146,8 +140,6 @@ def kind_of(
     if home == "gate":
         is_gate = starts_with_id(stem) or DECISION.search(text, 0, GATE_TEXT)
         return "gate" if is_gate else "other"
-    if stem in sprint_keys and not re.match(r"epic-|.*retrospective\Z", slug):
-        return "story"
     if "ticket" in _front_matter(metadata) and slug.endswith("-plan"):
         return "other"
     if has_epic_heading(heading) and home != "other" and not ABOUT.search(slug):

@@ -116,6 +116,22 @@ def test_output_of_the_method_is_read() -> None:
             assert read(text, f"{folder}/{path}").keys() == keys
 
 
+@pytest.mark.parametrize(
+    ("path", "is_candidate"),
+    [
+        ("docs/sprint/1-2-pay-by-card.md", True),
+        ("docs/sprint/epic-120-s01-pay.md", True),
+        ("docs/sprint/epic-1.md", False),
+        ("docs/sprint/epic-1-retrospective.md", False),
+        ("docs/sprint/pay-by-card.md", False),
+    ],
+)
+def test_a_document_with_the_name_of_a_storys_key_is_a_candidate(
+    path: str, is_candidate: bool
+) -> None:
+    assert ("candidate" in read("# Some words\n\nText.\n", path)) == is_candidate
+
+
 def test_a_candidate_is_read_as_a_story_is() -> None:
     candidate = read("# Story 1.3: Pay\n\nStatus: done\n", "docs/spec-1-3-pay.md")["candidate"]
     assert (candidate["id"], candidate["title"]) == ("1.3", "Pay")

@@ -113,9 +113,9 @@ STORY_BELOW_EPIC = f"# Epic 1: Cards\n{V4_STORY}"
 NOTES = "# Some words\n\nNothing of importance.\n"
 
 
-def read_kind(path: str, text: str, *sprint_keys: str) -> str:
+def read_kind(path: str, text: str) -> str:
     file_type = file_type_of(path) or "toml"
-    return kind_of(path, file_type, read_metadata(text, file_type, path), text, sprint_keys)
+    return kind_of(path, file_type, read_metadata(text, file_type, path), text)
 
 
 @pytest.mark.parametrize(
@@ -358,15 +358,6 @@ def test_tools_templates_and_documents_about_others_are_other(path: str, text: s
 )
 def test_other_kinds_are_recognized_by_path_or_content(path: str, text: str, kind: str) -> None:
     assert read_kind(path, text) == kind
-
-
-def test_a_key_of_sprint_status_is_a_story() -> None:
-    path = "docs/sprint/1-2-pay-by-card.md"
-    assert read_kind(path, NOTES) == "other"
-    assert read_kind(path, NOTES, "1-2-pay-by-card", "epic-1") == "story"
-    assert read_kind("docs/sprint/epic-1.md", NOTES, "epic-1") == "epic"
-    retrospective = "docs/sprint/epic-1-retrospective.md"
-    assert read_kind(retrospective, NOTES, "epic-1-retrospective") == "other"
 
 
 segments = st.sampled_from(

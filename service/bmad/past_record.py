@@ -84,7 +84,7 @@ class Record(NamedTuple):
     facts: list[FactRow]
 
 
-class Extension(NamedTuple):
+class RecordChange(NamedTuple):
     """What a run changes: rows up to the position `kept` stay, others go, and these are added."""
 
     kept: int
@@ -181,7 +181,7 @@ def compare_commits(
 
 def extend_record(
     compared: ComparedCommits, current: Mapping[str, Facts] = MappingProxyType({})
-) -> Extension:
+) -> RecordChange:
     """Return how the record changes, given the facts of the stored documents, by path.
 
     Dates are none of the future, and none is before the date of an earlier commit of the record.
@@ -202,7 +202,7 @@ def extend_record(
             for path, item, said in sorted(changes, key=itemgetter(0, 1)):
                 added.facts.append(FactRow(position, path, item, *(said or (None, None))))
             position += 1
-    return Extension(compared.kept, added)
+    return RecordChange(compared.kept, added)
 
 
 def _date(date: datetime | None, before: datetime | None, now: datetime) -> datetime:
@@ -234,7 +234,7 @@ def _apply(said: dict[str, _Said], change: tuple[str, _Said | None]) -> None:
         said[item] = after
 
 
-def join_records(record: Record, extension: Extension) -> Record:
+def join_records(record: Record, extension: RecordChange) -> Record:
     """Return the record after a change."""
     kept = extension.kept
     return Record(

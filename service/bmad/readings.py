@@ -33,7 +33,7 @@ class StatusWord(TypedDict):
     place: Place
 
 
-class Finding(TypedDict):
+class ReviewFinding(TypedDict):
     """A finding of a review, in a story's tasks: "[Review][Patch] Name the field [app.py:3]"."""
 
     text: str
@@ -87,7 +87,7 @@ class WorkCounts(TypedDict):
     tasks_done: int
     subtasks_total: int
     subtasks_done: int
-    review_findings: list[Finding]  # which are no tasks
+    review_findings: list[ReviewFinding]  # which are no tasks
 
 
 class StoryReading(WorkCounts):

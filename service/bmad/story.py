@@ -59,7 +59,7 @@ TRACKED_NAME: Final = re.compile(
 PLAN_NAME: Final = re.compile(r".*-plan", re.IGNORECASE | re.DOTALL)
 
 
-class Title(NamedTuple):
+class StoryTitle(NamedTuple):
     """A story's title, the heading that has it, and the id in that."""
 
     title: str
@@ -128,7 +128,7 @@ def read_plan(document: BmadDocument) -> PlanReading | None:
     )
 
 
-def read_beginning(document: BmadDocument) -> tuple[list[Field], Title, Identity]:
+def read_beginning(document: BmadDocument) -> tuple[list[Field], StoryTitle, Identity]:
     """Return the fields of a story's first lines, its title and its id."""
     begin = document.html_line
     fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
@@ -142,7 +142,9 @@ def read_ticket(document: BmadDocument) -> str:
     return _text(document.front_matter.get("ticket"), MAX_KEY)
 
 
-def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]) -> Title:
+def _read_title(
+    document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]
+) -> StoryTitle:
     heading, found = _title_heading(document, epics)
     in_front_matter = read_heading(_text(document.front_matter.get("title"), MAX_TEXT), epics)
     identity = found.identity if found.identity.id else in_front_matter.identity
@@ -157,7 +159,7 @@ def _read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence
         document.name,
     )
     title = next(filter(None, (_text(each, MAX_TEXT) for each in titles)), "")
-    return Title(title, heading, identity)
+    return StoryTitle(title, heading, identity)
 
 
 def _title_heading(
@@ -206,7 +208,7 @@ def _epic_number(value: Any) -> str | None:
 
 
 def _identify(
-    document: BmadDocument, fields: Iterable[Field], title: Title, epics: Sequence[str]
+    document: BmadDocument, fields: Iterable[Field], title: StoryTitle, epics: Sequence[str]
 ) -> Identity:
     """Return the id of a story: what `story_id` says, else the title, else the name of the file.
 
@@ -258,7 +260,7 @@ def _in_front_matter(document: BmadDocument, keys: Iterable[str], epics: Sequenc
     return NO_IDENTITY
 
 
-def _in_name(document: BmadDocument, title: Title, epics: Sequence[str]) -> Identity:
+def _in_name(document: BmadDocument, title: StoryTitle, epics: Sequence[str]) -> Identity:
     """Return the id in the name of the file, without a number that the title begins with.
 
     Of `1-2-3-way-sync.md` with the title "3-way sync" the id is 1.2.

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from service.bmad.boxes import Box, read_box
 from service.bmad.criteria import read_criteria
-from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, Finding, WorkCounts
+from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, ReviewFinding, WorkCounts
 from service.bmad.story_sections import StorySection
 from service.characters import one_line, replace_unstorable
 
@@ -25,7 +25,7 @@ class TaskCount(NamedTuple):
     tasks_done: int
     subtasks: int
     subtasks_done: int
-    findings: list[Finding]
+    findings: list[ReviewFinding]
 
 
 def count_work(sections: Sequence[StorySection]) -> WorkCounts:
@@ -53,7 +53,7 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
     wherever it is, and so are those of sections of findings; boxes below it are its own.
     """
     tasks = tasks_done = subtasks = subtasks_done = 0
-    findings: list[Finding] = []
+    findings: list[ReviewFinding] = []
     for section in sections:
         # The depths of the items with boxes around the next block, with whether it is a finding.
         around: list[tuple[int, bool]] = []
@@ -81,11 +81,11 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
     return TaskCount(tasks, tasks_done, subtasks, subtasks_done, findings)
 
 
-def _finding(box: Box, marked: re.Match[str] | None, line: int) -> Finding:
+def _finding(box: Box, marked: re.Match[str] | None, line: int) -> ReviewFinding:
     if marked is None:
         marked = SEVERITY.match(box.text)
     text = box.text[marked.end() if marked else 0 :]
-    return Finding(
+    return ReviewFinding(
         text=one_line(replace_unstorable(text), MAX_TEXT),
         action=one_line(replace_unstorable(marked[1] or ""), MAX_ID) if marked else "",
         is_open=not box.is_done,

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 
 from service.bmad.identity import Identity, fold_id
 from service.bmad.readings import (
-    Finding,
     GateReading,
     PlanReading,
+    ReviewFinding,
     SprintEntry,
     StatusWord,
     StoryReading,
@@ -48,7 +48,7 @@ class FoundFinding(NamedTuple):
     """A finding of a review with the path of the document that has it."""
 
     path: str
-    finding: Finding
+    finding: ReviewFinding
 
 
 class FoundPlan(NamedTuple):

@@ -24,8 +24,8 @@ from service.webhooks.hosts import (
     GITLAB,
     SYSTEM_HOOK,
     SYSTEM_HOOK_PUSHES,
-    Host,
     UnprovenError,
+    WebhookHost,
     begin_proof,
     find_host,
     read_delivery_id,
@@ -172,7 +172,7 @@ def _nothing_to_do(message: str) -> Response:
 class Delivery(NamedTuple):
     """A delivery that its host has signed. The payload is None where the body is too large."""
 
-    host: Host
+    host: WebhookHost
     event: str
     payload: bytes | None
 
@@ -218,7 +218,7 @@ async def _read_delivery(request: Request) -> Delivery:
     raise Problem("forbidden", WRONG_SIGNATURE)
 
 
-def _secret(request: Request, host: Host) -> str | None:
+def _secret(request: Request, host: WebhookHost) -> str | None:
     settings = request.state["settings"]
     return {
         GITHUB.name: settings.github_webhook_secret,

@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
     headings: Sequence[str]
 
 
-class Place(NamedTuple):
+class SectionPlace(NamedTuple):
     """A section: the line of a part."""
 
     number: int
@@ -47,7 +47,7 @@ class Found(NamedTuple):
     document_id: UUID
     has_all: bool
     score: float
-    sections: list[Place]
+    sections: list[SectionPlace]
 
 
 async def rank_documents(query: Query, candidates: Iterable[Candidate]) -> list[Found]:
@@ -71,13 +71,13 @@ def _rank_document(ranks: Sequence[tuple[PartRank, Candidate]]) -> Found | None:
             key=lambda each: (-each[0].has_all, -each[0].score, each[1].number, each[0].line)
         )
     best = sections[0][0]
-    shown: dict[str | Place | None, Place] = {}
+    shown: dict[str | SectionPlace | None, SectionPlace] = {}
     for section, part in sections:
         if len(shown) == SECTIONS_SHOWN or section.score < SHARE_SHOWN * best.score:
             break
         # Of the pieces of one long section the best is shown, and once the document's own line,
         # which all its parts have.
-        place = Place(part.number, section.line)
+        place = SectionPlace(part.number, section.line)
         own = part.headings[section.line] or place if section.line else None
         shown.setdefault(own, place)
     score = max(rank.score for rank, _ in ranks if rank.has_all == best.has_all)

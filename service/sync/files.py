@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from service.sync.plan import StoredFile, WantedFile
     from service.sync.progress import Progress
     from service.sync.search_rows import SearchRowMaker
-    from service.sync.spool import Place, Spool
+    from service.sync.spool import Spool, SpoolPlace
 
 # Documents that a thread reads in one call, which goes on to its end when the run is cancelled.
 READ_AT_ONCE: Final = 50
@@ -47,9 +47,9 @@ class KeptRows(NamedTuple):
     `digest` is that of ParsedFile, `reading` None if the document says nothing of the work.
     """
 
-    metadata: Place
-    reading: Place | None
-    rows: Sequence[Place]
+    metadata: SpoolPlace
+    reading: SpoolPlace | None
+    rows: Sequence[SpoolPlace]
     digest: bytes
 
 
@@ -92,8 +92,8 @@ class Contents:
         self.spool = spool
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._copies: dict[str, Place] = {}
-        self._texts: dict[str, Place] = {}
+        self._copies: dict[str, SpoolPlace] = {}
+        self._texts: dict[str, SpoolPlace] = {}
 
     @cached_property
     def maker(self) -> SearchRowMaker:

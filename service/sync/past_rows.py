@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from service.bmad.past_record import Extension, Record
+    from service.bmad.past_record import Record, RecordChange
     from service.bmad.past_stories import BurnUpDay, PastStories
     from service.bmad.readings import Reading
     from service.database.database import Connection
@@ -46,7 +46,7 @@ async def write_past(
 
     history, read = past.history, past.read
 
-    def extend() -> tuple[Extension, PastStories]:
+    def extend() -> tuple[RecordChange, PastStories]:
         facts = {path: facts_of(reading) for path, reading in readings.items()}
         extension = extend_record(read.compared, facts)
         return extension, replay(join_records(past.record, extension), readings)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SPOOLED_IN_MEMORY: Final = 4_000_000
 
 
-class Place(NamedTuple):
+class SpoolPlace(NamedTuple):
     """Where the spool has some bytes."""
 
     start: int
@@ -40,7 +40,7 @@ class Spool:
         with suppress(OSError):
             self._file.close()
 
-    def keep(self, content: bytes) -> Place:
+    def keep(self, content: bytes) -> SpoolPlace:
         """Append some bytes."""
         try:
             if not self._is_at_end:  # seeking would write what is buffered
@@ -49,11 +49,11 @@ class Spool:
             self._file.write(content)
         except OSError as error:
             raise machine_error(error) from error
-        place = Place(self._size, len(content))
+        place = SpoolPlace(self._size, len(content))
         self._size += len(content)
         return place
 
-    def read(self, place: Place) -> bytes:
+    def read(self, place: SpoolPlace) -> bytes:
         """Return the bytes at a place."""
         self._is_at_end = False
         try:

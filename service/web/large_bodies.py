@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast
 
 from service.memory import trim_memory
 from service.problems import Problem
-from service.web.room import NO_ROOM, Reading, Room
+from service.web.room import NO_ROOM, ReadingPace, Room
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -45,7 +45,7 @@ WRITING_THREADS: Final = 2
 
 # In the state of a request: what to call when its response has ended.
 RELEASES: Final = "releases"
-# There, too: the Reading of a response that has room.
+# There, too: the ReadingPace of a response that has room.
 READING: Final = "reading"
 
 
@@ -185,7 +185,7 @@ def release_at_end(scope: Scope, release: Callable[[], None]) -> None:
     """Call `release` when the request has ended: its response is sent, or its client is gone."""
     state = scope["state"]
     state.setdefault(RELEASES, []).append(release)
-    state.setdefault(READING, Reading())
+    state.setdefault(READING, ReadingPace())
 
 
 def release_all(scope: Scope) -> None:

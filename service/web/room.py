@@ -54,7 +54,7 @@ class Share:
         self.shrink(0)
 
 
-class Reading:
+class ReadingPace:
     """How fast a client reads a response that has room."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ DELIVERY_ID: Final = re.compile(r"[!-~]{1,150}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
+class WebhookHost:
     """A kind of host: the names of its headers, in lower case, and of its events."""
 
     name: str
@@ -54,7 +54,7 @@ class Host:
 
 
 # https://docs.github.com/en/webhooks/webhook-events-and-payloads#delivery-headers
-GITHUB: Final = Host(
+GITHUB: Final = WebhookHost(
     name="GitHub",
     setting="GITHUB_WEBHOOK_SECRET",
     event_headers=("x-github-event",),
@@ -64,7 +64,7 @@ GITHUB: Final = Host(
     id_headers=("x-github-delivery",),
 )
 # https://docs.gitlab.com/user/project/integrations/webhooks/
-GITLAB: Final = Host(
+GITLAB: Final = WebhookHost(
     name="GitLab",
     setting="GITLAB_WEBHOOK_SECRET",
     event_headers=("x-gitlab-event",),
@@ -74,7 +74,7 @@ GITLAB: Final = Host(
 )
 # https://docs.gitea.com/usage/repository/webhooks, https://forgejo.org/docs/latest/user/webhooks/.
 # They send the headers of each other, of Gogs and of GitHub, too.
-GITEA: Final = Host(
+GITEA: Final = WebhookHost(
     name="Gitea or Forgejo",
     setting="GITEA_WEBHOOK_SECRET",
     event_headers=("x-forgejo-event", "x-gitea-event", "x-gogs-event"),
@@ -90,7 +90,7 @@ GITEA: Final = Host(
 )
 # https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/ and, for Data Center,
 # https://confluence.atlassian.com/bitbucketserver/event-payload-938025882.html.
-BITBUCKET: Final = Host(
+BITBUCKET: Final = WebhookHost(
     name="Bitbucket",
     setting="BITBUCKET_WEBHOOK_SECRET",
     event_headers=("x-event-key",),
@@ -107,17 +107,17 @@ class UnprovenError(Exception):
     """A delivery does not prove that it is its host's; `str()` is a sentence for its sender."""
 
 
-def find_host(headers: Headers) -> Host | None:
+def find_host(headers: Headers) -> WebhookHost | None:
     """Return the host whose event header the delivery has."""
     return next((host for host in HOSTS if read_event(host, headers) is not None), None)
 
 
-def read_event(host: Host, headers: Headers) -> str | None:
+def read_event(host: WebhookHost, headers: Headers) -> str | None:
     """Return the event's name."""
     return next((headers[name] for name in host.event_headers if name in headers), None)
 
 
-def read_delivery_id(host: Host, headers: Headers, commit: str | None) -> str | None:
+def read_delivery_id(host: WebhookHost, headers: Headers, commit: str | None) -> str | None:
     """Return the host's id of a delivery of `commit`; it stays the same when it is sent again."""
     for name in host.id_headers:
         if DELIVERY_ID.fullmatch(headers.get(name, "")):
@@ -152,7 +152,7 @@ class Proof:
         )
 
 
-def begin_proof(host: Host, secret: str, headers: Headers, now: float) -> Proof:
+def begin_proof(host: WebhookHost, secret: str, headers: Headers, now: float) -> Proof:
     """Return the check of a delivery's body; raise UnprovenError where its headers fail already.
 
     `now` is in seconds since 1970. A delivery with several signatures needs all of them right.

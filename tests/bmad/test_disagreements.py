@@ -25,7 +25,7 @@ from tests.bmad.made import (
 )
 
 if TYPE_CHECKING:
-    from service.bmad.readings import Finding, Link, Reading
+    from service.bmad.readings import Link, Reading, ReviewFinding
 
 
 def _problems(
@@ -37,7 +37,7 @@ def _problems(
     return [(row.kind, row.severity, row.item["detail"]) for row in board.problems]
 
 
-FINDING: Finding = {"text": "Name it", "action": "Patch", "is_open": True, "line": 9}
+FINDING: ReviewFinding = {"text": "Name it", "action": "Patch", "is_open": True, "line": 9}
 # Of each kind: documents, the severity and the sentence of the only problem that they have.
 EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
     (

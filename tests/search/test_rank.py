@@ -15,7 +15,7 @@ from service.documents.parts import make_parts
 from service.documents.sections import read_document
 from service.search.query import parse_query
 from service.search.rank import PartRank, rank_part
-from service.search.ranking import Candidate, Found, Place, rank_documents
+from service.search.ranking import Candidate, Found, SectionPlace, rank_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -287,7 +287,7 @@ def test_a_text_without_a_heading_is_shown_beside_any_section() -> None:
     [part] = candidates({"docs/x.md": "The refund.\n\n# A\n\n## B\n\nThe refund.\n"})
     assert part.headings == ["", "", "0", "0 1"]
     [found] = ranked(parse_query("refund"), [part])
-    assert sorted(found.sections) == [Place(0, 1), Place(0, 3)]
+    assert sorted(found.sections) == [SectionPlace(0, 1), SectionPlace(0, 3)]
 
 
 def test_documents_of_one_score_have_the_order_of_their_ids() -> None:
@@ -328,7 +328,7 @@ def test_the_order_is_total(query: str, documents: list[str], seed: Any) -> None
 
 def assert_places_exist(found: Found, parts: list[Candidate]) -> None:
     lines = {
-        Place(part.number, line)
+        SectionPlace(part.number, line)
         for part in parts
         if part.document_id == found.document_id
         for line in range(len(part.headings))

@@ -19,7 +19,7 @@ from service.web.room import (
     GRACE_SECONDS,
     LOWEST_SPEED,
     LOWEST_SPEED_OF_HALF,
-    Reading,
+    ReadingPace,
     Room,
 )
 from tests.support.problems import assert_problem
@@ -110,7 +110,7 @@ def test_only_a_client_that_reads_slowly_on_average_after_a_while_is_slow() -> N
         pass
 
     async def run() -> None:
-        reading = Reading()
+        reading = ReadingPace()
         started = time.monotonic()
         assert not reading.is_slow(0, started + 1000, LOWEST_SPEED)  # nothing was sent yet
         sent = 20 * LOWEST_SPEED

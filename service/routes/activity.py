@@ -94,9 +94,11 @@ async def get_activity_feed(request: Request) -> Response:
 async def _read_activity(request: Request, given: Mapping[str, str]) -> SortedItems:
     project_id = read_id(request, "project_id")
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(given, (MAX_NUMBER, AFTER_EVERY_ID), RUNS_PER_PAGE, problems)
+    page = read_sorted_page(
+        given, "activity", (MAX_NUMBER, AFTER_EVERY_ID), RUNS_PER_PAGE, problems
+    )
     run_id = str(page.after[1])
-    if run_id != AFTER_EVERY_ID and not UUID_TEXT.fullmatch(run_id):  # of the list of stories
+    if run_id != AFTER_EVERY_ID and not UUID_TEXT.fullmatch(run_id):  # made by hand
         problems["cursor"] = [BAD_CURSOR]
     if problems:
         raise invalid(problems)

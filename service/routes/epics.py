@@ -38,7 +38,7 @@ async def list_epics(request: Request) -> Response:
     project_id = read_id(request, "project_id")
     given = read_query_string(request)
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(given, (0, ""), EPICS_PER_PAGE, problems)
+    page = read_sorted_page(given, "epics", (0, ""), EPICS_PER_PAGE, problems)
     if problems:
         raise invalid(problems)
     items = await fetch_sorted(

@@ -61,7 +61,7 @@ async def list_problems(request: Request) -> Response:
     project_id = read_id(request, "project_id")
     given = read_query_string(request)
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(given, (0, 0, ""), PROBLEMS_PER_PAGE, problems)
+    page = read_sorted_page(given, "problems", (0, 0, ""), PROBLEMS_PER_PAGE, problems)
     kind = read_choice(given, "kind", PROBLEM_KINDS, problems)
     severity = read_choice(given, "severity", SEVERITIES, problems)
     if problems:

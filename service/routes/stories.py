@@ -105,7 +105,7 @@ async def list_stories(request: Request) -> Response:
     project_id = read_id(request, "project_id")
     given = read_query_string(request)
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(given, (0, ""), STORIES_PER_PAGE, problems)
+    page = read_sorted_page(given, "stories", (0, ""), STORIES_PER_PAGE, problems)
     status = read_choice(given, "status", STATUSES, problems)
     epic, words = _read_epic(given, problems), _read_words(given, problems)
     if problems:

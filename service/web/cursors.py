@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from service.database.database import Database, Row
 
 # What a query selects from the rows of a page, `item` and `cursor`, in order: see fetch_sorted. No
-# items where they have too many bytes. A cursor is a JSON array of the values of the order.
+# items where they have too many bytes. `last_cursor` is a JSON array of the values of the
+# order.
 SORTED_COLUMNS: Final[LiteralString] = """
     case when sum(octet_length(item)) <= $2::bigint or $1::bigint = 1
         then array_agg(item)
@@ -47,6 +48,7 @@ Values = tuple[int | str, ...]
 class SortedPage(NamedTuple):
     """The requested part of a list: `limit` rows after the one with the values `after`."""
 
+    list_name: str
     after: Values
     limit: int
 
@@ -60,33 +62,36 @@ class SortedItems(NamedTuple):
 
 def read_sorted_page(
     given: Mapping[str, str],
+    list_name: str,
     first: Values,
     default_limit: int,
     problems: MutableMapping[str, list[str]],
 ) -> SortedPage:
     """Return the page that `limit` and `cursor` of a query string ask for.
 
-    `first` has values before which no row sorts, of the types of all cursors of the list. What is
-    wrong with the two parameters is added to `problems`.
+    A cursor begins with the list's name, so that none of another list is taken. `first` has values
+    before which no row sorts, of the types of all cursors of the list. What is wrong with the two
+    parameters is added to `problems`.
     """
     text = given.get("limit", str(default_limit))
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT))
     if not is_number or not 1 <= int(text) <= MAX_LIMIT:
         problems["limit"] = [LIMIT_RANGE]
         text = "1"
-    after = _read_cursor(given["cursor"], first) if "cursor" in given else first
+    after = _read_cursor(given["cursor"], list_name, first) if "cursor" in given else first
     if after is None:
         problems["cursor"] = [BAD_CURSOR]
-    return SortedPage(after or first, int(text))
+    return SortedPage(list_name, after or first, int(text))
 
 
-def _read_cursor(cursor: str, first: Values) -> Values | None:
-    """Return the values of a cursor, or None where they are not of the types of `first`."""
+def _read_cursor(cursor: str, list_name: str, first: Values) -> Values | None:
+    """Return the values of a cursor, or None where they are not of the list, or of other types."""
     try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+        name, _, written = base64.urlsafe_b64decode(cursor.encode("ascii")).partition(b" ")
+        values = orjson.loads(written)
     except ValueError:
         return None
-    if not isinstance(values, list):
+    if name.decode(errors="replace") != list_name or not isinstance(values, list):
         return None
     found = cast("list[object]", values)
     if [type(value) for value in found] != [type(value) for value in first]:
@@ -116,7 +121,8 @@ async def fetch_sorted(
     if not row["is_there"]:
         raise Problem("not_found", missing)
     texts: list[str] = row["items"] or []
-    return SortedItems(texts[:limit], row["last_cursor"] if len(texts) > limit else None)
+    last_cursor = f"{page.list_name} {row['last_cursor']}" if len(texts) > limit else None
+    return SortedItems(texts[:limit], last_cursor)
 
 
 def sorted_page_response(

@@ -95,13 +95,22 @@ def test_a_bad_page_is_a_400(client: httpx.Client, work: Work, name: str) -> Non
     assert list(problem["errors"]) == [name]
 
 
-def test_a_cursor_of_the_list_of_stories_is_a_400(client: httpx.Client, work: Work) -> None:
+def test_a_cursor_of_another_list_is_a_400(client: httpx.Client, work: Work) -> None:
     for number in range(2):
         work.add_story(f"1.{number}")
-    stories = client.get(f"/api/projects/{work.project}/stories", params={"limit": 1})
-    query = stories.links["next"]["url"].partition("?")[2]
-    problem = assert_problem(client.get(f"{activity_of(work)}?{query}"), 400)
-    assert list(problem["errors"]) == ["cursor"]
+        work.add_epic(f"{number}")
+        work.add_problem()
+        work.add_activity(f"2026-11-25T03:01:0{number}+00:00")
+    names = ("stories", "epics", "problems", "activity")
+    for name in names:
+        page = client.get(f"/api/projects/{work.project}/{name}", params={"limit": 1})
+        query = page.links["next"]["url"].partition("?")[2]
+        for other in names:
+            response = client.get(f"/api/projects/{work.project}/{other}?{query}")
+            if other == name:
+                assert response.status_code == 200
+            else:
+                assert list(assert_problem(response, 400)["errors"]) == ["cursor"]
 
 
 # --- the feed

@@ -252,7 +252,7 @@ def test_stories_of_a_deleted_source_are_not_there(client: httpx.Client, databas
 
 
 def cursor(*values: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
+    return base64.urlsafe_b64encode(f"stories {json.dumps(values)}".encode()).decode()
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,9 @@ def cursor(*values: object) -> str:
         ("cursor", "x"),
         ("cursor", ""),
         ("cursor", "\u00e9"),
-        ("cursor", base64.urlsafe_b64encode(b"{}").decode()),
+        ("cursor", base64.urlsafe_b64encode(b"stories {}").decode()),
+        ("cursor", base64.urlsafe_b64encode(b'epics [0, ""]').decode()),
+        ("cursor", base64.urlsafe_b64encode(b'\xff [0, ""]').decode()),
         ("cursor", cursor()),
         ("cursor", cursor(1)),
         ("cursor", cursor("1", "a")),

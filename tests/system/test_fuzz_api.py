@@ -238,10 +238,13 @@ cursors = st.one_of(
         ),
         st.one_of(st.uuids().map(str), st.text(max_size=5)),
     ),
-    st.lists(
-        st.one_of(st.integers(-1, 2**64), st.text(max_size=10), st.none(), st.floats()),
-        max_size=4,
-    ).map(lambda values: urlsafe_b64encode(json.dumps(values).encode())),
+    st.tuples(
+        st.sampled_from(["stories", "epics", "problems", "activity", ""]),
+        st.lists(
+            st.one_of(st.integers(-1, 2**64), st.text(max_size=10), st.none(), st.floats()),
+            max_size=4,
+        ),
+    ).map(lambda cursor: urlsafe_b64encode(f"{cursor[0]} {json.dumps(cursor[1])}".encode())),
 )
 PARAMETERS = b"q path anchor kind as_you_type status epic severity metric".split()
 queries = st.lists(

@@ -120,4 +120,5 @@ def _show_gate(item: WorkItem) -> dict[str, Any] | None:
     path, gate = item.gates[0]
     fields = ("decision", "score", "reviewer", "updated", "expires")
     values: Mapping[str, Any] = gate
-    return {**{name: values[name] for name in fields}, "path": path, "line": gate["line"]}
+    document = {"path": path, "line": gate["line"]}
+    return {**{name: values[name] for name in fields}, "document": document}

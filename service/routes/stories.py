@@ -50,15 +50,18 @@ STATUS_RULE: Final = f"must be one of {', '.join(STATUSES)}."
 WORDS_RULE: Final = f"must have at most {MAX_WORDS} characters."
 EPIC_RULE: Final = f"must have at most {MAX_ID} characters."
 
-# JSON of a row of `story` with its source's id and name as `source_id` and `source_name`.
+# JSON of a row of `story` with its source's id and name as `source_id` and `source_name`. What an
+# older version of the service has stored stays until the next run: it has no `is_built`.
 STORY: Final[LiteralString] = f"""
     (
-        item || jsonb_build_object(
+        '{{"is_built": false}}' || item || jsonb_build_object(
             'document_id', {find_document("found.file_path")},
             'source', jsonb_build_object('id', source_id, 'name', source_name),
             'status_evidence', {add_document_ids("item -> 'status_evidence'")},
             'gate', case when item -> 'gate' <> 'null' then item -> 'gate' || jsonb_build_object(
-                'document_id', {find_document("item -> 'gate' ->> 'path'")}
+                'document', item -> 'gate' -> 'document' || jsonb_build_object(
+                    'document_id', {find_document("item -> 'gate' -> 'document' ->> 'path'")}
+                )
             ) end,
             'last_changed_at', changed_at, 'since', status_since
         )

@@ -26,6 +26,14 @@ def _perhaps(description: str) -> fields.String:
     return fields.String(required=True, allow_none=True, metadata={"description": description})
 
 
+class GateDocumentSchema(ExactSchema):
+    """The place of a gate."""
+
+    path = fields.String(required=True, metadata={"description": "From the repository's root."})
+    document_id = document_id_field()
+    line = count_field("From 1.")
+
+
 class GateSchema(ExactSchema):
     """The gate of a story, as QA decided."""
 
@@ -36,9 +44,12 @@ class GateSchema(ExactSchema):
     reviewer = _perhaps("As it is written.")
     updated = _perhaps("As it is written.")
     expires = _perhaps("As it is written.")
-    path = fields.String(required=True, metadata={"description": "From the repository's root."})
-    document_id = document_id_field()
-    line = count_field("From 1.")
+    document = fields.Nested(
+        GateDocumentSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null if an older version of the service read it last."},
+    )
 
 
 class AwaitedStorySchema(ExactSchema):
@@ -187,9 +198,11 @@ EXAMPLE_STORY: Final[dict[str, Any]] = {
         "reviewer": "Quinn",
         "updated": "2026-11-24",
         "expires": None,
-        "path": "docs/qa/gates/2.10-refund-emails.yml",
-        "document_id": EXAMPLE_DOCUMENT_ID,
-        "line": 4,
+        "document": {
+            "path": "docs/qa/gates/2.10-refund-emails.yml",
+            "document_id": EXAMPLE_DOCUMENT_ID,
+            "line": 4,
+        },
     },
     "after": ["2.9"],
     "waits_for": [{"id": "2.9", "title": "Refund limits", "status": "in_progress"}],

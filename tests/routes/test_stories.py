@@ -57,7 +57,7 @@ def test_a_story_has_what_its_row_says_and_where_it_is(client: httpx.Client, wor
         "document_id": document,
         "source": work.named,
         "status_evidence": [evidence | {"document_id": document}],
-        "gate": item["gate"] | {"document_id": None},
+        "gate": item["gate"] | {"document": item["gate"]["document"] | {"document_id": None}},
         "last_changed_at": None,
         "since": None,
     }
@@ -99,7 +99,7 @@ def test_each_place_of_a_story_has_the_id_of_its_document_in_the_same_source(
             [
                 story["document_id"],
                 *(each["document_id"] for each in story["status_evidence"]),
-                story["gate"]["document_id"],
+                story["gate"]["document"]["document_id"],
             ],
         )
         for story in stories

@@ -55,7 +55,9 @@ PROBLEM: Final[dict[str, Any]] = {
 }
 
 
-def gate(decision: str | None = "PASS", **fields: Any) -> dict[str, Any]:
+def gate(
+    decision: str | None = "PASS", path: str = "docs/qa/gates/1.1-x.yml", **fields: Any
+) -> dict[str, Any]:
     """Return the gate of a story."""
     return {
         "decision": decision,
@@ -63,8 +65,7 @@ def gate(decision: str | None = "PASS", **fields: Any) -> dict[str, Any]:
         "reviewer": "Quinn",
         "updated": "2026-11-24",
         "expires": None,
-        "path": "docs/qa/gates/1.1-x.yml",
-        "line": 4,
+        "document": {"path": path, "line": 4},
     } | fields
 
 

@@ -78,7 +78,8 @@ class SyncedProduct:
             if name in item:
                 placed[name] = [self.with_document(each) for each in item[name]]
         if item.get("gate"):
-            placed["gate"] = self.with_document(item["gate"])
+            document = self.with_document(item["gate"]["document"])
+            placed["gate"] = item["gate"] | {"document": document}
         return placed
 
     def epics(self) -> list[tuple[Any, ...]]:

@@ -51,8 +51,7 @@ def gate(decision: str, score: int, path: str, line: int, **fields: str) -> dict
         "reviewer": None,
         "updated": None,
         "expires": None,
-        "path": path,
-        "line": line,
+        "document": {"path": path, "line": line},
         **fields,
     }
 

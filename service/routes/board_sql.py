@@ -39,7 +39,8 @@ STORY_FIGURES: Final[LiteralString] = f"""
         'stories_total', {_TOTAL},
         'stories_by_status', jsonb_build_object({_BY_STATUS}),
         'stories_built', coalesce(built, 0),
-        'share_done', done::float8 / nullif({_TOTAL} - coalesce(cancelled, 0), 0)
+        'share_done',
+        coalesce(done, 0)::float8 / nullif({_TOTAL} - coalesce(cancelled, 0), 0)
     )
     """
 

@@ -64,6 +64,30 @@ def test_a_project_has_the_numbers_of_all_its_sources(client: httpx.Client, data
     ]
 
 
+@pytest.mark.parametrize(
+    ("statuses", "share"),
+    [
+        (["draft", "draft"], 0),
+        (["draft", "cancelled"], 0),
+        (["done"], 1),
+        (["cancelled"], None),
+        ([], None),
+    ],
+)
+def test_share_is_null_only_without_stories_to_do(
+    client: httpx.Client, database: str, statuses: list[str], share: int | None
+) -> None:
+    board = Board(database)
+    work = board.add_source(board.add_project())
+    for status in statuses:
+        work.add_story("1.1", status=status)
+    work.count()
+    [found] = read(client, "/api/overview")
+    progress = read(client, f"/api/projects/{work.project}/progress")
+    assert found["share_done"] == progress["totals"]["share_done"] == share
+    assert found["stories_by_status"] == progress["by_status"]
+
+
 def test_sparkline_has_the_done_stories_of_all_sources(client: httpx.Client, database: str) -> None:
     board = Board(database)
     project = board.add_project()

@@ -41,12 +41,14 @@ OPEN_BOX: Final = re.compile(r"\[[ \t]*+\]")
 IN_BRACKETS: Final = re.compile(r"[(\uff08][^()\uff08\uff09]*+[)\uff09]")
 # Arrows to the right: of Unicode's arrows, dingbats and mathematical signs, and of hyphens.
 ARROW: Final = re.compile(r"[→↝↠↣↦⇉⇒⇛⇝⇢⇨⇾➔\u2798-\u27af\u27b1-\u27be⟶⟹⟼⟾⟿⤳⭢⮕🠊🠖🠚🡆🡒🡢🡪🡲]|[-=~]++>")
-# Signs that are arrows only before a status: "draft > done", unlike "done > 80 %".
+# Signs that are arrows only between known words: "draft > done", unlike "done > 80 %".
 CHEVRON: Final = re.compile(r"\s[>\u203a»]\s|>>|»")
+MAX_STEPS: Final = 3  # words between chevrons; more are a legend of all that there are
 SUM: Final = re.compile(r"\s*+[+&]\s*+")  # between the words of "implemented + tested"
 HEAD_END: Final = re.compile(r"[(\uff08\u2014|]|\s[-\u2013]\s")
 LETTER: Final = re.compile(r"[^\W_]")
 NO_LETTERS: Final = re.compile(r"[\W_]*+")
+AROUND_WORD: Final = re.compile(r"\A[\W_]++|(?<![\W_])[\W_]++\Z")
 BETWEEN_WORDS: Final = re.compile(r"[\s_-]++")
 OBSOLETE: Final = re.compile(r"done[^\w(\uff08]*+[(\uff08]\W*+obsolete(?![^\W_])")
 
@@ -57,7 +59,8 @@ def read_status(word: str) -> Status:
     Markup, emoji, bullets and ticked boxes count for nothing; `_`, `-`, spaces and case are equal.
     Of `draft → done` the last one counts, of `done (see QA)` and `done — merged` the head. The word
     may go on: "done, merged" is done. What is "done (obsolete …)" was not done: it is cancelled.
-    Arrows are those of ARROW, and a chevron before a known word.
+    Arrows are those of ARROW, and a chevron or two between known words and nothing else: "blocked >
+    done soon" is blocked, and a row of four or more words is a legend, of which the first counts.
     """
     known = _known_word(word)
     return WORDS[known] if known else "unknown"
@@ -85,8 +88,16 @@ def _known_word(word: str) -> str | None:
     # A status that came before may be in brackets: "done (was draft → review)".
     pieces = ARROW.split(IN_BRACKETS.sub(_without_arrows, word))
     shown = next((each for each in reversed(pieces) if LETTER.search(each)), "")
-    found = map(_known_word_of_piece, reversed(CHEVRON.split(shown)))
-    return next(filter(None, found), None)
+    steps = [each for each in CHEVRON.split(shown) if LETTER.search(each)]
+    if 1 < len(steps) <= MAX_STEPS and all(map(_is_known_word, steps)):
+        shown = steps[-1]
+    return _known_word_of_piece(shown)
+
+
+def _is_known_word(step: str) -> bool:
+    """Return whether a text is a known word and nothing else, but for signs and brackets."""
+    head = BETWEEN_WORDS.sub(" ", AROUND_WORD.sub("", HEAD_END.split(step, 1)[0]))
+    return head in WORDS
 
 
 def _known_word_of_piece(shown: str) -> str | None:

@@ -87,10 +87,17 @@ def test_of_a_status_that_an_arrow_leads_to_the_last_counts(arrow: str) -> None:
     assert read_status(f"{arrow} Done") == "done"
 
 
+def test_row_of_all_words_is_a_legend_of_which_the_first_counts() -> None:
+    assert read_status("Draft > Approved > In Progress > Review > Done") == "draft"
+    assert read_status("Approved > In Progress » Ready-for-Review") == "review"
+
+
 def test_what_an_arrow_leads_to_is_not_guessed_and_other_chevrons_are_none() -> None:
     assert read_status("Draft → Parked") == "unknown"
     assert read_status("Done > 80 %") == "done"
     assert read_status("Done > see the review") == "done"
+    assert read_status("Blocked > waiting for 1.2 > done soon") == "blocked"
+    assert read_status("Draft > done soon") == "draft"
     assert read_status("Done ← Draft") == "done"
 
 

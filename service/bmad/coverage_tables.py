@@ -34,8 +34,10 @@ _REQUIREMENT_HEADER: Final = re.compile(
 _ID_HEADER: Final = re.compile(r"#|ids?|no\.?|nr\.?|ref(?:erence)?\.?")
 # With these letters, names are of other things: acceptance criteria, epics, stories, tasks.
 _WORK_PREFIXES: Final = frozenset(
-    ("AC", "E", "EP", "EPIC", "S", "ST", "US", "STORY", "T", "TASK", "TC", "P", "V", "BUG", "SPIKE")
+    "AC E EP EPIC S ST US STORY T TASK TC P V BUG SPIKE UT IT TEST RISK".split()
 )
+# A column of these says that the rows are tests or risks.
+_OTHER_HEADER: Final = re.compile(r"\b(?:test|risk|case)s?\b|\brisques?\b|\bpruebas?\b|测试|风险")
 _NO_WORK: Final = re.compile(
     r"[\W_]*|none|n/a|tbd|gap|missing|uncovered|not covered", re.IGNORECASE
 )
@@ -45,11 +47,14 @@ def read_loose_name(row: Row) -> str | None:
     """Return the name that begins a row of a map of requirements, such as R1 or 1.2; else None.
 
     The first column must say that it has requirements, and another that it has epics or stories. A
-    column of ids alone must have letters before numbers: 1.2 may be a story.
+    column of ids alone must have letters before numbers, for 1.2 may be a story, and no column of
+    tests or risks beside it.
     """
     header = row.header[0]
     is_certain = bool(_REQUIREMENT_HEADER.match(header))
     if not (is_certain or _ID_HEADER.fullmatch(header)):
+        return None
+    if not is_certain and any(map(_OTHER_HEADER.search, row.header)):
         return None
     if is_of_work(header) or not any(map(is_of_work, row.header[1:])):
         return None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from service.bmad.epic_list import Epic, EpicList
+from service.bmad.gate_problems import gates_of
 from service.bmad.joining import Joined, TreeDocument
 from service.bmad.older_trackers import find_older_trackers
 from service.bmad.problem_kinds import BoardProblem
@@ -16,7 +17,6 @@ from service.bmad.requirement_problems import requirements_of
 from service.bmad.story_problems import (
     dependencies_of,
     findings_of,
-    gates_of,
     ids_of,
     name_of,
     statuses_of,

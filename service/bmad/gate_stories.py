@@ -151,12 +151,13 @@ def add_lost_gates(
 def settle_gates(items: Iterable[WorkItem]) -> None:
     """Put the gate that counts first: the newest that is not archived.
 
-    Without a gate's file, the review in the story's own file says how it went.
+    What the review in a story's own file says comes after the gates that have files of their own.
     """
     for item in items:
-        if not item.gates and item.path and item.reading and "gate" in item.reading:
-            item.gates.append(FoundGate(item.path, item.reading["gate"]))
         item.gates.sort(key=_rank, reverse=True)
+        if item.path and item.reading and "gate" in item.reading:
+            place = sum(is_archived(item.path) or not is_archived(path) for path, _ in item.gates)
+            item.gates.insert(place, FoundGate(item.path, item.reading["gate"]))
 
 
 def _rank(found: FoundGate) -> tuple[bool, float, str, str]:

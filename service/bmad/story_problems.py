@@ -1,17 +1,16 @@
-"""The problems of a story: its statuses, gates, findings, dependencies and id."""
+"""The problems of a story: its statuses, findings, dependencies and id."""
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, timedelta
 from typing import Final
 
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.identity import fold_id
 from service.bmad.problem_kinds import BoardProblem
-from service.bmad.readings import MAX_TEXT, GateReading, Place, Status, StatusWord
+from service.bmad.readings import MAX_TEXT, Place, Status, StatusWord
 from service.bmad.waiting import Dependencies
-from service.bmad.work_items import WorkItem, is_archived, stem_of
+from service.bmad.work_items import WorkItem, stem_of
 from service.documents.story_signs import is_companion
 
 # What a status is called where, in sentences.
@@ -96,75 +95,6 @@ def _lags(word: StatusWord, decides: StatusWord) -> bool:
         return False
     stage, decided = STAGES.get(word["status"]), STAGES.get(decides["status"])
     return stage is not None and decided is not None and stage < decided
-
-
-def gates_of(item: WorkItem) -> Iterator[BoardProblem]:
-    """Yield what the newest gate of a story says."""
-    for number, (path, gate) in enumerate(item.gates):
-        if number or is_archived(path):  # one that no longer counts
-            break
-        if gate["decision"] == "FAIL":
-            yield BoardProblem(
-                "gate_failed",
-                "error",
-                f"The gate of the story {name_of(item)} has failed.",
-                path,
-                gate["line"],
-            )
-            if item.status == "done":
-                yield BoardProblem(
-                    "status_conflict",
-                    "error",
-                    f"The story {name_of(item)} is done, and its gate says {gate['word']}.",
-                    path,
-                    gate["line"],
-                )
-        if gate["decision"] == "PASS" and item.status in {"draft", "approved"}:
-            yield BoardProblem(
-                "status_conflict",
-                # An approval that came after the review may mean that the story is done.
-                "info" if item.status == "approved" else "warning",
-                f"The story {name_of(item)} is {item.status}, and its gate says {gate['word']}.",
-                path,
-                gate["line"],
-            )
-        if gate["decision"] == "WAIVED" or gate["is_waiver_active"]:
-            reason = f": {gate['waiver_reason']}" if gate["waiver_reason"] else ""
-            yield BoardProblem(
-                "gate_waived",
-                "info",
-                f"The gate of the story {name_of(item)} is waived{reason}."[:MAX_TEXT],
-                path,
-                gate["line"],
-            )
-        expires = _read_date(gate)
-        if expires and expires < date.max:
-            yield BoardProblem(
-                "gate_expired",
-                # The method lets each gate expire after two weeks, also that of a done story.
-                "info" if item.status == "done" else "warning",
-                f"The gate of the story {name_of(item)} expired on {expires}.",
-                path,
-                gate["line"],
-                appears_on=expires + timedelta(days=1),
-            )
-        if gate["other_word"]:
-            yield BoardProblem(
-                "status_conflict",
-                "warning",
-                f"The gate of the story {name_of(item)} says {gate['word']}, and its text says "
-                f"{gate['other_word']}.",
-                path,
-                gate["line"],
-            )
-
-
-def _read_date(gate: GateReading) -> date | None:
-    """Return the day on which a gate expires; the hour differs over the world."""
-    try:
-        return date.fromisoformat((gate["expires"] or "")[:10])
-    except ValueError:
-        return None
 
 
 def findings_of(item: WorkItem) -> Iterator[BoardProblem]:

@@ -318,13 +318,15 @@ def test_newer_gate_counts_and_both_are_kept() -> None:
     assert [found.gate["decision"] for found in item.gates] == ["PASS", "FAIL"]
 
 
-def test_review_in_a_story_is_its_gate_where_no_file_is() -> None:
+def test_review_in_a_story_is_a_gate_after_those_of_files() -> None:
     own = gate("PASS", score=100)["gate"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
     readings = {"s/1.1.a.md": story("1.1", gate=own)}
     [item] = _items(readings)
     assert [(found.path, found.gate["score"]) for found in item.gates] == [("s/1.1.a.md", 100)]
     [item] = _items(readings | {"qa/gates/1.1-a.yml": gate("FAIL", "1.1")})
-    assert [found.path for found in item.gates] == ["qa/gates/1.1-a.yml"]
+    assert [found.path for found in item.gates] == ["qa/gates/1.1-a.yml", "s/1.1.a.md"]
+    [item] = _items(readings | {"qa/gates/old/1.1-a.yml": gate("FAIL", "1.1")})
+    assert [found.path for found in item.gates] == ["s/1.1.a.md", "qa/gates/old/1.1-a.yml"]
 
 
 def test_gate_of_no_story_is_kept_apart() -> None:

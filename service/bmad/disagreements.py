@@ -15,6 +15,8 @@ from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, Reading
 from service.bmad.requirement_problems import requirements_of
 from service.bmad.story_problems import (
+    SAID_IN,
+    conflicts_of,
     dependencies_of,
     findings_of,
     ids_of,
@@ -85,6 +87,7 @@ def _of_epic(epic: Epic, *, has_stories: bool) -> Iterator[BoardProblem]:
     Without any, the project keeps its stories in documents of epics alone, and nothing says how far
     those without a status are.
     """
+    yield from conflicts_of(f"the epic {epic.id}", epic.said)
     done = next((each for each in epic.said if each.word["status"] == "done"), None)
     if done is None:
         return
@@ -97,7 +100,8 @@ def _of_epic(epic: Epic, *, has_stories: bool) -> Iterator[BoardProblem]:
         yield BoardProblem(
             "epic_owes_stories",
             "warning",
-            f"The epic {epic.id} is “{done.word['word']}”, and {stories} not.",
+            f"The epic {epic.id} is “{done.word['word']}” in {SAID_IN[done.word['place']]}, and "
+            f"{stories} not.",
             done.path,
             done.word["line"],
         )

@@ -198,7 +198,8 @@ class EpicList:
         if reading is None:
             return
         titles = {fold_id(number): title for number, title in reading["titles"].items()}
-        for entry in reading["epics"]:
+        # The last one counts where a key stands twice, as YAML has it.
+        for entry in reversed(reading["epics"]):
             _, identity, slug = read_key(entry["key"])
             name = identity.epic or slug or entry["key"]
             title = titles.pop(fold_id(name), "")

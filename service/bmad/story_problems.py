@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from service.bmad.epic_list import Epic, EpicList
@@ -10,7 +10,7 @@ from service.bmad.identity import fold_id
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, Place, Status, StatusWord
 from service.bmad.waiting import Dependencies
-from service.bmad.work_items import WorkItem, stem_of
+from service.bmad.work_items import Said, WorkItem, stem_of
 from service.documents.story_signs import is_companion
 
 # What a status is called where, in sentences.
@@ -60,22 +60,10 @@ def statuses_of(item: WorkItem) -> Iterator[BoardProblem]:
             decides.path,
             decides.word["line"],
         )
-    # Of the same place in one document only the first counts: later lines are about other things.
-    compared = {(each.path, each.word["place"]): each for each in reversed(said)}
-    compared.pop((decides.path, decides.word["place"]), None)
-    for other in compared.values():
-        if other.word["status"] != decides.word["status"]:
-            yield BoardProblem(
-                "status_conflict",
-                "info" if _lags(other.word, decides.word) else "warning",
-                f"Of the story {name_of(item)}, {SAID_IN[decides.word['place']]} says "
-                f"“{decides.word['word']}” and {SAID_IN[other.word['place']]} says "
-                f"“{other.word['word']}”.",
-                other.path,
-                other.word["line"],
-            )
+    yield from conflicts_of(f"the story {name_of(item)}", said)
     has_file = item.path or item.plan or item.entry
-    for path, entry in item.keys if not has_file else ():
+    keys = {(path, entry["key"]): entry for path, entry in item.keys}  # the last of equal ones
+    for (path, _), entry in keys.items() if not has_file else ():
         is_early = entry["status"]["status"] in NO_FILE_YET
         yield BoardProblem(
             "key_without_file",
@@ -84,6 +72,33 @@ def statuses_of(item: WorkItem) -> Iterator[BoardProblem]:
             path,
             entry["status"]["line"],
         )
+
+
+def conflicts_of(name: str, said: Sequence[Said]) -> Iterator[BoardProblem]:
+    """Yield what sources say otherwise than the first one, which decides, of the thing `name`.
+
+    Of a text or a front matter only the first status counts, since later lines are about other
+    things. A tracker whose key stands twice is one conflict at most.
+    """
+    if not said:
+        return
+    decides = said[0]
+    place = (decides.path, decides.word["place"])
+    seen = set[tuple[str, Place]]() if place[1] == "sprint_status" else {place}
+    for other in said[1:]:
+        place = (other.path, other.word["place"])
+        differs = other.word["status"] != decides.word["status"]
+        if differs and place not in seen:
+            yield BoardProblem(
+                "status_conflict",
+                "info" if _lags(other.word, decides.word) else "warning",
+                f"Of {name}, {SAID_IN[decides.word['place']]} says “{decides.word['word']}” and "
+                f"{SAID_IN[other.word['place']]} says “{other.word['word']}”.",
+                other.path,
+                other.word["line"],
+            )
+        if differs or place[1] != "sprint_status":
+            seen.add(place)
 
 
 def _lags(word: StatusWord, decides: StatusWord) -> bool:

@@ -144,7 +144,7 @@ EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
             "epics/epic-1.md": epics(epic("1", statuses=[word("done")])),
         },
         "warning",
-        "The epic 1 is “done”, and 1 story is not.",
+        "The epic 1 is “done” in the text, and 1 story is not.",
     ),
     (
         "retrospective_rejected",
@@ -344,11 +344,11 @@ def test_epic_that_is_done_owes_the_stories_that_it_only_lists() -> None:
         "s/token.md": story("", "done", title="Token", epic="1"),
         "archive/1.6.archived.md": story("1.6", "draft"),
     }
-    assert _owed(readings) == ["The epic 1 is “done”, and 2 stories are not."]
+    assert _owed(readings) == ["The epic 1 is “done” in the text, and 2 stories are not."]
     readings["s/1.3.mail.md"] = story("1.3", "draft", title="Mail")
-    assert _owed(readings) == ["The epic 1 is “done”, and 2 stories are not."]
+    assert _owed(readings) == ["The epic 1 is “done” in the text, and 2 stories are not."]
     assert _owed(readings | {"s.yaml": sprint({"1-5-reset": "done"})}) == [
-        "The epic 1 is “done”, and 1 story is not."
+        "The epic 1 is “done” in the text, and 1 story is not."
     ]
 
 
@@ -358,7 +358,72 @@ def test_stories_that_are_listed_alone_are_owed_if_they_or_the_project_say_so() 
     said = [listed("1.1", "Form"), listed("1.2", "Token")]
     said[0]["statuses"], said[1]["statuses"] = [word("review")], [word("done")]
     assert _owed({"epics.md": epics(epic("1", statuses=[word("done")], stories=said))}) == [
-        "The epic 1 is “done”, and 1 story is not."
+        "The epic 1 is “done” in the text, and 1 story is not."
+    ]
+
+
+def test_epic_whose_sources_disagree_is_a_conflict_at_the_one_that_does_not_decide() -> None:
+    keys = [{"key": "epic-1", "status": word("done", "sprint_status", 7)}]
+    readings = {
+        "docs/epics/epic-1.md": epics(epic("1", statuses=[word("In Progress")])),
+        "docs/sprint-status.yaml": sprint({}, epics=keys),
+        "docs/stories/1-1-a.md": story("1.1", "review"),
+    }
+    board = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    [row] = [row for row in board.problems if row.kind == "status_conflict"]
+    assert (row.severity, row.item["detail"], row.item["path"], row.item["line"]) == (
+        "warning",
+        "Of the epic 1, the text says “In Progress” and sprint-status says “done”.",
+        "docs/sprint-status.yaml",
+        7,
+    )
+    assert _owed(readings) == ["The epic 1 is “done” in sprint-status, and 1 story is not."]
+    readings["docs/epics/epic-1.md"] = epics(epic("1", statuses=[word("Completed")]))
+    assert all(kind != "status_conflict" for kind, *_ in _problems(readings))
+
+
+def _with_key_twice(*words: str) -> Reading:
+    """Return a tracker that has the key of story 1.1 once for each word, from line 3 on."""
+    entries = [
+        {"key": "1-1-a", "status": word(each, "sprint_status", line)}
+        for line, each in enumerate(words, 3)
+    ]
+    return sprint({}, stories=entries)
+
+
+def test_key_that_stands_twice_with_other_values_is_one_conflict() -> None:
+    readings = {"sprint-status.yaml": _with_key_twice("done", "review")}
+    assert _problems(readings) == [
+        ("key_without_file", "warning", "The key 1-1-a is “review” and has no file."),
+        (
+            "status_conflict",
+            "warning",
+            "Of the story 1.1 (A), sprint-status says “review” and sprint-status says “done”.",
+        ),
+    ]
+    same = {"sprint-status.yaml": _with_key_twice("done", "done")}
+    assert [kind for kind, *_ in _problems(same)] == ["key_without_file"]
+    for status, said in (("review", "done"), ("done", "review"), ("In Progress", "review")):
+        conflicts = _problems(readings | {"s/1-1-a.md": story("1.1", status)})
+        assert [detail for kind, _, detail in conflicts if kind == "status_conflict"] == [
+            f"Of the story 1.1 (A title), the text says “{status}” and sprint-status says “{said}”."
+        ]
+
+
+def test_last_of_equal_keys_decides_the_status_of_an_epic() -> None:
+    keys = [
+        {"key": "epic-1", "status": word(each, "sprint_status", line)}
+        for line, each in enumerate(("in-progress", "done"), 3)
+    ]
+    readings = {"sprint-status.yaml": sprint({}, epics=keys)}
+    board = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    assert [row.item["status"] for row in board.epics] == ["done"]
+    assert _problems(readings) == [
+        (
+            "status_conflict",
+            "warning",
+            "Of the epic 1, sprint-status says “done” and sprint-status says “in-progress”.",
+        )
     ]
 
 

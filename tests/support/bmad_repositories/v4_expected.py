@@ -288,7 +288,7 @@ PROBLEMS = [
         "warning",
         RESERVATIONS,
         3,
-        "The epic 2 is “Done”, and 4 stories are not.",
+        "The epic 2 is “Done” in the text, and 4 stories are not.",
     ),
     problem(
         "review_finding_open",

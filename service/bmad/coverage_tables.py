@@ -32,9 +32,9 @@ _REQUIREMENT_HEADER: Final = re.compile(
     r"(?:functional )?req(?:uirement)?s?\b|exigence|requisito|需求|요구"
 )
 _ID_HEADER: Final = re.compile(r"#|ids?|no\.?|nr\.?|ref(?:erence)?\.?")
-# With these letters, names are of other things: acceptance criteria, epics, stories, tasks.
-_WORK_PREFIXES: Final = frozenset(
-    "AC E EP EPIC S ST US STORY T TASK TC P V BUG SPIKE UT IT TEST RISK".split()
+# With these letters, names are of other things: criteria, epics, stories, tasks, tests, risks.
+_WORK_PREFIX: Final = re.compile(
+    "AC|E|EP|EPIC|S|ST|US|STORY|T|TASK|TC|P|V|BUG|SPIKE|UT|IT|TEST|RISK", re.IGNORECASE
 )
 # A column of these says that the rows are tests or risks.
 _OTHER_HEADER: Final = re.compile(r"\b(?:test|risk|case)s?\b|\brisques?\b|\bpruebas?\b|测试|风险")
@@ -59,7 +59,7 @@ def read_loose_name(row: Row) -> str | None:
     if is_of_work(header) or not any(map(is_of_work, row.header[1:])):
         return None
     found = _LOOSE_NAME.match(row.cells[0])
-    if found is None or found[2].upper() in _WORK_PREFIXES or not (is_certain or found[2]):
+    if found is None or _WORK_PREFIX.fullmatch(found[2]) or not (is_certain or found[2]):
         return None
     return found[1].replace(" ", "")[:MAX_ID]
 

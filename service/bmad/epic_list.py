@@ -147,7 +147,7 @@ class EpicList:
         if (tickets := reading.get("tickets")) is not None:
             for order, ticket in enumerate(tickets["epics"]):
                 self._add_ticket(document.path, order, ticket)
-            if not document.path.endswith(".toml"):
+            if tickets["entries"] and not document.path.endswith(".toml"):
                 self._add_spec(document)
 
     def _add_coverage(self, document: TreeDocument) -> None:

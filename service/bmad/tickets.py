@@ -1,8 +1,8 @@
 """Work in build order: tickets.toml of version 7 of the method, and stories.yaml of version 6.11.
 
 tickets.toml has an [[epic]] for each epic of an initiative, or an [[entry]] for each ticket of an
-epic. stories.yaml is a list of the stories of a specification, by itself or below the key
-`stories`, and has no status by its schema.
+epic. stories.yaml is a list of the stories of a specification, by itself or, in a folder spec-…,
+below the key `stories`. It has no status by its schema.
 """
 
 import re
@@ -22,11 +22,11 @@ from service.bmad.readings import (
 )
 from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.toml_tables import TomlError, TomlTable, list_of, read_tables
-from service.bmad.yaml_lines import YamlList, YamlMapping, YamlNode, read_yaml
+from service.bmad.yaml_lines import YamlList, YamlMapping, read_yaml
 from service.documents.text import TOML_NAME
 
 MAX_SLUG: Final = 60  # characters, as the method cuts the names of a ticket's files
-SPEC_FOLDER: Final = re.compile(r"specs|spec-.+", re.IGNORECASE)
+SPEC_FOLDER: Final = re.compile(r"spec-.+", re.IGNORECASE)
 MAX_BITS: Final = 64  # of a number that is an id
 KINDS_OF_WORK: Final[dict[str, WorkKind]] = {"story": "story", "spike": "spike", "bug": "bug"}
 # Before a title, as in "SPEC: Booking".
@@ -121,11 +121,12 @@ def read_spec(document: BmadDocument) -> SpecReading | None:
 
 def _read_stories(document: BmadDocument) -> TicketsReading | None:
     tree = read_yaml(document.text)
-    root = tree.root.get("stories") if isinstance(tree.root, YamlMapping) else tree.root
-    if isinstance(tree.root, YamlMapping) and not _is_of_spec(document, root):
-        return None
+    root = tree.root
+    is_of_spec = any(map(SPEC_FOLDER.fullmatch, document.folders[-1:]))
+    if is_of_spec and isinstance(root, YamlMapping):
+        root = root.get("stories")
     if not isinstance(root, YamlList):
-        if tree.root is None and not tree.notes:
+        if not is_of_spec or (tree.root is None and not tree.notes):
             return None
         tree.notes.append("It has no list of stories.")
         root = YamlList(1)
@@ -148,13 +149,6 @@ def _read_stories(document: BmadDocument) -> TicketsReading | None:
         )
     reading["notes"] = [*reading["notes"], *_notes_of(reading)][:MAX_NOTES]
     return reading
-
-
-def _is_of_spec(document: BmadDocument, stories: YamlNode | None) -> bool:
-    """Return whether a mapping is of a specification: by its folder, or by ids in its list."""
-    items = stories.items if isinstance(stories, YamlList) else []
-    has_ids = any(isinstance(item, YamlMapping) and item.text("id") for item in items)
-    return has_ids or any(map(SPEC_FOLDER.fullmatch, document.folders))
 
 
 def slug_of(title: str) -> str:

@@ -151,6 +151,7 @@ def test_title_of_a_spec_is_that_of_its_epic() -> None:
         ),
         f"{folder}/stories.yaml": tickets(entry("1", "Form")),
         "docs/specs/spec-mail/stories.yaml": tickets(entry("1", "Send")),
+        "docs/specs/spec-empty/stories.yaml": tickets(),
     }
     board = make_board(readings, [], frozenset[str](), lambda _: None, [])
     assert [(row.id, row.item["title"]) for row in board.epics] == [

@@ -165,7 +165,7 @@ def test_stories_of_a_specification_are_read_in_order_and_have_no_status() -> No
     assert "done" not in repr(reading)
 
 
-@pytest.mark.parametrize("path", ["specs/spec-a/stories.yaml", "docs/stories.yaml"])
+@pytest.mark.parametrize("path", ["specs/spec-a/stories.yaml", "Spec-a/stories.yml"])
 def test_list_of_stories_may_be_below_a_key(path: str) -> None:
     reading = read('version: 1\nstories:\n  - id: "1"\n    title: Form\n  - id: 2.10\n', path)
     assert [(each["id"], each["title"], each["line"]) for each in reading["entries"]] == [
@@ -197,6 +197,11 @@ def test_broken_stories_give_those_before_the_error() -> None:
         ("stories.yaml", "yaml", "stories:\n  - a\n"),
         ("stories.yaml", "yaml", "stories:\n  - title: Button\n"),
         ("specs/stories.yaml", "yaml", ""),
+        ("specs/spec-a/stories.yaml", "yaml", ""),
+        # Of components, and of tests in a browser.
+        ("storybook/stories.yaml", "yaml", 'stories:\n  - id: "button"\n    title: Button\n'),
+        ("apps/web/specs/stories.yaml", "yaml", "stories:\n  login: {steps: [open]}\n"),
+        ("specs/spec-a/data/stories.yaml", "yaml", 'stories:\n  - id: "1"\n'),
         ("docs/stories.md", "md", STORIES),
     ],
 )

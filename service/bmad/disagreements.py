@@ -10,7 +10,7 @@ from typing import Final
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.gate_problems import gates_of
 from service.bmad.joining import Joined, TreeDocument
-from service.bmad.older_trackers import find_older_trackers
+from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, Reading
 from service.bmad.requirement_problems import requirements_of
@@ -38,9 +38,9 @@ def find_problems(
 ) -> Iterator[BoardProblem]:
     """Yield the problems of a tree."""
     items = [item for item in joined.items if not item.is_archived]
-    trackers = {document.path for document in documents if "sprint_status" in document.reading}
+    trackers = keys_of_trackers(documents)
     older = find_older_trackers(trackers)
-    has_sprint = bool(trackers - older)
+    has_sprint = bool(trackers.keys() - older)
     declared: dict[str, set[Epic | None]] = {}
     for item in items:
         yield from statuses_of(item)

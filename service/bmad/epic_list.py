@@ -15,7 +15,7 @@ from service.bmad.identity import Identity, fold_id, fold_slug, read_id
 from service.bmad.joining import TreeDocument
 from service.bmad.keys import read_key
 from service.bmad.known_epics import KnownEpics
-from service.bmad.older_trackers import find_older_trackers
+from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.readings import EpicReading, ListedStory, TicketEpic
 from service.bmad.work_items import Said, WorkItem, is_archived, number_of
 
@@ -102,9 +102,7 @@ class EpicList:
         for document in sorted(documents, key=_epic_files_first):
             if not is_archived(document.path):
                 self._add_document(document)
-        older = find_older_trackers(
-            document.path for document in documents if "sprint_status" in document.reading
-        )
+        older = find_older_trackers(keys_of_trackers(documents))
         for document in documents:
             if document.path not in older:
                 self._add_sprint(document)

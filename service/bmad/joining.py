@@ -21,7 +21,7 @@ from service.bmad.key_files import (
     name_of_key,
 )
 from service.bmad.known_epics import KnownEpics
-from service.bmad.older_trackers import find_older_trackers
+from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.readings import MAX_TEXT, SprintEntry, StoryReading
 from service.bmad.ticket_files import (
     NameInFolder,
@@ -179,10 +179,9 @@ class _Joiner:
 
     def add_sprint_keys(self) -> None:
         entries: defaultdict[tuple[str, str], list[SprintEntry]] = defaultdict(list)
-        trackers: dict[str, list[str]] = {}
+        trackers = keys_of_trackers(self.documents)
         for document in self.documents:
             if (reading := document.reading.get("sprint_status")) is not None:
-                trackers[document.path] = [entry["key"] for entry in reading["stories"]]
                 for entry in reading["stories"]:
                     entries[document.path, entry["key"]].append(entry)
         if not trackers:

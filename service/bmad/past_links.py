@@ -7,7 +7,7 @@ commit may have joined or parted: all that has a token in common with what it ch
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from service.bmad.key_files import (
     MAX_SHARED,
@@ -16,7 +16,7 @@ from service.bmad.key_files import (
     KeyName,
     link_keys,
 )
-from service.bmad.older_trackers import find_older_trackers
+from service.bmad.older_trackers import find_newest, find_older_trackers
 from service.bmad.past_facts import FILE_KINDS, Fact, FactKind
 from service.bmad.past_tokens import (
     FactKey,
@@ -37,6 +37,9 @@ from service.bmad.ticket_files import (
     name_for_plan,
     names_for_plan,
 )
+
+# Keys of trackers that are compared in the time of a step.
+KEYS_OF_STEP: Final = 100
 
 
 class LinkedStory(NamedTuple):
@@ -85,7 +88,8 @@ class Links:
         self._epic_ids: dict[NameInFolder, str] = {}  # by the folder and the slug of an epic
         self._entries_in: defaultdict[str, set[FactKey]] = defaultdict(set)  # by folder
         self._keys_in: defaultdict[str, set[FactKey]] = defaultdict(set)  # by tracker
-        self._has_other_trackers = False
+        self._compared: set[str] = set()  # the trackers that may be copies of each other
+        self._has_other_trackers = self._has_other_keys = False
         self._to_link: set[FactKey] = set()
         self._with_status: set[FactKey] = set()
 
@@ -108,6 +112,7 @@ class Links:
             keys = self._keys_in[path]
             (keys.add if is_there else keys.discard)(key)
             self._has_other_trackers |= len(keys) == is_there  # the first one, or the last
+            self._has_other_keys |= path in self._compared
         elif fact.kind == "entry":
             entries = self._entries_in[folder_of(path)]
             (entries.add if is_there else entries.discard)(key)
@@ -121,11 +126,7 @@ class Links:
 
     def update(self) -> Linked:
         """Link anew what changed since the last call."""
-        if self._has_other_trackers:
-            self._has_other_trackers = False
-            before = self.older
-            self.older = find_older_trackers(path for path, keys in self._keys_in.items() if keys)
-            self._to_link.update(*(self._keys_in[path] for path in before ^ self.older))
+        self._find_older_trackers()
         keys = self._close()
         gone = {story for key in keys if (story := self.story_of.get(key)) is not None}
         for story in gone:
@@ -139,6 +140,18 @@ class Links:
         changed = {story for story in statuses if story is not None}.difference(new)
         self._with_status = set()
         return Linked(gone, new, changed)
+
+    def _find_older_trackers(self) -> None:
+        if not (self._has_other_trackers or self._has_other_keys):
+            return
+        trackers = {path: [key for _, key in keys] for path, keys in self._keys_in.items() if keys}
+        if self._has_other_trackers:
+            newest = find_newest(trackers)
+            self._compared = {*newest, *newest.values()}
+        self._has_other_trackers = self._has_other_keys = False
+        self.steps += sum(len(trackers[path]) for path in self._compared) // KEYS_OF_STEP
+        before, self.older = self.older, find_older_trackers(trackers)
+        self._to_link.update(*(self._keys_in[path] for path in before ^ self.older))
 
     def _close(self) -> set[FactKey]:
         """Return the facts that may be linked otherwise than before, and those linked to them."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from service.bmad.identity import fold_id, fold_slug
 from service.bmad.key_files import slug_of_name
 from service.bmad.keys import read_key
-from service.bmad.older_trackers import find_older_trackers
+from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.readings import Reading, StoryReading
 from service.bmad.work_items import is_archived, stem_of
 
@@ -110,7 +110,7 @@ def read_contents(
 ) -> dict[str, TreeContent]:
     """Return what each folder has, given the folder of each document by its path."""
     contents: dict[str, TreeContent] = {folder: TreeContent() for folder in folders.values()}
-    older = find_older_trackers(path for path, each in readings.items() if "sprint_status" in each)
+    older = find_older_trackers(keys_of_trackers(readings.items()))
     for path, folder in folders.items():
         content, reading = contents[folder], readings[path]
         if path in older or is_archived(path):

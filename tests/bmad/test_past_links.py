@@ -179,6 +179,13 @@ SHAPES: Final[dict[str, State]] = {
         "tracking/sprint-status.yaml": sprint({"3-2-b": "done"}),
         "lib/docs/stories/5.1.y.md": story("5.1"),
     },
+    "trackers of sprints, and copies": {
+        "docs/sprint-status-2026-01-06.yaml": sprint({"1-1-a": "done", "1-2-b": "done"}),
+        "docs/sprint-status-2026-01-20.yaml": sprint({"2-1-c": "draft", "2-2-d": "review"}),
+        "docs/sprint-status-2026-01-27.yaml": sprint({"2-1-c": "done", "2-2-d": "done"}),
+        "docs/sprint-status-completed.yaml": sprint({"3-1-e": "done"}),
+        "docs/stories/2-1-c.md": story("2.1"),
+    },
     "an epics folder": {
         "docs/epics/epic-01/01-a.md": story("1.1", "done"),
         "docs/epics/epic-01/02-b.md": story("1.2"),
@@ -254,7 +261,8 @@ def random_document(random: Random) -> tuple[str, Reading]:
             for word in random.choices(WORDS[:5], k=random.randrange(6))
         }
         folder = random.choice(("docs/", f"{OUT}/", "docs/archive/", "tracking/", ""))
-        return f"{product}{folder}sprint-status.yaml", sprint(
+        date = random.choice(("", "", "-2026-01-01", "-2026-02-01"))
+        return f"{product}{folder}sprint-status{date}.yaml", sprint(
             {key: str(word) for key, word in keys.items()}
         )
     if shape == 7:

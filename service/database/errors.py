@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import asyncpg
+import structlog
 
 from service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 Reason: TypeAlias = Literal[
     "timeout",
@@ -48,6 +51,11 @@ class DatabaseUnavailable(Problem):
         super().__init__("unavailable", DETAILS.get(reason, UNAVAILABLE))
         self.reason: Reason = reason
         self.can_run_again = can_run_again
+
+
+def log_unavailable(error: DatabaseUnavailable) -> None:
+    """Log the reason of a request that could not use the database, and its cause."""
+    log.warning("database_unavailable", reason=error.reason, error=repr(error.__cause__))
 
 
 class Passing(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from service.database.errors import DatabaseUnavailable, log_unavailable
 from service.drawing.badge import draw_badge
 from service.routes.board_sql import JOIN_APPEARED, STORY_FIGURES, SUM_PROBLEMS, SUM_SOURCES
 from service.routes.shared import MISSING_PROJECT, read_id
@@ -12,14 +13,19 @@ from service.web.operation import ResponseSpec, operation, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from starlette.responses import Response
 
-    from service.database.database import Row
+    from service.database.database import Queries, Row
     from service.drawing.badge import BadgeColor
     from service.state import Request
 
 SVG: Final = "image/svg+xml"
+
+# Of the wait for a connection, and of the statement. Image proxies give up after a few seconds, and
+# show what they kept, or a broken image.
+BADGE_SECONDS: Final = 1.5
 
 # The worst comes first.
 DECISIONS: Final[dict[str, BadgeColor]] = {
@@ -95,7 +101,7 @@ METRICS: Final[dict[str, Callable[[Row], Badge]]] = {
     responses={
         200: ResponseSpec(
             description="The badge; a grey one where nothing can be said, as of a metric that the "
-            "service does not know.",
+            "service does not know, or while the database cannot be used.",
             schema={"type": "string"},
             media_type=SVG,
             headers={"ETag": "Identifies the badge's state.", "Cache-Control": CACHED},
@@ -120,7 +126,21 @@ async def get_badge(request: Request) -> Response:
     ones not among those to do.
     """
     metric = request.query_params.get("metric", "done")
-    row = await request.state["database"].fetch_row_or_404(
+    project_id = read_id(request, "project_id")
+    database = request.state["database"]
+    try:
+        async with database.connection(BADGE_SECONDS, BADGE_SECONDS) as connection:
+            badge = _choose_badge(metric, await _read_figures(connection, project_id, metric))
+    except DatabaseUnavailable as error:
+        # Image proxies keep a 503.
+        log_unavailable(error)
+        badge = Badge("BMADFlow", "not available", "lightgrey")
+    return tagged_response(request, draw_badge(*badge), SVG)
+
+
+async def _read_figures(queries: Queries, project_id: UUID, metric: str) -> Row:
+    """Return what the badges of a project show; raise `not_found` without such a project."""
+    return await queries.fetch_row_or_404(
         f"""
         select synced,
                coalesce(errors, 0) as errors, coalesce(warnings, 0) as warnings,
@@ -148,12 +168,11 @@ async def get_badge(request: Request) -> Response:
         ) as counted
         where id = $1
         """,
-        read_id(request, "project_id"),
+        project_id,
         metric == "gate",
         [*DECISIONS],
         missing=MISSING_PROJECT,
     )
-    return tagged_response(request, draw_badge(*_choose_badge(metric, row)), SVG)
 
 
 def _choose_badge(metric: str, row: Row) -> Badge:

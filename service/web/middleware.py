@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from service.database.errors import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable, log_unavailable
 from service.problems import Problem
 from service.web.authorization import WEBHOOK
 from service.web.problem_response import (
@@ -99,7 +99,7 @@ class ErrorBoundary:
 def _log_and_respond(scope: Scope, error: BaseException) -> Response:
     match error:
         case DatabaseUnavailable():
-            log.warning("database_unavailable", reason=error.reason, error=repr(error.__cause__))
+            log_unavailable(error)
             return response_to_problem(scope, error)
         case Problem():
             return response_to_problem(scope, error)

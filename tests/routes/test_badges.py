@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from service.database.database import CANCEL_SECONDS
+from service.routes.badges import BADGE_SECONDS
 from tests.support.board import Board, Work, gate
 from tests.support.problems import assert_problem
+from tests.support.service import json_log, serving
 
 if TYPE_CHECKING:
     import httpx
+
+    from tests.support.postgres import Postgres
 
 UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
 GREY = "#a4a4a4"
@@ -176,3 +183,44 @@ def test_the_badge_of_an_unknown_project_is_a_404(client: httpx.Client) -> None:
         path = f"/api/projects/{UNKNOWN}/badge.svg?metric={metric}"
         assert_problem(client.get(path), 404)
     assert_problem(client.get("/api/projects/x/badge.svg"), 400)
+
+
+def test_the_badge_is_grey_while_the_database_is_away(own_postgres: Postgres) -> None:
+    board = Board(own_postgres.url)
+    work = board.add_source(board.add_project())
+    add_stories(work, "done")
+    unavailable = ("BMADFlow: not available", GREY)
+    with json_log() as read_log, serving(own_postgres.url) as client:
+        shown = ("stories done: 100%", BRIGHTGREEN)
+        assert show(client, work, "done") == shown
+        own_postgres.stop()
+        for metric in ("done", "gate", "x"):
+            assert show(client, work, metric) == unavailable
+        response = client.get(badge_of(work))
+        assert response.headers["cache-control"] == "no-cache"
+        assert_problem(client.get("/api/projects/x/badge.svg"), 400)
+        assert_problem(client.get(f"/api/projects/{work.project}/progress"), 503)
+        own_postgres.start()
+        assert show(client, work, "done") == shown
+        assert_problem(client.get(f"/api/projects/{UNKNOWN}/badge.svg"), 404)
+    entries = [json.loads(line) for line in read_log().splitlines()]
+    lost = [entry for entry in entries if entry["message"] == "database_unavailable"]
+    assert {(entry["level"], entry["reason"]) for entry in lost} == {("warning", "unreachable")}
+    assert len(lost) == 5
+
+
+def test_a_frozen_database_delays_no_badge_for_long(own_postgres: Postgres) -> None:
+    board = Board(own_postgres.url)
+    work = board.add_source(board.add_project())
+    add_stories(work, "done")
+    with serving(own_postgres.url) as client:
+        assert show(client, work, "done")[1] == BRIGHTGREEN
+        own_postgres.freeze()
+        try:
+            # The first on the open connection, the second on a new one.
+            for _ in range(2):
+                started = time.perf_counter()
+                assert show(client, work, "done") == ("BMADFlow: not available", GREY)
+                assert time.perf_counter() - started < 2 * BADGE_SECONDS + CANCEL_SECONDS + 1
+        finally:
+            own_postgres.thaw()

@@ -5,12 +5,12 @@ begins that has others before it on its line.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
 from typing import Final, NamedTuple
 
-from service.bmad.statuses import LABEL, read_status
-from service.bmad.story_sections import name_of_section
+from service.bmad.identity import fold_id, fold_slug, read_heading
+from service.bmad.statuses import LABEL, STATUS_LABEL, is_status_alone, read_status
 
 MAX_FIELD: Final = 500  # characters of a line that are read
 MAX_LABEL: Final = 40
@@ -26,9 +26,10 @@ BOLD_LABEL: Final = re.compile(
     r"|(status)(?:\*\*|__)\s*+(?:[=\u2013\u2014-]\s*+)?(?=[^\s:\uff1a]))",
     re.IGNORECASE,
 )
-# "**Status**", whose value is on the next line.
+# "**Status**", with a known word alone on the next line.
 BOLD_ALONE: Final = re.compile(
-    rf"[\s>-]*+(?:[*+]\s++)?(?:\*\*|__)((?:story )?{LABEL})(?:\*\*|__)\s*+", re.IGNORECASE
+    rf"[\s>-]*+(?:[*+]\s++)?(?:\*\*|__)((?:(?:story|current|overall) )?{LABEL})(?:\*\*|__)\s*+",
+    re.IGNORECASE,
 )
 BETWEEN: Final = re.compile(r"\x1f|\s\|\s|\s[·•]\s")
 FIELD: Final = re.compile(
@@ -40,42 +41,54 @@ LINE_BREAK: Final = re.compile(r"<br\s*+/?>", re.IGNORECASE)
 TAG: Final = re.compile(
     r"</?(?:b|i|u|p|em|strong|span|small|sub|sup|code|kbd|div|font)\b[^<>]*+>", re.IGNORECASE
 )
-STATUS: Final = re.compile(rf"(?:(?:story|current)\s+)?{LABEL}", re.IGNORECASE)
 # A status that is not the first field of a line; of prose such as "the reply, status: done" none.
 NEXT_STATUS: Final = re.compile(
-    r"(?<![^\W_])(?:(?:Story|Current) )?"
+    r"(?<![^\W_])(?:(?:Story|Current|Overall) )?"
     r"(?:Status|STATUS|Statut|STATUT|Estado|ESTADO|状态|狀態|상태)\s*+[:\uff1a]"
 )
-# What may be before it: fields, with labels of letters only, or the number of an epic. Without a
-# sign between two fields the value before must be one word: "ID: 1.2 Status: done".
-FIELDS_BEFORE: Final = re.compile(
-    r"[\W_]*+(?:epic\s++#?[\w.-]{1,12}+\s*+(?:[,;/\u2013\u2014-]\s*+)?\Z"
-    r"|(?P<label>[^\W\d_]++(?:\s[^\W\d_]++){0,2}+)\s*+[:\uff1a]\s*+\S)",
+# What may be before it: fields of the story itself, or the number of its epic. Without a sign
+# between two fields the value before must be one word: "ID: 1.2 Status: done".
+OWN_LABEL: Final = (
+    r"(?:id|story(?: id)?|epic(?: id)?|(?:story )?points|estimate|priority|owner|assignee|author"
+    r"|sprint|date|type|version)"
+)
+OWN_FIELD: Final = re.compile(
+    rf"[\W_]*+(?:{OWN_LABEL}[*_ ]*+[:\uff1a]\s*+[^\s:\uff1a][^:\uff1a]*+"
+    rf"|(?:{OWN_LABEL}[*_ ]*+[:\uff1a]\s*+[^\s:\uff1a]++\s*+){{2,8}}+)",
     re.IGNORECASE,
 )
-SHORT_FIELDS: Final = re.compile(r"[\W_]*+(?:[^\W\d_][\w ]{0,20}[:\uff1a]\s?+\S++\s++)++")
-OF_ANOTHER: Final = re.compile(
-    r"(?:previous|prior|next|related|parent|blocks|requires|notes?|see|after|before|example)\b",
-    re.IGNORECASE,
+EPIC_BEFORE: Final = re.compile(r"[\W_]*+epic\s++#?[\w.-]{1,12}+", re.IGNORECASE)
+APART: Final = re.compile(r"[,;](?=\s|\Z)|\s[/\u2013\u2014-](?=\s|\Z)|\s{2,}|\t")
+ONE_WORD_FIELDS: Final = re.compile(r"[\W_]*+(?:[^\W\d_][\w ]{0,20}[:\uff1a]\s?+\S++\s++)++")
+# The first column of a table whose only row says the status of the story itself.
+OWN_COLUMN: Final = re.compile(
+    r"|epic(?: id)?|(?:story )?points|estimate|priority|owner|assignee|author|sprint", re.IGNORECASE
 )
 
 
 class Field(NamedTuple):
-    """A field: its label in lower case, its value, and the line of that."""
+    """A field: its label in lower case, its value, and the line of that.
+
+    A status may be less sure: `is_after_others` on its line, or in a table that lists things, whose
+    row begins with `thing`.
+    """
 
     label: str
     value: str
     line: int
+    is_after_others: bool = False
+    thing: str | None = None
 
 
 def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
     """Yield the fields of these lines of a document, counted from 1, in order.
 
     Of a table whose header has labels the fields are those of its only row. A status may follow
-    other fields after a comma, a dash or a wide space if its word is a known one. A value
-    may be on the line after its label. Lines of code, comments and headings have none.
+    fields of the story itself after a comma, a dash or a wide space if its word is a known one. A
+    value may be on the line after its label. Lines of code, comments and headings have none.
     """
     label = ""  # whose value is to come
+    needs_word = False  # that must be a status
     table: list[tuple[int, str]] = []
     for number, line in _prose(lines, first, last):
         text = line[:MAX_FIELD]
@@ -90,27 +103,38 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
         if not (label or MARK.search(text)) or not text.strip():
             continue
         is_first = True
-        for piece in _pieces(text):
+        for piece, is_after_others in _pieces(text):
             if not piece.strip(" *_>|-"):
                 continue
             if alone := BOLD_ALONE.fullmatch(piece):
-                label = _label(alone[1])
+                label, needs_word = _label(alone[1]), True
                 continue
             found = FIELD.match(piece)
             if found:
                 value = _plain(piece[found.end() :])
                 if value:
-                    yield Field(_label(found[1]), value, number)
-                label = "" if value else _label(found[1])
+                    yield Field(_label(found[1]), value, number, is_after_others)
+                label, needs_word = "" if value else _label(found[1]), False
             elif is_first and label:
-                yield Field(label, _plain(piece), number)
+                if not needs_word or is_status_alone(piece):
+                    yield Field(label, _plain(piece), number)
                 label = ""
             is_first = False
     yield from _read_table(table)
 
 
-def _pieces(line: str) -> Iterator[str]:
-    """Yield the parts of a line that may be a field each."""
+def own_fields(fields: Iterable[Field], id_: str, title: str) -> list[Field]:
+    """Return the fields without those of tables that list other things than this story."""
+    return [each for each in fields if each.thing is None or _is_named(each.thing, id_, title)]
+
+
+def _is_named(thing: str, id_: str, title: str) -> bool:
+    named = fold_id(read_heading(thing).identity.id)
+    return fold_id(id_) == named if named else fold_slug(thing) == fold_slug(title)
+
+
+def _pieces(line: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a line that may be a field each; True with a status after others."""
     if "&" in line:
         line = unescape(line)  # "Status:&nbsp;Done"
     if "<" in line:
@@ -118,8 +142,8 @@ def _pieces(line: str) -> Iterator[str]:
     for piece in BETWEEN.split(BOLD_LABEL.sub("\x1f\\1\\2:", line)):
         place = _place_of_status(piece)
         if place:
-            yield piece[:place].rstrip(" \t,;/\u2013\u2014-")
-        yield piece[place:]
+            yield piece[:place].rstrip(" \t,;/\u2013\u2014-"), False
+        yield piece[place:], place > 0
 
 
 def _place_of_status(piece: str) -> int:
@@ -132,14 +156,18 @@ def _place_of_status(piece: str) -> int:
             text[-1:] in {"/", "-", "\u2013", "\u2014"} and text[-2:-1].isspace()
         )
         is_apart = gap and (has_sign or len(gap) > 1 or gap == "\t")
-        fields = FIELDS_BEFORE.match(before)
-        if not fields or not (is_apart or SHORT_FIELDS.fullmatch(before)):
+        if not is_apart and not ONE_WORD_FIELDS.fullmatch(before):
             continue
-        label = fields["label"] or ""
-        is_own = not OF_ANOTHER.match(label) and name_of_section(label) in {None, "sentence"}
-        if is_own and read_status(piece[found.end() :]) != "unknown":
+        if _is_of_story(before) and read_status(piece[found.end() :]) != "unknown":
             return found.start()
     return 0
+
+
+def _is_of_story(before: str) -> bool:
+    """Return whether a line has fields of the story itself, and nothing else, before a status."""
+    pieces = [piece for piece in APART.split(before) if piece.strip(" *_>()[]|-")]
+    epic = bool(pieces and EPIC_BEFORE.fullmatch(pieces[0].rstrip()))
+    return bool(pieces) and all(map(OWN_FIELD.fullmatch, pieces[epic:]))
 
 
 def _read_table(rows: Sequence[tuple[int, str]]) -> Iterator[Field]:
@@ -150,8 +178,10 @@ def _read_table(rows: Sequence[tuple[int, str]]) -> Iterator[Field]:
         if _is_of_columns(header, cells[1][1] if len(cells) > 1 else ()):
             # Several rows list things that have a status each, such as other stories.
             for number, values in cells[1:] if len(cells) == 2 else ():
+                is_own = OWN_COLUMN.fullmatch(header[0]) or STATUS_LABEL.fullmatch(header[0])
+                thing = None if is_own else values[0]
                 for name, value in zip(header, values, strict=False):
-                    yield Field(name.lower()[:MAX_LABEL], value, number)
+                    yield Field(name.lower()[:MAX_LABEL], value, number, thing=thing)
             return
     for number, values in cells:
         yield from _read_row(number, values)
@@ -173,7 +203,7 @@ def _is_of_columns(header: Sequence[str], first: Sequence[str]) -> bool:
 
     A table of two columns has labels in its first one, unless a status below "Status" is known.
     """
-    place = next((at for at, cell in enumerate(header) if STATUS.fullmatch(cell)), None)
+    place = next((at for at, cell in enumerate(header) if STATUS_LABEL.fullmatch(cell)), None)
     if place is None:
         return len(header) > 2
     if place % 2 == 0 and read_status("".join(header[place + 1 : place + 2])) != "unknown":

@@ -10,6 +10,8 @@ from service.characters import one_line, replace_unstorable
 
 MAX_WORD: Final = 300  # characters that are read of a word
 LABEL: Final = r"(?:status|statut|estado|状态|狀態|상태)"  # says "status"
+# "Gate Status", "Recommended Status" and all others with a word of their own are about others.
+STATUS_LABEL: Final = re.compile(rf"(?:(?:story|current|overall)\s+)?{LABEL}", re.IGNORECASE)
 
 # The words that were found in 27 public repositories, and those of the method's own templates. A
 # word that is not here is unknown: a similar word may mean something else.
@@ -71,6 +73,11 @@ def is_built(word: str) -> bool:
     return _known_word(word) == "built"
 
 
+def is_status_alone(word: str) -> bool:
+    """Return whether a text is a known word for a status, besides markup, signs and brackets."""
+    return _is_whole_word(IN_BRACKETS.sub(" ", _fold(word)))
+
+
 def status_word(word: str, line: int, place: Place) -> StatusWord:
     """Return a status with its evidence. The word is cut to MAX_ID characters, without markup."""
     shown = replace_unstorable(word[:MAX_WORD])
@@ -96,8 +103,11 @@ def _known_word(word: str) -> str | None:
 
 def _is_known_word(step: str) -> bool:
     """Return whether a text is a known word and nothing else, but for signs and brackets."""
-    head = BETWEEN_WORDS.sub(" ", AROUND_WORD.sub("", HEAD_END.split(step, 1)[0]))
-    return head in WORDS
+    return _is_whole_word(HEAD_END.split(step, 1)[0])
+
+
+def _is_whole_word(text: str) -> bool:
+    return BETWEEN_WORDS.sub(" ", AROUND_WORD.sub("", text)) in WORDS
 
 
 def _known_word_of_piece(shown: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from service.bmad.dependencies import read_after, values_of
 from service.bmad.document import BmadDocument
-from service.bmad.fields import Field, read_fields
+from service.bmad.fields import Field, own_fields, read_fields
 from service.bmad.identity import (
     NO_IDENTITY,
     Identity,
@@ -134,7 +134,8 @@ def read_beginning(document: BmadDocument) -> tuple[list[Field], StoryTitle, Ide
     fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
     epics = _epics(document, fields)
     title = _read_title(document, fields, epics)
-    return fields, title, _identify(document, fields, title, epics)
+    identity = _identify(document, fields, title, epics)
+    return own_fields(fields, identity.id, title.title), title, identity
 
 
 def read_ticket(document: BmadDocument) -> str:

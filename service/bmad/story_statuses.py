@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from itertools import pairwise
 from operator import itemgetter
 from typing import Final
 
@@ -11,8 +11,8 @@ from service.bmad.boxes import read_box
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
 from service.bmad.readings import MAX_ITEMS, Place, StatusWord
-from service.bmad.statuses import LABEL, MAX_WORD, status_word
-from service.bmad.story_sections import SECTION_NAMES, StorySection
+from service.bmad.statuses import MAX_WORD, STATUS_LABEL, is_status_alone, status_word
+from service.bmad.story_sections import HEADING_TAGS, LABEL_LEVEL, SECTION_NAMES, StorySection
 from service.documents.blocks import Block
 
 FRONT_MATTER_KEYS: Final[Sequence[tuple[str, Place]]] = (
@@ -21,8 +21,6 @@ FRONT_MATTER_KEYS: Final[Sequence[tuple[str, Place]]] = (
 )
 STATUS_LINES: Final = 40  # of the text, in which a line may say the status
 
-# "Gate Status", "Recommended Status" and all others with a word of their own are about others.
-STATUS_LABEL: Final = re.compile(rf"(?:(?:story|current|overall)\s+)?{LABEL}", re.IGNORECASE)
 AFTER_LABEL: Final = re.compile(
     rf"[\W_]*+{STATUS_LABEL.pattern}[*_\s]*+[:\uff1a]\s*+", re.IGNORECASE
 )
@@ -40,6 +38,9 @@ OF_OTHERS: Final = frozenset(SECTION_NAMES) - {"status", "sentence", "record"}
 # Sections whose parts may have a heading "Status" each.
 WITH_PARTS: Final = frozenset(("criteria", "tasks", "notes"))
 MAX_AT_END: Final = 3  # paragraphs at the end of a document, one of which may be its status
+MAX_GAP: Final = 5  # lines above such a paragraph, one of which may be a rule
+RULE: Final = re.compile(r"\s*+(?:(?:-\s*+){3,}|(?:\*\s*+){3,}|(?:_\s*+){3,})")
+SENTENCE_ENDS: Final = (".", "!", "?", "…", ")", "。", "\uff01", "\uff1f")
 
 
 def front_matter_statuses(document: BmadDocument, place: Place | None = None) -> list[StatusWord]:
@@ -62,20 +63,20 @@ def read_statuses(
     """Return all statuses of a story, of which the first one decides.
 
     First that of the front matter. Then what the first 40 lines of the text say first, in a field
-    or below a heading "Status"; then such headings further below; then a line of the agent's
-    record, of the last section or at the document's end, if its word is one of a status.
+    or below a heading "Status"; then such headings further below. Where these say nothing, a field
+    after others on its line does; then a line of the agent's record, of the last section or at the
+    document's end, if its word is one of a status.
     """
     found = front_matter_statuses(document)
     limit = document.html_line + STATUS_LINES
-    in_text = statuses_in_fields(sections, fields, limit)
+    in_text, after_others = statuses_in_fields(sections, fields, limit)
     outer, inner = statuses_below_headings(sections)
-    if len(inner) == 1 and inner[0]["status"] != "unknown":
-        outer += inner
-    below_headings = sorted(outer, key=itemgetter("line"))
+    below_headings = sorted(outer + inner, key=itemgetter("line"))
     first = [each for each in below_headings if each["line"] < limit]
     found += sorted(in_text + first, key=itemgetter("line"))
     found += [each for each in below_headings if each["line"] >= limit]
-    found += _late_statuses(sections)
+    found += after_others if not in_text and not below_headings else []
+    found += _late_statuses(document, sections)
     by_line: dict[int, StatusWord] = {}
     for each in found:
         by_line.setdefault(each["line"], each)
@@ -84,36 +85,62 @@ def read_statuses(
 
 def statuses_in_fields(
     sections: Sequence[StorySection], fields: Iterable[Field], limit: int
-) -> list[StatusWord]:
-    """Return the statuses of fields above the line `limit`."""
-    return [
-        _status(field.value, field.line)
-        for field in fields
-        if field.line < limit
-        and STATUS_LABEL.fullmatch(field.label)
-        and _section_at(sections, field.line).name not in OF_OTHERS
-    ]
+) -> tuple[list[StatusWord], list[StatusWord]]:
+    """Return the statuses of fields above `limit`, and of those after others on a line."""
+    found: list[StatusWord] = []
+    after_others: list[StatusWord] = []
+    for field in fields:
+        if (
+            field.line < limit
+            and STATUS_LABEL.fullmatch(field.label)
+            and _section_at(sections, field.line).name not in OF_OTHERS
+        ):
+            status = _status(field.value, field.line)
+            (after_others if field.is_after_others else found).append(status)
+    return found, after_others
 
 
 def statuses_below_headings(
     sections: Sequence[StorySection],
 ) -> tuple[list[StatusWord], list[StatusWord]]:
-    """Return the statuses below headings "Status", and those within criteria, tasks or notes.
+    """Return the statuses below headings "Status", and that within criteria, tasks or notes.
 
-    The latter must be the only one there, and its word must be known: parts of the work may have a
-    status each.
+    Parts of the work may have a status each, and a criterion may be about one. So the latter must
+    be the only one there, a known word alone, and of no part that has a heading of its own.
     """
     found: list[StatusWord] = []
-    inner: list[StatusWord] = []
+    inner: list[StatusWord | None] = []
     around: list[StorySection] = []
     for section in sections:
         while around and around[-1].level >= section.level:
             around.pop()
         if section.name == "status" and section.head and (status := _status_below(section)):
-            is_inner = bool(around) and around[-1].name in WITH_PARTS
-            (inner if is_inner else found).append(status)
+            outer = around[-1] if around and around[-1].name in WITH_PARTS else None
+            if outer is None:
+                found.append(status)
+            else:
+                is_alone = is_status_alone(status["word"]) and _is_of_whole(section, outer)
+                inner.append(status if is_alone and not _has_parts(outer, sections) else None)
         around.append(section)
-    return found, inner
+    return found, [inner[0]] if len(inner) == 1 and inner[0] else []
+
+
+def _is_of_whole(section: StorySection, outer: StorySection) -> bool:
+    """Return whether a section "Status" has a single text, and is not below a part of another."""
+    texts = [block for block in section.blocks if block.text]
+    levels = (int(block.tag[1]) for block in outer.blocks if block.tag in HEADING_TAGS)
+    is_single = len(texts) < 2 or texts[0].tag == "p" or all(map(read_box, texts))
+    return is_single and section.level <= min(levels, default=section.level)
+
+
+def _has_parts(outer: StorySection, sections: Iterable[StorySection]) -> bool:
+    """Return whether criteria or tasks have headings of their own besides "Status"."""
+    return outer.name != "notes" and (
+        any(block.tag in HEADING_TAGS for block in outer.blocks)
+        or any(
+            each.name == outer.name and outer.level < each.level < LABEL_LEVEL for each in sections
+        )
+    )
 
 
 def _status_below(section: StorySection) -> StatusWord | None:
@@ -142,25 +169,51 @@ def _status_block(blocks: Sequence[Block]) -> Block | None:
     return next((block for block in blocks if block.text), None)
 
 
-def _late_statuses(sections: Sequence[StorySection]) -> Iterator[StatusWord]:
+def _late_statuses(
+    document: BmadDocument, sections: Sequence[StorySection]
+) -> Iterator[StatusWord]:
     """Yield the statuses in the agent's record, in a last section, or at the end of the document.
 
-    Those at the end are in one of the last paragraphs, below a section that says other things.
+    That at the end is a paragraph of its own after the notes, the only one there with a status.
     """
     last = len(sections) - 1
     for place, section in enumerate(sections):
-        blocks: Iterable[Block] = ()
         if section.name == "record" or (place == last and section.name is None):
-            blocks = section.blocks
-        elif place == last and section.name not in {"review", "findings"}:
-            end = section.blocks[-MAX_AT_END:]
-            blocks = [*takewhile(_is_paragraph, reversed(end))][::-1]
-        for block in blocks:
-            if block.tag in {"p", "li", "tr"} and (found := LATE_STATUS.search(block.text)):
-                line = block.line + block.text.count("\n", 0, found.start(1))
-                status = _status(found[1], line)
-                if status["status"] != "unknown":
-                    yield status
+            for block in section.blocks:
+                if block.tag in {"p", "li", "tr"} and (found := LATE_STATUS.search(block.text)):
+                    line = block.line + block.text.count("\n", 0, found.start(1))
+                    status = _status(found[1], line)
+                    if status["status"] != "unknown":
+                        yield status
+        elif place == last and section.name == "notes":
+            yield from _status_at_end(document, section)
+
+
+def _status_at_end(document: BmadDocument, section: StorySection) -> Iterator[StatusWord]:
+    """Yield the status after the notes: a known word alone, in italics or bold, or after a rule.
+
+    A text right before it is a whole sentence: of "Story 1.1" or "The response:" it is no status.
+    """
+    if sum(len(LATE_STATUS.findall(block.text)) for block in section.blocks) != 1:
+        return
+    blocks = [section.head, *section.blocks] if section.head else section.blocks
+    for before, block in reversed([*pairwise(blocks)][-MAX_AT_END:]):
+        if not _is_paragraph(block):
+            return
+        found = LATE_STATUS.fullmatch(block.text)
+        if found and is_status_alone(found[1]) and _is_apart(document, before, block):
+            yield _status(found[1], block.line)
+
+
+def _is_apart(document: BmadDocument, before: Block, block: Block) -> bool:
+    above = document.lines[max(block.line - 1 - MAX_GAP, 0) : block.line - 1]
+    nearest = next((line for line in reversed(above) if line.strip(" \t>")), "")
+    if RULE.fullmatch(nearest):
+        return True
+    is_sentence = before.tag == "p" and before.text.endswith(SENTENCE_ENDS)
+    is_list = before.tag in {"li", "tr", "pre"} and not before.text.endswith((":", "\uff1a"))
+    is_marked = document.lines[block.line - 1].lstrip(" >").startswith(("*", "_"))
+    return is_marked and (is_sentence or is_list)
 
 
 def _is_paragraph(block: Block) -> bool:

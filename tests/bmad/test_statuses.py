@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bmad.readings import MAX_ID, STATUSES
-from service.bmad.statuses import MAX_WORD, WORDS, is_built, read_status, status_word
+from service.bmad.statuses import (
+    MAX_WORD,
+    WORDS,
+    is_built,
+    is_status_alone,
+    read_status,
+    status_word,
+)
 
 
 @pytest.mark.parametrize(("word", "status"), [*WORDS.items()])
@@ -142,6 +149,22 @@ def test_what_is_done_because_it_is_obsolete_is_cancelled(word: str) -> None:
 )
 def test_built_is_told_from_other_words_of_review(word: str, *, is_it: bool) -> None:
     assert is_built(word) is is_it
+
+
+@pytest.mark.parametrize(
+    ("word", "is_it"),
+    [
+        ("Done", True),
+        ("**Ready-for-Review** ✅ (2025-01-01)", True),
+        ("- [x] Done.", True),
+        ("Done means that it is paid", False),
+        ("Ready orders", False),
+        ("Parked", False),
+        ("", False),
+    ],
+)
+def test_a_word_alone_is_told_from_one_that_goes_on(word: str, *, is_it: bool) -> None:
+    assert is_status_alone(word) is is_it
 
 
 def test_a_word_is_cut_and_has_no_markup() -> None:

@@ -69,6 +69,10 @@ def statuses_of(text: str) -> list[tuple[str, str, int, str]]:
         ("| **Epic:** 1 | **Status:** Done |\n|---|---|", 3),
         ("| Field | Value |\n|---|---|\n| **Status** | Done |", 5),
         ("| Story | Status | Points |\n|---|---|---|\n| 1.2 | Done | 3 |", 5),
+        ("| Story | Status |\n|---|---|\n| **Story 1.02: T** | Done |", 5),
+        ("| Title | Status |\n|---|---|\n| T | Done |", 5),
+        ("Owner: Ann, Priority: High, Overall Status: Done", 3),
+        ("ID: 1.2 Owner: Ann Status: Done", 3),
         ("**Status:**\nDone", 4),
         ("Statut : Done", 3),
         ("状态\uff1aDone", 3),
@@ -102,7 +106,22 @@ def test_a_status_is_found_in_each_form(text: str, line: int) -> None:
         "Epic 1 Status: Done",
         "Reviewer: Quinn Gate Status: Done",
         "Epic: 1, Gate Status: Done",
+        # A field of something else, and text after a label.
+        "**Builds on:** Story 1.1 - Status: Done",
+        "**Follows:** Story 1.1 — Status: Done",
+        "**PR:** #12, Status: Closed",
+        "**Design:** Figma - Status: Approved",
+        "Priority: High, Previous Story: 1.1, Status: Done",
+        "Owner: Ann, who waits for Story 1.1 - Status: Done",
+        "Epic: 1 - Payments, Status: In Progress",
+        "Response: 200, Status: done",
+        "Filter: All, Status: Done",
+        "**Status**\nReady orders are shown first",
         # Tables that list other things.
+        "## Related Stories\n\n| Story | Status |\n|---|---|\n| 1.1 | Done |",
+        "| ID | Title | Status |\n|---|---|---|\n| 1.1 | T | Done |",
+        "| Component | Status |\n|---|---|\n| Parser | Done |",
+        "| Component | Owner | Status |\n|---|---|---|\n| Parser | Ann | Done |",
         "| Task | Status |\n|---|---|\n| A | Done |\n| B | Draft |",
         "| Story | Status | Points |\n|---|---|---|\n| 1.1 | Done | 3 |\n| 1.2 | Draft | 5 |",
         "| Status | Meaning |\n|---|---|\n| Done | merged |\n| Draft | not yet |",
@@ -160,12 +179,46 @@ def test_a_heading_within_a_section_says_a_known_status_if_it_is_the_only_one(he
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "## Acceptance Criteria\n\n### Status\n\nDraft orders are shown in grey",
+        "## Acceptance Criteria\n\n### Status\n\n- Draft\n- Done",
+        "## Acceptance Criteria\n\n### AC1: Filter\n\nA\n\n### Status\n\nDone",
+        "## Acceptance Criteria\n\n### Status\n\nDone\n\n### Filter\n\n- A",
+        "## Tasks\n\n### Task 1\n\n#### Status\n\nDone",
+        "## Tasks\n\n### Status\n\nDone\n\n### Task 2\n\nA",
+        "## Dev Notes\n\n### Parser\n\n#### Status\n\nDone",
+    ],
+)
+def test_a_heading_in_a_part_of_a_section_says_nothing_of_the_story(text: str) -> None:
+    assert statuses_of(f"# Story 1.2: T\n\n{text}\n") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**Status:** Draft",
+        "## Status\n\nDraft",
+        f"{FILLER}\n## Status\n\nDraft",
+        "**Status**\nDraft",
+    ],
+)
+def test_a_status_after_other_fields_decides_only_where_no_other_does(text: str) -> None:
+    before = "# Story 1.2: T\n\n**Epic:** 1, Status: Done"
+    assert [each[0] for each in statuses_of(f"{before}\n\n{text}\n")] == ["draft"]
+    record = "## Dev Agent Record\n\nStatus: Review\n"
+    found = statuses_of(f"{before}{FILLER}{FILLER}\n{record}")
+    assert [each[0] for each in found] == ["done", "review"]
+
+
+@pytest.mark.parametrize(
     "end",
     [
         "## Dev Notes\n\nText.\n\n---\n\n**Status:** Done",
         "## Dev Notes\n\n### References\n\n- A\n\n**Status:** Done\n\n*Last change: today*",
         "## Testing\n\nText.\n\n*Status: Done*",
-        "## Tasks\n\n- [x] A\n\nStatut : terminé",
+        "## Dev Notes\n\nText.\n\n**Statut :** terminé",
+        "## Dev Notes\n\nText\n\n* * *\n\nStatus: Done",
         "## Final\n\n- Status: Done\n\nText.",
         "## Dev Agent Record\n\n| Status | Done |\n|---|---|\n| Agent | A |\n\n## Notes\n\nText.",
     ],
@@ -180,6 +233,19 @@ def test_the_end_of_a_document_may_say_the_status(end: str) -> None:
     [
         "## Dev Notes\n\n**Status:** Done" + "\n\nText." * 3,
         "## Dev Notes\n\n- Status: Done",
+        "## Dev Notes\n\nThe response of the API:\n\n*status: completed*",
+        "## Dev Notes\n\nText.\n\n`status: completed`",
+        "## Dev Notes\n\nText.\n\nStatus: Done",
+        "## Dev Notes\n\nText.\n\n**Status:** Done means that it is paid",
+        "## Dev Notes\n\n### Story 1.1\n\n**Status:** Done",
+        "## Dev Notes\n\n**Status:** Done",
+        "## References\n\nStory 1.1\n\n**Status:** Done",
+        "## References\n\nStory 1.1: Pay\nStatus: Done",
+        "## Dev Notes\n\nA:\n\n- Status: draft\n\n---\n\n**Status:** Done",
+        "## Dependencies\n\nStory 1.1\n\nStatus: Done",
+        "## Tasks\n\n- [x] A\n\nStatut : terminé",
+        "## Tasks\n\n### One\n\n**Status:** Done\n\n### Two\n\n**Status:** Done",
+        "## Acceptance Criteria\n\n1. A\n\n---\n\n**Status:** Done",
         "## Dev Notes\n\n**Status:** 404",
         "## QA Results\n\n**Status:** Done",
         "## QA Results\n\n### Status\n\nDone",
@@ -203,7 +269,7 @@ def test_a_story_without_a_status_has_none() -> None:
 
 def test_fields_are_read_with_their_lines() -> None:
     lines = ["# T", "**Epic:** 2 | **Points**: 3", "Owner: Ann", "", "see http://a.example/"]
-    assert [*read_fields(lines, 1, 60)] == [
+    assert [each[:3] for each in read_fields(lines, 1, 60)] == [
         ("epic", "2", 2),
         ("points", "3", 2),
         ("owner", "Ann", 3),
@@ -212,13 +278,13 @@ def test_fields_are_read_with_their_lines() -> None:
 
 def test_fields_of_a_table_are_read_with_their_lines() -> None:
     lines = ["| Field | Value |", "|---|---|", "| **Epic** | 2 |", "| Link | http://a.example/ |"]
-    assert [*read_fields(lines, 1, 60)] == [
+    assert [each[:3] for each in read_fields(lines, 1, 60)] == [
         ("field", "Value", 1),
         ("epic", "2", 3),
         ("link", "http://a.example/", 4),
     ]
     lines = ["| Epic | Owner | Points |", "|---|---|---|", "| 2 | Ann | 3 |"]
-    assert [*read_fields(lines, 1, 60)] == [
+    assert [each[:3] for each in read_fields(lines, 1, 60)] == [
         ("epic", "2", 3),
         ("owner", "Ann", 3),
         ("points", "3", 3),

@@ -76,7 +76,56 @@ def test_other_lines_of_a_story_say_no_gate(text: str) -> None:
     assert gate_of(text) is None
 
 
+BY_QUINN = "### Review Date: 2025-10-06\n\n### Reviewed By: Quinn (Test Architect)\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reviewer", "updated"),
+    [
+        (
+            BY_QUINN + "### Code Quality\n\n### Gate Status\n\nGate: PASS → a/b.yml\n",
+            "Quinn (Test Architect)",
+            "2025-10-06",
+        ),
+        (
+            "**Reviewed By:** Quinn\n**Review Date:** 2025-10-06\n\nGate: FAIL\n",
+            "Quinn",
+            "2025-10-06",
+        ),
+        ("Gate: PASS\n\n- **Reviewer**: Quinn\n- Review date: 6 May\n", "Quinn", "6 May"),
+        ("| Reviewer | Quinn |\n|---|---|\n| Gate | PASS |\n", "Quinn", None),
+        (
+            BY_QUINN
+            + "Gate: FAIL\n\n### Review Date: 2025-10-09\n\n### Reviewed By: Ann\n\nGate: PASS\n",
+            "Ann",
+            "2025-10-09",
+        ),
+        (
+            "### Review Date: 2025-10-06\n\nGate: FAIL\n\n### Reviewed By: Ann\n\nGate: PASS\n",
+            "Ann",
+            None,
+        ),
+        ("Gate: PASS\n\n## Peer Review\n\nReviewed by: Ann\n", None, None),
+        ("### Reviewed By: Ann\n\n## Gate\n\nGate: PASS\n", None, None),
+    ],
+)
+def test_newest_review_of_a_story_says_its_reviewer_and_date(
+    text: str, reviewer: str | None, updated: str | None
+) -> None:
+    found = gate_of(f"# Story 1.1: A\n\n## QA Results\n\n{text}")
+    assert found
+    assert (found["reviewer"], found["updated"]) == (reviewer, updated)
+
+
+def test_reviewer_of_another_part_is_not_that_of_the_gate() -> None:
+    found = gate_of("## Notes\n\nReviewer: Sarah\n\n## QA Results\n\nGate: PASS\n")
+    assert found
+    assert found["reviewer"] is None
+
+
 PIECES = [
+    "Reviewed By: ",
+    "Review Date: 2025-10-06",
     "## QA Results\n\n",
     "Gate: ",
     "PASS",

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, TypeGuard
 
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
 from service.bmad.identity import fold_id
-from service.bmad.readings import MAX_ITEMS, MAX_KEY
+from service.bmad.readings import MAX_ITEMS, MAX_KEY, StatusWord
 from service.bmad.story_sections import StorySection, name_of_section
 from service.characters import one_line, replace_unstorable
 
@@ -52,21 +53,31 @@ WAITS_FOR_THIS: Final = re.compile(
     r"|\bindependent|\bwill\b",
     re.IGNORECASE,
 )
+# What comes before the ids in a status: "Blocked by", "Blocked - waiting for", "Blocked (needs".
+BLOCKED: Final = re.compile(
+    r"\A[\W_]*+blocked[\W_]*+(?:(?:by|on|until|pending|waiting\s+(?:for|on))\b[\W_]*+)?",
+    re.IGNORECASE,
+)
 MAX_LINE: Final = 500
 
 
 def read_after(
-    document: BmadDocument, sections: Sequence[StorySection], fields: Sequence[Field], own_id: str
+    document: BmadDocument,
+    sections: Sequence[StorySection],
+    fields: Sequence[Field],
+    own_id: str,
+    status: StatusWord | None,
 ) -> list[str]:
     """Return what must be done before a story, as the front matter has it, else as the text does.
 
     A value of the front matter is whole. Of the text these are ids of stories alone, with which a
-    line below "Dependencies" or the value of such a field begins: prose may name any story.
+    line below "Dependencies" or the value of such a field begins: prose may name any story. The
+    status that decides may say it too: "Blocked by 1.2".
     """
+    own = fold_id(own_id)
     found = [*_in_front_matter(document)]
-    if not found:
-        own = fold_id(own_id)
-        found = [each for each in _in_text(sections, fields) if fold_id(each) != own]
+    named = chain(() if found else _in_text(sections, fields), _in_status(status))
+    found += [each for each in named if fold_id(each) != own]
     return [*{fold_id(each): each for each in reversed(found)}.values()][::-1][:MAX_ITEMS]
 
 
@@ -113,6 +124,12 @@ def _in_text(sections: Sequence[StorySection], fields: Sequence[Field]) -> Itera
             if not is_other_way:
                 for line in lines:
                     yield from _ids_of(line)
+
+
+def _in_status(status: StatusWord | None) -> Iterator[str]:
+    """Yield the ids that a status names after a word such as "Blocked"."""
+    if status is not None and status["status"] == "blocked":
+        yield from _ids_of(BLOCKED.sub("", status["word"], count=1))
 
 
 def _ids_of(line: str) -> Iterator[str]:

@@ -73,6 +73,7 @@ def read_story(document: BmadDocument) -> StoryReading:
     heading = title.heading
     sections = cut_sections(document.blocks, heading.line if heading else None)
     sentence = read_sentence(sections)
+    statuses = read_statuses(document, sections, fields)
     story = StoryReading(
         id=identity.id,
         epic=identity.epic,
@@ -81,12 +82,12 @@ def read_story(document: BmadDocument) -> StoryReading:
         anchor=heading.anchor if heading else None,
         line=heading.line if heading else 1,
         kind=_kind(document),
-        statuses=read_statuses(document, sections, fields),
+        statuses=statuses,
         as_a=sentence.as_a,
         i_want=sentence.i_want,
         so_that=sentence.so_that,
         **count_work(sections),
-        after=read_after(document, sections, fields, identity.id),
+        after=read_after(document, sections, fields, identity.id, next(iter(statuses), None)),
         covers=values_of(document.front_matter.get("covers")),
         ticket=read_ticket(document) or None,
         notes=_notes(document),

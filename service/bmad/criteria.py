@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from service.bmad.boxes import read_box
+from service.bmad.boxes import read_box, takes_blanks
 from service.bmad.story_sections import (
     HEADING_TAGS,
     MAX_LABEL,
@@ -103,7 +103,7 @@ def _without_asides(blocks: Sequence[Block]) -> list[Block]:
 
 def _find_starts(head: Block | None, blocks: Sequence[Block]) -> list[int]:
     """Return which blocks begin a criterion: a block twice that begins two."""
-    found = _Candidates()
+    found = _Candidates(takes_blanks(blocks))
     for place, block in enumerate(blocks):
         found.add(place, block)
     if head and LABELLED.match(head.text):
@@ -115,7 +115,8 @@ def _find_starts(head: Block | None, blocks: Sequence[Block]) -> list[int]:
 class _Candidates:
     """Which blocks begin a criterion, for each form."""
 
-    def __init__(self) -> None:
+    def __init__(self, takes_blank: bool) -> None:
+        self._takes_blank = takes_blank
         self.labelled_headings: list[int] = []
         self.labelled: list[int] = []
         self.numbered_paragraphs: list[int] = []
@@ -212,7 +213,7 @@ class _Candidates:
                 self._number = block.number
             return
         self.items.append(place)
-        if read_box(block):
+        if read_box(block, takes_blank=self._takes_blank):
             self.boxes.append(place)
         if GIVEN.match(block.text):
             self.given_items.append(place)
@@ -229,12 +230,13 @@ class _Candidates:
 
 def _count(blocks: Sequence[Block], starts: Sequence[int]) -> CriteriaCount:
     begins = set(starts)
+    takes_blank = takes_blanks(blocks)
     items = items_done = tickable = done = 0
     # The boxes of the criterion that is being read: its own alone, if it has one.
     boxes = boxes_done = 0
     has_own = False
     for place, block in enumerate(blocks):
-        box = read_box(block)
+        box = read_box(block, takes_blank=takes_blank)
         if place in begins:
             tickable += boxes > 0
             done += 0 < boxes == boxes_done

@@ -7,7 +7,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Final
 
-from service.bmad.boxes import read_box
+from service.bmad.boxes import read_box, takes_blanks
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
 from service.bmad.readings import MAX_ITEMS, Place, StatusWord
@@ -163,7 +163,8 @@ def _status_below(section: StorySection) -> StatusWord | None:
 
 def _status_block(blocks: Sequence[Block]) -> Block | None:
     """Return the block with the status: of several boxes the last one that is ticked."""
-    boxes = [(block, box) for block in blocks if (box := read_box(block))]
+    takes_blank = takes_blanks(blocks)
+    boxes = [(block, box) for block in blocks if (box := read_box(block, takes_blank=takes_blank))]
     if boxes:
         return next((block for block, box in reversed(boxes) if box.is_done), None)
     return next((block for block in blocks if block.text), None)

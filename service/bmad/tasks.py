@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from service.bmad.boxes import Box, read_box
+from service.bmad.boxes import Box, read_box, takes_blanks
 from service.bmad.criteria import read_criteria
 from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, ReviewFinding, WorkCounts
 from service.bmad.story_sections import StorySection
@@ -57,6 +57,7 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
     for section in sections:
         # The depths of the items with boxes around the next block, with whether it is a finding.
         around: list[tuple[int, bool]] = []
+        takes_blank = takes_blanks(section.blocks)
         for block in section.blocks:
             if block.tag != "li":
                 if block.depth == 0:
@@ -64,7 +65,7 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
                 continue
             while around and around[-1][0] >= block.depth:
                 around.pop()
-            box = read_box(block)
+            box = read_box(block, takes_blank=takes_blank)
             if not box:
                 continue
             is_in_finding = bool(around) and around[-1][1]

@@ -33,7 +33,7 @@ class Block(NamedTuple):
     block is in: 1 for an item of a list and for the paragraphs after its own text. `number` is that
     of an item of a numbered list. `is_checked` is None for all but task items. `text` is what the
     page shows, a line for each line of the source; the cells of a row have " | " between them.
-    `strong` is what it begins with in bold.
+    `strong` is what it begins with in bold; `is_code` says that it begins with code.
     """
 
     tag: str
@@ -44,6 +44,7 @@ class Block(NamedTuple):
     is_checked: bool | None
     text: str
     strong: str
+    is_code: bool = False
 
 
 class _Open:
@@ -157,12 +158,13 @@ def _lines_before(
 
 def _block(opened: _Open) -> Block:
     content = "".join(opened.pieces)
-    is_checked, strong = None, None
+    is_checked, strong, is_code = None, None, False
     if "<" in content:
         if opened.tag == "li" and (checkbox := _CHECKBOX.match(content)):
             is_checked = checkbox[1] is not None
             content = content[checkbox.end() :]
         strong = _STRONG.match(content)
+        is_code = content.lstrip().startswith("<code>")
     text = _shown(content)
     if opened.tag == "tr":
         text = _ROW_GAP.sub(" ", text).removesuffix(" |")
@@ -175,6 +177,7 @@ def _block(opened: _Open) -> Block:
         is_checked,
         text,
         _shown(strong[1]) if strong else "",
+        is_code,
     )
 
 

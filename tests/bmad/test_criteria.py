@@ -235,3 +235,19 @@ def test_numbers_that_continue_are_criteria_below_any_label() -> None:
     text = "1. a\n2. b\n\n**Definition of Done:**\n\n3. c\n"
     story = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{text}")
     assert story["acceptance_criteria_total"] == 3
+
+
+@pytest.mark.parametrize("text", ["`[]` is returned", "[] is returned"])
+def test_brackets_of_a_criterion_are_no_box(text: str) -> None:
+    for begin in ("-", "1."):
+        form = f"{begin} {text}\n{begin} The list is shown\n"
+        story = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{form}")
+        assert story["acceptance_criteria_total"] == 2
+        assert story["acceptance_criteria_done"] is None
+        assert story["acceptance_criteria_items_total"] == 0
+
+
+def test_blank_boxes_of_criteria_are_counted_among_boxes() -> None:
+    story = story_of("# Story 1.2: T\n\n## Acceptance Criteria\n\n- [x] a\n- [] b\n- c\n")
+    assert story["acceptance_criteria_total"] == 2
+    assert story["acceptance_criteria_done"] == 1

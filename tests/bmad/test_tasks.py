@@ -29,6 +29,8 @@ from tests.bmad.story_text import story_of
         pytest.param("- [] A\n- [  ] B\n- [\u00a0] C\n- [ x ] D", (4, 1, 0, 0), id="blanks"),
         pytest.param("- [](a.md) A\n- [] \n- [x] B", (1, 1, 0, 0), id="no boxes of blanks"),
         pytest.param("- [ ] \n- [x] A", (1, 1, 0, 0), id="empty box"),
+        pytest.param("- [x] A\n  - `[]` a\n  - `[x]` b", (1, 1, 1, 1), id="boxes as code"),
+        pytest.param("- A\n- [] B", (0, 0, 0, 0), id="one blank alone"),
     ],
 )
 def test_tasks_are_counted(tasks: str, counts: tuple[int, ...]) -> None:

@@ -122,3 +122,8 @@ def test_table_after_a_line_of_text_has_its_lines(
             (tag, line + first_line - 1, end_line + first_line - 1)
             for tag, line, end_line in places
         ]
+
+
+def test_code_that_a_block_begins_with_is_told_from_text() -> None:
+    text = "- `[]` a\n- [] b `c`\n- [x] `d`\n\n`e` f\n"
+    assert [each.is_code for each in _blocks(text)] == [True, False, True, True]

@@ -131,7 +131,7 @@ def cut_sections(blocks: Sequence[Block], title_line: int | None) -> list[StoryS
         block.depth == 1 and block.text.endswith(ITEM_ENDS) and _is_item_label(block)
         for block in blocks
     )
-    for block in _unfold(blocks) if has_items else blocks:
+    for block in _unfold(blocks, title_line) if has_items else blocks:
         label = ""
         if block.tag in NO_LABELS or block.depth:  # most blocks
             level = None
@@ -173,13 +173,23 @@ def cut_sections(blocks: Sequence[Block], title_line: int | None) -> list[StoryS
     return sections
 
 
-def _unfold(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Yield blocks: of a list with an item that is the label of a section, one level less."""
+def _unfold(blocks: Iterable[Block], title_line: int | None) -> Iterator[Block]:
+    """Yield blocks: of a list with an item that is the label of a section, one level less.
+
+    Below a heading or another label of criteria or tasks, "Tasks:" is one of them.
+    """
     is_unfolding = False
+    open_level: int | None = None  # of the section of criteria or tasks around the next block
     for block in blocks:
+        if not block.depth and block.tag not in NO_LABELS and block.line != title_line:
+            label = _label(block)
+            level = LABEL_LEVEL if label else level_of_label(block)
+            if level is not None and (open_level is None or level <= open_level):
+                is_open = name_of_section(label or block.text) in ITEM_LABELS
+                open_level = level if is_open else None
         if not block.depth or (block.depth == 1 and block.number is not None):
             is_unfolding = False
-        elif not is_unfolding:
+        elif not is_unfolding and open_level is None:
             is_unfolding = _is_item_label(block)
         if not is_unfolding:
             yield block

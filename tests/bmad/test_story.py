@@ -229,6 +229,23 @@ def test_a_section_may_be_an_item_of_a_list() -> None:
     assert [each["status"] for each in story["statuses"]] == ["done"]
 
 
+@pytest.mark.parametrize(
+    "label", ["## Acceptance Criteria", "**Acceptance Criteria:**", "Acceptance Criteria:"]
+)
+def test_an_item_within_criteria_is_no_section(label: str) -> None:
+    criteria = "- Tasks:\n  - are shown\n- Users:\n  - can log in\n"
+    text = f"# Story 1.2: T\n\n## Story\n\nText.\n\n{label}\n\n{criteria}"
+    story = story_of(f"{text}\n## Plan\n\n- Tasks:\n  - [x] a\n")
+    assert story["acceptance_criteria_total"] == 2
+    assert (story["tasks_total"], story["tasks_done"]) == (1, 1)
+
+
+def test_an_item_within_tasks_is_no_section() -> None:
+    text = "# Tasks: T\n\n- Tasks:\n  - [x] a\n\n## Tasks\n\n- Acceptance criteria:\n  - [ ] b\n"
+    story = story_of(text)
+    assert (story["tasks_total"], story["acceptance_criteria_total"]) == (2, 0)
+
+
 def test_a_numbered_list_after_an_item_is_its_section() -> None:
     text = "# Story 1.2: T\n\n- **Acceptance Criteria:**\n\n1. a\n2. b\n\n- **AC1:**\n  - c\n"
     assert story_of(text)["acceptance_criteria_total"] == 2

@@ -8,6 +8,7 @@ from marshmallow import fields, validate
 
 from service.documents.text import FILE_TYPES
 from service.schemas.example_ids import EXAMPLE_DOCUMENT_ID, EXAMPLE_SOURCE_ID
+from service.schemas.story_metadata import StoryMetadataSchema
 from service.web.bodies import ExactSchema
 
 
@@ -80,6 +81,9 @@ class DocumentMetadataSchema(ExactSchema):
     body_line = fields.Integer(
         strict=True,
         metadata={"description": "The line at `body_offset`, from 1. CR, LF and CRLF end lines."},
+    )
+    story = fields.Nested(
+        StoryMetadataSchema, metadata={"description": "Of a story's document: what was read of it."}
     )
 
 

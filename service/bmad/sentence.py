@@ -15,13 +15,22 @@ SENTENCE_BLOCKS: Final = 4  # after the one that it begins in
 MAX_SENTENCE: Final = 2_000  # characters
 NO_SENTENCE_IN: Final = frozenset(("tasks", "findings", "review", "record", "notes"))
 
-# "As a" has no article before several: "As developers, we want …". A label may be before it.
+# "As a" has no article before several: "As developers, we want …". Of "As discussed, we must …" there
+# is no role. A label may be before it.
+_NO_ROLE = (
+    r"(?:we|I|it|was|is|already|previously|just|also|briefly|noted|discussed|described|mentioned"
+    r"|shown|seen|agreed|stated|said|explained|outlined|defined|specified|documented|decided"
+    r"|planned|proposed|suggested|requested|required|reported|indicated|listed|written|expected"
+    r"|needed|part\s+of|per|of|for|with|in|to|soon|long\s+as|far\s+as|much|many|such|usual|always"
+    r"|before|above|below|well|things|follows)(?![\w-])"
+)
 AS_A: Final = re.compile(
     r"^[^\w\n]*+(?:(?:(?:user[ \t]+)?story(?:[ \t]+statement)?|description|histoire|récit"
     r"|histoire[ \t]+utilisateur|récit[ \t]+utilisateur|historia(?:[ \t]+de[ \t]+usuario)?"
     r"|história(?:[ \t]+de[ \t]+usuário)?|(?:用户)?故事|(?:사용자[ \t]*)?스토리)"
     r"[*_ \t]*+[:\uff1a][^\w\n]*+)?"
-    r"(?:as\s+(?:(?:an?|the)\b|(?=[^\W\d_][^\n,]{0,60},\s*(?:I|we)\b))"
+    rf"(?:as\s+(?:(?:an?|the)\b|(?!{_NO_ROLE})"
+    r"(?=[^\W\d_][^\n,]{0,60},\s*(?:I|we)\b))"
     r"|en\s+tant\s+qu(?:e\b|['\u2019])|como\s+(?:uma?|una?|el|la|os?)?\b"
     r"|作为|作為|身为)[\s:\uff1a]*+(?:一(?:名|个|位|個))?",
     re.IGNORECASE | re.MULTILINE,

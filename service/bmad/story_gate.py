@@ -65,7 +65,8 @@ def read_story_gate(document: BmadDocument, sections: Sequence[StorySection]) ->
 
     Of several reviews the last one counts, with the reviewer and the date that it says itself.
     Elsewhere than in a review a line must have the decision alone, but for a score and the gate's
-    file: "Quality gate: fail the build" is an instruction.
+    file: "Quality gate: fail the build" is an instruction. In a row of a table the decision is in
+    capitals there: "| Gate | Pass |" is a header.
     """
     if not GATE.search(document.text) and not HEADING.search(document.text):
         return None
@@ -124,7 +125,8 @@ def _find(sections: Sequence[StorySection]) -> Iterator[_Found]:
             for found in GATE.finditer(block.text):
                 line += block.text.count("\n", position, found.start("word"))
                 position = found.start("word")
-                if _is_decision(found, is_review=is_review):
+                is_header = block.tag == "tr" and not is_review and not found["word"].isupper()
+                if not is_header and _is_decision(found, is_review=is_review):
                     open_in, is_decided = None if by_lines else section, True
                     yield _Found(found["word"], line, by_lines)
             is_below = _is_label(block)

@@ -47,7 +47,7 @@ DECISION_LINE: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 LABELS: Final = ("gate", "gate decision", "decision", "status")
-NOT_THEDECISION_WORD: Final = re.compile(
+OF_NO_DECISION: Final = re.compile(
     r"\b(?:previous|former|initial|old|last|target|expected|recommended|suggested|proposed)\b",
     re.IGNORECASE,
 )
@@ -221,7 +221,7 @@ def _decisions_of_lines(document: BmadDocument) -> list[_Decision]:
     for found in DECISION_LINE.finditer(text, 0, MAX_LINES_TEXT):
         label = found["label"].lower().replace("_", " ")
         before = found["before"].lower().replace("_", " ")
-        if NOT_THEDECISION_WORD.search(before) or (is_data and text[found.start()].isspace()):
+        if OF_NO_DECISION.search(before) or (is_data and text[found.start()].isspace()):
             continue
         if label in {"status", "verdict", "result"} and not OF_THE_GATE.fullmatch(before):
             continue

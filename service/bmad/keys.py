@@ -1,7 +1,6 @@
 """Keys of sprint-status.yaml: which are for stories, which for epics and retrospectives."""
 
 import re
-from collections.abc import Collection
 from typing import Final, Literal, NamedTuple
 
 from service.bmad.identity import (
@@ -37,16 +36,16 @@ class Key(NamedTuple):
     slug: str
 
 
-def read_key(key: str, epics: Collection[str] = ()) -> Key:
+def read_key(key: str) -> Key:
     """Return what a key of sprint-status.yaml is for: a story, an epic or its retrospective.
 
     "epic-1", "epic-1b", "epic-0.0" and "epic-slug" are keys of epics, "epic-1-retrospective" is one
     of a retrospective, and all others are those of stories: "1-2-slug", "epic-120-s01", "pm-04",
-    and "2-4-retrospective-board" too. `epics` are as in identity.read_id.
+    and "2-4-retrospective-board" too.
     """
     key = key[:MAX_NAME]
     is_of_epic = None if EPIC_AND_STORY.match(key) else EPIC_WORD.match(key)
-    named = None if is_of_epic else read_name(key, epics)
+    named = None if is_of_epic else read_name(key)
     is_retrospective = bool(RETROSPECTIVE.search(key)) and _is_retrospective(key, named)
     if named is not None and not is_retrospective:
         return Key("story", named.identity, named.rest)

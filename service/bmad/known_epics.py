@@ -46,7 +46,7 @@ class KnownEpics:
         return split_by_epics(identity, self._epics)
 
     def read_key(self, key: str) -> Key:
-        """Return what a key is for, as `read_key` of identity.py does without these epics.
+        """Return what a key is for, as `read_key` of keys.py does without these epics.
 
         A last number is one of the slug where documents name the story before it alone.
         """

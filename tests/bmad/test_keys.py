@@ -45,12 +45,6 @@ def test_a_key_is_for_a_story_an_epic_or_a_retrospective(
     assert read_key(key) == (kind, identity, slug)
 
 
-def test_the_epics_that_there_are_split_the_id_of_a_key() -> None:
-    assert read_key("10-1-5-sign-in").identity == ("10.1.5", "10.1", "5")
-    assert read_key("10-1-5-sign-in", ["10"]).identity == ("10.1.5", "10", "1.5")
-    assert read_key("3-5-1-sign-in", ["3", "3.5"]).identity == ("3.5.1", "3.5", "1")
-
-
 @given(st.text() | st.text(st.sampled_from("epicretrospctiv-_. 019aS")))
 def test_any_text_may_be_a_key(text: str) -> None:
     read = read_key(text)

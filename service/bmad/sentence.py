@@ -15,8 +15,8 @@ SENTENCE_BLOCKS: Final = 4  # after the one that it begins in
 MAX_SENTENCE: Final = 2_000  # characters
 NO_SENTENCE_IN: Final = frozenset(("tasks", "findings", "review", "record", "notes"))
 
-# "As a" has no article before several: "As developers, we want …". Of "As discussed, we must …" there
-# is no role. A label may be before it.
+# "As a" has no article before several: "As developers, we want …". Of "As discussed, we must …"
+# there is no role. A label may be before it.
 _NO_ROLE = (
     r"(?:we|I|it|was|is|already|previously|just|also|briefly|noted|discussed|described|mentioned"
     r"|shown|seen|agreed|stated|said|explained|outlined|defined|specified|documented|decided"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from service.bmad.readings import MAX_ID, MAX_TEXT
-from service.documents.story_signs import EPIC_WORDS
+from service.documents.story_signs import DATE, EPIC_WORDS
 
 MAX_LEVELS: Final = 4
 MAX_NAME: Final = 300  # characters that are read of a name or a heading
@@ -52,7 +52,6 @@ ID: Final = re.compile(
 # Of a heading, "1.2nd" and "3.5mm" are no ids; of a name, "1.2nd-try" is story 1.
 BROKEN_LEVEL: Final = re.compile(r"\.\d++[A-Za-z]")
 LEVEL: Final = re.compile(rf"([.\-_]?)[sS]?({_NUMBER})")
-DATE: Final = re.compile(r"\d{4}[-._]\d\d[-._]\d\d(?!\d)")
 
 STORY_WORDS: Final = (
     r"user[-_ ]story|story|histoire|récit|historia|história|스토리|ストーリー|(?:用户)?故事"

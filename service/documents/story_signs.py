@@ -48,9 +48,17 @@ _BEFORE_ID: Final = re.compile(
 _FULL_ID: Final = re.compile(r"(?:[a-z]{1,3}-?)?\d+(?:-|-?s)\d+[a-z]?")
 ABOUT_STORY: Final = re.compile(
     r"-(?:verif\w+|validat\w+|reviews?|tests?(?:ing)?|test-\w+|qa|audits?|analys[ei]s|plans?|context"
+    r"|(?:qa-|demo-)?scripts?|(?:deploy-)?logs?|demos?|walk-?throughs?|diagrams?|roll-?backs?"
     r"|evidence|results?|progress|status|checks?|reports?|summary|notes|验证|评审|测试|总结|报告)"
     r"(?:-[\d-]+)?"
 )
+# What is written about a story may say of which part: "1.1 Setup walkthrough".
+ABOUT_PART: Final = re.compile(
+    r".*-(?:scripts?|logs?|demos?|walk-?throughs?|diagrams?|roll-?backs?)(?:-[\d-]+)?"
+)
+# "1.2.3" may be a release, and "2025-01-02" is a date.
+DATE: Final = re.compile(r"\d{4}[-._]\d\d[-._]\d\d(?!\d)")
+THREE_LEVELS: Final = re.compile(r"\W*(?:[a-z]{1,3}-?)?\d+[.-]\d+[.-]\d", re.IGNORECASE)
 STORY_WORD: Final = re.compile(rf"\b(?:{_STORY})(?![a-z])|故事|스토리|ストーリー", re.IGNORECASE)
 
 # Documents beside a story that are named after it. "review", "audit" and "context" inside a name
@@ -187,7 +195,8 @@ def _is_named_as(stem: str, heading: str) -> bool:
     """Return whether a file is named as its heading: "1.2-login", or "1.2", of "Story 1.2: Login".
 
     What is written about a story has another name, or another title, or only says what it is: as
-    "1.2-verification" of "Story 1.2 Verification".
+    "1.2-verification" of "Story 1.2 Verification". Without the word "Story", a date or an id of
+    three levels is none of a story's, nor is "1.1 Setup walkthrough".
     """
     name, title = (
         NOT_IN_SLUG.sub("-", _BEFORE_ID.sub("", text[:MAX_NAMED], count=1).lower()).strip("-")
@@ -195,6 +204,11 @@ def _is_named_as(stem: str, heading: str) -> bool:
     )
     own = _FULL_ID.match(name)
     if own and ABOUT_STORY.fullmatch(title, own.end()):
+        return False
+    if DATE.match(name):
+        return False
+    has_word = STORY_WORD.search(stem[:MAX_NAMED]) or STORY_WORD.search(heading[:MAX_NAMED])
+    if not has_word and (THREE_LEVELS.match(heading) or ABOUT_PART.fullmatch(title)):
         return False
     is_id = bool(own) and own.end() == len(name)
     return title == name or (is_id and title.startswith(f"{name}-"))

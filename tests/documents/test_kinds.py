@@ -188,6 +188,8 @@ def read_kind(path: str, text: str) -> str:
         ("docs/stories/story-1.2.md", "# Story 1.2 - Pay by card\n\nText.\n"),
         ("docs/stories/E12-S04.md", "# E12-S04: Pay by card\n\nText.\n"),
         ("docs/sprint-artifacts/1-2-pay-by-card.md", "# 1.2 Pay by Card!\n\nText.\n"),
+        ("docs/stories/1.2.3-pay.md", "# Story 1.2.3: Pay\n\nText.\n"),
+        ("docs/stories/1.2-change-log.md", "# Story 1.2: Change log\n\nText.\n"),
     ],
 )
 def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
@@ -227,6 +229,18 @@ def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
         ("_bmad-output/implementation-artifacts/1-2-pay-verification.md", "# Story 1.2 verified\n"),
         ("_bmad-output/implementation-artifacts/1-2a-verification.md", "# Story 1.2a Verification"),
         ("docs/stories/1.2-test-results.md", "# Story 1.2: Test results\n\nAll pass.\n"),
+        ("docs/stories/1.2-demo-script.md", "# Story 1.2 Demo Script\n\nText.\n"),
+        ("docs/stories/1.2.md", "# Story 1.2 demo\n"),
+        ("docs/stories/1.3-diagram.md", "# Story 1.3 diagram\n"),
+        ("docs/stories/1.3-rollback.md", "# 1.3 Rollback\n\nText.\n"),
+        ("_bmad-output/implementation-artifacts/1-1-qa-script.md", "# 1-1 QA Script\n"),
+        ("docs/stories/1-1-set-up-walkthrough.md", "# 1.1 Set-up walkthrough\n\nText.\n"),
+        ("docs/stories/2025-01-01-standup.md", "# 2025-01-01 standup\n"),
+        (
+            "_bmad-output/implementation-artifacts/2026-02-01-deploy-log.md",
+            "# 2026-02-01 Deploy log",
+        ),
+        ("docs/specs/1-2-3.md", "# 1.2.3\n\nRelease notes.\n"),
         ("_bmad-output/implementation-artifacts/spec-1-2-findings.md", SPEC),
         (
             "_bmad-output/implementation-artifacts/spec-1-2-findings.md",

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from service.bmad.identity import Identity, fold_id, fold_slug, read_id
+from service.bmad.identity import Identity, fold_id, fold_slug, read_id, read_name
 from service.bmad.joining import TreeDocument
 from service.bmad.keys import read_key
 from service.bmad.known_epics import KnownEpics
 from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.readings import EpicReading, ListedStory, TicketEpic
-from service.bmad.work_items import Said, WorkItem, is_archived, number_of
+from service.bmad.work_items import Said, WorkItem, is_archived, number_of, stem_of
 
 WORD: Final = re.compile(r"\w+")
 # "Payments" and "Payment System" may be one.
@@ -114,6 +114,8 @@ class EpicList:
                 epic = self._epic_of(item)
                 epic.items.append(item)
                 self.of_item[item.key] = epic
+        for epic in self.epics:
+            _take_listed_titles(epic)
 
     @property
     def epics(self) -> list[Epic]:
@@ -247,6 +249,22 @@ class EpicList:
 
 def _epic_files_first(document: TreeDocument) -> tuple[bool, str]:
     return "epic" not in document.path.lower(), document.path
+
+
+def _take_listed_titles(epic: Epic) -> None:
+    """Give stories whose title is made of the file's name the one that the epic lists."""
+    listed: dict[str, str] = {}
+    for story in epic.listed:
+        if story["id"] and story["title"]:
+            listed.setdefault(fold_id(story["id"]), story["title"])
+    for item in epic.items if listed else ():
+        title = listed.get(fold_id(item.id))
+        if title is None or item.path is None or item.reading is None:
+            continue
+        in_name = read_name(stem_of(item.path)).rest.replace("-", " ").replace("_", " ")
+        is_alike = fold_slug(title) == fold_slug(item.title)
+        if item.title == in_name.strip() and (is_alike or item.reading["anchor"] is None):
+            item.title = title
 
 
 def do_resemble(title: str, other: str) -> bool:

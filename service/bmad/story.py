@@ -194,16 +194,14 @@ def _epics(document: BmadDocument, fields: Iterable[Field]) -> list[str]:
         field.value for field in fields if field.label in {"epic", "epic id", "史诗", "épique"}
     ]
     found = [*filter(None, map(_epic_number, values))]
-    in_folder = epic_of_folders(document.folders)
-    return found + ([in_folder] if in_folder else [])
+    return [*found, *filter(None, [epic_of_folders(document.folders)])]
 
 
 def _epic_number(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value)[:MAX_TEXT]
-    heading = read_epic_heading(text)
-    if heading:
+    if heading := read_epic_heading(text):
         return heading.identity.epic
     number = EPIC_NUMBER.match(text)
     return number[1] if number else None
@@ -290,6 +288,8 @@ def _kind(document: BmadDocument) -> WorkKind:
 
 
 def _notes(document: BmadDocument) -> list[str]:
+    if not document.text.strip():
+        return ["The file is empty."]
     error = document.metadata.get("front_matter_error")
     return [f"The front matter cannot be read: {error}."[:MAX_TEXT]] if error else []
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from service.bmad.board import MAX_PLACE, Board, count_problems, count_stories, make_board
 from service.bmad.problem_kinds import SEVERITIES
+from service.bmad.reading import read_document
 from tests.bmad.made import (
     entry,
     epic,
@@ -24,6 +25,7 @@ from tests.bmad.made import (
     tickets,
     word,
 )
+from tests.support.bmad_documents import bmad_document
 from tests.support.linear_time import assert_linear
 
 if TYPE_CHECKING:
@@ -439,3 +441,28 @@ def test_epics_that_there_are_say_which_part_of_an_id_is_the_epic() -> None:
         ("10.1.5", "10", None),
         ("10.1.6", "10", "s/10-1-6-read.md"),
     ]
+
+
+TITLED = "---\ntitle: Log in\n---\n\n## Status\n\nDone\n\n## Acceptance Criteria\n\n1. A form.\n"
+
+
+def test_story_whose_file_has_no_title_has_the_one_that_its_epic_lists() -> None:
+    texts = {
+        "docs/epics/epic-1.md": "# Epic 1: Accounts\n\n### Story 1.1: Sign in with SSO\n\nText.\n",
+        "docs/stories/1.1.sign-in-sso.md": " \n\n",
+    }
+
+    def board(texts: dict[str, str]) -> Board:
+        return _board(
+            {path: read_document(bmad_document(text, path)) for path, text in texts.items()}
+        )
+
+    made = board(texts)
+    assert [row.title for row in made.stories] == ["Sign in with SSO"]
+    assert [(row.kind, row.item["detail"], row.item["path"]) for row in made.problems] == [
+        ("unreadable_document", "The file is empty.", "docs/stories/1.1.sign-in-sso.md")
+    ]
+    texts["docs/stories/1.1.sign-in-sso.md"] = "# Story 1.1: Log in\n\n## Status\n\nDone\n"
+    assert [row.title for row in board(texts).stories] == ["Log in"]
+    texts["docs/stories/1.1.sign-in-sso.md"] = TITLED
+    assert [row.title for row in board(texts).stories] == ["Log in"]

@@ -31,6 +31,8 @@ from service.bmad.yaml_lines import (
 
 NAME: Final = re.compile(r"sprint[-_]status(?:[-_. ].*)?", re.IGNORECASE)
 KEYS: Final = "development_status"
+# A value that begins on the line of its key.
+_INLINE: Final = re.compile(rf"^[\"']?{KEYS}[\"']?[ \t]*+:[ \t]++[^\s#]", re.MULTILINE)
 # A key and its status, on a line of YAML that cannot be parsed.
 _ENTRY_LINE: Final = re.compile(
     r"([ \t]++)[\"']?([^\s:#\"'-][^\s:#\"']*+)[\"']?:[ \t]++([^\s#][^#]*+)"
@@ -49,7 +51,7 @@ def read_sprint_status(document: BmadDocument) -> SprintStatusReading | None:
     """Return what sprint-status.yaml says; None for a document of another name or another type.
 
     A key that is there twice has two entries. Of YAML that is broken, the entries that a line has
-    alone are read nevertheless.
+    alone are read nevertheless, if they are below `development_status:`.
     """
     if document.file_type != "yaml" or not NAME.fullmatch(document.name) or is_of_tools(document):
         return None
@@ -65,10 +67,12 @@ def read_sprint_status(document: BmadDocument) -> SprintStatusReading | None:
     )
     root = tree.root if isinstance(tree.root, YamlMapping) else YamlMapping(1)
     statuses = [value for key, value in root.pairs if key.text == KEYS]
-    for value in statuses:
-        _read_statuses(reading, value)
     unread = [lines for lines in tree.unread if lines.key == KEYS]
-    for lines in unread:
+    # Of a broken value on the line of its key, such as "[unclosed", nothing says what is a key.
+    is_read = not unread or not _INLINE.search(document.text)
+    for value in statuses if is_read else ():
+        _read_statuses(reading, value)
+    for lines in unread if is_read else ():
         _read_unread_lines(reading, document, lines)
     if not statuses and not unread:
         reading["notes"].append(f"It has no {KEYS}.")

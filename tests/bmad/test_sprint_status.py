@@ -243,6 +243,20 @@ def test_broken_yaml_loses_only_the_lines_that_cannot_be_read() -> None:
     assert reading["notes"][0].startswith("Line 4 cannot be read: ")
 
 
+@pytest.mark.parametrize(
+    "value", ["[unclosed", "[unclosed\n  A: done", "{1-1-a: done, A: [", "a: b", "'a\n  A: done"]
+)
+def test_broken_value_on_the_line_of_its_key_has_no_keys(value: str) -> None:
+    reading = read(f"development_status: {value}\n")
+    assert [*reading["stories"], *reading["epics"], *reading["retrospectives"]] == []
+    assert len(reading["notes"]) == 1
+
+
+def test_broken_lines_below_their_key_are_read_beside_a_comment() -> None:
+    reading = read("development_status: # all\n  1-1-a: done\n  1-2-b: review: twice\n")
+    assert [entry["key"] for entry in reading["stories"]] == ["1-1-a", "1-2-b"]
+
+
 def test_entries_indented_with_tabs_are_read() -> None:
     reading = read("development_status:\n\tepic-1: done\n\t1-1-a: review\n")
     assert [entry["key"] for entry in reading["stories"]] == ["1-1-a"]

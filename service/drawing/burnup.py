@@ -214,7 +214,7 @@ def _draw_facts(entries: Sequence[tuple[int, int, int]]) -> list[str]:
         _path("done", f"M{_LEGEND} 94h28"),
         _text("ink", _LEGEND + 36, 98, "Done"),
         _path("scope", f"M{_LEGEND + 90} 94h28"),
-        _text("ink", _LEGEND + 126, 98, "Scope: all but cancelled stories"),
+        _text("ink", _LEGEND + 126, 98, "Scope: not cancelled or archived"),
     ]
 
 

@@ -80,6 +80,22 @@ ACTIVITY: Final[LiteralString] = """
     """
 
 
+def done_at_cut(source_id: LiteralString) -> LiteralString:
+    """Return SQL of how many stories of a source were done on the first day of a cut history.
+
+    Null where the history is whole. They may have been done on any day before, so that none of them
+    counts as done on that day. `source_id` is an expression.
+    """
+    return f"""(
+        select done
+        from work_history
+        join burnup_day using (project_doc_id)
+        where project_doc_id = {source_id} and is_cut
+        order by day
+        limit 1
+    )"""
+
+
 def find_document(path: LiteralString) -> LiteralString:
     """Return SQL of the id of the document at a path in the source `source_id`; null without one.
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from service.routes.board_sql import JOIN_APPEARED, STORY_FIGURES, SUM_PROBLEMS, SUM_SOURCES
+from service.routes.board_sql import (
+    JOIN_APPEARED,
+    STORY_FIGURES,
+    SUM_PROBLEMS,
+    SUM_SOURCES,
+    done_at_cut,
+)
 from service.schemas.overview import EXAMPLE_OVERVIEW, ProjectOverviewSchema
 from service.web.operation import operation
 from service.web.paging import (
@@ -106,7 +112,10 @@ async def read_overview(database: Database, page: Page) -> Items:
             cross join lateral (
                 select array_agg(done order by day) as sparkline
                 from (
-                    select day, coalesce(sum(done), 0)::bigint as done
+                    select day,
+                           coalesce(
+                               sum(coalesce(done, {done_at_cut("source.id")})), 0
+                           )::bigint as done
                     from generate_series(0, {SPARKLINE_DAYS} - 1) as back
                     cross join lateral (
                         select (now() at time zone 'UTC')::date - back as day

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, LiteralString
 
-from service.routes.board_sql import ACTIVITY, COUNT_STATUSES, STORY_FIGURES, SUM_STATUSES
+from service.routes.board_sql import (
+    ACTIVITY,
+    COUNT_STATUSES,
+    STORY_FIGURES,
+    SUM_STATUSES,
+    done_at_cut,
+)
 from service.routes.shared import MISSING_PROJECT, read_id
 from service.schemas.progress import EXAMPLE_PROGRESS, ProgressSchema
 from service.web.bodies import json_response
@@ -22,13 +28,16 @@ EPICS_SHOWN: Final = 1000
 
 
 # How many stories of a source were done when a week began, and when the next one did.
-_DONE: Final[LiteralString] = """(
-    select done
-    from burnup_day
-    where project_doc_id = source_id and day < week{later}
-    order by day desc
-    limit 1
-)"""
+_DONE: Final[LiteralString] = """coalesce(
+    (
+        select done
+        from burnup_day
+        where project_doc_id = source_id and day < week{later}
+        order by day desc
+        limit 1
+    ),
+    {at_cut}
+)""".replace("{at_cut}", done_at_cut("source_id"))
 DONE_BEFORE: Final[LiteralString] = _DONE.replace("{later}", "")
 DONE_BEFORE_NEXT: Final[LiteralString] = _DONE.replace("{later}", " + interval '1 week'")
 

@@ -153,3 +153,19 @@ def test_velocity_and_sparkline_follow_the_history(hub: Hub) -> None:
     assert [each["done"] for each in velocity] == [0, 0, 0, 0, 0, 0, 0, 1]
     [overview] = hub.client.get("/api/overview").json()
     assert overview["sparkline"] == [*[0] * 29, 1]
+
+
+def test_stories_done_before_the_cut_are_done_in_no_week(database: str, tmp_path: Path) -> None:
+    with running_hub(database, tmp_path, sync_history_commits=2) as hub:
+        remote, project = hub.server.create(), hub.create_project()
+        now = int(time.time())
+        for number, days in ((1, 15), (2, 9), (3, 0)):
+            files = {f"docs/stories/1.{number}.a.md": _story(f"1.{number}", "Done")}
+            remote.commit(files, seconds=now - days * 86_400)
+        hub.sync(hub.create_source(project, remote))
+        burn_up = hub.client.get(f"/api/projects/{project}/burnup").json()
+        assert [each["done"] for each in burn_up["days"]] == [2, 3]
+        velocity = hub.client.get(f"/api/projects/{project}/progress").json()["velocity"]
+        assert [each["done"] for each in velocity] == [0, 0, 0, 0, 0, 0, 0, 1]
+        [overview] = hub.client.get("/api/overview").json()
+        assert overview["sparkline"] == [*[2] * 29, 3]

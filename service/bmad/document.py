@@ -30,7 +30,7 @@ class BmadDocument:
     ) -> None:
         self.path = path
         self.file_type = file_type
-        self.kind = kind
+        self.kind: Kind = kind
         self.metadata = metadata
         self.text = text
         self._outline = outline

@@ -41,8 +41,9 @@ class PastStory:
 
     `path` is its file, and `trackers` has the path and the key or id of each entry; of a story that
     is gone, the last ones. The dates are those of its first commit, of its last change of status,
-    and of its file's last change, None if the latter is older than what was read; so are the others
-    unless they are exact. `status` is None if it is gone.
+    and of the last change of its file or its plans, or else of its entries, None if the latter is
+    older than what was read; so are the others unless they are exact. `status` is None if it is
+    gone.
     """
 
     number: int
@@ -92,6 +93,7 @@ def replay(record: Record, readings: Mapping[str, Reading] | None = None) -> Pas
         if player.steps < MAX_STEPS or commit is record.commits[-1]:
             player.play(commit, waiting)
             waiting = []
+    player.finish()
     days = [BurnUpDay(day, *counts) for day, counts in player.days.items()]
     return PastStories(player.stories, days)
 
@@ -107,7 +109,7 @@ class _Player:
         self._number_of_entry: dict[TrackerEntry, int] = {}
         self._number_of: dict[LinkedStory, int] = {}
         self._taken: set[int] = set()
-        self._changed_at: dict[str, datetime] = {}  # by path
+        self._changed_at: dict[FactKey, datetime] = {}
 
     @property
     def steps(self) -> int:
@@ -119,7 +121,7 @@ class _Player:
         linked, gone_files = self._evidence.apply(rows)
         # What the first commit has may be older, if commits before it were not read.
         if self.days or not commit.is_cut:
-            self._changed_at |= {row.path: commit.date for row in rows if not row.item}
+            self._changed_at |= {(row.path, row.item): commit.date for row in rows}
         before = {self._number_of.pop(story) for story in linked.gone}
         self._taken -= before
         self._number(linked.new, commit, gone_files)
@@ -128,6 +130,17 @@ class _Player:
         for story in sorted({*linked.new, *linked.changed}, key=self._number_of.__getitem__):
             self._settle(self.stories[self._number_of[story]], story, commit)
         self.days[commit.date.astimezone(UTC).date()] = (self._scope, self._done)
+
+    def changed_at(self, story: LinkedStory) -> datetime | None:
+        """Return when a story's file or its plans changed last, or its entries without any."""
+        files = [*story.plans] if story.path is None else [story.path, *story.plans]
+        keys = [(path, "") for path in files] or story.trackers
+        return max(filter(None, map(self._changed_at.get, keys)), default=None)
+
+    def finish(self) -> None:
+        """Date all stories that there are, also those that changed in all but their status."""
+        for story, number in self._number_of.items():
+            self.stories[number].changed_at = self.changed_at(story)
 
     def _number(
         self, stories: Sequence[LinkedStory], commit: CommitRow, gone: Sequence[GoneFile]
@@ -193,8 +206,7 @@ class _Player:
         status = None if linked is None else self._evidence.status(linked)
         if linked is not None:
             story.path, story.trackers = linked.path, [*linked.trackers]
-            if linked.path is not None:
-                story.changed_at = self._changed_at.get(linked.path)
+            story.changed_at = self.changed_at(linked)
         if status != story.status:
             story.status_since, story.is_since_exact = commit.date, not commit.is_cut
         story.status = status

@@ -45,6 +45,7 @@ def _read_other(document: BmadDocument, reading: Reading) -> None:
     """Read Markdown that is neither a story nor a plan."""
     if (candidate := read_candidate(document)) is not None:
         reading["candidate"] = candidate
+        reading["candidate_kind"] = document.kind
     if epics := read_epics(document):
         reading["epics"] = epics
     requirements, coverage = read_requirements(document)

@@ -7,6 +7,8 @@ those of the document, counted from 1. Texts are on one line, without markup, an
 
 from typing import Final, Literal, NotRequired, TypedDict, get_args
 
+from service.documents.kind_names import Kind
+
 MAX_TEXT: Final = 300  # characters of a title, a sentence, a finding
 MAX_ID: Final = 60  # characters of an id, a status, a requirement's name
 MAX_KEY: Final = 255  # of what may be the name of a file: a key, a slug, what `after` names
@@ -278,11 +280,13 @@ class Link(TypedDict):
 class Reading(TypedDict):
     """All that one document says; a key is only there where the document says something.
 
-    A `candidate` is no story by itself; sprint-status.yaml may name it as one.
+    A `candidate` is no story by itself; a tracker may name it as one. `candidate_kind` is the kind
+    that its document has while none does.
     """
 
     story: NotRequired[StoryReading]
     candidate: NotRequired[StoryReading]
+    candidate_kind: NotRequired[Kind]
     plan: NotRequired[PlanReading]
     epics: NotRequired[list[EpicReading]]
     requirements: NotRequired[list[Requirement]]

@@ -114,7 +114,10 @@ class StorySchema(ExactSchema):
     last_changed_at = fields.DateTime(
         required=True,
         allow_none=True,
-        metadata={"description": "The commit that last changed its file. Null if not known."},
+        metadata={
+            "description": "The date of the commit that last changed its file or its plan, or else "
+            "its entry in a tracker. Null if not known."
+        },
     )
     since = fields.DateTime(
         required=True,

@@ -6,7 +6,6 @@ the transaction that writes the documents. Only rows that differ are written.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, LiteralString
@@ -15,6 +14,7 @@ import orjson
 
 from service.sync.activity import StoredStory, find_story_changes
 from service.sync.batches import ROWS_PER_STATEMENT
+from service.sync.in_thread import run_in_thread
 from service.sync.link_targets import KnownPaths, find_paths, read_anchors
 from service.sync.past_rows import StoryDates
 
@@ -93,7 +93,7 @@ async def write_board(
         refused = [(file.path, file.reason) for file in skipped.files]
         return make_board(readings.by_path, readings.links(), paths, anchors.get, refused)
 
-    board = await asyncio.to_thread(make)
+    board = await run_in_thread(transaction, make)
     changes = await _write_stories(transaction, source_id, board.stories, dates, moves)
     epics = [(row.place, row.id, _dump(row.item)) for row in board.epics]
     await _write_rows(transaction, source_id, "epic", INSERT_EPICS, epics)
@@ -124,22 +124,25 @@ async def _promote(
     readings: Mapping[str, Reading],
     promoted: Sequence[str],
 ) -> None:
-    """Make stories of the documents that a tracker names, and of the others none any more."""
+    """Make stories of the documents that a tracker names, and of the others what they are alone."""
     named = {*promoted}
     candidates = {path: each["candidate"] for path, each in readings.items() if "candidate" in each}
     if not candidates:
         return
+    kinds = {path: readings[path].get("candidate_kind", "other") for path in candidates}
+    kinds |= dict.fromkeys(promoted, "story")
     await transaction.execute(
         """
         update document_part
-        set kind = case when file_path = any($3) then 'story' else 'other' end
+        set kind = named.kind
         from document
+        join unnest($2::text[], $3::text[]) as named (path, kind) on path = file_path
         where document.project_doc_id = $1 and document_id = document.id
-            and file_path = any($2) and (kind = 'story') <> (file_path = any($3))
+            and document_part.kind <> named.kind
         """,
         source_id,
-        [*candidates],
-        promoted,
+        [*kinds],
+        [*kinds.values()],
     )
     await transaction.execute(
         """

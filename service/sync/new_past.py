@@ -84,10 +84,15 @@ async def read_new_past(
             )
             read = await read_versions(repository, source.url, history, stored.record, shown)
     except (GitError, TimeoutError, TooManyChangesError) as error:
-        reason = str(error) or "It took too long."
-        log.warning("history_not_read", project_doc_id=str(source.id), error=reason)
+        warn_of_history(source, error)
         return None
     return NewPast(history, read, stored.record, commits)
+
+
+def warn_of_history(source: Source, error: Exception) -> None:
+    """Log why a source's history was not read."""
+    reason = str(error) or "It took too long."
+    log.warning("history_not_read", project_doc_id=str(source.id), error=reason)
 
 
 async def _read_stored(database: Database, source: Source, commits: int) -> _StoredPast:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.sync.batches import ROWS_PER_STATEMENT
+from service.sync.in_thread import run_in_thread
+from service.sync.new_past import warn_of_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,20 +39,26 @@ async def write_past(
     """Write what was read of a history, and its burn-up; return the dates of the stories.
 
     The documents' readings are those that the run has stored, by path. The dates are by what a row
-    of `story` has as its key.
+    of `story` has as its key. There are none, and nothing is written, if the history changes too
+    much.
     """
     from service.bmad.past_facts import FACTS_VERSION, facts_of
-    from service.bmad.past_record import extend_record, join_records
+    from service.bmad.past_record import TooManyChangesError, extend_record, join_records
     from service.bmad.past_stories import replay
 
     history, read = past.history, past.read
 
     def extend() -> tuple[RecordChange, PastStories]:
-        facts = {path: facts_of(reading) for path, reading in readings.items()}
+        current = read.compared.current & readings.keys()
+        facts = {path: facts_of(readings[path]) for path in current}
         extension = extend_record(read.compared, facts)
         return extension, replay(join_records(past.record, extension), readings)
 
-    extension, stories = await asyncio.to_thread(extend)
+    try:
+        extension, stories = await run_in_thread(transaction, extend)
+    except TooManyChangesError as error:
+        warn_of_history(source, error)
+        return {}
     for table in ("work_commit", "work_fact"):
         await transaction.execute(
             f"delete from {table} where project_doc_id = $1 and position > $2",

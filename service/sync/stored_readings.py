@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
+
+from service.sync.in_thread import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +48,7 @@ async def read_readings(transaction: Connection, source_id: UUID) -> StoredReadi
         """,
         source_id,
     )
-    return await asyncio.to_thread(_parse, rows)
+    return await run_in_thread(transaction, partial(_parse, rows))
 
 
 def _parse(rows: Sequence[Row]) -> StoredReadings:

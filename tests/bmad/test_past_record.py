@@ -167,3 +167,10 @@ def test_more_changes_than_a_run_can_record_are_refused(monkeypatch: pytest.Monk
     assert len(extend(EMPTY, *commits[:2]).facts) == 2
     with pytest.raises(TooManyChangesError, match="more than"):
         extend(EMPTY, *commits)
+    current = PastVersion("b.md", "1", None, is_current=True)
+    compared = compare_commits(
+        EMPTY, [*commits[:2], commit(3, current)], None, is_cut=False, now=NOW
+    )
+    assert compared.current == {"b.md"}
+    with pytest.raises(TooManyChangesError):
+        extend_record(compared, {"b.md": {"": DRAFT}})

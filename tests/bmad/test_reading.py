@@ -66,12 +66,21 @@ DOCUMENTS: Mapping[str, tuple[str, set[str]]] = {
     "specs/spec-pay/stories.yaml": (STORIES_YAML, {"tickets"}),
     "specs/spec-pay/SPEC.md": ("# SPEC: Pay\n", {"spec"}),
     # No story by itself, but a key of sprint-status.yaml may name it.
-    "docs/1-2-sign-out.md": ("# Sign out\n", {"candidate"}),
-    "docs/spec-1-3-pay.md": ("# Pay\n\nStatus: done\n", {"candidate"}),
-    "docs/pm-04.md": ("# Sign out\n", {"candidate"}),
-    "docs/1-2-architecture.md": ("# Architecture Decision Document\n", {"candidate"}),
-    "docs/sprint-artifacts/1-2-qa-gate.md": ("# Gate\n\nGate: PASS\n", {"candidate", "gate"}),
-    "docs/sprint-artifacts/1-3-cards.md": ("# Epic 1: Cards\n", {"candidate", "epics"}),
+    "docs/1-2-sign-out.md": ("# Sign out\n", {"candidate", "candidate_kind"}),
+    "docs/spec-1-3-pay.md": ("# Pay\n\nStatus: done\n", {"candidate", "candidate_kind"}),
+    "docs/pm-04.md": ("# Sign out\n", {"candidate", "candidate_kind"}),
+    "docs/1-2-architecture.md": (
+        "# Architecture Decision Document\n",
+        {"candidate", "candidate_kind"},
+    ),
+    "docs/sprint-artifacts/1-2-qa-gate.md": (
+        "# Gate\n\nGate: PASS\n",
+        {"candidate", "candidate_kind", "gate"},
+    ),
+    "docs/sprint-artifacts/1-3-cards.md": (
+        "# Epic 1: Cards\n",
+        {"candidate", "candidate_kind", "epics"},
+    ),
     # In folders for documents of their kinds.
     "docs/architecture/1-2-architecture.md": ("# Tech stack\n", set()),
     "docs/prd/1-goals.md": ("# Goals\n", set()),

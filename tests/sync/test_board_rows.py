@@ -108,6 +108,18 @@ def test_document_is_a_story_while_a_tracker_names_it(hub: Hub) -> None:
     assert _rows(hub, kind) == [("other",)]
 
 
+def test_document_that_no_key_names_any_more_has_its_own_kind_again(hub: Hub) -> None:
+    path = "docs/work/1-2-architecture.md"
+    tracker = b"development_status:\n  1-2-architecture: done\n"
+    text = b"# Architecture Decision Document\n"
+    synced = Synced(hub, {path: text, "docs/sprint-status.yaml": tracker})
+    kind = "select kind from document_part join document on document.id = document_id"
+    kind += f" where file_path = '{path}'"
+    assert _rows(hub, kind) == [("story",)]
+    synced.change({"docs/sprint-status.yaml": b"development_status:\n  1-3-other: done\n"})
+    assert _rows(hub, kind) == [("architecture",)]
+
+
 def test_run_without_news_writes_no_row(hub: Hub) -> None:
     synced = Synced(hub, FILES)
     before = _versions(hub)

@@ -112,6 +112,7 @@ STORIES = [
         "draft",
         [evidence("tickets", "draft", "", STORIES_YAML, 12, decides=True)],
         since="2026-05-19 09:00",
+        changed="2026-05-19 09:00",
     ),
     story(
         ("1", None, "1"),

@@ -127,6 +127,7 @@ STORIES = [
         "cancelled",
         [evidence("sprint_status", "cancelled", "dropped", TRACKER, 16, decides=True)],
         since="2026-04-28 10:00",
+        changed="2026-04-28 10:00",
     ),
     story(
         ("2.4", "2", "4"),
@@ -134,6 +135,7 @@ STORIES = [
         "approved",
         [evidence("sprint_status", "approved", "ready-for-dev", TRACKER, 17, decides=True)],
         since="2026-04-30 10:00",
+        changed="2026-04-30 10:00",
         is_ready=True,
     ),
     story(

@@ -4,6 +4,7 @@ Each problem has a kind, a severity, one sentence, and the place to mend it. A p
 that is archived is none.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -25,6 +26,11 @@ from service.bmad.story_problems import (
 )
 from service.bmad.waiting import Dependencies
 from service.bmad.work_items import is_archived
+
+# The line that a note names: "Line 3 cannot be read", "It is not TOML: … (at line 3, column 9)".
+LINE: Final = re.compile(
+    r"(?:\ALine |cannot be read(?: whole)?: line |\(at line )(\d{1,9})(?=[\s:,])"
+)
 
 # Statuses of stories that an epic no longer owes.
 ENDED: Final = frozenset(("done", "cancelled"))
@@ -141,8 +147,10 @@ def _of_document(document: TreeDocument, epics: EpicList) -> Iterator[BoardProbl
                 path,
                 action["line"],
             )
-    for note in _notes(reading):
-        yield BoardProblem("unreadable_document", "warning", note, path, 1)
+    for note in dict.fromkeys(_notes(reading)):
+        found = LINE.search(note)
+        line = int(found[1]) if found else reading["gate"]["line"] if "gate" in reading else 1
+        yield BoardProblem("unreadable_document", "warning", note, path, line)
 
 
 def _notes(reading: Reading) -> Iterator[str]:

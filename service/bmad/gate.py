@@ -94,7 +94,8 @@ def read_gate(document: BmadDocument) -> GateReading | None:
     decision = next((each for each in [*found, *lines] if each.decision), None)
     if decision is None:
         decision = found[0] if found else _Decision(None, "", 1)
-        notes.append("The gate's decision cannot be read.")
+        if not notes:  # which say why
+            notes.append("The gate's decision cannot be read.")
     others = [*found, *lines, *_decisions_of_reasons(fields)]
     other = next(
         (each.word for each in others if each.decision not in {None, decision.decision}), ""

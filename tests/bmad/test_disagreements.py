@@ -9,6 +9,7 @@ import pytest
 
 from service.bmad.board import make_board
 from service.bmad.problem_kinds import ProblemKind
+from service.bmad.reading import read_document
 from tests.bmad.made import (
     entry,
     epic,
@@ -23,6 +24,7 @@ from tests.bmad.made import (
     tickets,
     word,
 )
+from tests.support.bmad_documents import bmad_document
 
 if TYPE_CHECKING:
     from service.bmad.readings import Link, Reading, ReviewFinding
@@ -579,3 +581,25 @@ def test_gate_that_expires_on_the_last_day_of_all_never_expires() -> None:
         "g.yml": gate("PASS", "1.1", expires="9999-12-31"),
     }
     assert _problems(readings) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "lines"),
+    [
+        ("docs/stories/1.1.a.md", "---\na: 1\nb: x: y\n---\n# Story 1.1: A\n", [3]),
+        ("docs/prd.md", "---\na: 1\nb: x: y\n---\n# PRD\n", [3]),
+        ("docs/qa/gates/1.1-a.yml", "schema: 1\nstory: '1.1'\ngate: [PASS\n", [3]),
+        ("docs/qa/gates/1.1-a.yml", "schema: 1\nstory: '1.1'\ngate: perhaps\n", [3]),
+        ("docs/sprint-status.yaml", "# A\n\ndevelopment_status: [unclosed\n", [3]),
+        ("docs/sprint-status.yaml", "development_status:\n  1-1-a: done\n  1-2-b: [x]\n", [3]),
+        ("w/tickets.toml", "[[entry]]\nid = 1\ntitle = \n", [3]),
+    ],
+)
+def test_what_cannot_be_read_is_one_problem_with_its_line(
+    path: str, text: str, lines: list[int]
+) -> None:
+    type_ = {"md": "md", "toml": "toml"}.get(path.rpartition(".")[2], "yaml")
+    readings = {path: read_document(bmad_document(text, path, type_))}
+    board = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    found = [row.item["line"] for row in board.problems if row.kind == "unreadable_document"]
+    assert found == lines

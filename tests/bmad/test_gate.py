@@ -379,9 +379,7 @@ def check(text: str, suffix: str) -> None:
     if (reading := read_gate(document)) is not None:
         assert "\\x00" not in repr(reading)
         assert 1 <= reading["line"] <= len(document.lines)
-        assert (reading["decision"] is None) == (
-            "The gate's decision cannot be read." in reading["notes"]
-        )
+        assert reading["decision"] or reading["notes"]
 
 
 @pytest.mark.parametrize("suffix", ["yml", "md", "json"])

@@ -90,10 +90,30 @@ class TreeContent:
         return False
 
 
-def do_name(signs: Collection[Sign], stories: Sequence[StorySigns]) -> bool:
-    """Return whether signs are those of at least half of some stories."""
-    named = sum(not story.signs.isdisjoint(signs) for story in stories)
-    return bool(named) and 2 * named >= len(stories)
+def hold_signs(contents: Mapping[str, TreeContent]) -> dict[Sign, str | None]:
+    """Return the only folder or tree with stories that have each sign; None of several."""
+    holders: dict[Sign, str | None] = {}
+    for folder, content in contents.items():
+        _hold(holders, folder, (each.signs for each in content.stories + content.candidates))
+    return holders
+
+
+def do_name(
+    named: Collection[Sign],
+    folder: str,
+    stories: Sequence[StorySigns],
+    holders: Mapping[Sign, str | None],
+) -> bool:
+    """Return whether the stories that are named are more than half of those of a folder.
+
+    A story that another folder has as well, as all products have a "1.1 Project setup", says
+    nothing: the other one may be meant.
+    """
+    count = 0
+    for story in stories:
+        signs = [sign for sign in story.signs if sign in named]
+        count += bool(signs) and all(holders[sign] == folder for sign in signs)
+    return 2 * count > len(stories)
 
 
 def folders_above_parts(path: str) -> list[str]:
@@ -165,12 +185,13 @@ def find_homes(trees: Mapping[str, TreeContent]) -> dict[str, str]:
     That is the one whose stories its tracker, or else its epics, name, or whose epics are those of
     its own. At least half of the stories of that tree or of those that are named must be the same,
     since the first stories of all products resemble each other, as "1.1 Project setup" does; and of
-    a tree that has a tracker, or epics, of its own, at least half of the latter.
+    a tree that has a tracker, or epics, of its own, at least half of the latter. Where several
+    trees have stories, two must be the same, or all that are named, and of epics always two.
     """
-    of_stories: dict[Sign, str | None] = {}
+    of_stories = hold_signs(trees)
     of_epics: dict[Sign, str | None] = {}
+    has_several = sum(bool(content.stories) for content in trees.values()) > 1
     for tree, content in trees.items():
-        _hold(of_stories, tree, (each.signs for each in content.stories + content.candidates))
         if content.stories:
             _hold(of_epics, tree, content.epics)
     homes: dict[str, str] = {}
@@ -181,8 +202,9 @@ def find_homes(trees: Mapping[str, TreeContent]) -> dict[str, str]:
         # A product that has a tracker and no story yet may have an epic of another's name.
         ways += [] if content.has_tracker else [(content.epics, of_epics)]
         for named, holders in ways:
-            home = _find_home(trees, named, holders, is_tracker=named is content.tracked)
-            if home is not None and home != tree:
+            home, same = _find_home(trees, named, holders, is_tracker=named is content.tracked)
+            is_all = same == len(named) and named is not content.epics
+            if home is not None and home != tree and (same > 1 or is_all or not has_several):
                 homes[tree] = home
                 break
     return homes
@@ -200,16 +222,19 @@ def _find_home(
     holders: Mapping[Sign, str | None],
     *,
     is_tracker: bool,
-) -> str | None:
-    """Return the only tree that has the stories or epics of these signs, if enough are the same."""
+) -> tuple[str | None, int]:
+    """Return the only tree that has the stories or epics of these signs, if enough are the same.
+
+    Also returned is how many are.
+    """
     found = [
         {holder for sign in signs if (holder := holders.get(sign)) is not None} for signs in named
     ]
     holding = set[str]().union(*found)
     if len(holding) != 1:
-        return None
+        return None, 0
     [tree] = holding
     home, same = trees[tree], sum(map(bool, found))
     has_own = home.has_tracker if is_tracker else home.has_epics
     is_enough = 2 * same >= len(named) or (not has_own and 2 * same >= len(home.stories))
-    return tree if is_enough else None
+    return (tree if is_enough else None), same

@@ -11,16 +11,22 @@ from typing import Final
 
 from service.bmad.readings import Reading
 from service.bmad.tree_content import (
+    Sign,
     TreeContent,
     do_name,
     find_homes,
     folders_above_parts,
+    hold_signs,
     read_contents,
 )
 
 # Folders that hold the documents of a product, and are not the product.
 CONTAINER: Final = re.compile(
     r"docs?|documentation|\.?_?bmad(?:-(?:output|core|method))?|_bmad-output|output"
+)
+# Folders that hold one part of a product's stories after the other.
+PHASE: Final = re.compile(
+    r"(?:phase|fase|part|milestone|release|iteration|wave|stage|mvp|v)[-_ .]?\d", re.IGNORECASE
 )
 
 
@@ -41,8 +47,9 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
 
     Below a tickets.toml all documents are of its tree, and so are other such files. Any other
     folder is a tree of its own if it has a tracker, or stories and epics, unless a tracker above
-    names the stories; or if its numbers start again. Else its documents belong to the nearest tree
-    above. A tree without stories is one with that whose stories its tracker or its epics name.
+    names most of the stories; if it is an archived product; or if its numbers start again. Else its
+    documents belong to the nearest tree above. A tree without stories is one with that whose
+    stories its tracker or its epics name, or whose epics it has.
     """
     readings = {path: each for path, each in readings.items() if each.keys() - {"links"}}
     roots: set[str] = set()
@@ -56,7 +63,8 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
         root = _ticket_root(path, roots)
         folders[path] = folder_of_tree(path) if root is None else root
     contents = read_contents(readings, folders)
-    merged = _split_folders(contents, _find_own(contents, roots))
+    holders = hold_signs(contents)
+    merged = _split_folders(contents, _find_own(contents, roots, holders), holders)
     trees: dict[str, TreeContent] = {}
     for folder, tree in merged.items():
         trees.setdefault(tree, TreeContent()).add(contents[folder])
@@ -64,7 +72,9 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     return {path: homes.get(tree := merged[folder], tree) for path, folder in folders.items()}
 
 
-def _find_own(contents: Mapping[str, TreeContent], roots: Collection[str]) -> dict[str, str]:
+def _find_own(
+    contents: Mapping[str, TreeContent], roots: Collection[str], holders: Mapping[Sign, str | None]
+) -> dict[str, str]:
     """Return the tree of each folder: itself, if what it has is enough, or else that above."""
     merged: dict[str, str] = {}
     for folder in sorted(contents, key=len):
@@ -77,25 +87,31 @@ def _find_own(contents: Mapping[str, TreeContent], roots: Collection[str]) -> di
             or folder in roots
             or content.has_tracker
             or content.has_whole_archive
-            or (is_product and not do_name(named, content.stories))
+            or (is_product and not do_name(named, folder, content.stories, holders))
         )
         merged[folder] = folder if is_own else above
     return merged
 
 
 def _split_folders(
-    contents: Mapping[str, TreeContent], merged: Mapping[str, str]
+    contents: Mapping[str, TreeContent],
+    merged: Mapping[str, str],
+    holders: Mapping[Sign, str | None],
 ) -> dict[str, str]:
     """Return the tree of each folder, as folders are trees of their own whose numbers start again.
 
-    That is so where most ids of its stories are those of other folders, unless the tree's tracker
-    or epics name its stories. Within the folder of these documents, as docs/phase-2 is, ids of the
-    stories beside them are no new count, nor is one that folders like it share.
+    That is so where an id of its stories is one of another folder, as apps/a and apps/b both have a
+    story 1.1, unless the tree's tracker or epics name most of its stories. In a folder that is
+    named as a phase, or lies within the folder of these documents, as docs/phase-2 does, most ids
+    must be, for one is a mistake; and in the latter, ids of the stories beside them are no new
+    count.
     """
-    files: dict[str, Counter[str]] = defaultdict(Counter)
+    files = Counter[str]()
+    files_of: dict[str, Counter[str]] = defaultdict(Counter)
     files_below: dict[str, Counter[str]] = defaultdict(Counter)
     for folder, tree in merged.items():
-        files[tree].update(contents[folder].ids)
+        files.update(contents[folder].ids)
+        files_of[tree].update(contents[folder].ids)
         if folder != tree:
             files_below[tree].update(contents[folder].ids)
     split: dict[str, str] = {}
@@ -103,12 +119,14 @@ def _split_folders(
         stories, tree = contents[folder], merged[folder]
         above = contents.get(tree, TreeContent())
         is_within = above.is_around(folder)
-        counted = files_below[tree] if is_within else files[tree]
+        is_part = is_within or PHASE.match(folder.rpartition("/")[2])
+        counted = files_below[tree] if is_within else files_of[tree] if is_part else files
         repeated = sum(counted[id_] > 1 for id_ in stories.ids)
+        is_again = 2 * repeated > len(stories.ids) if is_part else repeated > 0
         is_own = folder == tree or (
-            repeated > len(stories.ids) / 2
+            is_again
             and not (is_within and repeated == 1)
-            and not do_name(above.named, stories.stories)
+            and not do_name(above.named, folder, stories.stories, holders)
         )
         split[folder] = folder if is_own else _nearest_above(folder, split)
     return split

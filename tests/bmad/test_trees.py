@@ -11,7 +11,7 @@ from service.bmad.trees import find_trees, folder_of_tree
 from tests.bmad.made import epic, epics, listed, sprint, story, tickets
 
 if TYPE_CHECKING:
-    from service.bmad.readings import Reading
+    from service.bmad.readings import EpicReading, Reading
 
 
 @pytest.mark.parametrize(
@@ -327,3 +327,122 @@ def test_trees_take_linear_time(number: int) -> None:
     started = time.process_time()
     find_trees(readings)
     assert time.process_time() - started < 0.001 * count + 0.2
+
+
+def _stories(folder: str, *names: str) -> dict[str, Reading]:
+    """Return stories such as 1.1-login, whose titles are those of their names."""
+    return {
+        f"{folder}/stories/{name.replace('.', '-')}.md": story(
+            name.partition("-")[0], title=name.partition("-")[2].replace("-", " ").capitalize()
+        )
+        for name in names
+    }
+
+
+OTHER_APP: dict[str, Reading] = {
+    **_stories("apps/b/docs", "1.1-project-setup", "1.2-ci", "1.3-pay", "1.4-refund"),
+    "apps/b/docs/epics.md": epics(epic("1", "B")),
+}
+
+
+@pytest.mark.parametrize("has_epics", [True, False])
+def test_product_is_a_tree_whose_first_stories_are_called_as_those_above(has_epics: bool) -> None:
+    names = ("1.1-project-setup", "1.2-ci", "1.3-login", "1.4-logout")
+    keys = {name.replace(".", "-"): "done" for name in names}
+    readings = _stories("docs", *names) | OTHER_APP | {"docs/sprint-status.yaml": sprint(keys)}
+    if not has_epics:
+        del readings["apps/b/docs/epics.md"]
+    trees = find_trees(readings)
+    assert {tree for path, tree in trees.items() if path.startswith("apps/")} == {"apps/b"}
+    assert {tree for path, tree in trees.items() if path.startswith("docs/")} == {""}
+
+
+@pytest.mark.parametrize(
+    ("keys", "count"),
+    [
+        (("1-1-project-setup", "1-2-ci", "1-3-pay"), 1),
+        (("1-1-project-setup", "1-2-ci", "2-1-x"), 2),
+        (("1-1-project-setup", "2-1-x"), 2),
+    ],
+)
+def test_product_is_of_the_tree_whose_tracker_names_more_than_half_of_its_stories(
+    keys: tuple[str, ...], count: int
+) -> None:
+    readings = OTHER_APP | {"docs/sprint-status.yaml": sprint(dict.fromkeys(keys, "done"))}
+    # With a story of its own, the tree above has no need of a home.
+    readings |= _stories("docs", "7.1-other")
+    assert len({*find_trees(readings).values()}) == count
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (("1.1-setup", "1.2-login", "1.3-logout"), ("1.1-init", "2.1-pay", "2.2-refund")),
+        (("1.1-setup", "1.2-login"), ("1.1-setup", "2.1-pay", "2.2-refund")),
+        (
+            ("1.1-setup", "1.2-login", "1.3-x", "1.4-y"),
+            ("1.1-init", "1.2-pay", "2.1-refund", "2.2-z"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("has_plan", [True, False])
+def test_apps_with_one_equal_id_are_trees(
+    a: tuple[str, ...], b: tuple[str, ...], has_plan: bool
+) -> None:
+    readings = _stories("apps/a/docs", *a) | _stories("apps/b/docs", *b)
+    if has_plan:
+        readings["docs/prd.md"] = epics(epic("1", "Foundation"), epic("2", "Pay"))
+    trees = find_trees(readings)
+    assert {tree for path, tree in trees.items() if path.startswith("apps/")} == {
+        "apps/a",
+        "apps/b",
+    }
+
+
+@pytest.mark.parametrize("folder", ["mvp-{}", "product/release_{}", "docs/phase {}"])
+def test_phases_with_one_equal_id_are_one_tree(folder: str) -> None:
+    trees = find_trees(
+        _stories(folder.format(1), "1.1-setup", "1.2-login")
+        | _stories(folder.format(2), "1.2-log-in-again", "2.1-pay")
+    )
+    assert {*trees.values()} == {""}
+
+
+PRD: dict[str, Reading] = {
+    "docs/prd.md": epics(
+        epic("1", "Foundation", stories=[listed("1.1", "Project setup")]),
+        epic("2", "Pay", stories=[listed("2.1", "Card")]),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("a", "epics_of_a", "is_joined"),
+    [
+        (("1.1-project-setup", "1.2-x"), (), False),
+        (("1.1-init",), (epic("1", "Foundation"),), False),
+        (("1.1-project-setup", "2.1-card"), (), True),
+        (("1.1-init",), (epic("1", "Foundation"), epic("2", "Pay")), True),
+    ],
+)
+def test_plan_is_of_one_of_several_products_by_two_stories_or_epics(
+    a: tuple[str, ...], epics_of_a: tuple[EpicReading, ...], is_joined: bool
+) -> None:
+    trees = find_trees(
+        PRD
+        | _stories("apps/a/docs", *a)
+        | {"apps/a/docs/epics.md": epics(*epics_of_a)}
+        | _stories("apps/b/docs", "1.1-begin", "1.2-q")
+    )
+    assert trees["docs/prd.md"] == ("apps/a" if is_joined else "")
+    assert len({*trees.values()}) == (2 if is_joined else 3)
+
+
+def test_plan_is_of_the_only_product_by_one_story() -> None:
+    keys = {"1-1-project-setup": "done"}
+    trees = find_trees(
+        PRD
+        | _stories("app/docs", "1.1-project-setup")
+        | {"app/docs/sprint-status.yaml": sprint(keys)}
+    )
+    assert {*trees.values()} == {"app"}

@@ -129,7 +129,8 @@ def _is_of_whole(section: StorySection, outer: StorySection) -> bool:
     """Return whether a section "Status" has a single text, and is not below a part of another."""
     texts = [block for block in section.blocks if block.text]
     levels = (int(block.tag[1]) for block in outer.blocks if block.tag in HEADING_TAGS)
-    is_single = len(texts) < 2 or texts[0].tag == "p" or all(map(read_box, texts))
+    are_boxes = all(read_box(block, takes_blank=True) for block in texts)
+    is_single = len(texts) < 2 or texts[0].tag == "p" or are_boxes
     return is_single and section.level <= min(levels, default=section.level)
 
 

@@ -176,6 +176,8 @@ def test_a_heading_within_a_section_says_a_known_status_if_it_is_the_only_one(he
     assert [each[0] for each in statuses_of(text)] == ["review"]
     assert statuses_of(f"{text}\n### Part 2\n\n#### Status\n\nDone\n") == []
     assert statuses_of(text.replace("Ready", "Not ready")) == []
+    boxes = text.replace("Ready for Review", "- [ ] Draft\n- [x] Review")
+    assert [each[0] for each in statuses_of(boxes)] == ["review"]
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,8 @@ class _Joiner:
         found: dict[tuple[str, str], FoundEntry] = {}
         for document, tickets in trackers:
             parent, _, folder_name = document.folder.rpartition("/")
-            epic = epics.get((parent, folder_name))
+            slug = folder_name.removeprefix("epic-")
+            epic = epics.get((parent, folder_name)) or epics.get((parent, slug))
             for number, (name, entry) in enumerate(name_entries(tickets["entries"])):
                 found[document.path, name] = FoundEntry(document.path, number, entry, epic)
         leaves = {

@@ -210,7 +210,8 @@ class Links:
             whole = (self.facts[path, ""].id if path is not None else None) or id_
         else:
             parent, _, slug = folder_of(tracker).rpartition("/")
-            epic = self._epic_ids.get((parent, slug))
+            names = ((parent, slug), (parent, slug.removeprefix("epic-")))
+            epic = next((self._epic_ids[name] for name in names if name in self._epic_ids), None)
             whole = f"{epic}.{id_}" if epic else id_
         return names_for_plan(path, tracker, (whole, id_))
 

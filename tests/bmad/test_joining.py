@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from service.bmad.joining import Joined, TreeDocument, join_trees
 from tests.bmad.made import entry, epic, epics, gate, plan, sprint, story, ticket_epic, tickets
 
@@ -332,3 +334,15 @@ def test_review_in_a_story_is_a_gate_after_those_of_files() -> None:
 def test_gate_of_no_story_is_kept_apart() -> None:
     joined = _join({"s/1.1.a.md": story("1.1"), "qa/gates/9.9-x.yml": gate("PASS", "9.9")})
     assert [found.path for found in joined.gates_without_story] == ["qa/gates/9.9-x.yml"]
+
+
+@pytest.mark.parametrize("folder", ["login", "epic-login"])
+def test_folder_of_an_epic_may_have_the_word_epic_before_its_slug(folder: str) -> None:
+    [item] = _items(
+        {
+            "w/tickets.toml": tickets(epics=[ticket_epic("1", "login")]),
+            f"w/{folder}/tickets.toml": tickets(entry("1", "Form")),
+            f"w/{folder}/story-form.md": story(title="Form"),
+        }
+    )
+    assert (item.id, item.epic, item.path) == ("1.1", "1", f"w/{folder}/story-form.md")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from service.bmad.dependencies import read_after, values_of
 from service.bmad.document import BmadDocument
@@ -10,12 +10,10 @@ from service.bmad.fields import Field, own_fields, read_fields
 from service.bmad.identity import (
     NO_IDENTITY,
     Identity,
-    NamedIdentity,
     epic_of_folders,
     fold_id,
     fold_slug,
     read_epic_heading,
-    read_heading,
     read_id,
     read_name,
     with_epic,
@@ -26,12 +24,11 @@ from service.bmad.sentence import read_sentence
 from service.bmad.story_gate import read_story_gate
 from service.bmad.story_sections import cut_sections
 from service.bmad.story_statuses import front_matter_statuses, read_statuses
+from service.bmad.story_title import StoryTitle, read_title
 from service.bmad.tasks import count_work
-from service.characters import one_line, replace_unstorable
-from service.documents.headings import Heading
+from service.bmad.texts import text_of
 from service.documents.kinds import home_of
 
-TITLE_HEADINGS: Final = 5  # of which one may have the title
 FIELD_LINES: Final = 60  # of the text, in which fields are
 
 ID_KEYS: Final = ("story_id", "storyId", "story-id", "story_key")
@@ -57,14 +54,6 @@ TRACKED_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 PLAN_NAME: Final = re.compile(r".*-plan", re.IGNORECASE | re.DOTALL)
-
-
-class StoryTitle(NamedTuple):
-    """A story's title, the heading that has it, and the id in that."""
-
-    title: str
-    heading: Heading | None
-    identity: Identity
 
 
 def read_story(document: BmadDocument) -> StoryReading:
@@ -134,57 +123,14 @@ def read_beginning(document: BmadDocument) -> tuple[list[Field], StoryTitle, Ide
     begin = document.html_line
     fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
     epics = _epics(document, fields)
-    title = _read_title(document, fields, epics)
+    title = read_title(document, fields, epics)
     identity = _identify(document, fields, title, epics)
     return own_fields(fields, identity.id, title.title), title, identity
 
 
 def read_ticket(document: BmadDocument) -> str:
     """Return the ticket that the front matter names, an empty text without one."""
-    return _text(document.front_matter.get("ticket"), MAX_KEY)
-
-
-def _read_title(
-    document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]
-) -> StoryTitle:
-    heading, found = _title_heading(document, epics)
-    in_front_matter = read_heading(_text(document.front_matter.get("title"), MAX_TEXT), epics)
-    identity = found.identity if found.identity.id else in_front_matter.identity
-    is_sure = found.identity.id or found.is_about_story
-    field = next((field.value for field in fields if field.label in {"title", "story title"}), "")
-    titles = (
-        found.rest if is_sure else "",
-        in_front_matter.rest,
-        field,
-        "" if is_sure else found.rest,
-        read_name(document.name).rest.replace("-", " ").replace("_", " "),
-        document.name,
-    )
-    title = next(filter(None, (_text(each, MAX_TEXT) for each in titles)), "")
-    return StoryTitle(title, heading, identity)
-
-
-def _title_heading(
-    document: BmadDocument, epics: Sequence[str]
-) -> tuple[Heading | None, NamedIdentity]:
-    """Return the heading with the title: that of level 1, or else the first that is a story's.
-
-    That of level 1 may be of the project or the epic: then the title is below it, with the id.
-    """
-    first = next((each for each in document.headings if each.level == 1), None)
-    in_first = read_heading(first.text, epics) if first else NamedIdentity(NO_IDENTITY, "")
-    if in_first.identity.id or (in_first.is_about_story and in_first.rest):
-        return first, in_first
-    in_name = fold_id(read_name(document.name, epics).identity.id)
-    for heading in document.headings[:TITLE_HEADINGS]:
-        found = read_heading(heading.text, epics)
-        is_story = found.is_about_story and found.rest
-        if first is None and (found.identity.id or is_story):
-            return heading, found
-        id_ = fold_id(found.identity.id)
-        if is_story and id_ and in_name in {id_, ""}:
-            return heading, found
-    return first, in_first
+    return text_of(document.front_matter.get("ticket"), MAX_KEY)
 
 
 def _epics(document: BmadDocument, fields: Iterable[Field]) -> list[str]:
@@ -292,9 +238,3 @@ def _notes(document: BmadDocument) -> list[str]:
         return ["The file is empty."]
     error = document.metadata.get("front_matter_error")
     return [f"The front matter cannot be read: {error}."[:MAX_TEXT]] if error else []
-
-
-def _text(value: Any, limit: int) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return one_line(replace_unstorable(str(value)), limit)

@@ -20,7 +20,7 @@ from service.drawing.bars import bar_legend, draw_bar, draw_length
 from service.migrations.files import read_migration_ids
 from service.routes.activity import describe_change, describe_counts
 from service.routes.overview import read_overview
-from service.routes.problems import count_problems
+from service.routes.problems import count_problems, read_worst_problems
 from service.routes.progress import read_progress
 from service.routes.stories import read_next
 from service.web.paging import BEFORE_FIRST_ROW, MAX_LIMIT, Page
@@ -44,6 +44,7 @@ BAR: Final = 20
 TITLE: Final = 48
 LEAST: Final = 16  # of a text that is cut
 STORIES: Final = 10  # of each list
+PROBLEMS: Final = 10
 COMMIT: Final = 12
 
 LISTS: Final = {
@@ -115,6 +116,9 @@ async def _show_project(database: Database, project_id: UUID, *, is_plain: bool)
     progress = orjson.loads(await read_progress(database, project_id))
     following = orjson.loads(await read_next(database, project_id))
     problems = await count_problems(database, project_id)
+    worst = [
+        orjson.loads(item) for item in await read_worst_problems(database, project_id, PROBLEMS)
+    ]
     if not progress["totals"]["stories"]:
         return []
     sources = {epic["source"]["id"] for epic in progress["by_epic"]}
@@ -137,7 +141,9 @@ async def _show_project(database: Database, project_id: UUID, *, is_plain: bool)
             lines += [_show_story(story) for story in following[name][:STORIES]]
     if progress["last_changes"] is not None:
         lines += ["", *_show_changes(progress["last_changes"], is_plain=is_plain)]
-    return [*lines, "", f"problems: {_show_problems(problems)}"]
+    lines += ["", f"problems: {_show_problems(problems)}", *map(_show_problem, worst)]
+    more = sum(problems.values()) - len(worst)
+    return [*lines, f"  and {more:,} more"] if more > 0 else lines
 
 
 def _show_velocity(weeks: list[dict[str, Any]], *, is_plain: bool) -> list[str]:
@@ -194,13 +200,29 @@ def _show_story(story: dict[str, Any]) -> str:
         awaited = ", ".join(each["id"] or each["title"] for each in story["waits_for"])
         left = LINE - len(f"{shown}  (waits for )")
         return f"{shown}  (waits for {_cut(awaited, left)})"
+    if story["status"] in {"in_progress", "review"} and story["since"] is not None:
+        return f"{shown}  (since {datetime.fromisoformat(story['since']).astimezone(UTC):%Y-%m-%d})"
     return shown
 
 
 def _show_problems(counts: dict[str, int]) -> str:
     found = ((severity, counts[severity]) for severity in SEVERITIES)
-    shown = [f"{count:,} {severity}" for severity, count in found if count]
+    shown = [
+        f"{count:,} {severity}{'s' if count > 1 and severity != 'info' else ''}"
+        for severity, count in found
+        if count
+    ]
     return ", ".join(shown) or "none"
+
+
+def _show_problem(problem: dict[str, Any]) -> str:
+    """Return the line of a problem: its kind and its place, whose end is what differs."""
+    shown = f"  {problem['kind'].replace('_', ' ')}"
+    if problem["path"] is None:
+        return shown
+    line = "" if problem["line"] is None else f":{problem['line']}"
+    path, left = clean(problem["path"]), LINE - len(f"{shown}: {line}")
+    return f"{shown}: {path if len(path) <= left else f'…{path[1 - left :]}'}{line}"
 
 
 def _show_sync(project: dict[str, Any]) -> str:

@@ -141,3 +141,21 @@ async def count_problems(queries: Queries, project_id: UUID) -> dict[str, int]:
     )
     counts = {row["severity"]: row["count"] for row in rows}
     return {severity: counts.get(severity, 0) for severity in SEVERITIES}
+
+
+async def read_worst_problems(queries: Queries, project_id: UUID, limit: int) -> list[str]:
+    """Return the most severe problems of a project as JSON: see WorkProblemSchema, without ids."""
+    rows = await queries.fetch(
+        f"""
+        select item::text as item
+        from project_doc
+        join problem on problem.project_doc_id = project_doc.id
+        where project_id = $1 and {HAS_APPEARED}
+        order by array_position($3::text[], severity), number, place
+        limit $2
+        """,
+        project_id,
+        limit,
+        SEVERITIES,
+    )
+    return [row["item"] for row in rows]

@@ -82,6 +82,7 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
         "  Lost",
         "",
         "problems: 1 info",
+        "  broken link",
     ]
     assert progress(database, work.project.upper()).stdout == result.stdout
 
@@ -237,3 +238,26 @@ def test_a_schema_that_is_behind_is_an_error_line(empty_database: str) -> None:
     result = progress(empty_database)
     assert result.returncode == 2
     assert result.stderr == "error: the schema is behind the code: run migrate first\n"
+
+
+def test_a_project_has_its_most_severe_problems(database: str) -> None:
+    board = Board(database)
+    work = board.add_source(board.add_project())
+    work.add_story("1.1", "Emails", "in_progress")
+    board.execute("update story set status_since = '2026-11-20T23:30:00+00:00'")
+    for number in range(11):
+        work.add_problem("warning", path=f"docs/{number}.md", line=number + 1)
+    work.add_problem("error", path="docs/" + "deep/" * 30 + "x.md", line=7)
+    work.add_problem("error", kind="duplicate_id", path="docs/e.md")
+    lines = progress(database, "Payments").stdout.splitlines()
+    assert "  1.1 Emails  (since 2026-11-20)" in lines
+    first = lines.index("problems: 2 errors, 11 warnings")
+    assert lines[first + 1].startswith("  broken link: …")
+    assert lines[first + 1].endswith("deep/x.md:7")
+    assert len(lines[first + 1]) == 80
+    assert lines[first + 2 : first + 4] == [
+        "  duplicate id: docs/e.md",
+        "  broken link: docs/0.md:1",
+    ]
+    assert len(lines) == first + 12
+    assert lines[-1] == "  and 3 more"

@@ -15,10 +15,11 @@ from service.bmad.identity import (
     read_id,
     read_name,
 )
+from service.bmad.names import is_in_tools
 from service.bmad.requirement_names import read_leading_name
 from service.bmad.tables import Row
 from service.bmad.titles import split_title
-from service.documents.kinds import ABOUT, TOOLS
+from service.documents.kinds import ABOUT
 from service.documents.story_signs import EPIC_WORDS
 
 EPIC_WORD: Final = re.compile(EPIC_WORDS, re.IGNORECASE)
@@ -158,7 +159,7 @@ def may_have_epics(document: BmadDocument) -> bool:
         return document.kind == "epic" or bool(EPIC_WORD.search(document.text))
     if document.kind not in {"readme", "other"}:
         return False
-    if any(TOOLS.fullmatch(folder.lower()) for folder in document.folders):
+    if is_in_tools(document):
         return False
     name = document.name.lower()
     if name in _FOLDER_FILES:

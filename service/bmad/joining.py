@@ -34,6 +34,7 @@ from service.bmad.ticket_files import (
     names_of_candidate,
     names_of_entry,
     names_of_leaf,
+    whole_id,
 )
 from service.bmad.work_items import (
     FoundEntry,
@@ -48,7 +49,7 @@ from service.bmad.work_items import (
 class Joined(NamedTuple):
     """The work items of a tree in the order of its documents, and what belongs to none of them.
 
-    `promoted` are paths of documents that are stories only because sprint-status.yaml names them.
+    `promoted` are paths of documents that are stories only because a tracker names them.
     Of those, `documents` have nothing but what they say as stories.
     """
 
@@ -176,7 +177,7 @@ class _Joiner:
         else:
             item.kind = entry["kind"]
             item.epic = found.epic["id"] if found.epic else None
-            item.id = f"{item.epic}.{entry['id']}" if item.epic else entry["id"]
+            item.id = whole_id(item.epic, entry["id"])
 
     def add_sprint_keys(self) -> None:
         entries: defaultdict[tuple[str, str], list[SprintEntry]] = defaultdict(list)

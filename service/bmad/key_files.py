@@ -89,10 +89,15 @@ def key_file(path: str, identity: Identity, *, is_story: bool) -> KeyFile:
 
 
 def _key_name(name: str, slug: str, identity: Identity) -> KeyName:
-    cut = slug[:MAX_KEY_SLUG].strip("-")
+    cut = cut_slug(slug)
     number = number_of(identity)
     numbered = (cut, number) if cut and number else None
     return KeyName(fold_id(name), (numbered, cut, number), fold_id(identity.epic or ""))
+
+
+def cut_slug(slug: str) -> str:
+    """Return a folded slug as the method cuts that of a key."""
+    return slug[:MAX_KEY_SLUG].strip("-")
 
 
 def match_keys(

@@ -67,7 +67,7 @@ def read_links(document: BmadDocument) -> list[Link]:
     Left out are links in folders of the method's own tools, those of more than MAX_TARGET
     characters, and those to GitHub's pages of the repository, such as `../../issues`.
     """
-    if any(map(_is_of_tools, document.folders)):
+    if any(map(_is_of_tools_alone, document.folders)):
         return []
     links: list[Link] = []
     for target, line in _read_targets(document):
@@ -227,7 +227,10 @@ def _stored(text: str) -> str:
 
 # Most of a repository's documents are in a few folders.
 @lru_cache(maxsize=1024)
-def _is_of_tools(folder: str) -> bool:
-    """Return whether a folder is of the method's tools; a project's templates are its own."""
+def _is_of_tools_alone(folder: str) -> bool:
+    """Return whether a folder is of the method's tools, and not one of templates.
+
+    A folder of templates holds no work, but it may be the project's own, and its links be dead.
+    """
     name = folder.lower()
     return bool(TOOLS.fullmatch(name)) and not name.startswith("template")

@@ -1,7 +1,7 @@
 """Which documents are not of a project's work, but of the method's own tools."""
 
 from service.bmad.document import BmadDocument
-from service.documents.kinds import TEMPLATE, TOOLS
+from service.documents.kinds import TEMPLATE, is_folder_of_tools
 
 
 def is_of_tools(document: BmadDocument) -> bool:
@@ -11,4 +11,4 @@ def is_of_tools(document: BmadDocument) -> bool:
 
 def is_in_tools(document: BmadDocument) -> bool:
     """Return whether a document is in a folder of the method's tools."""
-    return any(TOOLS.fullmatch(folder.lower()) for folder in document.folders)
+    return any(map(is_folder_of_tools, document.folders))

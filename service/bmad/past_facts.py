@@ -20,7 +20,7 @@ from service.bmad.story_facts import read_story_facts
 from service.bmad.texts import short_key
 from service.bmad.ticket_files import file_names, name_entries
 from service.bmad.tickets import read_tickets
-from service.documents.kinds import TOOLS, kind_of
+from service.documents.kinds import is_folder_of_tools, kind_of
 from service.documents.metadata import read_parts
 from service.documents.text import TOML_NAME, file_type_of
 
@@ -92,7 +92,7 @@ def may_be_work(path: str) -> bool:
         is_named = is_named or any(map(_STORY_FOLDER.fullmatch, folders))
     else:
         is_named = False
-    return is_named and not any(TOOLS.fullmatch(folder.lower()) for folder in folders)
+    return is_named and not any(map(is_folder_of_tools, folders))
 
 
 def facts_of(reading: Reading) -> Facts:

@@ -36,6 +36,7 @@ from service.bmad.ticket_files import (
     match_plans,
     name_for_plan,
     names_for_plan,
+    whole_id,
 )
 
 # Keys of trackers that are compared in the time of a step.
@@ -212,7 +213,7 @@ class Links:
             parent, _, slug = folder_of(tracker).rpartition("/")
             names = ((parent, slug), (parent, slug.removeprefix("epic-")))
             epic = next((self._epic_ids[name] for name in names if name in self._epic_ids), None)
-            whole = f"{epic}.{id_}" if epic else id_
+            whole = whole_id(epic, id_)
         return names_for_plan(path, tracker, (whole, id_))
 
     def _link(self, keys: set[FactKey]) -> Iterator[LinkedStory]:

@@ -19,6 +19,7 @@ from service.bmad.coverage_tables import (
 from service.bmad.document import BmadDocument
 from service.bmad.epic_shapes import STORY_WORD, read_epic_name
 from service.bmad.identity import read_heading
+from service.bmad.names import is_in_tools
 from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, Coverage, Requirement
 from service.bmad.requirement_names import NAME, PREFIX, read_covered, read_leading_name, read_names
 from service.bmad.tables import Row, RowReader
@@ -30,7 +31,7 @@ from service.bmad.work_references import (
 )
 from service.characters import one_line
 from service.documents.blocks import Block
-from service.documents.kinds import ABOUT, TOOLS
+from service.documents.kinds import ABOUT
 
 _NAME_OF_FILE: Final = re.compile(
     r"(?:.*[-_. ])?(?:requirements?|n?frs?|traceability)(?:[-_. ].*)?", re.IGNORECASE
@@ -92,7 +93,7 @@ def _may_have_requirements(document: BmadDocument) -> bool:
         name = document.name.lower()
         if document.kind != "other" or not _NAME_OF_FILE.fullmatch(name) or ABOUT.search(name):
             return False
-        if any(TOOLS.fullmatch(folder.lower()) for folder in document.folders):
+        if is_in_tools(document):
             return False
     text = document.text
     return bool(_ANY_NAME.search(text) or MAP_HEADING.search(text))

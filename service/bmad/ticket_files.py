@@ -27,6 +27,11 @@ def name_entries(entries: Iterable[TicketEntry]) -> Iterator[tuple[str, TicketEn
         yield id_ if id_ and seen[id_] == 1 else f"{id_}\t{seen[id_]}", entry
 
 
+def whole_id(epic: str | None, id_: str) -> str:
+    """Return the id of an entry of tickets.toml with that of its epic, if that is known."""
+    return f"{epic}.{id_}" if epic else id_
+
+
 def file_names(entry: TicketEntry) -> list[str]:
     """Return the names without a suffix that the file of an entry of tickets.toml may have."""
     slugs = filter(None, (entry["slug"].lower(), fold_slug(entry["title"])))

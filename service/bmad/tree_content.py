@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from service.bmad.identity import fold_id, fold_slug
-from service.bmad.key_files import slug_of_name
+from service.bmad.key_files import cut_slug, slug_of_name
 from service.bmad.keys import read_key
 from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.readings import Reading, StoryReading
 from service.bmad.work_items import is_archived, stem_of
-
-MAX_KEY_SLUG: Final = 60  # characters, as the method cuts the slugs of keys
 
 # Folders of one part of a product's documents. What lies below is of the tree above.
 PART: Final = re.compile(
@@ -175,7 +173,7 @@ def _signs_of(path: str, name: str, story: StoryReading) -> StorySigns:
 
 
 def _sign(id_: str, slug: str) -> list[Sign]:
-    slug = fold_slug(slug)[:MAX_KEY_SLUG].strip("-")
+    slug = cut_slug(fold_slug(slug))
     return [(fold_id(id_), slug)] if id_ and slug else []
 
 

@@ -125,7 +125,7 @@ def kind_of(path: str, file_type: str, metadata: Mapping[str, Any], text: str) -
     read_candidate.
     """
     *folders, name = path.split("/")
-    if any(map(_is_of_tools, folders)):
+    if any(map(is_folder_of_tools, folders)):
         return "other"
     stem = name.rpartition(".")[0] or name
     slug = re.sub(r"[_\s]+", "-", stem.lower())
@@ -188,7 +188,8 @@ def home_of(folders: Sequence[str]) -> Kind | None:
 
 # Most of a repository's documents are in a few folders.
 @lru_cache(maxsize=1024)
-def _is_of_tools(folder: str) -> bool:
+def is_folder_of_tools(folder: str) -> bool:
+    """Return whether a folder with this name is one of the method's tools."""
     return bool(TOOLS.fullmatch(folder.lower()))
 
 

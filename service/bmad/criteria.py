@@ -46,6 +46,13 @@ ASIDE: Final = re.compile(
     r"|supuestos|suposições|备注|備註|참고)(?=\W*+\Z|\s*[(\uff08]))",
     re.IGNORECASE,
 )
+# Such labels that may be a feature all the same: "User notes:" between "Login:" and "Export:".
+MAYBE_FEATURE: Final = re.compile(
+    r"(?:[\W_]|\d{1,3}[.)])*+(?!(?:technical|tech|dev\w*|implementation)[ ])"
+    r"(?:(?:[^\W_]{1,20}[ ]){0,2}notes?|references?|background|risks?|références|notas"
+    r"|备注|備註|참고)(?=\W*+\Z)",
+    re.IGNORECASE,
+)
 
 
 class CriteriaCount(NamedTuple):
@@ -58,6 +65,13 @@ class CriteriaCount(NamedTuple):
     done: int | None
     items: int
     items_done: int
+
+
+class _Form(NamedTuple):
+    """Whether a list is numbered, and whether it has boxes."""
+
+    is_numbered: bool
+    has_boxes: bool
 
 
 NO_CRITERIA: Final = CriteriaCount(0, None, 0, 0)
@@ -80,12 +94,14 @@ def read_criteria(sections: Sequence[StorySection]) -> CriteriaCount:
 def _without_asides(blocks: Sequence[Block]) -> list[Block]:
     """Return the blocks that are not below a label or a heading of what is beside the criteria.
 
-    A list whose first number continues that of the last criterion has criteria all the same.
+    A list whose first number continues that of the last criterion has criteria all the same, and so
+    has "Notes" after a label of the same level, such as "Login", with a list of the same form.
     """
     kept: list[Block] = []
+    forms: dict[int, _Form | None] = {}  # of the lists below the last labels, by level
     aside_level: int | None = None
     number = 0  # of the last numbered item; -1 in a list that begins again beside the criteria
-    for block in blocks:
+    for place, block in enumerate(blocks):
         if block.number is not None and block.depth == 1:
             if block.number == number + 1 > 1:
                 aside_level = None
@@ -94,11 +110,23 @@ def _without_asides(blocks: Sequence[Block]) -> list[Block]:
         if level is not None:
             if aside_level is not None and level <= aside_level:
                 aside_level = None
-            if aside_level is None and ASIDE.match(block.text[:MAX_LABEL]):
+            label, form = block.text[:MAX_LABEL], _form_below(blocks, place)
+            is_feature = form and form == forms.get(level) and MAYBE_FEATURE.match(label)
+            if aside_level is None and ASIDE.match(label) and not is_feature:
                 aside_level = level
+            if aside_level is None:
+                forms = {each: forms[each] for each in forms if each < level} | {level: form}
         if aside_level is None:
             kept.append(block)
     return kept
+
+
+def _form_below(blocks: Sequence[Block], place: int) -> _Form | None:
+    """Return the form of the list that a label has right below it."""
+    block = blocks[place + 1] if place + 1 < len(blocks) else None
+    if block is None or block.tag != "li":
+        return None
+    return _Form(block.number is not None, block.is_checked is not None)
 
 
 def _find_starts(head: Block | None, blocks: Sequence[Block]) -> list[int]:

@@ -251,3 +251,27 @@ def test_blank_boxes_of_criteria_are_counted_among_boxes() -> None:
     story = story_of("# Story 1.2: T\n\n## Acceptance Criteria\n\n- [x] a\n- [] b\n- c\n")
     assert story["acceptance_criteria_total"] == 2
     assert story["acceptance_criteria_done"] == 1
+
+
+@pytest.mark.parametrize("label", ["### {}", "**{}:**", "{}:"])
+@pytest.mark.parametrize("item", ["- a", "1. a", "- [ ] a"])
+def test_a_feature_may_be_called_notes(label: str, item: str) -> None:
+    names = ("Login", "User notes", "References", "Export")
+    groups = "\n\n".join(f"{label.format(name)}\n\n{item}\n{item}" for name in names)
+    story = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{groups}\n")
+    assert story["acceptance_criteria_total"] == 8
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "**Technical notes:**\n\n- c",
+        "**Out of scope:**\n\n- c",
+        "**DoD:**\n\n- c",
+        "**Notes:**\n\n1. c",
+    ],
+)
+def test_what_is_beside_features_is_no_criterion(beside: str) -> None:
+    text = f"**Login:**\n\n- a\n\n{beside}\n\n**Export:**\n\n- b\n"
+    story = story_of(f"# Story 1.2: T\n\n## Acceptance Criteria\n\n{text}")
+    assert story["acceptance_criteria_total"] == 2

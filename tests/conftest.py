@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 # Before their import: a failed assertion in a helper shows its values, as one in a test does.
 pytest.register_assert_rewrite("tests.support")
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     import httpx
+
+# A busy machine takes longer for an example than hypothesis gives it: time fails no test.
+settings.register_profile("without_deadline", settings(), deadline=None)
+settings.load_profile("without_deadline")
 
 # Tests read the service's log, which their own client must not write to.
 logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -278,13 +278,10 @@ class Link(TypedDict):
 
 
 class Reading(TypedDict):
-    """All that one document says; a key is only there where the document says something.
-
-    A `candidate` is no story by itself; a tracker may name it as one. `candidate_kind` is the kind
-    that its document has while none does.
-    """
+    """All that one document says; a key is only there where the document says something."""
 
     story: NotRequired[StoryReading]
+    # A tracker may name it as a story. It is of this kind while none does.
     candidate: NotRequired[StoryReading]
     candidate_kind: NotRequired[Kind]
     plan: NotRequired[PlanReading]

@@ -99,9 +99,13 @@ def test_an_error_is_a_503_if_it_passes_and_else_a_500(
         for code, status in expected.items():
             connection.execute("update told set code = %s", [code])
             response = send(client, method, path)
+            assert VALUE not in response.text
+            if status == 503 and path.endswith("/badge.svg"):
+                # A badge is grey then, because image proxies keep errors.
+                assert (response.status_code, "not available" in response.text) == (200, True)
+                continue
             assert response.status_code == status, (code, response.text)
             problem = assert_problem(response, status)
-            assert VALUE not in response.text
             assert code not in problem["detail"]
             assert response.headers.get("retry-after") == ("5" if status == 503 else None)
         metrics = client.get("/metrics").text
@@ -111,7 +115,8 @@ def test_an_error_is_a_503_if_it_passes_and_else_a_500(
     for code, texts in (*zip(PASSING, told, strict=True), *zip(LASTING, faults, strict=True)):
         assert f"sqlstate={code}" in texts
     assert VALUE not in log()
-    for status, count in ((503, len(PASSING)), (500, len(LASTING))):
+    passing = 200 if path.endswith("/badge.svg") else 503
+    for status, count in ((passing, len(PASSING)), (500, len(LASTING))):
         labels = f'method="{method}",http_response_status_code="{status}",http_route="{path}"'
         name = "http_server_request_duration_seconds_count"
         assert f"{name}{{http_request_{labels}}} {count}.0" in metrics

@@ -177,7 +177,7 @@ PROBLEMS = [
         "unreadable_document",
         "warning",
         PRD,
-        1,
+        4,
         "The front matter cannot be read whole: line 4: did not find expected ',' or ']'.",
     ),
 ]

@@ -48,9 +48,11 @@ KIND_NAME: Final = re.compile(r"(spike|bug|bugfix|fix)[-_.]", re.IGNORECASE)
 EPIC_NUMBER: Final = re.compile(
     r"\W*+((?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?)?\d{1,6}(?:[.-]\d{1,6})?[a-zA-Z]?)(?![\w.])"
 )
-# Names that a key of sprint-status.yaml may have, and those of version 7's tickets.
+# Names that a key of sprint-status.yaml may have, and those of version 7's tickets. A number alone
+# has few letters before it, as in "pm-04": documents such as "note-1" and "doc0001" are many.
 TRACKED_NAME: Final = re.compile(
-    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?(?:[-.].+)?|epic-.+-s\d.*|(?:story|spike|bug)-.+",
+    r"(?:spec-)?(?:[a-z]{1,6}-?)?\d+[a-z]?[-.].+|(?:spec-)?(?:[a-z]{1,3}-)?\d{1,4}[a-z]?"
+    r"|epic-.+-s\d.*|(?:story|spike|bug)-.+",
     re.IGNORECASE,
 )
 PLAN_NAME: Final = re.compile(r".*-plan", re.IGNORECASE | re.DOTALL)

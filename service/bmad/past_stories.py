@@ -93,7 +93,6 @@ def replay(record: Record, readings: Mapping[str, Reading] | None = None) -> Pas
         if player.steps < MAX_STEPS or commit is record.commits[-1]:
             player.play(commit, waiting)
             waiting = []
-    player.finish()
     days = [BurnUpDay(day, *counts) for day, counts in player.days.items()]
     return PastStories(player.stories, days)
 
@@ -131,16 +130,11 @@ class _Player:
             self._settle(self.stories[self._number_of[story]], story, commit)
         self.days[commit.date.astimezone(UTC).date()] = (self._scope, self._done)
 
-    def changed_at(self, story: LinkedStory) -> datetime | None:
+    def _last_change(self, story: LinkedStory) -> datetime | None:
         """Return when a story's file or its plans changed last, or its entries without any."""
         files = [*story.plans] if story.path is None else [story.path, *story.plans]
         keys = [(path, "") for path in files] or story.trackers
         return max(filter(None, map(self._changed_at.get, keys)), default=None)
-
-    def finish(self) -> None:
-        """Date all stories that there are, also those that changed in all but their status."""
-        for story, number in self._number_of.items():
-            self.stories[number].changed_at = self.changed_at(story)
 
     def _number(
         self, stories: Sequence[LinkedStory], commit: CommitRow, gone: Sequence[GoneFile]
@@ -206,7 +200,7 @@ class _Player:
         status = None if linked is None else self._evidence.status(linked)
         if linked is not None:
             story.path, story.trackers = linked.path, [*linked.trackers]
-            story.changed_at = self.changed_at(linked)
+            story.changed_at = self._last_change(linked)
         if status != story.status:
             story.status_since, story.is_since_exact = commit.date, not commit.is_cut
         story.status = status

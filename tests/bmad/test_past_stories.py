@@ -408,3 +408,23 @@ def test_runs_one_by_one_give_what_one_run_gives(seed: int, is_cut: bool) -> Non
     assert past == replay(whole)
     assert past.days[-1].scope == sum(each.is_counted for each in past.stories)
     assert past.days[-1].done == sum(each.is_done for each in past.stories)
+
+
+def test_the_last_change_is_that_of_a_file_or_its_plan_or_else_of_an_entry() -> None:
+    folder = "out/pay/"
+    record = record_of(
+        [
+            tickets(f"{folder}tickets.toml", {"1": "card"}),
+            story(f"{folder}story-card.md", None, ticket="1"),
+            keys({"7-1-other": "draft"}),
+        ],
+        [story(f"{folder}story-card.md", None, blob_id="2", ticket="1")],
+        [plan(f"{folder}story-card-plan.md", "1", "draft")],
+        [PastVersion(f"{folder}story-card-plan.md", "3", {"": Fact("plan", "draft", ticket="1")})],
+        [keys({"7-1-other": "done"})],
+    )
+    dates = {each.path: each.changed_at for each in replay(record).stories}
+    assert dates == {
+        f"{folder}story-card.md": START + timedelta(days=3),
+        None: START + timedelta(days=4),
+    }

@@ -23,12 +23,11 @@ from service.bmad.trees import find_trees
 from service.bmad.waiting import Dependencies
 from service.bmad.work_items import WorkItem
 
-WORD_OF: Final[dict[DeadLink, str]] = {
+WHERE_DEAD_LINKS_LEAD: Final[dict[DeadLink, str]] = {
     "no_file": "leads to no file or folder of the repository",
     "no_anchor": "leads to no heading or anchor of the document",
     "outside": "leads out of the repository",
 }
-# Signs in the name of a requirement that are not between numbers: FR2.7 is not FR27.
 NUMBERS: Final = re.compile(r"\d+")
 # Digits of a number in a place; ids have less.
 DIGITS: Final = 9
@@ -152,7 +151,7 @@ def _dead_links(
                 yield BoardProblem(
                     "broken_link",
                     "warning",
-                    f"The link to {link['target']} {WORD_OF[reason]}."[:MAX_TEXT],
+                    f"The link to {link['target']} {WHERE_DEAD_LINKS_LEAD[reason]}."[:MAX_TEXT],
                     path,
                     link["line"],
                     link["target"],

@@ -183,7 +183,7 @@ class _Candidates:
             self.code += starts or [place for line in lines if GIVEN.match(line)]
 
     def best(self) -> list[int]:
-        """Return the criteria: those of the form that says most clearly that they are some."""
+        """Return the criteria: those in the form that marks them most clearly."""
         if self.labelled_headings:
             return self.labelled_headings
         if len(self.labelled) > 1 or (self.labelled and len(self.numbered) <= 1):

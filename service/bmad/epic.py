@@ -57,8 +57,8 @@ MAX_UNKNOWN = 40
 def read_epics(document: BmadDocument) -> list[EpicReading]:
     """Return the epics that a document is about, describes or lists, at most MAX_ITEMS.
 
-    Read are documents of epics and of requirements, the README of an epic's folder, and plans. A
-    document of one epic has that epic alone: what it lists of others is about them.
+    Documents of epics and of requirements, the README of an epic's folder, and plans may have
+    epics. A document of one epic has that epic alone: what it lists of others is about them.
     """
     if not may_have_epics(document):
         return []

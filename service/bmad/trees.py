@@ -103,8 +103,8 @@ def _split_folders(
     That is so where an id of its stories is one of another folder, as apps/a and apps/b both have a
     story 1.1, unless the tree's tracker or epics name most of its stories. In a folder that is
     named as a phase, or lies within the folder of these documents, as docs/phase-2 does, most ids
-    must be, for one is a mistake; and in the latter, ids of the stories beside them are no new
-    count.
+    must be, for one is a mistake. Within that folder, ids of stories that lie in the tree's own
+    folder do not count.
     """
     files = Counter[str]()
     files_of: dict[str, Counter[str]] = defaultdict(Counter)

@@ -182,7 +182,7 @@ def _show_changes(changes: dict[str, Any], *, is_plain: bool) -> list[str]:
 
 
 def _show_figures(figures: dict[str, Any], *, is_plain: bool) -> tuple[str, str, str]:
-    """Return the bar, the done share and the numbers of some stories. Cancelled ones count not."""
+    """Return the bar, the done share and the numbers of some stories, without cancelled ones."""
     counts: dict[str, int] = dict(figures["stories_by_status"])
     total = figures["stories_total"] - counts.pop("cancelled")
     share = figures["share_done"]

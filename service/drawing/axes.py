@@ -38,7 +38,7 @@ class DateTick(NamedTuple):
 
 
 def number_ticks(largest: int) -> list[int]:
-    """Return at most 7 round numbers from 0 on, of which the last is at least `largest`, and 1."""
+    """Return at most 7 round numbers from 0 on; the last is at least `largest`, and at least 1."""
     step = 1
     while step * 6 < largest:
         # 1, 2, 5, 10, 20, 50, …

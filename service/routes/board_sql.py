@@ -68,11 +68,14 @@ SUM_PROBLEMS: Final[LiteralString] = ", ".join(
     for severity in SEVERITIES
 )
 
-# JSON of a row of `activity`, with its source's id and name as `source_id` and `source_name`.
-ACTIVITY: Final[LiteralString] = """
+# JSON of the source of a row that has its id and name as `source_id` and `source_name`.
+SOURCE: Final[LiteralString] = "jsonb_build_object('id', source_id, 'name', source_name)"
+
+# JSON of a row of `activity` with these columns.
+ACTIVITY: Final[LiteralString] = f"""
     jsonb_build_object(
         'run_id', run_id,
-        'source', jsonb_build_object('id', source_id, 'name', source_name),
+        'source', {SOURCE},
         'at', at, 'commit_id', commit_id, 'committed_at', committed_at,
         'added', added, 'changed', changed, 'moved', moved, 'removed', removed,
         'documents', documents, 'statuses', statuses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from service.routes.board_sql import COUNT_STATUSES, STORY_FIGURES, add_document_ids
+from service.routes.board_sql import COUNT_STATUSES, SOURCE, STORY_FIGURES, add_document_ids
 from service.routes.shared import MISSING_PROJECT, read_id
 from service.schemas.epics import EXAMPLE_EPIC, EpicSchema
 from service.web.bodies import invalid
@@ -55,7 +55,7 @@ async def list_epics(request: Request) -> Response:
         from (
             select json_build_array(number, place)::text as cursor, (
                 item || {STORY_FIGURES} || jsonb_build_object(
-                    'source', jsonb_build_object('id', source_id, 'name', source_name),
+                    'source', {SOURCE},
                     'documents', {add_document_ids("item -> 'documents'")},
                     'status_evidence', {add_document_ids("item -> 'status_evidence'")}
                 )

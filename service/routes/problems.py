@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from service.bmad.problem_kinds import PROBLEM_KINDS, SEVERITIES
-from service.routes.board_sql import HAS_APPEARED
+from service.routes.board_sql import HAS_APPEARED, SOURCE, find_document
 from service.routes.shared import MISSING_PROJECT, read_choice, read_id
 from service.schemas.problems import EXAMPLE_WORK_PROBLEM, WorkProblemSchema
 from service.web.bodies import invalid
@@ -55,8 +55,8 @@ PROBLEMS_RESPONSE: Final = replace(
 async def list_problems(request: Request) -> Response:
     """List the problems of a project's work.
 
-    Errors first, then warnings, then what is only for information; of each source by source: up to
-    `limit`, which is 100 if it is not given.
+    Errors first, then warnings, then what is only for information; each of these source by source.
+    Up to `limit`, which is 100 if it is not given.
     """
     project_id = read_id(request, "project_id")
     given = read_query_string(request)
@@ -73,12 +73,8 @@ async def list_problems(request: Request) -> Response:
         from (
             select json_build_array(rank, number, place)::text as cursor, (
                 item || jsonb_build_object(
-                    'document_id', (
-                        select id
-                        from document
-                        where project_doc_id = source_id and document.file_path = found.file_path
-                    ),
-                    'source', jsonb_build_object('id', source_id, 'name', source_name)
+                    'document_id', {find_document("found.file_path")},
+                    'source', {SOURCE}
                 )
             )::text as item
             from (

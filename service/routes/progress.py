@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, LiteralString
 from service.routes.board_sql import (
     ACTIVITY,
     COUNT_STATUSES,
+    SOURCE,
     STORY_FIGURES,
     SUM_STATUSES,
     done_at_cut,
@@ -103,7 +104,7 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
                     from (
                         select number, place, jsonb_build_object(
                             'id', id, 'title', title,
-                            'source', jsonb_build_object('id', source_id, 'name', source_name)
+                            'source', {SOURCE}
                         ) || {STORY_FIGURES} as item
                         from listed
                         join source using (source_id)

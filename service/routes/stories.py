@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, LiteralString
 
 from service.bmad.identity import fold_id
 from service.bmad.readings import MAX_ID, STATUSES
-from service.routes.board_sql import add_document_ids, find_document
+from service.routes.board_sql import SOURCE, add_document_ids, find_document
 from service.routes.shared import MISSING_PROJECT, read_choice, read_id
 from service.schemas.stories import EXAMPLE_NEXT, EXAMPLE_STORY, NextSchema, StorySchema
 from service.web.bodies import invalid, json_response
@@ -50,13 +50,13 @@ STATUS_RULE: Final = f"must be one of {', '.join(STATUSES)}."
 WORDS_RULE: Final = f"must have at most {MAX_WORDS} characters."
 EPIC_RULE: Final = f"must have at most {MAX_ID} characters."
 
-# JSON of a row of `story` with its source's id and name as `source_id` and `source_name`. What an
-# older version of the service has stored stays until the next run: it has no `is_built`.
+# JSON of a row of `story` with the columns of SOURCE. What an older version of the service has
+# stored stays until the next run: it has no `is_built`.
 STORY: Final[LiteralString] = f"""
     (
         '{{"is_built": false}}' || item || jsonb_build_object(
             'document_id', {find_document("found.file_path")},
-            'source', jsonb_build_object('id', source_id, 'name', source_name),
+            'source', {SOURCE},
             'status_evidence', {add_document_ids("item -> 'status_evidence'")},
             'gate', case when item -> 'gate' <> 'null' then item -> 'gate' || jsonb_build_object(
                 'document', item -> 'gate' -> 'document' || jsonb_build_object(

@@ -56,7 +56,7 @@ class WorkProblemSchema(ExactSchema):
 EXAMPLE_WORK_PROBLEM: Final[dict[str, Any]] = {
     "kind": "broken_link",
     "severity": "warning",
-    "detail": "The link to architecture.md leads to no file.",
+    "detail": "The link to architecture.md leads to no file or folder of the repository.",
     "path": "docs/prd.md",
     "line": 12,
     "document_id": EXAMPLE_DOCUMENT_ID,

@@ -16,6 +16,7 @@ from service.bmad.epic_list import Epic, EpicList
 from service.bmad.identity import fold_id
 from service.bmad.joining import Joined, TreeDocument, join_trees
 from service.bmad.links import DeadLink, find_dead_link
+from service.bmad.prd_trees import place_prds
 from service.bmad.problem_kinds import SEVERITIES, BoardProblem
 from service.bmad.readings import MAX_TEXT, Link, Reading
 from service.bmad.story_json import show_said, show_story
@@ -99,7 +100,7 @@ def make_board(
     """
     board = Board([], [], [], [])
     problems: list[BoardProblem] = []
-    trees = find_trees(readings)
+    trees = place_prds(find_trees(readings), readings)
     by_tree: dict[str, list[TreeDocument]] = {}
     for path, tree in trees.items():
         by_tree.setdefault(tree, []).append(TreeDocument(path, readings[path]))

@@ -180,7 +180,8 @@ class EpicList:
     def _add_spec(self, document: TreeDocument) -> None:
         """Add the epic that a folder of stories.yaml is: it has no number.
 
-        Its title is that of the SPEC.md beside it, else the folder's name.
+        Its title and its status are those of the SPEC.md beside it; without a title, the folder's
+        name is.
         """
         name = document.folder.rpartition("/")[2].removeprefix("spec-")
         epic = self._find_resembling(name, "")
@@ -189,6 +190,7 @@ class EpicList:
             path, spec = found
             epic.title = epic.title or spec["title"]
             epic.documents.append(EpicDocument(path, spec["line"], spec["anchor"]))
+            epic.said += [Said(path, word) for word in spec["statuses"]]
         epic.title = epic.title or name.replace("-", " ").capitalize()
         epic.documents.append(EpicDocument(document.path, 1, None))
         self._by_slug.setdefault(fold_slug(name), epic)

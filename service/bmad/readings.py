@@ -237,11 +237,12 @@ class TicketsReading(TypedDict):
 
 
 class SpecReading(TypedDict):
-    """SPEC.md of version 6.11: what a folder with a stories.yaml is about."""
+    """SPEC.md of version 6.11: what a folder with a stories.yaml is about; `title` may be empty."""
 
     title: str
     anchor: str | None
     line: int
+    statuses: list[StatusWord]
 
 
 class RetrospectiveReading(TypedDict):

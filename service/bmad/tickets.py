@@ -11,15 +11,19 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from service.bmad.document import BmadDocument
+from service.bmad.fields import read_fields
 from service.bmad.names import is_of_tools
 from service.bmad.readings import (
     MAX_ITEMS,
     SpecReading,
+    StatusWord,
     TicketEntry,
     TicketEpic,
     TicketsReading,
     WorkKind,
 )
+from service.bmad.statuses import STATUS_LABEL, status_word
+from service.bmad.story_statuses import STATUS_LINES, front_matter_statuses
 from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.toml_tables import TomlError, TomlTable, list_of, read_tables
 from service.bmad.yaml_lines import YamlList, YamlMapping, read_yaml
@@ -99,9 +103,9 @@ def _entry_of(table: TomlTable, notes: list[str]) -> TicketEntry:
 
 
 def read_spec(document: BmadDocument) -> SpecReading | None:
-    """Return the title of a SPEC.md of version 6.11; None for other documents, and without one.
+    """Return the title and the statuses of a SPEC.md of version 6.11; None where it has neither.
 
-    That of the front matter goes before that of the first heading of level 1.
+    Those of the front matter go before the first heading of level 1, and the fields right below it.
     """
     if document.name.lower() != "spec" or is_of_tools(document):
         return None
@@ -110,13 +114,26 @@ def read_spec(document: BmadDocument) -> SpecReading | None:
     if not written and heading:
         written = short_text(heading.text)
     title = _SPEC_WORD.sub("", written)
-    if not title:
+    statuses = [*front_matter_statuses(document), *_statuses_of_spec(document)][:MAX_ITEMS]
+    if not title and not statuses:
         return None
     return SpecReading(
         title=title,
         anchor=heading.anchor if heading else None,
         line=heading.line if heading else 1,
+        statuses=statuses,
     )
+
+
+def _statuses_of_spec(document: BmadDocument) -> Iterator[StatusWord]:
+    """Yield the statuses of the fields that stand before the first section."""
+    begin = document.html_line
+    end = begin + STATUS_LINES - 1
+    sections = [each.line for each in document.headings if each.level > 1]
+    for field in read_fields(document.lines, begin, min([end, *sections])):
+        is_own = not field.is_after_others and field.thing is None
+        if is_own and STATUS_LABEL.fullmatch(field.label):
+            yield status_word(field.value, field.line, "text")
 
 
 def _read_stories(document: BmadDocument) -> TicketsReading | None:

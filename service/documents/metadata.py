@@ -28,7 +28,7 @@ from service.documents.headings import Outline, read_outline
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source
 # then reads all of its documents again.
-READER_VERSION: Final = 12
+READER_VERSION: Final = 13
 
 # Increment it, and READER_VERSION, with every change of what parts.py, words.py and completions.py
 # make of a document: its rows for the search are then written again, though they are read the same.

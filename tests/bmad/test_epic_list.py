@@ -143,6 +143,25 @@ def test_titles_resemble_by_their_words(title: str, other: str, *, is_same: bool
     assert do_resemble(title, other) is is_same
 
 
+def test_spec_decides_the_status_of_its_epic_before_the_tracker() -> None:
+    folder = "docs/specs/spec-booking"
+    text = "---\nstatus: Draft\n---\n\n# SPEC: Book a visit\n"
+    readings: dict[str, Reading] = {
+        f"{folder}/SPEC.md": read_document(bmad_document(text, f"{folder}/SPEC.md")),
+        f"{folder}/stories.yaml": tickets(entry("1", "Form")),
+        "docs/sprint-status.yaml": sprint(
+            {},
+            epics=[{"key": "epic-booking", "status": word("in-progress", "sprint_status", 7)}],
+        ),
+    }
+    board = make_board(readings, [], frozenset[str](), lambda _: None, [])
+    [row] = board.epics
+    assert row.item["status"] == "draft"
+    said = [(each["source"], each["word"], each["decides"]) for each in row.item["status_evidence"]]
+    assert said == [("front_matter", "Draft", True), ("sprint_status", "in-progress", False)]
+    assert [row.kind for row in board.problems] == ["status_conflict"]
+
+
 def test_title_of_a_spec_is_that_of_its_epic() -> None:
     folder = "docs/specs/spec-booking"
     readings: dict[str, Reading] = {

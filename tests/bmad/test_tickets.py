@@ -287,6 +287,30 @@ def test_spec_has_the_title_of_its_epic(text: str, title: str, line: int) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "statuses"),
+    [
+        ("---\nstatus: in-progress\n---\n\n# A\n", [("in_progress", 2, "front_matter")]),
+        ("---\nstatus: final\n---\n", [("unknown", 2, "front_matter")]),
+        ("---\nstatus: [done]\n---\n\n# A\n", []),
+        ("# A\n\n**Status:** Done | **Owner:** Ann\n\n## Why\n", [("done", 3, "text")]),
+        ("# A\n\n| Status | Owner |\n|---|---|\n| Done | Ann |\n", [("done", 5, "text")]),
+        (
+            "---\nstatus: done\n---\n# A\n\nStatus: In Review\n",
+            [("done", 2, "front_matter"), ("review", 6, "text")],
+        ),
+        ("# A\n\n## Login\n\nStatus: Done\n", []),
+        (f"# A\n{'x' * 5}{chr(10) * 40}Status: Done\n", []),
+    ],
+)
+def test_spec_says_its_status_above_its_sections(
+    text: str, statuses: list[tuple[str, int, str]]
+) -> None:
+    spec = read_spec(bmad_document(text, "docs/specs/spec-booking/SPEC.md"))
+    assert spec is not None
+    assert [(each["status"], each["line"], each["place"]) for each in spec["statuses"]] == statuses
+
+
+@pytest.mark.parametrize(
     ("text", "path"),
     [
         ("Text.\n", "specs/spec-booking/SPEC.md"),

@@ -90,17 +90,19 @@ def make_board(
     paths: Container[str],
     anchors: Callable[[str], Collection[str] | None],
     skipped: Iterable[tuple[str, str]],
+    trees: Mapping[str, str] | None = None,
 ) -> Board:
     """Return the board of a source, given what each of its documents says, by path.
 
     `links` has the links of each document, apart from the rest since all of them together may take
     much memory. `paths` has the paths of all files and folders of the repository that a link may
     lead to, and `anchors` returns those of a document, or None if they are not known. `skipped` are
-    files that cannot be documents, with the reasons.
+    files that cannot be documents, with the reasons. `trees` are those of the readings, if they
+    were found before.
     """
     board = Board([], [], [], [])
     problems: list[BoardProblem] = []
-    trees = place_prds(find_trees(readings), readings)
+    trees = place_prds(find_trees(readings) if trees is None else trees, readings)
     by_tree: dict[str, list[TreeDocument]] = {}
     for path, tree in trees.items():
         by_tree.setdefault(tree, []).append(TreeDocument(path, readings[path]))

@@ -261,7 +261,7 @@ def _take_listed_titles(epic: Epic) -> None:
             listed.setdefault(fold_id(story["id"]), story["title"])
     for item in epic.items if listed else ():
         title = listed.get(fold_id(item.id))
-        if title is None or item.path is None or item.reading is None:
+        if title is None or title == item.title or item.path is None or item.reading is None:
             continue
         in_name = read_name(stem_of(item.path)).rest.replace("-", " ").replace("_", " ")
         is_alike = fold_slug(title) == fold_slug(item.title)

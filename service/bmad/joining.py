@@ -7,6 +7,7 @@ tickets.toml and stories.yaml, and the plans.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -14,7 +15,6 @@ from service.bmad.gate_stories import add_gates, add_lost_gates, settle_gates
 from service.bmad.identity import Identity, fold_slug
 from service.bmad.key_files import (
     KeyFile,
-    KeyName,
     TreeDocument,
     key_file,
     link_keys,
@@ -120,6 +120,8 @@ class _Joiner:
             for each in self.documents
             if (tickets := each.reading.get("tickets")) is not None
         ]
+        if not trackers:
+            return
         epics = {
             (document.folder, epic["slug"]): epic
             for document, tickets in trackers
@@ -140,12 +142,11 @@ class _Joiner:
             place: names_of_entry(each.path, each.entry["id"], file_names(each.entry))
             for place, each in found.items()
         }
-        candidates = self._candidates
         named = {
             path: names_of_candidate(path, reading["ticket"])
-            for path, reading in candidates.items()
+            for path, reading in self._candidates.items()
         }
-        matches = match_entries(leaves, named, names) if found else {}
+        matches = match_entries(leaves, named, names)
         self._promote(matches.values())
         for place, each in found.items():
             path = matches.get(place)
@@ -189,7 +190,9 @@ class _Joiner:
         if not trackers:
             return
         older = find_older_trackers(trackers)
-        links = link_keys([*self._key_files()], trackers, older, self._name_of_key)
+        keys = {*chain.from_iterable(trackers.values())}
+        names = {key: name_of_key(key, self.known.read_key(key)) for key in keys}
+        links = link_keys([*self._key_files()], trackers, older, names.__getitem__)
         self._promote(links.of_file)
         for path, places in links.of_file.items():
             self._add_said(self._by_path[path], places, entries, older)
@@ -213,9 +216,6 @@ class _Joiner:
         for path in sorted((self._candidates.keys() & paths) - self._by_path.keys()):
             self.promoted.append(path)
             self._add_file(path, self._candidates[path])
-
-    def _name_of_key(self, key: str) -> KeyName:
-        return name_of_key(key, self.known.read_key(key))
 
     @staticmethod
     def _add_said(

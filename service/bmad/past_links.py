@@ -160,6 +160,9 @@ class Links:
         tokens: set[Token] = set()
         for key in found:
             tokens.update(self._index.put(key, [*self._tokens_of(key)]))
+        if self.facts.keys() <= found:  # as after the first commit
+            self.steps += len(found)
+            return found
         waiting = [*found]
         found = found.copy()
         # They may have become too common with this commit.
@@ -190,9 +193,10 @@ class Links:
         if fact.kind in FILE_KINDS:
             tree = self._trees.tree_of(path)
             yield from tokens_of_file(tree, self._trees.key_file(path, fact))
-            named = [*names_for_plan(path), *names_in_spec(path, fact)]
-            yield from (Token("plan", *name) for name in named)
-            yield from (Token("entry", *name) for name in leaf_names(path, fact))
+            if self._trees.has_tickets:
+                named = [*names_for_plan(path), *names_in_spec(path, fact)]
+                yield from (Token("plan", *name) for name in named)
+                yield from (Token("entry", *name) for name in leaf_names(path, fact))
         elif fact.kind == "key":
             tree = self._trees.tree_of(path)
             yield from tokens_of_name(tree, self._trees.name_of_key(tree, item))
@@ -222,10 +226,9 @@ class Links:
         files = {key[0]: fact for key, fact in facts.items() if fact.kind in FILE_KINDS}
         names: dict[FactKind, dict[str, list[NameInFolder]]] = {"story": {}, "candidate": {}}
         for path, fact in files.items():
+            of_leaf = leaf_names(path, fact) if self._trees.has_tickets else ()
             names[fact.kind][path] = [
-                name
-                for name in leaf_names(path, fact)
-                if not self._index.is_common(Token("entry", *name))
+                name for name in of_leaf if not self._index.is_common(Token("entry", *name))
             ]
         entries = {
             key: entry_names(key[0], fact) for key, fact in facts.items() if fact.kind == "entry"

@@ -7,7 +7,6 @@ later commits add to it and change nothing, unless a folder becomes a tree of it
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -78,14 +77,20 @@ class PastStories(NamedTuple):
     days: list[BurnUpDay]
 
 
-def replay(record: Record, readings: Mapping[str, Reading] | None = None) -> PastStories:
+def replay(
+    record: Record,
+    readings: Mapping[str, Reading] | None = None,
+    trees: Mapping[str, str] | None = None,
+) -> PastStories:
     """Return the stories of a record, given what the documents say that there are, by path.
+
+    `trees` are those of the readings, if they were found before.
 
     A story is in scope unless it is archived or its status is cancelled. Which files, entries and
     plans are one story, and which of them decides, is what the board says of the same files; but a
     story stays the same when its file is renamed, and when its file or its entry comes or goes.
     """
-    player = _Player(PastTrees(record, readings or {}))
+    player = _Player(PastTrees(record, readings or {}, trees))
     rows = {position: [*group] for position, group in groupby(record.facts, attrgetter("position"))}
     waiting: list[FactRow] = []
     for commit in record.commits:
@@ -216,13 +221,8 @@ def _order(story: LinkedStory) -> tuple[bool, str, Sequence[FactKey]]:
 
 
 def _entries_of(story: LinkedStory) -> list[TrackerEntry]:
-    entries = [TrackerEntry("key", _folder_of_tracker(path), key) for path, key in story.keys]
+    entries = [TrackerEntry("key", folder_of_tree(path), key) for path, key in story.keys]
     if story.entry is not None:
         path, name = story.entry
         entries.append(TrackerEntry("entry", path.rpartition("/")[0], name))
     return entries
-
-
-@lru_cache(maxsize=256)
-def _folder_of_tracker(path: str) -> str:
-    return folder_of_tree(path)

@@ -11,7 +11,7 @@ from typing import Final
 from service.bmad.identity import Identity
 from service.bmad.key_files import KeyFile, KeyName, key_file, name_of_key
 from service.bmad.known_epics import KnownEpics
-from service.bmad.past_facts import Fact
+from service.bmad.past_facts import Fact, FactKind
 from service.bmad.past_record import Record
 from service.bmad.readings import Reading
 from service.bmad.trees import find_trees, folder_of_tree
@@ -26,8 +26,14 @@ class PastTrees:
     files are of the nearest tree above.
     """
 
-    def __init__(self, record: Record, readings: Mapping[str, Reading]) -> None:
-        trees = find_trees(readings)
+    def __init__(
+        self,
+        record: Record,
+        readings: Mapping[str, Reading],
+        trees: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the trees of the readings, if they were found before."""
+        trees = find_trees(readings) if trees is None else trees
         documents: defaultdict[str, list[tuple[str, Reading]]] = defaultdict(list)
         for path, tree in trees.items():
             documents[tree].append((path, readings[path]))
@@ -37,10 +43,14 @@ class PastTrees:
         self._by_path = dict(trees)
         self._by_folder = {path.rpartition("/")[0]: tree for path, tree in trees.items()}
         self._trees = {folder_of_tree(path): tree for path, tree in trees.items()}
+        paths: defaultdict[FactKind, set[str]] = defaultdict(set)
         for row in record.facts:
-            if row.fact is not None and row.fact.kind == "key":
-                folder = folder_of_tree(row.path)
-                self._trees.setdefault(folder, folder)
+            if row.fact is not None:
+                paths[row.fact.kind].add(row.path)
+        for folder in map(folder_of_tree, paths["key"]):
+            self._trees.setdefault(folder, folder)
+        # Whether files ever had entries or plans.
+        self.has_tickets = bool(paths["entry"] or paths["plan"])
 
     def tree_of(self, path: str) -> str:
         """Return the tree of a file."""

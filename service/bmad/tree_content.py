@@ -114,11 +114,14 @@ def do_name(
     return 2 * count > len(stories)
 
 
-def folders_above_parts(path: str) -> list[str]:
-    """Return the folders above the first that holds a part of a product's documents."""
-    folders = path.split("/")[:-1]
-    for number, folder in enumerate(folders):
-        if PART.fullmatch(re.sub(r"[_\s]+", "-", folder.lower())):
+def folders_above_parts(folder: str) -> list[str]:
+    """Return the folders above the first that holds a part of a product's documents.
+
+    They are those of the path of a folder, which is "" for the repository itself.
+    """
+    folders = folder.split("/") if folder else []
+    for number, name in enumerate(folders):
+        if PART.fullmatch(re.sub(r"[_\s]+", "-", name.lower())):
             return folders[:number]
     return folders
 
@@ -163,7 +166,7 @@ def _add_reading(content: TreeContent, path: str, reading: Reading) -> None:
     content.has_tracker |= is_tracker
     content.has_epics |= "epics" in reading
     if is_tracker or "epics" in reading:
-        content.folders.add("/".join(folders_above_parts(path)))
+        content.folders.add("/".join(folders_above_parts(path.rpartition("/")[0])))
 
 
 def _signs_of(path: str, name: str, story: StoryReading) -> StorySigns:

@@ -7,6 +7,7 @@ is "" for the repository itself.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Final
 
 from service.bmad.readings import Reading
@@ -36,7 +37,13 @@ def folder_of_tree(path: str) -> str:
     This is the folder above the first that holds a part of the documents, such as `stories`,
     without the containers at its end: `apps/a` of `apps/a/docs/stories/1.1.md`.
     """
-    folders = folders_above_parts(path)
+    return _folder_of_tree(path.rpartition("/")[0])
+
+
+# Most of a repository's documents are in a few folders.
+@lru_cache(maxsize=1024)
+def _folder_of_tree(folder: str) -> str:
+    folders = folders_above_parts(folder)
     while folders and CONTAINER.fullmatch(folders[-1].lower()):
         folders.pop()
     return "/".join(folders)

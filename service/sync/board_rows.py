@@ -91,7 +91,9 @@ async def write_board(
     def make() -> Board:
         paths = KnownPaths(folder, find_paths(entries, readings.wanted))
         refused = [(file.path, file.reason) for file in skipped.files]
-        return make_board(readings.by_path, readings.links(), paths, anchors.get, refused)
+        return make_board(
+            readings.by_path, readings.links(), paths, anchors.get, refused, readings.trees
+        )
 
     board = await run_in_thread(transaction, make)
     changes = await _write_stories(transaction, source_id, board.stories, dates, moves)

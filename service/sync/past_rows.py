@@ -9,16 +9,16 @@ from service.sync.in_thread import run_in_thread
 from service.sync.new_past import warn_of_history
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from service.bmad.past_record import Record, RecordChange
     from service.bmad.past_stories import BurnUpDay, PastStories
-    from service.bmad.readings import Reading
     from service.database.database import Connection
     from service.sync.new_past import NewPast
     from service.sync.source import Source
+    from service.sync.stored_readings import StoredReadings
 
 NOT_READ: Final = (
     "{skipped:,} past versions of files were not read: they are too large, alone or all together."
@@ -34,13 +34,12 @@ class StoryDates(NamedTuple):
 
 
 async def write_past(
-    transaction: Connection, source: Source, past: NewPast, readings: Mapping[str, Reading]
+    transaction: Connection, source: Source, past: NewPast, readings: StoredReadings
 ) -> dict[str, StoryDates]:
     """Write what was read of a history, and its burn-up; return the dates of the stories.
 
-    The documents' readings are those that the run has stored, by path. The dates are by what a row
-    of `story` has as its key. There are none, and nothing is written, if the history changes too
-    much.
+    The documents' readings are those that the run has stored. The dates are by what a row of
+    `story` has as its key. There are none, and nothing is written, if the history changes too much.
     """
     from service.bmad.past_facts import FACTS_VERSION, facts_of
     from service.bmad.past_record import TooManyChangesError, extend_record, join_records
@@ -49,10 +48,11 @@ async def write_past(
     history, read = past.history, past.read
 
     def extend() -> tuple[RecordChange, PastStories]:
-        current = read.compared.current & readings.keys()
-        facts = {path: facts_of(readings[path]) for path in current}
+        by_path = readings.by_path
+        current = read.compared.current & by_path.keys()
+        facts = {path: facts_of(by_path[path]) for path in current}
         extension = extend_record(read.compared, facts)
-        return extension, replay(join_records(past.record, extension), readings)
+        return extension, replay(join_records(past.record, extension), by_path, readings.trees)
 
     try:
         extension, stories = await run_in_thread(transaction, extend)

@@ -195,9 +195,7 @@ class SourcePass:
                         transaction, source.id, self.options.max_documents_per_project
                     )
                 readings = await read_readings(transaction, source.id)
-                dates = (
-                    await write_past(transaction, source, past, readings.by_path) if past else {}
-                )
+                dates = await write_past(transaction, source, past, readings) if past else {}
                 stories = await write_board(
                     transaction,
                     source.id,

@@ -10,7 +10,7 @@ import orjson
 from service.sync.in_thread import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from service.bmad.readings import Link, Reading
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 class StoredReadings(NamedTuple):
     """The readings of documents, by path and without their links; `wanted` is what links lead to.
 
-    `with_fragment` are those of the wanted paths that a link names an anchor of.
+    `with_fragment` are those of the wanted paths that a link names an anchor of. `trees` has the
+    tree of each document that says something of the work, for the board and for the history.
     """
 
     by_path: dict[str, Reading]
+    trees: Mapping[str, str]
     wanted: set[str]
     with_fragment: set[str]
     rows: Sequence[Row]
@@ -52,14 +54,19 @@ async def read_readings(transaction: Connection, source_id: UUID) -> StoredReadi
 
 
 def _parse(rows: Sequence[Row]) -> StoredReadings:
-    readings = StoredReadings({}, set(), set(), rows)
+    # Imported here, for a run that changes nothing does not need it.
+    from service.bmad.trees import find_trees
+
+    by_path: dict[str, Reading] = {}
+    wanted: set[str] = set()
+    with_fragment: set[str] = set()
     for path, reading_json in rows:
         reading: Reading = orjson.loads(reading_json)
         for link in reading.pop("links", ()):
             if link["path"] is not None:
-                readings.wanted.add(link["path"])
+                wanted.add(link["path"])
                 if link["fragment"]:
-                    readings.with_fragment.add(link["path"])
+                    with_fragment.add(link["path"])
         if reading:
-            readings.by_path[path] = reading
-    return readings
+            by_path[path] = reading
+    return StoredReadings(by_path, find_trees(by_path), wanted, with_fragment, rows)

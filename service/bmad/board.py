@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from service.bmad.disagreements import find_problems
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.identity import fold_id
-from service.bmad.joining import Joined, TreeDocument, join_trees
+from service.bmad.joining import Joined, join_trees
+from service.bmad.key_files import TreeDocument
 from service.bmad.links import DeadLink, find_dead_link
 from service.bmad.prd_trees import place_prds
 from service.bmad.problem_kinds import SEVERITIES, BoardProblem
@@ -191,7 +192,7 @@ def _place_epics(epics: EpicList) -> dict[Epic, str]:
 def _epic_row(place: str, epic: Epic) -> EpicRow:
     covers = dict.fromkeys(epic.covers)
     for item in epic.items:
-        covers |= dict.fromkeys(_covers_of(item))
+        covers |= dict.fromkeys(item.covers)
     status = epic.said[0].word["status"] if epic.said else None
     item = {
         "id": epic.id,
@@ -204,11 +205,6 @@ def _epic_row(place: str, epic: Epic) -> EpicRow:
         "requirements": sorted(covers, key=_natural),
     }
     return EpicRow(place, epic.id, item)
-
-
-def _covers_of(item: WorkItem) -> list[str]:
-    covers = [*item.reading["covers"]] if item.reading else []
-    return covers + item.entry.entry["covers"] if item.entry else covers
 
 
 def _story_rows(

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeGuard
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
 from service.bmad.identity import fold_id
-from service.bmad.readings import MAX_ITEMS, MAX_KEY, StatusWord
+from service.bmad.readings import MAX_ITEMS, StatusWord
 from service.bmad.story_sections import StorySection, name_of_section
-from service.characters import one_line, replace_unstorable
+from service.bmad.texts import short_key
 
 AFTER_KEYS: Final = (
     "after",
@@ -90,7 +90,7 @@ def values_of(value: Any) -> list[str]:
 
 def _short(values: Sequence[Any]) -> list[str]:
     texts = (
-        one_line(replace_unstorable(str(each)), MAX_KEY)
+        short_key(str(each))
         for each in values[:MAX_ITEMS]
         if isinstance(each, str | int) and not isinstance(each, bool)
     )

@@ -10,7 +10,8 @@ from typing import Final
 
 from service.bmad.epic_list import Epic, EpicList
 from service.bmad.gate_problems import gates_of
-from service.bmad.joining import Joined, TreeDocument
+from service.bmad.joining import Joined
+from service.bmad.key_files import TreeDocument
 from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, Reading
@@ -59,7 +60,7 @@ def find_problems(
                 "info",
                 f"The story {name_of(item)} has no key in sprint-status.yaml.",
                 item.path,
-                item.reading["line"] if item.reading else 1,
+                item.line,
             )
     yield from ids_of(items)
     for epic in epics.epics:

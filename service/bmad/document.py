@@ -79,6 +79,11 @@ class BmadDocument:
         offset = self.html_line - 1
         return [each._replace(line=each.line + offset) for each in self._outline.headings]
 
+    @property
+    def main_heading(self) -> Heading | None:
+        """The first heading of level 1, which most documents have their title in."""
+        return next((each for each in self.headings if each.level == 1), None)
+
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks of Markdown, headings among them."""

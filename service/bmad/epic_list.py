@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from service.bmad.identity import Identity, fold_id, fold_slug, read_id, read_name
-from service.bmad.joining import TreeDocument
+from service.bmad.identity import Identity, fold_id, fold_slug, read_id
+from service.bmad.key_files import TreeDocument
 from service.bmad.keys import read_key
 from service.bmad.known_epics import KnownEpics
 from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.readings import EpicReading, ListedStory, TicketEpic
-from service.bmad.work_items import Said, WorkItem, is_archived, number_of, stem_of
+from service.bmad.ticket_files import name_of_spec
+from service.bmad.titles import title_of_name, title_of_slug
+from service.bmad.work_items import Said, WorkItem, is_archived, is_toml, number_of, stem_of
 
 WORD: Final = re.compile(r"\w+")
 # "Payments" and "Payment System" may be one.
@@ -26,6 +28,10 @@ PLURAL: Final = re.compile(r"(?<=[^\W\ds]{3})s\Z")
 RESEMBLING: Final = 0.5
 # Epics of one number whose titles are compared: of more, only equal titles are one epic.
 MAX_COMPARED: Final = 50
+
+
+# By which an epic lists a story: the epic's id, and the story's title and id, or one of both.
+_ListedKey = tuple[str, str | None, str | None]
 
 
 @dataclass(slots=True)
@@ -61,6 +67,11 @@ class Epic:
         return [item for item in self.items if not item.is_archived]
 
     @property
+    def has_stories(self) -> bool:
+        """Whether it has stories that are not archived, or lists some."""
+        return bool(self.counted or self.listed)
+
+    @property
     def only_listed(self) -> list[ListedStory]:
         """The stories that its documents list, without those that have a file, a key or an entry.
 
@@ -90,8 +101,7 @@ class EpicList:
         self._by_id: defaultdict[str, list[Epic]] = defaultdict(list)
         self._by_slug: dict[str, Epic] = {}
         self._by_title: dict[tuple[str, str], Epic] = {}
-        # Which epic lists a story: by the epic's id and the story's title and id, or one of both.
-        self._by_listed: dict[tuple[str, str | None, str | None], Epic] = {}
+        self._by_listed: dict[_ListedKey, Epic] = {}
         self.of_item: dict[str, Epic] = {}
         self._specs = {
             each.folder: (each.path, spec)
@@ -147,7 +157,7 @@ class EpicList:
         if (tickets := reading.get("tickets")) is not None:
             for order, ticket in enumerate(tickets["epics"]):
                 self._add_ticket(document.path, order, ticket)
-            if tickets["entries"] and not document.path.endswith(".toml"):
+            if tickets["entries"] and not is_toml(document.path):
                 self._add_spec(document)
 
     def _add_coverage(self, document: TreeDocument) -> None:
@@ -166,8 +176,7 @@ class EpicList:
         epic.listed += reading["stories"]
         number = fold_id(reading["number"])
         for story in reading["stories"]:
-            title, id_ = fold_slug(story["title"]), fold_id(story["id"])
-            for key in ((number, title, id_), (number, title, None), (number, None, id_)):
+            for key in _listed_keys(number, story["title"], story["id"]):
                 self._by_listed.setdefault(key, epic)
 
     def _add_ticket(self, path: str, order: int, ticket: TicketEpic) -> None:
@@ -183,7 +192,7 @@ class EpicList:
         Its title and its status are those of the SPEC.md beside it; without a title, the folder's
         name is.
         """
-        name = document.folder.rpartition("/")[2].removeprefix("spec-")
+        name = name_of_spec(document.folder)
         epic = self._find_resembling(name, "")
         epic.slug = epic.slug or name
         if found := self._specs.get(document.folder):
@@ -191,7 +200,7 @@ class EpicList:
             epic.title = epic.title or spec["title"]
             epic.documents.append(EpicDocument(path, spec["line"], spec["anchor"]))
             epic.said += [Said(path, word) for word in spec["statuses"]]
-        epic.title = epic.title or name.replace("-", " ").capitalize()
+        epic.title = epic.title or title_of_slug(name)
         epic.documents.append(EpicDocument(document.path, 1, None))
         self._by_slug.setdefault(fold_slug(name), epic)
 
@@ -206,7 +215,7 @@ class EpicList:
             name = identity.epic or slug or entry["key"]
             title = titles.pop(fold_id(name), "")
             epic = self._first(name)
-            epic.title = epic.title or title or slug.replace("-", " ").capitalize()
+            epic.title = epic.title or title or title_of_slug(slug)
             epic.said.append(Said(document.path, entry["status"]))
         for entry in reading["retrospectives"]:
             _, identity, slug = read_key(entry["key"])
@@ -239,18 +248,21 @@ class EpicList:
 
     def _epic_of(self, item: WorkItem) -> Epic:
         assert item.epic is not None
-        epics = self._by_id[item.epic_key]
-        if not epics:
-            epics.append(Epic(self._tree, item.epic, ""))
-        if len(epics) == 1:
-            return epics[0]
-        number, title, id_ = item.epic_key, fold_slug(item.title), fold_id(item.id)
-        keys = ((number, title, id_), (number, title, None), (number, None, id_))
-        return next((self._by_listed[key] for key in keys if key in self._by_listed), epics[0])
+        first = self._first(item.epic)
+        if len(self._by_id[item.epic_key]) == 1:
+            return first
+        keys = _listed_keys(item.epic_key, item.title, item.id)
+        return next((self._by_listed[key] for key in keys if key in self._by_listed), first)
 
 
 def _epic_files_first(document: TreeDocument) -> tuple[bool, str]:
     return "epic" not in document.path.lower(), document.path
+
+
+def _listed_keys(number: str, title: str, id_: str) -> list[_ListedKey]:
+    """Return the keys of a story of an epic, the surest first."""
+    title, id_ = fold_slug(title), fold_id(id_)
+    return [(number, title, id_), (number, title, None), (number, None, id_)]
 
 
 def _take_listed_titles(epic: Epic) -> None:
@@ -263,9 +275,10 @@ def _take_listed_titles(epic: Epic) -> None:
         title = listed.get(fold_id(item.id))
         if title is None or title == item.title or item.path is None or item.reading is None:
             continue
-        in_name = read_name(stem_of(item.path)).rest.replace("-", " ").replace("_", " ")
         is_alike = fold_slug(title) == fold_slug(item.title)
-        if item.title == in_name.strip() and (is_alike or item.reading["anchor"] is None):
+        if item.title == title_of_name(stem_of(item.path)) and (
+            is_alike or item.reading["anchor"] is None
+        ):
             item.title = title
 
 

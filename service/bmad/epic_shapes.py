@@ -212,7 +212,7 @@ def read_epic_number(cell: str) -> EpicName | None:
 
 def read_own_epic(document: BmadDocument) -> OwnEpic | None:
     """Return the epic that a document is, by its first heading, else its name or its folder."""
-    first = next((each for each in document.headings if each.level == 1), None)
+    first = document.main_heading
     by_name = _number_of_name(document)
     if document.kind != "prd" and first:
         is_named = by_name is not None

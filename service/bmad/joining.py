@@ -25,17 +25,20 @@ from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
 from service.bmad.readings import MAX_TEXT, SprintEntry, StoryReading
 from service.bmad.ticket_files import (
     NameInFolder,
+    epic_names,
     file_names,
     match_entries,
     match_plans,
     name_entries,
     name_for_plan,
+    name_of_spec,
     names_for_plan,
     names_of_candidate,
     names_of_entry,
     names_of_leaf,
     whole_id,
 )
+from service.bmad.titles import title_of_slug
 from service.bmad.work_items import (
     FoundEntry,
     FoundGate,
@@ -129,9 +132,8 @@ class _Joiner:
         }
         found: dict[tuple[str, str], FoundEntry] = {}
         for document, tickets in trackers:
-            parent, _, folder_name = document.folder.rpartition("/")
-            slug = folder_name.removeprefix("epic-")
-            epic = epics.get((parent, folder_name)) or epics.get((parent, slug))
+            names_of_epic = epic_names(document.path)
+            epic = next((epics[name] for name in names_of_epic if name in epics), None)
             for number, (name, entry) in enumerate(name_entries(tickets["entries"])):
                 found[document.path, name] = FoundEntry(document.path, number, entry, epic)
         leaves = {
@@ -173,7 +175,7 @@ class _Joiner:
         if found.is_of_spec:
             # The letters of an id as "a1" name no epic.
             if not any(map(str.isdigit, item.epic or "")):
-                item.epic = _spec_of(found.folder)
+                item.epic = name_of_spec(found.folder)
             item.id = item.id or entry["id"]
         else:
             item.kind = entry["kind"]
@@ -255,7 +257,7 @@ class _Joiner:
             id=identity.id,
             epic=identity.epic,
             story=identity.story,
-            title=(slug.replace("-", " ").capitalize() or key)[:MAX_TEXT],
+            title=(title_of_slug(slug) or key)[:MAX_TEXT],
             kind="story",
             is_archived=is_archived,
         )
@@ -293,7 +295,3 @@ def _names_for_plan(item: WorkItem) -> list[NameInFolder]:
     if item.entry is None:
         return names_for_plan(item.path)
     return names_for_plan(item.path, item.entry.path, (item.id, item.entry.entry["id"]))
-
-
-def _spec_of(folder: str) -> str:
-    return folder.rpartition("/")[2].removeprefix("spec-")

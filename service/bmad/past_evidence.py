@@ -8,7 +8,7 @@ from service.bmad.past_links import Linked, LinkedStory, Links
 from service.bmad.past_record import FactRow
 from service.bmad.past_trees import PastTrees
 from service.bmad.readings import Status
-from service.bmad.work_items import is_archived
+from service.bmad.work_items import is_archived, status_without_word
 
 
 class GoneFile(NamedTuple):
@@ -51,7 +51,7 @@ class Evidence:
         for key in [*((path, "") for path in files), *story.keys]:
             if status := facts[key].status:
                 return status
-        return "draft" if story.entry else "unknown"  # an entry that has nothing else is planned
+        return status_without_word(story.entry)
 
     def is_archived(self, story: LinkedStory) -> bool:
         """Return whether its file or its entry is archived, or no tracker with its keys is kept."""

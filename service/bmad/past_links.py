@@ -32,12 +32,14 @@ from service.bmad.past_tokens import (
 from service.bmad.past_trees import PastTrees
 from service.bmad.ticket_files import (
     NameInFolder,
+    epic_names,
     match_entries,
     match_plans,
     name_for_plan,
     names_for_plan,
     whole_id,
 )
+from service.bmad.work_items import is_toml
 
 # Keys of trackers that are compared in the time of a step.
 KEYS_OF_STEP: Final = 100
@@ -211,11 +213,10 @@ class Links:
             return names_for_plan(path)
         tracker, fact = entry[0], self.facts[entry]
         id_ = whole = fact.id or ""
-        if not tracker.endswith(".toml"):
+        if not is_toml(tracker):
             whole = (self.facts[path, ""].id if path is not None else None) or id_
         else:
-            parent, _, slug = folder_of(tracker).rpartition("/")
-            names = ((parent, slug), (parent, slug.removeprefix("epic-")))
+            names = epic_names(tracker)
             epic = next((self._epic_ids[name] for name in names if name in self._epic_ids), None)
             whole = whole_id(epic, id_)
         return names_for_plan(path, tracker, (whole, id_))

@@ -34,6 +34,11 @@ ProblemKind = Literal[
 PROBLEM_KINDS: Final[tuple[ProblemKind, ...]] = get_args(ProblemKind)
 
 
+def name_count(count: int, severity: str) -> str:
+    """Return a number of problems of a severity in words: "1 error", "2 warnings", "3 info"."""
+    return f"{count:,} {severity}{'s' if count > 1 and severity != 'info' else ''}"
+
+
 class BoardProblem(NamedTuple):
     """A problem, and where it is.
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.bmad.epic_list import EpicList
 from service.bmad.identity import fold_id
-from service.bmad.joining import TreeDocument
+from service.bmad.key_files import TreeDocument
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT
 from service.bmad.work_items import WorkItem
@@ -26,19 +26,15 @@ def requirements_of(
     for epic in epics.epics:
         for name in epic.covers:
             folded = _fold_requirement(name)
-            has_stories = bool(epic.counted or epic.listed)
-            covered[folded] = covered.get(folded, False) or has_stories
+            covered[folded] = covered.get(folded, False) or epic.has_stories
     for item in items:
-        covers = item.entry.entry["covers"] if item.entry else ()
-        for name in (*covers, *(item.reading["covers"] if item.reading else ())):
+        for name in item.covers:
             covered[_fold_requirement(name)] = True
     for document in documents:
         for line in document.reading.get("coverage", ()):
             folded = _fold_requirement(line["requirement"])
             found = [epic for name in line["epics"] if (epic := epics.find(name))]
-            has_stories = bool(line["stories"]) or any(
-                epic.counted or epic.listed for epic in found
-            )
+            has_stories = bool(line["stories"]) or any(epic.has_stories for epic in found)
             covered[folded] = covered.get(folded, False) or has_stories
     known = [name for name, has_stories in covered.items() if has_stories]
     kinds = {_kind_of_requirement(name) for name in covered}

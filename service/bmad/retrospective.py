@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from service.bmad.document import BmadDocument
+from service.bmad.fields import EMPHASIS
 from service.bmad.identity import epic_of_name, read_epic_heading
 from service.bmad.keys import read_key
 from service.bmad.names import is_of_tools
@@ -27,7 +28,6 @@ VERDICT_HEADING: Final = re.compile(
     r"(?:[\d.]+\s)?\W*(?:(?:acceptance|epic|final) )?verdict(?:\s*[:\uff1a\u2014-]\s*(.+))?\W*",
     re.IGNORECASE,
 )
-EMPHASIS: Final = re.compile(r"\*\*|__|`")
 AROUND: Final = "*_\"'|>#- \t"
 BETWEEN_WORDS: Final = re.compile(r"[\s_-]+")
 VERDICT: Final = re.compile(

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from service.bmad.readings import MAX_TEXT
 from service.bmad.story_sections import StorySection
-from service.characters import one_line, replace_unstorable
+from service.bmad.texts import short_text
 from service.documents.blocks import Block
 
 SEARCHED_BLOCKS: Final = 80  # in which the sentence begins
@@ -138,4 +137,4 @@ def _is_next(text: str, start: int, found: re.Match[str]) -> bool:
 
 
 def _part(text: str) -> str | None:
-    return one_line(replace_unstorable(text).strip(ENDS), MAX_TEXT) or None
+    return short_text(text.strip(ENDS)) or None

@@ -111,7 +111,7 @@ def read_plan(document: BmadDocument) -> PlanReading | None:
     ticket = read_ticket(document)
     if document.kind != "other" or not ticket or not PLAN_NAME.fullmatch(document.name):
         return None
-    first = next((each for each in document.headings if each.level == 1), None)
+    first = document.main_heading
     sections = cut_sections(document.blocks, first.line if first else None)
     return PlanReading(
         ticket=ticket,

@@ -138,7 +138,7 @@ def dependencies_of(
     """
     entry = item.entry
     path = entry.path if entry else item.path
-    line = entry.entry["line"] if entry else item.reading["line"] if item.reading else 1
+    line = entry.entry["line"] if entry else item.line
     own = epics.of_item.get(item.key)
     for each in dependencies.of(item):
         if each.item is None and each.epic is None and item.is_ticket:
@@ -172,7 +172,7 @@ def dependencies_of(
                 "warning",
                 f"What the story {name_of(item)} waits for differs between its file and its entry.",
                 item.path,
-                item.reading["line"],
+                item.line,
             )
 
 
@@ -195,7 +195,7 @@ def ids_of(items: Iterable[WorkItem]) -> Iterator[BoardProblem]:
                 "warning",
                 f"The story {name_of(item)} has the id of {first.path}."[:MAX_TEXT],
                 item.path,
-                item.reading["line"] if item.reading else 1,
+                item.line,
             )
 
 

@@ -16,6 +16,7 @@ from service.bmad.identity import (
 )
 from service.bmad.readings import MAX_TEXT
 from service.bmad.texts import text_of
+from service.bmad.titles import title_of_name
 from service.documents.headings import Heading
 
 TITLE_HEADINGS: Final = 5  # of which one may have the title
@@ -44,7 +45,7 @@ def read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[
         in_front_matter.rest,
         field,
         "" if is_sure else found.rest,
-        read_name(document.name).rest.replace("-", " ").replace("_", " "),
+        title_of_name(document.name),
         document.name,
     )
     title = next(filter(None, (text_of(each, MAX_TEXT) for each in titles)), "")
@@ -59,7 +60,7 @@ def _title_heading(
     That of level 1 may be of the project or the epic: then the title is below it, with the id. It
     is not if the file is named after it, or if several stories are below it.
     """
-    first = next((each for each in document.headings if each.level == 1), None)
+    first = document.main_heading
     in_first = read_heading(first.text, epics) if first else NamedIdentity(NO_IDENTITY, "")
     if in_first.identity.id or (in_first.is_about_story and in_first.rest):
         return first, in_first

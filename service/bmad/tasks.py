@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 from service.bmad.boxes import Box, read_box, takes_blanks
 from service.bmad.criteria import read_criteria
-from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_TEXT, ReviewFinding, WorkCounts
+from service.bmad.readings import MAX_ITEMS, ReviewFinding, WorkCounts
 from service.bmad.story_sections import StorySection
-from service.characters import one_line, replace_unstorable
+from service.bmad.texts import short_id, short_text
 
 # "[Review][Patch] Name the field", "[AI-Review][High] …".
 FINDING: Final = re.compile(
@@ -87,8 +87,8 @@ def _finding(box: Box, marked: re.Match[str] | None, line: int) -> ReviewFinding
         marked = SEVERITY.match(box.text)
     text = box.text[marked.end() if marked else 0 :]
     return ReviewFinding(
-        text=one_line(replace_unstorable(text), MAX_TEXT),
-        action=one_line(replace_unstorable(marked[1] or ""), MAX_ID) if marked else "",
+        text=short_text(text),
+        action=short_id(marked[1] or "") if marked else "",
         is_open=not box.is_done,
         line=line,
     )

@@ -11,7 +11,7 @@ from typing import TypeVar
 from service.bmad.identity import fold_id, fold_slug, read_name
 from service.bmad.key_files import MAX_SHARED
 from service.bmad.readings import TicketEntry
-from service.bmad.work_items import stem_of
+from service.bmad.work_items import is_toml, stem_of
 
 # A folder, and a name in it in the form that is compared.
 NameInFolder = tuple[str, str]
@@ -32,6 +32,20 @@ def whole_id(epic: str | None, id_: str) -> str:
     return f"{epic}.{id_}" if epic else id_
 
 
+def epic_names(tracker: str) -> list[NameInFolder]:
+    """Return what an initiative may call the epic in whose folder a tickets.toml is: its slug.
+
+    The folder may have the word "epic" before the slug.
+    """
+    parent, _, name = tracker.rpartition("/")[0].rpartition("/")
+    return [(parent, name), (parent, name.removeprefix("epic-"))]
+
+
+def name_of_spec(folder: str) -> str:
+    """Return what the folder of a stories.yaml calls its epic, which has no number."""
+    return folder.rpartition("/")[2].removeprefix("spec-")
+
+
 def file_names(entry: TicketEntry) -> list[str]:
     """Return the names without a suffix that the file of an entry of tickets.toml may have."""
     slugs = filter(None, (entry["slug"].lower(), fold_slug(entry["title"])))
@@ -45,7 +59,7 @@ def names_of_entry(tracker: str, id_: str, names: Iterable[str]) -> list[NameInF
     """
     folder = tracker.rpartition("/")[0]
     by_id = [(folder, fold_id(id_))] if id_ else []
-    if tracker.endswith(".toml"):
+    if is_toml(tracker):
         return by_id + [(folder, name) for name in names]
     return by_id + [(f"{folder}/stories".lstrip("/"), fold_id(id_)) for _ in by_id]
 

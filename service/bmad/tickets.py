@@ -109,7 +109,7 @@ def read_spec(document: BmadDocument) -> SpecReading | None:
     """
     if document.name.lower() != "spec" or is_of_tools(document):
         return None
-    heading = next((each for each in document.headings if each.level == 1), None)
+    heading = document.main_heading
     written = short_text(_text(document.front_matter.get("title")))
     if not written and heading:
         written = short_text(heading.text)

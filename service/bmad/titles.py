@@ -1,8 +1,9 @@
-"""Titles in headings and lists, without the status or the description that follows them."""
+"""Titles: in headings and lists, without what follows them there, and made of names and slugs."""
 
 import re
 from typing import Final, NamedTuple
 
+from service.bmad.identity import read_name
 from service.bmad.readings import MAX_TEXT
 from service.bmad.statuses import WORDS
 from service.characters import one_line
@@ -80,6 +81,16 @@ def title_of_item(title: str, text: str, strong: str) -> Title:
         inside, _, after = after[1:].partition(")")
         return Title(split_title(inside).text, _status_of(after))
     return split_description(after.lstrip(" :\uff1a-\u2013\u2014|"))
+
+
+def title_of_name(stem: str) -> str:
+    """Return the title that the name of a file makes: the words after the id; "" without any."""
+    return " ".join(read_name(stem).rest.replace("-", " ").replace("_", " ").split())
+
+
+def title_of_slug(slug: str) -> str:
+    """Return the title that a slug makes: "Sign in" of "sign-in"."""
+    return slug.replace("-", " ").capitalize()
 
 
 def _status_of(after: str) -> str | None:

@@ -20,6 +20,7 @@ from service.bmad.tree_content import (
     hold_signs,
     read_contents,
 )
+from service.bmad.work_items import is_toml
 
 # Folders that hold the documents of a product, and are not the product.
 CONTAINER: Final = re.compile(
@@ -61,7 +62,7 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     readings = {path: each for path, each in readings.items() if each.keys() - {"links"}}
     roots: set[str] = set()
     for path in sorted(readings, key=len):
-        if "tickets" in readings[path] and path.endswith(".toml"):
+        if "tickets" in readings[path] and is_toml(path):
             folder = path.rpartition("/")[0]
             if _ticket_root(path, roots) is None:
                 roots.add(folder)

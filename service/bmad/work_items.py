@@ -15,6 +15,7 @@ from service.bmad.readings import (
     PlanReading,
     ReviewFinding,
     SprintEntry,
+    Status,
     StatusWord,
     StoryReading,
     TicketEntry,
@@ -74,7 +75,7 @@ class FoundEntry(NamedTuple):
     @property
     def is_of_spec(self) -> bool:
         """Whether the tracker is a 6.11 stories.yaml, not a tickets.toml."""
-        return not self.path.endswith(".toml")
+        return not is_toml(self.path)
 
 
 @dataclass(slots=True, eq=False)
@@ -109,12 +110,10 @@ class WorkItem:
         return [*self.own, *self.tracked]
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """The status that decides: the first one."""
         said = self.said
-        if said:
-            return said[0].word["status"]
-        return "draft" if self.entry else "unknown"  # an entry without a file is planned
+        return said[0].word["status"] if said else status_without_word(self.entry)
 
     @property
     def is_built(self) -> bool:
@@ -132,6 +131,17 @@ class WorkItem:
         if self.path and self.reading:
             found += [FoundFinding(self.path, each) for each in self.reading["review_findings"]]
         return found
+
+    @property
+    def line(self) -> int:
+        """The line of its title in its file; 1 without one."""
+        return self.reading["line"] if self.reading else 1
+
+    @property
+    def covers(self) -> list[str]:
+        """The requirements that its file and its entry name."""
+        covers = [*self.reading["covers"]] if self.reading else []
+        return covers + self.entry.entry["covers"] if self.entry else covers
 
     @property
     def is_ticket(self) -> bool:
@@ -155,10 +165,20 @@ def number_of(identity: Identity) -> tuple[str, str] | None:
     return (fold_id(epic), fold_id(story)) if epic and story else None
 
 
+def status_without_word(entry: object) -> Status:
+    """Return the status of a story that nothing says: one with an entry in tickets is planned."""
+    return "draft" if entry else "unknown"
+
+
 def stem_of(path: str) -> str:
     """Return the name of a file without its suffix."""
     name = path.rpartition("/")[2]
     return name.rpartition(".")[0] or name
+
+
+def is_toml(tracker: str) -> bool:
+    """Return whether a tracker of tickets is a tickets.toml, not a 6.11 stories.yaml."""
+    return tracker.lower().endswith(".toml")
 
 
 def is_archived(path: str) -> bool:

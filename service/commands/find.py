@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from service.characters import UNSTORABLE
 from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
-from service.commands.reading import clean, find_project
+from service.commands.reading import NOTHING_FOUND, clean, find_project
 from service.database.database import open_database
 from service.migrations.files import read_migration_ids
 from service.routes.search import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
     from service.database.database import Connection
     from service.search.matches import Result
     from service.settings import Settings
-
-# As of grep: 0 with results, and for failures another code than that for no results.
-NOTHING_FOUND: Final = 1
-FAILED: Final = 2
-
-# The command itself says what fails.
-LOG_LEVEL: Final = "ERROR"
 
 BOLD: Final = "\x1b[1m"
 NOT_BOLD: Final = "\x1b[22m"

@@ -198,11 +198,12 @@ def run_sync(options: argparse.Namespace) -> int:
 
 def run_find(options: argparse.Namespace) -> int:
     """Search the documents: 0 found, 1 nothing found, 2 failed."""
-    from service.commands.find import FAILED as FIND_FAILED
-    from service.commands.find import LOG_LEVEL, Search, search_documents
+    from service.commands.find import Search, search_documents
+    from service.commands.reading import FAILED as READING_FAILED
+    from service.commands.reading import LOG_LEVEL
     from service.telemetry.logs import configure_logs
 
-    options.output.failed = FIND_FAILED
+    options.output.failed = READING_FAILED
     settings = load_settings()
     configure_logs(LOG_LEVEL, settings.log_format)
     search = Search(
@@ -214,11 +215,12 @@ def run_find(options: argparse.Namespace) -> int:
 
 def run_progress(options: argparse.Namespace) -> int:
     """Show how far projects are, or one: 0 shown, 1 nothing to show, 2 failed."""
-    from service.commands.progress import FAILED as PROGRESS_FAILED
-    from service.commands.progress import LOG_LEVEL, show_progress
+    from service.commands.progress import show_progress
+    from service.commands.reading import FAILED as READING_FAILED
+    from service.commands.reading import LOG_LEVEL
     from service.telemetry.logs import configure_logs
 
-    options.output.failed = PROGRESS_FAILED
+    options.output.failed = READING_FAILED
     settings = load_settings()
     configure_logs(LOG_LEVEL, settings.log_format)
     with running_embedded(settings) as running:

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import orjson
 
-from service.bmad.problem_kinds import SEVERITIES
+from service.bmad.problem_kinds import SEVERITIES, name_count
 from service.characters import UNSTORABLE
 from service.commands.errors import CommandError
 from service.commands.failures import explaining_failures
-from service.commands.reading import clean, find_project
+from service.commands.reading import NOTHING_FOUND, clean, find_project
 from service.database.database import open_database
 from service.drawing.bars import bar_legend, draw_bar, draw_length
 from service.migrations.files import read_migration_ids
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
     from service.commands.output import Output
     from service.database.database import Database
     from service.settings import Settings
-
-# As of find.
-NOTHING_FOUND: Final = 1
-FAILED: Final = 2
-
-# The command itself says what fails.
-LOG_LEVEL: Final = "ERROR"
 
 LINE: Final = 80  # characters, as of the next four: most lines have no more
 BAR: Final = 20
@@ -206,13 +199,8 @@ def _show_story(story: dict[str, Any]) -> str:
 
 
 def _show_problems(counts: dict[str, int]) -> str:
-    found = ((severity, counts[severity]) for severity in SEVERITIES)
-    shown = [
-        f"{count:,} {severity}{'s' if count > 1 and severity != 'info' else ''}"
-        for severity, count in found
-        if count
-    ]
-    return ", ".join(shown) or "none"
+    found = ((counts[severity], severity) for severity in SEVERITIES)
+    return ", ".join(name_count(*each) for each in found if each[0]) or "none"
 
 
 def _show_problem(problem: dict[str, Any]) -> str:

@@ -1,14 +1,21 @@
-"""What the commands share that show what the database has."""
+"""What the commands share that show what the database has, such as `find` and `progress`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from service.characters import CONTROL_OR_LINE_END, DIRECTION
 from service.commands.errors import CommandError
 
 if TYPE_CHECKING:
     from service.database.database import Queries
+
+# As of grep: 0 with results, and for failures another code than that for no results.
+NOTHING_FOUND: Final = 1
+FAILED: Final = 2
+
+# The command itself says what fails.
+LOG_LEVEL: Final = "ERROR"
 
 
 async def find_project(queries: Queries, project: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from service.bmad.problem_kinds import name_count
 from service.database.errors import DatabaseUnavailable, log_unavailable
 from service.drawing.badge import draw_badge
 from service.routes.board_sql import JOIN_APPEARED, STORY_FIGURES, SUM_PROBLEMS, SUM_SOURCES
@@ -77,8 +78,7 @@ def _show_problems(row: Row) -> Badge:
     if not found:
         return Badge("problems", "none", "brightgreen")
     (name, (count, color)), *_ = found.items()
-    plural = "s" if count > 1 and name != "info" else ""
-    return Badge("problems", f"{count:,} {name}{plural}", color)
+    return Badge("problems", name_count(count, name), color)
 
 
 def _show_gate(row: Row) -> Badge:

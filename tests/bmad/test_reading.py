@@ -178,11 +178,11 @@ _PATHS = st.sampled_from([*DOCUMENTS]) | st.builds(
     st.text(max_size=300).map(replace_unstorable),
     st.sampled_from([".md", ".yaml", ".toml", "/1.1.a.md"]),
 )
-# How long texts may be, by the names of their keys; others have MAX_TEXT characters at most. A path
-# is as long as the path of the document and a target together.
+# How long texts may be, by the names of their keys; others have MAX_TEXT characters at most. A gate
+# may name its story by a slug. A path is as long as that of the document and a target together.
 _LIMITS = {
-    **dict.fromkeys(("id", "word", "epic", "story", "number", "requirement"), MAX_ID),
-    **dict.fromkeys(("key", "slug", "after", "ticket"), MAX_KEY),
+    **dict.fromkeys(("id", "word", "epic", "number", "requirement"), MAX_ID),
+    **dict.fromkeys(("key", "slug", "after", "ticket", "story"), MAX_KEY),
     "path": 10_000,
     "fragment": 10_000,
 }

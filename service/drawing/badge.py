@@ -4,13 +4,12 @@ The SVG has no style sheet, no script and no link, so that the Content-Security-
 response, `default-src 'none'`, is right for it.
 """
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from service.drawing.escaping import clean_line, escape
 from service.drawing.text_widths import text_width
 
 BadgeColor = Literal["brightgreen", "green", "yellow", "orange", "red", "blue", "lightgrey"]
-BADGE_COLORS: Final[tuple[BadgeColor, ...]] = get_args(BadgeColor)
 
 MAX_BADGE_TEXT: Final = 60  # characters of each half
 

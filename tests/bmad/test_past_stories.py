@@ -114,12 +114,8 @@ def test_files_are_counted_day_by_day() -> None:
         ["cancelled", None, "cancelled"],
     ]
     first = past.stories[0]
-    assert (first.first_at, first.status_since, first.changed_at) == (
-        START,
-        START + timedelta(days=3),
-        START + timedelta(days=3),
-    )
-    assert first.is_first_exact
+    last = START + timedelta(days=3)
+    assert (first.status_since, first.is_since_exact, first.changed_at) == (last, True, last)
 
 
 def test_the_day_is_that_of_utc() -> None:
@@ -141,9 +137,9 @@ def test_what_the_oldest_commit_of_a_cut_history_has_may_be_older() -> None:
     )
     assert counts(past) == [(2, 1), (3, 1)]
     first, second, third = past.stories
-    assert (first.is_first_exact, first.is_since_exact) == (False, True)
+    assert first.is_since_exact
     assert (second.is_since_exact, second.changed_at) == (False, None)
-    assert (third.is_first_exact, third.changed_at) == (True, START + timedelta(days=1))
+    assert (third.is_since_exact, third.changed_at) == (True, START + timedelta(days=1))
 
 
 def test_a_file_and_its_key_are_one_story() -> None:
@@ -212,7 +208,6 @@ def test_keys_survive_a_tracker_that_is_rewritten() -> None:
         ["draft", "review"],
         ["draft", "done"],
     ]
-    assert past.stories[0].first_at == START
 
 
 def test_a_renamed_file_stays_one_story() -> None:
@@ -226,7 +221,6 @@ def test_a_renamed_file_stays_one_story() -> None:
             [gone("docs/stories/1.1.a.md"), new],
         )
         assert only(past).path == new.path
-        assert only(past).first_at == START
 
 
 def test_all_files_deleted_and_back_again() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.drawing.badge import BADGE_COLORS, BadgeColor, draw_badge
+from service.drawing.badge import BadgeColor, draw_badge
 from tests.drawing.svg import SVG, contrast, name_of, parse, shade, texts
+
+BADGE_COLORS: Final[tuple[BadgeColor, ...]] = get_args(BadgeColor)
 
 
 def test_a_badge_has_a_label_and_a_message() -> None:

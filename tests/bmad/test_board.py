@@ -273,6 +273,28 @@ def test_trees_do_not_mix_their_epics() -> None:
     assert len({*places}) == 2
 
 
+def test_epics_of_one_number_have_places_in_the_order_of_their_documents() -> None:
+    board = _board(
+        {
+            "docs/epics-a.md": epics(epic("1", "Payments", stories=[listed("1.1", "Pay")])),
+            "docs/epics-b.md": epics(epic("1", "Search"), epic("2", "Mail")),
+        }
+    )
+    assert [row.item["title"] for row in board.epics] == ["Payments", "Search", "Mail"]
+    assert len({row.place for row in board.epics}) == 3
+
+
+def test_epic_covers_what_its_stories_and_entries_cover() -> None:
+    board = _board(
+        {
+            "i/tickets.toml": tickets(epics=[ticket_epic("1", "pay")]),
+            "i/pay/tickets.toml": tickets(entry("1", "Pay", covers=["FR2"])),
+            "i/pay/story-pay.md": story("1", title="Pay", covers=["FR10"]),
+        }
+    )
+    assert [row.item["requirements"] for row in board.epics] == [["FR2", "FR10"]]
+
+
 def test_counts_leave_out_archived_stories() -> None:
     board = _board(
         {

@@ -46,6 +46,7 @@ def test_map_of_requirements_has_names_of_any_letters(
     [
         ("Risk Matrix", "| ID | Epic |", "| R1 | Epic 2 |"),
         ("Test coverage", "| Requirement | Epic |", "| R1 | Epic 2 |"),
+        ("Overview", "| Requirement | Epic |", "| R1 | Epic 2 |"),
         ("Traceability", "| ID | Epic |", "| 1.2 | Epic 2 |"),
         ("Traceability", "| Story | Requirement | Epic |", "| 1.2 | Mail | Epic 2 |"),
         ("Traceability", "| ID | Epic |", "| AC1 | Epic 2 |"),
@@ -63,6 +64,11 @@ def test_map_of_requirements_has_names_of_any_letters(
 def test_other_cells_name_no_requirement(heading: str, header: str, row: str) -> None:
     found = read_requirements(bmad_document(_map_of(heading, header, row), "docs/prd.md"))
     assert found == ([], [])
+
+
+def test_table_above_all_headings_is_no_map_of_requirements() -> None:
+    text = "| Requirement | Epic |\n|---|---|\n| R1 | Epic 2 |\n\n## Requirements coverage\n"
+    assert read_requirements(bmad_document(text, "docs/prd.md")).coverage == []
 
 
 def test_map_states_requirements_that_it_says_nothing_covers() -> None:

@@ -393,6 +393,11 @@ def _with_key_twice(*words: str) -> Reading:
     return sprint({}, stories=entries)
 
 
+def test_later_statuses_of_a_text_are_no_conflict() -> None:
+    said = [word("Done", line=3), word("Draft", line=60)]
+    assert _problems({"s/1.1.a.md": story("1.1", statuses=said)}) == []
+
+
 def test_key_that_stands_twice_with_other_values_is_one_conflict() -> None:
     readings = {"sprint-status.yaml": _with_key_twice("done", "review")}
     assert _problems(readings) == [

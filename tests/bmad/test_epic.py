@@ -361,6 +361,28 @@ def test_stories_beside_headings_of_epics_belong_to_the_epic_of_their_id() -> No
     assert [each["id"] for each in second["stories"]] == ["2.1"]
 
 
+def test_heading_as_high_as_that_of_the_documents_epic_is_another_epic() -> None:
+    text = "# Epic 2: Payments\n\n## Epic 4: Later\n\n# Epic 3: Refunds\n"
+    assert _names(text, "docs/epics/epic-2.md") == [("2", "Payments"), ("3", "Refunds")]
+
+
+def test_section_beside_an_epic_says_nothing_of_it() -> None:
+    beside = "# Plan\n\n## Epic 1: A\n\n## Summary\n\nStatus: done\n"
+    assert [each["statuses"] for each in _epics(beside)] == [[]]
+    [below] = _epics(beside.replace("## Summary", "### Summary"))
+    assert _words(below["statuses"]) == [("done", "done", 7)]
+
+
+def test_heading_status_is_of_the_story_above_it_if_it_is_lower_than_that() -> None:
+    text = "# Plan\n\n## Epic 1: A\n\n### Story 1.1: B\n\n### Status\n\nDone\n"
+    [epic] = _epics(text)
+    assert _words(epic["statuses"]) == [("done", "Done", 9)]
+    assert epic["stories"][0]["statuses"] == []
+    [epic] = _epics(text.replace("### Status", "#### Status"))
+    assert epic["statuses"] == []
+    assert _words(epic["stories"][0]["statuses"]) == [("done", "Done", 9)]
+
+
 def test_statuses_of_a_story_begin_with_its_own() -> None:
     text = (
         "# Epic 1: Accounts\n\n| Story | Status |\n|---|---|\n| 1.1 | Backlog |\n\n"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bmad.document import BmadDocument
-from service.bmad.gate import read_gate
+from service.bmad.gate import MAX_JSON, read_gate
 from service.bmad.readings import MAX_ID, MAX_ITEMS, MAX_KEY, MAX_TEXT, GateReading
 from service.documents.kinds import GATE_TEXT
 from tests.support.bmad_documents import bmad_document
@@ -324,6 +324,11 @@ def test_json_gates_are_read() -> None:
     broken = read('{\n"gate": "PASS",\n', path)
     assert (broken["decision"], broken["line"]) == ("PASS", 2)
     assert broken["notes"][0].startswith("It is not JSON: ")
+
+
+def test_json_that_is_too_long_for_the_parser_is_read_line_by_line() -> None:
+    reading = read(f'{{"gate": "PASS", "rest": "{"x" * MAX_JSON}"}}', "docs/qa/gates/1.1-a.json")
+    assert (reading["decision"], reading["notes"]) == ("PASS", ["It is longer than 256 KiB."])
 
 
 def test_texts_and_lists_are_bounded() -> None:

@@ -75,6 +75,19 @@ def test_path_or_slug_in_the_text_tells_files_of_one_id_apart() -> None:
     }
 
 
+def test_path_in_the_text_tells_files_of_one_name_apart() -> None:
+    readings = {
+        "s/a/1.2.md": story("1.2"),
+        "s/b/1.2.md": story("1.2"),
+        "g/x.yml": gate("PASS", story="s/b/1.2.md"),
+        "g/y.yml": gate("PASS", story="s/a/1.2.md"),
+    }
+    assert _gates(_join({"": readings})[""]) == {
+        "s/a/1.2.md": ["g/y.yml"],
+        "s/b/1.2.md": ["g/x.yml"],
+    }
+
+
 def test_number_that_lost_its_zero_names_no_story() -> None:
     joined = _join(
         {"": {"s/2.1.a.md": story("2.1"), "g/2.10-b.yml": gate("PASS", "2.10", story="2.1")}}
@@ -97,6 +110,11 @@ def test_slug_that_several_stories_have_names_none() -> None:
     )[""]
     assert [found.path for found in joined.gates_without_story] == ["g/setup.yml"]
     assert _gates(joined)["s/2.2.mail.md"] == ["g/mail.yml"]
+
+
+def test_slug_is_of_an_archived_story_where_no_other_has_it() -> None:
+    joined = _join({"": {"archive/1.0.mail.md": story("1.0"), "g/mail.yml": gate("PASS")}})[""]
+    assert _gates(joined) == {"archive/1.0.mail.md": ["g/mail.yml"]}
 
 
 def test_gate_counts_if_it_is_not_archived() -> None:
@@ -141,6 +159,16 @@ def test_gate_in_a_tree_without_stories_is_of_the_only_story_below_it() -> None:
     )
     assert _gates(joined["backend"]) == {"backend/docs/stories/1.1.a.md": ["docs/qa/gates/1.1.yml"]}
     assert joined[""].gates_without_story == []
+
+
+def test_gate_in_a_tree_without_stories_is_of_none_beside_that_tree() -> None:
+    joined = _join(
+        {
+            "api": {"api/gates/1.1.yml": gate("PASS", "1.1")},
+            "web": {"web/stories/1.1.a.md": story("1.1")},
+        }
+    )
+    assert [each.path for each in joined["api"].gates_without_story] == ["api/gates/1.1.yml"]
 
 
 def test_gate_of_another_tree_needs_the_id_and_the_slug_or_the_path() -> None:

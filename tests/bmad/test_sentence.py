@@ -24,6 +24,7 @@ from tests.bmad.story_text import story_of
             "**As a** user,\n\n**I want** to pay,\n\n**so that** I own it.",
             ("user", "to pay", "I own it"),
         ),
+        ("**As a** user,\n\n**I want**\n\nto pay.\n\nText.", ("user", "to pay", None)),
         ("> As the system, I need to pay in order to own it.", ("system", "to pay", "own it")),
         ("As a user, I want to pay.", ("user", "to pay", None)),
         ("```\nAs a user\nI want to pay\nSo that I own it\n```", ("user", "to pay", "I own it")),

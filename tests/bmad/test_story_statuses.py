@@ -178,6 +178,8 @@ def test_a_heading_within_a_section_says_a_known_status_if_it_is_the_only_one(he
     assert statuses_of(text.replace("Ready", "Not ready")) == []
     boxes = text.replace("Ready for Review", "- [ ] Draft\n- [x] Review")
     assert [each[0] for each in statuses_of(boxes)] == ["review"]
+    blank = text.replace("Ready for Review", "- [] Draft\n- [] Done\n- [x] Review")
+    assert [each[0] for each in statuses_of(blank)] == ["review"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def test_columns_are_found_by_name() -> None:
     assert row.find(re.compile("status")) is None  # the row has no such cell
     assert row.cell(1) == "A"
     assert row.cell(None) == row.cell(2) == ""
+    assert (row.cell_name(2), row.cell_name(3)) == ("status", "")
 
 
 def test_wide_rows_are_cut() -> None:

@@ -31,6 +31,7 @@ from tests.bmad.story_text import story_of
         pytest.param("- [ ] \n- [x] A", (1, 1, 0, 0), id="empty box"),
         pytest.param("- [x] A\n  - `[]` a\n  - `[x]` b", (1, 1, 1, 1), id="boxes as code"),
         pytest.param("- A\n- [] B", (0, 0, 0, 0), id="one blank alone"),
+        pytest.param("- [ ] A\n\n  Why\n\n  - [x] a", (1, 0, 1, 1), id="paragraph in an item"),
     ],
 )
 def test_tasks_are_counted(tasks: str, counts: tuple[int, ...]) -> None:

@@ -1,7 +1,7 @@
 """A document as the readers of this room get it: its text, and what has been parsed of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from service.documents.kind_names import Kind
 
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
 BETWEEN_WORDS: Final = re.compile(r"[\s-]+")
+BOX: Final = re.compile(r"\[[ xX]\]")
 
 
 class BmadDocument:
@@ -87,7 +88,9 @@ class BmadDocument:
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks of Markdown, headings among them."""
-        return [] if self._outline is None else read_blocks(self._outline.html, self.html_line)
+        if self._outline is None:
+            return []
+        return self._tick(read_blocks(self._outline.html, self.html_line))
 
     def read_beginning(self, line: int) -> list[Block]:
         """Return the blocks above a heading that is on this line or below it, or all.
@@ -95,7 +98,23 @@ class BmadDocument:
         No block after them begins above that line.
         """
         html = self.html
-        return read_blocks(html, self.html_line, line) if is_in_order(html) else self.blocks
+        if not is_in_order(html):
+            return self.blocks
+        return self._tick(read_blocks(html, self.html_line, line))
+
+    def _tick(self, blocks: Sequence[Block]) -> list[Block]:
+        """Return blocks whose boxes are ticked as the first box of their lines is.
+
+        The parser ticks "- [ ] Mark it `[x]`" too, for it looks for "[x]" in the whole line.
+        """
+        return [
+            block._replace(is_checked=False)
+            if block.is_checked
+            and (box := BOX.search(self.lines[block.line - 1]))
+            and box[0] == "[ ]"
+            else block
+            for block in blocks
+        ]
 
     @property
     def html(self) -> str:

@@ -41,3 +41,22 @@ def test_the_beginning_ends_at_a_heading_unless_later_blocks_begin_above_it() ->
     for more, texts in (("", ["A", "B[^1]"]), ("[^1]: E", ["A", "B1", "C", "D", "E ↩"])):
         document = bmad_document(text.format(more))
         assert [block.text for block in document.read_beginning(8)] == texts
+
+
+@pytest.mark.parametrize(
+    ("line", "is_checked"),
+    [
+        ("- [ ] Mark `[x]` when done", False),
+        ("- [ ] a [X]", False),
+        ("1. [ ] handle grid[y][x]", False),
+        ("- [ ] [x] a", False),
+        ("- [x] a", True),
+        ("- [X] a [ ]", True),
+        ("* [x] leave `[ ]` as it is", True),
+    ],
+)
+def test_a_box_is_ticked_by_its_own_mark(line: str, is_checked: bool) -> None:
+    for before in ("", "---\ntitle: T\n---\n"):
+        document = bmad_document(f"{before}{line}\n  second [x] line\n\n# A\n")
+        assert document.blocks[0].is_checked is is_checked
+        assert document.read_beginning(3)[0].is_checked is is_checked

@@ -43,7 +43,7 @@ def _read_first_status(
         return found[0]
     limit = document.html_line + STATUS_LINES
     sections = cut_sections(document.read_beginning(limit), title_line)
-    in_text, _ = statuses_in_fields(sections, fields, limit)
+    in_text, _ = statuses_in_fields(document, sections, fields, limit)
     outer, inner = statuses_below_headings(sections)
     found = sorted(in_text + outer, key=itemgetter("line"))
     # Those on which more blocks have a say: the last section goes on.

@@ -31,9 +31,14 @@ LATE_STATUS: Final = re.compile(
 # Another field on the same line, which nothing separates.
 NEXT_FIELD: Final = re.compile(r"\s(?=[A-Z][\w /]{1,20}:\s)")
 BETWEEN_FIELDS: Final = " \t,;/|\u2013\u2014-"
+# A field with its value on a line: "**Dependencies:** 1.1"; and the beginning of another one.
+FIRST_FIELD: Final = re.compile(
+    r"[ >]{0,8}+(?:\*\*|__)[^*_:\uff1a]{1,40}+"
+    r"(?:[:\uff1a]\s*+(?:\*\*|__)|(?:\*\*|__)\s*+[:\uff1a])\s*+\S"
+)
+BOLD_BEGIN: Final = re.compile(r"[ >]{0,8}+(?:\*\*|__)")
 # Sections with lines that say the status of something else.
 OF_OTHERS: Final = frozenset(SECTION_NAMES) - {"status", "sentence", "record"}
-
 
 # Sections whose parts may have a heading "Status" each.
 WITH_PARTS: Final = frozenset(("criteria", "tasks", "notes"))
@@ -69,7 +74,7 @@ def read_statuses(
     """
     found = front_matter_statuses(document)
     limit = document.html_line + STATUS_LINES
-    in_text, after_others = statuses_in_fields(sections, fields, limit)
+    in_text, after_others = statuses_in_fields(document, sections, fields, limit)
     outer, inner = statuses_below_headings(sections)
     below_headings = sorted(outer + inner, key=itemgetter("line"))
     first = [each for each in below_headings if each["line"] < limit]
@@ -84,7 +89,7 @@ def read_statuses(
 
 
 def statuses_in_fields(
-    sections: Sequence[StorySection], fields: Iterable[Field], limit: int
+    document: BmadDocument, sections: Sequence[StorySection], fields: Iterable[Field], limit: int
 ) -> tuple[list[StatusWord], list[StatusWord]]:
     """Return the statuses of fields above `limit`, and of those after others on a line."""
     found: list[StatusWord] = []
@@ -93,11 +98,39 @@ def statuses_in_fields(
         if (
             field.line < limit
             and STATUS_LABEL.fullmatch(field.label)
-            and _section_at(sections, field.line).name not in OF_OTHERS
+            and _may_be_own(document, sections, field.line)
         ):
             status = _status(field.value, field.line)
             (after_others if field.is_after_others else found).append(status)
     return found, after_others
+
+
+def _may_be_own(document: BmadDocument, sections: Sequence[StorySection], line: int) -> bool:
+    """Return whether a field on this line may be the story's: in no section of other things.
+
+    In the paragraph of a story's fields, one as "**Dependencies:** 1.1" begins no section.
+    """
+    place = _place_of_section(sections, line)
+    section = sections[place]
+    if section.name not in OF_OTHERS:
+        return True
+    head = section.head
+    return (
+        head is not None
+        and head.tag == "p"
+        and head.line < line <= head.end_line
+        and BOLD_BEGIN.match(document.lines[line - 1]) is not None
+        and all(
+            each.name not in OF_OTHERS or _begins_with_field(document, each)
+            for each in sections[: place + 1]
+        )
+    )
+
+
+def _begins_with_field(document: BmadDocument, section: StorySection) -> bool:
+    """Return whether a section's first line is a field with its value, not a heading or a label."""
+    head = section.head
+    return head is not None and FIRST_FIELD.match(document.lines[head.line - 1]) is not None
 
 
 def statuses_below_headings(
@@ -229,9 +262,8 @@ def _status(word: str, line: int) -> StatusWord:
     return status_word(own, line, "text")
 
 
-def _section_at(sections: Sequence[StorySection], line: int) -> StorySection:
-    place = bisect_right(sections, line, key=_first_line)
-    return sections[max(place - 1, 0)]
+def _place_of_section(sections: Sequence[StorySection], line: int) -> int:
+    return max(bisect_right(sections, line, key=_first_line) - 1, 0)
 
 
 def _first_line(section: StorySection) -> int:

@@ -165,6 +165,45 @@ def test_of_two_statuses_in_one_paragraph_the_first_decides() -> None:
     assert [each["word"] for each in statuses] == ["done", "review"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "**Dependencies:** 1.1",
+        "**Depends on**: Story 1.1  ",
+        "**Gate:** PASS",
+        "**QA:** Quinn",
+        "**Review:** Done by Ann",
+        "**Validation Status:** Pass",
+        "**Tasks:** 5/5",
+        "**AC:** 4",
+        "__Testing:__ unit",
+        "**Definition of Done:** see the wiki",
+        "**Testing:** unit\n**Tasks:** 5/5",
+        "**Dependencies:** 1.1\n\n**Gate:** PASS",
+    ],
+)
+def test_a_field_with_the_word_of_a_section_hides_no_status_below_it(field: str) -> None:
+    text = f"# Story 1.2: T\n\n{field}\n**Status:** Draft\n\n## Acceptance Criteria\n\n1. A\n"
+    assert [each[:2] for each in statuses_of(text)] == [("draft", "Draft")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**QA Results**\n**Status:** Done",
+        "**QA Results**\n\n**Gate:** PASS\n**Status:** Done",
+        "**Review:**\n**Status:** Approved",
+        "**Review:** Ann\nStatus: done is what she says",
+        "## QA Results\n\n**Gate:** PASS\n**Status:** Done",
+        "## Tasks\n\n**Tasks:** 5/5\n**Status:** Done",
+        "## Acceptance Criteria\n\n1. A\n\n**Dependencies:** 1.1\n**Status:** Done",
+        "## Dev Notes\n\n- A\n\n**References:** PRD\n**Status:** Done",
+    ],
+)
+def test_a_status_in_a_section_of_other_things_says_nothing(text: str) -> None:
+    assert statuses_of(f"# Story 1.2: T\n\n{text}\n\n## Change Log\n\nA\n") == []
+
+
 def test_the_agents_record_says_a_status_last() -> None:
     record = "## Dev Agent Record\n\n**Status:** Ready for Review\n\n**Status:** 12 tests\n"
     assert [each[0] for each in statuses_of(f"# Story 1.2: T{FILLER}\n{record}")] == ["review"]

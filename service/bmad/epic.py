@@ -25,14 +25,14 @@ from service.bmad.epic_shapes import (
     STATUS_LINE,
     STORY_LIST,
     EpicName,
-    OwnEpic,
+    is_prose,
     may_have_epics,
     read_cells,
     read_epic_name,
-    read_own_epic,
     read_short_name,
 )
 from service.bmad.identity import Identity, NamedIdentity, fold_id, read_heading, with_epic
+from service.bmad.own_epic import OwnEpic, read_own_epic
 from service.bmad.readings import EpicReading
 from service.bmad.requirement_names import (
     names_of_value,
@@ -222,12 +222,14 @@ class _EpicReader:
             or OTHER_LIST.search(self._section)
         ):
             return False
-        name = read_epic_name(strong) if strong else None
         is_listed = bool(EPIC_LIST.search(self._section))
+        name = read_epic_name(strong) if strong else None
         if name is None and is_listed:
             name = read_epic_name(text)
             strong = ""
         if name is None or not (is_listed or name.title):
+            return False
+        if strong and not is_listed and is_prose(name.title, text[len(strong) :]):
             return False
         title, status = title_of_item(name.title, text, strong)
         if not title:

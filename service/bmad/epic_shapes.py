@@ -6,14 +6,9 @@ from typing import Final, NamedTuple
 from service.bmad.document import BmadDocument
 from service.bmad.identity import (
     ID,
-    MAX_NAME,
-    epic_of_folders,
     epic_of_name,
-    fold_id,
     read_epic_heading,
     read_heading,
-    read_id,
-    read_name,
 )
 from service.bmad.names import is_in_tools
 from service.bmad.requirement_names import read_leading_name
@@ -26,7 +21,7 @@ EPIC_WORD: Final = re.compile(EPIC_WORDS, re.IGNORECASE)
 STORY_WORD: Final = re.compile(
     r"stor(?:y|ies)\b|histoire|récit|historia|história|故事|스토리|ストーリー", re.IGNORECASE
 )
-_FOLDER_FILES: Final = frozenset(("readme", "index", "overview", "epic"))
+FOLDER_FILES: Final = frozenset(("readme", "index", "overview", "epic"))
 # Documents that have epics though they are of no kind: "roadmap.md", "product-backlog.md".
 _PLAN_NAME: Final = re.compile(
     r"(?:.*[-_. ])?(?:roadmap|backlog|(?:user-)?stories|phases?|breakdown"
@@ -39,16 +34,11 @@ _SECTION_NUMBER: Final = re.compile(r"[\W_]{0,5}\d{1,3}(?:\.\d{1,3}){0,3}[.)]?\s
 _SHORT_NAME: Final = re.compile(
     r"[\W_]{0,6}(EP?-?\d{1,3})(?:\s*[:\uff1a\u2014\u2013]|\s-)\s*(\S.*)", re.DOTALL
 )
-_NUMBER_BEFORE: Final = re.compile(
-    r"[\W_]{0,6}((?:[A-Za-z]{1,6}-?)?\d{1,9}[A-Za-z]?(?:[.-]\d{1,9}){0,2})[)\]]?"
-    r"\s*(?:[:\uff1a\u2014\u2013\u00b7|]|-\s|\.\s)\s*(?=\S)"
+# "Epic 1 & 2", "Epic 1 and Epic 2": what follows the first number.
+_OTHER_EPIC: Final = re.compile(
+    r"(?:[&+,/]|and\b|et\b|y\b|e\b|to\b)\s*(?:epics?\b)?[\s#-]{0,3}\d", re.IGNORECASE
 )
 _HAS_SIGN: Final = re.compile(r"\s*(?:[:\uff1a\u2014\u2013|(\uff08\u00b7.]|-\s|\Z)")
-_EPIC_ALONE: Final = re.compile(
-    rf"[\W_]*(?:{EPIC_WORDS})(?:[\s#-]{{0,3}}[A-Za-z]{{0,4}}-?\d[\w.]{{0,10}})?"
-    r"\s*(?:[:\uff1a\u2014\u2013|-]\s*|\Z)",
-    re.IGNORECASE,
-)
 # After an epic's number without a sign between, these words say what a section has of that epic.
 _ABOUT_EPIC: Final = re.compile(
     r".*\b(?:summary|completion|complete|retrospective|status|goals?|dependenc(?:y|ies)|overview"
@@ -109,15 +99,6 @@ class EpicName(NamedTuple):
     status: str | None
 
 
-class OwnEpic(NamedTuple):
-    """The epic that a document is: `level` is that of its heading, 0 where it has none."""
-
-    name: EpicName
-    line: int
-    anchor: str | None
-    level: int
-
-
 class EpicCells(NamedTuple):
     """The cells of a row that is about an epic or, if `story` has an id, about a story."""
 
@@ -162,7 +143,7 @@ def may_have_epics(document: BmadDocument) -> bool:
     if is_in_tools(document):
         return False
     name = document.name.lower()
-    if name in _FOLDER_FILES:
+    if name in FOLDER_FILES:
         folder = document.folders[-1].lower() if document.folders else ""
         return folder == "epics" or epic_of_name(folder) is not None
     is_plan = document.kind == "other" and _PLAN_NAME.fullmatch(name) and not ABOUT.search(name)
@@ -172,8 +153,8 @@ def may_have_epics(document: BmadDocument) -> bool:
 def read_epic_name(text: str, *, is_own: bool = False) -> EpicName | None:
     """Return the epic of a heading such as "Epic 2: Payments" or "4.2 Epic 2 - Payments".
 
-    A heading without a sign after the number must have a title that begins as one: "Epic 1 goals"
-    is no epic, unless the document `is_own`, that is about the epic.
+    A heading of several epics is none. Without a sign after the number its title must begin as one:
+    "Epic 1 goals" is no epic, unless the document `is_own`, that is about the epic.
     """
     named = read_heading(text)
     if named.is_about_story and named.identity.id:
@@ -182,7 +163,7 @@ def read_epic_name(text: str, *, is_own: bool = False) -> EpicName | None:
     if found is None and (number := _SECTION_NUMBER.match(text)):
         text = text[number.end() :]
         found = read_epic_heading(text)
-    if found is None:
+    if found is None or _OTHER_EPIC.match(found.rest):
         return None
     after = text[text.find(found.written) + len(found.written) :]
     if not (is_own or _HAS_SIGN.match(after)):
@@ -191,6 +172,11 @@ def read_epic_name(text: str, *, is_own: bool = False) -> EpicName | None:
             return None
     title = split_title(found.rest)
     return EpicName(found.written, title.text, title.status)
+
+
+def is_prose(title: str, after: str) -> bool:
+    """Return whether bold text that names an epic goes on: "**Epic 9: dropped** and so on"."""
+    return title[:1].islower() and after.lstrip(" ")[:1].islower()
 
 
 def read_short_name(text: str) -> EpicName | None:
@@ -210,49 +196,6 @@ def read_epic_number(cell: str) -> EpicName | None:
     return EpicName(number[0], "", None) if number else None
 
 
-def read_own_epic(document: BmadDocument) -> OwnEpic | None:
-    """Return the epic that a document is, by its first heading, else its name or its folder."""
-    first = document.main_heading
-    by_name = _number_of_name(document)
-    if document.kind != "prd" and first:
-        is_named = by_name is not None
-        if name := read_epic_name(first.text, is_own=is_named):
-            return OwnEpic(name, first.line, first.anchor, 1)
-    if by_name is None:
-        return None
-    written = document.front_matter.get("title") or (first.text if first else "")
-    title = split_title(_without_number(_without_word(str(written)), by_name))
-    name = EpicName(by_name, title.text, title.status)
-    return OwnEpic(name, first.line if first else 1, first.anchor if first else None, 0)
-
-
 def _has_story_id(cell: str) -> bool:
     """Return whether a cell begins with the id of a story."""
     return bool(read_heading(cell).identity.story)
-
-
-def _without_word(title: str) -> str:
-    word = _EPIC_ALONE.match(title)
-    return title[word.end() :] if word else title
-
-
-def _without_number(title: str, number: str) -> str:
-    """Return a title without the epic's own number: "Devices" of "AP-4: Devices"."""
-    found = _NUMBER_BEFORE.match(title[:MAX_NAME])
-    is_own = found and fold_id(found[1]) == fold_id(number)
-    return title[found.end() :] if found and is_own else title
-
-
-def _number_of_name(document: BmadDocument) -> str | None:
-    if document.kind == "prd":
-        return None
-    if found := epic_of_name(document.name):
-        return found
-    if document.name.lower() in _FOLDER_FILES:
-        found = epic_of_folders(document.folders[-1:])
-    elif document.folders and document.folders[-1].lower() == "epics":
-        found = read_name(document.name).identity.id or None
-    if found is None and document.kind == "epic":
-        values = map(document.front_matter.get, ("epic", "epic_number", "epic_id", "epicId"))
-        found = next((read_id(value).id for value in values if value is not None), None)
-    return found or None

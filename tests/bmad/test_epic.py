@@ -241,6 +241,12 @@ def test_prefixes_and_numbers_are_different_epics() -> None:
     assert _names(text) == [("1", "A"), ("E1", "B"), ("AP-1", "C")]
 
 
+def test_bold_words_about_an_epic_in_a_sentence_name_none() -> None:
+    text = "# PRD\n\n**Epic 9: dropped** and so on.\n\n**Epic 8: Mail** sends letters.\n"
+    assert _names(text, "docs/prd.md") == [("8", "Mail")]
+    assert _names("# PRD\n\n- **Epic 7: The app** is later.\n", "docs/prd.md") == [("7", "The app")]
+
+
 def test_lists_of_what_depends_on_what_name_no_epics() -> None:
     text = "# Epics\n\n## Epic Dependencies\n\n- Epic 2: after Epic 1\n- **Epic 1: first**\n"
     assert _names(text) == []

@@ -120,11 +120,13 @@ def _of_document(document: TreeDocument, epics: EpicList) -> Iterator[BoardProbl
     if retrospective and retrospective["verdict"] == "rejected" and retrospective["epic"]:
         epic = epics.find_titled(retrospective["epic"])
         said = [] if epic is None else [*epic.said, *epic.retrospectives]
-        if epic and any(each.word["status"] == "done" for each in said):
+        done = next((each.word for each in said if each.word["status"] == "done"), None)
+        if epic and done:
             yield BoardProblem(
                 "retrospective_rejected",
                 "warning",
-                f"The retrospective rejects the epic {epic.id}, whose key says “done”.",
+                f"The retrospective rejects the epic {epic.id}, of which {SAID_IN[done['place']]} "
+                f"says “{done['word']}”.",
                 path,
                 retrospective["line"],
             )

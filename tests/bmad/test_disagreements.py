@@ -159,7 +159,18 @@ EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
             ),
         },
         "warning",
-        "The retrospective rejects the epic 1, whose key says “done”.",
+        "The retrospective rejects the epic 1, of which sprint-status says “done”.",
+    ),
+    (
+        "retrospective_rejected",
+        {
+            "epic-1-retro.md": {
+                "retrospective": {"epic": "1", "verdict": "rejected", "word": "rejected", "line": 2}
+            },
+            "epics/epic-1.md": epics(epic("1", statuses=[word("Complete")])),
+        },
+        "warning",
+        "The retrospective rejects the epic 1, of which the text says “Complete”.",
     ),
     (
         "gate_failed",

@@ -198,7 +198,7 @@ PROBLEMS = [
         "warning",
         RETROSPECTIVE,
         3,
-        "The retrospective rejects the epic 1, whose key says “done”.",
+        "The retrospective rejects the epic 1, of which sprint-status says “done”.",
     ),
     problem(
         "review_finding_open",

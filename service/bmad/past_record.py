@@ -145,21 +145,13 @@ def compare_commits(
     """
     remaining = iter(commits)
     first = next(remaining, None)
-    kept = record.commits[-1].position if record.commits else -1
-    if base is not None:
-        kept = next((row.position for row in record.commits if row.commit == base), kept)
-    elif first is not None:
-        start = _date(first.date, None, now)
-        kept = next((row.position - 1 for row in record.commits if row.date >= start), kept)
+    kept = _find_kept(record, first, base, now)
     compared: list[_ComparedCommit] = []
     date = next((row.date for row in reversed(record.commits) if row.position <= kept), None)
     if first is None:
         return ComparedCommits(kept, date, now, False, is_cut, compared)
     room = MAX_CHANGED_FACTS
-    state: _State = defaultdict(dict)
-    for row in record.facts:
-        if row.position <= kept:
-            _apply(state[row.path], (row.item, row.fact and (row.fact, row.blob_id)))
+    state = _state_at(record, kept)
     for commit in chain([first], remaining):
         is_start = base is None and commit is first
         versions = [*commit.versions]
@@ -183,6 +175,26 @@ def compare_commits(
         if changes or current or is_start:
             compared.append(_ComparedCommit(commit.id, commit.date, changes, current))
     return ComparedCommits(kept, date, now, base is None, is_cut, compared)
+
+
+def _find_kept(record: Record, first: PastCommit | None, base: str | None, now: datetime) -> int:
+    """Return the position that new commits follow, of which `first` is the oldest."""
+    last = record.commits[-1].position if record.commits else -1
+    if base is not None:
+        return next((row.position for row in record.commits if row.commit == base), last)
+    if first is None:
+        return last
+    start = _date(first.date, None, now)
+    return next((row.position - 1 for row in record.commits if row.date >= start), last)
+
+
+def _state_at(record: Record, position: int) -> _State:
+    """Return what the files of a record said after the commit at a position."""
+    state: _State = defaultdict(dict)
+    for row in record.facts:
+        if row.position <= position:
+            _apply(state[row.path], (row.item, row.fact and (row.fact, row.blob_id)))
+    return state
 
 
 def extend_record(

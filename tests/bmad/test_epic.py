@@ -335,12 +335,14 @@ def test_epic_of_three_levels_has_its_stories_inside() -> None:
         ("| Story ID | Story Name |\n|---|---|\n| 1.2 | Sign In |", ("1.2", "Sign In")),
     ],
 )
-def test_stories_of_an_epic(story: str, expected: tuple[str, str]) -> None:
+def test_headings_items_and_rows_name_stories_of_an_epic(
+    story: str, expected: tuple[str, str]
+) -> None:
     assert _stories(f"# Epics\n\n## Epic 1: Accounts\n\n{story}\n") == [expected]
 
 
 @pytest.mark.parametrize("number", ["E1", "AP-1"])
-def test_stories_of_an_epic_with_a_prefix(number: str) -> None:
+def test_story_of_an_epic_with_a_prefix_may_have_it_or_not(number: str) -> None:
     story = f"{number}.2"
     text = f"# Epics\n\n## Epic {number}: A\n\n### Story {story}: B\n\n### {number}.3 C\n"
     assert _stories(text) == [(story, "B"), (f"{number}.3", "C")]
@@ -457,7 +459,7 @@ def test_table_before_the_epics_says_what_they_cover() -> None:
         "docs/prd/epics.md",
     ],
 )
-def test_documents_that_have_epics(path: str) -> None:
+def test_documents_of_epics_and_plans_have_epics(path: str) -> None:
     assert _names("# Plan\n\n## Epic 1: Accounts\n", path) == [("1", "Accounts")]
 
 

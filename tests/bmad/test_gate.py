@@ -299,7 +299,9 @@ def test_markdown_gates_are_read_by_their_lines() -> None:
         ("The gate opens when all pass", None),
     ],
 )
-def test_lines_with_a_decision(line: str, expected: str | None) -> None:
+def test_decision_of_a_line_is_right_after_a_label_of_the_gate(
+    line: str, expected: str | None
+) -> None:
     assert decision(f"# Gate of story 1.3\n\n{line}\n", "docs/qa/gates/1.3-pay.md") == expected
 
 

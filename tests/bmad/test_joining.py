@@ -346,3 +346,8 @@ def test_folder_of_an_epic_may_have_the_word_epic_before_its_slug(folder: str) -
         }
     )
     assert (item.id, item.epic, item.path) == ("1.1", "1", f"w/{folder}/story-form.md")
+
+
+def test_tickets_are_those_of_version_7_whatever_the_case_of_their_file() -> None:
+    [item] = _items({"w/login/Tickets.TOML": tickets(entry("1", "Form"))})
+    assert (item.is_ticket, item.epic) == (True, None)

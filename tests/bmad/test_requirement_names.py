@@ -32,7 +32,7 @@ from tests.support.linear_time import assert_linear
         ("P0, AC1, E1, S1, FR, SFR1, FR1x2, fr1", []),
     ],
 )
-def test_names_are_read_in_order(text: str, names: list[str]) -> None:
+def test_names_and_ranges_are_read_in_order(text: str, names: list[str]) -> None:
     assert read_names(text) == names
 
 
@@ -44,7 +44,7 @@ def test_names_are_read_in_order(text: str, names: list[str]) -> None:
         ("Sign in (FR1)", None),
     ],
 )
-def test_name_that_begins_a_text(text: str, name: tuple[str, str] | None) -> None:
+def test_name_begins_a_text_after_signs_alone(text: str, name: tuple[str, str] | None) -> None:
     assert read_leading_name(text) == name
 
 
@@ -60,11 +60,11 @@ def test_name_that_begins_a_text(text: str, name: tuple[str, str] | None) -> Non
         ("The requirements FR1", None),
     ],
 )
-def test_line_that_says_what_is_covered(line: str, names: list[str] | None) -> None:
+def test_line_says_what_is_covered_after_a_label(line: str, names: list[str] | None) -> None:
     assert read_covered(line) == names
 
 
-def test_values_of_front_matter() -> None:
+def test_values_of_front_matter_have_names_in_texts_and_lists() -> None:
     assert names_of_value(["FR1", "FR-2"]) == ["FR1", "FR-2"]
     assert names_of_value("FR1, FR2") == ["FR1", "FR2"]
     assert names_of_value({"a": ["FR1"]}) == ["FR1"]

@@ -105,7 +105,7 @@ def test_inventory_and_map_of_the_template() -> None:
         "| # | FR | Text |\n|---|---|---|\n| 1 | FR1 | Users sign in |",
     ],
 )
-def test_statements(text: str) -> None:
+def test_lists_headings_and_tables_state_requirements(text: str) -> None:
     assert [(name, stated) for name, stated, _ in _stated(f"# PRD\n\n{text}\n")] == [
         ("FR1", "Users sign in")
     ]
@@ -117,7 +117,7 @@ def test_heading_with_a_name_alone_is_stated_below() -> None:
 
 
 @pytest.mark.parametrize("name", ["FR-1", "NFR2", "UX-DR3", "FR-AUTH-1", "FR1.2", "REQ-7", "BR-1"])
-def test_names_of_requirements(name: str) -> None:
+def test_names_of_requirements_have_letters_and_a_number(name: str) -> None:
     assert _stated(f"- {name}: Text\n") == [(name, "Text", 1)]
 
 
@@ -213,7 +213,7 @@ def test_stories_name_what_they_cover(line: str) -> None:
         "docs/nfr.md",
     ],
 )
-def test_documents_that_state_requirements(path: str) -> None:
+def test_documents_of_requirements_and_epics_state_requirements(path: str) -> None:
     assert _stated("FR1: A\n", path) == [("FR1", "A", 1)]
 
 
@@ -227,7 +227,7 @@ def test_documents_that_state_requirements(path: str) -> None:
         "docs/architecture.md",
     ],
 )
-def test_documents_that_state_none(path: str) -> None:
+def test_other_documents_state_no_requirements(path: str) -> None:
     text = "# Story 1.1: A\n\n## Tasks\n\n## Status\n\n## Acceptance Criteria\n\nFR1: A\n"
     assert _read(text, path) == Requirements([], [])
 

@@ -4,8 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bmad.titles import split_description, split_title, title_of_item
+from service.bmad.titles import (
+    split_description,
+    split_title,
+    title_of_item,
+    title_of_name,
+    title_of_slug,
+)
 from tests.support.linear_time import assert_linear
+
+
+def test_name_or_slug_makes_a_title_of_its_words() -> None:
+    assert title_of_name("1.2.sign-in_again") == "sign in again"
+    assert title_of_name("story-1.2") == ""
+    assert title_of_slug("sign-in") == "Sign in"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def test_references_must_begin_a_text_if_told_so() -> None:
         ("", []),
     ],
 )
-def test_cell_in_a_column_of_epics(cell: str, epics: list[str]) -> None:
+def test_cell_in_a_column_of_epics_names_them_with_or_without_the_word(
+    cell: str, epics: list[str]
+) -> None:
     assert read_epics_of_cell(cell) == epics
 
 
@@ -77,7 +79,9 @@ def test_cell_in_a_column_of_epics(cell: str, epics: list[str]) -> None:
         ("", []),
     ],
 )
-def test_cell_in_a_column_of_stories(cell: str, stories: list[str]) -> None:
+def test_cell_in_a_column_of_stories_names_them_with_or_without_the_word(
+    cell: str, stories: list[str]
+) -> None:
     assert read_stories_of_cell(cell) == stories
 
 

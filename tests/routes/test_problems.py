@@ -81,7 +81,7 @@ def test_the_most_severe_problems_come_first_on_all_pages(
     assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
 
 
-def test_problems_by_kind_and_severity(client: httpx.Client, work: Work) -> None:
+def test_problems_are_filtered_by_kind_and_severity(client: httpx.Client, work: Work) -> None:
     for kind in ("broken_link", "status_conflict"):
         for severity in ("warning", "error"):
             work.add_problem(severity, kind=kind, detail=f"{kind} {severity}")

@@ -204,14 +204,16 @@ def test_a_page_is_shorter_where_its_stories_are_large(
     assert all(1 <= len(page) <= 2 for page in pages)
 
 
-def test_stories_by_status(client: httpx.Client, work: Work) -> None:
+def test_stories_are_filtered_by_status(client: httpx.Client, work: Work) -> None:
     for number, status in enumerate(STATUSES):
         work.add_story(f"1.{number}", status=status)
     for number, status in enumerate(STATUSES):
         assert ids(client, work, status=status) == [f"1.{number}"]
 
 
-def test_stories_by_epic_however_its_id_is_written(client: httpx.Client, work: Work) -> None:
+def test_stories_are_filtered_by_epic_however_its_id_is_written(
+    client: httpx.Client, work: Work
+) -> None:
     for id_ in ("1.1", "01.2", "2.1", "AP-1.1", "E1.1", "10.1", ""):
         work.add_story(id_)
     for epic in ("1", "01", " 1 ", "Epic 1"):
@@ -221,7 +223,7 @@ def test_stories_by_epic_however_its_id_is_written(client: httpx.Client, work: W
     assert ids(client, work, epic="") == [""]
 
 
-def test_stories_with_all_words_in_id_or_title(client: httpx.Client, work: Work) -> None:
+def test_stories_have_all_words_in_id_or_title(client: httpx.Client, work: Work) -> None:
     work.add_story("1.1", "Refund LIMITS")
     work.add_story("1.2", "Refund émail 100%")
     work.add_story("2.1", "Limit_s of émails")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from datetime import date
 from hashlib import blake2b
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from service.bmad.disagreements import find_problems
@@ -124,7 +125,7 @@ def make_board(
     board.epics.sort(key=lambda row: row.place)
     # A line may have the same dead link twice.
     rows = map(_problem_row, dict.fromkeys(problems))
-    board.problems.extend(sorted(rows, key=lambda row: row.order))
+    board.problems.extend(sorted(rows, key=attrgetter("order")))
     del board.problems[MAX_PROBLEMS:]
     return board
 
@@ -234,21 +235,16 @@ def _number_of(item: WorkItem) -> str:
 
 
 def _problem_row(problem: BoardProblem) -> ProblemRow:
-    severity = SEVERITIES.index(problem.severity)  # first, as the list of problems expects it
-    line = str(problem.line or 0).zfill(DIGITS)
-    return ProblemRow(
-        order=f"{severity}\t{problem.kind}\t{problem.path or ''}\t{line}",
-        kind=problem.kind,
-        severity=problem.severity,
-        file_path=problem.path,
-        appears_on=problem.appears_on,
-        item={
-            "kind": problem.kind,
-            "severity": problem.severity,
-            "detail": problem.detail,
-            "path": problem.path,
-            "line": problem.line,
-            "target": problem.target,
-            "reason": problem.reason,
-        },
-    )
+    kind, severity, detail, path, line, target, reason, appears_on = problem
+    # The severity is first, as the list of problems expects it.
+    order = f"{SEVERITIES.index(severity)}\t{kind}\t{path or ''}\t{line or 0:0{DIGITS}}"
+    item = {
+        "kind": kind,
+        "severity": severity,
+        "detail": detail,
+        "path": path,
+        "line": line,
+        "target": target,
+        "reason": reason,
+    }
+    return ProblemRow(order, kind, severity, path, appears_on, item)

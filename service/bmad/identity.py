@@ -112,7 +112,7 @@ BETWEEN_LEVELS: Final = re.compile(r"(?<=\d)[-_.](?=\d)|(?<=\d[A-Z])[-_.](?=\d)"
 NOT_IN_SLUG: Final = re.compile(r"[\W_]+")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def fold_id(written: str) -> str:
     """Return an id, or a part of one, for comparisons: of equal ids the results are equal.
 

@@ -1,6 +1,7 @@
 """Keys of sprint-status.yaml: which are for stories, which for epics and retrospectives."""
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from service.bmad.identity import (
@@ -43,7 +44,12 @@ def read_key(key: str) -> Key:
     of a retrospective, and all others are those of stories: "1-2-slug", "epic-120-s01", "pm-04",
     and "2-4-retrospective-board" too.
     """
-    key = key[:MAX_NAME]
+    return _read_key(key[:MAX_NAME])
+
+
+# Trees, stories and the history have the same keys.
+@lru_cache(maxsize=4096)
+def _read_key(key: str) -> Key:
     is_of_epic = None if EPIC_AND_STORY.match(key) else EPIC_WORD.match(key)
     named = None if is_of_epic else read_name(key)
     is_retrospective = bool(RETROSPECTIVE.search(key)) and _is_retrospective(key, named)

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from service.bmad.readings import MAX_ID, Place, Status, StatusWord
@@ -89,6 +90,12 @@ def status_word(word: str, line: int, place: Place) -> StatusWord:
 
 def _known_word(word: str) -> str | None:
     """Return the key of WORDS that a word for a status begins with; None without one."""
+    return _find_word(word[:MAX_WORD])
+
+
+# A repository has few words, each of them many times.
+@lru_cache(maxsize=256)
+def _find_word(word: str) -> str | None:
     word = _fold(word)
     if OPEN_BOX.match(word):
         return None

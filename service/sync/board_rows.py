@@ -214,7 +214,13 @@ async def _write_problems(
         digest = blake2b(orjson.dumps([*columns, item_json]), digest_size=8).hexdigest()
         place = f"{order}\t{digest}"
         rows[place] = (place, *columns, item_json)
-    await _write_rows(transaction, source_id, "problem", INSERT_PROBLEMS, [*rows.values()])
+    found = await transaction.fetch(
+        "select place from problem where project_doc_id = $1", source_id
+    )
+    stored = {place for (place,) in found}
+    await _delete_rows(transaction, source_id, "problem", [*(stored - rows.keys())])
+    new = [(_digest(row), *row) for place, row in rows.items() if place not in stored]
+    await _insert_rows(transaction, source_id, INSERT_PROBLEMS, new)
 
 
 async def _write_rows(
@@ -225,25 +231,35 @@ async def _write_rows(
     rows: Sequence[Sequence[Any]],
 ) -> None:
     """Make the rows of a source in a table these rows, which begin with their places."""
-    stored: dict[str, bytes] = dict(
-        map(
-            tuple,
-            await transaction.fetch(
-                f"select place, digest from {table} where project_doc_id = $1", source_id
-            ),
-        )
+    found = await transaction.fetch(
+        f"select place, digest from {table} where project_doc_id = $1", source_id
     )
-    digests = {row[0]: _digest(row) for row in rows}
-    gone = [place for place in stored if place not in digests]
-    if gone:
+    stored: dict[str, bytes] = dict(map(tuple, found))
+    gone = stored.keys() - {row[0] for row in rows}
+    await _delete_rows(transaction, source_id, table, [*gone])
+    with_digests = ((_digest(row), row) for row in rows)
+    changed = [(digest, *row) for digest, row in with_digests if stored.get(row[0]) != digest]
+    await _insert_rows(transaction, source_id, insert, changed)
+
+
+async def _delete_rows(
+    transaction: Connection, source_id: UUID, table: LiteralString, places: Sequence[str]
+) -> None:
+    if places:
         await transaction.execute(
-            f"delete from {table} where project_doc_id = $1 and place = any($2)", source_id, gone
+            f"delete from {table} where project_doc_id = $1 and place = any($2)", source_id, places
         )
-    changed = [row for row in rows if stored.get(row[0]) != digests[row[0]]]
-    for start in range(0, len(changed), ROWS_PER_STATEMENT):
-        batch = changed[start : start + ROWS_PER_STATEMENT]
-        columns = zip(*batch, strict=True)
-        await transaction.execute(insert, source_id, [digests[row[0]] for row in batch], *columns)
+
+
+async def _insert_rows(
+    transaction: Connection,
+    source_id: UUID,
+    insert: LiteralString,
+    rows: Sequence[Sequence[object]],
+) -> None:
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        columns = zip(*rows[start : start + ROWS_PER_STATEMENT], strict=True)
+        await transaction.execute(insert, source_id, *columns)
 
 
 def _digest(row: Sequence[Any]) -> bytes:

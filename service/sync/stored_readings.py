@@ -20,23 +20,24 @@ if TYPE_CHECKING:
 class StoredReadings(NamedTuple):
     """The readings of documents, by path and without their links; `wanted` is what links lead to.
 
-    `with_fragment` are those of the wanted paths that a link names an anchor of. `trees` has the
-    tree of each document that says something of the work, for the board and for the history.
+    `with_fragment` are those of the wanted paths that a link names an anchor of, and `with_links`
+    the rows of documents that have links. `trees` has the tree of each document that says something
+    of the work, for the board and for the history.
     """
 
     by_path: dict[str, Reading]
     trees: Mapping[str, str]
     wanted: set[str]
     with_fragment: set[str]
-    rows: Sequence[Row]
+    with_links: Sequence[Row]
 
     def links(self) -> Iterator[tuple[str, Sequence[Link]]]:
-        """Yield the links of each document.
+        """Yield the links of each document that has some.
 
         They are parsed again one by one: the links of a large source would take 100 MB.
         """
-        for path, reading_json in self.rows:
-            yield path, orjson.loads(reading_json).get("links", ())
+        for path, reading_json in self.with_links:
+            yield path, orjson.loads(reading_json)["links"]
 
 
 async def read_readings(transaction: Connection, source_id: UUID) -> StoredReadings:
@@ -60,13 +61,17 @@ def _parse(rows: Sequence[Row]) -> StoredReadings:
     by_path: dict[str, Reading] = {}
     wanted: set[str] = set()
     with_fragment: set[str] = set()
-    for path, reading_json in rows:
+    with_links: list[Row] = []
+    for row in rows:
+        path, reading_json = row
         reading: Reading = orjson.loads(reading_json)
-        for link in reading.pop("links", ()):
+        if links := reading.pop("links", ()):
+            with_links.append(row)
+        for link in links:
             if link["path"] is not None:
                 wanted.add(link["path"])
                 if link["fragment"]:
                     with_fragment.add(link["path"])
         if reading:
             by_path[path] = reading
-    return StoredReadings(by_path, find_trees(by_path), wanted, with_fragment, rows)
+    return StoredReadings(by_path, find_trees(by_path), wanted, with_fragment, with_links)

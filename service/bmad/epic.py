@@ -41,6 +41,7 @@ from service.bmad.requirement_names import (
     read_names,
 )
 from service.bmad.statuses import read_status, status_word
+from service.bmad.story_statuses import front_matter_statuses
 from service.bmad.tables import Row, RowReader
 from service.bmad.titles import MAX_PIECE, split_title, title_of_item
 from service.documents.blocks import Block
@@ -107,9 +108,8 @@ class _EpicReader:
         name, fields = own.name, document.front_matter
         self._epic = self.epics.epic(name.number)
         self._epic.name(name.title, own.line, own.anchor, DOCUMENT)
-        if status := fields.get("status"):
-            line = document.front_matter_line("status")
-            self._epic.add_status(status_word(str(status), line, "front_matter"), is_own=True)
+        for status in front_matter_statuses(document):
+            self._epic.add_status(status, is_own=True)
         self._add_status(self._epic, name.status, own.line)
         for key in COVERS_KEYS:
             self._epic.add_covers(names_of_value(fields.get(key)))

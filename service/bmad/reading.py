@@ -1,5 +1,8 @@
 """Reads what a document says of the work: begin here."""
 
+from collections.abc import Iterator
+from typing import Final
+
 from service.bmad.deferred_work import read_deferred_work
 from service.bmad.document import BmadDocument
 from service.bmad.epic import read_epics
@@ -11,8 +14,12 @@ from service.bmad.requirements import read_requirements
 from service.bmad.retrospective import read_retrospective
 from service.bmad.sprint_status import read_sprint_status
 from service.bmad.story import read_candidate, read_plan, read_story
+from service.bmad.story_statuses import notes_of_front_matter
 from service.bmad.texts import short_text
 from service.bmad.tickets import read_spec, read_tickets
+
+# What has a status that the front matter may say.
+WITH_STATUS: Final = frozenset(("plan", "epics", "spec"))
 
 
 def read_document(document: BmadDocument) -> Reading:
@@ -37,6 +44,8 @@ def _read_markdown(document: BmadDocument, reading: Reading) -> None:
             reading["plan"] = plan
         else:
             _read_other(document, reading)
+        if notes := [*_notes(document, reading)]:
+            reading["notes"] = notes
     if links := read_links(document):
         reading["links"] = links
 
@@ -59,6 +68,12 @@ def _read_other(document: BmadDocument, reading: Reading) -> None:
         reading["retrospective"] = retrospective
     if deferred := read_deferred_work(document):
         reading["deferred"] = deferred
+
+
+def _notes(document: BmadDocument, reading: Reading) -> Iterator[str]:
+    """Yield what cannot be read of the front matter of a document that is no story."""
     if "front_matter_error" in document.metadata and not is_of_tools(document):
         reason = document.metadata["front_matter_error"]
-        reading["notes"] = [short_text(f"The front matter cannot be read whole: {reason}.")]
+        yield short_text(f"The front matter cannot be read whole: {reason}.")
+    if reading.keys() & WITH_STATUS:
+        yield from notes_of_front_matter(document)

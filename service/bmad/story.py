@@ -23,7 +23,11 @@ from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, 
 from service.bmad.sentence import read_sentence
 from service.bmad.story_gate import read_story_gate
 from service.bmad.story_sections import cut_sections
-from service.bmad.story_statuses import front_matter_statuses, read_statuses
+from service.bmad.story_statuses import (
+    front_matter_statuses,
+    notes_of_front_matter,
+    read_statuses,
+)
 from service.bmad.story_title import StoryTitle, read_title
 from service.bmad.tasks import count_work
 from service.bmad.texts import text_of
@@ -239,4 +243,5 @@ def _notes(document: BmadDocument) -> list[str]:
     if not document.text.strip():
         return ["The file is empty."]
     error = document.metadata.get("front_matter_error")
-    return [f"The front matter cannot be read: {error}."[:MAX_TEXT]] if error else []
+    notes = [f"The front matter cannot be read: {error}."[:MAX_TEXT]] if error else []
+    return [*notes, *notes_of_front_matter(document)]

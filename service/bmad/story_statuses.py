@@ -14,6 +14,8 @@ from service.bmad.readings import MAX_ITEMS, Place, StatusWord
 from service.bmad.statuses import MAX_WORD, STATUS_LABEL, is_status_alone, status_word
 from service.bmad.story_sections import HEADING_TAGS, LABEL_LEVEL, SECTION_NAMES, StorySection
 from service.documents.blocks import Block
+from service.documents.broken_front_matter import OPENINGS
+from service.documents.front_matter import FrontMatterError, read_front_matter
 
 FRONT_MATTER_KEYS: Final[Sequence[tuple[str, Place]]] = (
     ("tracker_status", "tracker_status"),  # of a leaf of version 7
@@ -51,15 +53,40 @@ SENTENCE_ENDS: Final = (".", "!", "?", "…", ")", "。", "\uff01", "\uff1f")
 def front_matter_statuses(document: BmadDocument, place: Place | None = None) -> list[StatusWord]:
     """Return the statuses of the front matter: that of a tracker goes before the document's own.
 
-    `place` is what to call the places of both.
+    A value that is no text says nothing, and neither does one that cannot be read as YAML, unless
+    it begins with a known word: so the text of the document decides. `place` is what to call the
+    places of both.
     """
     found: list[StatusWord] = []
     for key, own_place in FRONT_MATTER_KEYS:
         value = document.front_matter.get(key)
         if isinstance(value, str) and value.strip():
-            line = document.front_matter_line(key)
-            found.append(status_word(value, line, place or own_place))
+            status = status_word(value, document.front_matter_line(key), place or own_place)
+            if not _is_broken(document, value, status):
+                found.append(status)
     return found
+
+
+def notes_of_front_matter(document: BmadDocument) -> Iterator[str]:
+    """Yield that a status in the front matter is a list or a mapping, which says nothing."""
+    for key, _ in FRONT_MATTER_KEYS:
+        if isinstance(value := document.front_matter.get(key), list | dict):
+            kind = "list" if isinstance(value, list) else "mapping"
+            line = document.front_matter_line(key)
+            yield f"Line {line} cannot be read: the {key} of the front matter is a {kind}."
+
+
+def _is_broken(document: BmadDocument, value: str, status: StatusWord) -> bool:
+    """Return whether a value is the text of what is no YAML by itself, as "[done" is."""
+    if "front_matter_error" not in document.metadata:
+        return False
+    if status["status"] != "unknown" and not value.startswith(OPENINGS):
+        return False
+    try:
+        read_front_matter(f"status: {value}\n")
+    except FrontMatterError:
+        return True
+    return False
 
 
 def read_statuses(

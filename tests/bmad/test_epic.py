@@ -293,6 +293,13 @@ def test_heading_goes_before_the_name_of_the_file() -> None:
     assert _names("# Epic 1 Accounts\n", "docs/epics/epic-1-x.md") == [("1", "Accounts")]
 
 
+@pytest.mark.parametrize("written", ["[in-progress]", "[done", "{{status}}", "5"])
+def test_text_of_an_epic_decides_where_its_front_matter_has_no_word(written: str) -> None:
+    text = f"---\nstatus: {written}\n---\n\n# Epic 1: A\n\n**Status:** Done\n"
+    [epic] = read_epics(bmad_document(text, "docs/epics/epic-1.md"))
+    assert [each["word"] for each in epic["statuses"]] == ["Done"]
+
+
 def test_front_matter_of_an_epic_has_number_title_status_and_requirements() -> None:
     text = "---\ntitle: Accounts\nepic: 7\nstatus: done\ncovers: [FR1, FR-2]\n---\n\nText\n"
     [epic] = _epics(text, "docs/epics/accounts.md")

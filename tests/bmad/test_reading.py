@@ -163,6 +163,32 @@ def test_front_matter_that_cannot_be_read_is_noted() -> None:
     assert note.startswith("The front matter cannot be read whole: line ")
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("docs/epics/epic-1.md", "# Epic 1: Sign in\n"),
+        ("specs/spec-pay/SPEC.md", "# SPEC: Pay\n"),
+        ("shop/story-pay-plan.md", "# Plan\n"),
+    ],
+)
+@pytest.mark.parametrize(("value", "kind"), [("[done]", "list"), ("{a: done}", "mapping")])
+def test_status_in_front_matter_that_is_no_text_is_noted(
+    path: str, text: str, value: str, kind: str
+) -> None:
+    reading = read(f"---\nticket: 1\nstatus: {value}\n---\n\n{text}", path)
+    assert reading["notes"] == [
+        f"Line 3 cannot be read: the status of the front matter is a {kind}."
+    ]
+    assert "'word'" not in repr(reading)  # of a status
+
+
+def test_broken_front_matter_of_a_plan_is_noted() -> None:
+    reading = read("---\nticket: 1\nstatus: [done\n---\n\n# Plan\n", "shop/story-pay-plan.md")
+    assert reading["plan"]["statuses"] == []
+    [note] = reading["notes"]
+    assert note.startswith("The front matter cannot be read whole: line ")
+
+
 _TEXTS = [text for text, _ in DOCUMENTS.values() if text] + [V4_STORY]
 _PIECES = st.sampled_from(
     [

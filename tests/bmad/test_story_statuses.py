@@ -145,6 +145,51 @@ def test_the_front_matters_status_counts_whatever_its_case() -> None:
     assert statuses_of(text) == [("review", "In Review", 3, "front_matter")]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "[in-progress]",
+        "[done",
+        "{a: done}",
+        "{{status}}",
+        "{done",
+        '"done',
+        "'done",
+        "*wip",
+        "!x done",
+        "? x",
+        "\n  - done",
+    ],
+)
+def test_the_text_decides_where_the_front_matters_status_is_no_text(written: str) -> None:
+    text = f"---\nstatus: {written}\n---\n\n# Story 1.2: A\n\n**Status:** Review\n"
+    assert [status for status, *_ in statuses_of(text)] == ["review"]
+    [note] = story_of(text)["notes"]
+    assert "cannot be read: " in note
+    assert statuses_of(text.replace("**Status:** Review", "")) == []
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "status", "line"),
+    [
+        ("status: wip", "unknown", 2),
+        ('status: "wip"', "unknown", 2),
+        ("title: fix: x\nstatus: wip", "unknown", 3),
+        ("title: fix: x\nstatus: done", "done", 3),
+        ("title: [a\nstatus: done", "done", 3),
+        ("status: done: merged", "done", 2),
+        ("status: `done`", "done", 2),
+    ],
+)
+def test_a_word_in_front_matter_decides_whatever_is_broken_beside_it(
+    front_matter: str, status: str, line: int
+) -> None:
+    text = f"---\n{front_matter}\n---\n\n# Story 1.2: A\n\n**Status:** Review\n"
+    first, second = statuses_of(text)
+    assert (first[0], first[2], first[3]) == (status, line, "front_matter")
+    assert second[0] == "review"
+
+
 def test_a_trackers_status_decides_before_a_leafs_own() -> None:
     text = "---\nstatus: draft\ntracker_status: in-progress\n---\n\n# Sign in\n"
     assert statuses_of(text) == [

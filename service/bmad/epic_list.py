@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from service.bmad.epic_shapes import without_zeros
 from service.bmad.identity import Identity, fold_id, fold_slug, read_id
 from service.bmad.key_files import TreeDocument
 from service.bmad.keys import read_key
@@ -45,7 +46,11 @@ class EpicDocument:
 
 @dataclass(slots=True, eq=False)
 class Epic:
-    """An epic of a tree. `order` is its place among the epics of a tickets.toml."""
+    """An epic of a tree. `order` is its place among the epics of a tickets.toml.
+
+    `id` is as its first document writes it, else as a tracker or a story does, without leading
+    zeros: the folder of a story is often called epic-01.
+    """
 
     tree: str
     id: str
@@ -229,7 +234,7 @@ class EpicList:
     def _first(self, number: str) -> Epic:
         epics = self._by_id[fold_id(number)]
         if not epics:
-            epics.append(Epic(self._tree, number, ""))
+            epics.append(Epic(self._tree, without_zeros(number), ""))
         return epics[0]
 
     def _find_resembling(self, number: str, title: str) -> Epic:

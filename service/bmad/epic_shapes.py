@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from service.bmad.document import BmadDocument
 from service.bmad.identity import (
     ID,
+    MAX_NAME,
     epic_of_name,
     read_epic_heading,
     read_heading,
@@ -38,6 +39,8 @@ _SHORT_NAME: Final = re.compile(
 _OTHER_EPIC: Final = re.compile(
     r"(?:[&+,/]|and\b|et\b|y\b|e\b|to\b)\s*(?:epics?\b)?[\s#-]{0,3}\d", re.IGNORECASE
 )
+# Of an id with leading zeros: the prefix, and the number without them.
+_WITH_ZEROS: Final = re.compile(r"([A-Za-z]{0,6}-?)0+(\d+(?:\.\d+)*[A-Za-z]?)")
 _HAS_SIGN: Final = re.compile(r"\s*(?:[:\uff1a\u2014\u2013|(\uff08\u00b7.]|-\s|\Z)")
 # After an epic's number without a sign between, these words say what a section has of that epic.
 _ABOUT_EPIC: Final = re.compile(
@@ -194,6 +197,12 @@ def read_epic_number(cell: str) -> EpicName | None:
         return found
     number = ID.fullmatch(cell.strip("*_` \u2705"))
     return EpicName(number[0], "", None) if number else None
+
+
+def without_zeros(number: str) -> str:
+    """Return the id of an epic without leading zeros: "1" of "01", as a folder may be called."""
+    found = _WITH_ZEROS.fullmatch(number[:MAX_NAME])
+    return f"{found[1]}{found[2]}" if found else number
 
 
 def _has_story_id(cell: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from typing import Final, NamedTuple
 
 from service.bmad.document import BmadDocument
-from service.bmad.epic_shapes import FOLDER_FILES, EpicName, read_epic_name
+from service.bmad.epic_shapes import FOLDER_FILES, EpicName, read_epic_name, without_zeros
 from service.bmad.identity import MAX_NAME, epic_of_name, fold_id, read_id, read_name
 from service.bmad.titles import split_title
 from service.documents.story_signs import EPIC_WORDS
@@ -78,7 +78,8 @@ def _number_of_name(document: BmadDocument) -> str | None:
         return found if is_plain or not _has_others(document, found) else None
     if name.lower() in FOLDER_FILES:
         folder = document.folders[-1] if document.folders else ""
-        found = None if _LIST_NAME.match(folder) else epic_of_name(folder)
+        number = None if _LIST_NAME.match(folder) else epic_of_name(folder)
+        found = without_zeros(number) if number else None
     elif document.folders and document.folders[-1].lower() == "epics":
         found = read_name(name).identity.id or None
         if found and len(_numbers_of_headings(document)) > 1:

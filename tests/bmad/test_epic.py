@@ -279,6 +279,8 @@ def test_document_of_an_epic_has_that_epic_alone() -> None:
         ("docs/epics/01-accounts.md", "01"),
         ("docs/epics/epic-3.5-accounts.md", "3.5"),
         ("docs/epic-1/README.md", "1"),
+        ("docs/epic-01/README.md", "1"),
+        ("docs/epics/epic-E02-accounts/index.md", "E2"),
         ("docs/epics/epic-1-accounts/index.md", "1"),
     ],
 )

@@ -41,6 +41,34 @@ def test_documents_with_one_number_and_resembling_titles_are_about_one_epic() ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("readings", "id_"),
+    [
+        ({"epic-01/01-a.md": story("01.01")}, "1"),
+        ({"epic-01/01-a.md": story("01.01"), "s/1.2.b.md": story("1.2")}, "1"),
+        ({"s/1.2.b.md": story("E01.2")}, "E1"),
+        ({"s/1.2.b.md": story("0.2")}, "0"),
+        ({"s/1.2.b.md": story("10.2")}, "10"),
+        ({"epic-01/a.md": story("01.01"), "epics.md": epics(epic("1", "A"))}, "1"),
+        ({"epic-01/a.md": story("01.01"), "epics.md": epics(epic("01", "A"))}, "01"),
+        ({"s/1.2.b.md": story("1.2"), "epics.md": epics(epic("01", "A"))}, "01"),
+        (
+            {
+                "sprint-status.yaml": sprint(
+                    {"01-02-b": "done"},
+                    epics=[{"key": "epic-01", "status": word("done", "sprint_status")}],
+                )
+            },
+            "1",
+        ),
+    ],
+)
+def test_leading_zeros_of_an_epic_are_shown_where_its_document_has_them(
+    readings: dict[str, Reading], id_: str
+) -> None:
+    assert [each.id for each in _list(readings).epics] == [id_]
+
+
 def test_second_document_that_counts_from_1_again_has_epics_of_its_own() -> None:
     made = _list(
         {

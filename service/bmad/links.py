@@ -16,6 +16,7 @@ from typing import Final, Literal
 from urllib.parse import unquote
 
 from service.bmad.document import LINE_END, BmadDocument
+from service.bmad.link_definitions import LinkDefinitions
 from service.bmad.readings import MAX_ITEMS, MAX_TEXT, Link
 from service.characters import CONTROL, replace_unstorable
 from service.documents.html_tags import (
@@ -145,6 +146,7 @@ class _Locator:
         self._page = page
         self._source = document.text
         self._line_starts = _line_starts(document.text)
+        self._definitions = LinkDefinitions(document.text)
         self._offset = document.html_line - 1
         self._line = document.html_line  # of the last block or target
         self._end_line: int | None = None  # of the block that is open
@@ -152,7 +154,7 @@ class _Locator:
         self._searched = 0  # in the source
 
     def find(self, target: str, begin: int, finish: int) -> tuple[str, int]:
-        """Return a target as the source has it, and its line; of a reference, the link's line."""
+        """Return a target as the source has it, and its line: of a reference its definition's."""
         self._read_blocks(begin)
         start = max(self._searched, self._start_of(self._line))
         if self._end_line is not None:
@@ -161,7 +163,12 @@ class _Locator:
             written = LINE_END.split(self._page[begin:finish], maxsplit=1)[0]
             start = max(start, self._source.find(written, start))
             end = start + SEARCHED
-        for form in dict.fromkeys((target, unquote(target))):
+        forms = [*dict.fromkeys((target, unquote(target)))]
+        defined = self._definitions.find(target, start, end)
+        if defined is not None:
+            form = next((form for form in forms if self._source.startswith(form, defined)), target)
+            return _stored(form), bisect_right(self._line_starts, defined)
+        for form in forms:
             found = self._source.find(form, start, end)
             if found != -1:
                 self._searched = found + len(form)

@@ -270,6 +270,7 @@ class Link(TypedDict):
     """A relative link of Markdown, as written, and the path that it leads to.
 
     `path` is from the repository's root, None outside the repository; `fragment` None without `#`.
+    `line` is that of the target: of a reference link, that of its definition.
     """
 
     target: str

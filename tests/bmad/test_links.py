@@ -73,9 +73,37 @@ def test_links_of_the_parser_itself_are_left_out() -> None:
     assert _targets("[nothing]() and [b](<>)\n") == []
 
 
-def test_reference_links_have_the_line_of_the_link() -> None:
+def test_reference_links_have_the_line_of_their_definition() -> None:
     text = "See\n[the text][ref],\n[ref] and [ref][].\n\nLast\n\n[ref]: b.md#part 'title'\n"
-    assert _targets(text) == [(2, "b.md#part"), (3, "b.md#part"), (3, "b.md#part")]
+    assert _targets(text) == [(7, "b.md#part")] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("[gone.md][ref]\n\n[ref]: gone.md\n", [(3, "gone.md")]),
+        ("See gone.md: [a][Ref]\n\n[ref]: <gone.md> (title)\n", [(3, "gone.md")]),
+        ("![a][ref] and [ref]\n\n[ref]:\n  a.png\n", [(4, "a.png"), (4, "a.png")]),
+        ("[a][ref]\n\n> [ref]: a.md\n", [(3, "a.md")]),
+        ("[a][ref]\n\n- text\n\n  [ref]: a.md\n", [(5, "a.md")]),
+        ("[ref]: <a b.md>\n\n[a][ref]\n", [(1, "a b.md")]),
+        ("[a][ref]\n\n[ref]: \\_a.md\n", [(3, "_a.md")]),
+        ("[a][ref]\n\n[ref]: a&amp;b.md\n", [(3, "a&b.md")]),
+        ("[a][1]\n[b][1]\n\n[1]: a.md\n[2]: a.md\n", [(4, "a.md"), (4, "a.md")]),
+        ("[a][1]\n\n[b][2]\n\n[1]: a.md\n[2]: a.md\n", [(5, "a.md"), (6, "a.md")]),
+        ("```\n[1]: a.md\n```\n\n[b][2]\n\n[2]: a.md\n", [(7, "a.md")]),
+        ("[a](a.md)\n\n[b][2]\n\n[2]: a.md\n", [(1, "a.md"), (5, "a.md")]),
+        ("[a]( <a.md> )\n\n[2]: a.md\n", [(1, "a.md")]),
+        ('<img src="a.png"> [b][2]\n\n[2]: b.md\n', [(1, "a.png"), (3, "b.md")]),
+        ('<div>\n<a href="a.md">\n</div>\n\n[2]: a.md\n', [(2, "a.md")]),
+        ("Text[^1]\n\n[^1]: [a](a.md)\n", [(3, "a.md")]),
+        ("---\nx: 1\n---\n[a][r]\r\n\r\n[r]: a.md\r\n", [(6, "a.md")]),
+    ],
+)
+def test_definitions_are_told_from_targets_in_links(
+    text: str, targets: list[tuple[int, str]]
+) -> None:
+    assert _targets(text) == targets
 
 
 def test_lines_are_those_of_the_link_after_code_with_line_ends() -> None:
@@ -297,6 +325,11 @@ def test_any_text_is_read(text: str) -> None:
 
 _LONG: list[Callable[[int], str]] = [
     lambda n: "[a][r] " * (100 * n) + "\n\n[r]: b.md",
+    lambda n: "[a][r] " * (50 * n) + "\n\n[r]: b.md\n[s]: b.md" * (50 * n),
+    lambda n: "[a] " * (50 * n) + "\n\n[a]: b\n" + "[a]:" * (500 * n),
+    lambda n: "[a]: b\n\n[a] b b b b\n\n" * (10 * n),
+    lambda n: "".join(f"[{i}]\n\n[{i}]: b{i}\n\n" for i in range(10 * n)),
+    lambda n: "[a][r]\n" + "[" * (500 * n) + "\n\n[r]: b.md",
     lambda n: "[a](b.md) " * (50 * n),
     lambda n: "[a](b.md)\n" * (50 * n),
     lambda n: "<a href=b>\n" * (50 * n),
@@ -309,6 +342,6 @@ _LONG: list[Callable[[int], str]] = [
 ]
 
 
-@pytest.mark.parametrize("make", _LONG, ids=range(10))
+@pytest.mark.parametrize("make", _LONG, ids=range(len(_LONG)))
 def test_links_take_linear_time(make: Callable[[int], str]) -> None:
     assert_linear(read_links, lambda n: bmad_document(make(n), "docs/a.md"), 50)

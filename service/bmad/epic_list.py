@@ -16,8 +16,8 @@ from service.bmad.identity import Identity, fold_id, fold_slug, read_id
 from service.bmad.key_files import TreeDocument
 from service.bmad.keys import read_key
 from service.bmad.known_epics import KnownEpics
-from service.bmad.older_trackers import find_older_trackers, keys_of_trackers
-from service.bmad.readings import EpicReading, ListedStory, TicketEpic
+from service.bmad.older_trackers import find_older_trackers, keys_of_trackers, sort_trackers
+from service.bmad.readings import EpicReading, ListedStory, SprintStatusReading, TicketEpic
 from service.bmad.ticket_files import name_of_spec
 from service.bmad.titles import title_of_name, title_of_slug
 from service.bmad.work_items import Said, WorkItem, is_archived, is_toml, number_of, stem_of
@@ -48,8 +48,7 @@ class EpicDocument:
 class Epic:
     """An epic of a tree. `order` is its place among the epics of a tickets.toml.
 
-    `id` is as its first document writes it, else as a tracker or a story does, without leading
-    zeros: the folder of a story is often called epic-01.
+    `id` is as its first document writes it, else as a tracker or a story does, without zeros.
     """
 
     tree: str
@@ -117,10 +116,13 @@ class EpicList:
         for document in sorted(documents, key=_epic_files_first):
             if not is_archived(document.path):
                 self._add_document(document)
-        older = find_older_trackers(keys_of_trackers(documents))
+        trackers = keys_of_trackers(documents)
+        older = find_older_trackers(trackers)
+        sprints = {each.path: each.reading.get("sprint_status") for each in documents}
+        for path in sort_trackers(trackers.keys() - older):
+            if sprint := sprints[path]:
+                self._add_sprint(path, sprint)
         for document in documents:
-            if document.path not in older:
-                self._add_sprint(document)
             if not is_archived(document.path):
                 self._add_coverage(document)
         for item in sorted(items, key=lambda item: item.is_archived):
@@ -209,10 +211,7 @@ class EpicList:
         epic.documents.append(EpicDocument(document.path, 1, None))
         self._by_slug.setdefault(fold_slug(name), epic)
 
-    def _add_sprint(self, document: TreeDocument) -> None:
-        reading = document.reading.get("sprint_status")
-        if reading is None:
-            return
+    def _add_sprint(self, path: str, reading: SprintStatusReading) -> None:
         titles = {fold_id(number): title for number, title in reading["titles"].items()}
         # The last one counts where a key stands twice, as YAML has it.
         for entry in reversed(reading["epics"]):
@@ -221,11 +220,11 @@ class EpicList:
             title = titles.pop(fold_id(name), "")
             epic = self._first(name)
             epic.title = epic.title or title or title_of_slug(slug)
-            epic.said.append(Said(document.path, entry["status"]))
+            epic.said.append(Said(path, entry["status"]))
         for entry in reading["retrospectives"]:
             _, identity, slug = read_key(entry["key"])
             if (epic := self.find(identity.epic or slug)) is not None:
-                epic.retrospectives.append(Said(document.path, entry["status"]))
+                epic.retrospectives.append(Said(path, entry["status"]))
         for number, title in reading["titles"].items():
             if fold_id(number) in titles:
                 epic = self._first(number)

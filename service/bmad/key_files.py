@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from service.bmad.identity import Identity, fold_id, fold_slug, read_name
 from service.bmad.keys import Key
+from service.bmad.older_trackers import sort_trackers
 from service.bmad.readings import Reading
 from service.bmad.work_items import WorkItem, is_archived, number_of, stem_of
 
@@ -159,9 +160,9 @@ def link_keys(
     """Return which keys of the trackers of a tree are about one story.
 
     Equal keys are, whichever trackers have them: what one says of a file holds for the others that
-    have none. Of several trackers the last by path decides. Those among `older` are no longer kept:
-    they come after the others, and since numbers start again, none of their keys belongs to a file
-    with another slug, unless that is archived.
+    have none. Of several trackers the first of sort_trackers decides. Those among `older` are no
+    longer kept: they come after the others, and since numbers start again, none of their keys
+    belongs to a file with another slug, unless that is archived.
     """
     slugs = {file.path: file.name.values[1] for file in files}
     linked = {
@@ -169,10 +170,10 @@ def link_keys(
         for (tracker, key), path in match_keys(files, trackers, name_of).items()
         if tracker not in older or is_archived(path) or slugs[path] == name_of(key).values[1]
     }
-    last_first = sorted(trackers, reverse=True)
+    in_order = sort_trackers(trackers)
     places = [
         (tracker, key)
-        for tracker in sorted(last_first, key=lambda path: path in older)
+        for tracker in sorted(in_order, key=lambda path: path in older)
         for key in sorted(set(trackers[tracker]))
     ]
     file_of_name: dict[str, str] = {}

@@ -23,6 +23,8 @@ OLDER_NAME: Final = re.compile(
 # Of "sprint-status-2026-01-31" and "sprint-status.20260131-1200".
 DATE: Final = re.compile(r"[-_. ]?(?<!\d)(\d{4})[-_.]?(\d\d)[-_.]?(\d\d)(?:(?=\D|\Z).*|\d{4,6}\Z)")
 
+NUMBER: Final = re.compile(r"\d+")
+
 
 def find_older_trackers(trackers: Mapping[str, Collection[str]]) -> set[str]:
     """Return which trackers are no longer kept, given the keys of all that there are, by path.
@@ -67,6 +69,25 @@ def find_newest(paths: Iterable[str]) -> dict[str, str]:
         last_day, last = max(same)
         newest.update((path, last) for day, path in same if day != last_day)
     return newest
+
+
+def sort_trackers(paths: Iterable[str]) -> list[str]:
+    """Return trackers in the order in which they decide: that of their paths.
+
+    Of those whose paths differ in numbers alone, such as one for each sprint, the highest is first.
+    A tracker without more in its name is before others beside it.
+    """
+    highest_first = sorted(sorted(paths), key=_numbers_of, reverse=True)
+    return sorted(highest_first, key=lambda path: NUMBER.sub("0", _without_suffix(path)))
+
+
+def _numbers_of(path: str) -> list[tuple[int, str]]:
+    numbers = (number.lstrip("0") for number in NUMBER.findall(_without_suffix(path)))
+    return [(len(number), number) for number in numbers]
+
+
+def _without_suffix(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _is_put_away(path: str) -> bool:

@@ -267,10 +267,9 @@ class DeferredItem(TypedDict):
 
 
 class Link(TypedDict):
-    """A relative link of Markdown, as written, and the path that it leads to.
+    """A relative link of Markdown, as written, the line of its target, and where it leads.
 
     `path` is from the repository's root, None outside the repository; `fragment` None without `#`.
-    `line` is that of the target: of a reference link, that of its definition.
     """
 
     target: str

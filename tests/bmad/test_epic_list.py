@@ -171,6 +171,38 @@ def test_titles_resemble_by_their_words(title: str, other: str, *, is_same: bool
     assert do_resemble(title, other) is is_same
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("_bmad-output/sprint-status.yaml", "docs/sprint-status.yaml"),
+        ("docs/sprint-status.yaml", "docs/sprint-status-mobile.yaml"),
+        ("docs/sprint-status.yaml", "docs/sprint-status.yml"),
+        ("docs/sprint-status-10.yaml", "docs/sprint-status-9.yaml"),
+        ("docs/sprint-2/sprint-status.yaml", "docs/sprint-1/sprint-status.yaml"),
+    ],
+)
+def test_one_tracker_decides_of_stories_and_epics(first: str, second: str) -> None:
+    def tracker(status: str) -> Reading:
+        epics = [{"key": "epic-1", "status": word(status, "sprint_status", 2)}]
+        return sprint({"1-1-a": status, "1-2-b": status}, epics=epics)
+
+    readings: dict[str, Reading] = {
+        first: tracker("review"),
+        second: tracker("done"),
+        "docs/stories/1-1-a.md": story("1.1"),
+    }
+    board = make_board(dict(sorted(readings.items())), [], frozenset[str](), lambda _: None, [])
+    assert [row.status for row in board.stories] == ["review", "review"]
+    assert [row.item["status"] for row in board.epics] == ["review"]
+    deciding = {
+        each["path"]
+        for row in (*board.stories, *board.epics)
+        for each in row.item["status_evidence"]
+        if each["decides"]
+    }
+    assert deciding == {first}
+
+
 def test_spec_decides_the_status_of_its_epic_before_the_tracker() -> None:
     folder = "docs/specs/spec-booking"
     text = "---\nstatus: Draft\n---\n\n# SPEC: Book a visit\n"

@@ -69,7 +69,7 @@ def test_of_files_with_one_slug_the_number_decides() -> None:
 
 
 def test_equal_keys_are_one_story_for_all_trackers() -> None:
-    """The last tracker decides, and those that are no longer kept add nothing."""
+    """The first tracker decides, and those that are no longer kept add nothing."""
     items = _items(
         {
             "a.yaml": sprint({"1-1-a": "draft", "1-2-b": "draft"}),
@@ -78,7 +78,7 @@ def test_equal_keys_are_one_story_for_all_trackers() -> None:
         }
     )
     assert {item.key: (item.status, item.is_archived, len(item.keys)) for item in items} == {
-        "b.yaml\t1-01-a": ("review", False, 2),
+        "a.yaml\t1-1-a": ("draft", False, 2),
         "a.yaml\t1-2-b": ("draft", False, 1),
         "old/z.yaml\t1-3-c": ("done", True, 1),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.bmad.older_trackers import find_older_trackers
+from service.bmad.older_trackers import find_older_trackers, sort_trackers
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,21 @@ def test_dated_tracker_is_older_if_the_newer_one_has_most_of_its_keys(
     newer = ["1-1-a", "1-2-b", "1-3-c", "1-4-d"]
     trackers = {dated: keys, "sprint-status.yaml": newer}
     assert find_older_trackers(trackers) == ({dated} if is_older else set())
+
+
+def test_trackers_decide_by_path_and_the_highest_number() -> None:
+    paths = [
+        "_bmad-output/implementation-artifacts/sprint-status.yaml",
+        "docs/sprint-artifacts/sprint-status.yaml",
+        "docs/sprint-status.yaml",
+        "docs/sprint-status-010.yaml",
+        "docs/sprint-status-9.yaml",
+        "docs/sprint-status-2.yaml",
+        "docs/sprint-status-mobile.yaml",
+        "sprint-3/sprint-status.yaml",
+        "sprint-2/sprint-status-4.yaml",
+        "sprint-2/sprint-status-3.yaml",
+        "sprint-status.yaml",
+    ]
+    assert sort_trackers(reversed(paths)) == paths
+    assert sort_trackers(sorted(paths)) == paths

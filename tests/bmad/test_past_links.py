@@ -128,6 +128,11 @@ SHAPES: Final[dict[str, State]] = {
         f"{OUT}/sprint-status.yaml": sprint({"1-1-a": "review", "1-2-b": "draft"}),
         "docs/stories/1.2.b.md": story("1.2"),
     },
+    "trackers with numbers": {
+        "docs/sprint-status-9.yaml": sprint({"1-1-a": "done", "1-2-b": "done"}),
+        "docs/sprint-status-10.yaml": sprint({"1-1-a": "review", "1-2-b": "draft"}),
+        "docs/stories/1.2.b.md": story("1.2"),
+    },
     "an archived tracker": {
         "docs/old/sprint-status.yaml": sprint({"1-1-a": "done", "1-2-b": "done", "1-3-c": "done"}),
         "docs/done/sprint-status.yaml": sprint({"1-2-b": "review"}),

@@ -40,7 +40,7 @@ from service.bmad.requirement_names import (
     read_leading_name,
     read_names,
 )
-from service.bmad.statuses import read_status, status_word
+from service.bmad.statuses import read_status, status_after_dash, status_word
 from service.bmad.story_statuses import front_matter_statuses
 from service.bmad.tables import Row, RowReader
 from service.bmad.titles import MAX_PIECE, split_title, title_of_item
@@ -187,6 +187,9 @@ class _EpicReader:
             is_certain = line - part.line <= STATUS_LINES
             if not part.has_status_in_text and (is_certain or read_status(found[1]) != "unknown"):
                 self._add_status(part, found[1], line)
+        elif word := status_after_dash(text[:MAX_FIELD]):
+            if not part.has_status_in_text:
+                self._add_status(part, word, line)
         elif self._epic and part is self._epic:
             names = read_covered(text[:MAX_FIELD])
             if names is not None:

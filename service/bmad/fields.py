@@ -7,10 +7,17 @@ begins that has others before it on its line.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
+from itertools import chain
 from typing import Final, NamedTuple
 
 from service.bmad.identity import fold_id, fold_slug, read_heading
-from service.bmad.statuses import LABEL, STATUS_LABEL, is_status_alone, read_status
+from service.bmad.statuses import (
+    LABEL,
+    STATUS_LABEL,
+    is_status_alone,
+    read_status,
+    status_after_dash,
+)
 
 MAX_FIELD: Final = 500  # characters of a line that are read
 MAX_LABEL: Final = 40
@@ -85,7 +92,8 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
 
     Of a table whose header has labels the fields are those of its only row. A status may follow
     fields of the story itself after a comma, a dash or a wide space if its word is a known one. A
-    value may be on the line after its label. Lines of code, comments and headings have none.
+    value may be on the line after its label, and "Status - Done" is one too, if nothing else is on
+    the line. Lines of code, comments and headings have none.
     """
     label = ""  # whose value is to come
     needs_word = False  # that must be a status
@@ -98,6 +106,10 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
         yield from _read_table(table)
         table.clear()
         if HEADING.match(text):
+            label = ""
+            continue
+        if (status := status_after_dash(text)) is not None:
+            yield Field("status", _plain(status), number)
             label = ""
             continue
         if not (label or MARK.search(text)) or not text.strip():
@@ -189,10 +201,10 @@ def _read_table(rows: Sequence[tuple[int, str]]) -> Iterator[Field]:
 
 def _read_row(number: int, cells: Sequence[str]) -> Iterator[Field]:
     begun = FIELD.match(cells[0])
-    if begun and begun.end() < len(cells[0]):  # "| Epic: 1 | Status: Done |"
-        for cell in cells:
-            if found := FIELD.match(cell):
-                yield Field(_label(found[1]), cell[found.end() :], number)
+    if begun and begun.end() < len(cells[0]):  # "| Epic: 1 | Sprint: 3, Status: Done |"
+        for piece, is_after_others in chain.from_iterable(map(_pieces, cells)):
+            if found := FIELD.match(piece):
+                yield Field(_label(found[1]), piece[found.end() :], number, is_after_others)
         return
     for name, value in zip(cells[::2], cells[1::2], strict=False):
         yield Field(name.rstrip(":\uff1a").lower()[:MAX_LABEL], value, number)

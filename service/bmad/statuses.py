@@ -14,6 +14,14 @@ LABEL: Final = r"(?:status|statut|estado|状态|狀態|상태)"  # says "status"
 # "Gate Status", "Recommended Status" and all others with a word of their own are about others.
 STATUS_LABEL: Final = re.compile(rf"(?:(?:story|current|overall)\s+)?{LABEL}", re.IGNORECASE)
 
+# "Status - Done", a line of its own.
+DASHED: Final = re.compile(
+    rf"[\s>*+_-]*+{STATUS_LABEL.pattern}[*_]{{0,3}}+[ \t]++[\u2013\u2014-][ \t]++(\S.*)",
+    re.IGNORECASE,
+)
+DASH: Final = re.compile("[ \t][\u2013\u2014-][ \t]")
+MAX_DASHED: Final = 100  # characters of such a line
+
 # The words that were found in 27 public repositories, and those of the method's own templates. A
 # word that is not here is unknown: a similar word may mean something else.
 _WORDS: Final[Mapping[Status, str]] = {
@@ -77,6 +85,16 @@ def is_built(word: str) -> bool:
 def is_status_alone(word: str) -> bool:
     """Return whether a text is a known word for a status, besides markup, signs and brackets."""
     return _is_whole_word(IN_BRACKETS.sub(" ", _fold(word)))
+
+
+def status_after_dash(line: str) -> str | None:
+    """Return the status of a line such as "Status - Done"; None where it may be a sentence.
+
+    The word must be known, and nothing may be after it but signs and brackets.
+    """
+    may_be = len(line) <= MAX_DASHED and DASH.search(line) is not None
+    found = DASHED.fullmatch(line) if may_be else None
+    return found[1] if found and is_status_alone(found[1]) else None
 
 
 def status_word(word: str, line: int, place: Place) -> StatusWord:

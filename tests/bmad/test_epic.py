@@ -302,6 +302,20 @@ def test_text_of_an_epic_decides_where_its_front_matter_has_no_word(written: str
     assert [each["word"] for each in epic["statuses"]] == ["Done"]
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("Status - Done", ["Done"]),
+        ("**Status** \u2014 Done", ["Done"]),
+        ("Status - done when all is merged", []),
+        ("Status: Review\nStatus - Done", ["Review"]),
+    ],
+)
+def test_status_after_a_dash_is_a_known_word_alone(line: str, words: list[str]) -> None:
+    [epic] = read_epics(bmad_document(f"# Epic 1: A\n\n{line}\n", "docs/epics/epic-1.md"))
+    assert [each["word"] for each in epic["statuses"]] == words
+
+
 def test_front_matter_of_an_epic_has_number_title_status_and_requirements() -> None:
     text = "---\ntitle: Accounts\nepic: 7\nstatus: done\ncovers: [FR1, FR-2]\n---\n\nText\n"
     [epic] = _epics(text, "docs/epics/accounts.md")

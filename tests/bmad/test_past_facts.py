@@ -173,6 +173,8 @@ STORY_LINES = [
         "</ul>",
         "<h2>Status</h2>",
         "> Status: done",
+        "Status - done",
+        "| Sprint: 3, Status: done",
         "[^1]",
         "[1]",
     ),

@@ -96,14 +96,17 @@ def read_candidate(document: BmadDocument) -> StoryReading | None:
     """Return what a file says that a tracker may name as a story; None for others.
 
     It has the name of a key or a ticket, and is not in a folder for documents of its kind, such as
-    architecture.
+    architecture. In a folder of stories a key may have any name, as "auth-01" and "ux-polish" are,
+    but for that of a single word which is a planning document's, such as "prd".
     """
-    if document.file_type != "md" or not TRACKED_NAME.fullmatch(document.name):
+    if document.file_type != "md":
         return None
-    if read_key(document.name).kind != "story":
-        return None
-    may_be_named = document.kind == "other" or home_of(document.folders) in {None, "story"}
-    return read_story(document) if may_be_named else None
+    home, name, is_other = home_of(document.folders), document.name, document.kind == "other"
+    if TRACKED_NAME.fullmatch(name):
+        may_be_named = is_other or home in {None, "story"}
+    else:
+        may_be_named = home == "story" and (is_other or "-" in name)
+    return read_story(document) if may_be_named and read_key(name).kind == "story" else None
 
 
 def read_plan(document: BmadDocument) -> PlanReading | None:

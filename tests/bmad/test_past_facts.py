@@ -70,7 +70,8 @@ def test_a_story_has_its_id_and_its_status() -> None:
     assert read_facts("docs/stories/1.2.story.md", text.replace("\\\n", "\n")) == {
         "": Fact("story", "review", "1.2", "1", "2")
     }
-    assert read_facts("docs/stories/notes.md", "# Notes\n") == {}
+    assert read_facts("docs/stories/notes.md", "# Notes\n") == {"": Fact("candidate", None)}
+    assert read_facts("docs/stories/reviews/notes.md", "# Notes\n") == {}
 
 
 def test_a_plan_has_its_ticket() -> None:

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from service.bmad.disagreements import find_problems
-from service.bmad.epic_list import Epic, EpicList
+from service.bmad.epic_list import EpicList
 from service.bmad.identity import fold_id
 from service.bmad.joining import Joined, join_trees
 from service.bmad.key_files import TreeDocument
@@ -24,6 +24,7 @@ from service.bmad.readings import MAX_TEXT, Link, Reading
 from service.bmad.story_json import show_said, show_story
 from service.bmad.trees import find_trees
 from service.bmad.waiting import Dependencies
+from service.bmad.work_epics import Epic
 from service.bmad.work_items import WorkItem
 
 WHERE_DEAD_LINKS_LEAD: Final[dict[DeadLink, str]] = {

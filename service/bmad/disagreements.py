@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from service.bmad.epic_list import Epic, EpicList
+from service.bmad.epic_list import EpicList
 from service.bmad.gate_problems import gates_of
 from service.bmad.joining import Joined
 from service.bmad.key_files import TreeDocument
@@ -26,6 +26,7 @@ from service.bmad.story_problems import (
     statuses_of,
 )
 from service.bmad.waiting import Dependencies
+from service.bmad.work_epics import Epic
 from service.bmad.work_items import is_archived
 
 # The line that a note names: "Line 3 cannot be read", "It is not TOML: … (at line 3, column 9)".

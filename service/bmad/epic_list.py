@@ -4,95 +4,33 @@ Epics of several documents are one if they have the same number and resembling t
 document may count from 1 again.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 from service.bmad.epic_shapes import without_zeros
-from service.bmad.identity import Identity, fold_id, fold_slug, read_id
+from service.bmad.epic_titles import EpicTitles, do_differ, do_list_same, do_resemble
+from service.bmad.identity import fold_id, fold_slug, read_id
 from service.bmad.key_files import TreeDocument
 from service.bmad.keys import read_key
 from service.bmad.known_epics import KnownEpics
 from service.bmad.older_trackers import find_older_trackers, keys_of_trackers, sort_trackers
-from service.bmad.readings import EpicReading, ListedStory, SprintStatusReading, TicketEpic
+from service.bmad.readings import EpicReading, SprintStatusReading, TicketEpic
 from service.bmad.ticket_files import name_of_spec
-from service.bmad.titles import title_of_name, title_of_slug
-from service.bmad.work_items import Said, WorkItem, is_archived, is_toml, number_of, stem_of
+from service.bmad.titles import title_of_slug
+from service.bmad.work_epics import Epic, EpicDocument, take_listed_titles
+from service.bmad.work_items import Said, WorkItem, is_archived, is_toml
 
-WORD: Final = re.compile(r"\w+")
-# "Payments" and "Payment System" may be one.
-PLURAL: Final = re.compile(r"(?<=[^\W\ds]{3})s\Z")
-# Of the words of two titles, the share in common from which on they mean the same epic.
-RESEMBLING: Final = 0.5
 # Epics of one number whose titles are compared: of more, only equal titles are one epic.
 MAX_COMPARED: Final = 50
+# What is compared of an epic with another title: stories that are listed, and documents.
+MAX_LISTED: Final = 200
+MAX_DOCUMENTS: Final = 5
 
 
 # By which an epic lists a story: the epic's id, and the story's title and id, or one of both.
 _ListedKey = tuple[str, str | None, str | None]
-
-
-@dataclass(slots=True)
-class EpicDocument:
-    """Where a document is about an epic."""
-
-    path: str
-    line: int
-    anchor: str | None
-
-
-@dataclass(slots=True, eq=False)
-class Epic:
-    """An epic of a tree. `order` is its place among the epics of a tickets.toml.
-
-    `id` is as its first document writes it, else as a tracker or a story does, without zeros.
-    """
-
-    tree: str
-    id: str
-    title: str
-    slug: str = ""
-    order: int | None = None
-    documents: list[EpicDocument] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
-    retrospectives: list[Said] = field(default_factory=list)
-    covers: dict[str, None] = field(default_factory=dict)
-    after: list[str] = field(default_factory=list)
-    # What its documents list, once for each document.
-    listed: list[ListedStory] = field(default_factory=list[ListedStory])
-    items: list[WorkItem] = field(default_factory=list)
-
-    @property
-    def counted(self) -> list[WorkItem]:
-        """Its stories without the archived ones."""
-        return [item for item in self.items if not item.is_archived]
-
-    @property
-    def has_stories(self) -> bool:
-        """Whether it has stories that are not archived, or lists some."""
-        return bool(self.counted or self.listed)
-
-    @property
-    def only_listed(self) -> list[ListedStory]:
-        """The stories that its documents list, without those that have a file, a key or an entry.
-
-        A story that several documents list is there once, as the first one has it.
-        """
-        named: set[object] = set()
-        for item in self.items:
-            named |= {fold_id(item.id), fold_slug(item.title), item.number}
-        found: list[ListedStory] = []
-        for story in self.listed:
-            identity = Identity(story["id"], story["epic"], story["story"])
-            names = {fold_id(identity.id), fold_slug(story["title"]), number_of(identity)}
-            names -= {"", None}
-            if names and names.isdisjoint(named):
-                found.append(story)
-                named |= names
-        return found
 
 
 class EpicList:
@@ -113,7 +51,8 @@ class EpicList:
             if (spec := each.reading.get("spec")) is not None
         }
         self._known = KnownEpics(documents)
-        for document in sorted(documents, key=_epic_files_first):
+        self._titles = EpicTitles(documents)
+        for document in sorted(documents, key=self._order):
             if not is_archived(document.path):
                 self._add_document(document)
         trackers = keys_of_trackers(documents)
@@ -132,7 +71,12 @@ class EpicList:
                 epic.items.append(item)
                 self.of_item[item.key] = epic
         for epic in self.epics:
-            _take_listed_titles(epic)
+            take_listed_titles(epic)
+
+    def _order(self, document: TreeDocument) -> tuple[bool, bool, str]:
+        """Return what orders documents: those of epics first, and those about one last."""
+        path = document.path
+        return self._titles.is_about(path), "epic" not in path.lower(), path
 
     @property
     def epics(self) -> list[Epic]:
@@ -176,9 +120,11 @@ class EpicList:
                     epic.covers[line["requirement"]] = None
 
     def _add_reading(self, path: str, reading: EpicReading) -> None:
-        epic = self._find_resembling(reading["number"], reading["title"])
+        is_about = self._titles.is_about(path)
+        epic = self._find_about(path, reading) if is_about else self._find_listed(path, reading)
         epic.documents.append(EpicDocument(path, reading["line"], reading["anchor"]))
-        epic.said += [Said(path, word) for word in reading["statuses"]]
+        if not is_about:
+            epic.said += [Said(path, word) for word in reading["statuses"]]
         epic.covers |= dict.fromkeys(reading["covers"])
         epic.listed += reading["stories"]
         number = fold_id(reading["number"])
@@ -236,13 +182,55 @@ class EpicList:
             epics.append(Epic(self._tree, without_zeros(number), ""))
         return epics[0]
 
+    def _find_about(self, path: str, reading: EpicReading) -> Epic:
+        """Return the epic that a document has something about, where only one can be meant."""
+        epics = self._by_id[fold_id(reading["number"])]
+        if len(epics) == 1:
+            paths = (each.path for each in epics[0].documents[:MAX_COMPARED])
+            if not self._titles.is_of_other_product(path, paths):
+                return epics[0]
+        return self._find_resembling(reading["number"], reading["title"])
+
+    def _find_listed(self, path: str, reading: EpicReading) -> Epic:
+        """Return the epic that a document lists or describes."""
+        number, title = reading["number"], reading["title"]
+        found = self._find_titled(number, title)
+        other_title = self._titles.other_title(path)
+        if found is None and other_title is not None:
+            found = self._find_titled(number, other_title)
+        if found is None:
+            compared = self._by_id[fold_id(number)][:MAX_COMPARED]
+            found = next((epic for epic in compared if self._is_same(epic, path, reading)), None)
+        if found is not None:
+            self._by_title[fold_id(number), title] = found
+        found = self._find_resembling(number, title)
+        if other_title is not None:
+            self._by_title.setdefault((fold_id(number), other_title), found)
+            found.title = title or found.title  # that of the epic's own document
+        return found
+
+    def _is_same(self, epic: Epic, path: str, reading: EpicReading) -> bool:
+        """Return whether an epic with another title is the same, as its stories, or others, say."""
+        if do_list_same(epic.listed[:MAX_LISTED], reading["stories"]):
+            return True
+        if do_differ(epic.listed[:MAX_LISTED], reading["stories"]):
+            return False
+        paths = (each.path for each in epic.documents[:MAX_DOCUMENTS])
+        return any(self._titles.do_agree(path, each) for each in paths)
+
+    def _find_titled(self, number: str, title: str) -> Epic | None:
+        """Return the epic of a number with this title, or with one that resembles it."""
+        folded = fold_id(number)
+        found = self._by_title.get((folded, title))
+        if found is None:
+            compared = self._by_id[folded][:MAX_COMPARED]
+            found = next((epic for epic in compared if do_resemble(epic.title, title)), None)
+        return found
+
     def _find_resembling(self, number: str, title: str) -> Epic:
         folded = fold_id(number)
         epics = self._by_id[folded]
-        found = self._by_title.get((folded, title))
-        if found is None:
-            compared = epics[:MAX_COMPARED]
-            found = next((epic for epic in compared if do_resemble(epic.title, title)), None)
+        found = self._find_titled(number, title)
         if found is None:
             found = Epic(self._tree, number, title)
             epics.append(found)
@@ -259,42 +247,7 @@ class EpicList:
         return next((self._by_listed[key] for key in keys if key in self._by_listed), first)
 
 
-def _epic_files_first(document: TreeDocument) -> tuple[bool, str]:
-    return "epic" not in document.path.lower(), document.path
-
-
 def _listed_keys(number: str, title: str, id_: str) -> list[_ListedKey]:
     """Return the keys of a story of an epic, the surest first."""
     title, id_ = fold_slug(title), fold_id(id_)
     return [(number, title, id_), (number, title, None), (number, None, id_)]
-
-
-def _take_listed_titles(epic: Epic) -> None:
-    """Give stories whose title is made of the file's name the one that the epic lists."""
-    listed: dict[str, str] = {}
-    for story in epic.listed:
-        if story["id"] and story["title"]:
-            listed.setdefault(fold_id(story["id"]), story["title"])
-    for item in epic.items if listed else ():
-        title = listed.get(fold_id(item.id))
-        if title is None or title == item.title or item.path is None or item.reading is None:
-            continue
-        is_alike = fold_slug(title) == fold_slug(item.title)
-        if item.title == title_of_name(stem_of(item.path)) and (
-            is_alike or item.reading["anchor"] is None
-        ):
-            item.title = title
-
-
-def do_resemble(title: str, other: str) -> bool:
-    """Return whether two titles may be of one epic: an empty title may."""
-    words, others = (
-        {PLURAL.sub("", word) for word in WORD.findall(each.lower())} for each in (title, other)
-    )
-    common = len(words & others)
-    return (
-        not words
-        or not others
-        or common == min(len(words), len(others))
-        or common >= RESEMBLING * len(words | others)
-    )

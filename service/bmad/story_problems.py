@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from service.bmad.epic_list import Epic, EpicList
+from service.bmad.epic_list import EpicList
 from service.bmad.identity import fold_id
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, Place, Status, StatusWord
 from service.bmad.waiting import Dependencies
+from service.bmad.work_epics import Epic
 from service.bmad.work_items import Said, WorkItem, stem_of
 from service.documents.story_signs import is_companion
 

@@ -8,8 +8,9 @@ in review, and nothing about it is unknown. Elsewhere, a story can start when it
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from service.bmad.epic_list import Epic, EpicList
+from service.bmad.epic_list import EpicList
 from service.bmad.identity import fold_id
+from service.bmad.work_epics import Epic
 from service.bmad.work_items import WorkItem, stem_of
 
 FINISHED: Final = frozenset(("done", "review"))

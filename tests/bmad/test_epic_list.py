@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.bmad.board import make_board
-from service.bmad.epic_list import EpicList, do_resemble
+from service.bmad.epic_list import EpicList
 from service.bmad.joining import TreeDocument, join_trees
 from service.bmad.reading import read_document
 from tests.bmad.made import entry, epic, epics, listed, sprint, story, ticket_epic, tickets, word
@@ -152,23 +152,6 @@ def test_tracker_that_is_no_longer_kept_names_no_epics() -> None:
         }
     ).epics
     assert (found.id, [each.word["status"] for each in found.said]) == ("1", ["in_progress"])
-
-
-@pytest.mark.parametrize(
-    ("title", "other", "is_same"),
-    [
-        ("Sign in", "sign IN", True),
-        ("", "Sign in", True),
-        ("Explorer", "Documentation Explorer & Viewer", True),
-        ("Sign in and out", "Sign in", True),
-        ("Payments", "Payment System", True),
-        ("Access", "Acces", False),
-        ("Reports", "Sign in", False),
-        ("Sign in", "Sign the contract", False),
-    ],
-)
-def test_titles_resemble_by_their_words(title: str, other: str, *, is_same: bool) -> None:
-    assert do_resemble(title, other) is is_same
 
 
 @pytest.mark.parametrize(

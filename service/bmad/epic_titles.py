@@ -1,0 +1,195 @@
+"""Which documents of a tree are about one epic, though they call it otherwise.
+
+Titles are compared by their words. A document about an epic, such as "epic-1-test-design.md", and
+one that lists the same stories, mean the epic of that number that there is. Numbers of another
+product may be the same, so that unlike titles alone are two epics.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from service.bmad.identity import epic_of_name, fold_id, fold_slug, read_name
+from service.bmad.key_files import TreeDocument
+from service.bmad.readings import EpicReading, ListedStory
+from service.bmad.tree_content import folders_above_parts
+from service.bmad.work_items import is_archived
+from service.documents.kinds import home_of
+
+# A Chinese title has no spaces: each of its characters is compared.
+WORD: Final = re.compile(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+")
+AND: Final = re.compile(r"(?:^|-)(?:and|et|und)(?=-|$)")
+# "Payments" and "Payment System" may be one.
+PLURAL: Final = re.compile(r"(?<=[^\W\ds]{3})s\Z")
+# Of the words of two titles, the share in common from which on they mean the same epic.
+RESEMBLING: Final = 0.5
+MAX_COMPARED: Final = 50  # epics of a number, or of two documents, that are compared
+
+# What the end of a name says that a document has of its epic: "epic-1-test-design".
+ABOUT_TAIL: Final = re.compile(
+    r"(?:^|-)(?P<tail>(?:user-)?stories|story-(?:map|index|list)|overview|breakdown|architecture"
+    r"|(?:ux|ui|technical|tech|test)(?:-(?:design|spec(?:ification)?))?|design|wireframes|mockups"
+    r"|tests?|testing|test-(?:strategy|cases|results)|(?:implementation|test|migration|sprint)-plan"
+    r"|(?:\w+-)?guide|lessons(?:-learned)?|learnings|migration|deployment|roll-?out|release-notes"
+    r"|api(?:-contracts?)?|contracts|data-model|diagrams?|decisions|traceability(?:-matrix)?|matrix"
+    r"|(?:qa-)?gate|closure|refinement|tech(?:nical)?-debt|deliverables|demo(?:-script)?|nfrs?"
+    r"|dependencies|estimat(?:es?|ion)|risks?|prep(?:aration)?|metrics|timeline|schedule"
+    r"|walk-?through|post-?mortem|hand-?over|glossary|faq)(?:-[\d-]+)?$"
+)
+PRD: Final = re.compile(r"(?:^|[/_-])prds?(?![a-z])", re.IGNORECASE)
+ABOUT_HOMES: Final = frozenset(("architecture", "ux", "brief"))
+
+
+class EpicTitles:
+    """How the documents of a tree call its epics."""
+
+    def __init__(self, documents: Iterable[TreeDocument]) -> None:
+        """Take all documents of a tree, but for archived ones."""
+        self._titles: dict[str, dict[str, str]] = {}  # by path, by number
+        self._about: set[str] = set()
+        # Of a document of one epic: the title that the only list beside it has for that number.
+        self._also: dict[str, str] = {}
+        self._do_agree: dict[tuple[str, str], bool] = {}
+        singles: dict[str, EpicReading] = {}
+        titles: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)  # by number
+        lists: defaultdict[tuple[str, str], list[EpicReading]] = defaultdict(list)
+        for document in documents:
+            path, epics = document.path, document.reading.get("epics")
+            if not epics or is_archived(path):
+                continue
+            self._titles[path] = {fold_id(each["number"]): each["title"] for each in epics}
+            if len(epics) == 1 and _names_epic(document, epics[0]):
+                singles[path] = epics[0]
+            for epic in epics:
+                number = fold_id(epic["number"])
+                if len(epics) > 1:
+                    lists[folder_of_product(path), number].append(epic)
+                if len(titles[number]) < MAX_COMPARED:
+                    titles[number].append((path, epic["title"]))
+        for path, epic in singles.items():
+            others = [title for each, title in titles[fold_id(epic["number"])] if each != path]
+            if _is_about(path, epic, others):
+                self._about.add(path)
+        strong = self._titles.keys() - self._about
+        self._strong_folders = {folder_of_product(path) for path in strong}
+        self._find_renamed(singles, lists)
+
+    def is_about(self, path: str) -> bool:
+        """Return whether a document has something about an epic that others name otherwise."""
+        return path in self._about
+
+    def other_title(self, path: str) -> str | None:
+        """Return how the list beside a document of one epic calls that epic, if otherwise."""
+        return self._also.get(path)
+
+    def is_of_other_product(self, path: str, paths: Iterable[str]) -> bool:
+        """Return whether a document about an epic lies in a folder that has epics of its own.
+
+        `paths` are those of the documents of the epic that it may be about.
+        """
+        folder = folder_of_product(path)
+        return folder in self._strong_folders and folder not in map(folder_of_product, paths)
+
+    def do_agree(self, path: str, other: str) -> bool:
+        """Return whether most epics that two documents have in common are called the same."""
+        pair = (path, other) if path < other else (other, path)
+        found = self._do_agree.get(pair)
+        if found is None:
+            titles, others = self._titles.get(path, {}), self._titles.get(other, {})
+            common = [number for number in titles if titles[number] and others.get(number)]
+            del common[MAX_COMPARED:]
+            same = sum(do_resemble(titles[number], others[number]) for number in common)
+            # A PRD and a list of epics beside it are of one product more surely than two lists.
+            is_pair = bool(PRD.search(path)) != bool(PRD.search(other))
+            found = 2 * same >= len(common) if is_pair and same else 2 * same > len(common)
+            self._do_agree[pair] = found
+        return found
+
+    def _find_renamed(
+        self,
+        singles: Mapping[str, EpicReading],
+        lists: Mapping[tuple[str, str], Sequence[EpicReading]],
+    ) -> None:
+        """Find the documents of one epic that the list beside them calls otherwise.
+
+        Of several in a folder each one may be of another product.
+        """
+        renamed: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for path, epic in singles.items():
+            folder = folder_of_product(path)
+            of_number = lists.get((folder, fold_id(epic["number"])), ())
+            if path in self._about or len(of_number) != 1 or not of_number[0]["title"]:
+                continue
+            [listed] = of_number
+            is_other = not do_resemble(epic["title"], listed["title"])
+            if is_other and not do_differ(epic["stories"], listed["stories"]):
+                renamed[folder].append((path, listed["title"]))
+        for found in renamed.values():
+            if len(found) == 1:
+                self._also.update(found)
+
+
+def folder_of_product(path: str) -> str:
+    """Return the folder above those that hold parts of a product's documents."""
+    return "/".join(folders_above_parts(path.rpartition("/")[0]))
+
+
+def do_resemble(title: str, other: str) -> bool:
+    """Return whether two titles may be of one epic: an empty title may."""
+    if not title or not other or title == other:
+        return True
+    slug, other_slug = (AND.sub("", fold_slug(each)) for each in (title, other))
+    if slug.replace("-", "") == other_slug.replace("-", ""):
+        return True  # "Set-up & mail" and "Setup and mail"
+    words, others = (
+        {PLURAL.sub("", word) for word in WORD.findall(each.lower())} for each in (title, other)
+    )
+    common = len(words & others)
+    return (
+        not words
+        or not others
+        or common == min(len(words), len(others))
+        or common >= RESEMBLING * len(words | others)
+    )
+
+
+def do_list_same(stories: Iterable[ListedStory], others: Iterable[ListedStory]) -> bool:
+    """Return whether two epics list the same stories: at least half of each, and none otherwise."""
+    titles, other_titles = _titles_of(stories), _titles_of(others)
+    common = titles.keys() & other_titles.keys()
+    same = sum(titles[id_] == other_titles[id_] for id_ in common)
+    return same > 0 and same == len(common) and 2 * same >= max(len(titles), len(other_titles))
+
+
+def do_differ(stories: Iterable[ListedStory], others: Iterable[ListedStory]) -> bool:
+    """Return whether two epics list stories of one id that are called otherwise."""
+    titles, other_titles = _titles_of(stories), _titles_of(others)
+    common = titles.keys() & other_titles.keys()
+    return any(titles[id_] != other_titles[id_] for id_ in common)
+
+
+def _titles_of(stories: Iterable[ListedStory]) -> dict[str, str]:
+    return {fold_id(each["id"]): slug for each in stories if (slug := fold_slug(each["title"]))}
+
+
+def _names_epic(document: TreeDocument, epic: EpicReading) -> bool:
+    """Return whether the name of a document of one epic has the number of that epic."""
+    found = epic_of_name(document.stem) or read_name(document.stem).identity.id
+    return fold_id(found) == fold_id(epic["number"])
+
+
+def _is_about(path: str, epic: EpicReading, titles: Sequence[str]) -> bool:
+    """Return whether a document that is named after its epic has something about it alone.
+
+    Its title is none of the others, and the end of its name is in none of them either, as it is in
+    "Deployment to the cloud" of "epic-4-deployment.md".
+    """
+    *folders, name = path.split("/")
+    slug, title = fold_slug(name.rpartition(".")[0]), fold_slug(epic["title"])
+    found = ABOUT_TAIL.search(slug)
+    if found is None and home_of(folders) not in ABOUT_HOMES:
+        return False
+    tail = found["tail"] if found else ""
+    others = [*filter(None, map(fold_slug, titles))]
+    return bool(others) and not any(each == title or (tail and tail in each) for each in others)

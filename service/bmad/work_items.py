@@ -23,10 +23,24 @@ from service.bmad.readings import (
     WorkKind,
 )
 from service.bmad.statuses import is_built
+from service.documents.story_signs import EPIC_WORDS
 
+_ARCHIVE = "archived?|archives|obsolete|backups?|old|completed"
 # A folder whose name has one of these words.
-ARCHIVE: Final = re.compile(
-    r"(?:.*[-_. ])?(?:archived?|archives|obsolete|backups?|old|completed)(?:[-_. ].*)?",
+ARCHIVE: Final = re.compile(rf"(?:.*[-_. ])?(?:{_ARCHIVE})(?:[-_. ].*)?", re.IGNORECASE)
+# One that is named after an epic or a story and what that is about: "epic-3-backup-restore". With
+# nothing but such a word after the id, as "epic-3-old" and "epic-3-old-stories", it is an archive.
+WORK_FOLDER: Final = re.compile(
+    rf"(?:(?:{EPIC_WORDS}|story)s?[-_. ]?[a-z]{{0,3}}-?\d++(?:[-.]\d++)*+[a-z]?+"
+    r"|\d{1,3}+(?:[-.]\d{1,3}+)++)[-_. ]"
+    rf"(?!\W*(?:{_ARCHIVE})(?:[-_. ](?:[\d-]+|stories|docs|files|versions?))?\Z).+",
+    re.IGNORECASE,
+)
+# One that is named after what the product does with backups or an archive.
+FEATURE_FOLDER: Final = re.compile(
+    r"(?:.*[-_. ])?(?:archives?|backups?)[-_. ](?:and[-_. ])?(?:restor\w+|recover\w+|services?"
+    r"|systems?|manage\w+|features?|modules?|api|ui|viewer|pages?|search|jobs?|exports?|imports?"
+    r"|schedul\w+)",
     re.IGNORECASE,
 )
 
@@ -188,4 +202,9 @@ def is_archived(path: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_archive(folder: str) -> bool:
-    return any(map(ARCHIVE.fullmatch, folder.split("/")))
+    return any(map(_is_named_archive, folder.split("/")))
+
+
+def _is_named_archive(name: str) -> bool:
+    is_of_work = WORK_FOLDER.fullmatch(name) or FEATURE_FOLDER.fullmatch(name)
+    return bool(ARCHIVE.fullmatch(name)) and not is_of_work

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from service.bmad.joining import Joined, TreeDocument, join_trees
+from service.bmad.work_items import is_archived
 from tests.bmad.made import entry, epic, epics, gate, plan, sprint, story, ticket_epic, tickets
 
 if TYPE_CHECKING:
@@ -87,6 +88,43 @@ def test_equal_keys_are_one_story_for_all_trackers() -> None:
 def test_file_belongs_to_a_key_by_number() -> None:
     [item] = _items({"s/1.10.sign-in.md": story("1.10"), "s.yaml": sprint({"1-10-login": "done"})})
     assert item.status == "done"
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *(
+            "archive",
+            "_Archive",
+            "old",
+            "completed",
+            "stories-old",
+            "old-shop",
+            "completed-stories",
+        ),
+        *("archive-2025", "stories_archive_2025", "99-archive", "backup-before-v6", "v1.2-old"),
+        *("sprint-1-completed", "completed-orders", "order-archive", "2024-01-archive"),
+        *("epic-3-old", "epic-03-completed", "epic-3-old-stories", "epic-1-archived-2025"),
+        *("story-1.2-old", "1-2-obsolete", "epic-old", "epics-1-5-completed"),
+    ],
+)
+def test_folder_that_is_called_an_archive_is_one(folder: str) -> None:
+    assert is_archived(f"docs/stories/{folder}/1.1.a.md")
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("epic-3-backup-restore", "epic_2_order_archive", "Epic-4-Completed-Orders"),
+        *("epic-3.1-old-data", "epic-1b-old-users", "épopée-2-old-things"),
+        *("story-2.3-archive-orders", "3-5-archive-orders", "1.2-old-town-map"),
+        *("backup-service", "backup-and-restore", "data-backup-service", "archive-viewer"),
+        *("household", "golden", "done", "legacy"),
+    ],
+)
+def test_folder_that_is_called_by_a_title_with_an_archives_word_is_none(folder: str) -> None:
+    assert not is_archived(f"docs/stories/{folder}/1.1.a.md")
+    assert is_archived(f"archive/{folder}/1.1.a.md")
 
 
 def test_of_files_with_one_number_those_that_are_not_archived_come_first() -> None:

@@ -16,6 +16,7 @@ from service.bmad.keys import Key
 from service.bmad.older_trackers import sort_trackers
 from service.bmad.readings import Reading
 from service.bmad.work_items import WorkItem, is_archived, number_of, stem_of
+from service.documents.kinds import home_of
 
 # What more files of a tree have in common than this says nothing of any of them.
 MAX_SHARED: Final = 40
@@ -107,7 +108,8 @@ def match_keys(
     """Return the file of each key that has one: paths, by the path of the tracker and the key.
 
     `trackers` has the keys of each tracker. Within a tracker, each file belongs to one key at most.
-    A candidate belongs to a key only if a key has its name; then it is a story for all trackers.
+    A candidate belongs to a key only if a key has its name, and no story the key's slug and number;
+    then it is a story for all trackers.
     """
     index = _FileIndex(files)
     matched: dict[KeyPlace, str] = {}
@@ -116,7 +118,7 @@ def match_keys(
     for tracker, keys in sorted(trackers.items()):
         taken[tracker], waiting[tracker] = set(), []
         for key in sorted(set(keys)):
-            path = index.find_name(name_of(key).name, taken[tracker])
+            path = index.find_named(name_of(key), tracker, taken[tracker])
             if path is None:
                 waiting[tracker].append(key)
             else:
@@ -201,7 +203,36 @@ class _FileIndex:
         names = (name for name in self._by_name if name.startswith(SPEC))
         self._specs = sorted(name.removeprefix(SPEC) for name in names)
 
-    def find_name(self, name: str, taken: set[str]) -> str | None:
+    def find_named(self, key: KeyName, tracker: str, taken: set[str]) -> str | None:
+        """Return the file that has the name of a key.
+
+        A story with the key's slug and number goes before a candidate, such as a review that is
+        named after the story. So does one of its number without a slug, unless the candidate is in
+        a folder of stories.
+        """
+        file = self._find_name(key.name, taken)
+        if file is None or file.is_story or (is_archived(file.path) and is_archived(tracker)):
+            return None if file is None else file.path
+        found = self._find_story(0, key, key.values[1], taken)
+        if found is None and home_of(file.path.split("/")[:-1]) != "story":
+            found = self._find_story(2, key, "", taken)
+        return file.path if found is None else found
+
+    def _find_story(self, rule: int, key: KeyName, slug: object, taken: set[str]) -> str | None:
+        """Return the story with a slug that has a value of a key and is not archived."""
+        value = key.values[rule]
+        files = self._by_value.get((rule, value), ()) if value else ()
+        free = [
+            each.path
+            for each in files
+            if each.is_story
+            and each.name.values[1] == slug
+            and each.path not in taken
+            and not is_archived(each.path)
+        ]
+        return min(free, default=None) if len(files) <= MAX_SHARED else None
+
+    def _find_name(self, name: str, taken: set[str]) -> KeyFile | None:
         """Return the file of a name, else of the shortest `spec-*` that begins with it.
 
         Each of these names stands for its first file.
@@ -209,9 +240,9 @@ class _FileIndex:
         for each in self._names(name):
             files = self._by_name.get(each, ())
             if 0 < len(files) <= MAX_SHARED:
-                path = min(files, key=_rank).path
-                if path not in taken:
-                    return path
+                file = min(files, key=_rank)
+                if file.path not in taken:
+                    return file
         return None
 
     def _names(self, name: str) -> Iterator[str]:

@@ -32,6 +32,7 @@ from service.bmad.story_title import StoryTitle, read_title
 from service.bmad.tasks import count_work
 from service.bmad.texts import text_of
 from service.documents.kinds import home_of
+from service.documents.story_signs import has_sections
 
 FIELD_LINES: Final = 60  # of the text, in which fields are
 
@@ -97,7 +98,8 @@ def read_candidate(document: BmadDocument) -> StoryReading | None:
 
     It has the name of a key or a ticket, and is not in a folder for documents of its kind, such as
     architecture. In a folder of stories a key may have any name, as "auth-01" and "ux-polish" are,
-    but for that of a single word which is a planning document's, such as "prd".
+    but for that of a single word which is a planning document's, such as "prd". In a folder of
+    reviews, plans and the like it has two kinds of a story's sections.
     """
     if document.file_type != "md":
         return None
@@ -106,7 +108,11 @@ def read_candidate(document: BmadDocument) -> StoryReading | None:
         may_be_named = is_other or home in {None, "story"}
     else:
         may_be_named = home == "story" and (is_other or "-" in name)
-    return read_story(document) if may_be_named and read_key(name).kind == "story" else None
+    if not may_be_named or read_key(name).kind != "story":
+        return None
+    if home == "other" and not has_sections(document.metadata, document.text):
+        return None
+    return read_story(document)
 
 
 def read_plan(document: BmadDocument) -> PlanReading | None:

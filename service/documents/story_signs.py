@@ -184,6 +184,16 @@ def is_story(
     )
 
 
+def has_sections(metadata: Mapping[str, Any], text: str) -> bool:
+    """Return whether a Markdown document has two kinds of a story's sections, such as tasks."""
+    signs: set[str] = set()
+    for sign in _signs(metadata, text):
+        signs.add(sign)
+        if len(signs) > 1:
+            return True
+    return False
+
+
 def is_companion(stem: str) -> bool:
     """Return whether a document's name, without its suffix, is that of one beside a story."""
     pair = STORY_OF_EPIC.match(stem)  # begins with "epic", as companions do

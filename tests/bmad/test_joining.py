@@ -236,6 +236,37 @@ def test_a_key_names_a_story_rather_than_another_document_of_its_name() -> None:
     assert [(item.path, len(item.keys)) for item in joined.items] == [("s/1-1-a.md", 1)]
 
 
+@pytest.mark.parametrize("path", ["s/1.1.a.md", "s/story-1.1.md", "s/story-1-1-a.md"])
+@pytest.mark.parametrize("other", ["qa/1-1-a.md", "archive/1-1-a.md", "notes/1-1-a.md"])
+def test_a_story_of_a_key_goes_before_a_document_that_is_named_after_it(
+    path: str, other: str
+) -> None:
+    candidate: Reading = {"candidate": story("1.1")["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    readings = {path: story("1.1"), other: candidate}
+    joined = _join(readings | {"s.yaml": sprint({"1-1-a": "done", "1-2-b": "done"})})
+    assert joined.promoted == []
+    assert {item.path: len(item.keys) for item in joined.items} == {path: 1, None: 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        # Another story of that number, as of a product before.
+        ("s/1.1.other.md", "notes/1-1-a.md"),
+        ("s/story-1.1.md", "stories/1-1-a.md"),
+        ("archive/1.1.a.md", "stories/1-1-a.md"),
+        ("s/2.1.a.md", "stories/1-1-a.md"),
+    ],
+)
+def test_a_document_of_a_keys_name_goes_before_stories_that_may_be_others(
+    path: str, other: str
+) -> None:
+    candidate: Reading = {"candidate": story("1.1")["story"]}  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    id_ = "2.1" if "2.1" in path else "1.1"
+    joined = _join({path: story(id_), other: candidate, "s.yaml": sprint({"1-1-a": "done"})})
+    assert joined.promoted == [other]
+
+
 def test_leaf_and_plan_are_one_story_with_their_entry() -> None:
     items = _items(
         {

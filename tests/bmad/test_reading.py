@@ -160,6 +160,16 @@ def test_a_document_with_the_name_of_a_storys_key_is_a_candidate(
     assert ("candidate" in read("# Some words\n\nText.\n", path)) == is_candidate
 
 
+@pytest.mark.parametrize("folder", ["reviews", "qa", "plans", "research", "testing", "retros"])
+def test_a_review_with_the_name_of_a_key_is_a_candidate_only_with_a_storys_sections(
+    folder: str,
+) -> None:
+    path = f"docs/{folder}/1-3-pay.md"
+    assert "candidate" not in read("# Review of Pay\n\nAll is fine.\n", path)
+    assert "candidate" not in read("# Review of Pay\n\nStatus: done\n", path)
+    assert "candidate" in read("# Pay\n\nStatus: done\n\n## Tasks\n\n- [x] A\n", path)
+
+
 def test_a_candidate_is_read_as_a_story_is() -> None:
     candidate = read("# Story 1.3: Pay\n\nStatus: done\n", "docs/spec-1-3-pay.md")["candidate"]
     assert (candidate["id"], candidate["title"]) == ("1.3", "Pay")

@@ -73,8 +73,13 @@ def trim(text: str) -> str:
 
 def replace_unstorable(text: str) -> str:
     """Return the text with U+FFFD in place of each character that PostgreSQL cannot store."""
-    if text.isascii() and "\0" not in text:
-        return text
+    if "\0" not in text:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            pass
+        else:  # most texts, in a quarter of the time
+            return text
     return UNSTORABLE.sub("\ufffd", text)
 
 

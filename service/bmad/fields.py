@@ -103,8 +103,9 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
         if text.lstrip(" >").startswith("|"):
             table.append((number, text))
             continue
-        yield from _read_table(table)
-        table.clear()
+        if table:
+            yield from _read_table(table)
+            table.clear()
         if HEADING.match(text):
             label = ""
             continue
@@ -151,7 +152,9 @@ def _pieces(line: str) -> Iterator[tuple[str, bool]]:
         line = unescape(line)  # "Status:&nbsp;Done"
     if "<" in line:
         line = TAG.sub("", LINE_BREAK.sub("\x1f", line))
-    for piece in BETWEEN.split(BOLD_LABEL.sub("\x1f\\1\\2:", line)):
+    if "**" in line or "__" in line:
+        line = BOLD_LABEL.sub("\x1f\\1\\2:", line)
+    for piece in BETWEEN.split(line):
         place = _place_of_status(piece)
         if place:
             yield piece[:place].rstrip(" \t,;/\u2013\u2014-"), False

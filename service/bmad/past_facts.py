@@ -16,12 +16,12 @@ from service.bmad.readings import MAX_ITEMS, Reading, Status, StatusWord, StoryR
 from service.bmad.sprint_status import KEYS, read_sprint_status
 from service.bmad.statuses import read_status
 from service.bmad.story import read_candidate, read_plan
-from service.bmad.story_facts import read_story_facts
+from service.bmad.story_facts import FIRST_LINES, StoryFacts, read_first_facts, read_story_facts
 from service.bmad.texts import short_key
 from service.bmad.ticket_files import file_names, name_entries
 from service.bmad.tickets import read_tickets
 from service.documents.kinds import is_folder_of_tools, kind_of
-from service.documents.metadata import read_parts
+from service.documents.metadata import read_first_lines, read_parts
 from service.documents.text import TOML_NAME, file_type_of
 
 # Of a changed reader, to read all versions again.
@@ -138,17 +138,17 @@ def read_facts(path: str, text: str) -> Facts:
     if file_type == "yaml":
         plain = _PLAIN_TRACKER.match(text) if f"{KEYS}:" in text else None
         if plain:
-            document = BmadDocument(path, file_type, "other", {}, "", None)
-            return _plain_facts(plain["entries"]) if _is_tracker(document) else {}
+            return _plain_facts(plain["entries"]) if _is_tracker(path) else {}
     elif file_type not in {"md", "toml"}:
         return {}
+    if file_type == "md" and (facts := _facts_in_first_lines(path, text)):
+        return facts
     parts = read_parts(text, file_type, path)
     kind = kind_of(path, file_type, parts.metadata, parts.text)
     document = BmadDocument(path, file_type, kind, parts.metadata, parts.text, parts.outline)
     reading = Reading()
     if kind == "story":
-        (id_, epic, story), status, ticket = read_story_facts(document)
-        return {"": Fact("story", status and status["status"], id_ or None, epic, story, ticket)}
+        return _facts_of_story(read_story_facts(document))
     if is_in_tools(document):
         return {}
     if plan := read_plan(document):
@@ -162,8 +162,26 @@ def read_facts(path: str, text: str) -> Facts:
     return facts_of(reading)
 
 
-def _is_tracker(document: BmadDocument) -> bool:
-    return read_sprint_status(document) is not None
+def _facts_in_first_lines(path: str, text: str) -> Facts | None:
+    """Return the facts of a story whose first lines decide them, as most do; None for others."""
+    parts = read_first_lines(text, path, FIRST_LINES)
+    if parts is None:
+        return None
+    kind = kind_of(path, "md", parts.metadata, parts.text)
+    document = BmadDocument(path, "md", kind, parts.metadata, parts.text, parts.outline)
+    # More headings only add to the signs of a story.
+    found = read_first_facts(document) if kind == "story" else None
+    return found and _facts_of_story(found)
+
+
+def _facts_of_story(found: StoryFacts) -> Facts:
+    (id_, epic, story), status, ticket = found
+    return {"": Fact("story", status and status["status"], id_ or None, epic, story, ticket)}
+
+
+@lru_cache(maxsize=256)
+def _is_tracker(path: str) -> bool:
+    return read_sprint_status(BmadDocument(path, "yaml", "other", {}, "", None)) is not None
 
 
 def _plain_facts(entries: str) -> Facts:

@@ -89,7 +89,11 @@ def read_outline(body: str) -> Outline:
     # Imported here, for the library takes memory that a process without syncs does not need.
     from service.documents.markdown import render_markdown
 
-    page, rest = render_markdown(body)
+    return outline_of(body, *render_markdown(body))
+
+
+def outline_of(body: str, page: str, rest: str) -> Outline:
+    """Return the outline of a Markdown text from its HTML, or its first lines' from theirs."""
     if "<" not in body:
         # Without raw HTML every tag is the parser's own: only its headings lead anywhere.
         headings, cut = _read_headings(page)

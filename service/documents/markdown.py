@@ -52,6 +52,16 @@ OPTIONS = SOURCE_POSITIONS | FOOTNOTES | UNSAFE
 EXTENSIONS = (b"table", b"strikethrough", b"autolink", b"tagfilter", b"tasklist")
 
 
+class LimitedMarkdown(NamedTuple):
+    """What the limits leave of a Markdown text, and the end of it that they keep from the parser.
+
+    Each line has the number that it has in the text.
+    """
+
+    text: str
+    rest: str
+
+
 class RenderedMarkdown(NamedTuple):
     """The HTML of a Markdown text, and the end of the text that the limits keep from the parser."""
 
@@ -108,9 +118,17 @@ def render_markdown(text: str) -> RenderedMarkdown:
     """Return the HTML of a Markdown text, unsafe as its author wrote it: raw HTML is kept.
 
     Each block but raw HTML has its place in the text as `data-sourcepos="LINE:COLUMN-LINE:COLUMN"`,
-    both counted from 1, the columns in bytes. What comes after MAX_MARKDOWN characters, MAX_MARKS
-    or MAX_CELLS is the rest. A line's quotes and lists after MAX_DEPTH_OF_LINE are left out. The
-    text must not have lone surrogates.
+    both counted from 1, the columns in bytes. The text must not have lone surrogates.
+    """
+    parsed, rest = limit_markdown(text)
+    return RenderedMarkdown(render_limited(parsed), rest)
+
+
+def limit_markdown(text: str) -> LimitedMarkdown:
+    """Return as much of a Markdown text as the parser gets.
+
+    What comes after MAX_MARKDOWN characters, MAX_MARKS or MAX_CELLS is the rest. A line's quotes
+    and lists after MAX_DEPTH_OF_LINE are left out.
     """
     beyond = ""
     if len(text) > LARGE:
@@ -124,10 +142,11 @@ def render_markdown(text: str) -> RenderedMarkdown:
     if len(parsed) < len(text) or beyond:
         # The rest begins with a whole line, unless that is long.
         parsed = parsed[: parsed.rfind("\n", len(parsed) - LARGE) + 1] or parsed
-    return RenderedMarkdown(_render(parsed), text[len(parsed) :] + beyond)
+    return LimitedMarkdown(parsed, text[len(parsed) :] + beyond)
 
 
-def _render(text: str) -> str:
+def render_limited(text: str) -> str:
+    """Return the HTML of a text that limit_markdown has limited, or of its first lines."""
     source = text.encode()
     parser = PARSER_NEW(OPTIONS)
     try:

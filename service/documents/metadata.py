@@ -14,6 +14,7 @@ import yaml
 
 from service.characters import one_line, replace_unstorable
 from service.documents.broken_front_matter import read_readable_fields
+from service.documents.first_lines import outline_of_first_lines
 from service.documents.front_matter import (
     MAX_DEPTH,
     FrontMatterError,
@@ -79,8 +80,26 @@ def read_parts(text: str, file_type: str, path: str) -> Parts:
     return Parts({"title": title or _file_title(path)}, text)
 
 
+def read_first_lines(text: str, path: str, lines: int) -> Parts | None:
+    """Return what read_parts does of a Markdown document, with the outline of its first lines.
+
+    The text is the whole one, but headings are those of the outline: see outline_of_first_lines.
+    None if that returns None.
+    """
+    text = replace_unstorable(text)
+    source, body = split_front_matter(text)
+    outline = outline_of_first_lines(body, lines)
+    return None if outline is None else _parts_of_markdown(text, path, source, body, outline)
+
+
 def _read_markdown(text: str, path: str) -> Parts:
     source, body = split_front_matter(text)
+    return _parts_of_markdown(text, path, source, body, read_outline(body))
+
+
+def _parts_of_markdown(
+    text: str, path: str, source: str | None, body: str, outline: Outline
+) -> Parts:
     metadata: dict[str, Any] = {"title": "", "front_matter": None}
     title = None
     if source is not None:
@@ -99,7 +118,6 @@ def _read_markdown(text: str, path: str) -> Parts:
         before += body[: 2 if body.startswith("\r\n") else 1]
     metadata["body_offset"] = len(before) + len(BEYOND_BMP.findall(before))
     metadata["body_line"] = 1 + len(LINE_END.findall(before))
-    outline = read_outline(body)
     headings = outline.headings
     metadata["headings"] = [
         {"level": heading.level, "text": heading.text, "anchor": heading.anchor}

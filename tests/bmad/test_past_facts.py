@@ -198,6 +198,101 @@ def test_the_facts_of_a_story_are_those_of_its_whole_reading(
     assert read_facts(path, text) == facts_of(read_document(bmad_document(text, path)))
 
 
+HEAD: Final = "# Story 1.2: Sign in\n\n"
+STORY: Final = HEAD + "Status: done\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "expected"),
+    [
+        (STORY, "## Status\n\nDraft", ("done", "1.2")),
+        ("---\nstory_id: 3.4\n---\n" + STORY, "", ("done", "3.4")),
+        (STORY.replace("1.2", "1.2.3"), "**Epic:** 1", ("done", "1.2.3")),
+        ("# A\n\nStatus: done\n", "# Story 1.2: Sign in", ("done", "1.2")),
+        (HEAD + "## [Status]\n\nDraft\n", "[status]: a", ("draft", "1.2")),
+        (HEAD + "```\n\nText\n", "```\n\n## Status\n\nDraft", ("draft", "1.2")),
+        (HEAD + "## Status\n\n- [x] Draft\n", "### More\n\n- [x] Done", ("done", "1.2")),
+        (HEAD + "## Dev Notes\n\n### Status\n\nDone\n\n## A\nStatus: x\n", "", ("done", "1.2")),
+        (
+            "<template>\n\n# Story 9.9: A\n\nStatus: done\n",
+            "</template>\n\n# Story 1.2: Sign in",
+            ("done", "1.2"),
+        ),
+        (
+            "# Story 1.2\n\n| Story | Status |\n|---|---|\n| Sign in | done |\n\nStatus: draft\n",
+            "**Title:** Sign in",
+            ("done", "1.2"),
+        ),
+    ],
+)
+def test_what_is_far_below_is_read_where_it_has_a_say(
+    begin: str, end: str, expected: tuple[str, str]
+) -> None:
+    text = begin + 12 * "\ntext" + f"\n\n### B\n\ntext\n\n{end}\n"
+    path = "docs/stories/1.2.story.md"
+    facts = read_facts(path, text)
+    assert facts == facts_of(read_document(bmad_document(text, path)))
+    assert (facts[""].status, facts[""].id) == expected
+
+
+def test_an_epic_whose_stories_are_far_below_is_no_story() -> None:
+    text = "# EPIC-1.2: Pay\n\nStatus: done\n" + 12 * "\ntext" + "\n\n## A\n\n## Story 1.1: B\n"
+    path = "docs/stories/1.2.story.md"
+    assert read_facts(path, text)[""].kind == "story"
+    text += "\n## Story 1.2: C\n"
+    facts = read_facts(path, text)
+    assert facts == facts_of(read_document(bmad_document(text, path)))
+    assert facts[""].kind == "candidate"
+
+
+# Before and after the lines that decide most stories, in and after what may hide these.
+FIRST: Final = (
+    "# Story 1.2: Sign in", "# 1.2 Sign in", "# Epic 1, Story 2 - Sign in", "# Story 1.2",
+    "# Sign in", "# Story 1.2.3: Sign in", "# EPIC-1.2: Pay", "Story 1.2: A\n===",
+    "<h1>Story 1.2: A</h1>",
+)  # fmt: skip
+SAYING: Final = (
+    "Status: done", "**Status:** review", "## Status\n\nDone", "## Status: Draft",
+    "| Status | done |", "| Status | Epic | Owner |\n|---|---|---|\n| review | 7 | me |",
+    "| Story | Status |\n|---|---|\n| 1.2 | done |", "**Status**\n\nDone", "- Status: draft",
+    "## Status\n\n- [x] Done", "```\nStatus: done\n```", "<!-- Status: done -->",
+    "### Status\n\nDone", "ID: 1.2 Status: done",
+)  # fmt: skip
+BETWEEN: Final = (
+    "## Story", "As a user,\nI want x", "## Acceptance Criteria\n\n1. It works", "### AC1", "text",
+    "## Tasks\n\n- [x] Task 1\n  - [ ] sub", "## Dev Notes", "```python\n# a\n```", "```", "~~~",
+    "<!-- note -->", "<!--", "-->", "<details>", "<template>", "</template>", "<h2>Status</h2>",
+    "</li>", "<pre>", "- a\n\n  ## Status\n\n  Done", "> ## Status", "| a | b |\n|---|---|",
+    "| a |", "**Epic:** 5", "Story ID: 9.9", "**Title:** X", "## Story 1.3: Sign out",
+    "# Story 2.2: Other", "## Dev Agent Record\n\nStatus: review", "## QA Results\n\nStatus: PASS",
+    "---", "## Status",
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(["docs/stories/1.2.story.md", "docs/stories/1-2-a.md", "docs/epics/epic-1.md"]),
+    st.sampled_from(["", "", "---\nstory_id: 4.5\n---\n", "---\nticket: 3\ntitle: A\n---\n"]),
+    st.sampled_from(FIRST),
+    st.lists(st.sampled_from(SAYING), min_size=1, max_size=2),
+    st.lists(st.sampled_from(BETWEEN), max_size=10),
+    st.lists(st.sampled_from(BETWEEN + SAYING + ("[a]: b", "[^1]: Status: done")), max_size=8),
+    st.sampled_from(["\n", "\n\n", "\r\n\r\n"]),
+)
+def test_first_lines_that_decide_a_story_say_what_the_whole_does(
+    path: str,
+    front_matter: str,
+    first: str,
+    saying: list[str],
+    above: list[str],
+    below: list[str],
+    between: str,
+) -> None:
+    pieces = [first, *saying, *above, "text\n" * 8, "", "## Change Log", *below]
+    text = front_matter + between.join(pieces)
+    assert read_facts(path, text) == facts_of(read_document(bmad_document(text, path)))
+
+
 def test_a_status_in_a_last_section_counts_where_others_may_change_it() -> None:
     head = "# Story 1.2: Sign in\n\n## Acceptance Criteria\n\n1. It works\n\n### Status\n\nDone\n\n"
     for more, status in (("", "done"), ("## Tasks\n\n### Status\n\nDraft\n", None)):

@@ -29,6 +29,9 @@ MAX_FILE_BYTES = 5_000_000
 
 NULL_ID = "0" * 40  # broken tools list files with it; no object has it
 FIRST_BLOBS = 4000  # of past versions, for which one request asks
+# How often a request is made again for half of the past versions, since it had too many bytes: each
+# such request may transfer history_bytes in vain.
+MAX_HALVINGS = 4
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 NO_GIANTS = f"--filter=blob:limit={MAX_FILE_BYTES + 1}"  # no blob above MAX_FILE_BYTES
 
@@ -88,6 +91,8 @@ class BlobFetcher:
         both: then a version that was fetched before and comes again takes fewer bytes than without
         it the other one would.
 
+        A request for too many bytes is made again for half its versions, up to MAX_HALVINGS times.
+
         The Blobs have no more bytes than the options' max_bytes. A content that was not fetched is
         missing. Raises GitError if the server does not give any, or if git fails.
         """
@@ -95,20 +100,23 @@ class BlobFetcher:
         present = await self._read_present_sizes(wanted)
         to_fetch = [blob for blob in wanted if blob not in present and blob != NULL_ID]
         end = self._git.fetched_bytes() + self._options.history_bytes
-        for start in range(0, len(to_fetch), FIRST_BLOBS):
-            room = end - self._git.fetched_bytes()
-            if room <= 0:
-                break
+        start, size, halvings = 0, FIRST_BLOBS, 0
+        while start < len(to_fetch) and (room := end - self._git.fetched_bytes()) > 0:
+            batch = to_fetch[start : start + size]
             fetch = partial(self._fetch_versions, url, versions, room)
             try:
-                batch = to_fetch[start : start + FIRST_BLOBS]
                 await fetch_in_batches(batch, fetch, partial(self._probe, url))
             except GitTooLargeError:
                 self._git.remove_unfinished()
-                break
+                size = len(batch) // 2
+                halvings += 1
+                if not size or halvings > MAX_HALVINGS:
+                    break
             except GitError:
                 self._git.remove_unfinished()
                 raise
+            else:
+                start += size
         if to_fetch:
             present = await self._read_present_sizes(wanted)
         sizes: dict[str, int] = {}

@@ -335,6 +335,7 @@ async def test_the_newest_versions_are_fetched_within_the_limit(
     tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.git.contents.FIRST_BLOBS", 5)
+    monkeypatch.setattr("service.git.contents.MAX_HALVINGS", 0)
     remote = server.create()
     for _ in range(20):
         remote.commit({"a.md": os.urandom(10_000)})
@@ -347,6 +348,20 @@ async def test_the_newest_versions_are_fetched_within_the_limit(
     options = git_options(tmp_path, server, history_bytes=30_000)
     _, contents = await fetch_history(options, remote)
     assert contents == {}
+
+
+async def test_of_too_many_versions_the_newest_ones_are_fetched(
+    tmp_path: Path, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = server.create()
+    for _ in range(20):
+        remote.commit({"a.md": os.urandom(10_000)})
+    newest = [remote.git("rev-parse", f"main~{age}:a.md") for age in range(6)]
+    options = git_options(tmp_path, server, history_bytes=79_000)
+    for halvings, fetched in ((4, 6), (2, 5), (1, 0)):
+        monkeypatch.setattr("service.git.contents.MAX_HALVINGS", halvings)
+        _, contents = await fetch_history(options, remote)
+        assert contents.keys() == {*newest[:fetched]}
 
 
 async def test_too_many_changes_shorten_the_history(

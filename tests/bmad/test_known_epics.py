@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from service.bmad.identity import Identity, read_id
 from service.bmad.keys import read_key
 from service.bmad.known_epics import KnownEpics
-from tests.bmad.made import epic, epics, listed, sprint, word
+from tests.bmad.made import epic, epics, listed, sprint, story, word
+
+if TYPE_CHECKING:
+    from service.bmad.readings import Reading
 
 
 def _known(*numbers: str, stories: tuple[str, ...] = ()) -> KnownEpics:
@@ -50,6 +54,54 @@ def test_longest_epic_that_there_is_is_the_epic(
 )
 def test_certain_ids_stay(identity: Identity) -> None:
     assert _known("1", "3").split(identity) == identity
+
+
+@pytest.mark.parametrize(
+    ("id_", "epic_", "story_"),
+    [
+        ("US-1.2", "1", "2"),
+        ("HU-1.2", "1", "2"),
+        ("S1.2", "1", "2"),
+        ("E1-S2", "1", "2"),
+        ("E01.2", "01", "2"),
+        ("AP-1.2", "AP-1", "2"),
+        ("US-3.2", "US-3", "2"),
+    ],
+)
+def test_word_before_a_number_is_no_part_of_an_epic_that_there_is(
+    id_: str, epic_: str, story_: str
+) -> None:
+    assert _known("1", "2").split(read_id(id_)) == Identity(id_, epic_, story_)
+
+
+@pytest.mark.parametrize(
+    ("id_", "documents"),
+    [
+        ("E1.2", {"epics.md": epics(epic("1"), epic("E1"))}),
+        ("E1.2", {"epics.md": epics(epic("1")), "more.md": epics(epic("E2"))}),
+        ("E1.2", {"epics.md": epics(epic("1")), "s/1.1.a.md": story("1.1")}),
+        ("S1.2", {"epics.md": epics(epic("1")), "s/1.1.a.md": story("1.1")}),
+        ("E1.2", {"epics.md": epics(epic("1")), "s.yaml": sprint({"1-2-a": "done", "e1-2-b": ""})}),
+        ("E1.2", {"s/2.1.a.md": story("2.1")}),
+        ("US-1.2", {"epics.md": epics(epic("US-1"), epic("1"))}),
+    ],
+)
+def test_epics_with_a_prefix_stay_their_own(id_: str, documents: dict[str, Reading]) -> None:
+    assert KnownEpics([*documents.items()]).split(read_id(id_)) == read_id(id_)
+
+
+def test_word_before_the_number_of_a_key_is_no_part_of_its_epic() -> None:
+    assert _known("1").read_key("e1-s2-login").identity == Identity("e1-s2", "1", "2")
+    assert _known("1").read_key("us-1-2-login").identity.epic == "1"
+    assert _known("E1").read_key("e1-s2-login").identity.epic == "e1"
+
+
+def test_files_with_a_word_are_those_of_keys_without_it() -> None:
+    readings: dict[str, Reading] = {
+        "epics.md": epics(epic("1")),
+        "s.yaml": sprint({"1-2-a": "done"}),
+    }
+    assert KnownEpics([*readings.items()]).split(read_id("E1-S2")).epic == "1"
 
 
 def test_epics_of_trackers_and_their_comments_are_there() -> None:

@@ -21,17 +21,19 @@ from service.bmad.epic_shapes import (
     EPIC_LIST,
     EPIC_WORD,
     OTHER_LIST,
-    STATUS_HEADING,
+    OVERVIEW,
     STATUS_LINE,
     STORY_LIST,
     EpicName,
+    is_of_list,
     is_prose,
     may_have_epics,
     read_cells,
     read_epic_name,
-    read_short_name,
+    read_epic_title,
+    read_status_heading,
 )
-from service.bmad.identity import Identity, NamedIdentity, fold_id, read_heading, with_epic
+from service.bmad.identity import Identity, NamedIdentity, read_heading, with_epic
 from service.bmad.own_epic import OwnEpic, read_own_epic
 from service.bmad.readings import EpicReading
 from service.bmad.requirement_names import (
@@ -81,6 +83,7 @@ class _EpicReader:
         self._epic_level = 0
         self._story: StoryPart | None = None
         self._story_level = 0
+        self._part_level = 0  # of the outermost section that is around, since the last of these
         self._status_of: NamedPart | None = None  # what a heading "Status" is about
         self._is_covering = False  # names of covered requirements follow
         self._is_of_epics = document.kind == "epic"
@@ -92,9 +95,11 @@ class _EpicReader:
         """Read a block. Blocks must be given in order."""
         if block.tag[0] == "h":
             self._read_heading(block)
-        elif block.tag == "tr":
-            row = self._rows.read(block)
-            if row:
+            return
+        if block.tag == "tr" or (self._status_of is self._epic and is_of_list(block)):
+            self._status_of = None
+        if block.tag == "tr":
+            if row := self._rows.read(block):
                 self._read_row(row)
         elif block.tag != "pre":
             for number, text in enumerate(block.text.split("\n")):
@@ -118,33 +123,37 @@ class _EpicReader:
         level, text = int(block.tag[1]), block.text
         anchor = self._anchors.get(block.line)
         self._section = text
-        self._status_of = None
-        self._is_covering = False
+        self._status_of, self._is_covering = None, False
         named = self._read_identity(text)
         epic = self._epic_of(named.identity, is_heading=True)
         is_story = named.is_about_story or (
             epic is self._epic and level > self._epic_level and is_id_of_story(named.identity, epic)
         )
         if is_story and epic and named.identity.id:
-            self._story, self._story_level = self._add_story(epic, named.identity), level
+            self._story = epic.story(with_epic(named.identity, epic.number))
+            self._story_level, self._part_level = level, 0
             title = split_title(named.rest)
             self._story.name(title.text, block.line, anchor, DETAIL)
             self._add_status(self._story, title.status, block.line)
-        elif (name := self._read_name(text)) and self._may_be_epic(name.number, level):
+        elif (name := read_epic_title(text, is_of_epics=self._is_of_epics)) and (
+            self._own is None or self._own.may_have(name.number, level)
+        ):
             self._open_epic(name, level, block.line, anchor)
-        elif STATUS_HEADING.fullmatch(text):
-            self._status_of = self._story if level > self._story_level else self._epic
+        elif (word := read_status_heading(text)) is not None:
+            self._leave(level)
+            part = self._story or (None if 0 < self._part_level < level else self._epic)
+            self._status_of = None if word else part
+            if part and word:
+                self._add_status(part, word, block.line)
         else:
             self._leave(level)
+            if not 0 < self._part_level < level:
+                self._part_level = 0 if level == 1 or OVERVIEW.fullmatch(text) else level
             self._is_covering = read_covered(f"{text}:") is not None
-
-    def _read_name(self, heading: str) -> EpicName | None:
-        short_name = read_short_name(heading) if self._is_of_epics else None
-        return short_name or read_epic_name(heading)
 
     def _open_epic(self, name: EpicName, level: int, line: int, anchor: str | None) -> None:
         self._epic = self.epics.epic(name.number)
-        self._epic_level = level
+        self._epic_level, self._part_level = level, 0
         self._story = None
         if not self._epic.stories:
             self._epic.move(line, anchor)
@@ -157,14 +166,6 @@ class _EpicReader:
             self._story = None
         if level <= self._epic_level and not self._own:
             self._epic = None
-
-    def _may_be_epic(self, number: str, level: int) -> bool:
-        """Return whether an epic's heading is that of one of the document's epics."""
-        own = self._own
-        if own is None or level <= own.level:
-            return True
-        own_number = fold_id(own.name.number)
-        return fold_id(number) == own_number or fold_id(number).startswith(f"{own_number}.")
 
     def _read_line(self, text: str, line: int, strong: str) -> None:
         """Read a line of a paragraph, or the first line of an item."""
@@ -181,7 +182,8 @@ class _EpicReader:
             return
         if self._status_of:
             if text.strip():
-                self._add_status(self._status_of, text, line, is_certain=False)
+                word = STATUS_LINE.sub(r"\1", text[:MAX_FIELD])
+                self._add_status(self._status_of, word, line, is_certain=False)
                 self._status_of = None
         elif found := STATUS_LINE.search(text[:MAX_FIELD]):
             is_certain = line - part.line <= STATUS_LINES
@@ -210,7 +212,7 @@ class _EpicReader:
         )
         if not (is_story and epic and named.identity.id):
             return False
-        story = self._add_story(epic, named.identity)
+        story = epic.story(with_epic(named.identity, epic.number))
         title, status = title_of_item(named.rest, text, strong)
         rank = LISTED if is_listed else MENTIONED
         story.name(title, line, None, rank)
@@ -253,7 +255,7 @@ class _EpicReader:
             epic = self.epics.find(name.number) if name else None
             epic = epic or self._epic_of(named.identity, is_heading=False)
             if epic:
-                story = self._add_story(epic, named.identity)
+                story = epic.story(with_epic(named.identity, epic.number))
                 title = split_title(named.rest or cells.title).text
                 story.name(title, row.line, None, MENTIONED)
                 self._add_status(story, cells.status, row.line, is_certain=False, is_own=False)
@@ -280,9 +282,6 @@ class _EpicReader:
             return found
         is_same = digits_of(identity.epic) == digits_of(self._epic.number)
         return self._epic if is_heading or is_same else None
-
-    def _add_story(self, epic: EpicPart, identity: Identity) -> StoryPart:
-        return epic.story(with_epic(identity, epic.number))
 
     def _add_status(
         self,

@@ -13,8 +13,10 @@ from service.bmad.identity import (
 )
 from service.bmad.names import is_in_tools
 from service.bmad.requirement_names import read_leading_name
+from service.bmad.statuses import is_status_alone, read_status
 from service.bmad.tables import Row
 from service.bmad.titles import split_title
+from service.documents.blocks import Block
 from service.documents.kinds import ABOUT
 from service.documents.story_signs import EPIC_WORDS
 
@@ -73,8 +75,14 @@ STATUS_LINE: Final = re.compile(
     r"(?:status|statut|estado|状态|狀態|상태|ステータス)\s*[:\uff1a]\s*(\S.*)",
     re.IGNORECASE,
 )
-STATUS_HEADING: Final = re.compile(
-    r"[\W_]*(?:(?:epic|story|current)\s+)?(?:status|statut|estado|状态|狀態|상태)[\W_]*",
+_STATUS_HEADING: Final = re.compile(
+    r"[\W_]*(?:(?:epic|story|current)\s+)?(?:status|statut|estado|状态|狀態|상태)"
+    r"(?:[\W_]*|\s*[:\uff1a]\s*(\S.*))",
+    re.IGNORECASE,
+)
+# Sections whose "Status" is that of the epic.
+OVERVIEW: Final = re.compile(
+    r"[\W_\d]*(?:epic\s+)?(?:overview|summary|info(?:rmation)?|metadata|details|header)[\W_]*",
     re.IGNORECASE,
 )
 
@@ -182,13 +190,28 @@ def is_prose(title: str, after: str) -> bool:
     return title[:1].islower() and after.lstrip(" ")[:1].islower()
 
 
-def read_short_name(text: str) -> EpicName | None:
-    """Return the epic of a heading in a document of epics that is as short as "E12: Payments"."""
-    found = _SHORT_NAME.fullmatch(text)
+def read_epic_title(heading: str, *, is_of_epics: bool) -> EpicName | None:
+    """Return the epic of a heading; one in a document of epics may be as short as "E12: Pay"."""
+    found = _SHORT_NAME.fullmatch(heading) if is_of_epics else None
     if not found:
-        return None
+        return read_epic_name(heading)
     title = split_title(found[2])
     return EpicName(found[1], title.text, title.status)
+
+
+def read_status_heading(text: str) -> str | None:
+    """Return the known word of a heading "Status: done", "" of "Status", and None of others."""
+    found = _STATUS_HEADING.fullmatch(text)
+    if not found or (found[1] and read_status(found[1]) == "unknown"):
+        return None
+    return found[1] or ""
+
+
+def is_of_list(block: Block) -> bool:
+    """Return whether an item says what is done, or of others what they are: no status alone."""
+    return block.tag == "li" and (
+        block.is_checked is not None or not is_status_alone(STATUS_LINE.sub(r"\1", block.text))
+    )
 
 
 def read_epic_number(cell: str) -> EpicName | None:

@@ -33,6 +33,13 @@ class OwnEpic(NamedTuple):
     anchor: str | None
     level: int
 
+    def may_have(self, number: str, level: int) -> bool:
+        """Return whether a heading of this level with an epic's number is that of an epic here."""
+        if level <= self.level:
+            return True
+        own = fold_id(self.name.number)
+        return fold_id(number) == own or fold_id(number).startswith(f"{own}.")
+
 
 def read_own_epic(document: BmadDocument) -> OwnEpic | None:
     """Return the epic that a document is, by its first heading, else its name or its folder.

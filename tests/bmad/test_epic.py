@@ -404,6 +404,50 @@ def test_section_beside_an_epic_says_nothing_of_it() -> None:
     assert _words(below["statuses"]) == [("done", "done", 7)]
 
 
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("## Status\n\nDone\n", ["Done"]),
+        ("### Status\n\nDone\n", ["Done"]),
+        ("## Status: Done\n\nText\n", ["Done"]),
+        ("## Epic Status\n\n✅ Done\n", ["✅ Done"]),
+        ("## Status\n\n**Status:** Done\n**Owner:** me\n", ["Done"]),
+        ("## Status\n\n- Done\n", ["Done"]),
+        ("## Status\n\nNearly there\n", ["Nearly there"]),
+        ("## Status\n\n| Field | Value |\n|---|---|\n| Status | Done |\n", ["Done"]),
+        ("## Stories\n\n- Story 1.1: A\n\n## Status\n\nDone\n", ["Done"]),
+        ("## Goal\n\nText\n\n## Status\n\nDone\n", ["Done"]),
+        ("## Overview\n\n### Status\n\nDone\n", ["Done"]),
+        ("## Stories\n\n### Story 1.1: A\n\n#### Status\n\nDraft\n\n## Status\n\nDone\n", ["Done"]),
+        # The status of a part of the epic, a list of what is done, and other sections.
+        ("## Testing\n\n### Status\n\nDone\n", []),
+        ("## Goal\n\n### Risks\n\n#### Status\n\nDone\n", []),
+        ("## Status\n\n- [x] Planning\n- [ ] Review\n", []),
+        ("## Status\n\n- Stories: 4\n- Done stories: 2\n", []),
+        ("## Status\n\n| Story | Status |\n|---|---|\n| Login | Done |\n", []),
+        ("## Status: what is open\n\nText\n", []),
+        ("## Status Reports\n\nDone\n", []),
+    ],
+)
+@pytest.mark.parametrize("path", ["docs/epics/epic-1-base.md", "docs/epics.md"])
+def test_heading_status_is_of_the_epic_that_it_is_right_below(
+    section: str, words: list[str], path: str
+) -> None:
+    text = f"# Epic 1: Base\n\n{section}"
+    [epic] = read_epics(bmad_document(text, path))
+    assert [each["word"] for each in epic["statuses"]] == words
+    [epic] = read_epics(bmad_document("# Epics\n\n" + text.replace("# ", "## "), "docs/epics.md"))
+    assert [each["word"] for each in epic["statuses"]] == words
+
+
+def test_heading_status_beside_an_epics_is_of_the_whole_document() -> None:
+    [epic] = _epics("# Plan\n\n## Epic 1: A\n\nText\n\n## Status\n\nDone\n")
+    assert epic["statuses"] == []
+    text = "# Payments\n\nText\n\n## Status\n\nDone\n"
+    [epic] = read_epics(bmad_document(text, "docs/epics/epic-2.md"))
+    assert [each["word"] for each in epic["statuses"]] == ["Done"]
+
+
 def test_heading_status_is_of_the_story_above_it_if_it_is_lower_than_that() -> None:
     text = "# Plan\n\n## Epic 1: A\n\n### Story 1.1: B\n\n### Status\n\nDone\n"
     [epic] = _epics(text)

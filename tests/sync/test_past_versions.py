@@ -166,7 +166,7 @@ async def test_a_pause_longer_than_the_depth_keeps_the_past(tmp_path: Path, git:
     days = burn_up(past)
     assert days[:6] == [(0, 1, 0), (1, 2, 0), (2, 3, 0), (3, 4, 0), (4, 5, 0), (25, 5, 0)]
     assert days[-1] == (79, 5, 5)
-    assert [each.is_first_exact for each in past.stories] == [True] * 5
+    assert [each.is_since_exact for each in past.stories] == [True] * 5
 
 
 async def test_a_server_that_fails_once_is_read_whole_another_time(

@@ -6,7 +6,7 @@ the history for those that a commit may have joined or parted.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from service.bmad.identity import fold_id, fold_slug, read_name
 from service.bmad.key_files import MAX_SHARED
@@ -16,6 +16,9 @@ from service.bmad.work_items import is_toml, stem_of
 # A folder, and a name in it in the form that is compared.
 NameInFolder = tuple[str, str]
 T = TypeVar("T")
+
+BEGUN: Final = "-"  # ends what is only the beginning of a name
+MAX_ID_WORDS: Final = 4
 
 
 def name_entries(entries: Iterable[TicketEntry]) -> Iterator[tuple[str, TicketEntry]]:
@@ -55,20 +58,25 @@ def file_names(entry: TicketEntry) -> list[str]:
 def names_of_entry(tracker: str, id_: str, names: Iterable[str]) -> list[NameInFolder]:
     """Return what the file of an entry may be called, the surest first.
 
-    `names` are those of file_names. The file of a story of stories.yaml has its id in its name.
+    `names` are those of file_names. The file of a story of stories.yaml has its id in its name, or
+    begins with it.
     """
     folder = tracker.rpartition("/")[0]
     by_id = [(folder, fold_id(id_))] if id_ else []
     if is_toml(tracker):
         return by_id + [(folder, name) for name in names]
-    return by_id + [(f"{folder}/stories".lstrip("/"), fold_id(id_)) for _ in by_id]
+    if not id_:
+        return []
+    stories, slug = f"{folder}/stories".lstrip("/"), fold_slug(id_)
+    named = dict.fromkeys((fold_id(id_), slug, slug + BEGUN) if slug else (fold_id(id_),))
+    return by_id + [(stories, name) for name in named]
 
 
 def names_of_leaf(path: str, id_: str, ticket: str | None) -> list[NameInFolder]:
     """Return what an entry may call a story's file, given what that says of itself."""
     folder, stem = path.rpartition("/")[0], stem_of(path)
     ids = map(fold_id, (ticket or "", read_name(stem).written, id_))
-    return [(folder, name) for name in sorted({*ids, stem.lower()} - {""})]
+    return [(folder, name) for name in sorted({*ids, stem.lower(), *_begun(path)} - {""})]
 
 
 def names_of_candidate(path: str, ticket: str | None) -> list[NameInFolder]:
@@ -81,7 +89,22 @@ def names_of_candidate(path: str, ticket: str | None) -> list[NameInFolder]:
     names = {stem.lower(), fold_id(ticket or "")}
     if folder.rpartition("/")[2] == "stories":
         names.add(fold_id(read_name(stem).written or stem))
+        names.update(_begun(path))
     return [(folder, name) for name in sorted(names - {""})]
+
+
+def _begun(path: str) -> Iterator[str]:
+    """Yield the ids that the name of a story of stories.yaml may begin with, each with BEGUN.
+
+    Of "login-by-mail" they are "login" and "login-by", and of "1-2-pay" that is "1-2": a number is
+    no part of another one.
+    """
+    if path.rpartition("/")[0].rpartition("/")[2] != "stories":
+        return
+    words = fold_slug(stem_of(path)).split("-")[: MAX_ID_WORDS + 1]
+    for end in range(1, len(words)):
+        if not (words[end - 1][-1:].isdigit() and words[end][:1].isdigit()):
+            yield "-".join(words[:end]) + BEGUN
 
 
 def match_entries(
@@ -92,12 +115,18 @@ def match_entries(
     """Return the file of each entry that has one; each file belongs to one entry at most.
 
     `leaves` has names of stories' files by path, `candidates` those of documents that may become
-    stories, and `entries` those of entries by tracker and name.
+    stories, and `entries` those of entries by tracker and name. Those that only begin with an id
+    come after all others, the longest ids first.
     """
     indexes = [_index_paths(leaves), _index_paths(candidates)]
     matched: dict[tuple[str, str], str] = {}
     taken: set[str] = set()
-    for entry, names in sorted(entries.items()):
+    whole = [(entry, _names_of(names, is_begun=False)) for entry, names in entries.items()]
+    begun = [(entry, _names_of(names, is_begun=True)) for entry, names in entries.items()]
+    begun.sort(key=lambda each: (-sum(len(name) for _, name in each[1]), each[0]))
+    for entry, names in [*sorted(whole), *begun]:
+        if entry in matched:
+            continue
         found = (paths.get(name, ()) for paths in indexes for name in names)
         free = (path for same in found if len(same) <= MAX_SHARED for path in same)
         path = next((each for each in free if each not in taken), None)
@@ -105,6 +134,10 @@ def match_entries(
             matched[entry] = path
             taken.add(path)
     return matched
+
+
+def _names_of(names: Iterable[NameInFolder], *, is_begun: bool) -> list[NameInFolder]:
+    return [each for each in names if each[1].endswith(BEGUN) == is_begun]
 
 
 def _index_paths(files: Mapping[str, Iterable[NameInFolder]]) -> Mapping[NameInFolder, list[str]]:

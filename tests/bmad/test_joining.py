@@ -353,6 +353,59 @@ def test_stories_of_a_spec_are_in_its_folder() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("id_", "name", "is_file"),
+    [
+        ("login", "login", True),
+        ("login", "login-by-mail", True),
+        ("Login", "login-by-mail", True),
+        ("auth-1", "auth-1-login", True),
+        ("1-login", "1-login", True),
+        ("1-login", "1-login-by-mail", True),
+        ("A", "A-login", True),
+        ("1", "1-login", True),
+        # An id ends where a word does, and a number is no part of another.
+        ("log", "login-by-mail", False),
+        ("mail", "login-by-mail", False),
+        ("1", "1-1-login", False),
+        ("auth-1", "auth-1-2-login", False),
+        ("", "login", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["story", "candidate"])
+def test_file_of_an_entry_of_a_spec_begins_with_its_id(
+    id_: str, name: str, is_file: bool, kind: str
+) -> None:
+    path = f"specs/spec-login/stories/{name}.md"
+    reading: Reading = {kind: story()["story"]}  # pyright: ignore[reportAssignmentType, reportTypedDictNotRequiredAccess]
+    tracker = tickets(entry(id_, "Something"))
+    items = _items({"specs/spec-login/stories.yaml": tracker, path: reading})
+    assert [item.path for item in items if item.entry] == [path if is_file else None]
+    # Only in the folder "stories" beside the tracker, and in no tree of version 7.
+    items = _items({"specs/spec-other/stories.yaml": tracker, path: reading})
+    assert [item.path for item in items if item.entry] == [None]
+
+
+def test_longest_id_that_begins_a_name_has_the_file() -> None:
+    ids = ("login", "login-by", "login-by-mail")
+    folder = "specs/spec-login"
+    joined = {
+        item.story: item.path
+        for item in _items(
+            {
+                f"{folder}/stories.yaml": tickets(*(entry(id_, id_.upper()) for id_ in ids)),
+                f"{folder}/stories/login-by-mail.md": story(),
+                f"{folder}/stories/login-by-phone.md": story(),
+            }
+        )
+    }
+    assert joined == {
+        "login": None,
+        "login-by": f"{folder}/stories/login-by-phone.md",
+        "login-by-mail": f"{folder}/stories/login-by-mail.md",
+    }
+
+
 def test_letters_of_an_id_in_a_spec_are_no_epic() -> None:
     items = _items(
         {

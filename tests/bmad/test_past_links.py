@@ -274,9 +274,13 @@ def random_document(random: Random) -> tuple[str, Reading]:
         return f"{product}docs/epics.md", epics(epic(epic_number))
     folder = product + random.choice(WORK)
     if shape == 8:
+        ids = (
+            *("1", "2", "3", ""),
+            *(("a", "sign", "sign-in", "1-a") if "specs" in folder else ()),
+        )
         entries = [
             entry(
-                random.choice(("1", "2", "3", "")),
+                random.choice(ids),
                 random.choice(("A", "Setup", "Sign in")),
                 kind=random.choice(("story", "bug")),
             )
@@ -290,7 +294,8 @@ def random_document(random: Random) -> tuple[str, Reading]:
     kind = random.choice(("story", "bug"))
     if shape < 11:
         ticket = random.choice((None, None, "1", "2"))
-        name = f"{kind}-{slug}" if "specs" not in folder else f"stories/{number}-{slug}"
+        in_spec = random.choice((f"{number}-{slug}", slug, f"{slug}-by-mail"))
+        name = f"{kind}-{slug}" if "specs" not in folder else f"stories/{in_spec}"
         make = random.choice((story, story, candidate))
         return f"{folder}{name}.md", make(random.choice(("", number)), status, ticket=ticket)
     ticket = random.choice(("1", "2", "4.1", f"{kind}-{slug}"))

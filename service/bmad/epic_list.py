@@ -10,7 +10,14 @@ from functools import cached_property
 from typing import Final
 
 from service.bmad.epic_shapes import without_zeros
-from service.bmad.epic_titles import EpicTitles, do_differ, do_list_same, do_resemble
+from service.bmad.epic_titles import (
+    MAX_LISTED,
+    MAX_UNLIKE,
+    EpicTitles,
+    do_differ,
+    do_list_same,
+    do_resemble,
+)
 from service.bmad.identity import fold_id, fold_slug, read_id
 from service.bmad.key_files import TreeDocument
 from service.bmad.keys import read_key
@@ -24,9 +31,6 @@ from service.bmad.work_items import Said, WorkItem, is_archived, is_toml
 
 # Epics of one number whose titles are compared: of more, only equal titles are one epic.
 MAX_COMPARED: Final = 50
-# What is compared of an epic with another title: stories that are listed, and documents.
-MAX_LISTED: Final = 200
-MAX_DOCUMENTS: Final = 5
 
 
 # By which an epic lists a story: the epic's id, and the story's title and id, or one of both.
@@ -199,7 +203,7 @@ class EpicList:
         if found is None and other_title is not None:
             found = self._find_titled(number, other_title)
         if found is None:
-            compared = self._by_id[fold_id(number)][:MAX_COMPARED]
+            compared = self._by_id[fold_id(number)][:MAX_UNLIKE]
             found = next((epic for epic in compared if self._is_same(epic, path, reading)), None)
         if found is not None:
             self._by_title[fold_id(number), title] = found
@@ -215,7 +219,7 @@ class EpicList:
             return True
         if do_differ(epic.listed[:MAX_LISTED], reading["stories"]):
             return False
-        paths = (each.path for each in epic.documents[:MAX_DOCUMENTS])
+        paths = (each.path for each in epic.documents[:MAX_UNLIKE])
         return any(self._titles.do_agree(path, each) for each in paths)
 
     def _find_titled(self, number: str, title: str) -> Epic | None:

@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from service.bmad.epic_shapes import FOLDER_FILES
 from service.bmad.identity import epic_of_name, fold_id, fold_slug, read_name
 from service.bmad.key_files import TreeDocument
 from service.bmad.readings import EpicReading, ListedStory
 from service.bmad.tree_content import folders_above_parts
 from service.bmad.work_items import is_archived
-from service.documents.kinds import home_of
+from service.documents.kinds import ABOUT_EPIC, home_of
 
 # A Chinese title has no spaces: each of its characters is compared.
 WORD: Final = re.compile(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+")
@@ -26,6 +27,9 @@ PLURAL: Final = re.compile(r"(?<=[^\W\ds]{3})s\Z")
 RESEMBLING: Final = 0.5
 MAX_COMPARED: Final = 50  # epics of a number, or of two documents, that are compared
 
+MAX_LISTED: Final = 200  # stories of an epic that are compared
+MAX_UNLIKE: Final = 5  # of those with other titles, the epics and documents that are compared
+
 # What the end of a name says that a document has of its epic: "epic-1-test-design".
 ABOUT_TAIL: Final = re.compile(
     r"(?:^|-)(?P<tail>(?:user-)?stories|story-(?:map|index|list)|overview|breakdown|architecture"
@@ -35,8 +39,10 @@ ABOUT_TAIL: Final = re.compile(
     r"|api(?:-contracts?)?|contracts|data-model|diagrams?|decisions|traceability(?:-matrix)?|matrix"
     r"|(?:qa-)?gate|closure|refinement|tech(?:nical)?-debt|deliverables|demo(?:-script)?|nfrs?"
     r"|dependencies|estimat(?:es?|ion)|risks?|prep(?:aration)?|metrics|timeline|schedule"
-    r"|walk-?through|post-?mortem|hand-?over|glossary|faq)(?:-[\d-]+)?$"
+    r"|walk-?through|post-?mortem|hand-?over|glossary|faq|(?:dev-)?notes|plan|brief)(?:-v?\d[\d-]*)?$"
 )
+# "test-design-epic-1".
+NUMBER_AT_END: Final = re.compile(r"(.+?)-epic-?(\w+)")
 PRD: Final = re.compile(r"(?:^|[/_-])prds?(?![a-z])", re.IGNORECASE)
 ABOUT_HOMES: Final = frozenset(("architecture", "ux", "brief"))
 
@@ -52,24 +58,26 @@ class EpicTitles:
         self._also: dict[str, str] = {}
         self._do_agree: dict[tuple[str, str], bool] = {}
         singles: dict[str, EpicReading] = {}
-        titles: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)  # by number
+        names: dict[str, str] = {}
+        titles: defaultdict[str, list[tuple[str, EpicReading]]] = defaultdict(list)  # by number
         lists: defaultdict[tuple[str, str], list[EpicReading]] = defaultdict(list)
         for document in documents:
             path, epics = document.path, document.reading.get("epics")
             if not epics or is_archived(path):
                 continue
             self._titles[path] = {fold_id(each["number"]): each["title"] for each in epics}
-            if len(epics) == 1 and _names_epic(document, epics[0]):
-                singles[path] = epics[0]
+            name = _name_of_document(path, epics[0]) if len(epics) == 1 else None
+            if name is not None:
+                singles[path], names[path] = epics[0], name
             for epic in epics:
                 number = fold_id(epic["number"])
                 if len(epics) > 1:
                     lists[folder_of_product(path), number].append(epic)
                 if len(titles[number]) < MAX_COMPARED:
-                    titles[number].append((path, epic["title"]))
+                    titles[number].append((path, epic))
         for path, epic in singles.items():
-            others = [title for each, title in titles[fold_id(epic["number"])] if each != path]
-            if _is_about(path, epic, others):
+            others = [each for other, each in titles[fold_id(epic["number"])] if other != path]
+            if _is_about(path, names[path], epic, others):
                 self._about.add(path)
         strong = self._titles.keys() - self._about
         self._strong_folders = {folder_of_product(path) for path in strong}
@@ -122,11 +130,11 @@ class EpicTitles:
             if path in self._about or len(of_number) != 1 or not of_number[0]["title"]:
                 continue
             [listed] = of_number
-            is_other = not do_resemble(epic["title"], listed["title"])
-            if is_other and not do_differ(epic["stories"], listed["stories"]):
-                renamed[folder].append((path, listed["title"]))
+            if not do_resemble(epic["title"], listed["title"]):
+                is_other = do_differ(epic["stories"], listed["stories"])
+                renamed[folder].append((path, "" if is_other else listed["title"]))
         for found in renamed.values():
-            if len(found) == 1:
+            if len(found) == 1 and found[0][1]:
                 self._also.update(found)
 
 
@@ -163,33 +171,50 @@ def do_list_same(stories: Iterable[ListedStory], others: Iterable[ListedStory]) 
 
 
 def do_differ(stories: Iterable[ListedStory], others: Iterable[ListedStory]) -> bool:
-    """Return whether two epics list stories of one id that are called otherwise."""
+    """Return whether two epics list stories of one id whose titles do not resemble each other."""
     titles, other_titles = _titles_of(stories), _titles_of(others)
     common = titles.keys() & other_titles.keys()
-    return any(titles[id_] != other_titles[id_] for id_ in common)
+    return not all(do_resemble(titles[id_], other_titles[id_]) for id_ in common)
 
 
 def _titles_of(stories: Iterable[ListedStory]) -> dict[str, str]:
     return {fold_id(each["id"]): slug for each in stories if (slug := fold_slug(each["title"]))}
 
 
-def _names_epic(document: TreeDocument, epic: EpicReading) -> bool:
-    """Return whether the name of a document of one epic has the number of that epic."""
-    found = epic_of_name(document.stem) or read_name(document.stem).identity.id
-    return fold_id(found) == fold_id(epic["number"])
+def _name_of_document(path: str, epic: EpicReading) -> str | None:
+    """Return the name of a document of one epic without that epic's number at its end.
+
+    None if neither the name nor the folder has the number. The file of an epic's folder that is
+    about all of it has no name.
+    """
+    *folders, name = path.split("/")
+    number, stem = fold_id(epic["number"]), name.rpartition(".")[0]
+    slug = fold_slug(stem)
+    at_end = NUMBER_AT_END.fullmatch(slug)
+    if at_end and fold_id(at_end[2]) == number:
+        return at_end[1]
+    in_name = epic_of_name(stem) or read_name(stem).identity.id
+    if in_name:
+        return slug if fold_id(in_name) == number else None
+    in_folder = epic_of_name(folders[-1]) if folders else None
+    if in_folder is None or fold_id(in_folder) != number:
+        return None
+    return "" if slug in FOLDER_FILES else slug
 
 
-def _is_about(path: str, epic: EpicReading, titles: Sequence[str]) -> bool:
+def _is_about(path: str, name: str, epic: EpicReading, others: Sequence[EpicReading]) -> bool:
     """Return whether a document that is named after its epic has something about it alone.
 
     Its title is none of the others, and the end of its name is in none of them either, as it is in
-    "Deployment to the cloud" of "epic-4-deployment.md".
+    "Deployment to the cloud" of "epic-4-deployment.md". It lists no other stories.
     """
-    *folders, name = path.split("/")
-    slug, title = fold_slug(name.rpartition(".")[0]), fold_slug(epic["title"])
-    found = ABOUT_TAIL.search(slug)
-    if found is None and home_of(folders) not in ABOUT_HOMES:
+    found = ABOUT_TAIL.search(name) if name else None
+    is_named = found is not None or bool(ABOUT_EPIC.fullmatch(name))
+    if not is_named and home_of(path.split("/")[:-1]) not in ABOUT_HOMES:
         return False
-    tail = found["tail"] if found else ""
-    others = [*filter(None, map(fold_slug, titles))]
-    return bool(others) and not any(each == title or (tail and tail in each) for each in others)
+    tail = found["tail"] if found else name.rpartition("-")[2] if is_named else ""
+    own, titles = fold_slug(epic["title"]), [fold_slug(each["title"]) for each in others]
+    if not any(titles) or any(each == own or (tail and tail in each) for each in titles):
+        return False
+    listed = epic["stories"][:MAX_LISTED]
+    return not any(do_differ(listed, each["stories"][:MAX_LISTED]) for each in others[:MAX_UNLIKE])

@@ -89,8 +89,19 @@ def test_titles_resemble_by_their_words(title: str, other: str, *, is_same: bool
 )
 def test_documents_about_an_epic_are_no_epic(heading: str, tail: str, words: str) -> None:
     text = f"{heading.format(words=words)}\n\nStatus: Done\n\n- a\n"
-    for path in (f"docs/epic-1-{tail}.md", f"docs/planning/epic-1-{tail}.md"):
+    for path in (
+        f"docs/epic-1-{tail}.md",
+        f"docs/planning/epic-1-{tail}.md",
+        f"docs/epic-1-base-{tail}-v2.md",
+        f"docs/{tail}-epic-1.md",
+        f"docs/epics/epic-1/epic-{tail}.md",
+    ):
         assert _epics({"docs/epics.md": LIST, path: text}) == EPICS
+
+
+def test_a_document_named_as_about_an_epic_that_lists_other_stories_is_another() -> None:
+    text = "# Epic 1: Migration\n\n## Story 1.1: Copy the data\n"
+    assert ("1", "Migration") in _epics({"docs/epics.md": LIST, "docs/epic-1-migration.md": text})
 
 
 def test_status_of_a_document_about_an_epic_is_not_the_epic_s() -> None:
@@ -141,6 +152,10 @@ def test_the_only_document_of_an_epic_that_a_list_beside_it_calls_otherwise() ->
     [
         # Epics of the next product in documents of their own.
         {"docs/epics/epic-1.md": "# Epic 1: Shop\n", "docs/epics/epic-2.md": "# Epic 2: Mail\n"},
+        {
+            "docs/epics/epic-1.md": "# Epic 1: Shop\n\n## Story 1.1: Cart\n",
+            "docs/epics/epic-2.md": "# Epic 2: Mail\n",
+        },
         {"docs/next/epic-1.md": "# Epic 1: Shop\n", "docs/next/epic-2.md": "# Epic 2: Mail\n"},
         {"docs/epics-next.md": "# Next\n\n## Epic 1: Shop\n\n## Epic 2: Mail\n"},
         # Of these, the first stories are called the same.

@@ -1,8 +1,8 @@
 """What a story's own file says: see StoryReading; and what a plan of version 7 says."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from service.bmad.dependencies import read_after, values_of
 from service.bmad.document import BmadDocument
@@ -13,7 +13,6 @@ from service.bmad.identity import (
     epic_of_folders,
     fold_id,
     fold_slug,
-    read_epic_heading,
     read_id,
     read_name,
     with_epic,
@@ -21,6 +20,7 @@ from service.bmad.identity import (
 from service.bmad.keys import read_key
 from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkKind
 from service.bmad.sentence import read_sentence
+from service.bmad.story_epics import is_above_sections, own_epics
 from service.bmad.story_gate import read_story_gate
 from service.bmad.story_sections import cut_sections
 from service.bmad.story_statuses import (
@@ -40,7 +40,8 @@ ID_KEYS: Final = ("story_id", "storyId", "story-id", "story_key")
 # Keys that may have the id of something else, such as an issue: title and name go before them.
 NUMBER_KEYS: Final = ("story", "story_num", "story_number")
 OTHER_ID_KEYS: Final = (*NUMBER_KEYS, "id")
-EPIC_KEYS: Final = ("epic_id", "epicId", "epic_num", "epic_number", "epic")
+# Such labels of fields, in lower case; the value of a label "story" may be the title.
+NUMBER_LABELS: Final = frozenset(("id", "story", "story number", "story no", "story #"))
 KINDS: Final[dict[str, WorkKind]] = {
     "spike": "spike",
     "bug": "bug",
@@ -49,10 +50,6 @@ KINDS: Final[dict[str, WorkKind]] = {
     "story": "story",
 }
 KIND_NAME: Final = re.compile(r"(spike|bug|bugfix|fix)[-_.]", re.IGNORECASE)
-# Of an epic: "AP-4 - Devices", "10", "Epic 10.1: Sharing".
-EPIC_NUMBER: Final = re.compile(
-    r"\W*+((?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?)?\d{1,6}(?:[.-]\d{1,6})?[a-zA-Z]?)(?![\w.])"
-)
 # Names that a key of sprint-status.yaml may have, and those of version 7's tickets. A number alone
 # has few letters before it, as in "pm-04": documents such as "note-1" and "doc0001" are many.
 TRACKED_NAME: Final = re.compile(
@@ -137,7 +134,7 @@ def read_beginning(document: BmadDocument) -> tuple[list[Field], StoryTitle, Ide
     """Return the fields of a story's first lines, its title and its id."""
     begin = document.html_line
     fields = [*read_fields(document.lines, begin, begin + FIELD_LINES - 1)]
-    epics = _epics(document, fields)
+    epics = own_epics(document, fields)
     title = read_title(document, fields, epics)
     identity = _identify(document, fields, title, epics)
     return own_fields(fields, identity.id, title.title), title, identity
@@ -148,34 +145,15 @@ def read_ticket(document: BmadDocument) -> str:
     return text_of(document.front_matter.get("ticket"), MAX_KEY)
 
 
-def _epics(document: BmadDocument, fields: Iterable[Field]) -> list[str]:
-    """Return the epics that the document names as its own, the surest first."""
-    values = [document.front_matter.get(key) for key in EPIC_KEYS]
-    values += [
-        field.value for field in fields if field.label in {"epic", "epic id", "史诗", "épique"}
-    ]
-    found = [*filter(None, map(_epic_number, values))]
-    return [*found, *filter(None, [epic_of_folders(document.folders)])]
-
-
-def _epic_number(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = str(value)[:MAX_TEXT]
-    if heading := read_epic_heading(text):
-        return heading.identity.epic
-    number = EPIC_NUMBER.match(text)
-    return number[1] if number else None
-
-
 def _identify(
     document: BmadDocument, fields: Iterable[Field], title: StoryTitle, epics: Sequence[str]
 ) -> Identity:
     """Return the id of a story: what `story_id` says, else the title, else the name of the file.
 
-    Other keys of the front matter count where these have none, or a name that has no epic. A number
-    alone, as in `epic-01/02-slug.md`, is that of a story in the epic that the document or its
-    folder names, or that another of these ids has.
+    Other keys of the front matter count where these have none, or a name that has no epic; then
+    such fields do. A number alone, as in `epic-01/02-slug.md`, is that of a story in the epic that
+    the document or its folder names, or that another of these ids has. A story without a number is
+    one of that epic, too.
     """
     sure = _in_front_matter(document, ID_KEYS, epics)
     in_name = _in_name(document, title, epics)
@@ -187,10 +165,13 @@ def _identify(
         in_name if in_name.epic else other if _has_number(other.epic) else in_name,
         in_name,
         other,
+        *_in_fields(document, fields, epics),
     ]
     found = next((each for each in candidates if each.story is not None), title.identity)
-    if not found.id or found.epic is not None:
+    if found.epic is not None:
         return found
+    if not found.id:
+        return found._replace(epic=next(iter(epics), None))
     number = fold_id(found.story or "")
     whole = next(
         (each for each in candidates if each.epic and fold_id(each.story or "") == number), None
@@ -219,6 +200,21 @@ def _in_front_matter(document: BmadDocument, keys: Iterable[str], epics: Sequenc
             return with_epic(Identity(found.id, None, found.id), epics[0])
         return with_epic(found, epics[0])
     return NO_IDENTITY
+
+
+def _in_fields(
+    document: BmadDocument, fields: Iterable[Field], epics: Sequence[str]
+) -> Iterator[Identity]:
+    """Yield the ids of fields such as "**ID:** 1.2" above the first section.
+
+    Letters before a number are those of an issue: they name no epic.
+    """
+    for field in fields:
+        if field.label in NUMBER_LABELS and field.thing is None:
+            found = read_id(field.value, epics)
+            is_sure = found.story is not None and (found.epic is None or _has_number(found.epic))
+            if is_sure and is_above_sections(document, field.line):
+                yield found
 
 
 def _in_name(document: BmadDocument, title: StoryTitle, epics: Sequence[str]) -> Identity:

@@ -120,7 +120,7 @@ def test_a_sentence_on_one_line_is_read(sentence: str) -> None:
             "Pay",
         ),
         ("docs/stories/story-pay.md", "# Story: Pay", ("", None, None), "Pay"),
-        ("docs/stories/02-pay.md", "---\nepic: [3]\n---\n# Pay", ("02", None, "02"), "Pay"),
+        ("docs/stories/02-pay.md", "---\nepic: [3, 4]\n---\n# Pay", ("02", None, "02"), "Pay"),
         # The first heading is of the project or the epic, or only says that this is a story.
         ("docs/stories/1.2.story.md", "# Story\n\n## Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),
         ("docs/stories/1.2.pay.md", "# Shop\n\n## Story 1.2: Pay", ("1.2", "1", "2"), "Pay"),

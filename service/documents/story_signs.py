@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from service.documents.about_stories import is_about_stories, is_about_story, is_of_several
+
 LABELLED_TEXT = 20_000  # characters in which a story's labels are looked for
 STATUS_LINES = 6_000
 ENOUGH_SIGNS = 3
@@ -93,7 +95,7 @@ LABEL: Final = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 SENTENCE: Final = re.compile(
-    r"^[\W_]{0,12}(?:as\s+an?\b|as\s+the\b|en\s+tant\s+qu|como\s+(?:um|una?|el|la|o)\b|作为|作為|(?:\w{1,20}\s){0,4}로서)",
+    r"^[\W_]{0,12}(?:as\s+an?\b(?!\s+(?:rule|result|consequence|reminder|whole)\b)|as\s+the\b|en\s+tant\s+qu|como\s+(?:um|una?|el|la|o)\b|作为|作為|(?:\w{1,20}\s){0,4}로서)",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -164,6 +166,11 @@ def is_story(
     is_named = name.startswith(("story-", "story_", "story.")) or names_story_of_epic(stem)
     has_id = in_story_folder and starts_with_id(stem)
     if not (has_heading or is_named or has_id):
+        return False
+    if is_of_several(heading) or (is_about_stories(heading) and not starts_with_id(stem)):
+        return False
+    is_about = is_about_story(heading) or (is_named and is_about_stories(stem))
+    if is_about and not SENTENCE.search(text, 0, LABELLED_TEXT):
         return False
     signs: set[str] = set()
     for sign in _signs(metadata, text):

@@ -11,7 +11,6 @@ from typing import Final
 
 from service.bmad.epic_shapes import without_zeros
 from service.bmad.epic_titles import (
-    MAX_LISTED,
     MAX_UNLIKE,
     EpicTitles,
     do_differ,
@@ -215,12 +214,13 @@ class EpicList:
 
     def _is_same(self, epic: Epic, path: str, reading: EpicReading) -> bool:
         """Return whether an epic with another title is the same, as its stories, or others, say."""
-        if do_list_same(epic.listed[:MAX_LISTED], reading["stories"]):
+        paths = [each.path for each in epic.documents[:MAX_UNLIKE]]
+        if any(self._titles.do_differ(path, each) for each in paths):
+            return False  # a product of its own, whose first stories may be the same
+        if do_list_same(epic.listed, reading["stories"]):
             return True
-        if do_differ(epic.listed[:MAX_LISTED], reading["stories"]):
-            return False
-        paths = (each.path for each in epic.documents[:MAX_UNLIKE])
-        return any(self._titles.do_agree(path, each) for each in paths)
+        is_other = do_differ(epic.listed, reading["stories"])
+        return not is_other and any(self._titles.do_agree(path, each) for each in paths)
 
     def _find_titled(self, number: str, title: str) -> Epic | None:
         """Return the epic of a number with this title, or with one that resembles it."""

@@ -8,6 +8,7 @@ product may be the same, so that unlike titles alone are two epics.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from service.bmad.epic_shapes import FOLDER_FILES
@@ -52,11 +53,11 @@ class EpicTitles:
 
     def __init__(self, documents: Iterable[TreeDocument]) -> None:
         """Take all documents of a tree, but for archived ones."""
-        self._titles: dict[str, dict[str, str]] = {}  # by path, by number
+        self._epics: dict[str, dict[str, EpicReading]] = {}  # by path, by number
         self._about: set[str] = set()
         # Of a document of one epic: the title that the only list beside it has for that number.
         self._also: dict[str, str] = {}
-        self._do_agree: dict[tuple[str, str], bool] = {}
+        self._compared: dict[tuple[str, str], tuple[bool, bool]] = {}
         singles: dict[str, EpicReading] = {}
         names: dict[str, str] = {}
         titles: defaultdict[str, list[tuple[str, EpicReading]]] = defaultdict(list)  # by number
@@ -65,7 +66,7 @@ class EpicTitles:
             path, epics = document.path, document.reading.get("epics")
             if not epics or is_archived(path):
                 continue
-            self._titles[path] = {fold_id(each["number"]): each["title"] for each in epics}
+            self._epics[path] = {fold_id(each["number"]): each for each in epics}
             name = _name_of_document(path, epics[0]) if len(epics) == 1 else None
             if name is not None:
                 singles[path], names[path] = epics[0], name
@@ -79,7 +80,7 @@ class EpicTitles:
             others = [each for other, each in titles[fold_id(epic["number"])] if other != path]
             if _is_about(path, names[path], epic, others):
                 self._about.add(path)
-        strong = self._titles.keys() - self._about
+        strong = self._epics.keys() - self._about
         self._strong_folders = {folder_of_product(path) for path in strong}
         self._find_renamed(singles, lists)
 
@@ -101,17 +102,26 @@ class EpicTitles:
 
     def do_agree(self, path: str, other: str) -> bool:
         """Return whether most epics that two documents have in common are called the same."""
+        return self._compare(path, other)[0]
+
+    def do_differ(self, path: str, other: str) -> bool:
+        """Return whether two documents list stories of one id that are called otherwise."""
+        return self._compare(path, other)[1]
+
+    def _compare(self, path: str, other: str) -> tuple[bool, bool]:
         pair = (path, other) if path < other else (other, path)
-        found = self._do_agree.get(pair)
+        found = self._compared.get(pair)
         if found is None:
-            titles, others = self._titles.get(path, {}), self._titles.get(other, {})
-            common = [number for number in titles if titles[number] and others.get(number)]
-            del common[MAX_COMPARED:]
-            same = sum(do_resemble(titles[number], others[number]) for number in common)
+            epics, others = self._epics.get(path, {}), self._epics.get(other, {})
+            pairs = [(epic, others[number]) for number, epic in epics.items() if number in others]
+            del pairs[MAX_COMPARED:]
+            titled = [(a["title"], b["title"]) for a, b in pairs if a["title"] and b["title"]]
+            same = sum(do_resemble(title, other_title) for title, other_title in titled)
             # A PRD and a list of epics beside it are of one product more surely than two lists.
             is_pair = bool(PRD.search(path)) != bool(PRD.search(other))
-            found = 2 * same >= len(common) if is_pair and same else 2 * same > len(common)
-            self._do_agree[pair] = found
+            do_agree = 2 * same >= len(titled) if is_pair and same else 2 * same > len(titled)
+            is_other = any(do_differ(a["stories"], b["stories"]) for a, b in pairs)
+            found = self._compared[pair] = do_agree, is_other
         return found
 
     def _find_renamed(
@@ -178,7 +188,8 @@ def do_differ(stories: Iterable[ListedStory], others: Iterable[ListedStory]) -> 
 
 
 def _titles_of(stories: Iterable[ListedStory]) -> dict[str, str]:
-    return {fold_id(each["id"]): slug for each in stories if (slug := fold_slug(each["title"]))}
+    some = islice(stories, MAX_LISTED)
+    return {fold_id(each["id"]): slug for each in some if (slug := fold_slug(each["title"]))}
 
 
 def _name_of_document(path: str, epic: EpicReading) -> str | None:
@@ -216,5 +227,4 @@ def _is_about(path: str, name: str, epic: EpicReading, others: Sequence[EpicRead
     own, titles = fold_slug(epic["title"]), [fold_slug(each["title"]) for each in others]
     if not any(titles) or any(each == own or (tail and tail in each) for each in titles):
         return False
-    listed = epic["stories"][:MAX_LISTED]
-    return not any(do_differ(listed, each["stories"][:MAX_LISTED]) for each in others[:MAX_UNLIKE])
+    return not any(do_differ(epic["stories"], each["stories"]) for each in others[:MAX_UNLIKE])

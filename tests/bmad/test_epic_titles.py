@@ -161,6 +161,10 @@ def test_the_only_document_of_an_epic_that_a_list_beside_it_calls_otherwise() ->
         # Of these, the first stories are called the same.
         {
             "docs/epics-next.md": "# Next\n\n## Epic 1: Shop\n\n### Story 1.1: Set up\n\n"
+            "## Epic 2: Mail\n\n### Story 2.1: Letters\n"
+        },
+        {
+            "docs/epics-next.md": "# Next\n\n## Epic 1: Shop\n\n### Story 1.1: Set up\n\n"
             "### Story 1.2: Cart\n\n### Story 1.3: Order\n\n## Epic 2: Mail\n"
         },
     ],

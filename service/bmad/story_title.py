@@ -1,5 +1,6 @@
 """The title of a story's file, and the heading that has it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -18,8 +19,14 @@ from service.bmad.readings import MAX_TEXT
 from service.bmad.texts import text_of
 from service.bmad.titles import title_of_name
 from service.documents.headings import Heading
+from service.documents.story_signs import SENTENCE
 
 TITLE_HEADINGS: Final = 5  # of which one may have the title
+TITLE_KEYS: Final = ("title", "story_title")
+# Keys that may also have something else, such as an id, so that a heading goes before them.
+NAME_KEYS: Final = ("story_name", "name", "story")
+# A slug, an id or a path.
+NO_TITLE: Final = re.compile(r"[a-z0-9]+|[^\s/._-]*+[/._-]\S*+")
 
 
 class StoryTitle(NamedTuple):
@@ -36,7 +43,7 @@ def read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[
     `epics` are those that the document names as its own.
     """
     heading, found = _title_heading(document, epics)
-    in_front_matter = read_heading(text_of(document.front_matter.get("title"), MAX_TEXT), epics)
+    in_front_matter = _in_front_matter(document, TITLE_KEYS, epics)
     identity = found.identity if found.identity.id else in_front_matter.identity
     is_sure = found.identity.id or found.is_about_story
     field = next((field.value for field in fields if field.label in {"title", "story title"}), "")
@@ -45,11 +52,23 @@ def read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[
         in_front_matter.rest,
         field,
         "" if is_sure else found.rest,
+        _in_front_matter(document, NAME_KEYS, epics).rest,
         title_of_name(document.name),
         document.name,
     )
     title = next(filter(None, (text_of(each, MAX_TEXT) for each in titles)), "")
     return StoryTitle(title, heading, identity)
+
+
+def _in_front_matter(
+    document: BmadDocument, keys: Iterable[str], epics: Sequence[str]
+) -> NamedIdentity:
+    """Return the title and id of the first of these keys; a name is no slug and no sentence."""
+    for key in keys:
+        text = text_of(document.front_matter.get(key), MAX_TEXT)
+        if text and not (key in NAME_KEYS and (NO_TITLE.fullmatch(text) or SENTENCE.match(text))):
+            return read_heading(text, epics)
+    return NamedIdentity(NO_IDENTITY, "")
 
 
 def _title_heading(

@@ -20,6 +20,8 @@ from service.documents.front_matter import FrontMatterError, read_front_matter
 FRONT_MATTER_KEYS: Final[Sequence[tuple[str, Place]]] = (
     ("tracker_status", "tracker_status"),  # of a leaf of version 7
     ("status", "front_matter"),
+    # As STATUS_LABEL has it.
+    *((key, "front_matter") for key in ("statut", "estado", "状态", "狀態", "상태")),
 )
 STATUS_LINES: Final = 40  # of the text, in which a line may say the status
 

@@ -157,6 +157,33 @@ def test_front_matter_decides_and_the_texts_status_is_kept() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("statut: terminé", [("done", "terminé")]),
+        ("Statut: à planifier", [("draft", "à planifier")]),
+        ("estado: done", [("done", "done")]),
+        ("状态: done", [("done", "done")]),
+        ("狀態: review", [("review", "review")]),
+        ("상태: 완료", [("done", "완료")]),
+        # Both are said, the English one first.
+        ("statut: terminé\nstatus: draft", [("draft", "draft"), ("done", "terminé")]),
+        ("statut: ''", []),
+        ("statut: [terminé]", []),
+        ("statut_test: terminé", []),
+        ("gate:\n  statut: terminé", []),
+        ("state: done", []),
+    ],
+)
+def test_the_front_matters_status_may_be_in_the_languages_of_stories(
+    written: str, words: list[tuple[str, str]]
+) -> None:
+    text = f"---\n{written}\n---\n\n# Story 1.2: A\n"
+    found = story_of(text)["statuses"]
+    assert [(each["status"], each["word"]) for each in found] == words
+    assert all(each["place"] == "front_matter" for each in found)
+
+
 def test_the_front_matters_status_counts_whatever_its_case() -> None:
     text = "---\nTitle: T\nStatus: In Review\n---\n\n# Sign in\n\nText.\n"
     assert statuses_of(text) == [("review", "In Review", 3, "front_matter")]

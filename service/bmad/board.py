@@ -22,7 +22,7 @@ from service.bmad.prd_trees import place_prds
 from service.bmad.problem_kinds import SEVERITIES, BoardProblem
 from service.bmad.readings import MAX_TEXT, Link, Reading
 from service.bmad.story_json import show_said, show_story
-from service.bmad.trees import find_trees
+from service.bmad.trees import find_trees, nearest_of
 from service.bmad.waiting import Dependencies
 from service.bmad.work_epics import Epic
 from service.bmad.work_items import WorkItem
@@ -104,7 +104,8 @@ def make_board(
     were found before.
     """
     board = Board([], [], [], [])
-    problems: list[BoardProblem] = []
+    # Each with its tree.
+    problems: list[tuple[str, BoardProblem]] = []
     trees = place_prds(find_trees(readings) if trees is None else trees, readings)
     by_tree: dict[str, list[TreeDocument]] = {}
     for path, tree in trees.items():
@@ -116,16 +117,22 @@ def make_board(
         board.epics.extend(_epic_row(place, epic) for epic, place in places.items())
         board.stories.extend(_story_rows(joined, epics, places, dependencies))
         board.promoted.extend(joined.promoted)
-        problems += find_problems(joined.documents, joined, epics, dependencies)
-    problems += islice(_dead_links(links, paths, anchors), MAX_PROBLEMS)
-    problems += [
-        BoardProblem("unreadable_document", "warning", f"The file {reason}."[:MAX_TEXT], path, None)
-        for path, reason in skipped
-    ]
+        found = find_problems(joined.documents, joined, epics, dependencies)
+        problems += ((tree, problem) for problem in found)
+
+    def tree_of(path: str) -> str:
+        """Return the tree of a document; one that says nothing of the work is in that above it."""
+        return trees[path] if path in trees else nearest_of(path, by_tree) or ""
+
+    problems += islice(_dead_links(links, paths, anchors, tree_of), MAX_PROBLEMS)
+    for path, reason in skipped:
+        said = f"The file {reason}."[:MAX_TEXT]
+        problem = BoardProblem("unreadable_document", "warning", said, path, None)
+        problems.append((tree_of(path), problem))
     board.stories.sort(key=lambda row: row.place)
     board.epics.sort(key=lambda row: row.place)
     # A line may have the same dead link twice.
-    rows = map(_problem_row, dict.fromkeys(problems))
+    rows = (_problem_row(*each) for each in dict.fromkeys(problems))
     board.problems.extend(sorted(rows, key=attrgetter("order")))
     del board.problems[MAX_PROBLEMS:]
     return board
@@ -149,12 +156,15 @@ def _dead_links(
     links: Iterable[tuple[str, Sequence[Link]]],
     paths: Container[str],
     anchors: Callable[[str], Collection[str] | None],
-) -> Iterable[BoardProblem]:
+    tree_of: Callable[[str], str],
+) -> Iterable[tuple[str, BoardProblem]]:
     for path, of_document in links:
+        tree: str | None = None
         for link in of_document:
             reason = find_dead_link(link, paths, anchors)
             if reason:
-                yield BoardProblem(
+                tree = tree_of(path) if tree is None else tree
+                problem = BoardProblem(
                     "broken_link",
                     "warning",
                     f"The link to {link['target']} {WHERE_DEAD_LINKS_LEAD[reason]}."[:MAX_TEXT],
@@ -163,6 +173,7 @@ def _dead_links(
                     link["target"],
                     reason,
                 )
+                yield tree, problem
 
 
 def _natural(text: str) -> str:
@@ -197,6 +208,7 @@ def _epic_row(place: str, epic: Epic) -> EpicRow:
         covers |= dict.fromkeys(item.covers)
     status = epic.said[0].word["status"] if epic.said else None
     item = {
+        "tree": epic.tree,
         "id": epic.id,
         "title": epic.title or f"Epic {epic.id}",
         "status": status,
@@ -235,11 +247,12 @@ def _number_of(item: WorkItem) -> str:
     return fold_id(item.story or item.id) or "~"
 
 
-def _problem_row(problem: BoardProblem) -> ProblemRow:
+def _problem_row(tree: str, problem: BoardProblem) -> ProblemRow:
     kind, severity, detail, path, line, target, reason, appears_on = problem
     # The severity is first, as the list of problems expects it.
     order = f"{SEVERITIES.index(severity)}\t{kind}\t{path or ''}\t{line or 0:0{DIGITS}}"
     item = {
+        "tree": tree,
         "kind": kind,
         "severity": severity,
         "detail": detail,

@@ -32,6 +32,7 @@ def show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
     texts = ("as_a", "i_want", "so_that")
     values: Mapping[str, Any] = reading or {}
     return {
+        "tree": item.tree,
         "path": item.path,
         "anchor": reading["anchor"] if reading else None,
         "id": item.id,
@@ -52,6 +53,7 @@ def show_story(item: WorkItem, dependencies: Dependencies) -> dict[str, Any]:
                 "id": each.item.id if each.item else each.epic.id if each.epic else each.name,
                 "title": each.item.title if each.item else each.epic.title if each.epic else "",
                 "status": each.item.status if each.item else None,
+                "path": each.item.path if each.item else None,
             }
             for each in dependencies.waits_for(item)
         ],

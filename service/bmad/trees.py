@@ -6,7 +6,7 @@ is "" for the repository itself.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -50,6 +50,16 @@ def _folder_of_tree(folder: str) -> str:
     return "/".join(folders)
 
 
+def nearest_of(path: str, folders: Container[str]) -> str | None:
+    """Return the nearest folder of these that a document is in or below, if any."""
+    folder = path
+    while folder:
+        folder = folder.rpartition("/")[0]
+        if folder in folders:
+            return folder
+    return None
+
+
 def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     """Return the tree of each document that says something of the work, by path.
 
@@ -64,11 +74,11 @@ def find_trees(readings: Mapping[str, Reading]) -> dict[str, str]:
     for path in sorted(readings, key=len):
         if "tickets" in readings[path] and is_toml(path):
             folder = path.rpartition("/")[0]
-            if _ticket_root(path, roots) is None:
+            if nearest_of(path, roots) is None:
                 roots.add(folder)
     folders: dict[str, str] = {}
     for path in readings:
-        root = _ticket_root(path, roots)
+        root = nearest_of(path, roots)
         folders[path] = folder_of_tree(path) if root is None else root
     contents = read_contents(readings, folders)
     holders = hold_signs(contents)
@@ -138,16 +148,6 @@ def _split_folders(
         )
         split[folder] = folder if is_own else _nearest_above(folder, split)
     return split
-
-
-def _ticket_root(path: str, roots: Collection[str]) -> str | None:
-    """Return the folder of these that a document is in or below, if any."""
-    folder = path
-    while folder:
-        folder = folder.rpartition("/")[0]
-        if folder in roots:
-            return folder
-    return None
 
 
 def _nearest_above(folder: str, merged: Mapping[str, str]) -> str:

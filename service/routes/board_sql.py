@@ -10,7 +10,10 @@ from service.bmad.readings import STATUSES
 # What is counted of stories: each status, and those in review whose status is "built".
 _COUNTED: Final[tuple[LiteralString, ...]] = (*STATUSES, "built")
 
-# The columns `draft`, `approved` and so on: how many rows of `story` have each status.
+# The columns `draft`, `approved` and so on, of rows that have them.
+COUNTED: Final[LiteralString] = ", ".join(_COUNTED)
+
+# These columns: how many rows of `story` have each status.
 COUNT_STATUSES: Final[LiteralString] = ", ".join(
     (
         *(f"count(*) filter (where status = '{status}') as {status}" for status in STATUSES),
@@ -18,10 +21,10 @@ COUNT_STATUSES: Final[LiteralString] = ", ".join(
     )
 )
 
-# The sums of these columns.
+# Their sums.
 SUM_STATUSES: Final[LiteralString] = ", ".join(f"sum({name}) as {name}" for name in _COUNTED)
 
-# The same columns, from the counts in `source_progress.stories`.
+# Their sums from the counts in `source_progress.stories`.
 SUM_SOURCES: Final[LiteralString] = ", ".join(
     f"sum((stories ->> '{name}')::bigint) as {name}" for name in _COUNTED
 )
@@ -99,6 +102,18 @@ def done_at_cut(source_id: LiteralString) -> LiteralString:
     )"""
 
 
+def is_in_tree(tree: LiteralString) -> LiteralString:
+    """Return SQL of whether a row of `story` or `epic` is in a tree; true where that is null.
+
+    `tree` is a parameter. The places of a tree's rows begin with it, and the index has them in
+    order; a folder's name may have the tab that ends it.
+    """
+    return f"""(
+        {tree}::text is null
+        or place > {tree} || E'\\t' and place < {tree} || E'\\n' and item ->> 'tree' = {tree}
+    )"""
+
+
 def find_document(path: LiteralString) -> LiteralString:
     """Return SQL of the id of the document at a path in the source `source_id`; null without one.
 
@@ -114,12 +129,16 @@ def find_document(path: LiteralString) -> LiteralString:
 def add_document_ids(places: LiteralString) -> LiteralString:
     """Return SQL of a JSON array whose objects have the `document_id` of their `path` as well.
 
-    `places` is an expression of such an array, of rows with `source_id`.
+    `places` is an expression of such an array, of rows with `source_id`. The path is null where an
+    object has none.
     """
     return f"""(
         select coalesce(
             jsonb_agg(
-                place || jsonb_build_object('document_id', {find_document("place ->> 'path'")})
+                place || jsonb_build_object(
+                    'path', place -> 'path',
+                    'document_id', {find_document("place ->> 'path'")}
+                )
                 order by position
             ),
             '[]'

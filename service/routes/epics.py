@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from service.routes.board_sql import COUNT_STATUSES, SOURCE, STORY_FIGURES, add_document_ids
-from service.routes.shared import MISSING_PROJECT, read_id
+from service.routes.board_sql import (
+    COUNT_STATUSES,
+    SOURCE,
+    STORY_FIGURES,
+    add_document_ids,
+    is_in_tree,
+)
+from service.routes.shared import MISSING_PROJECT, TREE_PARAMETER, read_id, read_tree
 from service.schemas.epics import EXAMPLE_EPIC, EpicSchema
 from service.web.bodies import invalid
 from service.web.cursors import (
@@ -15,7 +22,7 @@ from service.web.cursors import (
     sorted_page_response,
 )
 from service.web.operation import operation
-from service.web.paging import page_spec
+from service.web.paging import PAGE_PARAMETERS, page_spec
 from service.web.query_string import read_query_string
 
 if TYPE_CHECKING:
@@ -25,10 +32,13 @@ if TYPE_CHECKING:
 
 EPICS_PER_PAGE: Final = 100
 
-
-@operation(
-    tag="progress", responses={200: page_spec("The epics.", EpicSchema, {"epics": [EXAMPLE_EPIC]})}
+EPICS_RESPONSE: Final = replace(
+    page_spec("The epics.", EpicSchema, {"epics": [EXAMPLE_EPIC]}),
+    parameters=(TREE_PARAMETER, *PAGE_PARAMETERS),
 )
+
+
+@operation(tag="progress", responses={200: EPICS_RESPONSE})
 async def list_epics(request: Request) -> Response:
     """List a project's epics.
 
@@ -54,7 +64,7 @@ async def list_epics(request: Request) -> Response:
         select exists (select from project where id = $5) as is_there, {SORTED_COLUMNS}
         from (
             select json_build_array(number, place)::text as cursor, (
-                item || {STORY_FIGURES} || jsonb_build_object(
+                '{{"tree": null}}' || item || {STORY_FIGURES} || jsonb_build_object(
                     'source', {SOURCE},
                     'documents', {add_document_ids("item -> 'documents'")},
                     'status_evidence', {add_document_ids("item -> 'status_evidence'")}
@@ -68,6 +78,7 @@ async def list_epics(request: Request) -> Response:
                     from epic
                     where project_doc_id = source.id
                         and place > case when source.number = $3::bigint then $4 else '' end
+                        and {is_in_tree("$6")}
                     order by place
                     limit $1::bigint + 1
                 ) as epic
@@ -82,5 +93,6 @@ async def list_epics(request: Request) -> Response:
         page,
         MISSING_PROJECT,
         project_id,
+        read_tree(given),
     )
     return sorted_page_response(request, given, items)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from service.bmad.problem_kinds import PROBLEM_KINDS, SEVERITIES
 from service.routes.board_sql import HAS_APPEARED, SOURCE, find_document
-from service.routes.shared import MISSING_PROJECT, read_choice, read_id
+from service.routes.shared import (
+    MISSING_PROJECT,
+    TREE_PARAMETER,
+    read_choice,
+    read_id,
+    read_tree,
+)
 from service.schemas.problems import EXAMPLE_WORK_PROBLEM, WorkProblemSchema
 from service.web.bodies import invalid
 from service.web.cursors import (
@@ -42,6 +48,7 @@ PROBLEMS_RESPONSE: Final = replace(
             "Only of this severity.",
             {"type": "string", "enum": [*SEVERITIES]},
         ),
+        TREE_PARAMETER,
         *PAGE_PARAMETERS,
     ),
 )
@@ -72,7 +79,7 @@ async def list_problems(request: Request) -> Response:
         select exists (select from project where id = $6) as is_there, {SORTED_COLUMNS}
         from (
             select json_build_array(rank, number, place)::text as cursor, (
-                item || jsonb_build_object(
+                '{{"tree": null}}' || item || jsonb_build_object(
                     'document_id', {find_document("found.file_path")},
                     'source', {SOURCE}
                 )
@@ -103,6 +110,7 @@ async def list_problems(request: Request) -> Response:
                         and place < last
                         and {HAS_APPEARED}
                         and ($8::text is null or kind = $8)
+                        and ($10::text is null or item ->> 'tree' = $10)
                     order by place
                     limit $1::bigint + 1
                 ) as problem
@@ -119,6 +127,7 @@ async def list_problems(request: Request) -> Response:
         SEVERITIES,
         kind,
         severity,
+        read_tree(given),
     )
     return sorted_page_response(request, given, items)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, LiteralString
 from service.routes.board_sql import (
     ACTIVITY,
     COUNT_STATUSES,
+    COUNTED,
     SOURCE,
     STORY_FIGURES,
     SUM_STATUSES,
@@ -75,18 +76,22 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
             from project_doc
             where project_id = $1
         ), counted as materialized (
-            -- The place of stories without an epic is empty.
-            select source_id, coalesce(epic_place, '') as place, {COUNT_STATUSES}
+            -- Of stories without an epic the place is empty, and each tree has its own.
+            select source_id, coalesce(epic_place, '') as place,
+                   case when epic_place is null then coalesce(item -> 'tree', 'null') end as tree,
+                   {COUNT_STATUSES}
             from source
             join story on project_doc_id = source_id
             where not is_archived
-            group by 1, 2
+            group by 1, 2, 3
         ), listed as (
-            select source_id, place, item -> 'id' as id, item -> 'title' as title
+            select source_id, place, item -> 'tree' as tree, item -> 'id' as id,
+                   item -> 'title' as title, {COUNTED}
             from source
             join epic on project_doc_id = source_id
+            left join counted using (source_id, place)
             union all
-            select source_id, place, 'null', 'null'
+            select source_id, place, tree, 'null', 'null', {COUNTED}
             from counted
             where place = ''
         )
@@ -100,16 +105,17 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
                 ),
                 'by_status', total -> 'stories_by_status',
                 'by_epic', (
-                    select coalesce(jsonb_agg(item order by number, place = '', place), '[]')
+                    select coalesce(
+                        jsonb_agg(item order by number, place = '', place, tree), '[]'
+                    )
                     from (
-                        select number, place, jsonb_build_object(
-                            'id', id, 'title', title,
+                        select number, place, tree, jsonb_build_object(
+                            'id', id, 'title', title, 'tree', tree,
                             'source', {SOURCE}
                         ) || {STORY_FIGURES} as item
                         from listed
                         join source using (source_id)
-                        left join counted using (source_id, place)
-                        order by number, place = '', place
+                        order by number, place = '', place, tree
                         limit $2
                     ) as by_epic
                 ),

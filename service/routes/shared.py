@@ -21,7 +21,7 @@ from service.schemas.syncs import SyncStartedSchema
 from service.sync.queue import MISSING_SOURCE
 from service.web.bodies import NOT_A_UUID, invalid, json_response
 from service.web.entity_tags import CACHED
-from service.web.operation import Resource, ResponseSpec
+from service.web.operation import Resource, ResponseSpec, parameter
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
@@ -66,6 +66,14 @@ RESOURCES: Final = {
     "syncs": Resource("The sync.", EXAMPLE_RUN_ID, MISSING_RUN),
 }
 
+TREE_PARAMETER: Final = parameter(
+    "tree",
+    "query",
+    "Only of this tree, the folder of a product from the repository's root; if empty, only of the "
+    "repository itself.",
+    example="apps/web",
+)
+
 
 def read_id(request: Request, name: str) -> UUID:
     """Return an id of the path; raise the Problem `invalid` where it is not a UUID."""
@@ -86,6 +94,12 @@ def read_choice(
     if value is not None and value not in choices:
         problems[name] = [f"must be one of {', '.join(choices)}."]
     return value
+
+
+def read_tree(given: Mapping[str, str]) -> str | None:
+    """Return the tree that TREE_PARAMETER names, without slashes around it; None without it."""
+    tree = given.get("tree")
+    return None if tree is None else tree.strip("/")
 
 
 @contextmanager

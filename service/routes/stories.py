@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Final, LiteralString
 
 from service.bmad.identity import fold_id
 from service.bmad.readings import MAX_ID, STATUSES
-from service.routes.board_sql import SOURCE, add_document_ids, find_document
-from service.routes.shared import MISSING_PROJECT, read_choice, read_id
+from service.routes.board_sql import SOURCE, add_document_ids, find_document, is_in_tree
+from service.routes.shared import (
+    MISSING_PROJECT,
+    TREE_PARAMETER,
+    read_choice,
+    read_id,
+    read_tree,
+)
 from service.schemas.stories import EXAMPLE_NEXT, EXAMPLE_STORY, NextSchema, StorySchema
 from service.web.bodies import invalid, json_response
 from service.web.cursors import (
@@ -51,10 +57,10 @@ WORDS_RULE: Final = f"must have at most {MAX_WORDS} characters."
 EPIC_RULE: Final = f"must have at most {MAX_ID} characters."
 
 # JSON of a row of `story` with the columns of SOURCE. What an older version of the service has
-# stored stays until the next run: it has no `is_built`.
+# stored stays until the next run that changes documents: it has no `is_built` and no `tree`.
 STORY: Final[LiteralString] = f"""
     (
-        '{{"is_built": false}}' || item || jsonb_build_object(
+        '{{"is_built": false, "tree": null}}' || item || jsonb_build_object(
             'document_id', {find_document("found.file_path")},
             'source', {SOURCE},
             'status_evidence', {add_document_ids("item -> 'status_evidence'")},
@@ -63,6 +69,7 @@ STORY: Final[LiteralString] = f"""
                     'document_id', {find_document("item -> 'gate' -> 'document' ->> 'path'")}
                 )
             ) end,
+            'waits_for', {add_document_ids("item -> 'waits_for'")},
             'last_changed_at', changed_at, 'since', status_since
         )
     )
@@ -89,6 +96,7 @@ STORIES_RESPONSE: Final = replace(
             {"type": "string", "maxLength": MAX_WORDS},
             example="refund",
         ),
+        TREE_PARAMETER,
         *PAGE_PARAMETERS,
     ),
 )
@@ -129,6 +137,7 @@ async def list_stories(request: Request) -> Response:
                         and place > case when source.number = $3::bigint then $4 else '' end
                         and ($6::text is null or status = $6)
                         and ($7::text is null or epic = $7)
+                        and {is_in_tree("$9")}
                         and not exists (
                             select
                             from unnest($8::text[]) as word
@@ -150,6 +159,7 @@ async def list_stories(request: Request) -> Response:
         status,
         epic,
         words,
+        read_tree(given),
     )
     return sorted_page_response(request, given, items)
 

@@ -17,6 +17,7 @@ from service.schemas.work import (
     perhaps_status_field,
     source_field,
     texts_field,
+    tree_field,
 )
 from service.web.bodies import ExactSchema
 
@@ -40,6 +41,7 @@ class EpicSchema(StoryFiguresSchema):
     )
     title = fields.String(required=True)
     source = source_field()
+    tree = tree_field()
     status = perhaps_status_field("What documents or the tracker say; null if they say nothing.")
     status_evidence: fields.List[Any] = evidence_field()
     documents: fields.List[Any] = fields.List(fields.Nested(EpicDocumentSchema), required=True)
@@ -50,6 +52,7 @@ EXAMPLE_EPIC: Final[dict[str, Any]] = {
     "id": "2",
     "title": "Refunds",
     "source": EXAMPLE_SOURCE_NAMED,
+    "tree": "",
     "status": "in_progress",
     "status_evidence": [
         {

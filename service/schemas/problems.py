@@ -14,6 +14,7 @@ from service.schemas.work import (
     document_id_field,
     path_field,
     source_field,
+    tree_field,
 )
 from service.web.bodies import ExactSchema
 
@@ -38,6 +39,7 @@ class WorkProblemSchema(ExactSchema):
     )
     document_id = document_id_field()
     source = source_field()
+    tree = tree_field()
     target = fields.String(
         required=True,
         allow_none=True,
@@ -61,6 +63,7 @@ EXAMPLE_WORK_PROBLEM: Final[dict[str, Any]] = {
     "line": 12,
     "document_id": EXAMPLE_DOCUMENT_ID,
     "source": EXAMPLE_SOURCE_NAMED,
+    "tree": "",
     "target": "architecture.md",
     "reason": "no_file",
 }

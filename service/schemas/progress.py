@@ -16,6 +16,7 @@ from service.schemas.work import (
     StoryFiguresSchema,
     count_field,
     source_field,
+    tree_field,
 )
 from service.web.bodies import ExactSchema
 
@@ -39,6 +40,7 @@ class EpicProgressSchema(StoryFiguresSchema):
     )
     title = fields.String(required=True, allow_none=True)
     source = source_field()
+    tree = tree_field()
 
 
 class WeekSchema(ExactSchema):
@@ -82,7 +84,15 @@ EXAMPLE_PROGRESS: Final = {
     "totals": {"stories": 4, "done": 2, "built": 0, "share_done": 0.5},
     "by_status": EXAMPLE_FIGURES["stories_by_status"],
     "velocity": [{"week": "2026-11-16", "done": 1}, {"week": "2026-11-23", "done": 1}],
-    "by_epic": [{"id": "2", "title": "Refunds", "source": EXAMPLE_SOURCE_NAMED, **EXAMPLE_FIGURES}],
+    "by_epic": [
+        {
+            "id": "2",
+            "title": "Refunds",
+            "source": EXAMPLE_SOURCE_NAMED,
+            "tree": "",
+            **EXAMPLE_FIGURES,
+        }
+    ],
     "epics_total": 1,
     "last_changes": EXAMPLE_ACTIVITY,
 }

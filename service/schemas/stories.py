@@ -18,6 +18,7 @@ from service.schemas.work import (
     source_field,
     status_field,
     texts_field,
+    tree_field,
 )
 from service.web.bodies import ExactSchema
 
@@ -58,6 +59,8 @@ class AwaitedStorySchema(ExactSchema):
     id = fields.String(required=True)
     title = fields.String(required=True)
     status = perhaps_status_field("Null where the service does not know it.")
+    path = path_field("Of its file, from the repository's root; null for an epic.")
+    document_id = document_id_field()
 
 
 class StorySchema(ExactSchema):
@@ -66,12 +69,16 @@ class StorySchema(ExactSchema):
     path = path_field()
     document_id = document_id_field()
     source = source_field()
+    tree = tree_field()
     anchor = _perhaps("That of its heading, where it has one.")
     id = fields.String(
         required=True, metadata={"description": 'The whole id, such as "2.10"; "" without one.'}
     )
-    epic = _perhaps("The id's first part.")
-    story = _perhaps("The id's second part.")
+    epic = _perhaps(
+        "The id's first part. With `source` and `tree` it names the epic, whose `id` may have "
+        "another case, or zeros before a number. Null without an epic."
+    )
+    story = _perhaps("The id's second part; null without one.")
     title = fields.String(required=True)
     status = status_field()
     status_evidence: fields.List[Any] = evidence_field()
@@ -155,6 +162,7 @@ EXAMPLE_STORY: Final[dict[str, Any]] = {
     "path": "docs/stories/2.10.refund-emails.md",
     "document_id": EXAMPLE_DOCUMENT_ID,
     "source": EXAMPLE_SOURCE_NAMED,
+    "tree": "",
     "anchor": "story-210-refund-emails",
     "id": "2.10",
     "epic": "2",
@@ -208,7 +216,15 @@ EXAMPLE_STORY: Final[dict[str, Any]] = {
         },
     },
     "after": ["2.9"],
-    "waits_for": [{"id": "2.9", "title": "Refund limits", "status": "in_progress"}],
+    "waits_for": [
+        {
+            "id": "2.9",
+            "title": "Refund limits",
+            "status": "in_progress",
+            "path": "docs/stories/2.9.refund-limits.md",
+            "document_id": EXAMPLE_DOCUMENT_ID,
+        }
+    ],
     "is_ready": False,
     "archived": False,
     "last_changed_at": None,

@@ -61,6 +61,19 @@ def source_field() -> fields.Nested:
     return fields.Nested(SourceSchema, required=True)
 
 
+def tree_field() -> fields.String:
+    """Return the field of the tree that something is in."""
+    return fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The folder of the product, from the repository's root, as in a "
+            'monorepo; "" is the repository itself. Numbers of epics and stories begin again in '
+            "each tree. Null if an older version of the service read it last."
+        },
+    )
+
+
 def document_id_field() -> fields.UUID:
     """Return the field of the id of the document at `path`."""
     return fields.UUID(
@@ -70,13 +83,11 @@ def document_id_field() -> fields.UUID:
     )
 
 
-def path_field() -> fields.String:
+def path_field(
+    description: str = "From the repository's root; null without a file.",
+) -> fields.String:
     """Return the field of a path that may be null."""
-    return fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "From the repository's root."},
-    )
+    return fields.String(required=True, allow_none=True, metadata={"description": description})
 
 
 def texts_field(description: str) -> fields.List[Any]:

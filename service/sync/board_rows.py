@@ -7,6 +7,7 @@ the transaction that writes the documents. Only rows that differ are written.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
@@ -209,10 +210,13 @@ async def _write_problems(
     transaction: Connection, source_id: UUID, problems: Iterable[ProblemRow]
 ) -> None:
     rows: dict[str, Sequence[object]] = {}
+    counts = Counter[str]()
     for order, *columns, item in problems:
+        # Of one kind and line, as several dead links are: in the order of the document.
+        counts[order] += 1
         item_json = _dump(item)
         digest = blake2b(orjson.dumps([*columns, item_json]), digest_size=8).hexdigest()
-        place = f"{order}\t{digest}"
+        place = f"{order}\t{counts[order]:06}\t{digest}"
         rows[place] = (place, *columns, item_json)
     found = await transaction.fetch(
         "select place from problem where project_doc_id = $1", source_id

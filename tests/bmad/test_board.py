@@ -29,7 +29,7 @@ from tests.support.bmad_documents import bmad_document
 from tests.support.linear_time import assert_linear
 
 if TYPE_CHECKING:
-    from service.bmad.readings import Reading
+    from service.bmad.readings import Link, Reading
 
 
 def _board(readings: dict[str, Reading]) -> Board:
@@ -75,6 +75,7 @@ def test_item_of_a_story_has_all_fields() -> None:
     gate_path = "docs/qa/gates/2.10-sign-in.yml"
     assert (row.file_path, row.id, row.epic, row.status) == (path, "2.10", "2", "done")
     assert row.item == {
+        "tree": "",
         "path": path,
         "anchor": "story-210-sign-in",
         "id": "2.10",
@@ -139,7 +140,14 @@ def test_item_of_a_story_has_all_fields() -> None:
             "document": {"path": gate_path, "line": 2},
         },
         "after": ["2.9"],
-        "waits_for": [{"id": "2.9", "title": "Form", "status": "approved"}],
+        "waits_for": [
+            {
+                "id": "2.9",
+                "title": "Form",
+                "status": "approved",
+                "path": "docs/stories/2.9.form.md",
+            }
+        ],
         "is_ready": False,
         "archived": False,
     }
@@ -235,6 +243,7 @@ def test_epics_have_their_documents_and_requirements() -> None:
     )
     [row] = board.epics
     assert row.item == {
+        "tree": "",
         "id": "1",
         "title": "Sign in",
         "status": None,
@@ -488,3 +497,34 @@ def test_story_whose_file_has_no_title_has_the_one_that_its_epic_lists() -> None
     assert [row.title for row in board(texts).stories] == ["Log in"]
     texts["docs/stories/1.1.sign-in-sso.md"] = TITLED
     assert [row.title for row in board(texts).stories] == ["Log in"]
+
+
+def test_stories_epics_and_problems_name_their_tree() -> None:
+    web, api = "apps/web/docs", "apps/api/docs"
+    readings: dict[str, Reading] = {}
+    for folder in (web, api):
+        readings[f"{folder}/epics.md"] = epics(epic("1", f"Begin {folder}"))
+        readings[f"{folder}/stories/1.1.a.md"] = story("1.1", statuses=[word("Finito")])
+    dead: list[Link] = [{"target": "x.md", "line": 1, "path": "docs/x.md", "fragment": None}]
+    # A document that says nothing of the work is in the nearest tree above, which may be the
+    # repository itself.
+    paths = [f"{web}/stories/1.1.a.md", f"{web}/notes.md", "apps/readme.md", f"{api}/x/y.md"]
+    refused = [(f"{api}/large.md", "is too large"), ("large.md", "is too large")]
+    links = [(path, dead) for path in paths]
+    board = make_board(readings, links, frozenset[str](), lambda _: None, refused)
+    trees = ["apps/api", "apps/web"]
+    assert [row.item["tree"] for row in board.epics] == trees
+    assert [(row.item["tree"], row.file_path) for row in board.stories] == [
+        ("apps/api", f"{api}/stories/1.1.a.md"),
+        ("apps/web", f"{web}/stories/1.1.a.md"),
+    ]
+    found = {(row.kind, row.file_path, row.item["tree"]) for row in board.problems}
+    assert found == {
+        ("unknown_status", f"{api}/stories/1.1.a.md", "apps/api"),
+        ("unknown_status", f"{web}/stories/1.1.a.md", "apps/web"),
+        *(("broken_link", path, "apps/web") for path in paths[:2]),
+        ("broken_link", "apps/readme.md", ""),
+        ("broken_link", f"{api}/x/y.md", "apps/api"),
+        ("unreadable_document", f"{api}/large.md", "apps/api"),
+        ("unreadable_document", "large.md", ""),
+    }

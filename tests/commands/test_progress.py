@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.board import Board
+from tests.support.board import Board, awaited
 from tests.support.service import run_command
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
     work.add_story("1.1", "Limits", "done")
     work.add_story("1.2", "Emails", "in_progress")
     work.add_story("1.3", "Cards", "approved", is_ready=True)
-    waits = [{"id": "1.2", "title": "Emails", "status": "in_progress"}]
+    waits = [awaited("1.2", "Emails", "in_progress")]
     work.add_story("1.4", "Refunds", "draft", waits_for=waits)
     work.add_story("", "Lost", "draft")
     work.add_problem("info")
@@ -162,7 +162,7 @@ def test_no_line_of_a_project_is_wider_than_a_terminal(database: str) -> None:
     for name in ("Documents of planning", "Documents of the platform"):
         work = board.add_source(project, name)
         work.add_epic("1", long)
-        waits = [{"id": f"1.{number}", "title": long, "status": None} for number in range(50)]
+        waits = [awaited(f"1.{number}", long) for number in range(50)]
         for number, status in enumerate(("done", "in_progress", "draft", "approved")):
             work.add_story(f"1.{number}", long, status, waits_for=waits)
         work.add_day(8, 2000, 1200)
@@ -195,7 +195,7 @@ def test_no_control_character_of_a_document_reaches_the_terminal(database: str) 
     work, other = board.add_source(project, hostile), board.add_source(project)
     for each in (work, other):
         each.add_epic("1", hostile * 20)
-        each.add_story("1.1", hostile, waits_for=[{"id": "", "title": hostile, "status": None}])
+        each.add_story("1.1", hostile, waits_for=[awaited("", hostile)])
         each.count()
     for arguments in ((), (project,)):
         shown = progress(database, *arguments).stdout

@@ -90,6 +90,17 @@ def test_an_epic_without_stories_to_do_has_no_share(
     assert epic["stories_by_status"] == NONE | dict.fromkeys(statuses, 1)
 
 
+def test_epics_by_tree(client: httpx.Client, work: Work) -> None:
+    for tree in ("", "apps/web", "apps/web-old"):
+        work.add_epic("1", tree=tree)
+        work.add_story("1.1", tree=tree)
+    for tree in ("", "apps/web"):
+        found = read(client, epics_of(work), tree=tree)
+        assert [(epic["tree"], epic["stories_total"]) for epic in found] == [(tree, 1)]
+    assert len(read(client, epics_of(work))) == 3
+    assert read(client, epics_of(work), tree="apps") == []
+
+
 def test_epics_of_one_id_are_counted_apart(client: httpx.Client, database: str) -> None:
     board = Board(database)
     project = board.add_project()

@@ -49,6 +49,15 @@ def test_a_problem_may_be_of_no_document(client: httpx.Client, work: Work) -> No
     assert [problem["document_id"] for problem in read(client, problems_of(work))] == [None, None]
 
 
+def test_problems_by_tree(client: httpx.Client, work: Work) -> None:
+    for tree in ("", "apps/web", "apps/web-old"):
+        work.add_problem(tree=tree, detail=f"In {tree}.")
+    assert details(client, work, tree="") == ["In ."]
+    assert details(client, work, tree="apps/web/") == ["In apps/web."]
+    assert details(client, work, tree="apps/web", severity="error") == []
+    assert len(details(client, work)) == 3
+
+
 def test_a_problem_is_shown_from_its_day_on(client: httpx.Client, work: Work) -> None:
     for days, detail in ((-1, "Yesterday"), (0, "Today"), (1, "Tomorrow")):
         work.add_problem(days=days, detail=detail)

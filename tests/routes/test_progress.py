@@ -56,6 +56,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "id": "2",
                 "title": "Second",
                 "source": work.named,
+                "tree": "",
                 "stories_total": 0,
                 "stories_by_status": NONE,
                 "stories_built": 0,
@@ -65,6 +66,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "id": "1",
                 "title": "First",
                 "source": work.named,
+                "tree": "",
                 "stories_total": 4,
                 "stories_by_status": by_status,
                 "stories_built": 0,
@@ -74,6 +76,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "id": None,
                 "title": None,
                 "source": work.named,
+                "tree": "",
                 "stories_total": 1,
                 "stories_by_status": NONE | {"unknown": 1},
                 "stories_built": 0,
@@ -114,6 +117,44 @@ def test_the_epics_of_several_sources_are_apart(client: httpx.Client, database: 
         (epic["source"]["name"], epic["id"], epic["stories_total"]) for epic in found["by_epic"]
     ] == [("B", "1", 1), ("B", None, 1), ("A", "1", 2), ("A", None, 2)]
     assert found["epics_total"] == 2
+
+
+def test_the_epics_of_several_trees_are_apart(client: httpx.Client, work: Work) -> None:
+    for count, tree in enumerate(("", "apps/web"), 1):
+        work.add_epic("1", tree=tree)
+        for _ in range(count):
+            work.add_story("1.1", tree=tree, status="done")
+            work.add_story("", tree=tree)
+    found = read_progress(client, work)
+    assert [(epic["tree"], epic["id"], epic["stories_total"]) for epic in found["by_epic"]] == [
+        ("", "1", 1),
+        ("apps/web", "1", 2),
+        ("", None, 1),
+        ("apps/web", None, 2),
+    ]
+    assert found["epics_total"] == 2
+
+
+def test_the_tree_of_rows_of_an_older_version_is_not_known(
+    client: httpx.Client, work: Work
+) -> None:
+    work.add_epic("1")
+    work.add_story("1.1", waits_for=[{"id": "1.2", "title": "", "status": None}])
+    work.add_story("")
+    work.add_problem()
+    for table in ("epic", "story", "problem"):
+        work.board.execute(f"update {table} set item = item - 'tree'")
+    path = f"/api/projects/{work.project}"
+    lists = [read(client, f"{path}/{name}") for name in ("epics", "stories", "problems")]
+    lists.append(read_progress(client, work)["by_epic"])
+    assert [[each["tree"] for each in items] for items in lists] == [
+        [None],
+        [None, None],
+        [None],
+        [None, None],
+    ]
+    [awaited] = lists[1][0]["waits_for"]
+    assert awaited["path"] is awaited["document_id"] is None
 
 
 def test_no_more_epics_are_listed_than_the_limit(

@@ -10,7 +10,7 @@ import pytest
 
 from service.bmad.readings import STATUSES
 from service.web import paging
-from tests.support.board import Board, Work, gate, read, read_pages
+from tests.support.board import Board, Work, awaited, gate, read, read_pages
 from tests.support.problems import assert_problem
 
 if TYPE_CHECKING:
@@ -51,13 +51,17 @@ def test_a_story_has_what_its_row_says_and_where_it_is(client: httpx.Client, wor
         acceptance_criteria_done=2,
         gate=gate(path="docs/qa/gates/2.10-refunds.yml"),
         after=["2.9"],
-        waits_for=[{"id": "2.9", "title": "Limits", "status": None}],
+        waits_for=[awaited("2.8", "Rules"), awaited("2.9", "Limits") | {"path": path}],
     )
     added = {
         "document_id": document,
         "source": work.named,
         "status_evidence": [evidence | {"document_id": document}],
         "gate": item["gate"] | {"document": item["gate"]["document"] | {"document_id": None}},
+        "waits_for": [
+            awaited("2.8", "Rules") | {"document_id": None},
+            awaited("2.9", "Limits") | {"path": path, "document_id": document},
+        ],
         "last_changed_at": None,
         "since": None,
     }
@@ -237,6 +241,24 @@ def test_stories_have_all_words_in_id_or_title(client: httpx.Client, work: Work)
     assert ids(client, work, q="") == ids(client, work, q=" ") == ["1.1", "1.2", "2.1"]
 
 
+@pytest.mark.parametrize("limit", [1, 100])
+def test_stories_by_tree(client: httpx.Client, database: str, limit: int) -> None:
+    board = Board(database)
+    project = board.add_project()
+    trees = ("", "apps", "apps/web", "apps\tweb", "apps\nweb", "apps/web-old")
+    for work in (board.add_source(project), board.add_source(project)):
+        for tree in trees:
+            for number in range(2):
+                work.add_story(f"1.{number}", tree, tree=tree)
+    for tree in trees:
+        pages = read_pages(client, f"/api/projects/{project}/stories", tree=tree, limit=limit)
+        found = [(story["tree"], story["title"], story["id"]) for page in pages for story in page]
+        assert found == [(tree, tree or f"Story 1.{n}", f"1.{n}") for n in (0, 1)] * 2
+    path = f"/api/projects/{project}/stories"
+    assert len(read(client, path, tree="/apps/web/", epic="1", q="web")) == 4
+    assert read(client, path, tree="web") == []
+
+
 def test_archived_stories_are_there(client: httpx.Client, work: Work) -> None:
     work.add_story("1.1", archived=True)
     assert [story["archived"] for story in read(client, stories_of(work))] == [True]
@@ -337,7 +359,7 @@ def lists(client: httpx.Client, work: Work) -> dict[str, list[str]]:
     return {name: [story["id"] for story in stories] for name, stories in found.items()}
 
 
-WAITS = [{"id": "1.1", "title": "First", "status": "draft"}]
+WAITS = [awaited("1.1", "First", "draft")]
 
 
 def test_what_comes_next_is_in_build_order(client: httpx.Client, database: str) -> None:
@@ -372,7 +394,7 @@ def test_the_next_stories_are_as_in_the_list_of_stories(client: httpx.Client, wo
     work.add_story("1.3", status="in_progress")
     found = read(client, f"/api/projects/{work.project}/next")
     assert found["blocked"] + found["in_progress"] == read(client, stories_of(work))
-    assert found["blocked"][0]["waits_for"] == WAITS
+    assert found["blocked"][0]["waits_for"] == [WAITS[0] | {"document_id": None}]
     assert found["in_progress"][0]["since"] is None
 
 

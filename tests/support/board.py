@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import httpx
 
 STORY: Final[dict[str, Any]] = {
+    "tree": "",
     "path": None,
     "anchor": None,
     "id": "",
@@ -45,6 +46,7 @@ STORY: Final[dict[str, Any]] = {
     "archived": False,
 }
 PROBLEM: Final[dict[str, Any]] = {
+    "tree": "",
     "kind": "broken_link",
     "severity": "warning",
     "detail": "The link to b.md leads to no file.",
@@ -53,6 +55,11 @@ PROBLEM: Final[dict[str, Any]] = {
     "target": None,
     "reason": None,
 }
+
+
+def awaited(story_id: str, title: str = "", status: str | None = None) -> dict[str, Any]:
+    """Return what a story waits for."""
+    return {"id": story_id, "title": title, "status": status, "path": None}
 
 
 def gate(
@@ -99,7 +106,7 @@ class Board:
 
 
 class Work:
-    """The work of one source: its rows are in the order in which they are added."""
+    """The work of one source: the rows of a tree are in the order in which they are added."""
 
     def __init__(self, board: Board, project: str, source: str, name: str) -> None:
         self.board = board
@@ -109,9 +116,9 @@ class Work:
         self.places = 0
         self._epics: dict[str, str] = {}
 
-    def _place(self) -> str:
+    def _place(self, tree: str) -> str:
         self.places += 1
-        return f"docs/{self.places:05d}"
+        return f"{tree}\t{self.places:05d}"
 
     def add_document(self, path: str) -> str:
         """Return the id of a new document."""
@@ -130,7 +137,7 @@ class Work:
     ) -> dict[str, Any]:
         """Add a story, and return its item; it belongs to the last epic that has its id."""
         epic, _, story = story_id.rpartition(".")
-        item = STORY | {
+        item: dict[str, Any] = STORY | {
             "id": story_id,
             "epic": epic or None,
             "story": story if epic else None,
@@ -138,7 +145,7 @@ class Work:
             "status": status,
             **fields,
         }
-        place = self._place()
+        place = self._place(item["tree"])
         self.board.execute(
             "insert into story (project_doc_id, place, key, epic_place, epic, id, title, status, "
             "is_archived, file_path, item, digest) "
@@ -160,6 +167,7 @@ class Work:
     def add_epic(self, epic_id: str, title: str = "", **fields: Any) -> dict[str, Any]:
         """Add an epic, and return its item."""
         item: dict[str, Any] = {
+            "tree": "",
             "id": epic_id,
             "title": title or f"Epic {epic_id}",
             "status": None,
@@ -168,7 +176,7 @@ class Work:
             "requirements": [],
             **fields,
         }
-        place = self._epics[epic_id] = self._place()
+        place = self._epics[epic_id] = self._place(item["tree"])
         self.board.execute(
             "insert into epic (project_doc_id, place, id, item, digest) "
             r"values (%s, %s, %s, %s, '\x00')",
@@ -189,7 +197,7 @@ class Work:
             "appears_on, digest) values (%s, %s, %s, %s, %s, %s, "
             r"(now() at time zone 'UTC')::date + %s::int, '\x00')",
             self.source,
-            f"{SEVERITIES.index(severity)}\t{self._place()}",
+            f"{SEVERITIES.index(severity)}\t{self._place(item['tree'])}",
             item["kind"],
             item["severity"],
             item["path"],

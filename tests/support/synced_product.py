@@ -74,7 +74,7 @@ class SyncedProduct:
     def placed(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return an item with the ids of its documents, and its source."""
         placed = self.with_document(item) | {"source": self.named}
-        for name in ("status_evidence", "documents"):
+        for name in ("status_evidence", "documents", "waits_for"):
             if name in item:
                 placed[name] = [self.with_document(each) for each in item[name]]
         if item.get("gate"):

@@ -82,12 +82,13 @@ def test_progress_and_overview_count_what_the_lists_have(
     }
     assert progress["by_status"] == figures["stories_by_status"]
     by_epic = [
-        {name: value for name, value in epic.items() if name in {"id", "title", *figures}}
+        {name: value for name, value in epic.items() if name in {"tree", "id", "title", *figures}}
         for epic in expected.epics
     ]
     alone = [story for story in expected.stories if story["epic"] is None]
     if not all(story["archived"] for story in alone):
-        by_epic.append({"id": None, "title": None, **counted(alone)})
+        of_none = {"tree": alone[0]["tree"], "id": None, "title": None}
+        by_epic.append(of_none | counted(alone))
     assert progress["by_epic"] == [each | {"source": product.named} for each in by_epic]
     assert progress["epics_total"] == len(expected.epics)
 

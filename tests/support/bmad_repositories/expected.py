@@ -80,6 +80,7 @@ def story(
     """
     as_a, i_want, so_that = sentence.split("; ") if sentence else (None, None, None)
     return {
+        "tree": "",
         "path": path,
         "anchor": None,
         "id": ids[0],
@@ -130,6 +131,7 @@ def epic(
     path, the line and the anchor of each.
     """
     return {
+        "tree": "",
         "id": id_,
         "title": title,
         "status": status,
@@ -156,6 +158,7 @@ def problem(
 ) -> dict[str, Any]:
     """Return a whole problem, but for the ids of its document and its source."""
     return {
+        "tree": "",
         "kind": kind,
         "severity": severity,
         "detail": detail,

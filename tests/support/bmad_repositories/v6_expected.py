@@ -151,7 +151,7 @@ STORIES = [
         criteria=(1, None),
         tasks=(1, 0),
         after=["2.2"],
-        waits_for=[{"id": "2.2", "title": "Remind a Debtor", "status": "blocked"}],
+        waits_for=[{"id": "2.2", "title": "Remind a Debtor", "status": "blocked", "path": REMIND}],
     ),
 ]
 EPICS = [

@@ -13,6 +13,7 @@ from tests.support.bmad_repositories.v7_documents import (
     PHOTO_PLAN,
     PLACE_PLAN,
     PRD,
+    ROOT,
     SEND,
     SEND_PLAN,
     SHARE,
@@ -107,7 +108,7 @@ STORIES = [
         changed="2026-06-26 10:00",
         tasks=(1, 0),
         after=["epic-capture"],
-        waits_for=[{"id": "1", "title": "Capture notes", "status": None}],
+        waits_for=[{"id": "1", "title": "Capture notes", "status": None, "path": None}],
     ),
     story(
         ("2.3", "2", "3"),
@@ -128,8 +129,8 @@ STORIES = [
         tasks=(1, 0),
         after=["1", "9"],
         waits_for=[
-            {"id": "2.1", "title": "Send a note", "status": "blocked"},
-            {"id": "9", "title": "", "status": None},
+            {"id": "2.1", "title": "Send a note", "status": "blocked", "path": SEND},
+            {"id": "9", "title": "", "status": None, "path": None},
         ],
     ),
     story(
@@ -286,4 +287,10 @@ NEXT = {
     "blocked": [SEND],
     "to_prepare": [DRAW],
 }
-EXPECTED = Expected(STORIES, EPICS, PROBLEMS, NEXT)
+# The tickets.toml of the epics makes a tree of its folder.
+EXPECTED = Expected(
+    [each | {"tree": ROOT} for each in STORIES],
+    [each | {"tree": ROOT} for each in EPICS],
+    [each | {"tree": ROOT} for each in PROBLEMS],
+    NEXT,
+)

@@ -186,13 +186,17 @@ class EpicList:
         return epics[0]
 
     def _find_about(self, path: str, reading: EpicReading) -> Epic:
-        """Return the epic that a document has something about, where only one can be meant."""
-        epics = self._by_id[fold_id(reading["number"])]
-        if len(epics) == 1:
-            paths = (each.path for each in epics[0].documents[:MAX_COMPARED])
+        """Return the epic that a document has something about: of several the first, as for keys.
+
+        One whose title resembles that of the document goes before.
+        """
+        number, title = reading["number"], reading["title"]
+        found = self._find_titled(number, title)
+        for epic in () if found else self._by_id[fold_id(number)][:MAX_COMPARED]:
+            paths = (each.path for each in epic.documents[:MAX_COMPARED])
             if not self._titles.is_of_other_product(path, paths):
-                return epics[0]
-        return self._find_resembling(reading["number"], reading["title"])
+                return epic
+        return found or self._find_resembling(number, title)
 
     def _find_listed(self, path: str, reading: EpicReading) -> Epic:
         """Return the epic that a document lists or describes."""

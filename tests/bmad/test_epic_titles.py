@@ -99,6 +99,23 @@ def test_documents_about_an_epic_are_no_epic(heading: str, tail: str, words: str
         assert _epics({"docs/epics.md": LIST, path: text}) == EPICS
 
 
+def test_a_document_about_one_of_two_epics_of_a_number_is_no_epic() -> None:
+    documents = {
+        "docs/epics.md": LIST,
+        "docs/epics-next.md": "# Next\n\n## Epic 1: Shop\n\n## Epic 2: Mail\n",
+        "docs/epic-1-test-design.md": "# Epic 1: Test Design\n",
+        "docs/epic-2-risks.md": "# Epic 2: Mail - Risks\n",
+    }
+    readings = {path: read_document(bmad_document(text, path)) for path, text in documents.items()}
+    rows = make_board(readings, [], frozenset[str](), lambda _: None, []).epics
+    assert len(rows) == 4
+    [mail] = [row.item for row in rows if row.item["title"] == "Mail"]
+    assert [each["path"] for each in mail["documents"]] == [
+        "docs/epics-next.md",
+        "docs/epic-2-risks.md",
+    ]
+
+
 def test_a_document_named_as_about_an_epic_that_lists_other_stories_is_another() -> None:
     text = "# Epic 1: Migration\n\n## Story 1.1: Copy the data\n"
     assert ("1", "Migration") in _epics({"docs/epics.md": LIST, "docs/epic-1-migration.md": text})

@@ -7,12 +7,19 @@ from typing import Final, NamedTuple
 from service.bmad.boxes import Box, read_box, takes_blanks
 from service.bmad.criteria import read_criteria
 from service.bmad.readings import MAX_ITEMS, ReviewFinding, WorkCounts
-from service.bmad.story_sections import StorySection
+from service.bmad.story_sections import MAX_LABEL, StorySection, level_of_label
 from service.bmad.texts import short_id, short_text
+from service.documents.blocks import Block
 
 # "[Review][Patch] Name the field", "[AI-Review][High] …".
 FINDING: Final = re.compile(
     r"\[\s*+(?:AI[- ])?Review\s*+\]\s*+(?:\[([^\[\]]{1,60}+)\]\s*+(?:\[[^\[\]]{1,60}+\](?!\())*+)?",
+    re.IGNORECASE,
+)
+# Labels and headings of what is beside the tasks, in their section.
+ASIDE: Final = re.compile(
+    r"(?:[\W_]|\d{1,3}[.)])*+(?:definition[ ]of[ ](?:done|ready)|dod|out[ -]of[ -]scope)"
+    r"(?:[ ]checklist)?(?=\W*+\Z|\s*[(\uff08])",
     re.IGNORECASE,
 )
 SEVERITY: Final = re.compile(r"\[([^\[\]]{1,60}+)\](?!\()\s*+")
@@ -49,7 +56,8 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
     """Return the tasks and findings of a story.
 
     A task is a box in a section of tasks that is below no other box; those below it are subtasks.
-    So headings and items without a box only group. A box that begins with "[Review]" is a finding
+    So headings and items without a box only group, but for those of what is no task, such as
+    "Definition of done". A box that begins with "[Review]" is a finding
     wherever it is, and so are those of sections of findings; boxes below it are its own.
     """
     tasks = tasks_done = subtasks = subtasks_done = 0
@@ -58,10 +66,12 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
         # The depths of the items with boxes around the next block, with whether it is a finding.
         around: list[tuple[int, bool]] = []
         takes_blank = takes_blanks(section.blocks)
+        aside_level: int | None = None
         for block in section.blocks:
             if block.tag != "li":
                 if block.depth == 0:
                     around.clear()
+                    aside_level = _level_of_aside(block, aside_level)
                 continue
             while around and around[-1][0] >= block.depth:
                 around.pop()
@@ -73,13 +83,21 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
             is_finding = not is_in_finding and bool(marked or section.name == "findings")
             if is_finding and len(findings) < MAX_ITEMS:
                 findings.append(_finding(box, marked, block.line))
-            elif section.name == "tasks" and not (is_finding or is_in_finding):
+            elif section.name == "tasks" and not (is_finding or is_in_finding or aside_level):
                 tasks += not around
                 tasks_done += box.is_done and not around
                 subtasks += bool(around)
                 subtasks_done += box.is_done and bool(around)
             around.append((block.depth, is_finding or is_in_finding))
     return TaskCount(tasks, tasks_done, subtasks, subtasks_done, findings)
+
+
+def _level_of_aside(block: Block, level_before: int | None) -> int | None:
+    """Return the level of the aside that is around the items after a block; None outside of one."""
+    level = level_of_label(block)
+    if level is None or (level_before is not None and level > level_before):
+        return level_before
+    return level if ASIDE.match(block.text[:MAX_LABEL]) else None
 
 
 def _finding(box: Box, marked: re.Match[str] | None, line: int) -> ReviewFinding:

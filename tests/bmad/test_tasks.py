@@ -31,6 +31,29 @@ from tests.bmad.story_text import story_of
         pytest.param("- [ ] \n- [x] A", (1, 1, 0, 0), id="empty box"),
         pytest.param("- [x] A\n  - `[]` a\n  - `[x]` b", (1, 1, 1, 1), id="boxes as code"),
         pytest.param("- A\n- [] B", (0, 0, 0, 0), id="one blank alone"),
+        pytest.param(
+            "- [x] A\n\n### Definition of Done\n\n- [ ] x\n  - [ ] y\n\n### Task 2\n\n- [ ] B",
+            (2, 1, 0, 0),
+            id="definition of done",
+        ),
+        pytest.param(
+            "### Task 1\n\n- [x] A\n\n**DoD checklist:**\n\n- [ ] x\n\n### Task 2\n\n- [ ] B",
+            (2, 1, 0, 0),
+            id="label of a definition of done",
+        ),
+        pytest.param(
+            "- [x] A\n\n### Out of scope\n\n- [ ] x\n\n**More**\n\n- [ ] y",
+            (1, 1, 0, 0),
+            id="scope",
+        ),
+        pytest.param(
+            "- [x] A\n\n### Testing\n\n- [ ] B\n\n### Checklist\n\n- [ ] C",
+            (3, 1, 0, 0),
+            id="tests",
+        ),
+        pytest.param(
+            "- [x] A\n\n### Definition of done page\n\n- [ ] B", (2, 1, 0, 0), id="a feature"
+        ),
         pytest.param("- [ ] A\n\n  Why\n\n  - [x] a", (1, 0, 1, 1), id="paragraph in an item"),
     ],
 )

@@ -42,6 +42,7 @@ ASIDE: Final = re.compile(
     r"(?:[\W_]|\d{1,3}[.)])*+(?:(?:out[ -]of|not[ ]in)[ -]scope\b|hors[ ](?:du[ ])?périmètre\b"
     r"|fuera[ ]del?[ ]alcance\b|fora[ ]d[eo][ ]escopo\b|(?:不在|超出)?范围外?|범위[ ]?외"
     r"|(?:(?:[^\W_]{1,20}[ ]){0,2}notes?|non-?[ ]?goals?|definition[ ]of[ ](?:done|ready)|dod"
+    r"|(?:verification|testing|test)[ ]steps"
     r"|assumptions?|open[ ]questions?|references?|background|risks?|hypothèses|références|notas"
     r"|supuestos|suposições|备注|備註|참고)(?=\W*+\Z|\s*[(\uff08]))",
     re.IGNORECASE,

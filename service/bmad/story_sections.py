@@ -57,7 +57,7 @@ _HEADINGS: Final[Mapping[SectionName, str]] = {
     r"(?:\s+(?:criteri(?:a|on)|tests?)\b(?!\W{0,3}(?:validat|coverage|verif|map|trac|status|review"
     r"|result|met\b|check|implement|notes|evidence|complian|test|summary|assess))|\s*\Z|\s*\()"
     r"|acs?\b(?=\s*(?:[:(\-#\d\uff1a]|\Z))|ac\d|ca\s?[-#]?\d|crit[eè]res?\s+d.\s?accepta"
-    r"|crit[eé]rios?\s+de\s+acepta|crit[eé]rios?\s+d[eo]\s+aceit|验收(?:标准|条件|准则)?|驗收"
+    r"|crit[eé]rios?\s+de\s+acepta|crit[eé]rios?\s+d[eo]\s+aceit|验收(?:标准|条件|准则)?|接受(?:标准|条件|准则)|驗收"
     r"|(?:인수|수용)\s*(?:조건|기준)|受け?入れ",
     "tasks": r"(?:(?:implementation|development|dev|technical|story|engineering|remaining)\s+)?"
     r"(?:sub-?)?tasks?\b(?!\s+(?:complet|notes|log|summary|validat|mapping|status))"

@@ -76,7 +76,7 @@ CAPITALS_AT_END: Final = re.compile(r".*[a-z].*[-_. ](?:[A-Z]{5,}|[A-Z]{2,}(?:[-
 # Each kind of section counts once.
 _SIGNS: Final[Mapping[str, str]] = {
     "criteria": r"acceptance|(?:ac|ca)[- ]?\d|acs?\b|crit[eè]res?\s+d.\s?accepta"
-    r"|crit[eé]rios?\s+de\s+acepta|crit[eé]rios?\s+d[eo]\s+aceit|验收|驗收|(?:인수|수용)\s*(?:조건|기준)|受け?入れ",
+    r"|crit[eé]rios?\s+de\s+acepta|crit[eé]rios?\s+d[eo]\s+aceit|验收|接受(?:标准|条件|准则)|驗收|(?:인수|수용)\s*(?:조건|기준)|受け?入れ",
     "tasks": r"(?:sub-?)?tasks?\b|(?:sous-)?t[aâ]ches?\b|(?:sub-?)?tareas?\b|(?:sub-?)?tarefas?\b"
     r"|任务|任務|작업|태스크|タスク",
     "status": r"status\b|statut\b|estado\b|状态|狀態|상태",

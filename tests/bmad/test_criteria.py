@@ -143,6 +143,7 @@ def test_criteria_are_counted_in_each_form(
         "## ACs",
         "## Critères d'acceptation",
         "## 验收标准",
+        "## 接受标准",
         "## Criterios de aceptación",
         "## Critérios de Aceitação",
         "## 수용 기준",
@@ -209,6 +210,7 @@ def test_given_blocks_are_criteria_in_each_language(steps: str) -> None:
     [
         *("**Out of scope:**", "**Notes**", "Technical notes:", "### Definition of Done", "DoD:"),
         *("**Out of scope for this story:**", "### Assumptions", "**Hors périmètre :**"),
+        *("### Verification Steps", "**Testing steps:**", "**Test steps**"),
         *("**Fuera de alcance:**", "**Fora do escopo:**", "**范围外\uff1a**", "**Non-Goals:**"),
     ],
 )

@@ -18,7 +18,7 @@ from service.bmad.readings import (
     SprintStatusReading,
     StatusWord,
 )
-from service.bmad.statuses import status_word
+from service.bmad.statuses import read_status, status_word
 from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.yaml_lines import (
     UnreadLines,
@@ -132,7 +132,11 @@ def _read_unread_lines(
         entry = _ENTRY_LINE.match(text)
         if entry and (indentation is None or entry[1] == indentation):
             indentation = entry[1]
-            _add_entry(reading, YamlText(entry[2], line), YamlText(entry[3].strip("\"' "), line))
+            word = entry[3].strip("\"' ")
+            # "note: see: README" is what makes it no YAML, unlike "1-1-a: see: README".
+            is_text = ": " in word and read_status(word) == "unknown"
+            if not is_text or read_key(entry[2]).identity.id:
+                _add_entry(reading, YamlText(entry[2], line), YamlText(word, line))
 
 
 def _read_action_items(items: YamlNode | None) -> Iterator[ActionItem]:

@@ -88,7 +88,9 @@ def conflicts_of(name: str, said: Sequence[Said]) -> Iterator[BoardProblem]:
     seen = set[tuple[str, Place]]() if place[1] == "sprint_status" else {place}
     for other in said[1:]:
         place = (other.path, other.word["place"])
-        differs = other.word["status"] != decides.word["status"]
+        # A key without a value says nothing.
+        are_said = bool(other.word["word"] and decides.word["word"])
+        differs = are_said and other.word["status"] != decides.word["status"]
         if differs and place not in seen:
             yield BoardProblem(
                 "status_conflict",

@@ -409,6 +409,16 @@ def test_later_statuses_of_a_text_are_no_conflict() -> None:
     assert _problems({"s/1.1.a.md": story("1.1", statuses=said)}) == []
 
 
+def test_key_without_a_value_is_no_conflict() -> None:
+    for words in (("",), ("", "draft"), ("draft", "")):
+        readings = {
+            "sprint-status.yaml": _with_key_twice(*words),
+            "s/1-1-a.md": story("1.1", "done"),
+        }
+        conflicts = [detail for kind, _, detail in _problems(readings) if kind == "status_conflict"]
+        assert ["draft" in str(each) for each in conflicts] == [True] * ("draft" in words)
+
+
 def test_key_that_stands_twice_with_other_values_is_one_conflict() -> None:
     readings = {"sprint-status.yaml": _with_key_twice("done", "review")}
     assert _problems(readings) == [

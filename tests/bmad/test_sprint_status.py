@@ -257,6 +257,15 @@ def test_broken_lines_below_their_key_are_read_beside_a_comment() -> None:
     assert [entry["key"] for entry in reading["stories"]] == ["1-1-a", "1-2-b"]
 
 
+def test_text_on_a_line_that_is_no_yaml_is_no_key() -> None:
+    lines = ("1-1-a: done", "note: a: b", "login: done: yes", "1-2-b: parked: b", "epic-2: x: y")
+    reading = read("development_status:\n" + "".join(f"  {line}\n" for line in lines))
+    assert [entry["key"] for entry in reading["stories"]] == ["1-1-a", "login", "1-2-b"]
+    assert [entry["key"] for entry in reading["epics"]] == ["epic-2"]
+    whole = read("development_status:\n  1-1-a: done\n  note: a\n")
+    assert [entry["key"] for entry in whole["stories"]] == ["1-1-a", "note"]
+
+
 def test_entries_indented_with_tabs_are_read() -> None:
     reading = read("development_status:\n\tepic-1: done\n\t1-1-a: review\n")
     assert [entry["key"] for entry in reading["stories"]] == ["1-1-a"]

@@ -25,10 +25,11 @@ AFTER_KEYS: Final = (
 )
 AFTER_LABEL: Final = re.compile(r"after|waits?\s+for|requires", re.IGNORECASE)
 
-# "1.2", "AP-4.4", "1-2", "3.5.1", "E12-S04".
+# "1.2", "AP-4.4", "1-2", "3.5.1", "E12-S04"; and a whole epic: "Epic 2", but not "Epic 2 story 1".
 _ID = (
     r"(?:[A-Z]{1,6}-?)?\d{1,4}[a-z]?\.\d{1,4}(?:\.\d{1,4})?[a-z]?(?![\w.]*\w)"
     r"|[A-Z]{1,4}\d{1,4}-S\d{1,4}(?!\w)|(?:[A-Z]{1,6}-)?\d{1,4}-\d{1,4}[a-z]?(?![\w-])"
+    r"|epic\s+\d{1,4}(?![\w.-]*\w|[\s,:;/\u2013\u2014-]{0,4}(?:user\s+)?stor(?:y|ies)\b)"
 )
 _WORD = r"(?:user\s+)?(?:stor(?:y|ies)|histoires?|historias?|histórias?|故事|스토리)"
 _AND = r"\s*+(?:,|;|&|\+|/|、|and\b|et\b|y\b|e\b|和|및|\u2013|-|to\b)\s*+"
@@ -37,7 +38,7 @@ _IDS = rf"(?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+"
 BEGIN: Final = re.compile(
     rf"[\W_]*+(?P<before>(?:[^\n:\uff1a]{{1,40}}?[:\uff1a]\s*+)?"
     r"(?:(?:depends?\s+on|requires?|needs?|blocked\s+by|after|waits?\s+for|dépend\s+de)\s+)?)"
-    rf"(?:{_WORD}\s*+[:#]?\s*+)?(?P<ids>{_IDS})",
+    rf"(?:(?:epic\s+\d{{1,4}}[\s,:;/\u2013\u2014-]{{1,4}})?{_WORD}\s*+[:#]?\s*+)?(?P<ids>{_IDS})",
     re.IGNORECASE,
 )
 NEXT: Final = re.compile(rf"(?:[,;&+/、]|\band|\bet)\s*+{_WORD}\s*+({_IDS})", re.IGNORECASE)

@@ -19,6 +19,7 @@ from service.bmad.requirement_problems import requirements_of
 from service.bmad.story_problems import (
     SAID_IN,
     conflicts_of,
+    cycles_of,
     dependencies_of,
     findings_of,
     ids_of,
@@ -63,6 +64,7 @@ def find_problems(
                 item.path,
                 item.line,
             )
+    yield from cycles_of(items, dependencies)
     yield from ids_of(items)
     for epic in epics.epics:
         yield from _of_epic(epic, has_stories=bool(items))

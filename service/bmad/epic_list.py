@@ -104,6 +104,13 @@ class EpicList:
         by_slug = self._by_slug.get(slug) or self._by_slug.get(slug.removeprefix("epic-"))
         return by_slug or next(iter(self._by_id.get(fold_id(name), ())), None)
 
+    def do_list(self, id_: str) -> bool:
+        """Return whether a document of an epic lists the story of an id."""
+        epic = read_id(id_).epic
+        found = self.find(epic) if epic else None
+        folded = fold_id(id_)
+        return found is not None and any(fold_id(each["id"]) == folded for each in found.listed)
+
     def _add_document(self, document: TreeDocument) -> None:
         reading = document.reading
         for each in reading.get("epics", ()):

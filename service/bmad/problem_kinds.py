@@ -29,6 +29,7 @@ ProblemKind = Literal[
     "unknown_dependency",
     "undeclared_dependency",
     "dependency_conflict",
+    "dependency_cycle",
     "plan_without_ticket",
 ]
 PROBLEM_KINDS: Final[tuple[ProblemKind, ...]] = get_args(ProblemKind)

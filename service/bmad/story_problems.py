@@ -144,7 +144,8 @@ def dependencies_of(
     line = entry.entry["line"] if entry else item.line
     own = epics.of_item.get(item.key)
     for each in dependencies.of(item):
-        if each.item is None and each.epic is None and item.is_ticket:
+        is_there = each.item or each.epic or epics.do_list(each.name)
+        if each.is_sure and not is_there:
             yield BoardProblem(
                 "unknown_dependency",
                 "warning",
@@ -177,6 +178,26 @@ def dependencies_of(
                 item.path,
                 item.line,
             )
+
+
+def cycles_of(items: Sequence[WorkItem], dependencies: Dependencies) -> Iterator[BoardProblem]:
+    """Yield the stories and epics that wait for each other, or for themselves."""
+    for cycle in dependencies.cycles(items):
+        # Epics wait only for their stories, so that a cycle has one.
+        first = next(each for each in cycle if isinstance(each, WorkItem))
+        names = [
+            f"story {name_of(each)}" if isinstance(each, WorkItem) else f"epic {each.id}"
+            for each in (*cycle, cycle[0])
+        ]
+        awaited = ", which waits for the ".join(names[1:])
+        entry = first.entry
+        yield BoardProblem(
+            "dependency_cycle",
+            "warning",
+            f"The {names[0]} waits for the {awaited}."[:MAX_TEXT],
+            entry.path if entry else first.path,
+            entry.entry["line"] if entry else first.line,
+        )
 
 
 def ids_of(items: Iterable[WorkItem]) -> Iterator[BoardProblem]:

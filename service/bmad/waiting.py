@@ -5,22 +5,34 @@ whole epic. A story can start when it is planned or in the backlog, all that it 
 in review, and nothing about it is unknown. Elsewhere, a story can start when it is approved.
 """
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple, TypeAlias
 
 from service.bmad.epic_list import EpicList
-from service.bmad.identity import fold_id
+from service.bmad.identity import fold_id, read_id
 from service.bmad.work_epics import Epic
 from service.bmad.work_items import WorkItem, stem_of
 
 FINISHED: Final = frozenset(("done", "review"))
 NOT_STARTED: Final = frozenset(("draft", "approved"))
+# Of stories that wait for nothing any more.
+ENDED: Final = frozenset(("done", "review", "cancelled"))
+
+# What names an epic, and no story of that number.
+EPIC_WORD: Final = re.compile(r"epics?\b", re.IGNORECASE)
+
+# The most cycles that are listed of a tree.
+MAX_CYCLES: Final = 100
+
+Node: TypeAlias = WorkItem | Epic
 
 
 class Dependency(NamedTuple):
     """What a story waits for, as it is written: a story, a whole epic, or nothing that is there.
 
-    It is met when all of it is done or in review; cancelled stories of an epic do not count.
+    It is met when all of it is done or in review; cancelled stories of an epic do not count. A name
+    of nothing counts only if it is `sure`: prose has numbers of other things, such as versions.
     """
 
     name: str
@@ -28,6 +40,7 @@ class Dependency(NamedTuple):
     epic: Epic | None
 
     is_met: bool
+    is_sure: bool = True
 
 
 class Dependencies:
@@ -53,12 +66,8 @@ class Dependencies:
         return [self._find(item, name) for name in (item.reading or {}).get("after", ())]
 
     def waits_for(self, item: WorkItem) -> list[Dependency]:
-        """Return what is not done. Names that say nothing count only in version 7 trees."""
-        return [
-            each
-            for each in self.of(item)
-            if not each.is_met and (each.item or each.epic or item.is_ticket)
-        ]
+        """Return what is not done, also what is not there where its name is sure."""
+        return [each for each in self.of(item) if not each.is_met and each.is_sure]
 
     def is_ready(self, item: WorkItem) -> bool:
         """Return whether a story can start now."""
@@ -68,19 +77,64 @@ class Dependencies:
             return not (item.entry and item.entry.entry["is_unknown"])
         return item.status == "approved"
 
+    def cycles(self, items: Iterable[WorkItem]) -> Iterator[list[Node]]:
+        """Yield stories and epics that wait for each other: in a list each for the next one.
+
+        The last one waits for the first. What has several cycles in common may have one list.
+        """
+        entered: dict[Node, Iterator[Node]] = {}
+        left, listed = set[Node](), set[Node]()
+        count = 0
+        for item in items:
+            path: list[Node] = [] if item in left else [item]
+            while path:
+                node = path[-1]
+                if node not in entered:
+                    entered[node] = iter(self._awaited_by(node))
+                following = next(entered[node], None)
+                if following is None:
+                    left.add(path.pop())
+                elif following not in entered:
+                    path.append(following)
+                elif following not in left and listed.isdisjoint((node, following)):
+                    cycle = path[path.index(following) :]
+                    listed.update(cycle)
+                    yield cycle
+                    count += 1
+                    if count == MAX_CYCLES:
+                        return
+
+    def _awaited_by(self, node: Node) -> list[Node]:
+        """Return what a story waits for, or the stories of an epic that have not ended."""
+        if isinstance(node, Epic):
+            return [item for item in node.counted if item.status not in ENDED]
+        if node.is_archived or node.status in ENDED:
+            return []
+        awaited = (each.item or each.epic for each in self.waits_for(node))
+        return [each for each in awaited if each is not None]
+
     def _find(self, item: WorkItem, name: str) -> Dependency:
         folded = fold_id(name)
         found = self._siblings.get((item.entry.path, folded)) if item.entry else None
-        if found is None and item.is_ticket and folded.isdigit():
+        if found is not None:
+            return Dependency(name, found, None, found.status in FINISHED)
+        if item.is_ticket and folded.isdigit():
             return Dependency(name, None, None, is_met=False)  # a number alone is a sibling's id
-        found = found or self._by_name.get(folded)
+        found = None if EPIC_WORD.match(name) else self._by_name.get(folded)
         if found is not None and found is not item:
             return Dependency(name, found, None, found.status in FINISHED)
         epic = self._epics.find(name)
         # A story that waits for its own epic would wait for itself.
-        if epic is None or epic is self._epics.of_item.get(item.key):
-            return Dependency(name, None, None, is_met=False)
-        return Dependency(name, None, epic, self._is_met(epic))
+        if epic is not None and epic is not self._epics.of_item.get(item.key):
+            return Dependency(name, None, epic, self._is_met(epic))
+        return Dependency(name, None, None, is_met=False, is_sure=self._is_sure(item, name))
+
+    def _is_sure(self, item: WorkItem, name: str) -> bool:
+        """Return whether a name of nothing must be one of a story: of an epic that there is."""
+        if item.is_ticket:
+            return True
+        epic = read_id(name).epic
+        return epic is not None and self._epics.find(epic) is not None
 
     def _is_met(self, epic: Epic) -> bool:
         """Return whether an epic has stories, and all but cancelled ones are done or in review."""

@@ -302,6 +302,15 @@ EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
         "The story 2.1 (Send) waits for the epic 1, which its own epic does not declare.",
     ),
     (
+        "dependency_cycle",
+        {
+            "s/1.1.a.md": story("1.1", "Draft", "A", after=["1.2"]),
+            "s/1.2.b.md": story("1.2", "In Progress", "B", after=["1.1"]),
+        },
+        "warning",
+        "The story 1.1 (A) waits for the story 1.2 (B), which waits for the story 1.1 (A).",
+    ),
+    (
         "dependency_conflict",
         {
             "w/tickets.toml": tickets(entry("1", "A"), entry("2", "B", after=["1"])),

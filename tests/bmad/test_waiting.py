@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.bmad.epic_list import EpicList
 from service.bmad.joining import TreeDocument, join_trees
-from service.bmad.waiting import Dependencies
+from service.bmad.waiting import MAX_CYCLES, Dependencies
 from tests.bmad.made import entry, plan, story, ticket_epic, tickets
 
 if TYPE_CHECKING:
@@ -77,6 +77,81 @@ def test_stories_of_older_versions_are_ready_when_they_are_approved() -> None:
         "1.5": ([], True),
         "1.6": ([], False),
     }
+
+
+def test_story_waits_for_a_missing_one_of_an_epic_that_there_is() -> None:
+    """A number of no epic may be a version: 18.2 of Node."""
+    waiting = _waiting(
+        {
+            "s/1.1.a.md": story("1.1", "Done"),
+            "s/1.2.b.md": story("1.2", "Approved", after=["1.9"]),
+            "s/1.3.c.md": story("1.3", "Approved", after=["18.2", "18-2", "the schema"]),
+        }
+    )
+    assert waiting == {"1.1": ([], False), "1.2": (["1.9"], False), "1.3": ([], True)}
+
+
+def test_word_epic_names_an_epic_and_no_story_of_its_number() -> None:
+    waiting = _waiting(
+        {
+            "s/1.1.a.md": story("1.1", "Done"),
+            "s/2.1.b.md": story("2.1", "Draft"),
+            "s/story-1.md": story("1", "Draft"),
+            "s/3.1.c.md": story("3.1", "Approved", after=["Epic 1"]),
+            "s/3.2.d.md": story("3.2", "Approved", after=["Epic 2"]),
+        }
+    )
+    assert waiting["3.1"] == ([], True)
+    assert waiting["3.2"] == (["Epic 2"], False)
+
+
+def _cycles(readings: dict[str, Reading]) -> list[list[str]]:
+    documents = [TreeDocument(*each) for each in sorted(readings.items())]
+    items = join_trees({"": documents})[""].items
+    dependencies = Dependencies(items, EpicList("", documents, items))
+    return [[each.id for each in cycle] for cycle in dependencies.cycles(items)]
+
+
+def test_cycles_are_stories_and_epics_that_wait_for_each_other() -> None:
+    readings = {
+        "s/1.1.a.md": story("1.1", "Draft", after=["1.2", "2.1"]),
+        "s/1.2.b.md": story("1.2", "Blocked", after=["1.3"]),
+        "s/1.3.c.md": story("1.3", "Draft", after=["1.2"]),
+        "s/2.1.d.md": story("2.1", "Approved", after=["Epic 3"]),
+        "s/3.1.e.md": story("3.1", "In Progress", after=["2.1"]),
+        "s/3.2.f.md": story("3.2", "Draft", after=["1.1"]),
+        "s/4.1.g.md": story("4.1", "Draft", after=["1.1", "1.2"]),
+    }
+    assert _cycles(readings) == [
+        ["1.2", "1.3"],
+        ["2.1", "3", "3.1"],
+        ["1.1", "2.1", "3", "3.2"],
+    ]
+
+
+def test_what_is_finished_is_in_no_cycle() -> None:
+    for status in ("Done", "Review", "Cancelled"):
+        readings = {
+            "s/1.1.a.md": story("1.1", "Draft", after=["1.2"]),
+            "s/1.2.b.md": story("1.2", status, after=["1.1"]),
+        }
+        assert not _cycles(readings)
+
+
+def test_entry_that_waits_for_itself_is_a_cycle() -> None:
+    assert _cycles({"w/tickets.toml": tickets(entry("1", "A"), entry("5", "B", after=["5"]))}) == [
+        ["5"]
+    ]
+
+
+def test_of_many_cycles_only_the_first_are_listed() -> None:
+    readings = {
+        f"s/1.{number}.md": story(
+            f"1.{number}", "Draft", after=[f"1.{number + 1 - number % 2 * 2}"]
+        )
+        for number in range(2, 1000)
+    }
+    assert len(_cycles(readings)) == MAX_CYCLES
 
 
 def test_whole_epic_is_met_when_it_has_stories_and_all_of_them_are_finished() -> None:

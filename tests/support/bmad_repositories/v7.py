@@ -189,8 +189,9 @@ def _share(history: History) -> None:
     history.commit("2026-06-24 09:00", "Reopen 1.2", _status(VOICE_PLAN, "done", "in-review"))
     history.commit(
         "2026-06-24 10:00",
-        "Wait for a ticket that is gone",
+        "Wait for a ticket that is gone, and for one that waits for this epic",
         Edit(SHARE, "after = [1]", "after = [1, 9]"),
+        Edit(CAPTURE, 'after = ["1"]', 'after = ["1", "2.2"]'),
     )
     history.commit("2026-06-25 09:00", "Call 1.2 done", _status(VOICE_PLAN, "in-review", "done"))
     history.commit("2026-06-26 09:00", "Plan 2.2", Write(MAP_PLAN, plan("2", "draft")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.bmad_repositories.expected import Expected, epic, evidence, problem, story
 from tests.support.bmad_repositories.v7_documents import (
+    CAPTURE,
     DRAW,
     FILM,
     FRIENDS_PLAN,
@@ -79,7 +80,8 @@ STORIES = [
         anchor="draw-a-sketch",
         # It is not ready: something must be found out first.
         criteria=(1, None),
-        after=["1"],
+        after=["1", "2.2"],
+        waits_for=[{"id": "2.2", "title": "Show notes on a map", "status": "unknown"}],
     ),
     story(
         ("2.1", "2", "1"),
@@ -199,6 +201,14 @@ PROBLEMS = [
         "What the story 1.2 (Record a voice) waits for differs between its file and its entry.",
     ),
     problem(
+        "dependency_cycle",
+        "warning",
+        CAPTURE,
+        35,
+        "The story 1.4 (Draw a sketch) waits for the story 2.2 (Show notes on a map), which waits "
+        "for the epic 1, which waits for the story 1.4 (Draw a sketch).",
+    ),
+    problem(
         "plan_without_ticket",
         "warning",
         LOST_PLAN,
@@ -218,6 +228,13 @@ PROBLEMS = [
         SEND_PLAN,
         12,
         "Open review finding of the story 2.1 (Send a note): Name the friend [send.py:7]",
+    ),
+    problem(
+        "undeclared_dependency",
+        "warning",
+        CAPTURE,
+        35,
+        "The story 1.4 (Draw a sketch) waits for the epic 2, which its own epic does not declare.",
     ),
     problem(
         "undeclared_dependency",
@@ -284,8 +301,8 @@ PROBLEMS = [
 NEXT = {
     "ready": [],
     "in_progress": [],
-    "blocked": [SEND],
-    "to_prepare": [DRAW],
+    "blocked": [DRAW, SEND],
+    "to_prepare": [],
 }
 # The tickets.toml of the epics makes a tree of its folder.
 EXPECTED = Expected(

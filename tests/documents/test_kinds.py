@@ -323,7 +323,14 @@ def test_tools_templates_and_documents_about_others_are_other(path: str, text: s
         ("docs/qa/gates/1.2-pay.md", "# Gate\n\n**Decision:** PASS\n", "gate"),
         ("docs/quality/1.2-gate.yaml", GATE, "gate"),
         ("docs/gate-decision-1.2.md", "# Quality gate\n\n**Gate Decision: WAIVED**\n", "gate"),
+        ("docs/quality/gate.yaml", GATE, "gate"),
+        ("docs/qa/login-gate.yaml", "gate: PASS\n", "gate"),
+        ("1.2-pay.yaml", "gate: PASS\n", "gate"),
         ("docs/values.yaml", "gate: closed\n", "other"),
+        # The gate of something else.
+        ("config/gate.yaml", "gate: pass\ntimeout: 3\n", "other"),
+        ("docs/gate.md", "# API gate\n\nStatus: pass through\n", "other"),
+        ("docs/gate.md", "# Gate\n\nStatus: pass with concerns\n", "gate"),
         ("docs/qa/gates/README.md", NOTES, "readme"),
         # Epics
         ("docs/epics.md", EPICS, "epic"),

@@ -33,6 +33,13 @@ _PLAN_NAME: Final = re.compile(
 )
 
 _SECTION_NUMBER: Final = re.compile(r"[\W_]{0,5}\d{1,3}(?:\.\d{1,3}){0,3}[.)]?\s+")
+# "Phase 1 - Epic 2: Payments", unlike "Milestone 1: Epic 2 delivered".
+_PHASE: Final = re.compile(
+    r"[\W_]{0,5}(?:phase|milestone|part|release|stage)\s+[\w.]{1,8}\s*[:\uff1a\u2013\u2014|-]\s*"
+    rf"(?=(?:{EPIC_WORDS})[\s#-]{{0,3}}[A-Za-z]{{0,4}}-?\d[\w.]{{0,10}}\s*(?:[:\uff1a\u2013\u2014]|-\s))",
+    re.IGNORECASE,
+)
+_SLASH: Final = re.compile(r"\A/\s+")  # "Epic 1 / Payments"
 # In a document of epics: "E12: Payments".
 _SHORT_NAME: Final = re.compile(
     r"[\W_]{0,6}(EP?-?\d{1,3})(?:\s*[:\uff1a\u2014\u2013]|\s-)\s*(\S.*)", re.DOTALL
@@ -134,12 +141,30 @@ def read_cells(row: Row, section: str) -> EpicCells | None:
             story = ids
         elif story is None and EPIC_LIST.search(section):
             epic = ids
+    elif (
+        _has_title_in(row, epic, ids)
+        and story is None
+        and title is None
+        and EPIC_LIST.search(section)
+    ):
+        epic, title = ids, epic
     return EpicCells(
         read_epic_number(row.cell(epic)),
         "" if _SEVERAL.search(row.cell(story)) else row.cell(story),
         row.cell(title),
         row.cell(row.find(_STATUS_COLUMN)),
         row.cell(row.find(_COVERS_COLUMN)),
+    )
+
+
+def _has_title_in(row: Row, epic: int | None, ids: int | None) -> bool:
+    """Return whether the column of epics has their titles, and another one their numbers."""
+    number = row.cell(ids)
+    return (
+        epic not in {None, ids}
+        and read_epic_number(row.cell(epic)) is None
+        and read_epic_number(number) is not None
+        and not _has_story_id(number)
     )
 
 
@@ -171,17 +196,20 @@ def read_epic_name(text: str, *, is_own: bool = False) -> EpicName | None:
     if named.is_about_story and named.identity.id:
         return None  # "Epic 1, Story 2: Sign in"
     found = read_epic_heading(text)
-    if found is None and (number := _SECTION_NUMBER.match(text)):
+    phase = None
+    if found is None and (number := _SECTION_NUMBER.match(text) or (phase := _PHASE.match(text))):
         text = text[number.end() :]
         found = read_epic_heading(text)
     if found is None or _OTHER_EPIC.match(found.rest):
+        return None
+    if phase and _ABOUT_EPIC.fullmatch(found.rest):
         return None
     after = text[text.find(found.written) + len(found.written) :]
     if not (is_own or _HAS_SIGN.match(after)):
         first = found.rest[:1]
         if not first or first.islower() or _ABOUT_EPIC.fullmatch(found.rest):
             return None
-    title = split_title(found.rest)
+    title = split_title(_SLASH.sub("", found.rest))
     return EpicName(found.written, title.text, title.status)
 
 

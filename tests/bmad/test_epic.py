@@ -440,6 +440,48 @@ def test_heading_status_is_of_the_epic_that_it_is_right_below(
     assert [each["word"] for each in epic["statuses"]] == words
 
 
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("Phase 1 - Epic 1: Base", [("1", "Base")]),
+        ("Phase One: Epic 1 - Base", [("1", "Base")]),
+        ("🚀 Milestone 2 — Epic 1: Base", [("1", "Base")]),
+        ("Epic 1 / Base", [("1", "Base")]),
+        ("Epic 1: Base / More", [("1", "Base / More")]),
+        # What becomes of an epic in a phase, and several epics.
+        ("Milestone 1: Epic 1 delivered", []),
+        ("Milestone 1: Epic 1 Delivered", []),
+        ("Milestone 1: Epic 1: Summary", []),
+        ("Phase 1: Epic 1, Epic 2", []),
+        ("Phase 1: Epics 1-3", []),
+        ("Phase 1 (Epic 1)", []),
+        ("Phase 1: Base", []),
+    ],
+)
+def test_heading_of_an_epic_may_begin_with_a_phase(
+    heading: str, names: list[tuple[str, str]]
+) -> None:
+    assert _names(f"# Plan\n\n## {heading}\n\nText\n", "docs/epics.md") == names
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ("| # | Epic | Points |\n|-|-|-|\n| 1 | Base | 3 |", [("1", "Base")]),
+        ("| ID | Epic |\n|-|-|\n| E1 | Base |", [("E1", "Base")]),
+        ("| # | Epic | Title |\n|-|-|-|\n| 7 | 1 | Base |", [("1", "Base")]),
+        ("| # | Epic |\n|-|-|\n| 7 | Epic 1: Base |", [("1", "Base")]),
+        ("| ID | Epic | Points |\n|-|-|-|\n| 1.1 | Base | 3 |", []),
+        ("| ID | Epic | Story |\n|-|-|-|\n| 1 | Base | Login |", []),
+        ("| Risk | Epic |\n|-|-|\n| 1 | Base |", []),
+    ],
+)
+def test_column_of_epics_may_have_their_titles(table: str, names: list[tuple[str, str]]) -> None:
+    assert _names(f"# Epics\n\n{table}\n", "docs/epics.md") == names
+    risks = [name for name in names if "Epic | Title" in table or "Epic 1" in table]
+    assert _names(f"# Epics\n\n## Effort\n\n{table}\n", "docs/epics.md") == risks
+
+
 def test_heading_status_beside_an_epics_is_of_the_whole_document() -> None:
     [epic] = _epics("# Plan\n\n## Epic 1: A\n\nText\n\n## Status\n\nDone\n")
     assert epic["statuses"] == []

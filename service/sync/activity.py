@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from service.bmad.identity import fold_id
+from service.bmad.identity import fold_id, fold_slug
+from service.bmad.titles import title_of_name
+from service.bmad.work_items import stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,21 +57,22 @@ def find_story_changes(
     """Return the changes of stories: those of another status, then new ones, then those gone.
 
     Each kind in the order in which the stories are given. A story stays the same one while its key
-    does, where the document that the key names moves, and else where one story with its id came
-    and one went in the same tree: a file that is new for a tracker's key, or renamed and rewritten.
+    does, where the document that the key names moves and its id or its title stays, and else where
+    one story with its id came and one went in the same tree: a file that is new for a tracker's
+    key, or renamed and rewritten.
     """
     left = {story.key: story for story in before}
     known: dict[str, StoredStory] = {}
 
-    def match(row: StoryRow, key: str | None) -> None:
-        if key in left:
+    def match(row: StoryRow, key: str | None, *, is_moved: bool = False) -> None:
+        if key in left and not (is_moved and _is_another(row, left[key])):
             known[row.key] = left.pop(key)
 
     # Moved documents first: where two exchange their paths, each path has the other's story.
     for row in after:
         path, tab, name = row.key.partition("\t")
         if path in moves:
-            match(row, f"{moves[path]}{tab}{name}")
+            match(row, f"{moves[path]}{tab}{name}", is_moved=True)
     for row in after:
         if row.key not in known:
             match(row, row.key)
@@ -91,6 +94,18 @@ def find_story_changes(
         for story in left.values()
     )
     return [*changed, *new, *lost]
+
+
+def _is_another(row: StoryRow, story: StoredStory) -> bool:
+    """Return whether the file of a story moved to that of another one, as git takes it.
+
+    Stories of one template are so similar that a new one may be taken for one that went. A title
+    that only the name of a file makes says nothing.
+    """
+    if fold_id(row.id) == fold_id(story.id) or fold_slug(row.title) == fold_slug(story.title):
+        return False
+    titles = ((row.title, row.file_path), (story.title, story.path))
+    return any(path and title != title_of_name(stem_of(path)) for title, path in titles)
 
 
 def _find_unique(stories: Iterable[tuple[str, str, T]]) -> dict[tuple[str, str], T]:

@@ -91,12 +91,29 @@ def test_changed_stories_come_first_then_new_ones_then_those_gone() -> None:
     ]
 
 
-def test_a_story_that_moves_is_the_same_one_even_with_another_id() -> None:
+def test_a_story_that_moves_is_the_same_one_even_with_another_id_or_title() -> None:
     before = [stored("a.md", "1.1")]
-    assert changes(before, [row("b.md", "2.1", "done")], {"b.md": "a.md"}) == [
-        ("b.md", "draft", "done")
+    renumbered = row("b.md", "2.1", "done")._replace(title=before[0].title)
+    retitled = row("b.md", "1.1", "done")
+    for moved in (renumbered, retitled):
+        assert changes(before, [moved], {"b.md": "a.md"}) == [("b.md", "draft", "done")]
+        assert changes(before, [moved._replace(status="draft")], {"b.md": "a.md"}) == []
+
+
+def test_a_new_story_that_is_like_one_that_is_gone_is_another() -> None:
+    """Git takes it for the other one, moved: both are of one template."""
+    assert changes([stored("a.md", "1.1")], [row("b.md", "2.1", "done")], {"b.md": "a.md"}) == [
+        ("b.md", None, "done"),
+        ("a.md", "draft", None),
     ]
-    assert changes(before, [row("b.md", "2.1")], {"b.md": "a.md"}) == []
+
+
+def test_a_story_that_moves_is_the_same_one_where_only_names_have_its_id_and_title() -> None:
+    before = [stored("1.1.sign-in.md", "1.1")._replace(title="sign in")]
+    after = [row("2.1.log-in.md", "2.1", "done")._replace(title="log in")]
+    assert changes(before, after, {"2.1.log-in.md": "1.1.sign-in.md"}) == [
+        ("2.1.log-in.md", "draft", "done")
+    ]
 
 
 def test_stories_that_exchange_their_paths_keep_their_statuses() -> None:

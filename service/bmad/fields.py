@@ -25,6 +25,7 @@ MAX_LABEL: Final = 40
 # A line without any of these has no field.
 MARK: Final = re.compile(r"[:\uff1a]|\*\*|__")
 FENCE: Final = re.compile(r"[ >]*+(?:```|~~~)")
+YAML_FENCE: Final = re.compile(r"[ ]{0,3}(?:```|~~~)[ ]?ya?ml\s*+", re.IGNORECASE)
 HEADING: Final = re.compile(r" {0,3}#{1,6}(?:\s|$)")
 BEGIN: Final = re.compile(r"[\s>*+_-]*+(?:\[[ xX]\]\s*+)?")
 # "**Epic:** 2", "**Epic**: 2": here a field begins. A status needs no colon: "**Status** done".
@@ -234,19 +235,29 @@ def _cells(row: str) -> list[str]:
 
 
 def _prose(lines: Sequence[str], first: int, last: int) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are neither code nor comments, with their numbers."""
-    is_code = is_comment = False
+    """Yield the lines that are neither code nor comments, with their numbers.
+
+    A block of YAML with nothing but a title above is no code: it is what front matter is.
+    """
+    is_code = is_comment = is_data = False
+    is_begin = True
     for number in range(first, min(last, len(lines)) + 1):
         line = lines[number - 1]
         if is_comment:
             is_comment = "-->" not in line
         elif FENCE.match(line):
-            is_code = not is_code
+            if is_begin or is_data:
+                is_data = not is_data and bool(YAML_FENCE.fullmatch(line))
+                is_code = not is_data and is_begin
+            else:
+                is_code = not is_code
+            is_begin = False
         elif not is_code:
             if "<!--" in line:
                 before, _, rest = line.partition("<!--")
                 is_comment = "-->" not in rest
                 line = before + rest.partition("-->")[2]
+            is_begin = is_begin and (not line.strip(" -\t") or line.startswith("# "))
             yield number, line
 
 

@@ -389,6 +389,28 @@ def test_other_late_lines_say_nothing(end: str) -> None:
     assert statuses_of(f"# Story 1.2: T{FILLER}\n{end}\n") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("# Story 1.2: A\n\n```yaml\nstatus: done\n```\n", ["done"]),
+        ('# Story 1.2: A\n```yml\nid: 1.2\nstatus: "done" # merged\n```\n', ['"done" # merged']),
+        ("```yaml\nstatus: done\n```\n\n# Story 1.2: A\n", ["done"]),
+        ("---\ntitle: A\n---\n# Story 1.2\n\n~~~yaml\nstatus: done\n~~~\n", ["done"]),
+        # The text after the block goes on, and another block is code.
+        ("# Story 1.2: A\n\n```yaml\nid: 1\n```\n\nStatus: done\n", ["done"]),
+        ("# Story 1.2: A\n\n```yaml\nid: 1\n```\n```yaml\nstatus: x\n```\nStatus: y\n", ["y"]),
+        ("# Story 1.2: A\n\nText\n\n```yaml\nstatus: done\n```\n", []),
+        ("# Story 1.2: A\n\n```\nstatus: done\n```\n", []),
+        ("# Story 1.2: A\n\n```\nx\n```\n```yaml\nstatus: done\n```\n", []),
+        ("# Story 1.2: A\n\n```json\nstatus: done\n```\nStatus: y\n", ["y"]),
+        ("# Story 1.2: A\n\n## Acceptance Criteria\n\n```yaml\nstatus: done\n```\n", []),
+        ("# Story 1.2: A\n\n## Response\n\n```yaml\nstatus: 200\n```\n", []),
+    ],
+)
+def test_a_block_of_yaml_at_the_beginning_is_as_front_matter(text: str, words: list[str]) -> None:
+    assert [each["word"] for each in story_of(text)["statuses"]] == words
+
+
 def test_an_unknown_word_is_kept() -> None:
     assert statuses_of("# Story 1.2: T\n\n**Status:** Parked\n") == [
         ("unknown", "Parked", 3, "text")

@@ -12,10 +12,14 @@ from service.bmad.identity import (
     NamedIdentity,
     fold_id,
     fold_slug,
+    read_epic_heading,
     read_heading,
     read_name,
 )
 from service.bmad.readings import MAX_TEXT
+from service.bmad.statuses import read_status
+from service.bmad.story_epics import is_above_sections
+from service.bmad.story_sections import name_of_section
 from service.bmad.texts import text_of
 from service.bmad.titles import title_of_name
 from service.documents.headings import Heading
@@ -27,6 +31,21 @@ TITLE_KEYS: Final = ("title", "story_title")
 NAME_KEYS: Final = ("story_name", "name", "story")
 # A slug, an id or a path.
 NO_TITLE: Final = re.compile(r"[a-z0-9]+|[^\s/._-]*+[/._-]\S*+")
+TITLE_LABELS: Final = frozenset(("title", "story title"))
+# Those that count only where no heading has a title, since they may be of something else.
+OTHER_TITLE_LABELS: Final = frozenset(
+    ("titre", "título", "titulo", "标题", "標題", "제목", "name", "story name")
+)
+TITLE_HEADING: Final = re.compile(
+    r"(?:story )?(?:title|titre|título|标题|標題|제목)", re.IGNORECASE
+)
+# What a heading may say after "Story" that is no title, and what may be before the title.
+GENERAL: Final = re.compile(r"(?:details?|information|info|card)\W*+", re.IGNORECASE)
+BEFORE_TITLE: Final = re.compile(r"title\s*+[:\uff1a]\s*+", re.IGNORECASE)
+BOLD_LINE: Final = re.compile(r"(?:\*\*|__)([^*_:\uff1a]{1,200}+)(?:\*\*|__)\s*+")
+NO_TEXT: Final = re.compile(r"[ \t]*+(?:[-+>|#`<!]|\*(?!\*)|\d{1,9}[.)])")
+MAX_GAP: Final = 5  # lines, of which the first with text is looked for
+MAX_LINE: Final = 200  # characters of a line that is a title
 
 
 class StoryTitle(NamedTuple):
@@ -43,16 +62,22 @@ def read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[
     `epics` are those that the document names as its own.
     """
     heading, found = _title_heading(document, epics)
+    if not found.identity.id and not found.rest:
+        found = _first_line(document, heading, epics) or found
+    fields = [*fields]
+    found = found._replace(rest=_without_label(heading, found))
     in_front_matter = _in_front_matter(document, TITLE_KEYS, epics)
     identity = found.identity if found.identity.id else in_front_matter.identity
     is_sure = found.identity.id or found.is_about_story
-    field = next((field.value for field in fields if field.label in {"title", "story title"}), "")
+    is_without = not (found.rest or in_front_matter.rest)
     titles = (
         found.rest if is_sure else "",
         in_front_matter.rest,
-        field,
+        _field(document, fields, TITLE_LABELS),
         "" if is_sure else found.rest,
+        _below(document, heading) if is_without else "",
         _in_front_matter(document, NAME_KEYS, epics).rest,
+        _field(document, fields, OTHER_TITLE_LABELS),
         title_of_name(document.name),
         document.name,
     )
@@ -69,6 +94,81 @@ def _in_front_matter(
         if text and not (key in NAME_KEYS and (NO_TITLE.fullmatch(text) or SENTENCE.match(text))):
             return read_heading(text, epics)
     return NamedIdentity(NO_IDENTITY, "")
+
+
+def _without_label(heading: Heading | None, found: NamedIdentity) -> str:
+    """Return the title in a heading without what is no part of it: "Login" of "Title: Login"."""
+    rest = found.rest
+    if heading and rest.startswith(".") and found.written + rest in heading.text:
+        return rest.lstrip(".")  # of "1.2.login"
+    if found.is_about_story and not found.identity.id:
+        label = BEFORE_TITLE.match(rest)
+        return "" if GENERAL.fullmatch(rest) else rest[label.end() :] if label else rest
+    return rest
+
+
+def _field(document: BmadDocument, fields: Iterable[Field], labels: frozenset[str]) -> str:
+    values = (
+        field.value
+        for field in fields
+        if field.label in labels
+        and (labels is TITLE_LABELS or is_above_sections(document, field.line))
+    )
+    return next(values, "")
+
+
+def _first_line(
+    document: BmadDocument, heading: Heading | None, epics: Sequence[str]
+) -> NamedIdentity | None:
+    """Return what the first line of a text says that is "Story 1.2: Login", alone, maybe in bold.
+
+    It counts where the heading has no title, and where the file's name has that id or none.
+    """
+    number = _line_with_text(document, heading.line + 1 if heading else document.html_line)
+    line = _alone(document, number)
+    found = read_heading(line.replace("**", "").replace("__", ""), epics)
+    in_name = fold_id(read_name(document.name, epics).identity.id)
+    is_title = found.is_about_story and found.rest and not line.endswith((".", "!", "?"))
+    id_ = fold_id(found.identity.id)
+    return found if is_title and id_ and in_name in {id_, ""} else None
+
+
+def _below(document: BmadDocument, heading: Heading | None) -> str:
+    """Return the title below a heading that is as "Story 1.2".
+
+    It is a line in bold, or a heading with nothing but other headings below it; or it is below a
+    heading "Title".
+    """
+    if heading is None:
+        return ""
+    number = _line_with_text(document, heading.line + 1)
+    if bold := BOLD_LINE.fullmatch(_alone(document, number)):
+        is_other = name_of_section(bold[1]) or read_status(bold[1]) != "unknown"
+        return "" if is_other or read_epic_heading(bold[1]) else bold[1]
+    below = [each for each in document.headings if each.line > heading.line][:2]
+    if not below:
+        return ""
+    first = below[0]
+    if TITLE_HEADING.fullmatch(first.text):
+        line = _alone(document, _line_with_text(document, first.line + 1))
+        return "" if NO_TEXT.match(line) else line.strip(" *_")
+    if first.line != number or name_of_section(first.text) or read_epic_heading(first.text):
+        return ""
+    is_empty = _line_with_text(document, first.line + 1) == below[-1].line > first.line
+    return read_heading(first.text).rest if is_empty else ""
+
+
+def _line_with_text(document: BmadDocument, first: int) -> int:
+    """Return the number of the first line that is not blank; 0 without one."""
+    numbers = range(first, min(first + MAX_GAP, len(document.lines) + 1))
+    return next((each for each in numbers if document.lines[each - 1].strip()), 0)
+
+
+def _alone(document: BmadDocument, number: int) -> str:
+    """Return a line of text that has a blank line below it; an empty text for others."""
+    line = document.lines[number - 1].strip() if number else ""
+    below = document.lines[number : number + 1]
+    return line if len(line) <= MAX_LINE and not "".join(below).strip() else ""
 
 
 def _title_heading(

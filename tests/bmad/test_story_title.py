@@ -1,8 +1,15 @@
 """Titles of stories."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from service.bmad.story import read_story
 from tests.bmad.story_text import story_of
+from tests.support.bmad_documents import bmad_document
+from tests.support.linear_time import assert_linear
+
+SECTIONS = "\n\n## Status\n\nDone\n\n## Acceptance Criteria\n\n1. A\n"
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,71 @@ def test_front_matter_has_the_title_where_no_heading_does(
 def test_heading_goes_before_a_name_in_front_matter(key: str) -> None:
     text = f"---\n{key}: Sign in\n---\n\n# Pay\n"
     assert story_of(text, "docs/stories/1.2.story.md")["title"] == "Pay"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Story 1.2\n\n## Login page",
+        "# Story 1.2\n\n### Login page",
+        "# Story 1.2\n\n**Login page**",
+        "# Story 1.2\n\n## Title\n\nLogin page",
+        "# Story 1.2\n\n## Story Title\n\n**Login page**",
+        "# Story 1.2\n\n**Titre :** Login page",
+        "# Story 1.2\n\n**标题\uff1a** Login page",
+        "# Story 1.2\n\n**Name:** Login page",
+        "# Story\n\nStory 1.2: Login page",
+        "# Story\n\n**Story 1.2**: Login page",
+        "# Story 1.2\n\n## 1.2 Login page",
+        "# Story Title: Login page",
+        "# Story Details\n\n**Title:** Login page",
+        "**Story 1.2: Login page**",
+        "Story 1.2: Login page",
+    ],
+)
+def test_a_title_is_below_a_heading_without_one_or_in_the_first_line(text: str) -> None:
+    story = story_of(f"{text}{SECTIONS}", "docs/stories/1.2.story.md")
+    assert (story["id"], story["title"]) == ("1.2", "Login page")
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# Story 1.2\n\n## Overview\n\nText.", "pay"),
+        ("# Story 1.2\n\n## Context\n\n- A", "pay"),
+        ("# Story 1.2\n\nText.\n\n## Login page", "pay"),
+        ("# Story 1.2\n\n**Draft**", "pay"),
+        ("# Story 1.2\n\n**Tasks**\n\n- [ ] a", "pay"),
+        ("# Story 1.2\n\n**As a user**, I pay.", "pay"),
+        ("# Story 1.2\n\n**Epic 1**", "pay"),
+        ("# Story 1.2\n\n## Epic 1: Shop", "pay"),
+        ("# Story 1.2\n\n## Title\n\n- A", "pay"),
+        ("# Story 1.2\n\n## Tasks\n\n**Name:** Ann", "pay"),
+        ("# Pay by card\n\n**Name:** Ann", "Pay by card"),
+        ("# Pay by card\n\n## Login page", "Pay by card"),
+        ("Story 1.3: Login page", "pay"),
+        ("**Story:** As a user, I pay", "pay"),
+        ("# Story\n\n**Story:** Login page", "pay"),
+        ("Story 1.2: it comes first.", "pay"),
+        ("Story 1.2: it comes first\nand goes on", "pay"),
+        ("# Story 1.2: .NET is used", ".NET is used"),
+        ("# 1.2.Pay", "Pay"),
+        ("# Story: Details of a card", "Details of a card"),
+    ],
+)
+def test_other_texts_are_no_titles(text: str, title: str) -> None:
+    story = story_of(f"{text}{SECTIONS}", "docs/stories/1.2.pay.md")
+    assert (story["id"], story["title"]) == ("1.2", title)
+
+
+@given(st.text(st.sampled_from("# *Story12.:Title\n-")))
+def test_any_text_has_a_title(text: str) -> None:
+    assert read_story(bmad_document(text, "docs/stories/1.2.story.md"))["title"]
+
+
+@pytest.mark.parametrize("piece", ["# Story 1.2\n", "# Story\n\n", "\n", "**a", "## Title\n"])
+def test_titles_take_linear_time(piece: str) -> None:
+    text = "# Story 1.2\n\n"
+    assert_linear(
+        read_story, lambda n: bmad_document(text + piece * n, "docs/stories/1.2.story.md"), 50
+    )

@@ -1,7 +1,6 @@
 """The statuses that a document says, each with its line, in the order in which they decide."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import itemgetter
@@ -10,9 +9,10 @@ from typing import Final
 from service.bmad.boxes import read_box, takes_blanks
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
+from service.bmad.own_statuses import is_log, is_paragraph, may_be_own
 from service.bmad.readings import MAX_ITEMS, Place, StatusWord
 from service.bmad.statuses import MAX_WORD, STATUS_LABEL, is_status_alone, status_word
-from service.bmad.story_sections import HEADING_TAGS, LABEL_LEVEL, SECTION_NAMES, StorySection
+from service.bmad.story_sections import HEADING_TAGS, LABEL_LEVEL, StorySection
 from service.documents.blocks import Block
 from service.documents.broken_front_matter import OPENINGS
 from service.documents.front_matter import FrontMatterError, read_front_matter
@@ -35,15 +35,6 @@ LATE_STATUS: Final = re.compile(
 # Another field on the same line, which nothing separates.
 NEXT_FIELD: Final = re.compile(r"\s(?=[A-Z][\w /]{1,20}:\s)")
 BETWEEN_FIELDS: Final = " \t,;/|\u2013\u2014-"
-# A field with its value on a line: "**Dependencies:** 1.1"; and the beginning of another one.
-FIRST_FIELD: Final = re.compile(
-    r"[ >]{0,8}+(?:\*\*|__)[^*_:\uff1a]{1,40}+"
-    r"(?:[:\uff1a]\s*+(?:\*\*|__)|(?:\*\*|__)\s*+[:\uff1a])\s*+\S"
-)
-BOLD_BEGIN: Final = re.compile(r"[ >]{0,8}+(?:\*\*|__)")
-# Sections with lines that say the status of something else.
-OF_OTHERS: Final = frozenset(SECTION_NAMES) - {"status", "sentence", "record"}
-
 # Sections whose parts may have a heading "Status" each.
 WITH_PARTS: Final = frozenset(("criteria", "tasks", "notes"))
 MAX_AT_END: Final = 3  # paragraphs at the end of a document, one of which may be its status
@@ -127,39 +118,11 @@ def statuses_in_fields(
         if (
             field.line < limit
             and STATUS_LABEL.fullmatch(field.label)
-            and _may_be_own(document, sections, field.line)
+            and may_be_own(document, sections, field)
         ):
             status = _status(field.value, field.line)
             (after_others if field.is_after_others else found).append(status)
     return found, after_others
-
-
-def _may_be_own(document: BmadDocument, sections: Sequence[StorySection], line: int) -> bool:
-    """Return whether a field on this line may be the story's: in no section of other things.
-
-    In the paragraph of a story's fields, one as "**Dependencies:** 1.1" begins no section.
-    """
-    place = _place_of_section(sections, line)
-    section = sections[place]
-    if section.name not in OF_OTHERS:
-        return True
-    head = section.head
-    return (
-        head is not None
-        and head.tag == "p"
-        and head.line < line <= head.end_line
-        and BOLD_BEGIN.match(document.lines[line - 1]) is not None
-        and all(
-            each.name not in OF_OTHERS or _begins_with_field(document, each)
-            for each in sections[: place + 1]
-        )
-    )
-
-
-def _begins_with_field(document: BmadDocument, section: StorySection) -> bool:
-    """Return whether a section's first line is a field with its value, not a heading or a label."""
-    head = section.head
-    return head is not None and FIRST_FIELD.match(document.lines[head.line - 1]) is not None
 
 
 def statuses_below_headings(
@@ -243,8 +206,9 @@ def _late_statuses(
     last = len(sections) - 1
     for place, section in enumerate(sections):
         if section.name == "record" or (place == last and section.name is None):
+            tags = {"p"} if is_log(section) else {"p", "li", "tr"}
             for block in section.blocks:
-                if block.tag in {"p", "li", "tr"} and (found := LATE_STATUS.search(block.text)):
+                if block.tag in tags and (found := LATE_STATUS.search(block.text)):
                     line = block.line + block.text.count("\n", 0, found.start(1))
                     status = _status(found[1], line)
                     if status["status"] != "unknown":
@@ -262,7 +226,7 @@ def _status_at_end(document: BmadDocument, section: StorySection) -> Iterator[St
         return
     blocks = [section.head, *section.blocks] if section.head else section.blocks
     for before, block in reversed([*pairwise(blocks)][-MAX_AT_END:]):
-        if not _is_paragraph(block):
+        if not is_paragraph(block):
             return
         found = LATE_STATUS.fullmatch(block.text)
         if found and is_status_alone(found[1]) and _is_apart(document, before, block):
@@ -280,20 +244,8 @@ def _is_apart(document: BmadDocument, before: Block, block: Block) -> bool:
     return is_marked and (is_sentence or is_list)
 
 
-def _is_paragraph(block: Block) -> bool:
-    return block.tag == "p" and block.depth == 0
-
-
 def _status(word: str, line: int) -> StatusWord:
     own = NEXT_FIELD.split(word[:MAX_WORD], 1)[0].rstrip(BETWEEN_FIELDS)
     for begin, end in ("()", "[]"):  # around several fields
         own = own if begin in own else own.rstrip(end)
     return status_word(own, line, "text")
-
-
-def _place_of_section(sections: Sequence[StorySection], line: int) -> int:
-    return max(bisect_right(sections, line, key=_first_line) - 1, 0)
-
-
-def _first_line(section: StorySection) -> int:
-    return section.head.line if section.head else 0

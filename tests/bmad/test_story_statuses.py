@@ -293,6 +293,46 @@ def test_a_status_in_a_section_of_other_things_says_nothing(text: str) -> None:
     assert statuses_of(f"# Story 1.2: T\n\n{text}\n\n## Change Log\n\nA\n") == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## Tasks\n\n- [ ] A\n\n**Status:** Done",
+        "## Tasks\n\n- [ ] A\n\n---\n\n**Status:** Done",
+        "## Acceptance Criteria\n\n1. A\n   - B\n\n**Status:** Done\n\n## Tasks\n\n- [ ] A",
+        "## Dependencies\n\n- 1.1\n\n**Status**: Done",
+        "## Change Log\n\n- A\n\n**Status:** Done",
+        f"{FILLER}## Change Log\n\n- Status: Draft\n\n**Status:** Done",
+    ],
+)
+def test_a_status_after_a_list_is_the_storys(text: str) -> None:
+    found = [each[:2] for each in statuses_of(f"# Story 1.2: T\n\n{text}\n")]
+    assert found == [("done", "Done")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## Tasks\n\n- [ ] A\n\nStatus: Done",
+        "## Tasks\n\n- [ ] A\n\n**Status:** Done when all pass",
+        "## Tasks\n\n- [ ] A\n\n**Status:** Done\n\n- [ ] B",
+        "## Tasks\n\n### One\n\n- [ ] A\n\n**Status:** Done",
+        "## Acceptance Criteria\n\n**AC1:** A\n\n- B\n\n**Status:** Done",
+        "## Acceptance Criteria\n\n1. A\n\n   **Status:** Done",
+        "## QA Results\n\n- A\n\n**Status:** Done",
+        "## Dev Notes\n\n- A\n\n**Status:** Done\n\n## Tasks\n\n- [ ] B",
+        "## Change Log\n\n- Status: Draft\n- Status: Done",
+    ],
+)
+def test_a_status_within_a_list_or_a_log_is_not_the_storys(text: str) -> None:
+    assert statuses_of(f"# Story 1.2: T\n\n{text}\n") == []
+
+
+def test_a_log_says_no_status_beside_the_storys() -> None:
+    log = "## Change Log\n\n- Status: Draft\n- Status: Review\n"
+    text = f"# Story 1.2: T\n\n{log}\n## Status\n\nDone\n"
+    assert [each[1] for each in statuses_of(text)] == ["Done"]
+
+
 def test_the_agents_record_says_a_status_last() -> None:
     record = "## Dev Agent Record\n\n**Status:** Ready for Review\n\n**Status:** 12 tests\n"
     assert [each[0] for each in statuses_of(f"# Story 1.2: T{FILLER}\n{record}")] == ["review"]

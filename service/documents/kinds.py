@@ -14,6 +14,7 @@ from service.documents.kind_names import KINDS, Kind
 from service.documents.story_signs import (
     EPIC_WORDS,
     has_epic_heading,
+    is_specified,
     is_story,
     is_story_of_epic,
     names_story_of_epic,
@@ -45,6 +46,10 @@ _FOLDERS: Final[Mapping[Kind, str]] = {
     "|sessions?|tests?|testing|assessments?|checklists?|validations?|handoffs?",
 }
 HOME: Final = re.compile("|".join(f"(?P<{kind}>{names})" for kind, names in _FOLDERS.items()))
+# Where version 6.11 writes stories as `spec-<slug>.md`, with or without an id; and what the folder
+# `stories` of a specification is in, where names begin with an id.
+SPEC_FOLDER: Final = re.compile(r"(?:implementation|sprint)-artifacts|(?:user-)?stories")
+SPECIFICATION: Final = re.compile(r"specs|spec-.+")
 EPIC_FOLDER: Final = re.compile(rf"(?:{EPIC_WORDS})s?[-_ ]?[a-z]{{0,3}}-?\d.*")
 STORY_IN_EPICS: Final = re.compile(r"story[-.]?[a-z]{0,3}-?\d")
 
@@ -164,6 +169,8 @@ def kind_of(path: str, file_type: str, metadata: Mapping[str, Any], text: str) -
         in_other_folder=home not in {None, "story"} and not in_epic_folder,
     ):
         return "story"
+    if home == "story" and is_specified(stem, metadata) and _is_in_6_11(folders, stem):
+        return "story"
     if home == "other":
         return "other"
     if GATE_NAME.fullmatch(slug) and DECISION.search(text, 0, GATE_TEXT):
@@ -192,6 +199,14 @@ def home_of(folders: Sequence[str]) -> Kind | None:
         if held := _held_by(folder):
             return held
     return None
+
+
+def _is_in_6_11(folders: Sequence[str], stem: str) -> bool:
+    """Return whether a file in a folder of stories has the path of a story of version 6.11."""
+    *above, folder = (re.sub(r"[_\s]+", "-", each.lower()) for each in folders)
+    if stem.lower().startswith("spec-"):
+        return any(map(SPEC_FOLDER.fullmatch, (*above, folder)))
+    return folder == "stories" and starts_with_id(stem) and any(map(SPECIFICATION.fullmatch, above))
 
 
 # Most of a repository's documents are in a few folders.

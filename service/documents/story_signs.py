@@ -23,6 +23,8 @@ LEVELS: Final = re.compile(r"\d{1,9}(?:(?:[.-]|[.-]?[sS])\d{1,9})+")
 NOT_IN_SLUG: Final = re.compile(r"[\W_]+")
 FULL_ID_NAME: Final = re.compile(rf"{ID_NAME.pattern}+[a-z]?[.-]\d", re.IGNORECASE)
 
+SPECIFIED: Final = ("title", "type", "status")  # the front matter of a story of version 6.11
+
 # What an epic is called in the languages of stories, and in names of files.
 EPIC_WORDS: Final = "[ée]pic[oa]?|épique|[ée]popée|epopeya|史诗|史詩|에픽|エピック"
 _STORY = "story|histoire|récit|historia|história|(?:us|hu)(?=[- ]?\\d)"
@@ -206,6 +208,17 @@ def is_companion(stem: str) -> bool:
     pair = STORY_OF_EPIC.match(stem)  # begins with "epic", as companions do
     own_name = stem[pair.end() :] if pair else stem
     return bool(COMPANION.fullmatch(own_name) or CAPITALS_AT_END.fullmatch(stem))
+
+
+def is_specified(stem: str, metadata: Mapping[str, Any]) -> bool:
+    """Return whether a document has the front matter of a story of version 6.11.
+
+    That is a title, a type and a status, and it may have no other section than "Intent".
+    """
+    front_matter: Mapping[str, Any] = metadata.get("front_matter") or {}
+    return all(isinstance(front_matter.get(key), str) for key in SPECIFIED) and not is_companion(
+        stem
+    )
 
 
 def _is_named_as(stem: str, heading: str) -> bool:

@@ -46,6 +46,9 @@ development_status:
         ("docs/stories/sign-in.md", True),
         ("docs/story-1.md", True),
         ("docs/spec-1-2-x.md", True),
+        ("_bmad-output/implementation-artifacts/spec-fix-login.md", True),
+        ("docs/sprint-artifacts/epic-3/spec-fix-login.md", True),
+        ("_bmad-output/specs/spec-pay/stories/9-extra.md", True),
         ("epics/epic-01/02-slug.md", True),
         ("out/shop/story-x-plan.md", True),
         ("out/shop/tickets.toml", True),
@@ -72,6 +75,23 @@ def test_a_story_has_its_id_and_its_status() -> None:
     }
     assert read_facts("docs/stories/notes.md", "# Notes\n") == {"": Fact("candidate", None)}
     assert read_facts("docs/stories/reviews/notes.md", "# Notes\n") == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "identity"),
+    [
+        ("out/specs/spec-pay/stories/9-extra.md", ("9", None, "9")),
+        ("out/implementation-artifacts/spec-3-1-lean.md", ("3.1", "3", "1")),
+        ("out/implementation-artifacts/spec-fix-login.md", (None, None, None)),
+    ],
+)
+def test_front_matter_makes_a_story_of_version_6_11(
+    path: str, identity: tuple[str | None, ...]
+) -> None:
+    text = "---\ntitle: Lean\ntype: feature\nstatus: in-review\n---\n\n# Lean\n\n## Intent\n\nx\n"
+    assert read_facts(path, text) == {"": Fact("story", "review", *identity)}
+    document = bmad_document(text, path, "md")
+    assert facts_of(read_document(document)) == read_facts(path, text)
 
 
 def test_a_plan_has_its_ticket() -> None:

@@ -104,6 +104,9 @@ PORTUGUESE_STORY = "# História 1.2: Pagar\n\n## Critérios de Aceite\n\n1. Uma 
 PLAIN_STORY = "# Pay by card\n\n- **Status:** done\n\n**Acceptance Criteria:**\n\n1. Once.\n"
 TABLE_STORY = "# 1.2 Pay by card\n\n| Status | done |\n|---|---|\n\n### AC1: once\n\nGiven a card\n"
 GATE = "schema: 1\nstory: '1.2'\ngate: PASS\nreviewer: Quinn\n"
+LEAN_SPEC = (
+    "---\ntitle: Pay by card\ntype: feature\nstatus: done\n---\n# Pay\n\n## Intent\n\nCash.\n"
+)
 EPIC = "# Epic 1: Payments\n\n## Story 1.1: Pay by card\n\nAs a customer, I want to pay by card.\n"
 EPICS = "# Payments - Epic Breakdown\n\n## Epic 1: Cards\n\n### Story 1.1: Pay\n"
 PRD = "# Payments Product Requirements Document (PRD)\n\n## Goals\n"
@@ -149,6 +152,13 @@ def read_kind(path: str, text: str) -> str:
         ("_bmad-output/implementation-artifacts/spec-1-2-pay-by-card.md", SPEC),
         ("specs/spec-payments/stories/1-pay-by-card.md", SPEC),
         ("specs/spec-payments/stories/3-2-pay-by-card.md", SPEC),
+        ("specs/spec-payments/stories/1-pay-by-card.md", LEAN_SPEC),
+        ("_bmad-output/specs/spec-payments/stories/9-extra.md", LEAN_SPEC),
+        ("_bmad-output/implementation-artifacts/spec-3-1-pay-by-card.md", LEAN_SPEC),
+        ("_bmad-output/implementation-artifacts/spec-fix-login.md", LEAN_SPEC),
+        ("_bmad-output/implementation-artifacts/epic-3/spec-fix-login.md", LEAN_SPEC),
+        ("docs/sprint-artifacts/spec-fix-login.md", SPEC),
+        ("docs/stories/spec-fix-login.md", LEAN_SPEC.replace("type: feature", "type: chore")),
         # Layout 7
         ("tickets/payments/cards/story-pay-by-card.md", "---\ntracker_status: done\n---\nCards.\n"),
         ("tickets/payments/cards/spike-choose.md", "---\ntracker_status: done\n---\nCards.\n"),
@@ -306,6 +316,24 @@ def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
         ("docs/qa/gates/index.md", NOTES),
         ("package.json", "{}"),
         ("docs/data.csv", "story,status\n"),
+        # The front matter of a 6.11 story, elsewhere or under another name; and parts of it
+        ("docs/spec-fix-login.md", LEAN_SPEC),
+        ("docs/specs/spec-fix-login.md", LEAN_SPEC),
+        ("docs/specs/1-pay-by-card.md", LEAN_SPEC),
+        ("docs/stories/1-overview.md", LEAN_SPEC),
+        ("specs/spec-payments/stories/overview.md", LEAN_SPEC),
+        ("specs/spec-payments/decisions.md", LEAN_SPEC),
+        ("_bmad-output/implementation-artifacts/fix-login.md", LEAN_SPEC),
+        ("_bmad-output/implementation-artifacts/reviews/spec-fix-login.md", LEAN_SPEC),
+        ("_bmad-output/implementation-artifacts/spec-fix-login-review-notes.md", LEAN_SPEC),
+        ("_bmad-output/implementation-artifacts/tech-spec-fix-login.md", LEAN_SPEC),
+        *(
+            (
+                "_bmad-output/implementation-artifacts/spec-fix-login.md",
+                LEAN_SPEC.replace(f"{key}:", "x:"),
+            )
+            for key in ("title", "type", "status")
+        ),
         ("docs/notes.txt", "Story 1.2: Pay\nStatus: done\n"),
     ],
 )

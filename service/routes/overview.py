@@ -110,9 +110,11 @@ async def read_overview(database: Database, page: Page) -> Items:
                 ) as run on true
             ) as counted
             cross join lateral (
-                select array_agg(done order by day) as sparkline
+                -- Without any day of a history nothing is known.
+                select case when bool_or(is_known) then array_agg(done order by day) else '{{}}' end
+                           as sparkline
                 from (
-                    select day,
+                    select day, bool_or(at_end.done is not null) as is_known,
                            coalesce(
                                sum(coalesce(done, {done_at_cut("source.id")})), 0
                            )::bigint as done

@@ -120,9 +120,17 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
                     ) as by_epic
                 ),
                 'velocity', (
-                    select jsonb_agg(
-                        jsonb_build_object('week', week, 'done', until_end - until_start)
-                        order by week
+                    select coalesce(
+                        jsonb_agg(
+                            jsonb_build_object('week', week, 'done', until_end - until_start)
+                            order by week
+                        ) filter (
+                            -- Without any day of a history nothing is known.
+                            where exists (
+                                select from source join burnup_day on project_doc_id = source_id
+                            )
+                        ),
+                        '[]'
                     )
                     from (
                         select week::date as week,

@@ -48,8 +48,9 @@ _LISTED_STORIES: Final[LiteralString] = ", ".join(
     f"'{each}', coalesce((select stories from shown where list = '{each}'), '[]')"
     for each in _LISTS
 )
+# No story is left out silently: those of an unknown status are counted.
 _LISTED_TOTALS: Final[LiteralString] = ", ".join(
-    f"'{each}', count(*) filter (where list = '{each}')" for each in _LISTS
+    f"'{each}', count(*) filter (where list = '{each}')" for each in (*_LISTS, "unknown")
 )
 
 STATUS_RULE: Final = f"must be one of {', '.join(STATUSES)}."
@@ -177,7 +178,8 @@ async def get_next(request: Request) -> Response:
 
     In build order: the stories that can start now; those under way, and in review; those that are
     blocked, or wait for others; and the first 10 drafts to prepare. Up to 100 each, with their
-    total numbers. Archived stories are in none of the lists.
+    total numbers. Stories of an unknown status are in none of the lists, and `totals` counts them:
+    `stories?status=unknown` lists them. Archived stories are in no list and no total.
     """
     row = await read_next(request.state["database"], read_id(request, "project_id"))
     return json_response(row)
@@ -197,7 +199,7 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
                 select source.number, source.id as source_id, source.name as source_name, place,
                        case
                            when status in ('in_progress', 'review') then 'in_progress'
-                           when status = 'blocked' then 'blocked'
+                           when status in ('blocked', 'unknown') then status
                            when (item ->> 'is_ready')::boolean then 'ready'
                            when jsonb_array_length(item -> 'waits_for') > 0 then 'blocked'
                            when status in ('draft', 'approved') then 'to_prepare'
@@ -205,7 +207,7 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
                 from project_doc as source
                 join story on story.project_doc_id = source.id
                 where source.project_id = $1 and not is_archived
-                    and status in ('draft', 'approved', 'in_progress', 'review', 'blocked')
+                    and status not in ('done', 'cancelled')
             ) as found
             where list is not null
         ), shown as (
@@ -216,7 +218,8 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
                 from listed
                 join story
                     on story.project_doc_id = source_id and story.place = listed.place
-                where rank <= case list when 'to_prepare' then $3::bigint else $2 end
+                where list <> 'unknown'
+                    and rank <= case list when 'to_prepare' then $3::bigint else $2 end
             ) as found
             group by list
         )

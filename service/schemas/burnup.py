@@ -42,10 +42,15 @@ class BurnUpSchema(ExactSchema):
         required=True,
         metadata={
             "description": "The days on which something changed, in order, and today. On a day "
-            "between two of them, the numbers are those of the earlier one."
+            "between two of them, the numbers are those of the earlier one. "
+            "Empty where no story has a history, as with SYNC_HISTORY_COMMITS=0."
         },
     )
-    sources: fields.List[Any] = fields.List(fields.Nested(HistorySchema), required=True)
+    sources: fields.List[Any] = fields.List(
+        fields.Nested(HistorySchema),
+        required=True,
+        metadata={"description": "Those whose history has been read, oldest first."},
+    )
 
 
 EXAMPLE_BURN_UP: Final = {

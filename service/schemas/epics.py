@@ -39,12 +39,18 @@ class EpicSchema(StoryFiguresSchema):
     id = fields.String(
         required=True, metadata={"description": 'As it is written, such as "2" or "AP-4".'}
     )
-    title = fields.String(required=True)
+    title = fields.String(
+        required=True, metadata={"description": '"Epic 2" where nothing names it.'}
+    )
     source = source_field()
     tree = tree_field()
     status = perhaps_status_field("What documents or the tracker say; null if they say nothing.")
     status_evidence: fields.List[Any] = evidence_field()
-    documents: fields.List[Any] = fields.List(fields.Nested(EpicDocumentSchema), required=True)
+    documents: fields.List[Any] = fields.List(
+        fields.Nested(EpicDocumentSchema),
+        required=True,
+        metadata={"description": "Where documents describe or list it."},
+    )
     requirements = texts_field("Those that it covers, where a document says so.")
 
 

@@ -31,7 +31,12 @@ class LastSyncSchema(ExactSchema):
 class SyncedSourceSchema(SourceSchema):
     """A source, and whether its last sync failed."""
 
-    last_sync = fields.Nested(LastSyncSchema, required=True, allow_none=True)
+    last_sync = fields.Nested(
+        LastSyncSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null before the first one ended."},
+    )
 
 
 class ProjectOverviewSchema(StoryFiguresSchema):
@@ -39,14 +44,19 @@ class ProjectOverviewSchema(StoryFiguresSchema):
 
     id = fields.UUID(required=True)
     name = fields.String(required=True)
-    documents = count_field()
-    problems = fields.Nested(SeverityCountsSchema, required=True)
+    documents = count_field("Of the last completed sync of each source.")
+    problems = fields.Nested(
+        SeverityCountsSchema,
+        required=True,
+        metadata={"description": "How many there are today, by severity."},
+    )
     sparkline: fields.List[Any] = fields.List(
         fields.Integer(strict=True),
         required=True,
         metadata={
             "description": "How many stories were done at the end of each of the last 30 days, in "
-            "UTC, today included; from git's history."
+            "UTC, today included; from git's history. Empty where no story has one, as with "
+            "SYNC_HISTORY_COMMITS=0."
         },
     )
     last_sync = fields.Nested(
@@ -60,7 +70,7 @@ class ProjectOverviewSchema(StoryFiguresSchema):
         required=True,
         metadata={"description": "The first 100 of them, oldest first."},
     )
-    sources_total = count_field()
+    sources_total = count_field("All of them.")
     sources_failed = count_field("Those whose last sync failed.")
 
 

@@ -24,8 +24,8 @@ from service.web.bodies import ExactSchema
 class TotalsSchema(ExactSchema):
     """How far the whole project is."""
 
-    stories = count_field()
-    done = count_field()
+    stories = count_field("Also the cancelled ones, but not the archived ones.")
+    done = count_field("Those of them that are done.")
     built = count_field(BUILT)
     share_done = fields.Float(required=True, allow_none=True, metadata={"description": SHARE_DONE})
 
@@ -38,7 +38,11 @@ class EpicProgressSchema(StoryFiguresSchema):
         allow_none=True,
         metadata={"description": "Null for stories without an epic."},
     )
-    title = fields.String(required=True, allow_none=True)
+    title = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for stories without an epic."},
+    )
     source = source_field()
     tree = tree_field()
 
@@ -62,14 +66,21 @@ class ProgressSchema(ExactSchema):
 
     totals = fields.Nested(TotalsSchema, required=True)
     by_status = fields.Nested(StatusCountsSchema, required=True)
-    by_epic: fields.List[Any] = fields.List(fields.Nested(EpicProgressSchema), required=True)
-    epics_total = count_field()
+    by_epic: fields.List[Any] = fields.List(
+        fields.Nested(EpicProgressSchema),
+        required=True,
+        metadata={
+            "description": "The first 1,000 epics in build order, source by source; after those of "
+            "a source, for each tree its stories without an epic, if any."
+        },
+    )
+    epics_total = count_field("All epics, also those that are not in `by_epic`.")
     velocity: fields.List[Any] = fields.List(
         fields.Nested(WeekSchema),
         required=True,
         metadata={
             "description": "The last eight weeks in UTC, the current one included, from git's "
-            "history."
+            "history. Empty where no story has one, as with SYNC_HISTORY_COMMITS=0."
         },
     )
     last_changes = fields.Nested(

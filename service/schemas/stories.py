@@ -56,9 +56,12 @@ class GateSchema(ExactSchema):
 class AwaitedStorySchema(ExactSchema):
     """Something that a story waits for."""
 
-    id = fields.String(required=True)
-    title = fields.String(required=True)
-    status = perhaps_status_field("Null where the service does not know it.")
+    id = fields.String(
+        required=True,
+        metadata={"description": "Of the story or the whole epic; if it is neither, as written."},
+    )
+    title = fields.String(required=True, metadata={"description": '"" where there is none.'})
+    status = perhaps_status_field("Null for an epic, and for what is not there.")
     path = path_field("Of its file, from the repository's root; null for an epic.")
     document_id = document_id_field()
 
@@ -79,7 +82,10 @@ class StorySchema(ExactSchema):
         "another case, or zeros before a number. Null without an epic."
     )
     story = _perhaps("The id's second part; null without one.")
-    title = fields.String(required=True)
+    title = fields.String(
+        required=True,
+        metadata={"description": "Of its file, else of its epic's document or a tracker."},
+    )
     status = status_field()
     status_evidence: fields.List[Any] = evidence_field()
     is_built = fields.Boolean(
@@ -89,11 +95,15 @@ class StorySchema(ExactSchema):
             "nobody has called it done."
         },
     )
-    kind = fields.String(required=True, validate=validate.OneOf(get_args(WorkKind)))
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf(get_args(WorkKind)),
+        metadata={"description": "What its file or its entry calls it; else a story."},
+    )
     as_a = _perhaps("The role of the story's sentence.")
     i_want = _perhaps("What that role wants.")
     so_that = _perhaps("And why.")
-    acceptance_criteria_total = count_field()
+    acceptance_criteria_total = count_field("Of the plan, or of the file where it has none.")
     acceptance_criteria_done = fields.Integer(
         required=True,
         strict=True,
@@ -101,13 +111,18 @@ class StorySchema(ExactSchema):
         metadata={"description": "Null where no criterion has a box."},
     )
     acceptance_criteria_items_total = count_field("Boxes in and below criteria.")
-    acceptance_criteria_items_done = count_field()
+    acceptance_criteria_items_done = count_field("Those of them that are ticked.")
     tasks_total = count_field("Without findings of reviews.")
-    tasks_done = count_field()
-    subtasks_total = count_field()
-    subtasks_done = count_field()
-    review_findings_open = count_field()
-    gate = fields.Nested(GateSchema, required=True, allow_none=True)
+    tasks_done = count_field("Those of them that are ticked.")
+    subtasks_total = count_field("Those below tasks.")
+    subtasks_done = count_field("Those of them that are ticked.")
+    review_findings_open = count_field("Findings of reviews that are not ticked.")
+    gate = fields.Nested(
+        GateSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The newest that is not archived; null without one."},
+    )
     after = texts_field("What must be done before, as it is written.")
     waits_for: fields.List[Any] = fields.List(
         fields.Nested(AwaitedStorySchema),
@@ -123,7 +138,8 @@ class StorySchema(ExactSchema):
         allow_none=True,
         metadata={
             "description": "The date of the commit that last changed its file or its plan, or else "
-            "its entry in a tracker. Null if not known."
+            "its entry in a tracker; `since` where that is later, as when a tracker alone changed "
+            "the status. Null if not known."
         },
     )
     since = fields.DateTime(
@@ -139,13 +155,19 @@ def _stories_field(description: str) -> fields.List[Any]:
     )
 
 
-class NextTotalsSchema(ExactSchema):
-    """How many stories each list would have without its limit."""
-
-    ready = count_field()
-    in_progress = count_field()
-    blocked = count_field()
-    to_prepare = count_field()
+# How many stories each list would have without its limit. Not a class, as StatusCountsSchema.
+NextTotalsSchema: Final = ExactSchema.from_dict(
+    {
+        **{
+            name: count_field("Those of the list without its limit.")
+            for name in ("ready", "in_progress", "blocked", "to_prepare")
+        },
+        "unknown": count_field(
+            "Those of an unknown status, which are in none of the lists: `stories?status=unknown`."
+        ),
+    },
+    name="NextTotalsSchema",
+)
 
 
 class NextSchema(ExactSchema):
@@ -155,7 +177,13 @@ class NextSchema(ExactSchema):
     in_progress = _stories_field("Stories under way, and in review.")
     blocked = _stories_field("Stories that are blocked, or wait for others.")
     to_prepare = _stories_field("The first drafts that wait for nothing, and are not ready.")
-    totals = fields.Nested(NextTotalsSchema, required=True)
+    totals = fields.Nested(
+        NextTotalsSchema,
+        required=True,
+        metadata={
+            "description": "Together all stories that are neither done nor cancelled nor archived."
+        },
+    )
 
 
 EXAMPLE_STORY: Final[dict[str, Any]] = {
@@ -235,5 +263,5 @@ EXAMPLE_NEXT: Final = {
     "in_progress": [EXAMPLE_STORY],
     "blocked": [],
     "to_prepare": [],
-    "totals": {"ready": 0, "in_progress": 1, "blocked": 0, "to_prepare": 0},
+    "totals": {"ready": 0, "in_progress": 1, "blocked": 0, "to_prepare": 0, "unknown": 0},
 }

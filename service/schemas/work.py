@@ -43,7 +43,7 @@ StatusCountsSchema: Final = ExactSchema.from_dict(
 class StoryFiguresSchema(ExactSchema):
     """How far some stories are. Archived stories count nowhere."""
 
-    stories_total = count_field()
+    stories_total = count_field("Also the cancelled ones.")
     stories_by_status = fields.Nested(StatusCountsSchema, required=True)
     stories_built = count_field(BUILT)
     share_done = fields.Float(required=True, allow_none=True, metadata={"description": SHARE_DONE})

@@ -52,7 +52,7 @@ def test_a_project_has_the_numbers_of_all_its_sources(client: httpx.Client, data
             "stories_built": 0,
             "share_done": 0.5,
             "problems": {"error": 1, "warning": 2, "info": 1},
-            "sparkline": [0] * 30,
+            "sparkline": [],
             "last_sync": completed,
             "sources": [
                 first.named | {"last_sync": completed},
@@ -115,6 +115,7 @@ def test_a_project_that_was_never_synced_has_no_numbers(
         assert project["documents"] == project["stories_total"] == project["sources_failed"] == 0
         assert project["stories_by_status"] == NONE
         assert project["share_done"] is project["last_sync"] is None
+        assert project["sparkline"] == []
         assert project["problems"] == {"error": 0, "warning": 0, "info": 0}
 
 

@@ -47,7 +47,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
     run = work.add_activity("2026-11-25T03:01:00+00:00", changed=1)
     by_status = NONE | {"done": 2, "review": 1, "cancelled": 1}
     progress = read_progress(client, work)
-    assert {each["done"] for each in progress.pop("velocity")} == {0}
+    assert progress.pop("velocity") == []
     assert progress == {
         "totals": {"stories": 5, "done": 2, "built": 0, "share_done": 0.5},
         "by_status": by_status | {"unknown": 1},
@@ -210,7 +210,7 @@ def test_velocity_is_what_was_done_in_each_week(client: httpx.Client, work: Work
 def test_the_progress_of_an_empty_project_is_nothing(client: httpx.Client, database: str) -> None:
     project = Board(database).add_project()
     progress = read(client, f"/api/projects/{project}/progress")
-    assert [each["done"] for each in progress.pop("velocity")] == [0] * 8
+    assert progress.pop("velocity") == []
     assert progress == {
         "totals": {"stories": 0, "done": 0, "built": 0, "share_done": None},
         "by_status": NONE,

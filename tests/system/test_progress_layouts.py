@@ -63,6 +63,10 @@ def test_the_lists_have_all_that_the_documents_say(
     by_name = {story["path"] or story["id"]: story for story in stories}
     lists = {list_: [by_name[name] for name in names] for list_, names in expected.next.items()}
     totals = {list_: len(found) for list_, found in lists.items()}
+    open_stories = [story for story in stories if not story["archived"]]
+    totals["unknown"] = sum(story["status"] == "unknown" for story in open_stories)
+    ended = sum(story["status"] in {"done", "cancelled"} for story in open_stories)
+    assert sum(totals.values()) == len(open_stories) - ended
     assert product.get("next") == lists | {"totals": totals}
 
 

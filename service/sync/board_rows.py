@@ -198,12 +198,16 @@ async def _write_stories(
 def _dates_of(
     row: StoryRow, dates: Mapping[str, StoryDates]
 ) -> tuple[datetime | None, datetime | None]:
-    """Return since when a story has its status, and when its file changed last."""
+    """Return since when a story has its status, and when it changed last.
+
+    That is no earlier: a tracker alone may change the status.
+    """
     found = dates.get(row.key)
     if found is None:
         return None, None
     # Where the history takes another source for the one that decides, its date says nothing.
-    return found.status_since if found.status == row.status else None, found.changed_at
+    since = found.status_since if found.status == row.status else None
+    return since, max(filter(None, (found.changed_at, since)), default=None)
 
 
 async def _write_problems(

@@ -79,6 +79,22 @@ def test_story_that_only_its_contents_tell_has_a_past(hub: Hub) -> None:
     assert _stories(hub, project) == {"1.1": (_at(4), _at(4))}
 
 
+def test_story_that_its_key_alone_changes_has_changed_then(hub: Hub) -> None:
+    remote, project = hub.server.create(), hub.create_project()
+    tracker = b"development_status:\n  1-1-a: %b\n"
+    # Its file says no status.
+    text = b"# Story 1.1: A\n\n## Acceptance Criteria\n\n1. B\n\n## Tasks\n\n- [ ] %b\n"
+    files = {"docs/stories/1-1-a.md": text % b"C"}
+    remote.commit(files | {"docs/sprint-status.yaml": tracker % b"backlog"}, seconds=_seconds(1))
+    remote.commit({"docs/sprint-status.yaml": tracker % b"done"}, seconds=_seconds(10))
+    source = hub.create_source(project, remote)
+    assert hub.sync(source)["status"] == "completed"
+    assert _stories(hub, project) == {"1.1": (_at(10), _at(10))}
+    remote.commit({"docs/stories/1-1-a.md": text % b"D"}, seconds=_seconds(12))
+    assert hub.sync(source)["status"] == "completed"
+    assert _stories(hub, project) == {"1.1": (_at(10), _at(12))}
+
+
 def test_later_commits_are_added(hub: Hub) -> None:
     remote, project = _make(hub), hub.create_project()
     source = hub.create_source(project, remote)
@@ -130,6 +146,11 @@ def test_history_is_not_read_where_the_setting_says_so(database: str, tmp_path: 
         assert hub.sync(source)["status"] == "completed"
         assert hub.client.get(f"/api/projects/{project}/burnup").json()["days"] == []
         assert _stories(hub, project)["1.1"] == (None, None)
+        # One of two stories is done, and no zeros say otherwise.
+        progress = hub.client.get(f"/api/projects/{project}/progress").json()
+        assert (progress["totals"]["done"], progress["velocity"]) == (1, [])
+        [overview] = hub.client.get("/api/overview").json()
+        assert overview["sparkline"] == []
 
 
 def test_history_that_is_cut_begins_with_what_was_there(database: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -37,7 +38,10 @@ BAR: Final = 20
 TITLE: Final = 48
 LEAST: Final = 16  # of a text that is cut
 STORIES: Final = 10  # of each list
-PROBLEMS: Final = 10
+SENTENCE: Final = 2  # lines of a problem
+TREE: Final = 22
+# Beside each other.
+SOURCE_AND_TREE: Final = (8, 13)
 COMMIT: Final = 12
 
 LISTS: Final = {
@@ -109,12 +113,12 @@ async def _show_project(database: Database, project_id: UUID, *, is_plain: bool)
     progress = orjson.loads(await read_progress(database, project_id))
     following = orjson.loads(await read_next(database, project_id))
     problems = await count_problems(database, project_id)
-    worst = [
-        orjson.loads(item) for item in await read_worst_problems(database, project_id, PROBLEMS)
-    ]
+    worst = [orjson.loads(item) for item in await read_worst_problems(database, project_id)]
     if not progress["totals"]["stories"]:
         return []
     sources = {epic["source"]["id"] for epic in progress["by_epic"]}
+    trees = {(epic["source"]["id"], epic["tree"]) for epic in progress["by_epic"]}
+    has_trees = len(trees) > len(sources)
     whole = {
         "stories_total": progress["totals"]["stories"],
         "stories_by_status": progress["by_status"],
@@ -124,19 +128,29 @@ async def _show_project(database: Database, project_id: UUID, *, is_plain: bool)
     rows = [("all stories", *_show_figures(whole, is_plain=is_plain), "")]
     for epic in progress["by_epic"]:
         title = "no epic" if epic["id"] is None else f"{epic['id']} {epic['title']}".strip()
-        source = _cut(epic["source"]["name"], LEAST) if len(sources) > 1 else ""
-        rows.append((clean(title), *_show_figures(epic, is_plain=is_plain), source))
+        has_both = has_trees and len(sources) > 1
+        widths = SOURCE_AND_TREE if has_both else (LEAST, TREE)
+        place = [_cut(epic["source"]["name"], widths[0])] if len(sources) > 1 else []
+        if has_trees:
+            place.append(_show_tree(epic, widths[1], is_plain=is_plain))
+        rows.append((clean(title), *_show_figures(epic, is_plain=is_plain), " ".join(place)))
     lines = [*_align(rows), "", bar_legend(is_plain=is_plain)]
-    lines += ["", *_show_velocity(progress["velocity"], is_plain=is_plain)]
+    if progress["velocity"]:
+        lines += ["", *_show_velocity(progress["velocity"], is_plain=is_plain)]
     for name, heading in LISTS.items():
         if following[name]:
             lines += ["", f"{heading}: {following['totals'][name]:,}"]
-            lines += [_show_story(story) for story in following[name][:STORIES]]
+            for story in following[name][:STORIES]:
+                tree = f"  [{_show_tree(story, TREE, is_plain=is_plain)}]" if has_trees else ""
+                lines.append(_show_story(story, tree))
+    if unknown := following["totals"]["unknown"]:
+        lines += ["", f"of unknown status, and in no list above: {unknown:,}"]
     if progress["last_changes"] is not None:
         lines += ["", *_show_changes(progress["last_changes"], is_plain=is_plain)]
-    lines += ["", f"problems: {_show_problems(problems)}", *map(_show_problem, worst)]
-    more = sum(problems.values()) - len(worst)
-    return [*lines, f"  and {more:,} more"] if more > 0 else lines
+    lines += ["", f"problems: {_show_problems(problems)}"]
+    for problem in worst:
+        lines += _show_kind(problem, is_plain=is_plain)
+    return lines
 
 
 def _show_velocity(weeks: list[dict[str, Any]], *, is_plain: bool) -> list[str]:
@@ -187,8 +201,9 @@ def _show_figures(figures: dict[str, Any], *, is_plain: bool) -> tuple[str, str,
     )
 
 
-def _show_story(story: dict[str, Any]) -> str:
-    shown = f"  {_cut(' '.join(filter(None, [story['id'], story['title']])))}"
+def _show_story(story: dict[str, Any], tree: str) -> str:
+    name = " ".join(filter(None, [story["id"], story["title"]]))
+    shown = f"  {_cut(name, TITLE - len(tree))}{tree}"
     if story["waits_for"]:
         awaited = ", ".join(each["id"] or each["title"] for each in story["waits_for"])
         left = LINE - len(f"{shown}  (waits for )")
@@ -203,14 +218,36 @@ def _show_problems(counts: dict[str, int]) -> str:
     return ", ".join(name_count(*each) for each in found if each[0]) or "none"
 
 
-def _show_problem(problem: dict[str, Any]) -> str:
-    """Return the line of a problem: its kind and its place, whose end is what differs."""
-    shown = f"  {problem['kind'].replace('_', ' ')}"
-    if problem["path"] is None:
-        return shown
-    line = "" if problem["line"] is None else f":{problem['line']}"
-    path, left = clean(problem["path"]), LINE - len(f"{shown}: {line}")
-    return f"{shown}: {path if len(path) <= left else f'…{path[1 - left :]}'}{line}"
+def _show_kind(problem: dict[str, Any], *, is_plain: bool) -> list[str]:
+    """Return the lines of a kind of problems: how many there are, and the worst, with its place."""
+    counts = dict.fromkeys(SEVERITIES, 0) | problem["counts"]
+    lines = [f"  {problem['kind'].replace('_', ' ')}: {_show_problems(counts)}"]
+    if problem["path"] is not None:
+        line = "" if problem["line"] is None else f":{problem['line']}"
+        path = _cut_path(problem["path"], LINE - len(f"    {line}"), is_plain=is_plain)
+        lines.append(f"    {path}{line}")
+    dots = "..." if is_plain else "…"
+    sentence = textwrap.wrap(
+        clean(problem["detail"]),
+        LINE - 4,
+        max_lines=SENTENCE,
+        placeholder=dots,
+        break_on_hyphens=False,
+    )
+    return lines + [f"    {each}" for each in sentence]
+
+
+def _show_tree(item: dict[str, Any], width: int, *, is_plain: bool) -> str:
+    """Return the tree of a story or an epic: "." is the repository itself, "?" not known."""
+    tree = item["tree"]
+    return "?" if tree is None else _cut_path(tree or ".", width, is_plain=is_plain)
+
+
+def _cut_path(path: str, width: int, *, is_plain: bool) -> str:
+    """Return a path, whose end is what differs."""
+    cleaned = clean(path)
+    dots = "..." if is_plain else "…"
+    return cleaned if len(cleaned) <= width else f"{dots}{cleaned[len(dots) - width :]}"
 
 
 def _show_sync(project: dict[str, Any]) -> str:

@@ -148,19 +148,34 @@ async def count_problems(queries: Queries, project_id: UUID) -> dict[str, int]:
     return {severity: counts.get(severity, 0) for severity in SEVERITIES}
 
 
-async def read_worst_problems(queries: Queries, project_id: UUID, limit: int) -> list[str]:
-    """Return the most severe problems of a project as JSON: see WorkProblemSchema, without ids."""
+async def read_worst_problems(queries: Queries, project_id: UUID) -> list[str]:
+    """Return the most severe problem of each kind of a project, as JSON, the worst kinds first.
+
+    See WorkProblemSchema: they have no ids, and `counts`, how many problems of the kind have each
+    severity.
+    """
     rows = await queries.fetch(
         f"""
-        select item::text as item
-        from project_doc
-        join problem on problem.project_doc_id = project_doc.id
-        where project_id = $1 and {HAS_APPEARED}
-        order by array_position($3::text[], severity), number, place
-        limit $2
+        with found as (
+            select array_position($2::text[], severity) as rank, number, place, kind, severity, item
+            from project_doc
+            join problem on problem.project_doc_id = project_doc.id
+            where project_id = $1 and {HAS_APPEARED}
+        ), counted as (
+            select kind, jsonb_object_agg(severity, count) as counts
+            from (select kind, severity, count(*) from found group by kind, severity) as by_severity
+            group by kind
+        ), worst as (
+            select distinct on (kind) rank, kind, item
+            from found
+            order by kind, rank, number, place
+        )
+        select (item || jsonb_build_object('counts', counts))::text as item
+        from worst
+        join counted using (kind)
+        order by rank, kind
         """,
         project_id,
-        limit,
         SEVERITIES,
     )
     return [row["item"] for row in rows]

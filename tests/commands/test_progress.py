@@ -56,15 +56,14 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
     waits = [awaited("1.2", "Emails", "in_progress")]
     work.add_story("1.4", "Refunds", "draft", waits_for=waits)
     work.add_story("", "Lost", "draft")
+    work.add_story("1.5", "Odd", "unknown")
     work.add_problem("info")
     result = progress(database, "Payments")
     assert (result.returncode, result.stderr) == (0, "")
     lines = squeeze(result.stdout)
-    velocity = lines.index("done in each week from Monday on")
-    del lines[velocity : velocity + 10]
     assert lines == [
-        f"all stories  {'█' * 4}{'▒' * 4}{'░' * 12}  20%  1 of 5",
-        f"1 Payments  {'█' * 5}{'▒' * 5}{'░' * 10}  25%  1 of 4",
+        f"all stories  {'█' * 4}{'▒' * 3}{'░' * 13}  16%  1 of 6",
+        f"1 Payments  {'█' * 4}{'▒' * 4}{'░' * 12}  20%  1 of 5",
         f"no epic  {'░' * 20}  0%  0 of 1",
         "",
         "█ done  ▓ review  ▒ in progress  ░ other",
@@ -81,8 +80,11 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
         "to prepare: 1",
         "  Lost",
         "",
+        "of unknown status, and in no list above: 1",
+        "",
         "problems: 1 info",
-        "  broken link",
+        "  broken link: 1 info",
+        "  The link to b.md leads to no file.",
     ]
     assert progress(database, work.project.upper()).stdout == result.stdout
 
@@ -162,6 +164,8 @@ def test_no_line_of_a_project_is_wider_than_a_terminal(database: str) -> None:
     for name in ("Documents of planning", "Documents of the platform"):
         work = board.add_source(project, name)
         work.add_epic("1", long)
+        work.add_epic("2", long, tree="products/of/the/company")
+        work.add_problem(path=f"{'deep/' * 50}x.md", line=12345, detail=f"{long} " * 9)
         waits = [awaited(f"1.{number}", long) for number in range(50)]
         for number, status in enumerate(("done", "in_progress", "draft", "approved")):
             work.add_story(f"1.{number}", long, status, waits_for=waits)
@@ -186,6 +190,27 @@ def test_the_sources_of_several_are_named(database: str) -> None:
         work.add_story("1.1")
     lines = progress(database, "Payments").stdout.splitlines()
     assert [line.split()[-1] for line in lines[1:3]] == ["Planning", "Platform"]
+
+
+def test_the_trees_of_several_are_named(database: str) -> None:
+    board = Board(database)
+    work = board.add_source(board.add_project(), "Planning")
+    deep = "products/of/the/company/shop/web"
+    for tree in ("", "apps/web", deep):
+        work.add_epic("1", "Same", tree=tree)
+        work.add_story("1.1", "One", "approved", tree=tree, is_ready=True)
+    shown = [".", "apps/web", f"…{deep[-21:]}"]
+    lines = progress(database, "Payments").stdout.splitlines()
+    assert [line.split()[-1] for line in lines[1:4]] == shown
+    first = lines.index("can start now: 3") + 1
+    assert lines[first : first + 3] == [f"  1.1 One  [{tree}]" for tree in shown]
+    board.execute("update epic set item = item - 'tree' where item ->> 'tree' = %s", deep)
+    assert progress(database, "Payments").stdout.splitlines()[3].split()[-1] == "?"
+    other = board.add_source(work.project, "Platform")
+    other.add_epic("1", "Same")
+    lines = progress(database, "Payments").stdout.splitlines()
+    assert lines[2].endswith("  Planning apps/web")
+    assert lines[4].endswith("  Platform .")
 
 
 def test_no_control_character_of_a_document_reaches_the_terminal(database: str) -> None:
@@ -240,7 +265,7 @@ def test_a_schema_that_is_behind_is_an_error_line(empty_database: str) -> None:
     assert result.stderr == "error: the schema is behind the code: run migrate first\n"
 
 
-def test_a_project_has_its_most_severe_problems(database: str) -> None:
+def test_a_project_has_the_most_severe_problem_of_each_kind(database: str) -> None:
     board = Board(database)
     work = board.add_source(board.add_project())
     work.add_story("1.1", "Emails", "in_progress")
@@ -248,16 +273,22 @@ def test_a_project_has_its_most_severe_problems(database: str) -> None:
     for number in range(11):
         work.add_problem("warning", path=f"docs/{number}.md", line=number + 1)
     work.add_problem("error", path="docs/" + "deep/" * 30 + "x.md", line=7)
-    work.add_problem("error", kind="duplicate_id", path="docs/e.md")
+    work.add_problem("info", kind="status_conflict", detail="a sentence of words " * 20)
+    work.add_problem("error", kind="duplicate_id", path="docs/e.md", detail="Two have 1.1.")
     lines = progress(database, "Payments").stdout.splitlines()
     assert "  1.1 Emails  (since 2026-11-20)" in lines
-    first = lines.index("problems: 2 errors, 11 warnings")
-    assert lines[first + 1].startswith("  broken link: …")
-    assert lines[first + 1].endswith("deep/x.md:7")
-    assert len(lines[first + 1]) == 80
-    assert lines[first + 2 : first + 4] == [
-        "  duplicate id: docs/e.md",
-        "  broken link: docs/0.md:1",
+    first = lines.index("problems: 2 errors, 11 warnings, 1 info")
+    assert lines[first + 1] == "  broken link: 1 error, 11 warnings"
+    assert lines[first + 2].startswith("    …")
+    assert lines[first + 2].endswith("deep/x.md:7")
+    assert len(lines[first + 2]) == 80
+    assert lines[first + 3 : first + 8] == [
+        "    The link to b.md leads to no file.",
+        "  duplicate id: 1 error",
+        "    docs/e.md",
+        "    Two have 1.1.",
+        "  status conflict: 1 info",
     ]
-    assert len(lines) == first + 12
-    assert lines[-1] == "  and 3 more"
+    assert len(lines) == first + 10
+    assert lines[-1].endswith("…")
+    assert max(map(len, lines)) == 80

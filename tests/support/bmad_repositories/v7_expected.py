@@ -81,7 +81,9 @@ STORIES = [
         # It is not ready: something must be found out first.
         criteria=(1, None),
         after=["1", "2.2"],
-        waits_for=[{"id": "2.2", "title": "Show notes on a map", "status": "unknown"}],
+        waits_for=[
+            {"id": "2.2", "title": "Show notes on a map", "status": "unknown", "path": None}
+        ],
     ),
     story(
         ("2.1", "2", "1"),

@@ -173,9 +173,8 @@ class _Joiner:
         if fold_slug(item.title) == fold_slug(entry["title"]):
             item.title = entry["title"]  # a title that is made of the file's name lacks signs
         if found.is_of_spec:
-            # The letters of an id as "a1" name no epic, and no other epic lists a story of a spec.
-            said = item.reading["epic"] if item.reading else item.epic
-            if not any(map(str.isdigit, said or "")):
+            # The letters of an id as "a1" name no epic.
+            if not any(map(str.isdigit, item.epic or "")):
                 item.epic = name_of_spec(found.folder)
             item.id = item.id or entry["id"]
         else:

@@ -11,7 +11,7 @@ from typing import Final
 
 from service.bmad.identity import Identity, fold_id, split_by_epics
 from service.bmad.keys import Key, read_key
-from service.bmad.readings import EpicReading, Reading
+from service.bmad.readings import Reading
 from service.bmad.work_items import is_archived
 
 BETWEEN_LEVELS: Final = re.compile(r"(?<=[0-9A-Za-z])(?:[.\-_][sS]?|[sS])(?=\d)")
@@ -28,9 +28,6 @@ class KnownEpics:
         """Take these documents, by their paths, without archived ones."""
         epics: set[str] = set()
         self._stories: set[str] = set()
-        # The epic that lists each number of a story, and whether no two epics list one number.
-        self._epic_of: dict[str, str] = {}
-        self._is_through = True
         of_files: set[str | None] = set()
         self._keys: list[str] = []
         for path, reading in documents:
@@ -40,7 +37,7 @@ class KnownEpics:
                 of_files.add(story["epic"])
             for epic in reading.get("epics", ()):
                 epics.add(fold_id(epic["number"]))
-                self._add_listed(epic)
+                self._stories.update(fold_id(story["id"]) for story in epic["stories"])
             if (sprint := reading.get("sprint_status")) is not None:
                 self._keys += [entry["key"] for entry in sprint["stories"]]
                 keys = (read_key(entry["key"]).identity.epic for entry in sprint["epics"])
@@ -50,32 +47,13 @@ class KnownEpics:
         found = filter(None, map(PREFIXED.fullmatch, epics))
         self._prefixes = {prefixed[1].upper() for prefixed in found}
 
-    def _add_listed(self, epic: EpicReading) -> None:
-        number = epic["number"]
-        for story in epic["stories"]:
-            self._stories.add(fold_id(story["id"]))
-            if story["story"]:
-                other = self._epic_of.setdefault(fold_id(story["story"]), number)
-                self._is_through &= fold_id(other) == fold_id(number)
-
-    def _with_epic_that_lists(self, identity: Identity) -> Identity:
-        """Return a number without an epic with the epic that lists it.
-
-        So it is where stories are numbered through: where no number is in two epics.
-        """
-        if identity.epic is not None or identity.story is None or not self._is_through:
-            return identity
-        return identity._replace(epic=self._epic_of.get(fold_id(identity.story)))
-
     def split(self, identity: Identity) -> Identity:
         """Return an id with the longest epic in it that there is; as it is if none is.
 
         An epic that is said apart from the id stays. Of US-1.2 and E1-S2 the epic is 1 if documents
-        name that, and none with the letters. Of a number alone it is the one that lists it.
+        name that, and none with the letters.
         """
         id_, epic, story = identity
-        if epic is None:
-            return self._with_epic_that_lists(identity)
         if fold_id(f"{epic}.{story}") != fold_id(id_):
             return identity
         return self._without_word(split_by_epics(identity, self._epics))
@@ -113,8 +91,7 @@ class KnownEpics:
         id_ = read.identity.id
         levels = [*BETWEEN_LEVELS.finditer(id_)]
         if len(levels) < MIN_UNCERTAIN:
-            identity = self._with_epic_that_lists(self._without_word(read.identity))
-            return read._replace(identity=identity)
+            return read._replace(identity=self._without_word(read.identity))
         shorter = id_[: levels[-1].start()]
         if fold_id(shorter) in self._stories and fold_id(id_) not in self._stories:
             identity = Identity(shorter, id_[: levels[-2].start()], shorter[levels[-2].end() :])

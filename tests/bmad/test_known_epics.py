@@ -140,23 +140,11 @@ def test_keys_take_linear_time(number: int) -> None:
     assert time.process_time() - started < 0.0005 * count + 0.2
 
 
-def test_a_number_without_an_epic_is_of_the_epic_that_lists_it() -> None:
-    first = epic("1", stories=[listed("1.1"), listed("1.002")])
-    second = epic("02", stories=[listed("02.3")])
-    again = epic("2", stories=[listed("2.3")])
-    known = KnownEpics([("epics.md", epics(first, second)), ("more.md", epics(again))])
-    for number, name in (("1", "1"), ("2", "1"), ("03", "02"), ("4", None)):
-        assert known.split(Identity(number, None, number)) == Identity(number, name, number)
-    assert known.split(Identity("STORY-003", None, "003")).epic == "02"
-    assert known.split(Identity("", None, None)) == Identity("", None, None)
-    assert known.split(Identity("3", "7", "3")) == Identity("3", "7", "3")
-    assert known.read_key("3-pay").identity == Identity("3", "02", "3")
-    archived = KnownEpics([("archive/epics.md", epics(first))])
-    assert archived.split(Identity("1", None, "1")) == Identity("1", None, "1")
-
-
-def test_a_number_that_begins_again_in_each_epic_says_no_epic() -> None:
-    first = epic("1", stories=[listed("1.1"), listed("1.2"), listed("1.3")])
-    known = KnownEpics([("epics.md", epics(first, epic("2", stories=[listed("2.1")])))])
-    assert known.split(Identity("3", None, "3")) == Identity("3", None, "3")
-    assert known.read_key("3-pay").identity == Identity("3", None, "3")
+def test_a_number_alone_is_of_no_epic_though_one_lists_that_number() -> None:
+    first = epic("1", stories=[listed("1.1"), listed("1.2")])
+    for second in (epic("2"), epic("2", stories=[listed("2.3")])):
+        known = KnownEpics([("epics.md", epics(first, second))])
+        for number in ("2", "3"):
+            identity = Identity(f"STORY-{number}", None, number)
+            assert known.split(identity) == identity
+            assert known.read_key(f"{number}-cleanup").identity.epic is None

@@ -40,7 +40,9 @@ BOLD_ALONE: Final = re.compile(
     re.IGNORECASE,
 )
 BETWEEN: Final = re.compile(r"\x1f|\s\|\s|\s[·•]\s")
+# The status may be a ticked item: "- [x] Status: Done".
 FIELD: Final = re.compile(
+    rf"(?:[\s>*+-]*+\[[xX]\]\s*+(?=[*_]*+(?i:{STATUS_LABEL.pattern})[*_\s]*+[:\uff1a]))?+"
     r"[\W_]*+([^\W\d_][^:\uff1a|\x1f]{0,39}?)[*_]{0,2}\s*+[:\uff1a][*_\s]*+(?!//)"
 )
 RULE: Final = re.compile(r"[\s>]*+\|[\s|:-]*+\Z")

@@ -158,6 +158,23 @@ def test_front_matter_decides_and_the_texts_status_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("- [x] Status: Done", [("done", "Done", 3, "text")]),
+        ("* [X] **Status**: Done", [("done", "Done", 3, "text")]),
+        ("- [ ] Status: Done", [("done", "Done", 3, "text")]),
+        ("- [x] Status page: done", []),
+        ("## Tasks\n\n- [x] Status: Done", []),
+    ],
+)
+def test_status_may_be_a_ticked_item_above_the_sections(
+    line: str, found: list[tuple[str, str, int, str]]
+) -> None:
+    text = f"# Story 1.2: T\n\n{line}\n\n## Acceptance Criteria\n\n1. A\n"
+    assert statuses_of(text) == found
+
+
+@pytest.mark.parametrize(
     ("written", "words"),
     [
         ("statut: terminé", [("done", "terminé")]),

@@ -110,6 +110,17 @@ def make_board(
     by_tree: dict[str, list[TreeDocument]] = {}
     for path, tree in trees.items():
         by_tree.setdefault(tree, []).append(TreeDocument(path, readings[path]))
+
+    def tree_of(path: str) -> str:
+        """Return the tree of a document; one that says nothing of the work is in that above it."""
+        return trees[path] if path in trees else nearest_of(path, by_tree) or ""
+
+    unread: dict[str, list[str]] = {}
+    for path, reason in skipped:
+        said = f"The file {reason}."[:MAX_TEXT]
+        problem = BoardProblem("unreadable_document", "warning", said, path, None)
+        problems.append((tree_of(path), problem))
+        unread.setdefault(tree_of(path), []).append(path)
     for tree, joined in sorted(join_trees(by_tree).items()):
         epics = EpicList(tree, joined.documents, joined.items)
         dependencies = Dependencies(joined.items, epics)
@@ -117,18 +128,9 @@ def make_board(
         board.epics.extend(_epic_row(place, epic) for epic, place in places.items())
         board.stories.extend(_story_rows(joined, epics, places, dependencies))
         board.promoted.extend(joined.promoted)
-        found = find_problems(joined.documents, joined, epics, dependencies)
+        found = find_problems(joined.documents, joined, epics, dependencies, unread.get(tree, ()))
         problems += ((tree, problem) for problem in found)
-
-    def tree_of(path: str) -> str:
-        """Return the tree of a document; one that says nothing of the work is in that above it."""
-        return trees[path] if path in trees else nearest_of(path, by_tree) or ""
-
     problems += islice(_dead_links(links, paths, anchors, tree_of), MAX_PROBLEMS)
-    for path, reason in skipped:
-        said = f"The file {reason}."[:MAX_TEXT]
-        problem = BoardProblem("unreadable_document", "warning", said, path, None)
-        problems.append((tree_of(path), problem))
     board.stories.sort(key=lambda row: row.place)
     board.epics.sort(key=lambda row: row.place)
     # A line may have the same dead link twice.

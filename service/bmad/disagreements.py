@@ -21,6 +21,7 @@ from service.bmad.story_problems import (
     conflicts_of,
     cycles_of,
     dependencies_of,
+    find_unreadable,
     findings_of,
     ids_of,
     name_of,
@@ -44,15 +45,17 @@ def find_problems(
     joined: Joined,
     epics: EpicList,
     dependencies: Dependencies,
+    skipped: Sequence[str] = (),
 ) -> Iterator[BoardProblem]:
-    """Yield the problems of a tree."""
+    """Yield the problems of a tree, given the paths of its files that cannot be documents."""
     items = [item for item in joined.items if not item.is_archived]
     trackers = keys_of_trackers(documents)
     older = find_older_trackers(trackers)
     has_sprint = bool(trackers.keys() - older)
     declared: dict[str, set[Epic | None]] = {}
+    unreadable = find_unreadable(items, skipped) if skipped else {}
     for item in items:
-        yield from statuses_of(item)
+        yield from statuses_of(item, unreadable)
         yield from gates_of(item)
         yield from findings_of(item)
         yield from dependencies_of(item, epics, dependencies, declared)
@@ -72,13 +75,13 @@ def find_problems(
     for document in documents:
         if not is_archived(document.path) and document.path not in older:
             yield from _of_document(document, epics)
-    for path in joined.plans_without_ticket:
+    for path, plan in joined.plans_without_ticket:
         yield BoardProblem(
             "plan_without_ticket",
             "warning",
-            "The plan's ticket names no entry and no file beside it.",
+            f"The plan's ticket “{plan['ticket']}” names no entry and no file beside it.",
             path,
-            1,
+            plan["ticket_line"],
         )
     for path, gate in joined.gates_without_story:
         if not is_archived(path):

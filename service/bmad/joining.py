@@ -58,7 +58,7 @@ class Joined(NamedTuple):
 
     documents: list[TreeDocument]
     items: list[WorkItem]
-    plans_without_ticket: list[str]
+    plans_without_ticket: list[FoundPlan]
     gates_without_story: list[FoundGate]
     promoted: list[str]
 
@@ -274,8 +274,8 @@ class _Joiner:
             for each in self.documents
         ]
 
-    def add_plans(self) -> list[str]:
-        """Add plans to their tickets, and return the paths of those whose ticket is not there."""
+    def add_plans(self) -> list[FoundPlan]:
+        """Add plans to their tickets, and return those whose ticket is not there."""
         readings = {
             each.path: plan
             for each in self.documents
@@ -288,7 +288,7 @@ class _Joiner:
         for path, item in sorted(matches.items(), key=itemgetter(0)):
             item.plan = FoundPlan(path, readings[path])
             item.own[:0] = [Said(path, word) for word in readings[path]["statuses"]]
-        return [path for path in readings if path not in matches]
+        return [FoundPlan(*each) for each in readings.items() if each[0] not in matches]
 
 
 def _names_for_plan(item: WorkItem) -> list[NameInFolder]:

@@ -98,8 +98,7 @@ class StoryReading(WorkCounts):
     `id` is the whole id as it is written, "" without one; `epic` and `story` are its two parts.
     `anchor` is that of the title's heading. Of `statuses` the first one decides. `after` names what
     must be done before. `ticket` is the id of the version 7 entry that the front matter names.
-    `gate` is what the story's own review says of it. `notes` are sentences about what could not be
-    read.
+    `gate` is what its own review says. `notes` are sentences about what could not be read.
     """
 
     id: str
@@ -124,6 +123,7 @@ class PlanReading(WorkCounts):
     """A plan of version 7, `<type>-<slug>-plan.md`: the ticket that it is for, and its status."""
 
     ticket: str
+    ticket_line: int
     statuses: list[StatusWord]
 
 

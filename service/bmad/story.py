@@ -125,6 +125,7 @@ def read_plan(document: BmadDocument) -> PlanReading | None:
     sections = cut_sections(document.blocks, first.line if first else None)
     return PlanReading(
         ticket=ticket,
+        ticket_line=document.front_matter_line("ticket"),
         statuses=front_matter_statuses(document, "plan"),
         **count_work(sections),
     )

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from service.bmad.epic_list import EpicList
-from service.bmad.identity import fold_id
+from service.bmad.identity import fold_id, read_name
+from service.bmad.key_files import KeyPlace, key_file, match_keys, name_of_key
+from service.bmad.keys import read_key
 from service.bmad.problem_kinds import BoardProblem
 from service.bmad.readings import MAX_TEXT, Place, Status, StatusWord
 from service.bmad.waiting import Dependencies
 from service.bmad.work_epics import Epic
 from service.bmad.work_items import Said, WorkItem, stem_of
+from service.documents.kinds import is_folder_of_tools
 from service.documents.story_signs import is_companion
+from service.documents.text import file_type_of
 
 # What a status is called where, in sentences.
 SAID_IN: Final[dict[Place, str]] = {
@@ -47,8 +51,11 @@ OTHER_KIND: Final = re.compile(r"(?:bug(?:fix)?|spike|fix|task|ticket)(?=[-_. ])
 NO_FILE_YET: Final = frozenset(("draft", "cancelled"))
 
 
-def statuses_of(item: WorkItem) -> Iterator[BoardProblem]:
-    """Yield what sources say differently of a story, and words that are not known."""
+def statuses_of(item: WorkItem, unreadable: Mapping[KeyPlace, str]) -> Iterator[BoardProblem]:
+    """Yield what sources say differently of a story, and words that are not known.
+
+    `unreadable` has the files of keys that cannot be read: see find_unreadable.
+    """
     said = item.said
     if not said:
         return
@@ -66,13 +73,29 @@ def statuses_of(item: WorkItem) -> Iterator[BoardProblem]:
     keys = {(path, entry["key"]): entry for path, entry in item.keys}  # the last of equal ones
     for (path, _), entry in keys.items() if not has_file else ():
         is_early = entry["status"]["status"] in NO_FILE_YET
+        file = unreadable.get((path, entry["key"]))
+        lack = "has no file" if file is None else f"its file {file} cannot be read"
         yield BoardProblem(
             "key_without_file",
             "info" if is_early else "warning",
-            f"The key {entry['key']} is “{entry['status']['word']}” and has no file.",
+            f"The key {entry['key']} is “{entry['status']['word']}” and {lack}."[:MAX_TEXT],
             path,
             entry["status"]["line"],
         )
+
+
+def find_unreadable(items: Iterable[WorkItem], skipped: Iterable[str]) -> dict[KeyPlace, str]:
+    """Return which of the files that cannot be read are those of keys without a file."""
+    files = [
+        key_file(path, read_name(stem_of(path)).identity, is_story=True)
+        for path in skipped
+        if file_type_of(path) == "md" and not any(map(is_folder_of_tools, path.split("/")[:-1]))
+    ]
+    keys: defaultdict[str, set[str]] = defaultdict(set)
+    for item in items if files else ():
+        for path, entry in item.keys if item.path is None else ():
+            keys[path].add(entry["key"])
+    return match_keys(files, keys, lambda key: name_of_key(key, read_key(key)))
 
 
 def conflicts_of(name: str, said: Sequence[Said]) -> Iterator[BoardProblem]:
@@ -169,15 +192,21 @@ def dependencies_of(
                 line,
             )
     if entry and item.is_ticket and item.reading and item.reading["after"]:
-        leaf = {fold_id(name) for name in item.reading["after"]}
-        if leaf != {fold_id(name) for name in entry.entry["after"]}:
+        leaf, tracked = item.reading["after"], entry.entry["after"]
+        if {*map(fold_id, leaf)} != {*map(fold_id, tracked)}:
             yield BoardProblem(
                 "dependency_conflict",
                 "warning",
-                f"What the story {name_of(item)} waits for differs between its file and its entry.",
+                f"In its file, the story {name_of(item)} waits for {_quote(leaf)}, and in its "
+                f"entry for {_quote(tracked)}."[:MAX_TEXT],
                 item.path,
                 item.line,
             )
+
+
+def _quote(names: Sequence[str]) -> str:
+    *others, last = (f"“{name}”" for name in names) if names else ("nothing",)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def cycles_of(items: Sequence[WorkItem], dependencies: Dependencies) -> Iterator[BoardProblem]:
@@ -237,5 +266,5 @@ def _is_beside(item: WorkItem) -> tuple[bool, bool]:
 
 
 def name_of(item: WorkItem) -> str:
-    """Return how a sentence names a story."""
-    return f"{item.id} ({item.title})" if item.id else f"({item.title})"
+    """Return how a sentence names a story: by its id and its title, or by its title alone."""
+    return f"{item.id} ({item.title})" if item.id else f"“{item.title}”"

@@ -79,6 +79,7 @@ def story(
 def plan(ticket: str, status: str | None = None, **fields: Any) -> Reading:
     reading: PlanReading = {
         "ticket": ticket,
+        "ticket_line": 2,
         "statuses": [] if status is None else [word(status, "plan")],
         **NO_COUNTS,
         "review_findings": [],

@@ -474,6 +474,15 @@ def test_epics_that_there_are_say_which_part_of_an_id_is_the_epic() -> None:
     ]
 
 
+def test_dead_links_of_a_line_are_in_the_order_of_the_text() -> None:
+    text = "[z](z.md) [a](a.md) ![m](../../m.png) [b](b.md)\n"
+    read = {path: read_document(bmad_document(text, path)) for path in ("docs/2.md", "docs/1.md")}
+    board = _board(read)
+    targets = ["z.md", "a.md", "../../m.png", "b.md"]
+    assert [row.item["target"] for row in board.problems] == targets * 2
+    assert len({row.order for row in board.problems}) == 2  # a run makes places of them in order
+
+
 TITLED = "---\ntitle: Log in\n---\n\n## Status\n\nDone\n\n## Acceptance Criteria\n\n1. A form.\n"
 
 

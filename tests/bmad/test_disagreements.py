@@ -317,13 +317,22 @@ EXAMPLES: list[tuple[ProblemKind, dict[str, Reading], str, str]] = [
             "w/story-b.md": story(title="B", after=["3"]),
         },
         "warning",
-        "What the story 2 (B) waits for differs between its file and its entry.",
+        "In its file, the story 2 (B) waits for “3”, and in its entry for “1”.",
+    ),
+    (
+        "dependency_conflict",
+        {
+            "w/tickets.toml": tickets(*(entry(str(id_), "ABCD"[id_ - 1]) for id_ in (1, 2, 3, 4))),
+            "w/story-d.md": story(title="D", after=["1", "2", "3"]),
+        },
+        "warning",
+        "In its file, the story 4 (D) waits for “1”, “2” and “3”, and in its entry for nothing.",
     ),
     (
         "plan_without_ticket",
         {"w/story-a-plan.md": plan("7", "done")},
         "warning",
-        "The plan's ticket names no entry and no file beside it.",
+        "The plan's ticket “7” names no entry and no file beside it.",
     ),
 ]
 
@@ -589,6 +598,40 @@ def test_retrospective_names_its_epic_by_number_or_title(name: str) -> None:
         problems = _problems(readings)  # pyright: ignore[reportArgumentType]
         assert [kind for kind, *_ in problems] == ["retrospective_rejected"] * found
         assert all("epic 1" in str(detail) for *_, detail in problems)
+
+
+@pytest.mark.parametrize(
+    ("path", "lack"),
+    [
+        ("docs/stories/1.1.a.md", "its file docs/stories/1.1.a.md cannot be read"),
+        ("docs/stories/1-1-b.md", "its file docs/stories/1-1-b.md cannot be read"),
+        ("docs/stories/1.2.a.md", "its file docs/stories/1.2.a.md cannot be read"),
+        ("docs/stories/1.2.b.md", "has no file"),
+        ("docs/gates/1.1-a.yml", "has no file"),
+        (".bmad-core/1.1.a.md", "has no file"),
+    ],
+)
+def test_key_whose_file_is_skipped_has_one(path: str, lack: str) -> None:
+    readings = {"docs/sprint-status.yaml": sprint({"1-1-a": "done"})}
+    details = [detail for *_, detail in _problems(readings, [(path, "is a binary file")])]
+    assert sorted(filter(None, details)) == sorted(
+        [f"The key 1-1-a is “done” and {lack}.", "The file is a binary file."]
+    )
+
+
+def test_skipped_file_is_that_of_no_key_with_another() -> None:
+    readings = {
+        "docs/sprint-status.yaml": sprint({"1-1-a": "done", "1-2-a": "draft"}),
+        "docs/stories/1-1-a.md": story("1.1", "done"),
+    }
+    found = _problems(readings, [("docs/stories/1.1.a.md", "is a binary file")])
+    assert [kind for kind, *_ in found] == ["unreadable_document", "key_without_file"]
+
+
+def test_story_without_an_id_is_named_by_its_title() -> None:
+    assert _problems({"s/story-leak.md": story("", "Simmering", title="Leak")}) == [
+        ("unknown_status", "warning", "The status “Simmering” of the story “Leak” is not known.")
+    ]
 
 
 def test_skipped_files_are_problems() -> None:

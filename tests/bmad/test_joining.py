@@ -335,7 +335,8 @@ def test_plan_in_the_backlog_names_the_file_beside_it() -> None:
         }
     )
     assert [item.status for item in joined.items] == ["done"]
-    assert joined.plans_without_ticket == ["w/backlog/bug-other-plan.md"]
+    [lost] = joined.plans_without_ticket
+    assert (lost.path, lost.plan["ticket"]) == ("w/backlog/bug-other-plan.md", "bug-gone")
 
 
 def test_stories_of_a_spec_are_in_its_folder() -> None:

@@ -278,6 +278,7 @@ def test_a_plan_of_version_7_is_for_a_ticket() -> None:
     text = "---\nticket: 3\nstatus: in-review\n---\n# Plan\n"
     assert read_plan(bmad_document(text, "plans/pay/story-try-it-plan.md")) == {
         "ticket": "3",
+        "ticket_line": 2,
         "statuses": [{"status": "review", "word": "in-review", "line": 3, "place": "plan"}],
         **NO_COUNTS,
     }
@@ -313,6 +314,7 @@ status: in-progress
     assert document.kind == "other"
     assert read_plan(document) == {
         "ticket": "3",
+        "ticket_line": 2,
         "statuses": [{"status": "in_progress", "word": "in-progress", "line": 3, "place": "plan"}],
         "acceptance_criteria_total": 2,
         "acceptance_criteria_done": 1,

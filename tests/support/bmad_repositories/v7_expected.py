@@ -193,14 +193,16 @@ PROBLEMS = [
         "warning",
         DRAW,
         9,
-        "What the story 1.4 (Draw a sketch) waits for differs between its file and its entry.",
+        "In its file, the story 1.4 (Draw a sketch) waits for “2”, and in its entry for “1” and "
+        "“2.2”.",
     ),
     problem(
         "dependency_conflict",
         "warning",
         VOICE,
         9,
-        "What the story 1.2 (Record a voice) waits for differs between its file and its entry.",
+        "In its file, the story 1.2 (Record a voice) waits for “1”, and in its entry for “1” and "
+        "“3”.",
     ),
     problem(
         "dependency_cycle",
@@ -214,8 +216,8 @@ PROBLEMS = [
         "plan_without_ticket",
         "warning",
         LOST_PLAN,
-        1,
-        "The plan's ticket names no entry and no file beside it.",
+        2,
+        "The plan's ticket “print-a-note” names no entry and no file beside it.",
     ),
     problem(
         "requirement_without_story",
@@ -272,7 +274,7 @@ PROBLEMS = [
         "info",
         TURN,
         4,
-        "Of the story (Crash when the phone turns), the plan says “done” and "
+        "Of the story “Crash when the phone turns”, the plan says “done” and "
         "tracker_status says “ready-for-dev”.",
     ),
     problem(

@@ -42,6 +42,11 @@ ABOUT_TAIL: Final = re.compile(
     r"|dependencies|estimat(?:es?|ion)|risks?|prep(?:aration)?|metrics|timeline|schedule"
     r"|walk-?through|post-?mortem|hand-?over|glossary|faq|(?:dev-)?notes|plan|brief)(?:-v?\d[\d-]*)?$"
 )
+# Of these, what an epic itself may be about: "Epic 4: Migration".
+TOPIC: Final = re.compile(
+    r"migration|deployment|roll-?out|api|ui|tests?|testing|(?:user-)?guide|metrics|data-model|contracts"
+    r"|dependencies|glossary|faq|schedule|tech(?:nical)?-debt|closure|hand-?over|nfrs?"
+)
 # "test-design-epic-1".
 NUMBER_AT_END: Final = re.compile(r"(.+?)-epic-?(\w+)")
 PRD: Final = re.compile(r"(?:^|[/_-])prds?(?![a-z])", re.IGNORECASE)
@@ -217,14 +222,28 @@ def _is_about(path: str, name: str, epic: EpicReading, others: Sequence[EpicRead
     """Return whether a document that is named after its epic has something about it alone.
 
     Its title is none of the others, and the end of its name is in none of them either, as it is in
-    "Deployment to the cloud" of "epic-4-deployment.md". It lists no other stories.
+    "Deployment to the cloud" of "epic-4-deployment.md". It lists no other stories. Where the end of
+    its name may be what the epic does, it has no status and no title that says more than that.
     """
     found = ABOUT_TAIL.search(name) if name else None
     is_named = found is not None or bool(ABOUT_EPIC.fullmatch(name))
-    if not is_named and home_of(path.split("/")[:-1]) not in ABOUT_HOMES:
+    if home_of(path.split("/")[:-1]) not in ABOUT_HOMES and (
+        not is_named or (found is not None and _is_own_topic(found["tail"], epic))
+    ):
         return False
     tail = found["tail"] if found else name.rpartition("-")[2] if is_named else ""
     own, titles = fold_slug(epic["title"]), [fold_slug(each["title"]) for each in others]
     if not any(titles) or any(each == own or (tail and tail in each) for each in titles):
         return False
     return not any(do_differ(epic["stories"], each["stories"]) for each in others[:MAX_UNLIKE])
+
+
+def _is_own_topic(tail: str, epic: EpicReading) -> bool:
+    """Return whether a document whose name ends with a topic is that of an epic about it."""
+    if not TOPIC.fullmatch(tail):
+        return False
+    title = fold_slug(epic["title"])
+    if epic["statuses"]:
+        return True
+    rest = ABOUT_TAIL.sub("", ABOUT_TAIL.sub("", title))
+    return tail in title and bool(rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -32,10 +32,14 @@ LIST: Final = """\
 EPICS: Final = [("1", "Base platform"), ("2", "Pay")]
 
 
-def _epics(documents: dict[str, str]) -> list[tuple[str, str]]:
+def _rows(documents: dict[str, str]) -> list[dict[str, Any]]:
     readings = {path: read_document(bmad_document(text, path)) for path, text in documents.items()}
     board = make_board(readings, [], frozenset[str](), lambda _: None, [])
-    return [(row.id, row.item["title"]) for row in board.epics]
+    return [row.item for row in board.epics]
+
+
+def _epics(documents: dict[str, str]) -> list[tuple[str, str]]:
+    return [(row["id"], row["title"]) for row in _rows(documents)]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_titles_resemble_by_their_words(title: str, other: str, *, is_same: bool
         ("implementation-plan", "Implementation Plan"),
         ("dev-guide", "Developer Guide"),
         ("api-contracts", "API contracts"),
-        ("migration", "Migration"),
+        ("decisions", "Decisions"),
         ("risks", "Risks"),
     ],
 )
@@ -145,6 +149,45 @@ def test_document_named_as_what_its_epic_does_is_that_of_the_epic() -> None:
         ("3", "Mail", None),
         ("4", "Deployment", "done"),
     ]
+
+
+TOPICS: Final = [
+    ("epic-1-migration", "Migration to Postgres"),
+    ("epic-1-api", "Public API"),
+    ("epic-1-deployment", "Cloud rollout"),
+    ("epic-1-testing", "Testing"),
+    ("epic-1-user-guide", "User guide"),
+    ("epic-1-dashboards-metrics", "Dashboards and metrics"),
+]
+
+
+@pytest.mark.parametrize(("name", "title"), TOPICS)
+def test_a_document_with_a_status_is_that_of_an_epic_about_a_topic(name: str, title: str) -> None:
+    text = f"# Epic 1: {title}\n\n**Status:** Done\n"
+    for story in ("", "\n### Story 1.1: Set up\n"):
+        row = _rows({"docs/epics.md": LIST, f"docs/epics/{name}.md": text + story})[0]
+        assert (row["title"], row["status"]) == (title, "done")
+    documents = {"docs/epics/epic-1-auth.md": "# Epic 1: Auth\n", f"docs/epics/{name}.md": text}
+    statuses = {row["title"]: row["status"] for row in _rows(documents)}
+    assert statuses == {"Auth": None, title: "done"}
+
+
+def test_documents_of_epics_that_a_prd_calls_otherwise_keep_their_statuses() -> None:
+    prd = "".join(f"## Epic {number}: Part {number * 'x'}\n\n" for number in range(1, 7))
+    documents = {"docs/prd.md": f"# PRD\n\n{prd}"}
+    for number, (name, title) in enumerate(TOPICS, 1):
+        path = f"docs/epics/{name.replace('1', str(number))}.md"
+        documents[path] = f"# Epic {number}: {title}\n\n**Status:** Done\n"
+    statuses = {row["title"]: row["status"] for row in _rows(documents)}
+    assert all(statuses[title] == "done" for _, title in TOPICS)
+
+
+def test_a_title_that_says_more_than_the_name_s_end_is_that_of_an_epic() -> None:
+    documents = {"docs/epics.md": LIST, "docs/epics/epic-1-api.md": "# Epic 1: Public API\n"}
+    assert _epics(documents) == [("1", "Public API"), EPICS[1]]
+    for title in ("API", "API contracts", "API design"):
+        documents["docs/epics/epic-1-api.md"] = f"# Epic 1: {title}\n"
+        assert _epics(documents) == EPICS
 
 
 def test_document_of_an_epic_keeps_the_epic_with_its_stories() -> None:

@@ -50,6 +50,12 @@ TOPIC: Final = re.compile(
 # "test-design-epic-1".
 NUMBER_AT_END: Final = re.compile(r"(.+?)-epic-?(\w+)")
 PRD: Final = re.compile(r"(?:^|[/_-])prds?(?![a-z])", re.IGNORECASE)
+# Words of a list's path that say only that it is one, and which version.
+LIST_WORDS: Final = re.compile(
+    r"(?:^|-)(?:prds?|epics?|list|details?|breakdown|backlog|roadmap|plan(?:ning)?|product|project"
+    r"|requirements?|document|artifacts|(?:user-)?stor(?:y|ies)|overview|index|readme|summary|and|all|full"
+    r"|final|draft|master|mvp|v?\d+)(?=-|$)"
+)
 ABOUT_HOMES: Final = frozenset(("architecture", "ux", "brief"))
 
 
@@ -106,7 +112,10 @@ class EpicTitles:
         return folder in self._strong_folders and folder not in map(folder_of_product, paths)
 
     def do_agree(self, path: str, other: str) -> bool:
-        """Return whether most epics that two documents have in common are called the same."""
+        """Return whether most epics that two documents of a product share are called the same.
+
+        Documents in other folders, or of other names, such as "epics-mobile.md", may be of others.
+        """
         return self._compare(path, other)[0]
 
     def do_differ(self, path: str, other: str) -> bool:
@@ -125,6 +134,7 @@ class EpicTitles:
             # A PRD and a list of epics beside it are of one product more surely than two lists.
             is_pair = bool(PRD.search(path)) != bool(PRD.search(other))
             do_agree = 2 * same >= len(titled) if is_pair and same else 2 * same > len(titled)
+            do_agree = do_agree and _product_of(path) == _product_of(other)
             is_other = any(do_differ(a["stories"], b["stories"]) for a, b in pairs)
             found = self._compared[pair] = do_agree, is_other
         return found
@@ -156,6 +166,13 @@ class EpicTitles:
 def folder_of_product(path: str) -> str:
     """Return the folder above those that hold parts of a product's documents."""
     return "/".join(folders_above_parts(path.rpartition("/")[0]))
+
+
+def _product_of(path: str) -> tuple[str, str]:
+    """Return the folder of a list's product, and what the path below it says of the product."""
+    folder = folder_of_product(path)
+    name = fold_slug(path.removeprefix(folder).rpartition(".")[0].replace("/", "-"))
+    return folder, LIST_WORDS.sub("", name).strip("-")
 
 
 def do_resemble(title: str, other: str) -> bool:

@@ -279,6 +279,29 @@ def test_two_lists_of_two_epics_with_one_title_in_common_are_not_sure() -> None:
     assert _epics({"docs/epics.md": LIST, "docs/prd.md": other}) == EPICS
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["docs/epics-mobile.md", "docs/prd-mobile.md", "m/epics.md", "docs/prds/prd-mobile/prd.md"],
+)
+def test_lists_of_other_products_stay_apart_though_most_titles_are_the_same(place: str) -> None:
+    three = "# Epics\n\n## Epic 1: Setup\n\n## Epic 2: Mail\n\n## Epic 3: Admin\n"
+    for text in (three, three.partition("## Epic 3")[0]):
+        found = _epics({"docs/epics.md": text, place: text.replace("Mail", "Push")})
+        assert {("2", "Mail"), ("2", "Push")} <= {*found}
+
+
+def test_versions_of_a_list_are_of_one_product() -> None:
+    three = "# Epics\n\n## Epic 1: Setup\n\n## Epic 2: Mail\n\n## Epic 3: Admin\n"
+    for path in (
+        "docs/epics-v2.md",
+        "docs/prd/epic-list.md",
+        "docs/planning-artifacts/prd.md",
+        "docs/epics-2026-01-31.md",
+    ):
+        found = _epics({"docs/epics.md": three, path: three.replace("Mail", "Push")})
+        assert len(found) == 3
+
+
 def test_many_documents_take_linear_time() -> None:
     def make(size: int) -> list[TreeDocument]:
         made: list[tuple[str, Reading]] = []

@@ -83,7 +83,12 @@ class DocumentMetadataSchema(ExactSchema):
         metadata={"description": "The line at `body_offset`, from 1. CR, LF and CRLF end lines."},
     )
     story = fields.Nested(
-        StoryMetadataSchema, metadata={"description": "Of a story's document: what was read of it."}
+        StoryMetadataSchema,
+        metadata={
+            "description": "Of a story's document: what the file itself says, before it is joined "
+            "with its plan, its trackers and its epic. The lists of stories have the result, whose "
+            "id, epic, status and counts may be others."
+        },
     )
 
 

@@ -31,7 +31,14 @@ class StatusWordSchema(ExactSchema):
     status = status_field()
     word = _text()
     line = count_field(FROM_1)
-    place = fields.String(required=True, validate=validate.OneOf(get_args(Place)))
+    place = fields.String(
+        required=True,
+        validate=validate.OneOf(get_args(Place)),
+        metadata={
+            "description": "Where it stands. `text`, the document's body, is the source `file` in "
+            "the evidence of a status; the other words are the same there."
+        },
+    )
 
 
 class ReviewFindingSchema(ExactSchema):
@@ -73,7 +80,7 @@ class GateReadingSchema(ExactSchema):
 
 
 class StoryMetadataSchema(ExactSchema):
-    """What was read of a story's document, with lines."""
+    """What a story's document itself says, with lines, before it is joined with others."""
 
     id = _text("The whole id, as it is written; empty without one.")
     epic = _perhaps("The first part of the id.")

@@ -26,21 +26,29 @@ from service.bmad.statuses import is_built
 from service.documents.story_signs import EPIC_WORDS
 
 _ARCHIVE = "archived?|archives|obsolete|backups?|old|completed"
+# Words that say no title of an archive's folder, but what is in it, or since when.
+_OF_ARCHIVE: Final = (
+    rf"{_ARCHIVE}|v|stor(?:y|ies)|docs?|documents?|files?|folders?|versions?|drafts?|works?|items?"
+    r"|tickets?|tasks?|specs?|plans?|notes?|epics?|sprints?|cop(?:y|ies)|do|dont|not|no|only|use|of"
+    r"|from|by|before|after|until|since|pre|post|final|first|last|legacy|deprecated|superseded"
+    r"|unused|done|finished|closed|wip|tmp|temp|misc|bak|jan\w*|feb\w*|mar|march|apr|april|may|june?"
+    r"|july?|aug|august|sept?\w*|oct|october|nov|november|dec|december"
+)
 # A folder whose name has one of these words.
 ARCHIVE: Final = re.compile(rf"(?:.*[-_. ])?(?:{_ARCHIVE})(?:[-_. ].*)?", re.IGNORECASE)
-# One that is named after an epic or a story and what that is about: "epic-3-backup-restore". With
-# nothing but such a word after the id, as "epic-3-old" and "epic-3-old-stories", it is an archive.
+# One that is named after an epic or a story which is about a backup or an archive, as
+# "3-5-archive-orders" is. All others with such a word are archives, as "epic-1-login-old" and
+# "epic-1-completed-work" are, and, for what is behind the word, "epic-1-backup-v1".
 WORK_FOLDER: Final = re.compile(
     rf"(?:(?:{EPIC_WORDS}|story)s?[-_. ]?[a-z]{{0,3}}-?\d++(?:[-.]\d++)*+[a-z]?+"
     r"|\d{1,3}+(?:[-.]\d{1,3}+)++)[-_. ]"
-    rf"(?!\W*(?:{_ARCHIVE})(?:[-_. ](?:[\d-]+|stories|docs|files|versions?))?\Z).+",
+    rf"(?:archives?|backups?)(?:[-_. ](?!(?:{_OF_ARCHIVE})(?:[-_. ]|\Z))[^\W\d_]+)+",
     re.IGNORECASE,
 )
 # One that is named after what the product does with backups or an archive.
 FEATURE_FOLDER: Final = re.compile(
     r"(?:.*[-_. ])?(?:archives?|backups?)[-_. ](?:and[-_. ])?(?:restor\w+|recover\w+|services?"
-    r"|systems?|manage\w+|features?|modules?|api|ui|viewer|pages?|search|jobs?|exports?|imports?"
-    r"|schedul\w+)",
+    r"|systems?|manage\w+|viewer|search|schedul\w+)",
     re.IGNORECASE,
 )
 

@@ -111,19 +111,22 @@ WORKFLOW_TYPES: Final[Sequence[tuple[str, Kind]]] = (
 
 DECISION: Final = re.compile(
     r"^[\W_]{0,20}(?:[\w ]{0,20}\b)?(?:gate|gate[_ ]decision|decision|status|verdict|result)\b"
-    r"[\W_]{0,20}(?:pass(?:ed)?(?!\s+(?:through|along|on)\b)|concerns?|fail(?:ed)?|waived)\b",
+    r"[\W_]{0,20}(?:pass(?:ed)?(?!\s+(?:through|along|on\s+to)\b)|concerns?|fail(?:ed)?|waived)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 GATE_KEY: Final = re.compile(
-    r"^gate(?:_decision)?[ \t]*:[ \t]*[\"']?(?:pass|concerns|fail|waived)\b",
+    r"^gate(?:_decision)?[ \t]*:[ \t]*[\"']?(?P<decision>pass|concerns|fail|waived)\b",
     re.IGNORECASE | re.MULTILINE,
 )
-# What gates have besides their decision; other data may have a key "gate", too.
+# What gates have besides their decision; other data may have a key "gate" with such a word in small
+# letters, too.
 OF_GATE: Final = re.compile(
-    r"^(?:schema|story\w*|epic\w*|reviewer\w*|reviewed\w*|status_reason|updated|top_issues|waiver"
-    r"|quality_score|expires|evidence|nfr_validation|risk_summary)[ \t]*:",
-    re.MULTILINE,
+    r"^[\"']?(?:id|schema|story\w*|epic\w*|reviewer\w*|reviewed\w*|status_reason|updated"
+    r"|top_issues|waiver|quality_score|expires|evidence|nfr_validation|risk_summary|notes"
+    r"|findings)[\"']?[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
 )
+NAMED_GATE: Final = re.compile(r".+[-_. ]gate(?:[-_. ].+)?|gate[-_. ].+")
 GATE_NAME: Final = re.compile(r"(?:.+[-_. ])?gate(?:[-_. ].+)?")
 GATE_TEXT: Final = 20_000  # characters in which a gate's decision is
 
@@ -180,8 +183,13 @@ def kind_of(path: str, file_type: str, metadata: Mapping[str, Any], text: str) -
 
 def _kind_of_data(file_type: str, slug: str, stem: str, home: Kind | None, text: str) -> Kind:
     if file_type in {"yaml", "json"}:
-        if GATE_KEY.search(text, 0, GATE_TEXT) and (
-            home is not None or starts_with_id(stem) or OF_GATE.search(text, 0, GATE_TEXT)
+        decision = GATE_KEY.search(text, 0, GATE_TEXT)
+        if decision and (
+            not decision["decision"].islower()
+            or home is not None
+            or starts_with_id(stem)
+            or NAMED_GATE.fullmatch(slug)
+            or OF_GATE.search(text, 0, GATE_TEXT)
         ):
             return "gate"
         if home == "gate" and (starts_with_id(stem) or DECISION.search(text, 0, GATE_TEXT)):

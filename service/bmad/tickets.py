@@ -22,7 +22,7 @@ from service.bmad.readings import (
     TicketsReading,
     WorkKind,
 )
-from service.bmad.statuses import STATUS_LABEL, status_word
+from service.bmad.statuses import STATUS_LABEL, is_status_alone, status_word
 from service.bmad.story_statuses import STATUS_LINES, front_matter_statuses
 from service.bmad.texts import MAX_NOTES, short_id, short_key, short_text
 from service.bmad.toml_tables import TomlError, TomlTable, list_of, read_tables
@@ -38,6 +38,8 @@ _SPEC_WORD: Final = re.compile(
     r"\A(?:spec|specification)\s{0,3}[:\uff1a\u2014\u2013-]\s*", re.IGNORECASE
 )
 _NOT_IN_SLUG: Final = re.compile("[^a-z0-9]+")
+# A line of a list or a quote.
+_MARKED: Final = re.compile(r"\s*+(?:>|[-+*]\s|\d{1,3}[.)]\s)")
 # What `unknown` says where nothing has to be found out.
 _NOTHING: Final = frozenset(("", "none", "no", "false", "n/a", "-"))
 
@@ -126,13 +128,23 @@ def read_spec(document: BmadDocument) -> SpecReading | None:
 
 
 def _statuses_of_spec(document: BmadDocument) -> Iterator[StatusWord]:
-    """Yield the statuses of the fields that stand before the first section."""
+    """Yield the statuses of the fields that stand before the first section.
+
+    In prose, in lists and in quotes, "Status" may be a field of the product: the value must be a
+    known word alone, on a line of its own.
+    """
     begin = document.html_line
     end = begin + STATUS_LINES - 1
     sections = [each.line for each in document.headings if each.level > 1]
     for field in read_fields(document.lines, begin, min([end, *sections])):
         is_own = not field.is_after_others and field.thing is None
-        if is_own and STATUS_LABEL.fullmatch(field.label):
+        near = document.lines[max(field.line - 2, 0) : field.line]
+        if (
+            is_own
+            and STATUS_LABEL.fullmatch(field.label)
+            and is_status_alone(field.value)
+            and not any(map(_MARKED.match, near))
+        ):
             yield status_word(field.value, field.line, "text")
 
 

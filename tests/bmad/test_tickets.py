@@ -299,6 +299,15 @@ def test_spec_has_the_title_of_its_epic(text: str, title: str, line: int) -> Non
             [("done", 2, "front_matter"), ("review", 6, "text")],
         ),
         ("# A\n\n## Login\n\nStatus: Done\n", []),
+        # A field of what the product has.
+        ("# A\n\nThe order has a field.\nStatus: Done when paid\n", []),
+        ("# A\n\n- Status: paid or open\n", []),
+        ("# A\n\n- Status: Done\n", []),
+        ("# A\n\n> Status - Done\n", []),
+        (
+            "---\nstatus: in-progress\n---\n# A\n\nStatus: see stories\n",
+            [("in_progress", 2, "front_matter")],
+        ),
         (f"# A\n{'x' * 5}{chr(10) * 40}Status: Done\n", []),
     ],
 )

@@ -145,7 +145,7 @@ class _Joiner:
             for place, each in found.items()
         }
         named = {
-            path: names_of_candidate(path, reading["ticket"])
+            path: names_of_candidate(path, reading["ticket"], has_status=bool(reading["statuses"]))
             for path, reading in self._candidates.items()
         }
         matches = match_entries(leaves, named, names)

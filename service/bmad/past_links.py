@@ -9,13 +9,7 @@ from collections.abc import Container, Iterator, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
-from service.bmad.key_files import (
-    MAX_SHARED,
-    KeyFile,
-    KeyLinks,
-    KeyName,
-    link_keys,
-)
+from service.bmad.key_files import MAX_SHARED, KeyFile, KeyLinks, KeyName, link_keys
 from service.bmad.older_trackers import find_newest, find_older_trackers
 from service.bmad.past_facts import FILE_KINDS, Fact, FactKind
 from service.bmad.past_tokens import (
@@ -24,6 +18,7 @@ from service.bmad.past_tokens import (
     TokenIndex,
     entry_names,
     folder_of,
+    is_named_as,
     leaf_names,
     names_in_spec,
     tokens_of_file,
@@ -101,7 +96,7 @@ class Links:
         before = self.facts.pop(key, None)
         if fact is not None:
             self.facts[key] = fact
-            if before is not None and before._replace(status=fact.status) == fact:
+            if before is not None and is_named_as(before, fact):
                 self._with_status.add(key)
                 return
         for each, is_there in ((before, False), (fact, True)):

@@ -108,8 +108,17 @@ def folder_of(path: str) -> str:
 def leaf_names(path: str, fact: Fact) -> list[NameInFolder]:
     """Return what an entry may call a story's file, or a candidate."""
     if fact.kind == "candidate":
-        return names_of_candidate(path, fact.ticket)
+        return names_of_candidate(path, fact.ticket, has_status=fact.status is not None)
     return names_of_leaf(path, fact.id or "", fact.ticket)
+
+
+def is_named_as(before: Fact, fact: Fact) -> bool:
+    """Return whether facts differ in nothing but statuses, and have the same names.
+
+    Whether a candidate has a status decides what it may be called.
+    """
+    has_same_names = fact.kind != "candidate" or (before.status is None) == (fact.status is None)
+    return has_same_names and before._replace(status=fact.status) == fact
 
 
 def entry_names(path: str, fact: Fact) -> list[NameInFolder]:

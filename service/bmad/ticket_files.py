@@ -4,6 +4,7 @@ All of them are known by names, each in a folder. The board asks for those of a 
 the history for those that a commit may have joined or parted.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
@@ -12,6 +13,7 @@ from service.bmad.identity import fold_id, fold_slug, read_name
 from service.bmad.key_files import MAX_SHARED
 from service.bmad.readings import TicketEntry
 from service.bmad.work_items import is_toml, stem_of
+from service.documents.story_signs import is_companion
 
 # A folder, and a name in it in the form that is compared.
 NameInFolder = tuple[str, str]
@@ -19,6 +21,11 @@ T = TypeVar("T")
 
 BEGUN: Final = "-"  # ends what is only the beginning of a name
 MAX_ID_WORDS: Final = 4
+# What is written about a story may begin with its id, too.
+ABOUT_STORY_FILE: Final = re.compile(
+    r".*[-_. ](?:notes?|reviews?|context|research|validation|feedback|qa)(?:[-_. ]\d[\d-]*)?",
+    re.IGNORECASE,
+)
 
 
 def name_entries(entries: Iterable[TicketEntry]) -> Iterator[tuple[str, TicketEntry]]:
@@ -79,17 +86,17 @@ def names_of_leaf(path: str, id_: str, ticket: str | None) -> list[NameInFolder]
     return [(folder, name) for name in sorted({*ids, stem.lower(), *_begun(path)} - {""})]
 
 
-def names_of_candidate(path: str, ticket: str | None) -> list[NameInFolder]:
+def names_of_candidate(path: str, ticket: str | None, *, has_status: bool) -> list[NameInFolder]:
     """Return what an entry may call a document that is a story only because a tracker says so.
 
     A leaf of version 7 has the name of its entry, or says its id; in the folder of a 6.11
-    specification, its name begins with the id.
+    specification, its name begins with the id; an id without a number needs a status, too.
     """
     folder, stem = path.rpartition("/")[0], stem_of(path)
     names = {stem.lower(), fold_id(ticket or "")}
     if folder.rpartition("/")[2] == "stories":
         names.add(fold_id(read_name(stem).written or stem))
-        names.update(_begun(path))
+        names.update(_begun(path) if has_status else ())
     return [(folder, name) for name in sorted(names - {""})]
 
 
@@ -97,11 +104,14 @@ def _begun(path: str) -> Iterator[str]:
     """Yield the ids that the name of a story of stories.yaml may begin with, each with BEGUN.
 
     Of "login-by-mail" they are "login" and "login-by", and of "1-2-pay" that is "1-2": a number is
-    no part of another one.
+    no part of another one. That of a companion, such as "login-notes", begins with none.
     """
+    stem = stem_of(path)
     if path.rpartition("/")[0].rpartition("/")[2] != "stories":
         return
-    words = fold_slug(stem_of(path)).split("-")[: MAX_ID_WORDS + 1]
+    if is_companion(stem) or ABOUT_STORY_FILE.fullmatch(stem):
+        return
+    words = fold_slug(stem).split("-")[: MAX_ID_WORDS + 1]
     for end in range(1, len(words)):
         if not (words[end - 1][-1:].isdigit() and words[end][:1].isdigit()):
             yield "-".join(words[:end]) + BEGUN

@@ -105,6 +105,11 @@ def test_file_belongs_to_a_key_by_number() -> None:
         *("archive-2025", "stories_archive_2025", "99-archive", "backup-before-v6", "v1.2-old"),
         *("sprint-1-completed", "completed-orders", "order-archive", "2024-01-archive"),
         *("epic-3-old", "epic-03-completed", "epic-3-old-stories", "epic-1-archived-2025"),
+        *("epic-1-login-old", "epic-1-auth-completed", "epic-1-login-archived", "1.2-login-old"),
+        *("epic-1-done-archived", "epic-1-completed-work", "epic-1-old-drafts"),
+        *("epic-1-archived-stories-2024", "epic-2-archive-v1", "epic-1-archive-do-not-use"),
+        *("epic-1-backup-of-login", "epic-1-backup-2024-05", "epic-1-archive-may-2024"),
+        *("archive-features", "backup-pages", "archive-api"),
         *("story-1.2-old", "1-2-obsolete", "epic-old", "epics-1-5-completed"),
     ],
 )
@@ -115,9 +120,8 @@ def test_folder_that_is_called_an_archive_is_one(folder: str) -> None:
 @pytest.mark.parametrize(
     "folder",
     [
-        *("epic-3-backup-restore", "epic_2_order_archive", "Epic-4-Completed-Orders"),
-        *("epic-3.1-old-data", "epic-1b-old-users", "épopée-2-old-things"),
-        *("story-2.3-archive-orders", "3-5-archive-orders", "1.2-old-town-map"),
+        *("epic-3-backup-restore", "Epic_4_Archive_Orders", "épopée-2-backup-data"),
+        *("story-2.3-archive-orders", "3-5-archive-orders", "1.2-backup-all-orders"),
         *("backup-service", "backup-and-restore", "data-backup-service", "archive-viewer"),
         *("household", "golden", "done", "legacy"),
     ],
@@ -378,13 +382,33 @@ def test_file_of_an_entry_of_a_spec_begins_with_its_id(
     id_: str, name: str, is_file: bool, kind: str
 ) -> None:
     path = f"specs/spec-login/stories/{name}.md"
-    reading: Reading = {kind: story()["story"]}  # pyright: ignore[reportAssignmentType, reportTypedDictNotRequiredAccess]
+    reading: Reading = {kind: story("", "draft")["story"]}  # pyright: ignore[reportAssignmentType, reportTypedDictNotRequiredAccess]
     tracker = tickets(entry(id_, "Something"))
     items = _items({"specs/spec-login/stories.yaml": tracker, path: reading})
     assert [item.path for item in items if item.entry] == [path if is_file else None]
     # Only in the folder "stories" beside the tracker, and in no tree of version 7.
     items = _items({"specs/spec-other/stories.yaml": tracker, path: reading})
     assert [item.path for item in items if item.entry] == [None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "status"),
+    [
+        ("story", "login-notes", "draft"),
+        ("candidate", "login-notes", "draft"),
+        ("candidate", "login-review", "draft"),
+        ("candidate", "login-review-2", "done"),
+        ("candidate", "login-flow", None),
+    ],
+)
+def test_companion_whose_name_begins_with_an_id_is_no_file_of_an_entry(
+    kind: str, name: str, status: str | None
+) -> None:
+    document: Reading = {kind: story("", status)["story"]}  # pyright: ignore[reportAssignmentType, reportTypedDictNotRequiredAccess]
+    tracker = tickets(entry("login", "Log in"))
+    path = f"specs/spec-shop/stories/{name}.md"
+    items = _items({"specs/spec-shop/stories.yaml": tracker, path: document})
+    assert [(item.path, item.title) for item in items if item.entry] == [(None, "Log in")]
 
 
 def test_longest_id_that_begins_a_name_has_the_file() -> None:

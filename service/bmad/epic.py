@@ -53,8 +53,7 @@ COVERS_KEYS = ("covers", "requirements", "requirements_covered", "frs", "frs_cov
 MAX_FIELD = 1_000  # characters of a line that are read
 # Lines below a heading in which a word that is not known is a status.
 STATUS_LINES = 12
-# Words that may be a status in a table or below a heading, though they are not known.
-MAX_UNKNOWN = 40
+MAX_UNKNOWN = 40  # of a word below a heading or in a table that may be a status
 
 
 def read_epics(document: BmadDocument) -> list[EpicReading]:
@@ -76,6 +75,7 @@ class _EpicReader:
 
     def __init__(self, document: BmadDocument) -> None:
         self.epics = EpicParts()
+        self._lines = document.lines
         self._anchors = {heading.line: heading.anchor for heading in document.headings}
         self._rows = RowReader()
         self._section = ""  # the last heading
@@ -190,7 +190,8 @@ class _EpicReader:
             if not part.has_status_in_text and (is_certain or read_status(found[1]) != "unknown"):
                 self._add_status(part, found[1], line)
         elif word := status_after_dash(text[:MAX_FIELD]):
-            if not part.has_status_in_text:
+            gap = self._lines[part.line : line - 1] if line - part.line < 3 else ["…"]
+            if not ("".join(gap).strip() or part.has_status_in_text):  # right below the heading
                 self._add_status(part, word, line)
         elif self._epic and part is self._epic:
             names = read_covered(text[:MAX_FIELD])

@@ -79,8 +79,8 @@ OWN_COLUMN: Final = re.compile(
 class Field(NamedTuple):
     """A field: its label in lower case, its value, and the line of that.
 
-    A status may be less sure: `is_after_others` on its line, or in a table that lists things, whose
-    row begins with `thing`.
+    A status may be less sure: `is_after_others` on its line, or after a dash, or in a table that
+    lists things, whose row begins with `thing`.
     """
 
     label: str
@@ -95,11 +95,12 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
 
     Of a table whose header has labels the fields are those of its only row. A status may follow
     fields of the story itself after a comma, a dash or a wide space if its word is a known one. A
-    value may be on the line after its label, and "Status - Done" is one too, if nothing else is on
-    the line. Lines of code, comments and headings have none.
+    value may be on the line after its label. "Status - Done" is less sure, and none below a second
+    heading. Lines of code, comments and headings have none.
     """
     label = ""  # whose value is to come
     needs_word = False  # that must be a status
+    headings = 0
     table: list[tuple[int, str]] = []
     for number, line in _prose(lines, first, last):
         text = line[:MAX_FIELD]
@@ -111,9 +112,10 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
             table.clear()
         if HEADING.match(text):
             label = ""
+            headings += 1
             continue
-        if (status := status_after_dash(text)) is not None:
-            yield Field("status", _plain(status), number)
+        if headings < 2 and (status := status_after_dash(text)) is not None:
+            yield Field("status", _plain(status), number, is_after_others=True)
             label = ""
             continue
         if not (label or MARK.search(text)) or not text.strip():

@@ -8,7 +8,7 @@ from typing import Final
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
 from service.bmad.statuses import is_status_alone
-from service.bmad.story_sections import HEADING_TAGS, SECTION_NAMES, StorySection
+from service.bmad.story_sections import SECTION_NAMES, StorySection
 from service.documents.blocks import Block
 
 # A field with its value on a line: "**Dependencies:** 1.1"; and the beginning of another one.
@@ -20,36 +20,43 @@ BOLD_BEGIN: Final = re.compile(r"[ >]{0,8}+(?:\*\*|__)")
 # Sections with lines that say the status of something else.
 OF_OTHERS: Final = frozenset(SECTION_NAMES) - {"status", "sentence", "record"}
 
-# Of those, sections with a list, after which the story's own status may be.
-WITH_LISTS: Final = frozenset(("criteria", "tasks", "dependencies"))
+# Of those, sections with a list, after which the story's own status may be. After a list of other
+# stories it may be theirs.
+WITH_LISTS: Final = frozenset(("criteria", "tasks"))
 ITEM_BEGIN: Final = re.compile(r"\s*+(?:[-+|]|\*\s|\d{1,9}[.)]\s)")
 LOG: Final = re.compile(r"[\W_]*+change\s?log", re.IGNORECASE)
 
 
-def may_be_own(document: BmadDocument, sections: Sequence[StorySection], field: Field) -> bool:
-    """Return whether a field may be the story's: in no section of other things.
+def is_own(document: BmadDocument, sections: Sequence[StorySection], field: Field) -> bool:
+    """Return whether a field is the story's: in no section of other things, nor in a log's list."""
+    section = sections[_place_of_section(sections, field.line)]
+    if section.name in OF_OTHERS:
+        return False
+    return not (is_log(section) and ITEM_BEGIN.match(document.lines[field.line - 1]))
 
-    In the paragraph of a story's fields, one as "**Dependencies:** 1.1" begins no section. A status
-    after a list of criteria, tasks or dependencies is the story's, too.
+
+def may_be_own(document: BmadDocument, sections: Sequence[StorySection], field: Field) -> bool:
+    """Return whether a field in a section of other things is the story's if no other status is.
+
+    It is in the paragraph of the story's first fields, where one as "**Dependencies:** 1.1" begins
+    no section, or after all of a list of criteria or tasks.
     """
     line = field.line
     place = _place_of_section(sections, line)
-    section = sections[place]
-    if section.name not in OF_OTHERS:
-        return not (is_log(section) and ITEM_BEGIN.match(document.lines[line - 1]))
-    if BOLD_BEGIN.match(document.lines[line - 1]) is None:
+    section, head = sections[place], sections[place].head
+    if head is None or BOLD_BEGIN.match(document.lines[line - 1]) is None:
         return False
     if (
         section.name in WITH_LISTS
         and is_status_alone(field.value)
+        and section.blocks
         and _is_after_list(section, line)
     ):
         return True
-    head = section.head
     return (
-        head is not None
-        and head.tag == "p"
+        head.tag == "p"
         and head.line < line <= head.end_line
+        and sum(each.line < line for each in document.headings[:2]) < 2
         and all(
             each.name not in OF_OTHERS or _begins_with_field(document, each)
             for each in sections[: place + 1]
@@ -58,16 +65,14 @@ def may_be_own(document: BmadDocument, sections: Sequence[StorySection], field: 
 
 
 def _is_after_list(section: StorySection, line: int) -> bool:
-    """Return whether a line is a paragraph after the list that is all of a section above it."""
-    blocks = section.blocks
-    place = next((at for at, block in enumerate(blocks) if block.line == line), 0)
-    after = blocks[place + 1 : place + 2]
+    """Return whether a line is the last paragraph of a section, and a list is all that is above."""
+    *above, last = section.blocks
     return (
-        place > 0
-        and is_paragraph(blocks[place])
-        and "\n" not in blocks[place].text
-        and all(block.tag in {"li", "tr"} or block.depth for block in blocks[:place])
-        and (not after or after[0].tag in HEADING_TAGS)
+        last.line == line
+        and is_paragraph(last)
+        and "\n" not in last.text
+        and bool(above)
+        and all(block.tag in {"li", "tr"} or block.depth for block in above)
     )
 
 

@@ -16,7 +16,7 @@ STATUS_LABEL: Final = re.compile(rf"(?:(?:story|current|overall)\s+)?{LABEL}", r
 
 # "Status - Done", a line of its own.
 DASHED: Final = re.compile(
-    rf"[\s>*+_-]*+{STATUS_LABEL.pattern}[*_]{{0,3}}+[ \t]++[\u2013\u2014-][ \t]++(\S.*)",
+    rf"[\s*+_-]*+{STATUS_LABEL.pattern}[*_]{{0,3}}+[ \t]++[\u2013\u2014-][ \t]++(\S.*)",
     re.IGNORECASE,
 )
 DASH: Final = re.compile("[ \t][\u2013\u2014-][ \t]")

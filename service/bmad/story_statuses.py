@@ -9,7 +9,7 @@ from typing import Final
 from service.bmad.boxes import read_box, takes_blanks
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
-from service.bmad.own_statuses import is_log, is_paragraph, may_be_own
+from service.bmad.own_statuses import is_log, is_own, is_paragraph, may_be_own
 from service.bmad.readings import MAX_ITEMS, Place, StatusWord
 from service.bmad.statuses import MAX_WORD, STATUS_LABEL, is_status_alone, status_word
 from service.bmad.story_sections import HEADING_TAGS, LABEL_LEVEL, StorySection
@@ -20,8 +20,12 @@ from service.documents.front_matter import FrontMatterError, read_front_matter
 FRONT_MATTER_KEYS: Final[Sequence[tuple[str, Place]]] = (
     ("tracker_status", "tracker_status"),  # of a leaf of version 7
     ("status", "front_matter"),
-    # As STATUS_LABEL has it.
-    *((key, "front_matter") for key in ("statut", "estado", "状态", "狀態", "상태")),
+)
+# As STATUS_LABEL has it. Only known words count, for "estado" is a state of Brazil, too.
+OTHER_KEYS: Final = ("statut", "estado", "状态", "狀態", "상태")
+ALL_KEYS: Final[Sequence[tuple[str, Place]]] = (
+    *FRONT_MATTER_KEYS,
+    *((key, "front_matter") for key in OTHER_KEYS),
 )
 STATUS_LINES: Final = 40  # of the text, in which a line may say the status
 
@@ -50,14 +54,19 @@ def front_matter_statuses(document: BmadDocument, place: Place | None = None) ->
     it begins with a known word: so the text of the document decides. `place` is what to call the
     places of both.
     """
-    found: list[StatusWord] = []
-    for key, own_place in FRONT_MATTER_KEYS:
+    return [status for status, is_broken in _in_front_matter(document, place) if not is_broken]
+
+
+def _in_front_matter(
+    document: BmadDocument, place: Place | None = None
+) -> Iterator[tuple[StatusWord, bool]]:
+    """Yield the statuses of the front matter, and whether each is no YAML."""
+    for key, own_place in ALL_KEYS:
         value = document.front_matter.get(key)
         if isinstance(value, str) and value.strip():
             status = status_word(value, document.front_matter_line(key), place or own_place)
-            if not _is_broken(document, value, status):
-                found.append(status)
-    return found
+            if key not in OTHER_KEYS or status["status"] != "unknown":
+                yield status, _is_broken(document, value, status)
 
 
 def notes_of_front_matter(document: BmadDocument) -> Iterator[str]:
@@ -89,19 +98,23 @@ def read_statuses(
 
     First that of the front matter. Then what the first 40 lines of the text say first, in a field
     or below a heading "Status"; then such headings further below. Where these say nothing, a field
-    after others on its line does; then a line of the agent's record, of the last section or at the
-    document's end, if its word is one of a status.
+    after others on its line does, or one in a section of other things; then a line of the agent's
+    record, of the last section or at the document's end, if its word is one of a status; and at
+    last a known word of front matter that is no YAML.
     """
     found = front_matter_statuses(document)
     limit = document.html_line + STATUS_LINES
-    in_text, after_others = statuses_in_fields(document, sections, fields, limit)
+    in_text, others = statuses_in_fields(document, sections, fields, limit)
     outer, inner = statuses_below_headings(sections)
     below_headings = sorted(outer + inner, key=itemgetter("line"))
     first = [each for each in below_headings if each["line"] < limit]
     found += sorted(in_text + first, key=itemgetter("line"))
     found += [each for each in below_headings if each["line"] >= limit]
-    found += after_others if not in_text and not below_headings else []
+    found += others if not in_text and not below_headings else []
     found += _late_statuses(document, sections)
+    if not found and "front_matter_error" in document.metadata:
+        broken = (status for status, is_broken in _in_front_matter(document) if is_broken)
+        found += (each for each in broken if each["status"] != "unknown")
     by_line: dict[int, StatusWord] = {}
     for each in found:
         by_line.setdefault(each["line"], each)
@@ -111,18 +124,21 @@ def read_statuses(
 def statuses_in_fields(
     document: BmadDocument, sections: Sequence[StorySection], fields: Iterable[Field], limit: int
 ) -> tuple[list[StatusWord], list[StatusWord]]:
-    """Return the statuses of fields above `limit`, and of those after others on a line."""
+    """Return the statuses of fields above `limit`, and those that count if these say nothing.
+
+    The latter are after others on a line, or in a section of other things.
+    """
     found: list[StatusWord] = []
-    after_others: list[StatusWord] = []
+    others: list[StatusWord] = []
     for field in fields:
-        if (
-            field.line < limit
-            and STATUS_LABEL.fullmatch(field.label)
-            and may_be_own(document, sections, field)
-        ):
+        if field.line >= limit or not STATUS_LABEL.fullmatch(field.label):
+            continue
+        if is_own(document, sections, field):
             status = _status(field.value, field.line)
-            (after_others if field.is_after_others else found).append(status)
-    return found, after_others
+            (others if field.is_after_others else found).append(status)
+        elif may_be_own(document, sections, field):
+            others.append(_status(field.value, field.line))
+    return found, others
 
 
 def statuses_below_headings(

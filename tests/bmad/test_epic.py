@@ -309,6 +309,10 @@ def test_text_of_an_epic_decides_where_its_front_matter_has_no_word(written: str
         ("**Status** \u2014 Done", ["Done"]),
         ("Status - done when all is merged", []),
         ("Status: Review\nStatus - Done", ["Review"]),
+        ("- Status - Done", ["Done"]),
+        ("The default is:\n- Status - Draft\n- Owner - none", []),
+        ("The default is:\n\n- Status - Draft\n- Owner - none", []),
+        ("- Owner - none\n- Status - Draft", []),
     ],
 )
 def test_status_after_a_dash_is_a_known_word_alone(line: str, words: list[str]) -> None:

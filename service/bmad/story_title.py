@@ -34,16 +34,30 @@ NO_TITLE: Final = re.compile(r"[a-z0-9]+|[^\s/._-]*+[/._-]\S*+")
 TITLE_LABELS: Final = frozenset(("title", "story title"))
 # Those that count only where no heading has a title, since they may be of something else.
 OTHER_TITLE_LABELS: Final = frozenset(
-    ("titre", "título", "titulo", "标题", "標題", "제목", "name", "story name")
+    ("titre", "título", "titulo", "标题", "標題", "제목", "story name")
 )
+NAME_LABELS: Final = frozenset(("name",))  # which may be somebody's
 TITLE_HEADING: Final = re.compile(
     r"(?:story )?(?:title|titre|título|标题|標題|제목)", re.IGNORECASE
 )
 # What a heading may say after "Story" that is no title, and what may be before the title.
 GENERAL: Final = re.compile(r"(?:details?|information|info|card)\W*+", re.IGNORECASE)
+COLON: Final = re.compile(r"[:\uff1a]\s*+\w")
 BEFORE_TITLE: Final = re.compile(r"title\s*+[:\uff1a]\s*+", re.IGNORECASE)
+OTHER_TEXT: Final = re.compile(
+    r"\W*+(?:(?:overview|background|description|context|metadata|purpose|goals?|objectives?|summary"
+    r"|introduction|intro|details|info|information|intent|scope|requirements|design|approach"
+    r"|solution|implementation|important|notes?|warning)\W*+"
+    r"|(?:(?:sprint|iteration|priority|estimate|effort|points|version|high|medium|low|critical"
+    r"|must|should|do not|don.t)\b|[a-z]?\d).*|.*\b(?:priority|points?|days?|hours?|sprint)\W*+)",
+    re.IGNORECASE,
+)
 BOLD_LINE: Final = re.compile(r"(?:\*\*|__)([^*_:\uff1a]{1,200}+)(?:\*\*|__)\s*+")
 NO_TEXT: Final = re.compile(r"[ \t]*+(?:[-+>|#`<!]|\*(?!\*)|\d{1,9}[.)])")
+# "Story 1.2: Login"; "Story 1.2: see the epic" is a sentence.
+FIRST_LINE: Final = re.compile(
+    r"[^:\uff1a\u2013\u2014]*?\d[\w.]*+\s*+(?:[:\uff1a\u2013\u2014]|\s-\s)\s*+(?![a-z]+\s)"
+)
 MAX_GAP: Final = 5  # lines, of which the first with text is looked for
 MAX_LINE: Final = 200  # characters of a line that is a title
 
@@ -70,15 +84,17 @@ def read_title(document: BmadDocument, fields: Iterable[Field], epics: Sequence[
     identity = found.identity if found.identity.id else in_front_matter.identity
     is_sure = found.identity.id or found.is_about_story
     is_without = not (found.rest or in_front_matter.rest)
+    in_name = title_of_name(document.name)
     titles = (
         found.rest if is_sure else "",
         in_front_matter.rest,
         _field(document, fields, TITLE_LABELS),
         "" if is_sure else found.rest,
-        _below(document, heading) if is_without else "",
+        _below(document, heading, in_name) if is_without else "",
         _in_front_matter(document, NAME_KEYS, epics).rest,
         _field(document, fields, OTHER_TITLE_LABELS),
-        title_of_name(document.name),
+        in_name,
+        _field(document, fields, NAME_LABELS),
         document.name,
     )
     title = next(filter(None, (text_of(each, MAX_TEXT) for each in titles)), "")
@@ -103,7 +119,10 @@ def _without_label(heading: Heading | None, found: NamedIdentity) -> str:
         return rest.lstrip(".")  # of "1.2.login"
     if found.is_about_story and not found.identity.id:
         label = BEFORE_TITLE.match(rest)
-        return "" if GENERAL.fullmatch(rest) else rest[label.end() :] if label else rest
+        is_label = heading and not COLON.search(heading.text)
+        return (
+            "" if is_label and GENERAL.fullmatch(rest) else rest[label.end() :] if label else rest
+        )
     return rest
 
 
@@ -126,25 +145,26 @@ def _first_line(
     """
     number = _line_with_text(document, heading.line + 1 if heading else document.html_line)
     line = _alone(document, number)
-    found = read_heading(line.replace("**", "").replace("__", ""), epics)
+    line = line.replace("**", "").replace("__", "")
+    found = read_heading(line, epics)
+    has_sign = FIRST_LINE.match(line) is not None
     in_name = fold_id(read_name(document.name, epics).identity.id)
-    is_title = found.is_about_story and found.rest and not line.endswith((".", "!", "?"))
+    is_title = has_sign and found.is_about_story and not line.endswith((".", "!", "?"))
     id_ = fold_id(found.identity.id)
-    return found if is_title and id_ and in_name in {id_, ""} else None
+    return found if is_title and found.rest and id_ and in_name in {id_, ""} else None
 
 
-def _below(document: BmadDocument, heading: Heading | None) -> str:
+def _below(document: BmadDocument, heading: Heading | None, in_name: str) -> str:
     """Return the title below a heading that is as "Story 1.2".
 
     It is a line in bold, or a heading with nothing but other headings below it; or it is below a
-    heading "Title".
+    heading "Title". The first two share a word with the title in the file's name, if that has one.
     """
     if heading is None:
         return ""
     number = _line_with_text(document, heading.line + 1)
     if bold := BOLD_LINE.fullmatch(_alone(document, number)):
-        is_other = name_of_section(bold[1]) or read_status(bold[1]) != "unknown"
-        return "" if is_other or read_epic_heading(bold[1]) else bold[1]
+        return bold[1] if _may_be_title(bold[1], in_name) else ""
     below = [each for each in document.headings if each.line > heading.line][:2]
     if not below:
         return ""
@@ -152,10 +172,21 @@ def _below(document: BmadDocument, heading: Heading | None) -> str:
     if TITLE_HEADING.fullmatch(first.text):
         line = _alone(document, _line_with_text(document, first.line + 1))
         return "" if NO_TEXT.match(line) else line.strip(" *_")
-    if first.line != number or name_of_section(first.text) or read_epic_heading(first.text):
+    title = read_heading(first.text).rest
+    if first.line != number or read_epic_heading(first.text) or not _may_be_title(title, in_name):
         return ""
     is_empty = _line_with_text(document, first.line + 1) == below[-1].line > first.line
-    return read_heading(first.text).rest if is_empty else ""
+    return title if is_empty else ""
+
+
+def _may_be_title(text: str, in_name: str) -> bool:
+    """Return whether a text may be a title: that of the file, or of nothing else."""
+    if name_of_section(text) or read_epic_heading(text) or SENTENCE.match(text):
+        return False
+    if in_name:
+        return _count_shared_words(in_name, text) > 0
+    is_other = OTHER_TEXT.fullmatch(text) or read_status(text) != "unknown"
+    return not is_other and not text.isupper()
 
 
 def _line_with_text(document: BmadDocument, first: int) -> int:

@@ -120,11 +120,53 @@ def test_a_title_is_below_a_heading_without_one_or_in_the_first_line(text: str) 
         ("# Story 1.2: .NET is used", ".NET is used"),
         ("# 1.2.Pay", "Pay"),
         ("# Story: Details of a card", "Details of a card"),
+        ("# Story: Card", "Card"),
+        ("# Story Card", "pay"),
+        # What is bold, or a heading, below one without a title shares no word with the file's name.
+        *(
+            (f"# Story 1.2\n\n**{bold}**", "pay")
+            for bold in (
+                *("As a user, I want x so that y", "As a user", "High priority", "Sprint 3"),
+                *("5 points", "Do not edit by hand", "2024-05-01", "IMPORTANT", "Login page"),
+            )
+        ),
+        ("# Story 1.2\n\n**As a user, I want to pay**", "pay"),
+        ("# Story 1.2\n\n**Pay with a card**", "Pay with a card"),
+        ("# Story 1.2\n\n## Overview\n\n### Purpose", "pay"),
+        ("# Story 1.2\n\n## Background\n\n## Story", "pay"),
+        ("# Story 1.2\n\n## Description\n\n### Goal", "pay"),
+        ("# Story 1.2\n\n## Metadata\n\n## Story", "pay"),
+        ("# Story 1.2\n\n## Pay with a card\n\n## Story", "Pay with a card"),
+        ("# User Story\n\nStory 1.2: see the epic", "pay"),
+        ("# Story\n\nStory 1.2 is about: payments", "pay"),
+        ("# Story 1.2\n\n**Name:** Bob", "pay"),
+        ("# Story 1.2\n\n| Name | Bob |\n|---|---|\n| Points | 3 |", "pay"),
     ],
 )
 def test_other_texts_are_no_titles(text: str, title: str) -> None:
     story = story_of(f"{text}{SECTIONS}", "docs/stories/1.2.pay.md")
     assert (story["id"], story["title"]) == ("1.2", title)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "**As a user**",
+        "**High priority**",
+        "**Sprint 3**",
+        "**5 points**",
+        "**2024-05-01**",
+        "**IMPORTANT**",
+        "**Do not edit by hand**",
+        "**Draft**",
+        "## Overview",
+        "## Background",
+        "## Metadata",
+    ],
+)
+def test_what_is_hardly_a_title_is_none_where_the_files_name_has_none_either(below: str) -> None:
+    story = story_of(f"# Story 1.2\n\n{below}{SECTIONS}", "docs/stories/1.2.story.md")
+    assert story["title"] == "1.2.story"
 
 
 @given(st.text(st.sampled_from("# *Story12.:Title\n-")))

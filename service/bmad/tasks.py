@@ -7,7 +7,13 @@ from typing import Final, NamedTuple
 from service.bmad.boxes import Box, read_box, takes_blanks
 from service.bmad.criteria import read_criteria
 from service.bmad.readings import MAX_ITEMS, ReviewFinding, WorkCounts
-from service.bmad.story_sections import MAX_LABEL, StorySection, level_of_label
+from service.bmad.story_sections import (
+    LABEL_LEVEL,
+    MAX_LABEL,
+    MAX_WORDS,
+    StorySection,
+    level_of_label,
+)
 from service.bmad.texts import short_id, short_text
 from service.documents.blocks import Block
 
@@ -22,6 +28,7 @@ ASIDE: Final = re.compile(
     r"(?:[ ]checklist)?(?=\W*+\Z|\s*[(\uff08])",
     re.IGNORECASE,
 )
+COLONS: Final = (":", "\uff1a")
 SEVERITY: Final = re.compile(r"\[([^\[\]]{1,60}+)\](?!\()\s*+")
 
 
@@ -68,11 +75,14 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
         takes_blank = takes_blanks(section.blocks)
         aside_level: int | None = None
         for block in section.blocks:
+            is_aside = aside_level is not None
             if block.tag != "li":
                 if block.depth == 0:
                     around.clear()
                     aside_level = _level_of_aside(block, aside_level)
                 continue
+            if aside_level is not None and aside_level >= LABEL_LEVEL and _ends_with_label(block):
+                aside_level = None  # after this item
             while around and around[-1][0] >= block.depth:
                 around.pop()
             box = read_box(block, takes_blank=takes_blank)
@@ -83,7 +93,7 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
             is_finding = not is_in_finding and bool(marked or section.name == "findings")
             if is_finding and len(findings) < MAX_ITEMS:
                 findings.append(_finding(box, marked, block.line))
-            elif section.name == "tasks" and not (is_finding or is_in_finding or aside_level):
+            elif section.name == "tasks" and not (is_finding or is_in_finding or is_aside):
                 tasks += not around
                 tasks_done += box.is_done and not around
                 subtasks += bool(around)
@@ -95,9 +105,20 @@ def read_tasks(sections: Sequence[StorySection]) -> TaskCount:
 def _level_of_aside(block: Block, level_before: int | None) -> int | None:
     """Return the level of the aside that is around the items after a block; None outside of one."""
     level = level_of_label(block)
+    if level_before is not None and level_before >= LABEL_LEVEL and block.text.endswith(COLONS):
+        return level if level and ASIDE.match(block.text[:MAX_LABEL]) else None
     if level is None or (level_before is not None and level > level_before):
         return level_before
     return level if ASIDE.match(block.text[:MAX_LABEL]) else None
+
+
+def _ends_with_label(block: Block) -> bool:
+    """Return whether the last line of an item is a label that no blank line parts from it."""
+    above, _, last = block.text.rpartition("\n")
+    if not above or len(last) > MAX_LABEL:
+        return False
+    is_short = len(last.split()) <= MAX_WORDS and last[:1].isupper() and last[-1:].isalnum()
+    return is_short or last.endswith(COLONS)
 
 
 def _finding(box: Box, marked: re.Match[str] | None, line: int) -> ReviewFinding:

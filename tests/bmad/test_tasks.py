@@ -54,6 +54,32 @@ from tests.bmad.story_text import story_of
         pytest.param(
             "- [x] A\n\n### Definition of done page\n\n- [ ] B", (2, 1, 0, 0), id="a feature"
         ),
+        pytest.param(
+            "- [x] A\n\n**DoD**\n- [ ] x\n**Backend**\n- [ ] B",
+            (2, 1, 0, 0),
+            id="a label right below",
+        ),
+        pytest.param(
+            "- [x] A\n\n**DoD**\n- [ ] x\nBackend:\n- [ ] B", (2, 1, 0, 0), id="a colon right below"
+        ),
+        pytest.param(
+            "- [x] A\n\n**DoD**\n\n- [ ] x\n\nThen the work:\n\n- [ ] B",
+            (2, 1, 0, 0),
+            id="a plain label",
+        ),
+        pytest.param(
+            "- [x] A\n\n**DoD**\n\n- [ ] x\n\nThen all the work that is left:\n\n- [ ] B",
+            (2, 1, 0, 0),
+            id="a sentence with a colon",
+        ),
+        pytest.param(
+            "- [x] A\n\n**DoD**\n\n- [ ] x is\n  well tested\n- [ ] y", (1, 1, 0, 0), id="wrapped"
+        ),
+        pytest.param(
+            "- [x] A\n\n### DoD\n\nCode:\n\n- [ ] x\n\nPages:\n\n- [ ] y",
+            (1, 1, 0, 0),
+            id="parts below a heading",
+        ),
         pytest.param("- [ ] A\n\n  Why\n\n  - [x] a", (1, 0, 1, 1), id="paragraph in an item"),
     ],
 )

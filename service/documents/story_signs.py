@@ -24,6 +24,10 @@ NOT_IN_SLUG: Final = re.compile(r"[\W_]+")
 FULL_ID_NAME: Final = re.compile(rf"{ID_NAME.pattern}+[a-z]?[.-]\d", re.IGNORECASE)
 
 SPECIFIED: Final = ("title", "type", "status")  # the front matter of a story of version 6.11
+# Other documents have a type, too: an architecture, a plan, a record of a decision.
+STORY_TYPES: Final = frozenset(
+    ("feature", "enhancement", "story", "task", "bug", "bugfix", "fix", "refactor", "chore")
+) | {"spike", "docs", "test"}
 
 # What an epic is called in the languages of stories, and in names of files.
 EPIC_WORDS: Final = "[ée]pic[oa]?|épique|[ée]popée|epopeya|史诗|史詩|에픽|エピック"
@@ -213,11 +217,13 @@ def is_companion(stem: str) -> bool:
 def is_specified(stem: str, metadata: Mapping[str, Any]) -> bool:
     """Return whether a document has the front matter of a story of version 6.11.
 
-    That is a title, a type and a status, and it may have no other section than "Intent".
+    That is a title, a type of work and a status, and it may have no other section than "Intent".
     """
     front_matter: Mapping[str, Any] = metadata.get("front_matter") or {}
-    return all(isinstance(front_matter.get(key), str) for key in SPECIFIED) and not is_companion(
-        stem
+    return (
+        all(isinstance(front_matter.get(key), str) for key in SPECIFIED)
+        and front_matter["type"].strip().lower() in STORY_TYPES
+        and not is_companion(stem)
     )
 
 

@@ -328,6 +328,17 @@ def test_stories_of_each_layout_are_recognized(path: str, text: str) -> None:
         ("_bmad-output/implementation-artifacts/spec-fix-login-review-notes.md", LEAN_SPEC),
         ("_bmad-output/implementation-artifacts/tech-spec-fix-login.md", LEAN_SPEC),
         *(
+            (path, LEAN_SPEC.replace("type: feature", f"type: {type_}"))
+            for path, type_ in (
+                ("_bmad-output/implementation-artifacts/spec-api-contract.md", "reference"),
+                ("docs/stories/spec-arch.md", "architecture"),
+                ("_bmad-output/implementation-artifacts/spec-tech-debt.md", "tech-spec"),
+                ("specs/spec-shop/stories/1-research.md", "research"),
+                ("docs/specs/api/stories/2024-plan.md", "plan"),
+                ("docs/sprint-artifacts/spec-x.md", "adr"),
+            )
+        ),
+        *(
             (
                 "_bmad-output/implementation-artifacts/spec-fix-login.md",
                 LEAN_SPEC.replace(f"{key}:", "x:"),

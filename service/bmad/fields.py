@@ -45,6 +45,7 @@ FIELD: Final = re.compile(
     rf"(?:[\s>*+-]*+\[[xX]\]\s*+(?=[*_]*+(?i:{STATUS_LABEL.pattern})[*_\s]*+[:\uff1a]))?+"
     r"[\W_]*+([^\W\d_][^:\uff1a|\x1f]{0,39}?)[*_]{0,2}\s*+[:\uff1a][*_\s]*+(?!//)"
 )
+TICKED: Final = re.compile(r"[\s>*+-]*+\[[xX]\]")
 RULE: Final = re.compile(r"[\s>]*+\|[\s|:-]*+\Z")
 EMPHASIS: Final = re.compile(r"\*\*|__|`")
 LINE_BREAK: Final = re.compile(r"<br\s*+/?>", re.IGNORECASE)
@@ -79,8 +80,8 @@ OWN_COLUMN: Final = re.compile(
 class Field(NamedTuple):
     """A field: its label in lower case, its value, and the line of that.
 
-    A status may be less sure: `is_after_others` on its line, or after a dash, or in a table that
-    lists things, whose row begins with `thing`.
+    A status may be less sure: `is_after_others` on its line, after a dash or in a box, or in a
+    table that lists things, whose row begins with `thing`.
     """
 
     label: str
@@ -95,8 +96,8 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
 
     Of a table whose header has labels the fields are those of its only row. A status may follow
     fields of the story itself after a comma, a dash or a wide space if its word is a known one. A
-    value may be on the line after its label. "Status - Done" is less sure, and none below a second
-    heading. Lines of code, comments and headings have none.
+    value may be on the line after its label. "Status - Done" and "- [x] Status: Done" are less
+    sure, and none below a second heading. Lines of code, comments and headings have none.
     """
     label = ""  # whose value is to come
     needs_word = False  # that must be a status
@@ -130,8 +131,12 @@ def read_fields(lines: Sequence[str], first: int, last: int) -> Iterator[Field]:
             found = FIELD.match(piece)
             if found:
                 value = _plain(piece[found.end() :])
+                is_ticked = "[" in piece and TICKED.match(piece) is not None
+                if is_ticked and not (headings < 2 and is_status_alone(value)):
+                    label = ""
+                    continue
                 if value:
-                    yield Field(_label(found[1]), value, number, is_after_others)
+                    yield Field(_label(found[1]), value, number, is_after_others or is_ticked)
                 label, needs_word = "" if value else _label(found[1]), False
             elif is_first and label:
                 if not needs_word or is_status_alone(piece):

@@ -320,6 +320,19 @@ def test_status_after_a_dash_is_a_known_word_alone(line: str, words: list[str]) 
     assert [each["word"] for each in epic["statuses"]] == words
 
 
+@pytest.mark.parametrize(
+    "below",
+    [
+        "- Story 1.1: A\n  - Status - Done",
+        "### Story 1.1: A\n\n#### Acceptance Criteria\n\n- Status - Done",
+    ],
+)
+def test_status_after_a_dash_below_a_story_is_none(below: str) -> None:
+    [epic] = read_epics(bmad_document(f"# Epics\n\n## Epic 1: A\n\n{below}\n", "docs/epics.md"))
+    [story] = epic["stories"]
+    assert (epic["statuses"], story["statuses"]) == ([], [])
+
+
 def test_front_matter_of_an_epic_has_number_title_status_and_requirements() -> None:
     text = "---\ntitle: Accounts\nepic: 7\nstatus: done\ncovers: [FR1, FR-2]\n---\n\nText\n"
     [epic] = _epics(text, "docs/epics/accounts.md")

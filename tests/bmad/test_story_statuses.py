@@ -366,6 +366,8 @@ def test_a_status_within_a_list_or_a_log_is_not_the_storys(text: str) -> None:
         "## Context\n\nWhen the order ends it says\n\nStatus - Completed",
         "> Status - Done",
         "The columns are:\n\n- Name\n- Status - Done\n- Owner",
+        "## DoD\n\n- [x] Status: Done",
+        "- [x] Status: Done",
     ],
 )
 def test_the_heading_status_goes_before_lines_that_may_be_of_something_else(text: str) -> None:
@@ -378,6 +380,8 @@ def test_the_heading_status_goes_before_lines_that_may_be_of_something_else(text
     [
         "## Overview\n\n**Prerequisites:** Story 1.1 (Login)\n**Status:** Done",
         "## Context\n\nStatus - Done",
+        "## Context\n\n- [x] Status: Done",
+        "- [x] Status: Done is shown",
         "> Status - Done",
     ],
 )

@@ -108,6 +108,7 @@ def read_spec(document: BmadDocument) -> SpecReading | None:
     """Return the title and the statuses of a SPEC.md of version 6.11; None where it has neither.
 
     Those of the front matter go before the first heading of level 1, and the fields right below it.
+    A word that is not known, such as "final", is the document's own and none of its epic.
     """
     if document.name.lower() != "spec" or is_of_tools(document):
         return None
@@ -116,7 +117,8 @@ def read_spec(document: BmadDocument) -> SpecReading | None:
     if not written and heading:
         written = short_text(heading.text)
     title = _SPEC_WORD.sub("", written)
-    statuses = [*front_matter_statuses(document), *_statuses_of_spec(document)][:MAX_ITEMS]
+    written_statuses = (*front_matter_statuses(document), *_statuses_of_spec(document))
+    statuses = [each for each in written_statuses if each["status"] != "unknown"][:MAX_ITEMS]
     if not title and not statuses:
         return None
     return SpecReading(

@@ -290,7 +290,7 @@ def test_spec_has_the_title_of_its_epic(text: str, title: str, line: int) -> Non
     ("text", "statuses"),
     [
         ("---\nstatus: in-progress\n---\n\n# A\n", [("in_progress", 2, "front_matter")]),
-        ("---\nstatus: final\n---\n", [("unknown", 2, "front_matter")]),
+        ("---\nstatus: final\n---\n\n# A\n", []),
         ("---\nstatus: [done]\n---\n\n# A\n", []),
         ("# A\n\n**Status:** Done | **Owner:** Ann\n\n## Why\n", [("done", 3, "text")]),
         ("# A\n\n| Status | Owner |\n|---|---|\n| Done | Ann |\n", [("done", 5, "text")]),

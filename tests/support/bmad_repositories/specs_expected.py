@@ -140,12 +140,11 @@ EPICS = [
     epic(
         "booking",
         "Booking",
-        "unknown",
+        None,
         {"draft": 1, "done": 2, "blocked": 1},
         0.5,
         (SPEC_FILE, 6, "spec-booking"),
         (STORIES_YAML, 1, None),
-        said=[evidence("front_matter", "unknown", "final", SPEC_FILE, 3, decides=True)],
     ),
 ]
 PROBLEMS = [

@@ -54,7 +54,10 @@ EPIC_FOLDER: Final = re.compile(rf"(?:{EPIC_WORDS})s?[-_ ]?[a-z]{{0,3}}-?\d.*")
 STORY_IN_EPICS: Final = re.compile(r"story[-.]?[a-z]{0,3}-?\d")
 
 # Names of planning documents, in this order: the first part of a name says more than the last.
-EPIC_NAME: Final = re.compile(rf"(?:{EPIC_WORDS})s?(?:-.+|\.?v?\d.*)?|.+-(?:{EPIC_WORDS})s?")
+# A list of epics may have its version after a point: "epics.v2".
+EPIC_NAME: Final = re.compile(
+    rf"(?:{EPIC_WORDS})s?(?:-.+|\d.*)?|(?:{EPIC_WORDS})s\.?v?\d[\d.]*|.+-(?:{EPIC_WORDS})s?"
+)
 PLANNING_NAMES: Final[Sequence[tuple[Kind, re.Pattern[str]]]] = (
     ("prd", re.compile(r"prd(?:-.+)?|product-requirements?(?:-.+)?|.+-prd|.+-prd-v?\d.*")),
     ("ux", re.compile(r"(?:.+-)?(?:ux|ui-ux|(?:front-?end|ui)-spec(?:ification)?)(?:-.+)?")),

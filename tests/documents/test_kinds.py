@@ -381,6 +381,10 @@ def test_tools_templates_and_documents_about_others_are_other(path: str, text: s
         ("docs/qa/gates/README.md", NOTES, "readme"),
         # Epics
         ("docs/epics.md", EPICS, "epic"),
+        ("docs/epics.v2.md", NOTES, "epic"),
+        ("docs/epicsv2.md", NOTES, "epic"),
+        ("docs/epic.3.test-design.md", NOTES, "other"),
+        ("docs/epicv2.md", NOTES, "other"),
         ("docs/epics.yaml", "epics: []\n", "epic"),
         ("docs/epics/epic-1.md", NOTES, "epic"),
         ("docs/epics/index.md", NOTES, "epic"),

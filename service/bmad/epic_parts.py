@@ -149,8 +149,17 @@ class EpicParts:
         return found
 
     def readings(self) -> list[EpicReading]:
-        """Return all epics as they are stored, in the order in which they were found."""
-        return [epic.reading() for epic in self._epics.values() if epic.is_named]
+        """Return all epics as they are stored, in the order in which they were found.
+
+        A heading "Epic 1-2" is no epic where there are 1 and 2.
+        """
+        return [epic.reading() for epic in self._epics.values() if not self._is_none(epic)]
+
+    def _is_none(self, epic: EpicPart) -> bool:
+        """Return whether an epic has no name, or that of several others and no stories."""
+        first, _, last = epic.number.partition("-")
+        is_range = first.isdecimal() and last.isdecimal() and not epic.stories
+        return not epic.is_named or bool(is_range and self.find(first) and self.find(last))
 
 
 def is_id_of_story(identity: Identity, epic: EpicPart | None) -> bool:

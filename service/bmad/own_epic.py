@@ -5,12 +5,21 @@ from typing import Final, NamedTuple
 
 from service.bmad.document import BmadDocument
 from service.bmad.epic_shapes import FOLDER_FILES, EpicName, read_epic_name, without_zeros
-from service.bmad.identity import MAX_NAME, epic_of_name, fold_id, read_id, read_name
+from service.bmad.identity import (
+    MAX_NAME,
+    epic_of_name,
+    fold_id,
+    fold_slug,
+    read_heading,
+    read_id,
+    read_name,
+)
 from service.bmad.titles import split_title
 from service.documents.story_signs import EPIC_WORDS
 
 # "epics-v2", "v2-epics": a document of several epics, whatever number is in its name.
 _LIST_NAME: Final = re.compile(r"(?:^|[-_. ])[eé]pics(?![a-z])", re.IGNORECASE)
+_PLAIN_WORD: Final = re.compile(r"[eé]pics", re.IGNORECASE)
 _PLAIN_LIST_NAME: Final = re.compile(
     r"[eé]pics[-_. ]?(\d{1,3})(?![\w.])(?!-(?:\d|to-))", re.IGNORECASE
 )
@@ -21,6 +30,24 @@ _NUMBER_BEFORE: Final = re.compile(
 _EPIC_ALONE: Final = re.compile(
     rf"[\W_]*(?:{EPIC_WORDS})(?:[\s#-]{{0,3}}[A-Za-z]{{0,4}}-?\d[\w.]{{0,10}})?"
     r"\s*(?:[:\uff1a\u2014\u2013|-]\s*|\Z)",
+    re.IGNORECASE,
+)
+
+_NUMBER_FIRST: Final = re.compile(
+    r"[\W_]{0,6}((?:[A-Za-z]{1,6}-?)?\d{1,9}[A-Za-z]?(?:[.-]\d{1,9}){0,2})(?![\w-])"
+)
+_RANGE: Final = re.compile(r"(\d{1,3})-(\d{1,3})")
+# What is in a name before its words: "epic-2-", "01-", "ap-4-".
+_NAME_START: Final = re.compile(r"(?:[a-z]{1,6}-?){0,2}\d[\d-]*[a-z]?-")
+# Titles of lists, and sections that have other epics than a document's own.
+_LIST_TITLE: Final = re.compile(
+    r"\bepics\b|overview|\blist\b|index|breakdown|summary|roadmap|contents|readme|introduction"
+    r"|\bplan|backlog",
+    re.IGNORECASE,
+)
+_ASIDE: Final = re.compile(
+    r"\b(?:related|relation|depend|next|other|previous|follow|prerequisite|block|integrat|see also"
+    r"|link|impact|interface|upstream|downstream|future|out of scope|reference)",
     re.IGNORECASE,
 )
 
@@ -46,13 +73,15 @@ def read_own_epic(document: BmadDocument) -> OwnEpic | None:
 
     A list of epics is none of them: "epics-v2.md", "epics-1-5.md", and "epics/00-overview.md" whose
     headings name two. Only a plain number is that of an epic in a name that begins with "epics",
-    and only where no heading names one.
+    and only where no heading names one before its stories.
     """
     first = document.main_heading
     by_name = None if document.kind == "prd" else _number_of_name(document)
     if document.kind != "prd" and first:
         name = read_epic_name(first.text, is_own=by_name is not None)
-        if name and not ("-" in name.number and _has_others(document, name.number)):
+        if name and _is_range(document, name.number):
+            return None
+        if name:
             return OwnEpic(name, first.line, first.anchor, 1)
     if by_name is None:
         return None
@@ -77,10 +106,11 @@ def _without_number(title: str, number: str) -> str:
 def _number_of_name(document: BmadDocument) -> str | None:
     """Return the number of an epic in a document's name, its folder or its front matter."""
     name = document.name
-    if _LIST_NAME.search(name):
+    found = None if _PLAIN_WORD.match(name) else epic_of_name(name)
+    if found is None and _LIST_NAME.search(name):
         plain = _PLAIN_LIST_NAME.match(name)
-        return plain[1] if plain and not _numbers_of_headings(document) else None
-    if found := epic_of_name(name):
+        return plain[1] if plain and _is_first_own(document, plain[1]) else None
+    if found:
         is_plain = found.replace(".", "").isdecimal()
         return found if is_plain or not _has_others(document, found) else None
     if name.lower() in FOLDER_FILES:
@@ -89,7 +119,7 @@ def _number_of_name(document: BmadDocument) -> str | None:
         found = without_zeros(number) if number else None
     elif document.folders and document.folders[-1].lower() == "epics":
         found = read_name(name).identity.id or None
-        if found and len(_numbers_of_headings(document)) > 1:
+        if found and _is_list(document, found):
             return None
     if found is None and document.kind == "epic":
         values = map(document.front_matter.get, ("epic", "epic_number", "epic_id", "epicId"))
@@ -97,14 +127,81 @@ def _number_of_name(document: BmadDocument) -> str | None:
     return found or None
 
 
+def _is_range(document: BmadDocument, number: str) -> bool:
+    """Return whether "1-5" is that of a list, whose headings name two epics of these."""
+    found = _RANGE.fullmatch(number)
+    numbers = (int(each) for each in _numbers_of_headings(document) if found and each.isdecimal())
+    return found is not None and sum(int(found[1]) <= each <= int(found[2]) for each in numbers) > 1
+
+
 def _has_others(document: BmadDocument, number: str) -> bool:
     """Return whether headings name two epics or more, and not the one of a number."""
     own, numbers = fold_id(number), _numbers_of_headings(document)
-    return own not in numbers and sum(not each.startswith(f"{own}.") for each in numbers) > 1
+    has_others = sum(not each.startswith(f"{own}.") for each in numbers) > 1
+    return has_others and own not in numbers and _is_list(document, number)
+
+
+def _is_list(document: BmadDocument, number: str) -> bool:
+    """Return whether headings name two epics in a document that is not the one of a number.
+
+    That one has the number or the words of its name as its title, or stories of that epic, without
+    a heading of it above these.
+    """
+    numbers = _numbers_of_headings(document)
+    if len(numbers) < 2 or _is_titled(document, number):
+        return False
+    own = fold_id(number)
+    return own in numbers or not any(_is_story(each.text, own) for each in document.headings)
+
+
+def _is_titled(document: BmadDocument, number: str) -> bool:
+    """Return whether the first heading has the number of an epic, or the words of its name."""
+    first = document.main_heading
+    if first is None or _LIST_TITLE.search(first.text):
+        return False
+    written = _NUMBER_FIRST.match(first.text[:MAX_NAME])
+    if written and fold_id(written[1]) == fold_id(number):
+        return True
+    name, slug = fold_slug(document.name[:MAX_NAME]), fold_slug(first.text[:MAX_NAME])
+    return bool(slug) and name.endswith(slug) and bool(_NAME_START.fullmatch(name[: -len(slug)]))
+
+
+def _is_first_own(document: BmadDocument, number: str) -> bool:
+    """Return whether no heading names an epic, or only that of a number below its stories."""
+    own = fold_id(number)
+    if not _numbers_of_headings(document) <= {own}:
+        return False
+    for each in document.headings:
+        if each != document.main_heading:
+            if _is_story(each.text, own):
+                return True
+            if read_epic_name(each.text) is not None:
+                return False
+    return True
+
+
+def _is_story(heading: str, epic: str) -> bool:
+    """Return whether a heading is that of a story of an epic."""
+    named = read_heading(heading)
+    return named.is_about_story and fold_id(named.identity.epic or "") == epic
 
 
 def _numbers_of_headings(document: BmadDocument) -> set[str]:
-    """Return the epics that headings name, without the first of level 1."""
+    """Return the epics that headings name, without the first of level 1.
+
+    Those below a section such as "Related epics" do not count.
+    """
     first = document.main_heading
-    names = (read_epic_name(each.text) for each in document.headings if each != first)
-    return {fold_id(name.number) for name in names if name is not None}
+    numbers: set[str] = set()
+    aside = 0  # the level of a section of other epics
+    for each in document.headings:
+        if each == first:
+            continue
+        if each.level <= aside:
+            aside = 0
+        name = read_epic_name(each.text)
+        if name is not None and not aside:
+            numbers.add(fold_id(name.number))
+        elif name is None and not aside and _ASIDE.search(each.text):
+            aside = each.level
+    return numbers

@@ -56,10 +56,16 @@ def test_a_list_of_one_epic_is_not_that_of_its_name(path: str) -> None:
         "# Epic 1 et 2",
         "# Epic 1-2 Breakdown",
         "# Epics 1 to 2: MVP",
+        "# Epic 1-2: Shop and mail",
     ],
 )
 def test_a_heading_of_several_epics_is_that_of_a_list(heading: str) -> None:
     assert _names(f"{heading}\n\n{TWO}", "docs/epics.md") == [("1", "Shop"), ("2", "Mail")]
+
+
+def test_a_range_in_the_name_and_the_heading_is_that_of_a_list() -> None:
+    text = f"# Epic 1-2: Shop and mail\n\n{TWO}"
+    assert _names(text, "docs/epics/epic-1-2.md") == [("1", "Shop"), ("2", "Mail")]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +99,44 @@ def test_headings_about_other_epics_leave_a_document_its_epic() -> None:
     own = read_own_epic(bmad_document(text, "docs/epic-AP-2.md"))
     assert own
     assert own.name.number == "AP-2"
+
+
+@pytest.mark.parametrize("section", ["## Related epics", "## Next", "## Dependencies", "## Goals"])
+@pytest.mark.parametrize(
+    ("path", "heading", "others", "number", "title"),
+    [
+        ("docs/epics/01-auth.md", "# Auth\n\n### Story 1.1: A", ("2", "3"), "01", "Auth"),
+        ("docs/epics/AP-4.md", "# AP-4: Devices", ("AP-5", "AP-6"), "AP-4", "Devices"),
+        ("docs/epics/epic-E1-auth.md", "# Auth", ("E2", "E3"), "E1", "Auth"),
+        ("docs/epics/E-1.md", "# E-1 Sharing", ("E-2", "E-3"), "E-1", "E-1 Sharing"),
+        (
+            "docs/epics/epic-10-1-sharing.md",
+            "# Epic 10-1: Sharing",
+            ("10-2", "11-1"),
+            "10-1",
+            "Sharing",
+        ),
+    ],
+)
+def test_a_document_that_names_two_other_epics_is_that_of_its_own(
+    section: str, path: str, heading: str, others: tuple[str, str], number: str, title: str
+) -> None:
+    for level in ("##", "###"):
+        named = "".join(f"{level} Epic {each}: Other\n\n" for each in others)
+        assert _names(f"{heading}\n\n{section}\n\n{named}", path) == [(number, title)]
+
+
+def test_a_name_with_the_word_epics_after_its_number_is_that_of_one() -> None:
+    text = "# Epics board\n\n**Status:** Done\n\n### Story 2.1: Mail\n"
+    [found] = read_epics(bmad_document(text, "docs/epics/epic-2-epics-board.md"))
+    assert (found["number"], found["title"]) == ("2", "Epics board")
+    assert [each["word"] for each in found["statuses"]] == ["Done"]
+
+
+def test_a_heading_of_the_own_number_below_the_stories_makes_no_list() -> None:
+    text = "# Auth\n\n### Story 1.1: X\n\n## Epic 1: Goals\n"
+    assert _names(text, "docs/epics-1.md") == [("1", "Auth")]
+    assert _names("# Later\n\n## Epic 1: Auth\n", "docs/epics-1.md") == [("1", "Auth")]
 
 
 def test_long_documents_take_linear_time() -> None:

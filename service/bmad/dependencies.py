@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from service.bmad.document import BmadDocument
 from service.bmad.fields import Field
-from service.bmad.identity import fold_id
+from service.bmad.identity import fold_id, read_id
 from service.bmad.readings import MAX_ITEMS, StatusWord
 from service.bmad.story_sections import StorySection, name_of_section
 from service.bmad.texts import short_key
@@ -25,11 +25,10 @@ AFTER_KEYS: Final = (
 )
 AFTER_LABEL: Final = re.compile(r"after|waits?\s+for|requires", re.IGNORECASE)
 
-# "1.2", "AP-4.4", "1-2", "3.5.1", "E12-S04"; and a whole epic: "Epic 2", but not "Epic 2 story 1".
+# "1.2", "AP-4.4", "1-2", "3.5.1", "E12-S04".
 _ID = (
     r"(?:[A-Z]{1,6}-?)?\d{1,4}[a-z]?\.\d{1,4}(?:\.\d{1,4})?[a-z]?(?![\w.]*\w)"
     r"|[A-Z]{1,4}\d{1,4}-S\d{1,4}(?!\w)|(?:[A-Z]{1,6}-)?\d{1,4}-\d{1,4}[a-z]?(?![\w-])"
-    r"|epic\s+\d{1,4}(?![\w.-]*\w|[\s,:;/\u2013\u2014-]{0,4}(?:user\s+)?stor(?:y|ies)\b)"
 )
 _WORD = r"(?:user\s+)?(?:stor(?:y|ies)|histoires?|historias?|histórias?|故事|스토리)"
 _AND = r"\s*+(?:,|;|&|\+|/|、|and\b|et\b|y\b|e\b|和|및|\u2013|-|to\b)\s*+"
@@ -38,9 +37,11 @@ _IDS = rf"(?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+"
 BEGIN: Final = re.compile(
     rf"[\W_]*+(?P<before>(?:[^\n:\uff1a]{{1,40}}?[:\uff1a]\s*+)?"
     r"(?:(?:depends?\s+on|requires?|needs?|blocked\s+by|after|waits?\s+for|dépend\s+de)\s+)?)"
-    rf"(?:(?:epic\s+\d{{1,4}}[\s,:;/\u2013\u2014-]{{1,4}})?{_WORD}\s*+[:#]?\s*+)?(?P<ids>{_IDS})",
+    rf"(?:(?:epic\s+\d{{1,4}}[\s,:;/\u2013\u2014-]{{1,4}})?(?P<word>{_WORD})\s*+[:#]?\s*+)?"
+    rf"(?P<ids>{_IDS})",
     re.IGNORECASE,
 )
+STORY_WORD: Final = re.compile(_WORD, re.IGNORECASE)
 NEXT: Final = re.compile(rf"(?:[,;&+/、]|\band|\bet)\s*+{_WORD}\s*+({_IDS})", re.IGNORECASE)
 ID: Final = re.compile(_ID, re.IGNORECASE)
 # What waits for this story: lines of a section on dependencies may say that too.
@@ -62,13 +63,28 @@ BLOCKED: Final = re.compile(
 MAX_LINE: Final = 500
 
 
+class After(NamedTuple):
+    """What must be done before a story, and which of these names are surely stories.
+
+    Of a text these are the ids after the word "story"; a number alone may be a version: "Vite 5.2".
+    """
+
+    names: list[str]
+    stories: list[str]
+
+
+class _Named(NamedTuple):
+    name: str
+    is_story: bool
+
+
 def read_after(
     document: BmadDocument,
     sections: Sequence[StorySection],
     fields: Sequence[Field],
     own_id: str,
     status: StatusWord | None,
-) -> list[str]:
+) -> After:
     """Return what must be done before a story, as the front matter has it, else as the text does.
 
     A value of the front matter is whole. Of the text these are ids of stories alone, with which a
@@ -78,8 +94,10 @@ def read_after(
     own = fold_id(own_id)
     found = [*_in_front_matter(document)]
     named = chain(() if found else _in_text(sections, fields), _in_status(status))
-    found += [each for each in named if fold_id(each) != own]
-    return [*{fold_id(each): each for each in reversed(found)}.values()][::-1][:MAX_ITEMS]
+    found += [each for each in named if fold_id(each.name) != own]
+    names = [*{fold_id(each.name): each.name for each in reversed(found)}.values()][::-1]
+    stories = {each.name for each in found if each.is_story}
+    return After(names[:MAX_ITEMS], [name for name in names[:MAX_ITEMS] if name in stories])
 
 
 def values_of(value: Any) -> list[str]:
@@ -102,14 +120,14 @@ def _is_list(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def _in_front_matter(document: BmadDocument) -> Iterator[str]:
+def _in_front_matter(document: BmadDocument) -> Iterator[_Named]:
     for key in AFTER_KEYS:
         for value in values_of(document.front_matter.get(key)):
             if value.lower() not in {"none", "n/a", "-", "null"}:
-                yield value
+                yield _Named(value, bool(read_id(value).epic))
 
 
-def _in_text(sections: Sequence[StorySection], fields: Sequence[Field]) -> Iterator[str]:
+def _in_text(sections: Sequence[StorySection], fields: Sequence[Field]) -> Iterator[_Named]:
     for field in fields:
         if name_of_section(field.label) == "dependencies" or AFTER_LABEL.fullmatch(field.label):
             yield from _ids_of(field.value)
@@ -127,16 +145,22 @@ def _in_text(sections: Sequence[StorySection], fields: Sequence[Field]) -> Itera
                     yield from _ids_of(line)
 
 
-def _in_status(status: StatusWord | None) -> Iterator[str]:
+def _in_status(status: StatusWord | None) -> Iterator[_Named]:
     """Yield the ids that a status names after a word such as "Blocked"."""
     if status is not None and status["status"] == "blocked":
         yield from _ids_of(BLOCKED.sub("", status["word"], count=1))
 
 
-def _ids_of(line: str) -> Iterator[str]:
+def _ids_of(line: str) -> Iterator[_Named]:
     line = line[:MAX_LINE]
     found = BEGIN.match(line)
     if found and not OTHER_WAY.search(found["before"]) and not WAITS_FOR_THIS.search(line):
-        yield from ID.findall(found["ids"])
+        # The word counts for all ids after it.
+        begin = STORY_WORD.search(
+            line, found.start("word") if found["word"] else found.start("ids")
+        )
+        for id_ in ID.finditer(line, found.start("ids"), found.end("ids")):
+            yield _Named(id_[0], begin is not None and begin.start() < id_.start())
         for named in NEXT.finditer(line, found.end()):
-            yield from ID.findall(named[1])
+            for id_ in ID.findall(named[1]):
+                yield _Named(id_, is_story=True)

@@ -107,9 +107,7 @@ class EpicList:
     def do_list(self, id_: str) -> bool:
         """Return whether a document of an epic lists the story of an id."""
         epic = read_id(id_).epic
-        found = self.find(epic) if epic else None
-        folded = fold_id(id_)
-        return found is not None and any(fold_id(each["id"]) == folded for each in found.listed)
+        return epic is not None and (fold_id(epic), None, fold_id(id_)) in self._by_listed
 
     def _add_document(self, document: TreeDocument) -> None:
         reading = document.reading

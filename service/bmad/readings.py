@@ -97,8 +97,9 @@ class StoryReading(WorkCounts):
 
     `id` is the whole id as it is written, "" without one; `epic` and `story` are its two parts.
     `anchor` is that of the title's heading. Of `statuses` the first one decides. `after` names what
-    must be done before. `ticket` is the id of the version 7 entry that the front matter names.
-    `gate` is what its own review says. `notes` are sentences about what could not be read.
+    must be done before, and `after_stories` has those of the names that are surely of stories.
+    `ticket` is the id of the version 7 entry that the front matter names. `gate` is what its own
+    review says. `notes` are sentences about what could not be read.
     """
 
     id: str
@@ -113,6 +114,7 @@ class StoryReading(WorkCounts):
     i_want: str | None
     so_that: str | None
     after: list[str]
+    after_stories: list[str]
     covers: list[str]
     ticket: str | None
     gate: NotRequired[GateReading]

@@ -67,6 +67,7 @@ def read_story(document: BmadDocument) -> StoryReading:
     sections = cut_sections(document.blocks, heading.line if heading else None)
     sentence = read_sentence(sections)
     statuses = read_statuses(document, sections, fields)
+    after = read_after(document, sections, fields, identity.id, next(iter(statuses), None))
     story = StoryReading(
         id=identity.id,
         epic=identity.epic,
@@ -80,7 +81,8 @@ def read_story(document: BmadDocument) -> StoryReading:
         i_want=sentence.i_want,
         so_that=sentence.so_that,
         **count_work(sections),
-        after=read_after(document, sections, fields, identity.id, next(iter(statuses), None)),
+        after=after.names,
+        after_stories=after.stories,
         covers=values_of(document.front_matter.get("covers")),
         ticket=read_ticket(document) or None,
         notes=_notes(document),

@@ -20,7 +20,7 @@ NOT_STARTED: Final = frozenset(("draft", "approved"))
 ENDED: Final = frozenset(("done", "review", "cancelled"))
 
 # What names an epic, and no story of that number.
-EPIC_WORD: Final = re.compile(r"epics?\b", re.IGNORECASE)
+WHOLE_EPIC: Final = re.compile(r"epic[\s:#-]*\d{1,4}", re.IGNORECASE)
 
 # The most cycles that are listed of a tree.
 MAX_CYCLES: Final = 100
@@ -32,7 +32,7 @@ class Dependency(NamedTuple):
     """What a story waits for, as it is written: a story, a whole epic, or nothing that is there.
 
     It is met when all of it is done or in review; cancelled stories of an epic do not count. A name
-    of nothing counts only if it is `sure`: prose has numbers of other things, such as versions.
+    of nothing counts only if it is sure: prose has numbers of other things, such as versions.
     """
 
     name: str
@@ -120,21 +120,17 @@ class Dependencies:
             return Dependency(name, found, None, found.status in FINISHED)
         if item.is_ticket and folded.isdigit():
             return Dependency(name, None, None, is_met=False)  # a number alone is a sibling's id
-        found = None if EPIC_WORD.match(name) else self._by_name.get(folded)
+        if not WHOLE_EPIC.fullmatch(name):
+            # "Epic 1 Story 1.1" is the story of that id.
+            found = self._by_name.get(folded) or self._by_name.get(fold_id(read_id(name).id))
         if found is not None and found is not item:
             return Dependency(name, found, None, found.status in FINISHED)
         epic = self._epics.find(name)
         # A story that waits for its own epic would wait for itself.
         if epic is not None and epic is not self._epics.of_item.get(item.key):
             return Dependency(name, None, epic, self._is_met(epic))
-        return Dependency(name, None, None, is_met=False, is_sure=self._is_sure(item, name))
-
-    def _is_sure(self, item: WorkItem, name: str) -> bool:
-        """Return whether a name of nothing must be one of a story: of an epic that there is."""
-        if item.is_ticket:
-            return True
-        epic = read_id(name).epic
-        return epic is not None and self._epics.find(epic) is not None
+        is_sure = item.is_ticket or name in (item.reading or {}).get("after_stories", ())
+        return Dependency(name, None, None, is_met=False, is_sure=is_sure)
 
     def _is_met(self, epic: Epic) -> bool:
         """Return whether an epic has stories, and all but cancelled ones are done or in review."""

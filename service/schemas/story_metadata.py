@@ -98,6 +98,9 @@ class StoryMetadataSchema(ExactSchema):
     i_want = _perhaps()
     so_that = _perhaps()
     after = texts_field("What must be done before.")
+    after_stories = texts_field(
+        "Those of `after` that are surely stories: a number alone may be a version."
+    )
     covers = texts_field("Names of requirements.")
     ticket = _perhaps("The id of the version 7 entry that the front matter names.")
     gate = fields.Nested(

@@ -68,6 +68,7 @@ def story(
         **NO_COUNTS,
         "review_findings": [],
         "after": [],
+        "after_stories": [],
         "covers": [],
         "ticket": None,
         "notes": [],

@@ -103,7 +103,6 @@ MARKDOWN: Mapping[str, Callable[[int], str]] = {
         for piece in _IN_SECTIONS
     },
     "a line of dependencies": _count("1.N, ", "Depends on: "),
-    "a line of epics that it depends on": _count("Epic N, ", "Depends on: "),
     "a table": _count(
         "| N | N.1 | done | FRN |\n", "| Epic | Story | Status | FR |\n|---|---|---|---|\n"
     ),

@@ -47,6 +47,7 @@ def test_a_story_of_version_4_is_read() -> None:
         "subtasks_done": 2,
         "review_findings": [],
         "after": [],
+        "after_stories": [],
         "covers": [],
         "ticket": None,
         "notes": [],

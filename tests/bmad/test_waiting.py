@@ -79,16 +79,16 @@ def test_stories_of_older_versions_are_ready_when_they_are_approved() -> None:
     }
 
 
-def test_story_waits_for_a_missing_one_of_an_epic_that_there_is() -> None:
-    """A number of no epic may be a version: 18.2 of Node."""
+def test_story_waits_for_a_missing_one_that_is_surely_a_story() -> None:
+    """Another number may be a version: 1.8 of Java."""
     waiting = _waiting(
         {
             "s/1.1.a.md": story("1.1", "Done"),
-            "s/1.2.b.md": story("1.2", "Approved", after=["1.9"]),
-            "s/1.3.c.md": story("1.3", "Approved", after=["18.2", "18-2", "the schema"]),
+            "s/1.2.b.md": story("1.2", "Approved", after=["9.9"], after_stories=["9.9"]),
+            "s/1.3.c.md": story("1.3", "Approved", after=["1.8", "the schema"]),
         }
     )
-    assert waiting == {"1.1": ([], False), "1.2": (["1.9"], False), "1.3": ([], True)}
+    assert waiting == {"1.1": ([], False), "1.2": (["9.9"], False), "1.3": ([], True)}
 
 
 def test_word_epic_names_an_epic_and_no_story_of_its_number() -> None:
@@ -103,6 +103,17 @@ def test_word_epic_names_an_epic_and_no_story_of_its_number() -> None:
     )
     assert waiting["3.1"] == ([], True)
     assert waiting["3.2"] == (["Epic 2"], False)
+
+
+def test_name_of_an_epic_and_a_story_is_that_story() -> None:
+    names = ["Epic 1 Story 1.1", "epic-1-story-1", "Story 1.1"]
+    waiting = _waiting(
+        {
+            "s/epic-1-story-1.md": story("1.1", "Done"),
+            "s/1.2.b.md": story("1.2", "Approved", after=names, after_stories=names),
+        }
+    )
+    assert waiting["1.2"] == ([], True)
 
 
 def _cycles(readings: dict[str, Reading]) -> list[list[str]]:

@@ -175,7 +175,8 @@ def is_story(
         return False
     if is_of_several(heading) or (is_about_stories(heading) and not starts_with_id(stem)):
         return False
-    is_about = is_about_story(heading) or (is_named and is_about_stories(stem))
+    is_about = is_about_story(heading) and {*_signs(metadata, text)} != _SIGNS.keys()
+    is_about = is_about or (is_named and is_about_stories(stem))
     if is_about and not SENTENCE.search(text, 0, LABELLED_TEXT):
         return False
     signs: set[str] = set()

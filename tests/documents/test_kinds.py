@@ -206,6 +206,17 @@ def read_kind(path: str, text: str) -> str:
         ("docs/stories/1.2-code-review.md", V4_STORY.replace("Pay by card", "Code review")),
         ("docs/stories/1.2-pay.md", V4_STORY.replace("Story 1.2: Pay by card", "Story Overview")),
         ("docs/stories/1.2-validation.md", V4_STORY.replace("Pay by card", "Validation")),
+        # Or with all sections of one
+        *(
+            (path, f"# {heading}\n\n{THREE_SECTIONS}\n## Dev Notes\n\nC\n")
+            for path, heading in (
+                ("docs/stories/2-4-x.md", "Story 2.4: Test Cases"),
+                ("docs/stories/2-4-x.md", "Story 2.4: Implementation Plan"),
+                ("docs/stories/2-4-x.md", "Story 2.4: Validation Report"),
+                ("docs/stories/2-4-x.md", "Story 2.4: Retrospective"),
+                ("docs/stories/1-1-login.md", "Story 1.1 Tasks"),
+            )
+        ),
         ("docs/stories/story-pay.md", TWO_SECTIONS),
         ("docs/stories/story-map-view.md", TWO_SECTIONS),
         ("docs/stories/1.2.story.md", f"# Story 1.2 Context\n{NOTES}"),

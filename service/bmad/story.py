@@ -20,7 +20,7 @@ from service.bmad.identity import (
 from service.bmad.keys import read_key
 from service.bmad.readings import MAX_KEY, MAX_TEXT, PlanReading, StoryReading, WorkKind
 from service.bmad.sentence import read_sentence
-from service.bmad.story_epics import is_above_sections, own_epics
+from service.bmad.story_epics import is_above_sections, own_epics, sure_epic
 from service.bmad.story_gate import read_story_gate
 from service.bmad.story_sections import cut_sections
 from service.bmad.story_statuses import (
@@ -156,7 +156,7 @@ def _identify(
     Other keys of the front matter count where these have none, or a name that has no epic; then
     such fields do. A number alone, as in `epic-01/02-slug.md`, is that of a story in the epic that
     the document or its folder names, or that another of these ids has. A story without a number is
-    one of that epic, too.
+    one of the epic that the document or its folder surely names.
     """
     sure = _in_front_matter(document, ID_KEYS, epics)
     in_name = _in_name(document, title, epics)
@@ -174,7 +174,7 @@ def _identify(
     if found.epic is not None:
         return found
     if not found.id:
-        return found._replace(epic=next(iter(epics), None))
+        return found._replace(epic=sure_epic(document, fields) if epics else None)
     number = fold_id(found.story or "")
     whole = next(
         (each for each in candidates if each.epic and fold_id(each.story or "") == number), None

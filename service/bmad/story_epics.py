@@ -36,6 +36,16 @@ LINE_BEGIN: Final = re.compile(r"[ >]{0,8}+(?:\*\*|__)?\w")
 EPIC_NUMBER: Final = re.compile(
     r"\W*+((?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?)?\d{1,6}(?:[.-]\d{1,6})?[a-zA-Z]?)(?![\w.])"
 )
+# After such a number where the value names it surely; "24/7 support" and "1, 2" do not.
+NUMBER_END: Final = re.compile(
+    r"[\s*_`\]]*+(?:[:\uff1a\u2013\u2014()|](?!\s*+\d)|-\s(?!\s*+\d)|\.(?:\s|\Z)|\Z)"
+)
+# "Q3", "V2", "3D", "B2B" and "2024" are other things.
+SURE_NUMBER: Final = re.compile(r"(?:[A-Z]{2,6}-|[eE][pP]?-?)?\d{1,3}[a-z]?")
+# Of a line that says something about an epic.
+SENTENCE: Final = re.compile(
+    r"\W*+[a-z]|.*\b(?:this|is|are|was|needs?|uses?|blocks?|blocked|depends?|waits?)\b", re.DOTALL
+)
 NUMBER_ALONE: Final = re.compile(r"[\W_]*+\d{1,4}[\W_]*+")
 IN_BRACKETS: Final = re.compile(r"\(([^()]{1,60}+)\)\W*+\Z")
 FILE: Final = re.compile(r"(?:[\w .-]*+/)*+([\w .-]{1,255})\.md(?:#.*)?")
@@ -83,6 +93,26 @@ def epic_number(value: Any) -> str | None:
     return epic_of_name(file[1]) if file else None
 
 
+def sure_epic(document: BmadDocument, fields: Iterable[Field]) -> str | None:
+    """Return the number of the epic that a document without a story's number surely names.
+
+    After the number of a value there is a sign or nothing, so "5G support" names no epic.
+    """
+    values = [
+        *(document.front_matter.get(key) for key in EPIC_KEYS),
+        *(each.value for each in fields if EPIC_LABEL.fullmatch(each.label)),
+    ]
+    unsure = {number for each in values if (number := epic_number(each)) and not _is_sure(each)}
+    found = (each for each in own_epics(document, fields) if each not in unsure)
+    return next(filter(SURE_NUMBER.fullmatch, found), None)
+
+
+def _is_sure(value: Any) -> bool:
+    text = str(value)[:MAX_TEXT]
+    number = EPIC_NUMBER.match(text)
+    return number is None or NUMBER_END.match(text, number.end()) is not None
+
+
 def _is_list(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
@@ -108,6 +138,7 @@ def _of_lines(document: BmadDocument, fields: Iterable[Field]) -> Iterator[str |
             EPIC_LINE.fullmatch(field.label)
             and not field.is_after_others
             and field.thing is None
+            and not SENTENCE.match(field.value)
             and LINE_BEGIN.match(document.lines[field.line - 1])
             and is_above_sections(document, field.line)
         ):

@@ -122,6 +122,58 @@ def test_fields_say_the_id_where_title_and_name_have_no_number(
     assert numbered["id"] == "7.8"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Q3 goals",
+        "V2 launch",
+        "3D viewer",
+        "5G support",
+        "B2B sales",
+        "24/7 support",
+        "S3 storage",
+        "2024 roadmap",
+        "1, 2",
+        "1 - 3",
+        "1 \u2013 3",
+        "Q3",
+        "2024",
+    ],
+)
+def test_a_story_without_a_number_is_in_no_epic_that_a_value_does_not_name(value: str) -> None:
+    assert _epic_of(f"# Pay\n\n**Epic:** {value}") is None
+    assert _epic_of(f"---\nepic: {value}\n---\n# Pay") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "epic"),
+    [
+        ("AP-4 - Devices", "AP-4"),
+        ("2 - Devices", "2"),
+        ("2: Devices", "2"),
+        ("2 (Devices)", "2"),
+        ("**2**", "2"),
+        ("[2]", "2"),
+        ("E2: Devices", "E2"),
+    ],
+)
+def test_a_story_without_a_number_is_in_the_epic_of_a_number_with_a_sign(
+    value: str, epic: str
+) -> None:
+    assert _epic_of(f"# Pay\n\n**Epic:** {value}") == epic
+
+
+@pytest.mark.parametrize("folder", ["epics-1-3", "epic-v2"])
+def test_folders_of_several_epics_or_a_version_name_none(folder: str) -> None:
+    assert _epic_of("# Pay", f"docs/stories/{folder}/story-pay.md") is None
+
+
+@pytest.mark.parametrize("line", ["**Epic 2:** needs this", "Epic 3: Pay is blocked by this"])
+def test_a_sentence_about_an_epic_names_none(line: str) -> None:
+    assert _epic_of(f"# Pay\n\n{line}") is None
+    assert _epic_of(f"# Story 3: Pay\n\n{line}", "docs/stories/story-3.md") is None
+
+
 def test_the_surest_epic_comes_first() -> None:
     text = "---\nepic: 1\n---\n# Pay\n\n**Epic:** 2\n\nEpic 5: A\n\n## Epic\n\n3\n"
     assert _epics(bmad_document(text, "docs/epic-4/pay.md")) == ["1", "2", "3", "4", "5"]

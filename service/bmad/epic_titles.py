@@ -47,6 +47,10 @@ TOPIC: Final = re.compile(
     r"migration|deployment|roll-?out|api|ui|tests?|testing|(?:user-)?guide|metrics|data-model|contracts"
     r"|dependencies|glossary|faq|schedule|tech(?:nical)?-debt|closure|hand-?over|nfrs?"
 )
+ABOUT_TITLE: Final = re.compile(
+    r"(?:guide|checklist|contracts|faq|schedule|dependencies|glossary|closure|hand-?over|nfrs?|debt"
+    r"|tests|plan|notes|report)\Z"
+)
 # "test-design-epic-1".
 NUMBER_AT_END: Final = re.compile(r"(.+?)-epic-?(\w+)")
 PRD: Final = re.compile(r"(?:^|[/_-])prds?(?![a-z])", re.IGNORECASE)
@@ -88,7 +92,7 @@ class EpicTitles:
                 if len(titles[number]) < MAX_COMPARED:
                     titles[number].append((path, epic))
         for path, epic in singles.items():
-            others = [each for other, each in titles[fold_id(epic["number"])] if other != path]
+            others = [each for each in titles[fold_id(epic["number"])] if each[0] != path]
             if _is_about(path, names[path], epic, others):
                 self._about.add(path)
         strong = self._epics.keys() - self._about
@@ -235,17 +239,22 @@ def _name_of_document(path: str, epic: EpicReading) -> str | None:
     return "" if slug in FOLDER_FILES else slug
 
 
-def _is_about(path: str, name: str, epic: EpicReading, others: Sequence[EpicReading]) -> bool:
+def _is_about(
+    path: str, name: str, epic: EpicReading, named: Sequence[tuple[str, EpicReading]]
+) -> bool:
     """Return whether a document that is named after its epic has something about it alone.
 
     Its title is none of the others, and the end of its name is in none of them either, as it is in
     "Deployment to the cloud" of "epic-4-deployment.md". It lists no other stories. Where the end of
-    its name may be what the epic does, it has no status and no title that says more than that.
+    its name may be what the epic does, it has no status, or no title that says more than that.
     """
+    others = [each for _, each in named]
+    is_of_prd = all(PRD.search(each) for each, _ in named)
     found = ABOUT_TAIL.search(name) if name else None
     is_named = found is not None or bool(ABOUT_EPIC.fullmatch(name))
     if home_of(path.split("/")[:-1]) not in ABOUT_HOMES and (
-        not is_named or (found is not None and _is_own_topic(found["tail"], epic))
+        not is_named
+        or (found is not None and _is_own_topic(found["tail"], epic, is_of_prd=is_of_prd))
     ):
         return False
     tail = found["tail"] if found else name.rpartition("-")[2] if is_named else ""
@@ -255,12 +264,14 @@ def _is_about(path: str, name: str, epic: EpicReading, others: Sequence[EpicRead
     return not any(do_differ(epic["stories"], each["stories"]) for each in others[:MAX_UNLIKE])
 
 
-def _is_own_topic(tail: str, epic: EpicReading) -> bool:
-    """Return whether a document whose name ends with a topic is that of an epic about it."""
-    if not TOPIC.fullmatch(tail):
+def _is_own_topic(tail: str, epic: EpicReading, *, is_of_prd: bool) -> bool:
+    """Return whether a document whose name ends with a topic is that of an epic about it.
+
+    It has a status. Where more than PRDs name the epic otherwise, its title says more than a topic,
+    or it lists stories.
+    """
+    if not epic["statuses"] or not TOPIC.fullmatch(tail):
         return False
     title = fold_slug(epic["title"])
-    if epic["statuses"]:
-        return True
-    rest = ABOUT_TAIL.sub("", ABOUT_TAIL.sub("", title))
-    return tail in title and bool(rest)
+    is_long = not ABOUT_TITLE.search(title) and bool(ABOUT_TAIL.sub("", title))
+    return is_of_prd or is_long or bool(epic["stories"])

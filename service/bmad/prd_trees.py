@@ -11,6 +11,7 @@ from typing import Final
 
 from service.bmad.identity import fold_slug
 from service.bmad.readings import Reading
+from service.bmad.trees import folder_of_tree
 from service.bmad.work_items import is_archived, stem_of
 
 # What has stories, or says which there are.
@@ -27,8 +28,8 @@ def place_prds(trees: Mapping[str, str], readings: Mapping[str, Reading]) -> dic
     """Return the tree of each document, given that of each by its folder; PRDs may have another.
 
     A PRD that has no epics is of the only tree with work whose folder has its name, as `prd-shop`
-    is of `shop`. Without such a tree, it is of the only one with work, if its own has none and no
-    other PRD may be meant.
+    is of `shop`. Without such a tree, it is of the only one with work, if its own has none, no
+    other PRD may be meant, and it lies in no folder of another product, as `apps/a/docs/prd.md`.
     """
     work: set[str] = set()
     # The documents of each PRD: those of a tree whose names say the same.
@@ -56,9 +57,14 @@ def place_prds(trees: Mapping[str, str], readings: Mapping[str, Reading]) -> dic
             placed.update(dict.fromkeys(prds[prd], home))
     if len(unnamed) == 1 == len(work) and unnamed[0][0] not in work:
         [prd], [home] = unnamed, work
-        if not any(placed[path] == home for each in stated for path in prds[each]):
+        is_above = all(_is_within(home, folder_of_tree(path)) for path in prds[prd])
+        if is_above and not any(placed[path] == home for each in stated for path in prds[each]):
             placed.update(dict.fromkeys(prds[prd], home))
     return placed
+
+
+def _is_within(tree: str, folder: str) -> bool:
+    return not folder or f"{tree}/".startswith(f"{folder}/")
 
 
 def name_of_prd(path: str) -> str:

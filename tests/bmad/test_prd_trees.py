@@ -110,6 +110,24 @@ def test_prd_that_may_be_for_several_products_says_nothing(readings: dict[str, R
     assert first not in dict(_missing(readings))
 
 
+@pytest.mark.parametrize(
+    "path", ["apps/a/docs/prd.md", "samples/x/docs/prd.md", "apps/a/prd.md", "apps/a/prds/prd.md"]
+)
+def test_prd_of_another_product_of_a_monorepo_is_not_that_of_the_only_one_with_work(
+    path: str,
+) -> None:
+    work: dict[str, Reading] = {
+        "apps/b/docs/epics.md": epics(epic("1", covers=["FR1"])),
+        "apps/b/docs/stories/1.1.story.md": story("1.1"),
+        "apps/b/docs/sprint-status.yaml": sprint({"1-1-a": "done"}),
+    }
+    trees = {path: "apps/a", **dict.fromkeys(work, "apps/b")}
+    assert place_prds(trees, {path: PRD, **work}) == trees
+    trees = {"apps/docs/prd.md": "", **dict.fromkeys(work, "apps/b")}
+    assert {*place_prds(trees, {"apps/docs/prd.md": PRD, **work}).values()} == {"apps/b"}
+    assert _missing({path: PRD, **work, "apps/a/docs/prd.md": PRD}) == []
+
+
 def test_coverage_of_a_prd_goes_with_it() -> None:
     readings = {"docs/prd.md": PRD, "docs/requirements-coverage.md": MAP, SHOP: TICKETS}
     assert {*_trees(readings).values()} == {"_bmad-output/shop"}

@@ -12,6 +12,7 @@ from service.bmad.joining import TreeDocument, join_trees
 from service.bmad.reading import read_document
 from tests.bmad.made import entry, epic, epics, listed, sprint, story, ticket_epic, tickets, word
 from tests.support.bmad_documents import bmad_document
+from tests.support.linear_time import assert_linear
 
 if TYPE_CHECKING:
     from service.bmad.readings import Coverage, Reading
@@ -224,3 +225,13 @@ def test_title_of_a_spec_is_that_of_its_epic() -> None:
         {"path": f"{folder}/SPEC.md", "line": 5, "anchor": "spec-book-a-visit"},
         {"path": f"{folder}/stories.yaml", "line": 1, "anchor": None},
     ]
+
+
+def test_many_names_of_stories_are_looked_up_in_linear_time() -> None:
+    def look_up(size: int) -> None:
+        stories = [listed(f"1.{number}") for number in range(size)]
+        made = EpicList("", [TreeDocument("epics.md", epics(epic("1", stories=stories)))], [])
+        assert made.do_list("01.1")
+        assert not any(made.do_list(f"1.{size + number}") for number in range(10 * size))
+
+    assert_linear(look_up, lambda size: size, 200)

@@ -8,6 +8,7 @@ product may be the same, so that unlike titles alone are two epics.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -183,12 +184,10 @@ def do_resemble(title: str, other: str) -> bool:
     """Return whether two titles may be of one epic: an empty title may."""
     if not title or not other or title == other:
         return True
-    slug, other_slug = (AND.sub("", fold_slug(each)) for each in (title, other))
-    if slug.replace("-", "") == other_slug.replace("-", ""):
+    letters, words = _words_of(title)
+    other_letters, others = _words_of(other)
+    if letters == other_letters:
         return True  # "Set-up & mail" and "Setup and mail"
-    words, others = (
-        {PLURAL.sub("", word) for word in WORD.findall(each.lower())} for each in (title, other)
-    )
     common = len(words & others)
     return (
         not words
@@ -196,6 +195,14 @@ def do_resemble(title: str, other: str) -> bool:
         or common == min(len(words), len(others))
         or common >= RESEMBLING * len(words | others)
     )
+
+
+# A title is compared with those of up to MAX_COMPARED others.
+@lru_cache(maxsize=1024)
+def _words_of(title: str) -> tuple[str, frozenset[str]]:
+    """Return a title without the signs between its words, and the words in the singular."""
+    letters = AND.sub("", fold_slug(title)).replace("-", "")
+    return letters, frozenset(PLURAL.sub("", word) for word in WORD.findall(title.lower()))
 
 
 def do_list_same(stories: Iterable[ListedStory], others: Iterable[ListedStory]) -> bool:

@@ -57,9 +57,8 @@ class GateReading(TypedDict):
     """A gate of a story: PASS, CONCERNS, FAIL, WAIVED, or None where it cannot be read.
 
     `word` is the decision as written, `line` where. `story` is the id or name of the story that the
-    gate names in its text, and `story_in_name` that of its file's name; see the rules for 2.10.
-    `score` is from 0 to 100. Dates are as they are written. `other_word` is another decision that
-    the text says.
+    gate names in its text, and `story_in_name` that of its file's name. `score` is from 0 to 100.
+    Dates are as they are written. `other_word` is another decision that the text says.
     """
 
     decision: str | None
@@ -248,10 +247,7 @@ class SpecReading(TypedDict):
 
 
 class RetrospectiveReading(TypedDict):
-    """A retrospective of an epic.
-
-    `verdict` is accepted, accepted_with_open_items, rejected, or None where it cannot be read.
-    """
+    """A retrospective: accepted, accepted_with_open_items, rejected, or None if none is read."""
 
     epic: str | None
     verdict: str | None

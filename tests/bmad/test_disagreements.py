@@ -480,6 +480,16 @@ def test_documents_have_the_problem(
     assert _problems(readings) == [(kind, severity, detail)]
 
 
+@pytest.mark.parametrize(
+    ("status", "is_one"),
+    [("Draft", True), ("In Progress", True), ("Review", False), ("Done", False)],
+)
+def test_missing_story_is_a_problem_of_one_that_has_not_ended(status: str, *, is_one: bool) -> None:
+    readings = {"s/1.1.a.md": story("1.1", status, "A", after=["1.9"], after_stories=["1.9"])}
+    detail = "The story 1.1 (A) waits for “1.9”, which is nothing that there is."
+    assert _problems(readings) == [("unknown_dependency", "warning", detail)] * is_one
+
+
 def test_every_kind_has_an_example() -> None:
     assert {kind for kind, *_ in EXAMPLES} == {*get_args(ProblemKind)}
 

@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 
 class _Node:
-    """What can follow some segments: the end of the path, literal segments, or a parameter."""
+    """What can follow some segments: the path's end, literal segments, a parameter, or the rest."""
 
     def __init__(self) -> None:
         self.routes: dict[str, Route] = {}  # of the path that ends here, by method
         self.literals: dict[str, _Node] = {}
         self.parameter: _Node | None = None
+        self.rest: _Node | None = None
 
 
 class SegmentRouter(Router):
     """Starlette's router without its regular expressions, which it tries one after another.
 
     Every route is a Route whose endpoint is an async function or an ASGI application. A parameter
-    is one whole segment, without a converter. A literal segment beside it comes first, and is
-    final: with `/a/b` and `/a/{x}/c` nothing is at `/a/b/c`. The first request fixes the routes.
+    is one whole segment, without a converter, or at the end of a route all segments that are left,
+    one at least: `{path:path}`. A literal segment beside it comes first, and is final: with `/a/b`
+    and `/a/{x}/c` nothing is at `/a/b/c`. The first request fixes the routes.
     """
 
     @cached_property
@@ -38,7 +40,9 @@ class SegmentRouter(Router):
         for route in cast("list[Route]", self.routes):
             node = root
             for segment in route.path[1:].split("/"):
-                if segment.startswith("{"):
+                if segment.endswith(":path}"):
+                    node.rest = node = node.rest or _Node()
+                elif segment.startswith("{"):
                     node.parameter = node = node.parameter or _Node()
                 else:
                     node = node.literals.setdefault(segment, _Node())
@@ -98,9 +102,11 @@ class SegmentRouter(Router):
         if first:  # such as `*` and `*api`: only what begins with a slash is a path
             return {}, []
         node, values = self._root, list[str]()
-        for segment in segments:
+        for position, segment in enumerate(segments):
             found = node.literals.get(segment)
             if found is None and segment:
+                if node.rest is not None:
+                    return node.rest.routes, [*values, "/".join(segments[position:])]
                 found = node.parameter
                 values.append(segment)
             if found is None:

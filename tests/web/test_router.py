@@ -76,6 +76,21 @@ def test_the_router_finds_what_starlette_would_find() -> None:
     assert found > len(ROUTES)
 
 
+def test_a_rest_takes_all_segments_that_are_left_but_not_none() -> None:
+    rest, root = Endpoint(), Endpoint()
+    router = SegmentRouter(
+        [Route("/a/{x}/files", root), Route("/a/{x}/files/{path:path}", rest, methods=["GET"])]
+    )
+    call(router, "GET", "/a/1/files")
+    assert root.called_with == {"x": "1"}
+    for path in ("b", "b/c.md", "b//c", "{y}"):
+        assert call(router, "GET", f"/a/1/files/{path}")["route"].path == "/a/{x}/files/{path:path}"
+        assert rest.called_with == {"x": "1", "path": path}
+    with pytest.raises(Problem) as raised:
+        call(router, "POST", "/a/1/files/b/c")
+    assert raised.value.status == 405
+
+
 def test_a_literal_segment_comes_before_a_parameter() -> None:
     parameter, literal = Endpoint(), Endpoint()
     router = SegmentRouter(

@@ -17,6 +17,9 @@ from service.web.bodies import invalid
 from service.web.cursors import (
     MAX_NUMBER,
     SORTED_COLUMNS,
+    SortedItems,
+    SortedList,
+    SortedPage,
     fetch_sorted,
     read_sorted_page,
     sorted_page_response,
@@ -34,14 +37,13 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.database.database import Row
+    from service.database.database import Queries, Row
     from service.state import Request
-    from service.web.cursors import SortedItems
-
-RUNS_PER_PAGE: Final = 20
 
 # Sorts after the id of every run, in lower case.
 AFTER_EVERY_ID: Final = "g"
+
+RUNS: Final = SortedList("activity", (MAX_NUMBER, AFTER_EVERY_ID), 20)
 
 ATOM: Final = "application/atom+xml"
 VARY: Final = {"Vary": "Accept"}
@@ -76,7 +78,9 @@ async def list_activity(request: Request) -> Response:
     if choose_media_type(accept, ("application/json", ATOM)) == ATOM:
         return await _respond_feed(request, VARY)
     given = read_query_string(request)
-    response = sorted_page_response(request, given, await _read_activity(request, given))
+    project_id = read_id(request, "project_id")
+    items = await read_activity(request.state["database"], read_runs_page(given), project_id)
+    response = sorted_page_response(request, given, items)
     response.headers.update(VARY)
     return response
 
@@ -91,19 +95,25 @@ async def get_activity_feed(request: Request) -> Response:
     return await _respond_feed(request, {})
 
 
-async def _read_activity(request: Request, given: Mapping[str, str]) -> SortedItems:
-    project_id = read_id(request, "project_id")
+def read_runs_page(given: Mapping[str, str]) -> SortedPage:
+    """Return the page of the list RUNS that a query string asks for; raise Problem `invalid`."""
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(
-        given, "activity", (MAX_NUMBER, AFTER_EVERY_ID), RUNS_PER_PAGE, problems
-    )
+    page = read_sorted_page(given, RUNS, problems)
     run_id = str(page.after[1])
     if run_id != AFTER_EVERY_ID and not UUID_TEXT.fullmatch(run_id):  # made by hand
         problems["cursor"] = [BAD_CURSOR]
     if problems:
         raise invalid(problems)
+    return page
+
+
+async def read_activity(queries: Queries, page: SortedPage, project_id: UUID) -> SortedItems:
+    """Return a page of the list RUNS of a project, as JSON: see ActivitySchema.
+
+    Raises the Problem `not_found` without such a project.
+    """
     return await fetch_sorted(
-        request.state["database"],
+        queries,
         f"""
         select exists (select from project where id = $5) as is_there, {SORTED_COLUMNS}
         from (

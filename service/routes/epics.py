@@ -17,6 +17,9 @@ from service.schemas.epics import EXAMPLE_EPIC, EpicSchema
 from service.web.bodies import invalid
 from service.web.cursors import (
     SORTED_COLUMNS,
+    SortedItems,
+    SortedList,
+    SortedPage,
     fetch_sorted,
     read_sorted_page,
     sorted_page_response,
@@ -26,11 +29,14 @@ from service.web.paging import PAGE_PARAMETERS, page_spec
 from service.web.query_string import read_query_string
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from starlette.responses import Response
 
+    from service.database.database import Queries
     from service.state import Request
 
-EPICS_PER_PAGE: Final = 100
+EPICS: Final = SortedList("epics", (0, ""), 100)
 
 EPICS_RESPONSE: Final = replace(
     page_spec("The epics.", EpicSchema, {"epics": [EXAMPLE_EPIC]}),
@@ -48,11 +54,22 @@ async def list_epics(request: Request) -> Response:
     project_id = read_id(request, "project_id")
     given = read_query_string(request)
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(given, "epics", (0, ""), EPICS_PER_PAGE, problems)
+    page = read_sorted_page(given, EPICS, problems)
     if problems:
         raise invalid(problems)
-    items = await fetch_sorted(
-        request.state["database"],
+    items = await read_epics(request.state["database"], page, project_id, tree=read_tree(given))
+    return sorted_page_response(request, given, items)
+
+
+async def read_epics(
+    queries: Queries, page: SortedPage, project_id: UUID, *, tree: str | None = None
+) -> SortedItems:
+    """Return a page of the list EPICS of a project, as JSON: see EpicSchema.
+
+    Raises the Problem `not_found` without such a project.
+    """
+    return await fetch_sorted(
+        queries,
         f"""
         with counted as materialized (
             select story.project_doc_id as source_id, epic_place as place, {COUNT_STATUSES}
@@ -93,6 +110,5 @@ async def list_epics(request: Request) -> Response:
         page,
         MISSING_PROJECT,
         project_id,
-        read_tree(given),
+        tree,
     )
-    return sorted_page_response(request, given, items)

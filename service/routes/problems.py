@@ -18,6 +18,9 @@ from service.schemas.problems import EXAMPLE_WORK_PROBLEM, WorkProblemSchema
 from service.web.bodies import invalid
 from service.web.cursors import (
     SORTED_COLUMNS,
+    SortedItems,
+    SortedList,
+    SortedPage,
     fetch_sorted,
     read_sorted_page,
     sorted_page_response,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from service.database.database import Queries
     from service.state import Request
 
-PROBLEMS_PER_PAGE: Final = 100
+PROBLEMS: Final = SortedList("problems", (0, 0, ""), 100)
 
 PROBLEMS_RESPONSE: Final = replace(
     page_spec("The problems.", WorkProblemSchema, {"problems": [EXAMPLE_WORK_PROBLEM]}),
@@ -68,13 +71,37 @@ async def list_problems(request: Request) -> Response:
     project_id = read_id(request, "project_id")
     given = read_query_string(request)
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(given, "problems", (0, 0, ""), PROBLEMS_PER_PAGE, problems)
+    page = read_sorted_page(given, PROBLEMS, problems)
     kind = read_choice(given, "kind", PROBLEM_KINDS, problems)
     severity = read_choice(given, "severity", SEVERITIES, problems)
     if problems:
         raise invalid(problems)
-    items = await fetch_sorted(
+    items = await read_problems(
         request.state["database"],
+        page,
+        project_id,
+        kind=kind,
+        severity=severity,
+        tree=read_tree(given),
+    )
+    return sorted_page_response(request, given, items)
+
+
+async def read_problems(
+    queries: Queries,
+    page: SortedPage,
+    project_id: UUID,
+    *,
+    kind: str | None = None,
+    severity: str | None = None,
+    tree: str | None = None,
+) -> SortedItems:
+    """Return a page of the list PROBLEMS of a project, as JSON: see WorkProblemSchema.
+
+    Raises the Problem `not_found` without such a project.
+    """
+    return await fetch_sorted(
+        queries,
         f"""
         select exists (select from project where id = $6) as is_there, {SORTED_COLUMNS}
         from (
@@ -127,9 +154,8 @@ async def list_problems(request: Request) -> Response:
         SEVERITIES,
         kind,
         severity,
-        read_tree(given),
+        tree,
     )
-    return sorted_page_response(request, given, items)
 
 
 async def count_problems(queries: Queries, project_id: UUID) -> dict[str, int]:

@@ -19,6 +19,9 @@ from service.schemas.stories import EXAMPLE_NEXT, EXAMPLE_STORY, NextSchema, Sto
 from service.web.bodies import invalid, json_response
 from service.web.cursors import (
     SORTED_COLUMNS,
+    SortedItems,
+    SortedList,
+    SortedPage,
     fetch_sorted,
     read_sorted_page,
     sorted_page_response,
@@ -28,7 +31,7 @@ from service.web.paging import PAGE_PARAMETERS, page_spec
 from service.web.query_string import read_query_string
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from starlette.responses import Response
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from service.database.database import Queries
     from service.state import Request
 
-STORIES_PER_PAGE: Final = 100
+STORIES: Final = SortedList("stories", (0, ""), 100)
 MAX_WORDS: Final = 256  # characters
 
 # Of each list of what comes next, and of the stories to prepare.
@@ -117,13 +120,40 @@ async def list_stories(request: Request) -> Response:
     project_id = read_id(request, "project_id")
     given = read_query_string(request)
     problems: dict[str, list[str]] = {}
-    page = read_sorted_page(given, "stories", (0, ""), STORIES_PER_PAGE, problems)
+    page = read_sorted_page(given, STORIES, problems)
     status = read_choice(given, "status", STATUSES, problems)
     epic, words = _read_epic(given, problems), _read_words(given, problems)
     if problems:
         raise invalid(problems)
-    items = await fetch_sorted(
+    items = await read_stories(
         request.state["database"],
+        page,
+        project_id,
+        status=status,
+        epic=epic,
+        words=words,
+        tree=read_tree(given),
+    )
+    return sorted_page_response(request, given, items)
+
+
+async def read_stories(
+    queries: Queries,
+    page: SortedPage,
+    project_id: UUID,
+    *,
+    status: str | None = None,
+    epic: str | None = None,
+    words: Sequence[str] = (),
+    tree: str | None = None,
+) -> SortedItems:
+    """Return a page of the list STORIES of a project, as JSON: see StorySchema.
+
+    `epic` is the id of an epic, however that is written; empty for stories without one. `words` are
+    those of the id or the title. Raises the Problem `not_found` without such a project.
+    """
+    return await fetch_sorted(
+        queries,
         f"""
         select exists (select from project where id = $5) as is_there, {SORTED_COLUMNS}
         from (
@@ -158,11 +188,10 @@ async def list_stories(request: Request) -> Response:
         MISSING_PROJECT,
         project_id,
         status,
-        epic,
+        None if epic is None else fold_id(epic),
         words,
-        read_tree(given),
+        tree,
     )
-    return sorted_page_response(request, given, items)
 
 
 @operation(
@@ -247,7 +276,7 @@ def _read_epic(given: Mapping[str, str], problems: dict[str, list[str]]) -> str 
     epic = given.get("epic")
     if epic is not None and len(epic) > MAX_ID:
         problems["epic"] = [EPIC_RULE]
-    return None if epic is None else fold_id(epic)
+    return epic
 
 
 def _read_words(given: Mapping[str, str], problems: dict[str, list[str]]) -> list[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from service.database.database import Database, Row
+    from service.database.database import Queries, Row
 
 # What a query selects from the rows of a page, `item` and `cursor`, in order: see fetch_sorted. No
 # items where they have too many bytes. `last_cursor` is a JSON array of the values of the
@@ -45,6 +45,18 @@ MAX_NUMBER: Final = 2**63 - 1
 Values = tuple[int | str, ...]
 
 
+class SortedList(NamedTuple):
+    """A list: its name, values before which no row sorts, and how many rows a page has.
+
+    A cursor begins with the name, so that none of another list is taken. `first` has the types of
+    all cursors of the list.
+    """
+
+    name: str
+    first: Values
+    per_page: int
+
+
 class SortedPage(NamedTuple):
     """The requested part of a list: `limit` rows after the one with the values `after`."""
 
@@ -61,40 +73,34 @@ class SortedItems(NamedTuple):
 
 
 def read_sorted_page(
-    given: Mapping[str, str],
-    list_name: str,
-    first: Values,
-    default_limit: int,
-    problems: MutableMapping[str, list[str]],
+    given: Mapping[str, str], wanted: SortedList, problems: MutableMapping[str, list[str]]
 ) -> SortedPage:
-    """Return the page that `limit` and `cursor` of a query string ask for.
+    """Return the page of a list that `limit` and `cursor` of a query string ask for.
 
-    A cursor begins with the list's name, so that none of another list is taken. `first` has values
-    before which no row sorts, of the types of all cursors of the list. What is wrong with the two
-    parameters is added to `problems`.
+    What is wrong with the two parameters is added to `problems`.
     """
-    text = given.get("limit", str(default_limit))
+    text = given.get("limit", str(wanted.per_page))
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT))
     if not is_number or not 1 <= int(text) <= MAX_LIMIT:
         problems["limit"] = [LIMIT_RANGE]
         text = "1"
-    after = _read_cursor(given["cursor"], list_name, first) if "cursor" in given else first
+    after = _read_cursor(given["cursor"], wanted) if "cursor" in given else wanted.first
     if after is None:
         problems["cursor"] = [BAD_CURSOR]
-    return SortedPage(list_name, after or first, int(text))
+    return SortedPage(wanted.name, after or wanted.first, int(text))
 
 
-def _read_cursor(cursor: str, list_name: str, first: Values) -> Values | None:
+def _read_cursor(cursor: str, wanted: SortedList) -> Values | None:
     """Return the values of a cursor, or None where they are not of the list, or of other types."""
     try:
         name, _, written = base64.urlsafe_b64decode(cursor.encode("ascii")).partition(b" ")
         values = orjson.loads(written)
     except ValueError:
         return None
-    if name.decode(errors="replace") != list_name or not isinstance(values, list):
+    if name.decode(errors="replace") != wanted.name or not isinstance(values, list):
         return None
     found = cast("list[object]", values)
-    if [type(value) for value in found] != [type(value) for value in first]:
+    if [type(value) for value in found] != [type(value) for value in wanted.first]:
         return None
     for value in found:
         if isinstance(value, int) and not 0 <= value <= MAX_NUMBER:
@@ -105,7 +111,7 @@ def _read_cursor(cursor: str, list_name: str, first: Values) -> Values | None:
 
 
 async def fetch_sorted(
-    database: Database, query: LiteralString, page: SortedPage, missing: str, *more: object
+    queries: Queries, query: LiteralString, page: SortedPage, missing: str, *more: object
 ) -> SortedItems:
     """Return the items of a page: fewer than its limit where they exceed MAX_PAGE_BYTES.
 
@@ -115,7 +121,7 @@ async def fetch_sorted(
     """
 
     async def fetch(limit: int) -> Row | None:
-        return await database.fetch_row(query, limit, MAX_PAGE_BYTES, *page.after, *more)
+        return await queries.fetch_row(query, limit, MAX_PAGE_BYTES, *page.after, *more)
 
     row, limit = await fetch_fitting(page.limit, fetch)
     if not row["is_there"]:
@@ -136,13 +142,20 @@ def sorted_page_response(
     return json_response(f"[{','.join(items.texts)}]", headers=headers)
 
 
+def next_cursor(items: SortedItems) -> str | None:
+    """Return the parameter `cursor` of the next page; None without one."""
+    if items.last_cursor is None:
+        return None
+    return base64.urlsafe_b64encode(items.last_cursor.encode()).decode()
+
+
 def next_link(
     request: Request[Any], given: Mapping[str, str], items: SortedItems
 ) -> dict[str, str]:
     """Return the header `Link` with the next page; no header without one."""
-    if items.last_cursor is None:
+    cursor = next_cursor(items)
+    if cursor is None:
         return {}
-    cursor = base64.urlsafe_b64encode(items.last_cursor.encode()).decode()
     query = urlencode({**given, "cursor": cursor})
     target = reference_to(request.scope, request.scope["path"])
     return {"Link": f'<{target}?{query}>; rel="next"'}

@@ -1,0 +1,102 @@
+"""What is said of arguments that do not fit a tool's schema."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.mcp.arguments import MAX_ECHO, check_arguments
+from service.mcp.tool import ToolError
+
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "query": {"type": "string", "minLength": 1, "maxLength": 256},
+        "project": {"type": "string"},
+        "kind": {"type": "string", "enum": ["story", "epic", "prd"]},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 50},
+        "exact": {"type": "boolean"},
+    },
+    "required": ["query"],
+    "additionalProperties": False,
+}
+
+FAULTS: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"limit": 99}, "limit must be an integer from 1 to 50, not 99."),
+    ({"limit": "5"}, 'limit must be an integer from 1 to 50, not "5".'),
+    ({"limit": True}, "limit must be an integer from 1 to 50, not true."),
+    ({"limit": float("inf")}, "limit must be an integer from 1 to 50, not Infinity."),
+    ({"limit": [[]]}, "limit must be an integer from 1 to 50, not an array."),
+    ({"exact": "yes"}, 'exact must be true or false, not "yes".'),
+    ({"project": {}}, "project must be a string, not an object."),
+    ({"project": "\ud800"}, "project must not hold NUL or half a character."),
+    (
+        {"kind": "Storys"},
+        'kind must be one of "story", "epic", "prd", not "Storys". Did you mean "story"?',
+    ),
+    ({"query": ""}, 'query must be a string of 1 to 256 characters, not "".'),
+    (
+        {"query": "x" * 257},
+        "query must be a string of 1 to 256 characters, not a text of 257 characters.",
+    ),
+    ({"query": None}, "query must be a string of 1 to 256 characters, not null."),
+    (
+        {"projct": "a"},
+        (
+            'There is no argument "projct": did you mean project? '
+            "The arguments are query, project, kind, limit, exact."
+        ),
+    ),
+]
+
+
+def find_faults(**arguments: Any) -> str:
+    with pytest.raises(ToolError) as caught:
+        check_arguments(SCHEMA, arguments)
+    return str(caught.value).removeprefix("The arguments do not fit. ")
+
+
+def test_arguments_that_fit_are_returned() -> None:
+    arguments = {"query": "refunds", "kind": "story", "limit": 5, "exact": True}
+    assert check_arguments(SCHEMA, arguments) == arguments
+
+
+def test_an_optional_argument_that_is_null_counts_as_not_given() -> None:
+    assert check_arguments(SCHEMA, {"query": "refunds", "project": None}) == {"query": "refunds"}
+
+
+def test_an_integer_may_have_a_fraction_of_zero() -> None:
+    checked = check_arguments(SCHEMA, {"query": "refunds", "limit": 5.0})
+    assert type(checked["limit"]) is int
+
+
+@pytest.mark.parametrize(("wrong", "said"), FAULTS)
+def test_a_fault_names_the_argument_what_it_must_be_and_what_was_given(
+    wrong: dict[str, Any], said: str
+) -> None:
+    assert find_faults(**{"query": "refunds"} | wrong) == said
+
+
+def test_a_missing_argument_is_named() -> None:
+    assert find_faults() == "query is missing: a string of 1 to 256 characters."
+
+
+def test_all_faults_are_said_at_once() -> None:
+    assert find_faults(limit=0, kind=3).count(".") == 3
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=500) | st.sampled_from([*SCHEMA["properties"]]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=500),
+        max_size=30,
+    )
+)
+def test_a_text_about_any_arguments_is_bounded(arguments: dict[str, Any]) -> None:
+    try:
+        check_arguments(SCHEMA, arguments)
+    except ToolError as error:
+        assert len(str(error)) < 9 * (120 + 6 * MAX_ECHO)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.database.database import Connection, Database, Row
+    from service.database.database import Connection, Database, Queries, Row
     from service.state import Request
     from service.web.large_bodies import LargeBodies
     from service.web.room import Share
@@ -126,6 +126,31 @@ async def get_file_tree(request: Request) -> Response:
         media_type="application/json",
         headers=_headers(built.tag),
     )
+
+
+async def read_tops(queries: Queries, project_ids: Sequence[UUID]) -> dict[str, str | None]:
+    """Return the path of each source's folder at the top of its project's tree, by the source's id.
+
+    None where the project has documents of one source only: its documents are at the top.
+    """
+    rows = await queries.fetch(
+        """
+        select project_id, id, name
+        from project_doc
+        where project_id = any($1)
+            and exists (select from document where project_doc_id = project_doc.id)
+        order by number
+        """,
+        project_ids,
+    )
+    sources: dict[UUID, list[TreeSource]] = {}
+    for row in rows:
+        sources.setdefault(row["project_id"], []).append(TreeSource(row["id"], row["name"]))
+    return {
+        str(source.id): None if top is None else top.path
+        for found in sources.values()
+        for source, top in arrange_sources(found)
+    }
 
 
 def _headers(tag: str) -> dict[str, str]:

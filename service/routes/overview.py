@@ -25,7 +25,7 @@ from service.web.paging import (
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from service.database.database import Database
+    from service.database.database import Queries
     from service.state import Request
     from service.web.paging import Items, Page
 
@@ -55,10 +55,10 @@ async def get_overview(request: Request) -> Response:
     return page_response(request, page, await read_overview(request.state["database"], page))
 
 
-async def read_overview(database: Database, page: Page) -> Items:
+async def read_overview(queries: Queries, page: Page) -> Items:
     """Return a page of projects at a glance, as JSON: see ProjectOverviewSchema."""
     return await fetch_page(
-        database,
+        queries,
         f"""
         select {PAGE_COLUMNS}
         from (

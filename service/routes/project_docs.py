@@ -31,6 +31,8 @@ from service.web.bodies import invalid, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import (
     PAGE_COLUMNS,
+    Items,
+    Page,
     fetch_page_or_404,
     page_response,
     page_spec,
@@ -105,8 +107,17 @@ async def list_project_docs(request: Request) -> Response:
     """
     project_id = read_id(request, "project_id")
     page = read_page(request)
-    items = await fetch_page_or_404(
-        request.state["database"],
+    items = await read_sources(request.state["database"], page, project_id)
+    return page_response(request, page, items)
+
+
+async def read_sources(queries: Queries, page: Page, project_id: UUID) -> Items:
+    """Return a page of the sources of a project, as JSON: see ProjectDocSchema.
+
+    Raises the Problem `not_found` without such a project.
+    """
+    return await fetch_page_or_404(
+        queries,
         f"""
         select {PAGE_COLUMNS}
         from (
@@ -124,7 +135,6 @@ async def list_project_docs(request: Request) -> Response:
         owner="project",
         missing=MISSING_PROJECT,
     )
-    return page_response(request, page, items)
 
 
 @operation(

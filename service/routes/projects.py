@@ -29,6 +29,8 @@ from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import (
     LIMIT_RANGE,
     PAGE_COLUMNS,
+    Items,
+    Page,
     fetch_page,
     page_response,
     page_spec,
@@ -71,8 +73,13 @@ async def list_projects(request: Request) -> Response:
     Newest first: all of them, up to `limit`, which is 1,000 if it is not given.
     """
     page = read_page(request)
-    items = await fetch_page(
-        request.state["database"],
+    return page_response(request, page, await read_projects(request.state["database"], page))
+
+
+async def read_projects(queries: Queries, page: Page) -> Items:
+    """Return a page of the projects, as JSON: see ProjectSchema."""
+    return await fetch_page(
+        queries,
         f"""
         select {PAGE_COLUMNS}
         from (
@@ -87,7 +94,6 @@ async def list_projects(request: Request) -> Response:
         """,
         page,
     )
-    return page_response(request, page, items)
 
 
 @operation(

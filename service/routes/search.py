@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from service.database.database import Connection
     from service.search.matches import Result
-    from service.state import Request
+    from service.state import Request, State
 
 MAX_QUERY: Final = 256  # characters
 MAX_PATH: Final = 1024
@@ -66,6 +66,13 @@ class Wanted(NamedTuple):
     limit: int
     offset: int
     most_lacking: int | None  # Result.lacking of the first page; None for that itself
+
+
+class FoundPage(NamedTuple):
+    """A page of what a search found, as JSON: see SearchSchema. And the next page's cursor."""
+
+    json: bytes
+    next_cursor: str | None
 
 
 ONLY_OF_PROJECT: Final = parameter(
@@ -147,13 +154,28 @@ async def search(request: Request) -> Response:
     without one of the words are found as well; a word that none of them has is corrected, and
     `fuzzy` says so.
     """
+    given = read_query_string(request)
+    found = await run_search(request.state, read_wanted(given))
+    headers: dict[str, str] = {}
+    if found.next_cursor is not None:
+        query = urlencode(given | {"cursor": found.next_cursor})
+        target = reference_to(request.scope, request.scope["path"])
+        headers["Link"] = f'<{target}?{query}>; rel="next"'
+    return json_response(found.json, headers=headers)
+
+
+async def run_search(state: State, wanted: Wanted) -> FoundPage:
+    """Return a page of what a search finds.
+
+    Raises the Problem `not_found` for a project or a source that is not there, and the Problem
+    `unavailable` while there are too many searches.
+    """
     # Imported here, for the stemmer takes memory that a service without searches does not need.
     from service.search.find import find, read_page
     from service.search.query import parse_query
     from service.search.results import read_results
     from service.search.statements import SETTINGS, Filters
 
-    wanted = _read_request(request)
     query = parse_query(wanted.text, as_you_type=wanted.as_you_type)
     filters = Filters(*wanted.filters)
 
@@ -164,9 +186,14 @@ async def search(request: Request) -> Response:
         found = await read_page(connection, result, filters, wanted.offset, wanted.limit)
         return result, await read_results(connection, result.query, found)
 
-    async with request.state["search_turns"].take():
-        result, results = await request.state["database"].run_repeatable(run, SETTINGS)
-    return _respond(request, wanted, result, results)
+    async with state["search_turns"].take():
+        result, results = await state["database"].run_repeatable(run, SETTINGS)
+    end = wanted.offset + wanted.limit
+    cursor = f"{end}.{result.lacking}" if end < result.total else None
+    return FoundPage(
+        orjson.dumps(_describe(wanted, result, results)),
+        None if cursor is None else base64.urlsafe_b64encode(cursor.encode()).decode(),
+    )
 
 
 @operation(
@@ -219,9 +246,8 @@ def _read_text_and_ids(
     return text, ids, problems
 
 
-def _read_request(request: Request) -> Wanted:
-    """Return what the request asks for; raise the Problem `invalid`."""
-    given = read_query_string(request)
+def read_wanted(given: Mapping[str, str]) -> Wanted:
+    """Return what the parameters of a search ask for; raise the Problem `invalid`."""
     text, (project_id, source_id), problems = _read_text_and_ids(given, ("project_id", "source_id"))
     kind = given.get("kind")
     if kind is not None and kind not in KINDS:
@@ -269,15 +295,9 @@ async def _refuse_missing(
         )
 
 
-def _respond(
-    request: Request, wanted: Wanted, result: Result, results: list[dict[str, Any]]
-) -> Response:
-    end = wanted.offset + wanted.limit
-    headers: dict[str, str] = {}
-    if end < result.total:
-        headers["Link"] = f'<{_next_page(request, end, result.lacking)}>; rel="next"'
+def _describe(wanted: Wanted, result: Result, results: list[dict[str, Any]]) -> dict[str, Any]:
     corrections = [{"from": word, "to": meant} for word, meant in result.corrections]
-    body = {
+    return {
         "query": wanted.text,
         "total": {"value": result.total, "is_exact": result.is_exact},
         "fuzzy": corrections or None,
@@ -287,10 +307,3 @@ def _respond(
         },
         "results": results,
     }
-    return json_response(orjson.dumps(body), headers=headers)
-
-
-def _next_page(request: Request, offset: int, lacking: int) -> str:
-    cursor = base64.urlsafe_b64encode(f"{offset}.{lacking}".encode()).decode()
-    query = urlencode(read_query_string(request) | {"cursor": cursor})
-    return f"{reference_to(request.scope, request.scope['path'])}?{query}"

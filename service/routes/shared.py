@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.database.database import Database
+    from service.database.database import Database, Queries, Row
     from service.state import Request
 
 MISSING_PROJECT: Final = "There is no such project."
@@ -100,6 +100,24 @@ def read_tree(given: Mapping[str, str]) -> str | None:
     """Return the tree that TREE_PARAMETER names, without slashes around it; None without it."""
     tree = given.get("tree")
     return None if tree is None else tree.strip("/")
+
+
+async def find_project(queries: Queries, project: str) -> Row:
+    """Return `id` and `name` of the project with this name, or else this id.
+
+    Raises the Problem `not_found` without one.
+    """
+    return await queries.fetch_row_or_404(
+        """
+        select id, name
+        from project
+        where name = $1 or id::text = lower($1)
+        order by name <> $1
+        limit 1
+        """,
+        project,
+        missing=MISSING_PROJECT,
+    )
 
 
 @contextmanager

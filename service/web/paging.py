@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from service.database.database import Database, Row
+    from service.database.database import Queries, Row
 
 MAX_LIMIT: Final = 1000
 
@@ -116,7 +116,7 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
     return Page(int(number), int(text))
 
 
-async def fetch_page(database: Database, query: LiteralString, page: Page, *more: object) -> Items:
+async def fetch_page(queries: Queries, query: LiteralString, page: Page, *more: object) -> Items:
     """Return the items of a page: fewer than its limit where they exceed MAX_PAGE_BYTES.
 
     The query selects PAGE_COLUMNS from rows of `item` and `number`, one more than the limit if
@@ -124,7 +124,7 @@ async def fetch_page(database: Database, query: LiteralString, page: Page, *more
     """
 
     async def fetch(limit: int) -> Row | None:
-        return await database.fetch_row(query, page.before, limit, MAX_PAGE_BYTES, *more)
+        return await queries.fetch_row(query, page.before, limit, MAX_PAGE_BYTES, *more)
 
     row, limit = await fetch_fitting(page.limit, fetch)
     texts: list[str] = row["items"] or []
@@ -149,7 +149,7 @@ async def fetch_fitting(
 
 
 async def fetch_page_or_404(
-    database: Database,
+    queries: Queries,
     query: LiteralString,
     page: Page,
     owner_id: UUID,
@@ -161,12 +161,19 @@ async def fetch_page_or_404(
 
     Where the table `owner` has no such id, raises the Problem `not_found` with `missing` as detail.
     """
-    items = await fetch_page(database, query, page, owner_id)
+    items = await fetch_page(queries, query, page, owner_id)
     if not items.texts:
-        await database.fetch_row_or_404(
+        await queries.fetch_row_or_404(
             f"select id from {owner} where id = $1", owner_id, missing=missing
         )
     return items
+
+
+def cursor_after(items: Items) -> str | None:
+    """Return the parameter `cursor` of the next page; None without one."""
+    if items.last_number is None:
+        return None
+    return base64.urlsafe_b64encode(str(items.last_number).encode()).decode()
 
 
 def page_response(request: Request[Any], page: Page, items: Items) -> Response:
@@ -176,8 +183,8 @@ def page_response(request: Request[Any], page: Page, items: Items) -> Response:
     four times the work for a list of 100.
     """
     headers: dict[str, str] = {}
-    if items.last_number is not None:
-        cursor = base64.urlsafe_b64encode(str(items.last_number).encode()).decode()
+    cursor = cursor_after(items)
+    if cursor is not None:
         query = urlencode({"limit": page.limit, "cursor": cursor})
         target = reference_to(request.scope, request.scope["path"])
         headers["Link"] = f'<{target}?{query}>; rel="next"'

@@ -16,8 +16,8 @@ from service.documents.html_tags import (
     PLAIN_TAG,
     Tag,
     find_tags,
+    page_of_raw_html,
     read_attributes,
-    without_templates,
 )
 from service.documents.page_text import BLOCK, HEADING, reduce_page, reduce_tag
 
@@ -34,7 +34,6 @@ MAX_HTML_ANCHOR = 300  # longer ones are left out
 
 HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 SOURCE_POSITION: Final = re.compile(r' data-sourcepos="?([0-9]{1,9}):[0-9]+-([0-9]{1,9}):[0-9]+"?')
-QUOTED_POSITION: Final = re.compile(r' data-sourcepos="([0-9:-]+)"')
 SOURCE_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 HEADING_ELEMENT: Final = re.compile(
     r'<h([1-6]) data-sourcepos="([0-9]{1,9}):[^"]*">(.*?)</h\1>', re.DOTALL
@@ -69,7 +68,7 @@ class Outline(NamedTuple):
     the raw HTML, each once. `page` is HTML for page_text.texts_of: HEADING stands for each heading,
     followed by what it shows besides its text here, such as an image. `rest` is the Markdown that
     the parser's limits leave out. `html` is the whole page as the parser has rendered it, for
-    read_blocks.
+    read_blocks. `anchors` has those of all headings in order, of headings without text too.
     """
 
     headings: list[Heading]
@@ -78,6 +77,7 @@ class Outline(NamedTuple):
     has_raw_html: bool
     rest: str
     html: str
+    anchors: list[str]
 
 
 def read_outline(body: str) -> Outline:
@@ -96,22 +96,26 @@ def outline_of(body: str, page: str, rest: str) -> Outline:
     """Return the outline of a Markdown text from its HTML, or its first lines' from theirs."""
     if "<" not in body:
         # Without raw HTML every tag is the parser's own: only its headings lead anywhere.
-        headings, cut = _read_headings(page)
-        return Outline(headings, [], cut, has_raw_html=False, rest=rest, html=page)
-    rendered = page
-    if "data-sourcepos" not in body:
-        # GitHub has no positions: their quotes must not close one that raw HTML leaves open.
-        page = QUOTED_POSITION.sub(r" data-sourcepos=\1", page)
-    reader = _OutlineReader(body, without_templates(page))
+        taken: dict[str, int] = {}
+        headings, cut = _read_headings(page, taken)
+        return Outline(
+            headings, [], cut, has_raw_html=False, rest=rest, html=page, anchors=[*taken]
+        )
+    reader = _OutlineReader(body, page_of_raw_html(body, page))
     reader.read()
     cut = reduce_page("".join(reader.cut))
     return Outline(
-        reader.headings, reader.html_anchors, cut, has_raw_html=True, rest=rest, html=rendered
+        reader.headings,
+        reader.html_anchors,
+        cut,
+        has_raw_html=True,
+        rest=rest,
+        html=page,
+        anchors=[*reader.taken],
     )
 
 
-def _read_headings(page: str) -> tuple[list[Heading], str]:
-    taken: dict[str, int] = {}
+def _read_headings(page: str, taken: dict[str, int]) -> tuple[list[Heading], str]:
     headings: list[Heading] = []
     room = _Room()
     fits = JSON_PER_CHARACTER * len(page) <= MAX_OUTLINE_BYTES  # most pages: nothing to count
@@ -213,7 +217,7 @@ class _OutlineReader:
         self.cut: list[str] = []  # pieces of Outline.page
         self._source = source
         self._page = page
-        self._taken: dict[str, int] = {}
+        self.taken: dict[str, int] = {}
         self._room = _Room()
         self._html_anchors: dict[str, None] = {}
         self._is_in_footnotes = False
@@ -261,7 +265,7 @@ class _OutlineReader:
         ]
 
     def _close(self, opened: _OpenHeading, cut_at: int) -> None:
-        heading = opened.close(self._taken)
+        heading = opened.close(self.taken)
         if heading.text and self._room.has_for_heading(heading):
             self.headings.append(heading)
             self.cut[cut_at] = HEADING

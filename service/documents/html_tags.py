@@ -37,6 +37,7 @@ def markup_between(plain: str) -> re.Pattern[str]:
 
 MARKUP: Final = markup_between(PLAIN_TAG.pattern)
 TEMPLATE = re.compile(r"<template\b", re.IGNORECASE)
+QUOTED_POSITION: Final = re.compile(r' data-sourcepos="([0-9:-]+)"')
 
 
 class Tag(NamedTuple):
@@ -74,6 +75,16 @@ def read_attributes(tag: Tag) -> dict[str, str]:
             is_quoted = value[:1] in {'"', "'"}
             attributes[name.lower()] = html.unescape(value[1:-1] if is_quoted else value)
     return attributes
+
+
+def page_of_raw_html(source: str, page: str) -> str:
+    """Return a page that Markdown with raw HTML was rendered to, as a browser reads GitHub's page.
+
+    GitHub's page has no positions: their quotes must not close one that raw HTML leaves open.
+    """
+    if "data-sourcepos" not in source:
+        page = QUOTED_POSITION.sub(r" data-sourcepos=\1", page)
+    return without_templates(page)
 
 
 def without_templates(page: str) -> str:

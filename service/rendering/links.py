@@ -1,0 +1,61 @@
+"""Where links and pictures of a document may lead."""
+
+import re
+from html import escape
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+# What a browser removes from an address, and other control characters, which no address has.
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# RFC 3986, 3.1. A browser reads it so, whatever comes after it.
+_SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+_SCHEMES: Final = frozenset(("http", "https", "mailto"))
+# A browser reads `\` as `/`.
+_AUTHORITY: Final = re.compile(r"[/\\]{2}")
+# GitHub gives its headings such ids, and removes the prefix from the addresses that it shows.
+_GITHUB_ANCHOR: Final = re.compile("#user-content-")
+
+FOREIGN: Final = 'rel="nofollow noopener noreferrer"'
+MAX_ADDRESS: Final = 4_000  # characters
+
+
+def safe_address(address: str, depth: int) -> str | None:
+    """Return where a link leads, or None if it may not lead there.
+
+    Relative addresses stay as they are. Those of the repository's root begin with as many `../` as
+    the document is in folders, `depth`. Of schemes, only http, https and mailto are allowed.
+    """
+    address = _CONTROLS.sub("", address).strip()
+    if len(address) > MAX_ADDRESS:
+        return None
+    if scheme := _SCHEME.match(address):
+        return address if scheme[1].lower() in _SCHEMES else None
+    if _AUTHORITY.match(address):  # of the page's own scheme
+        return "https://" + address[2:].lstrip("/\\")
+    address = _GITHUB_ANCHOR.sub("#", address, count=1)
+    if address[:1] in {"/", "\\"}:
+        return ("../" * depth or "./") + address[1:]
+    return address
+
+
+def link_attributes(address: str) -> str:
+    """Return the attributes of a link to an address that safe_address allows."""
+    foreign = f" {FOREIGN}" if address[:4].lower() == "http" and _SCHEME.match(address) else ""
+    return f' href="{escape(address)}"{foreign}'
+
+
+def picture(address: str | None, alternative: str, word: str = "picture") -> str:
+    """Return what stands for a picture: a link to it, or only its text if there is no address."""
+    text = " ".join(alternative.split()) or _file_name(address or "")
+    shown = f"<small>{word}</small> {escape(text)}".rstrip()
+    if address is None:
+        return f'<span class="picture">{shown}</span>'
+    return f'<a class="picture"{link_attributes(address)}>{shown}</a>'
+
+
+def _file_name(address: str) -> str:
+    try:
+        path = urlsplit(address).path
+    except ValueError:  # a host in brackets that is no IPv6 address
+        return ""
+    return unquote(path.rstrip("/").rpartition("/")[2])

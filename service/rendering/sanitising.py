@@ -1,0 +1,69 @@
+"""The last step of every rendering: nh3 removes what a document may not have in a page.
+
+Why the result is harmless, twice over:
+
+1. page_writer.py writes every tag itself, from fixed names and escaped values, and escapes every
+   other `<`. None of its elements changes how a parser reads what comes after it, as <svg>,
+   <style>, <noscript> or <textarea> do: so a browser finds the tags that were written, and no
+   others.
+2. nh3 does not rely on that. It parses the page as a browser does (html5ever), drops what is not
+   listed here, and writes the tree again. Nothing changes the HTML after it. The elements listed
+   here have no content that is read by other rules, so that a browser reads the same tree from it.
+
+nh3 takes quadratic time for elements that are nested deeply. What comes here has a bounded depth.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from service.rendering import alerts, highlighting
+from service.rendering.elements import ATTRIBUTES, BLOCKS, EVERYWHERE, INLINE, VOID
+
+if TYPE_CHECKING:
+    from nh3 import Cleaner
+
+_TAGS: Final = {*INLINE, *BLOCKS, *VOID, "input"}
+_CLASSES: Final = {
+    "a": {"anchor", "footnote-backref", "picture"},
+    "div": {"front-matter", "heading", "notice", "rendered", "table-scroll", *alerts.CLASSES},
+    "figure": {"mermaid"},
+    "h2": {"for-screen-readers"},
+    "li": {"task-list-item"},
+    "p": {"markdown-alert-title"},
+    "pre": {"lines"},
+    "section": {"footnotes"},
+    "span": {"line", "picture", *highlighting.CLASSES},
+}
+_ATTRIBUTES: Final = {
+    "*": {"id", *EVERYWHERE},
+    "a": {"aria-label", "href", "name"},
+    "div": {"aria-label"},
+    "input": {"aria-label"},
+    **{name: set(values) for name, values in ATTRIBUTES.items()},
+}
+_VALUES: Final = {
+    "a": {"aria-describedby": {"hub-footnotes"}, "rel": {"nofollow noopener noreferrer"}},
+    "div": {"role": {"group"}, "tabindex": {"0"}},
+    "input": {"checked": {""}, "disabled": {""}, "type": {"checkbox"}},
+    "pre": {"tabindex": {"0"}},
+}
+
+
+@cache
+def _cleaner() -> "Cleaner":
+    from nh3 import Cleaner
+
+    return Cleaner(
+        tags=_TAGS,
+        clean_content_tags=set(),
+        attributes=_ATTRIBUTES,
+        tag_attribute_values=_VALUES,
+        allowed_classes=_CLASSES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    )
+
+
+def sanitise(page: str) -> str:
+    """Return a page of the writers' of this room without anything that is not allowed in one."""
+    return _cleaner().clean(page)

@@ -145,3 +145,23 @@ def add_document_ids(places: LiteralString) -> LiteralString:
         )
         from jsonb_array_elements({places}) with ordinality as places (place, position)
     )"""
+
+
+# JSON of a row of `story` with the columns of SOURCE. What an older version of the service has
+# stored stays until the next run that changes documents: it has no `is_built` and no `tree`.
+STORY: Final[LiteralString] = f"""
+    (
+        '{{"is_built": false, "tree": null}}' || item || jsonb_build_object(
+            'document_id', {find_document("found.file_path")},
+            'source', {SOURCE},
+            'status_evidence', {add_document_ids("item -> 'status_evidence'")},
+            'gate', case when item -> 'gate' <> 'null' then item -> 'gate' || jsonb_build_object(
+                'document', item -> 'gate' -> 'document' || jsonb_build_object(
+                    'document_id', {find_document("item -> 'gate' -> 'document' ->> 'path'")}
+                )
+            ) end,
+            'waits_for', {add_document_ids("item -> 'waits_for'")},
+            'last_changed_at', changed_at, 'since', status_since
+        )
+    )
+    """

@@ -177,13 +177,14 @@ async def count_problems(queries: Queries, project_id: UUID) -> dict[str, int]:
 async def read_worst_problems(queries: Queries, project_id: UUID) -> list[str]:
     """Return the most severe problem of each kind of a project, as JSON, the worst kinds first.
 
-    See WorkProblemSchema: they have no ids, and `counts`, how many problems of the kind have each
-    severity.
+    See WorkProblemSchema: they have no `document_id`, and `counts`, how many problems of the kind
+    have each severity.
     """
     rows = await queries.fetch(
         f"""
         with found as (
-            select array_position($2::text[], severity) as rank, number, place, kind, severity, item
+            select array_position($2::text[], severity) as rank, number, place,
+                   project_doc.id as source_id, name as source_name, kind, severity, item
             from project_doc
             join problem on problem.project_doc_id = project_doc.id
             where project_id = $1 and {HAS_APPEARED}
@@ -192,11 +193,13 @@ async def read_worst_problems(queries: Queries, project_id: UUID) -> list[str]:
             from (select kind, severity, count(*) from found group by kind, severity) as by_severity
             group by kind
         ), worst as (
-            select distinct on (kind) rank, kind, item
+            select distinct on (kind) rank, kind, item, source_id, source_name
             from found
             order by kind, rank, number, place
         )
-        select (item || jsonb_build_object('counts', counts))::text as item
+        select (
+            '{{"tree": null}}' || item || jsonb_build_object('counts', counts, 'source', {SOURCE})
+        )::text as item
         from worst
         join counted using (kind)
         order by rank, kind

@@ -24,6 +24,7 @@ from service.schemas.projects import (
     ProjectSchema,
 )
 from service.sync.advisory_locks import project_lock
+from service.sync.queue import is_due
 from service.web.bodies import json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import (
@@ -39,6 +40,8 @@ from service.web.paging import (
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from starlette.responses import Response
 
     from service.database.database import Queries, Row
@@ -142,15 +145,46 @@ async def _add_project(queries: Queries, data: dict[str, Any], max_projects: int
 @operation(tag="projects", responses={200: PROJECT_RESPONSE})
 async def get_project(request: Request) -> Response:
     """Get a project."""
-    row = await request.state["database"].fetch_row_or_404(
+    row = await read_project(request.state["database"], read_id(request, "project_id"))
+    return json_response(row["project"])
+
+
+async def read_project(queries: Queries, project_id: UUID) -> Row:
+    """Return a project as JSON, `project`, and its `version`.
+
+    The version changes whenever the API says anything else of the project, its sources, their
+    documents or their work: a run writes these and its own end in one transaction, and some change
+    with the day, such as gates that expire. Raises the Problem `not_found` without such a project.
+    """
+    return await queries.fetch_row_or_404(
         f"""
-        select row_to_json(found)::text as project
-        from (select {COLUMNS} from project where id = $1) as found
+        select (
+            select row_to_json(found)::text from (select {COLUMNS}) as found
+        ) as project, md5(concat_ws(
+            ' ', project, (now() at time zone 'UTC')::date,
+            (
+                select string_agg(concat_ws(' ', source, runs), ' ' order by source.number)
+                from project_doc as source
+                cross join lateral (
+                    -- The running one, the queued one and the last that has ended.
+                    select string_agg(concat_ws(' ', id, status, {is_due("run")}), ' ') as runs
+                    from (
+                        select *
+                        from sync_run
+                        where project_doc_id = source.id
+                        order by number desc
+                        limit 3
+                    ) as run
+                ) as runs
+                where project_id = $1
+            )
+        )) as version
+        from project
+        where id = $1
         """,
-        read_id(request, "project_id"),
+        project_id,
         missing=MISSING_PROJECT,
     )
-    return json_response(row["project"])
 
 
 @operation(

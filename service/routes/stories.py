@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, LiteralString
 
 from service.bmad.identity import fold_id
 from service.bmad.readings import MAX_ID, STATUSES
-from service.routes.board_sql import SOURCE, add_document_ids, find_document, is_in_tree
+from service.routes.board_sql import STORY, is_in_tree
 from service.routes.shared import (
     MISSING_PROJECT,
     TREE_PARAMETER,
@@ -31,7 +31,7 @@ from service.web.paging import PAGE_PARAMETERS, page_spec
 from service.web.query_string import read_query_string
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
     from uuid import UUID
 
     from starlette.responses import Response
@@ -59,25 +59,6 @@ _LISTED_TOTALS: Final[LiteralString] = ", ".join(
 STATUS_RULE: Final = f"must be one of {', '.join(STATUSES)}."
 WORDS_RULE: Final = f"must have at most {MAX_WORDS} characters."
 EPIC_RULE: Final = f"must have at most {MAX_ID} characters."
-
-# JSON of a row of `story` with the columns of SOURCE. What an older version of the service has
-# stored stays until the next run that changes documents: it has no `is_built` and no `tree`.
-STORY: Final[LiteralString] = f"""
-    (
-        '{{"is_built": false, "tree": null}}' || item || jsonb_build_object(
-            'document_id', {find_document("found.file_path")},
-            'source', {SOURCE},
-            'status_evidence', {add_document_ids("item -> 'status_evidence'")},
-            'gate', case when item -> 'gate' <> 'null' then item -> 'gate' || jsonb_build_object(
-                'document', item -> 'gate' -> 'document' || jsonb_build_object(
-                    'document_id', {find_document("item -> 'gate' -> 'document' ->> 'path'")}
-                )
-            ) end,
-            'waits_for', {add_document_ids("item -> 'waits_for'")},
-            'last_changed_at', changed_at, 'since', status_since
-        )
-    )
-    """
 
 STORIES_RESPONSE: Final = replace(
     page_spec("The stories.", StorySchema, {"stories": [EXAMPLE_STORY]}),
@@ -122,7 +103,7 @@ async def list_stories(request: Request) -> Response:
     problems: dict[str, list[str]] = {}
     page = read_sorted_page(given, STORIES, problems)
     status = read_choice(given, "status", STATUSES, problems)
-    epic, words = _read_epic(given, problems), _read_words(given, problems)
+    epic, words = read_epic_filter(given, problems), read_words_filter(given, problems)
     if problems:
         raise invalid(problems)
     items = await read_stories(
@@ -214,8 +195,8 @@ async def get_next(request: Request) -> Response:
     return json_response(row)
 
 
-async def read_next(queries: Queries, project_id: UUID) -> str:
-    """Return what comes next in a project, as JSON: see NextSchema.
+async def read_next(queries: Queries, project_id: UUID, shown: int = NEXT_SHOWN) -> str:
+    """Return what comes next in a project, as JSON, up to `shown` of each list: see NextSchema.
 
     Raises the Problem `not_found` without such a project.
     """
@@ -265,21 +246,27 @@ async def read_next(queries: Queries, project_id: UUID) -> str:
         where id = $1
         """,
         project_id,
-        NEXT_SHOWN,
-        TO_PREPARE_SHOWN,
+        shown,
+        min(shown, TO_PREPARE_SHOWN),
         missing=MISSING_PROJECT,
     )
     return row["next"]
 
 
-def _read_epic(given: Mapping[str, str], problems: dict[str, list[str]]) -> str | None:
+def read_epic_filter(
+    given: Mapping[str, str], problems: MutableMapping[str, list[str]]
+) -> str | None:
+    """Return the id of the epic that `epic` names, None without it; add a problem if too long."""
     epic = given.get("epic")
     if epic is not None and len(epic) > MAX_ID:
         problems["epic"] = [EPIC_RULE]
     return epic
 
 
-def _read_words(given: Mapping[str, str], problems: dict[str, list[str]]) -> list[str]:
+def read_words_filter(
+    given: Mapping[str, str], problems: MutableMapping[str, list[str]]
+) -> list[str]:
+    """Return the words of the parameter `q`; add a problem if it is too long."""
     text = given.get("q", "")
     if len(text) > MAX_WORDS:
         problems["q"] = [WORDS_RULE]

@@ -40,3 +40,9 @@ def search_page(query: str = "", filters: Mapping[str, str] | None = None) -> st
     """Return the path of the page of a search, with filters such as `project_id` and `kind`."""
     given = ({"q": query} if query else {}) | dict(filters or {})
     return f"/search?{urlencode(given)}" if given else "/search"
+
+
+def work_page(project_id: object, name: str, filters: Mapping[str, str] | None = None) -> str:
+    """Return the path of the page of a list of a project, such as `stories`, with its filters."""
+    page = f"{project_page(project_id)}/{name}"
+    return f"{page}?{urlencode(filters)}" if filters else page

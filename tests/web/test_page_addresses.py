@@ -3,7 +3,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.web.page_addresses import files_page, project_page, search_page
+from service.web.page_addresses import files_page, project_page, search_page, work_page
 
 
 def test_a_page_is_named_by_project_source_and_path() -> None:
@@ -12,6 +12,8 @@ def test_a_page_is_named_by_project_source_and_path() -> None:
     assert files_page("1", "docs/prd.md") == "/projects/1/files/docs/prd.md"
     assert files_page("1", "prd.md", "Backend", "goals") == "/projects/1/files/Backend/prd.md#goals"
     assert files_page("1", top="Backend") == "/projects/1/files/Backend"
+    assert work_page("1", "stories") == "/projects/1/stories"
+    assert work_page("1", "stories", {"epic": "é&2"}) == "/projects/1/stories?epic=%C3%A9%262"
     assert search_page() == "/search"
     assert search_page("a b", {"kind": "prd"}) == "/search?q=a+b&kind=prd"
 

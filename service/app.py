@@ -19,7 +19,6 @@ from service.routes.documentation import (
     get_documentation_asset,
     get_open_api_document,
     get_re_doc,
-    get_root,
     get_swagger_ui,
 )
 from service.routes.documents import find_document, get_document
@@ -55,6 +54,9 @@ from service.routes.syncs import (
     sync_project_doc,
 )
 from service.routes.webhooks import receive_webhook
+from service.site.overview import show_overview
+from service.site.page_assets import get_icon, get_page_asset
+from service.site.problem_page import respond_with_problem_page
 from service.state import State
 from service.sync.removals import removing
 from service.sync.syncer import syncing
@@ -112,7 +114,9 @@ ROUTES: Final = [
     Route("/api/search", search),
     Route("/api/search/suggest", suggest),
     Route("/metrics", get_metrics),
-    Route("/", get_root),
+    Route("/", show_overview),
+    Route("/assets/{name}", get_page_asset),
+    Route("/favicon.ico", get_icon),
     Route("/openapi.json", get_open_api_document),
     Route("/docs", get_swagger_ui),
     Route("/docs/assets/{name}", get_documentation_asset),
@@ -188,7 +192,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                 allow_headers=["*"],
                 expose_headers=["X-Request-ID", "Retry-After", "Location", "Link", "ETag"],
             ),
-            Middleware(ErrorBoundary),
+            Middleware(ErrorBoundary, make_page=respond_with_problem_page),
             *_hosts_middleware(settings),
             *_authorization_middleware(settings),
             Middleware(BodyLimit),

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from service import ROOT
 from service.problems import Problem
@@ -81,7 +81,6 @@ def _html_response(request: Request, name: str) -> Response:
 
 NO_CACHE: Final = {"Cache-Control": "no-cache"}
 
-ROOT_RESPONSE: Final = ResponseSpec(description="To `/docs`.", headers={"Location": "`./docs`"})
 OPENAPI_RESPONSE: Final = ResponseSpec(
     description="The OpenAPI 3.1 document of the API.",
     schema={"type": "object", "additionalProperties": True},
@@ -102,12 +101,6 @@ ASSET_RESPONSE: Final = ResponseSpec(
 MISSING_ASSET_RESPONSE: Final = problem_spec(
     "not_found", "The pages have no such file.", MISSING_ASSET
 )
-
-
-@operation(tag="documentation", responses={307: ROOT_RESPONSE})
-async def get_root(request: Request) -> Response:
-    """Redirect to the documentation."""
-    return RedirectResponse(reference_to(request.scope, "/docs"))
 
 
 @operation(tag="documentation", responses={200: OPENAPI_RESPONSE, 304: NOT_MODIFIED_RESPONSE})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -14,15 +15,22 @@ from starlette.requests import ClientDisconnect
 from service.database.errors import DatabaseUnavailable, log_unavailable
 from service.problems import Problem
 from service.web.authorization import WEBHOOK
+from service.web.media_types import choose_media_type
 from service.web.problem_response import (
+    FAULT,
+    PROBLEM_TYPE,
     problem_response,
-    response_to_fault,
     response_to_problem,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import TypeAlias
+
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    ProblemPage: TypeAlias = Callable[[Scope, Problem], Awaitable[Response]]
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -33,6 +41,9 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_WEBHOOK_BYTES: Final = 25 * 1024 * 1024
 
 BODY_SECONDS: Final = 60.0  # enough for MAX_BODY_BYTES at 17 kB/s
+
+# What programs read has problems as JSON, whatever the client accepts.
+FOR_PROGRAMS: Final = re.compile(r"/(api|mcp|metrics|openapi\.json)(/|$)")
 
 BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -75,11 +86,13 @@ class Cors(CORSMiddleware):
 class ErrorBoundary:
     """Turn every exception into a problem; log its cause once, and never send the cause.
 
-    Replaces Starlette's two middlewares for exceptions: see Application.
+    Replaces Starlette's two middlewares for exceptions: see Application. A client that prefers HTML
+    gets the response of `make_page`, except where programs read.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, make_page: ProblemPage | None = None) -> None:
         self.app = app
+        self._make_page = make_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -89,28 +102,47 @@ class ErrorBoundary:
         except (Exception, asyncio.CancelledError) as error:
             if scope["type"] != "http":
                 raise
-            response = _log_and_respond(scope, error)
+            problem = _log_as_problem(error)
             # A response that has begun cannot be replaced: uvicorn closes the connection, and the
             # client sees an incomplete body.
             if scope["state"]["status"] is None:
+                response = await self._respond(scope, problem)
                 await response(scope, receive, send)
 
+    async def _respond(self, scope: Scope, problem: Problem) -> Response:
+        if self._make_page is not None and prefers_page(scope):
+            try:
+                return await self._make_page(scope, problem)
+            except Exception:
+                log.exception("problem_page_failed")
+        return response_to_problem(scope, problem)
 
-def _log_and_respond(scope: Scope, error: BaseException) -> Response:
+
+def prefers_page(scope: Scope) -> bool:
+    """Return whether a problem of this request is to be a page: a browser shows it to a person."""
+    accept = scope["state"]["headers"].get(b"accept", b"")
+    if b"text/html" not in accept or FOR_PROGRAMS.match(scope["path"]):
+        return False
+    offered = (PROBLEM_TYPE, "application/json", "text/html")
+    return choose_media_type(accept.decode("latin-1"), offered) == "text/html"
+
+
+def _log_as_problem(error: BaseException) -> Problem:
+    """Log the cause of a response with an error; return the problem that the response has."""
     match error:
         case DatabaseUnavailable():
             log_unavailable(error)
-            return response_to_problem(scope, error)
+            return error
         case Problem():
-            return response_to_problem(scope, error)
+            return error
         case asyncio.CancelledError():
             # The service stops, and this request took too long. The cancellation ends here: uvicorn
             # would log it as a fault, and send a 500 in plain text.
             log.warning("request_cut_off")
-            return response_to_problem(scope, Problem("unavailable", "The service stops now."))
+            return Problem("unavailable", "The service stops now.")
         case _:
             log.error("unhandled_error", exc_info=error)
-            return response_to_fault(scope)
+            return Problem("internal", FAULT)
 
 
 class BodyLimit:

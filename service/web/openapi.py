@@ -61,6 +61,7 @@ TAGS: Final = {
     "documents": "The sources' documents, as of the last sync.",
     "search": "Sections of all documents, and headings for a box that completes what is typed.",
     "progress": "How far the work is: stories, epics, and what disagrees about them.",
+    "pages": "Pages for people. A client that prefers HTML gets their problems as pages, too.",
     "health": "For monitors, load balancers and orchestrators.",
     "documentation": "This documentation, for people and for programs.",
 }

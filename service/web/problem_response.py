@@ -106,8 +106,3 @@ def response_to_problem(scope: Scope, error: Problem) -> Response:
     return problem_response(
         scope, error.status, error.detail, errors=error.errors, headers=error.headers
     )
-
-
-def response_to_fault(scope: Scope) -> Response:
-    """Return the 500 for an unexpected exception, with nothing of the exception in it."""
-    return problem_response(scope, HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)

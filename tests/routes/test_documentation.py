@@ -162,11 +162,6 @@ def test_the_line_below_redocs_menu_is_whole(page: Page, width: int, height: int
         assert inner[start] + inner[size] <= outer[start] + outer[size] <= end
 
 
-def test_the_root_redirects(client: httpx.Client) -> None:
-    response = client.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, "./docs")
-
-
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_a_page_names_no_other_host_and_has_a_strict_policy(
     path: str, client: httpx.Client

@@ -562,11 +562,11 @@ def test_malformed_http_is_one_log_line(
 
 
 @pytest.mark.parametrize(
-    "path", ["/%00", "/%ff", "/api/health%2f..", "/" + "a" * 20_000, "//", "/api//health", "/%"]
+    "path", ["/%00", "/%ff", "/api/health%2f..", "/" + "a" * 20_000, "//a", "/api//health", "/%"]
 )
 def test_a_strange_path_is_a_client_error(path: str, client: httpx.Client) -> None:
     response = send_raw(
         client, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
     )
-    assert response.split()[1] in {b"400", b"404", b"307"}
+    assert response.split()[1] in {b"400", b"404"}
     assert client.get("/api/health").status_code == 200

@@ -72,6 +72,7 @@ def test_it_has_title_version_description_servers_and_tags() -> None:
         "documents",
         "search",
         "progress",
+        "pages",
         "health",
         "documentation",
     ]

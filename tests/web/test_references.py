@@ -218,8 +218,7 @@ def test_uvicorns_root_path_is_honoured(database: str, tmp_path: Path) -> None:
 
 def test_the_root_path_of_a_mounting_application_is_honoured(database: str) -> None:
     with with_root_path(database, of_uvicorn=False) as url:
-        response = httpx.get(f"{url}hub/", follow_redirects=True)
-        assert (response.status_code, response.url.path) == (200, "/hub/docs")
+        assert httpx.get(f"{url}hub/docs").status_code == 200
         created = httpx.post(f"{url}hub/api/projects", json={"name": "Payments"})
         location = urljoin(str(created.url), created.headers["location"])
         assert httpx.get(location).json() == created.json()
@@ -228,7 +227,7 @@ def test_the_root_path_of_a_mounting_application_is_honoured(database: str) -> N
 def test_a_scope_without_a_root_path_is_served(database: str) -> None:
     with with_root_path(database, of_uvicorn=False, root_path=None) as url:
         assert_problem(httpx.get(f"{url}nothing"), 404)
-        assert httpx.get(url, follow_redirects=True).url.path == "/docs"
+        assert httpx.get(f"{url}docs").status_code == 200
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""Pages from templates: the environment of Jinja, and the response with a page.
+
+Jinja is imported when the first page is rendered: the service starts faster without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from service import ROOT, __version__
+from service.site.page_assets import FOLDER as ASSETS
+from service.site.page_assets import asset_address
+from service.web.entity_tags import CACHED, not_modified, read_entity_tags
+from service.web.operation import ResponseSpec
+from service.web.page_addresses import files_page, project_page, search_page
+from service.web.references import reference_to
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import Environment
+    from starlette.requests import Request
+    from starlette.types import Scope
+
+TEMPLATES: Final = ROOT / "service/site/templates"
+
+# The modules in these folders make pages: a page of other code is another page.
+CODE: Final = (ROOT / "service/site", ROOT / "service/rendering", ROOT / "service/drawing")
+
+# No style and no script in a page, only those of our own files; pictures of our own, and `data:`.
+PAGE_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+# What every template has, besides the functions that depend on the request's URL.
+COMMON: Final[Mapping[str, object]] = {
+    # What base.html shows where a page gives nothing else.
+    "query": "",
+    "section": "",
+    "project_page": project_page,
+    "files_page": files_page,
+    "search_page": search_page,
+}
+
+# The templates that a page was rendered from before: compiled, with all that they include.
+_compiled: Final = set[str]()
+
+
+def page_spec_of(description: str) -> ResponseSpec:
+    """Return the documentation of a 200 with a page."""
+    return ResponseSpec(
+        description=description,
+        schema={"type": "string"},
+        media_type="text/html",
+        headers={"ETag": "Identifies the page's state.", "Cache-Control": f"`private`, {CACHED}"},
+        examples={"beginning": "<!doctype html>"},
+    )
+
+
+def not_modified_page(request: Request[Any], tag: str) -> Response | None:
+    """Return the 304 if the client has the page with this tag, else None.
+
+    `tag` is a text that changes whenever what the page shows changes, such as the version of a
+    document: give the same to render_page. The templates and the code are in the entity tag, too.
+    """
+    matched = read_entity_tags(request).match(_entity_tag(tag))
+    return None if matched is None else not_modified(matched, _page_headers(request))
+
+
+async def render_page(
+    request: Request[Any],
+    template: str,
+    *,
+    tag: str | None = None,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: object,
+) -> Response:
+    """Return the response with a page, or a 304 if the client has it.
+
+    `template` is the name of a file in `templates/`, `context` has its variables. Besides these a
+    template has COMMON, and the functions of _page_functions(). Without `tag` the entity tag is a
+    digest of the page. A page whose status is not 200 has no tag, and no cache keeps it.
+    """
+    if tag is not None and (unchanged := not_modified_page(request, tag)) is not None:
+        return unchanged
+    page = await render(request.scope, template, context)
+    if status != 200:
+        given = {**_page_headers(request), "Cache-Control": "no-store", **(headers or {})}
+        return Response(page, status, given, media_type="text/html")
+    entity_tag = _entity_tag(tag or hashlib.sha256(page.encode()).hexdigest())
+    given = _page_headers(request) | dict(headers or {})
+    matched = read_entity_tags(request).match(entity_tag)
+    if matched is not None:
+        return not_modified(matched, given)
+    return Response(page, headers={**given, "ETag": f'"{entity_tag}"'}, media_type="text/html")
+
+
+async def render(scope: Scope, template: str, context: Mapping[str, object]) -> str:
+    """Return the HTML of a page for the request of this scope."""
+    page_context = {**COMMON, **_page_functions(scope), **context}
+    if template in _compiled:
+        return _environment().get_template(template).render(page_context)
+
+    # In a thread: the first time Jinja is imported, and the templates are compiled.
+    def render_first() -> str:
+        return _environment().get_template(template).render(page_context)
+
+    page = await run_in_threadpool(render_first)
+    _compiled.add(template)
+    return page
+
+
+def _page_functions(scope: Scope) -> dict[str, object]:
+    """Return the functions of templates that depend on the request's URL.
+
+    `link` returns a reference to a path of this service, `asset` one to a file of `assets/`.
+    """
+
+    def asset(name: str) -> str:
+        return reference_to(scope, asset_address(name))
+
+    return {"link": partial(reference_to, scope), "asset": asset}
+
+
+def _page_headers(request: Request[Any]) -> dict[str, str]:
+    headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "private, no-cache"}
+    if request.state["settings"].api_token_for_reads:
+        headers["Vary"] = "Authorization"
+    return headers
+
+
+def _entity_tag(tag: str) -> str:
+    return hashlib.sha256(f"{_code_digest()} {tag}".encode()).hexdigest()[:40]
+
+
+@cache
+def _code_digest() -> str:
+    """Return a digest of all files that make pages: the templates, the assets and the modules."""
+    digest = hashlib.sha256(__version__.encode())
+    modules = [path for folder in CODE for path in folder.glob("*.py")]
+    for path in sorted([*modules, *TEMPLATES.iterdir(), *ASSETS.iterdir()]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from service.site.filters import FILTERS
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,  # all
+    )
+    environment.filters.update(FILTERS)
+    return environment

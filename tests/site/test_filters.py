@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from service.site.filters import (
+    show_count,
+    show_date,
+    show_number,
+    show_percent,
+    show_signed,
+    show_time,
+    show_words,
+)
+
+SHOWN = '<time datetime="2026-11-25T03:01:59Z">25 Nov 2026, 03:01 UTC</time>'
+
+
+def test_numbers_have_commas() -> None:
+    assert (show_number(1_234_567), show_number(0)) == ("1,234,567", "0")
+
+
+@pytest.mark.parametrize(("number", "shown"), [(5, "+5"), (0, "0"), (-1_000, "\u22121,000")])
+def test_a_signed_number_has_its_sign(number: int, shown: str) -> None:
+    assert show_signed(number) == shown
+
+
+def test_a_count_has_its_noun_in_the_right_number() -> None:
+    assert show_count(1, "story", "stories") == "1 story"
+    assert show_count(0, "story", "stories") == "0 stories"
+    assert show_count(1_200, "error") == "1,200 errors"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(None, "\u2013"), (0, "0%"), (1, "100%"), (0.999, "99%"), (0.29, "29%"), (1 / 3, "33%")],
+)
+def test_a_share_is_rounded_down(share: float | None, shown: str) -> None:
+    assert show_percent(share) == shown
+
+
+def test_a_name_is_shown_in_words() -> None:
+    assert show_words("in_progress") == "in progress"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-11-25T03:01:59.123456+00:00",
+        "2026-11-25T05:01:59+02:00",
+        "2026-11-25T03:01:59Z",
+        datetime(2026, 11, 25, 3, 1, 59, tzinfo=UTC),
+        datetime(2026, 11, 24, 22, 1, 59, tzinfo=timezone(timedelta(hours=-5))),
+        datetime(2026, 11, 25, 3, 1, 59),
+    ],
+)
+def test_a_moment_is_shown_in_utc(moment: datetime | str) -> None:
+    assert show_time(moment) == SHOWN
+    assert show_date(moment) == '<time datetime="2026-11-25">25 Nov 2026</time>'

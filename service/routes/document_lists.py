@@ -1,4 +1,4 @@
-"""Lists of the documents of a project, for pages and for the tools of agents."""
+"""Lists of the documents and sources of projects, for pages and for the tools of agents."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from service.routes.shared import MISSING_PROJECT
 from service.web.cursors import SORTED_COLUMNS, SortedItems, SortedList, SortedPage, fetch_sorted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from service.database.database import Queries
+    from service.database.database import Queries, Row
 
 DOCUMENTS: Final = SortedList("documents", (0, ""), 100)
+
+
+# Paths that are compared with one that is wrong. To compare 10,000 takes 30 ms.
+MAX_COMPARED: Final = 5_000
+
+# Documents of one path, each of another source.
+MAX_AT_PATH: Final = 20
 
 
 class DocumentFilter(NamedTuple):
@@ -69,4 +77,108 @@ async def read_documents(
         MISSING_PROJECT,
         project_id,
         *wanted,
+    )
+
+
+async def read_synced_sources(queries: Queries, project_ids: Sequence[UUID]) -> list[Row]:
+    """Return the sources of projects in their order, and which commit each has.
+
+    `id`, `name`, `project_id`, `project`, `commit`, which is null before the first sync, and
+    `synced_at`; the ids are text.
+    """
+    return await queries.fetch(
+        """
+        select project_doc.id::text, project_doc.name, project.id::text as project_id,
+               project.name as project, last_commit as commit, last_synced_at as synced_at
+        from project
+        join project_doc on project_doc.project_id = project.id
+        where project.id = any($1)
+        order by project.number, project_doc.number
+        """,
+        project_ids,
+    )
+
+
+async def read_nearest_paths(
+    queries: Queries, project_id: UUID, path: str, count: int
+) -> list[str]:
+    """Return paths of documents that may be meant by a path that has none, the nearest first.
+
+    First those with the same file name, whatever its case; then similar ones, of MAX_COMPARED.
+    """
+    rows = await queries.fetch(
+        """
+        with named as (
+            select distinct file_path
+            from project_doc
+            join document on document.project_doc_id = project_doc.id
+            where project_id = $1
+                and lower(substring(file_path from '[^/]*$')) = lower(substring($2 from '[^/]*$'))
+            order by file_path
+            limit $3
+        ), compared as (
+            select file_path
+            from project_doc
+            join document on document.project_doc_id = project_doc.id
+            where project_id = $1
+            limit $4
+        )
+        select file_path
+        from (
+            select file_path, 2 + similarity(file_path, $2) as nearness from named
+            union all
+            select file_path, similarity(file_path, $2)
+            from compared
+            where similarity(file_path, $2) >= 0.3
+        ) as found
+        group by file_path
+        order by max(nearness) desc, file_path
+        limit $3
+        """,
+        project_id,
+        path,
+        count,
+        MAX_COMPARED,
+    )
+    return [row["file_path"] for row in rows]
+
+
+async def find_documents(
+    queries: Queries, project_id: UUID | None, path: str, document_id: str | None = None
+) -> list[Row]:
+    """Return the documents of a project at a path, one for each source that has it; or that by id.
+
+    `id`, `path`, `file_type`, `kind`, which is null for one that no run has read since an upgrade,
+    `source_id` and `project_id`; the ids are text. At most MAX_AT_PATH.
+    """
+    return await queries.fetch(
+        """
+        select document.id::text, file_path as path, file_type, kind,
+               project_doc.id::text as source_id, project_id::text
+        from document
+        join project_doc on project_doc.id = document.project_doc_id
+        left join document_part on document_id = document.id and document_part.number = 0
+        where case
+            when $3::uuid is null then project_id = $1 and file_path = $2
+            else document.id = $3
+        end
+        order by project_doc.number
+        limit $4
+        """,
+        project_id,
+        path,
+        document_id,
+        MAX_AT_PATH,
+    )
+
+
+async def read_text(queries: Queries, document_id: str) -> Row | None:
+    """Return `content` and `title` of a document; None if it has gone."""
+    return await queries.fetch_row(
+        """
+        select content, doc_metadata ->> 'title' as title
+        from document
+        where id = $1
+        """,
+        document_id,
     )

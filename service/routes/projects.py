@@ -99,6 +99,21 @@ async def read_projects(queries: Queries, page: Page) -> Items:
     )
 
 
+async def read_nearest_projects(queries: Queries, name: str, count: int) -> list[Row]:
+    """Return `id` and `name` of the projects with names similar to this one, the nearest first."""
+    return await queries.fetch(
+        """
+        select id, name
+        from project
+        where lower(name) = lower($1) or similarity(name, $1) >= 0.3
+        order by lower(name) = lower($1) desc, similarity(name, $1) desc, number desc
+        limit $2
+        """,
+        name,
+        count,
+    )
+
+
 @operation(
     tag="projects",
     body=BodySpec(schema=ProjectInputSchema, examples={"project": EXAMPLE_PROJECT_INPUT}),

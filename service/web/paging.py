@@ -106,14 +106,22 @@ def read_page(request: Request[Any], default_limit: int = MAX_LIMIT) -> Page:
     cursor = request.query_params.get("cursor")
     if cursor is None:
         return Page(BEFORE_FIRST_ROW, int(text))
+    before = read_cursor(cursor)
+    if before is None:
+        raise invalid({"cursor": [BAD_CURSOR]})
+    return Page(before, int(text))
+
+
+def read_cursor(cursor: str) -> int | None:
+    """Return `before` of the page that cursor_after has named; None for any other text."""
     try:
         number = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
     except ValueError:
-        number = ""
+        return None
     # Of older versions the cursor was a time and an id.
     if not NUMBER.fullmatch(number) or int(number) > BEFORE_FIRST_ROW:
-        raise invalid({"cursor": [BAD_CURSOR]})
-    return Page(int(number), int(text))
+        return None
+    return int(number)
 
 
 async def fetch_page(queries: Queries, query: LiteralString, page: Page, *more: object) -> Items:

@@ -1,0 +1,211 @@
+"""The tools `list_projects` and `list_documents`: what the hub has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from service.mcp.answers import (
+    BAD_CURSOR,
+    Entry,
+    ListAnswer,
+    Listed,
+    open_project,
+    read_sorted_cursor,
+    write_fitting,
+)
+from service.mcp.places import Places, read_places, shown_path, write_commit
+from service.mcp.project_argument import PROJECT
+from service.mcp.schema_parts import (
+    CURSOR,
+    KIND,
+    make_arguments,
+    make_limit,
+    make_list,
+)
+from service.mcp.texts import clean_line, escape_line, write_json, write_path, write_time
+from service.mcp.tool import Tool, ToolError, ToolResult
+from service.routes.document_lists import DOCUMENTS, DocumentFilter, read_documents
+from service.routes.overview import read_overview
+from service.routes.search import MAX_PATH
+from service.web.cursors import next_cursor
+from service.web.paging import BEFORE_FIRST_ROW, Page, cursor_after, read_cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.state import Request
+
+DEFAULT_DOCUMENTS: Final = 30
+MAX_DOCUMENTS: Final = 200
+DEFAULT_PROJECTS: Final = 20
+MAX_PROJECTS: Final = 100
+SOURCES_SHOWN: Final = 5
+MAX_ERROR: Final = 200  # characters
+
+
+async def list_projects(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
+    """Return a page of the projects, newest first, with their sources and figures."""
+    database = request.state["database"]
+    before = read_cursor(arguments["cursor"]) if "cursor" in arguments else BEFORE_FIRST_ROW
+    if before is None:
+        raise ToolError(BAD_CURSOR)
+
+    async def read(limit: int) -> Listed:
+        items = await read_overview(database, Page(before, limit))
+        projects = [orjson.loads(text) for text in items.texts]
+        places = await read_places(request, [project["id"] for project in projects])
+        return Listed([_make_project(places, project) for project in projects], cursor_after(items))
+
+    answer = ListAnswer(
+        await read_places(request, ()),
+        head=["Projects, newest first."],
+        fields={},
+        name="projects",
+        tool="list_projects",
+        arguments=arguments,
+        hint="Go on with search(query, project), list_documents(project) or next(project).",
+        when_empty="There are no more projects." if "cursor" in arguments else "No projects yet.",
+        names_sources=False,
+    )
+    return await write_fitting(answer, arguments.get("limit", DEFAULT_PROJECTS), read)
+
+
+def _make_project(places: Places, project: Mapping[str, Any]) -> Entry:
+    own = [each for each in places.sources.values() if each.project_id == project["id"]]
+    figures = {
+        "documents": project["documents"],
+        "stories": project["stories_total"],
+        "stories_done": project["stories_by_status"]["done"],
+        "problems": project["problems"],
+    }
+    sync = project["last_sync"]
+    failure = None
+    if sync and sync["status"] == "failed":
+        failure = clean_line(sync["error"] or "failed", MAX_ERROR)
+    item: dict[str, Any] = {
+        "name": clean_line(project["name"]),
+        "id": project["id"],
+        "url": places.project_url(project["id"]),
+        **figures,
+        "sources": [places.describe(source) for source in own[:SOURCES_SHOWN]],
+        "sources_total": len(own),
+        "last_sync_error": failure,
+    }
+    problems = ", ".join(f"{count} {name}" for name, count in project["problems"].items() if count)
+    lines = [
+        f"- **{escape_line(project['name'])}** · id {project['id']} · "
+        f"{figures['documents']:,} documents · "
+        f"{figures['stories_done']:,}/{figures['stories']:,} stories done"
+        + (f" · problems: {problems}" if problems else "")
+        + (f" · last sync failed: {escape_line(failure, MAX_ERROR)}" if failure else "")
+        + f" · {item['url']}",
+        *(
+            f"  - source {escape_line(source.label)}: {write_commit(source)}"
+            for source in own[:SOURCES_SHOWN]
+        ),
+    ]
+    if len(own) > SOURCES_SHOWN:
+        lines.append(f"  - and {len(own) - SOURCES_SHOWN} more sources")
+    return Entry("\n".join(lines), item)
+
+
+async def list_documents(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
+    """Return a page of the documents of a project, by path and kind."""
+    project, places, described, line = await open_project(request, arguments["project"])
+    page = read_sorted_cursor(arguments, DOCUMENTS)
+    path, kind = arguments.get("path", "").lstrip("/"), arguments.get("kind")
+
+    async def read(limit: int) -> Listed:
+        items = await read_documents(
+            request.state["database"],
+            page._replace(limit=limit),
+            project["id"],
+            DocumentFilter(kind=kind, path=path),
+        )
+        entries = [_make_document(places, orjson.loads(text)) for text in items.texts]
+        return Listed(entries, next_cursor(items))
+
+    wanted = [f"kind {kind}"] if kind else []
+    if path:
+        wanted.append(f"paths that begin with {write_json(clean_line(path))}")
+    answer = ListAnswer(
+        places,
+        head=[f"Documents by path{''.join(f', {each}' for each in wanted)}. {line}"],
+        fields={"project": described},
+        name="documents",
+        tool="list_documents",
+        arguments=arguments,
+        hint="Read one with read_document(project, path) or read_document(id).",
+        when_empty="No document fits: search finds documents by their words."
+        if wanted
+        else "There are no documents (any more).",
+    )
+    return await write_fitting(answer, arguments.get("limit", DEFAULT_DOCUMENTS), read)
+
+
+def _make_document(places: Places, document: Mapping[str, Any]) -> Entry:
+    source = places.sources.get(document["source"]["id"])
+    path = shown_path(document["path"])
+    assert path is not None
+    item: dict[str, Any] = {
+        "id": document["id"],
+        "path": path,
+        "title": clean_line(document["title"] or ""),
+        "kind": document["kind"] or "other",
+        "bytes": document["size"],
+        "changed_at": write_time(document["updated_at"]),
+        "source": source.label if source else clean_line(document["source"]["name"]),
+        "url": places.url(source, document["path"]) if source else None,
+    }
+    parts = [f"- {write_path(path)}", escape_line(item["title"]), item["kind"]]
+    parts.append(f"{item['bytes']:,} bytes")
+    if len(places.sources) > 1:
+        parts.append(f"source {escape_line(item['source'])}")
+    if len(places.sources) > 1 or path != document["path"]:
+        parts.append(f"id {document['id']}")
+    return Entry(" · ".join(parts), item, document["source"]["id"])
+
+
+LIST_PROJECTS: Final = Tool(
+    name="list_projects",
+    title="List projects",
+    description=(
+        "The hub's projects with their sources, synced commits and figures. Use it when you do not "
+        "know a project's name; then search or list_documents."
+    ),
+    input_schema=make_arguments(
+        {"limit": make_limit(DEFAULT_PROJECTS, MAX_PROJECTS), "cursor": CURSOR}
+    ),
+    output_schema=make_list(
+        "projects", ["name", "id", "url", "documents", "sources"], names_sources=False
+    ),
+    run=list_projects,
+)
+LIST_DOCUMENTS: Final = Tool(
+    name="list_documents",
+    title="List documents",
+    description=(
+        "A project's documents by path, with titles, kinds and sizes. Use it to see what is there; "
+        "to find something, use search. Then read_document."
+    ),
+    input_schema=make_arguments(
+        {
+            "project": PROJECT,
+            "path": {
+                "type": "string",
+                "maxLength": MAX_PATH,
+                "description": "Only paths that begin so, from the repository's root.",
+            },
+            "kind": KIND,
+            "limit": make_limit(DEFAULT_DOCUMENTS, MAX_DOCUMENTS),
+            "cursor": CURSOR,
+        },
+        ["project"],
+    ),
+    output_schema=make_list(
+        "documents", ["id", "path", "title", "kind", "bytes", "source", "url"], ["project"]
+    ),
+    run=list_documents,
+)

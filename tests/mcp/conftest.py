@@ -1,0 +1,125 @@
+"""A hub whose tools a test calls over HTTP, and validates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from service.mcp.answers import ANSWER_TOKENS
+from service.mcp.arguments import check_arguments
+from service.mcp.token_counts import estimate_tokens
+from service.mcp.tool import ToolError
+from service.mcp.tools import TOOLS
+from tests.support.board import Board
+from tests.support.git_server import git_server
+from tests.support.hub import Hub, hub_settings
+from tests.support.service import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
+
+    from service.state import Request
+    from tests.support.postgres import Postgres
+
+BY_NAME: Final = {tool.name: tool for tool in TOOLS}
+
+
+async def call_tool(request: Request) -> JSONResponse:
+    """Run a tool as the endpoint does: with checked arguments."""
+    tool = BY_NAME[request.path_params["name"]]
+    try:
+        arguments = check_arguments(tool.input_schema, await request.json())
+        result = await tool.run(request, arguments)
+    except ToolError as error:
+        return JSONResponse({"error": str(error)})
+    structured = orjson.loads(orjson.dumps(result.structured))
+    return JSONResponse({"text": result.text, "structured": structured})
+
+
+CALL_ROUTE: Final = Route("/test/tools/{name}", call_tool, methods=["POST"])
+
+
+@dataclass
+class Answer:
+    """What a tool answered: the text, and the object, which fits the tool's schema."""
+
+    text: str
+    structured: dict[str, Any]
+
+    @property
+    def tokens(self) -> int:
+        """The estimate of the larger of the two."""
+        return max(
+            estimate_tokens(self.text), estimate_tokens(orjson.dumps(self.structured).decode())
+        )
+
+
+@dataclass
+class Agent:
+    """Calls tools of a hub."""
+
+    client: httpx.Client
+
+    def call(self, tool: str, **arguments: Any) -> Answer:
+        """Return the answer, after a check of its schema and its size."""
+        body = self._post(tool, arguments)
+        assert "error" not in body, body
+        Draft202012Validator(BY_NAME[tool].output_schema).validate(body["structured"])
+        answer = Answer(body["text"], body["structured"])
+        assert answer.tokens <= arguments.get("max_tokens", ANSWER_TOKENS)
+        return answer
+
+    def fail(self, tool: str, **arguments: Any) -> str:
+        """Return the error of a call."""
+        body = self._post(tool, arguments)
+        assert "error" in body, body
+        assert estimate_tokens(body["error"]) < ANSWER_TOKENS / 4
+        return body["error"]
+
+    def call_all(self, tool: str, name: str, **arguments: Any) -> list[dict[str, Any]]:
+        """Return the items of the list `name`, page by page."""
+        items: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            answer = self.call(tool, **arguments, **cursor)
+            items += answer.structured[name]
+            if answer.structured["next_cursor"] is None:
+                return items
+            assert answer.structured[name], "a page with a next one has an item"
+            cursor = {"cursor": answer.structured["next_cursor"]}
+            assert cursor["cursor"] in answer.text
+
+    def _post(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        response = self.client.post(f"/test/tools/{tool}", json=arguments)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@dataclass
+class AgentHub(Hub):
+    """A hub with an agent, and a writer of rows."""
+
+    agent: Agent
+    board: Board
+
+
+@pytest.fixture(scope="module")
+def agent_hub(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentHub]:
+    """A hub that the tests of a module share."""
+    database = postgres.create_database(template="migrated")
+    folder: Path = tmp_path_factory.mktemp("mcp")
+    with (
+        git_server(folder / "repositories") as server,
+        serving(database, CALL_ROUTE, **hub_settings(folder, server)) as client,
+    ):
+        yield AgentHub(client, server, database, Agent(client), Board(database))
+    postgres.drop_database(database)

@@ -44,6 +44,11 @@ def show_signed(number: int) -> str:
     return "0" if number == 0 else f"{number:+,}".replace("-", "\u2212")
 
 
+def show_status(status: str) -> str:
+    """Return the words for a status, as after a number of stories."""
+    return "in review" if status == "review" else show_words(status)
+
+
 def show_words(name: str) -> str:
     """Return a name such as `in_progress` in words."""
     return name.replace("_", " ")
@@ -73,6 +78,7 @@ FILTERS: Final[dict[str, Callable[..., object]]] = {
     "count_of": show_count,
     "signed": show_signed,
     "percent": show_percent,
+    "status": show_status,
     "words": show_words,
     "time": show_time,
     "date": show_date,

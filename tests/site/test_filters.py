@@ -10,6 +10,7 @@ from service.site.filters import (
     show_number,
     show_percent,
     show_signed,
+    show_status,
     show_time,
     show_words,
 )
@@ -41,6 +42,10 @@ def test_a_share_is_rounded_down(share: float | None, shown: str) -> None:
 
 
 def test_a_name_is_shown_in_words() -> None:
+    assert [show_status(status) for status in ("review", "in_progress")] == [
+        "in review",
+        "in progress",
+    ]
     assert show_words("in_progress") == "in progress"
 
 

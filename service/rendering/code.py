@@ -8,7 +8,7 @@ from service.rendering.highlighting import highlight
 # In the narrowest page, longer lines are scrolled to: also by the keyboard, if the block has focus.
 MAX_UNSCROLLED_LINE: Final = 40
 # Of all blocks of a document that are highlighted, in characters.
-MAX_HIGHLIGHTED: Final = 120_000
+MAX_HIGHLIGHTED: Final = 80_000
 
 
 class CodeWriter:

@@ -42,7 +42,7 @@ def render_document(file_type: str, content: str, depth: int) -> RenderedDocumen
     `file_type` is one of documents.text. `depth` is the number of folders in the document's path:
     links to the repository's root go up as often.
     """
-    content = replace_unstorable(content)
+    content = replace_unstorable(content).replace("\r\n", "\n").replace("\r", "\n")
     if file_type == "md":
         return _render_markdown(content, depth)
     if file_type == "csv" and (table := csv_table(content)):
@@ -52,10 +52,11 @@ def render_document(file_type: str, content: str, depth: int) -> RenderedDocumen
 
 def _render_markdown(content: str, depth: int) -> RenderedDocument:
     # Imported here, for the library takes memory that a process that renders nothing does not need.
-    from service.documents.markdown import render_markdown
+    from service.rendering.markdown_limits import render_beginning
 
     source, body = split_front_matter(content)
-    outline = outline_of(body, *render_markdown(body))
+    beginning = render_beginning(body)
+    outline = outline_of(body, beginning.page, "")
     texts = {heading.anchor: heading.text for heading in outline.headings}
     writer = PageWriter(outline.anchors, texts, depth)
     front_matter = front_matter_table(source, writer.code) if source else ""
@@ -66,7 +67,7 @@ def _render_markdown(content: str, depth: int) -> RenderedDocument:
     return RenderedDocument(
         html,
         outline.headings,
-        is_cut=bool(outline.rest),
+        is_cut=beginning.is_cut,
         has_front_matter=bool(front_matter),
         has_mermaid=writer.code.has_mermaid,
     )

@@ -1,9 +1,11 @@
 """Code as HTML, its tokens in classes: found by Pygments, within limits.
 
-Patterns of Pygments may take time with the square of a line's length. No thread can stop one, so
-limits come before it: see lexers.py for the languages, and the constants here.
+Pygments' patterns take more than linear time in the length of lines and of white space, and nothing
+can stop one that has begun. So both have limits, and the time is looked at after each token. See
+lexers.py for the languages.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from html import escape
@@ -11,9 +13,14 @@ from typing import Any, Final
 
 from service.rendering.lexers import language_of, lexer_of
 
-MAX_CODE: Final = 40_000  # characters of one block
+MAX_CODE: Final = 20_000  # characters of one block
+# Of files in these languages, whose lexers are written by hand, or have simple patterns.
+MAX_DATA: Final = 60_000
+_DATA: Final = frozenset(("json", "toml", "yaml"))
 MAX_LINE: Final = 500
-MAX_SECONDS: Final = 0.1  # of the processor, for one block
+MAX_SPACE: Final = 200  # characters of white space, line ends among them
+_LONG_SPACE: Final = re.compile(rf"\s{{{MAX_SPACE + 1}}}")
+MAX_SECONDS: Final = 0.2  # of the processor, for one block
 
 # The class of each type of tokens; subtypes have that of their type. Others have none.
 _CLASSES: Final = {
@@ -50,35 +57,39 @@ def highlight(code: str, word: str) -> str | None:
     """Return code as HTML with a <span> for each token, none of which goes over a line's end.
 
     None if the word after the fence is no language that is highlighted, or if the code is beyond a
-    limit. The HTML's text is the code.
+    limit. The text of the HTML is the code.
     """
     language = language_of(word)
-    if language is None or len(code) > MAX_CODE:
+    if language is None or len(code) > (MAX_DATA if language in _DATA else MAX_CODE):
         return None
-    if max(map(len, code.split("\n"))) > MAX_LINE:
+    if max(map(len, code.split("\n"))) > MAX_LINE or _LONG_SPACE.search(code):
         return None
-    return _html_of(lexer_of(language).get_tokens(code))
+    # Some lexers lose a last line that has no end.
+    lines = code if code.endswith("\n") else f"{code}\n"
+    html = _html_of(lines, lexer_of(language).get_tokens(lines))
+    return html if html is None or lines is code else html.removesuffix("\n")
 
 
-def _html_of(tokens: Iterator[tuple[Any, str]]) -> str | None:
+def _html_of(code: str, tokens: Iterator[tuple[Any, str]]) -> str | None:
     deadline = time.thread_time() + MAX_SECONDS
     classes: dict[Any, str] = {}
     pieces: list[str] = []
+    texts: list[str] = []
     run: list[str] = []
     run_class = ""
     for count, (kind, text) in enumerate(tokens):
-        if not count % 256 and time.thread_time() > deadline:
+        if not count % 16 and time.thread_time() > deadline:
             return None
+        texts.append(text)
         css = classes.get(kind)
         if css is None:
             css = classes[kind] = _class_of(kind)
-        if css != run_class:
-            if text.isspace():  # looks the same in any class
-                run.append(text)
-                continue
+        if css != run_class and not text.isspace():  # which looks the same in any class
             _add_run(pieces, run, run_class)
             run, run_class = [], css
         run.append(text)
+    if "".join(texts) != code:
+        return None
     _add_run(pieces, run, run_class)
     return "".join(pieces)
 

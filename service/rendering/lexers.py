@@ -1,9 +1,12 @@
 """Which languages are highlighted, and by which of Pygments' lexers.
 
-The languages are those that documents of software teams have. A lexer is here only if
-a test finds no text that makes its patterns take more than linear time.
+The languages are those that documents of software teams have. Python's regular expressions cannot
+be stopped, and those of some lexers take time that doubles with each character. So a lexer is here
+only if tests/rendering/test_lexers.py finds no such pattern in it.
 """
 
+import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib import import_module
@@ -111,6 +114,26 @@ _OTHER_WORDS: Final = {
 _OPTIONS: Final = {"markdown": {"handlecodeblocks": False}}
 
 
+_PHP_NAME: Final = r"(?:[_a-z]|[^\x00-\x7f])(?:\w|[^\x00-\x7f])"
+# Patterns that a hostile text makes slow, by module and lexer, and what matches the same in linear
+# time: a possessive repetition gives nothing back.
+_SAFE_PATTERNS: Final = {
+    ("shell", "BashLexer"): {
+        r"(?s)\$'(\\\\|\\[0-7]+|\\.|[^'\\])*'": r"(?s)\$'(\\.|[^'\\])*+'",
+        r"<<-?\s*(\'?)\\?(\w+)[\w\W]+?\2": r"<<-?\s*(\'?)\\?(\w++)[\w\W]+?\2",
+    },
+    ("php", "PhpLexer"): {
+        rf"""(<<<)([\'"]?)({_PHP_NAME}*)(\2\n.*?\n\s*)(\3)(;?)(\n)""": (
+            rf"""(<<<)([\'"]?)({_PHP_NAME}*+)(\2\n.*?\n\s*)(\3)(;?)(\n)"""
+        ),
+    },
+    ("jvm", "ScalaLexer"): {
+        r'"(\\\\|\\"|[^"])*"': r'"(\\\\|\\"|[^"])*+"',
+        r'raw"(\\\\|\\"|[^"])*"': r'raw"(\\\\|\\"|[^"])*+"',
+    },
+}
+
+
 def language_of(word: str) -> str | None:
     """Return the language that a word after a fence means, if it is highlighted."""
     word = word.lower()
@@ -123,4 +146,20 @@ def lexer_of(language: str) -> TokenReader:
     """Return the lexer of a language, loaded when its first text comes."""
     module, name = _LEXERS[language]
     lexer: Callable[..., TokenReader] = getattr(import_module(f"pygments.lexers.{module}"), name)
-    return lexer(stripnl=False, ensurenl=False, **_OPTIONS.get(language, {}))
+    made = lexer(stripnl=False, ensurenl=False, **_OPTIONS.get(language, {}))
+    _make_patterns_safe()
+    return made
+
+
+def _make_patterns_safe() -> None:
+    """Replace the slow patterns of the lexers that are loaded, some of them by others."""
+    for (module, name), patterns in _SAFE_PATTERNS.items():
+        if not (loaded := sys.modules.get(f"pygments.lexers.{module}")):
+            continue
+        lexer = getattr(loaded, name)
+        lexer()  # compiles its patterns
+        for rules in lexer._tokens.values():
+            for place, (match, *action) in enumerate(rules):
+                pattern = match.__self__
+                if safe := patterns.get(pattern.pattern):
+                    rules[place] = (re.compile(safe, pattern.flags).match, *action)

@@ -125,7 +125,10 @@ class Nesting:
 
     def _close(self, names: tuple[str, ...], scope: frozenset[str]) -> None:
         """End the innermost open element of these names, unless it is outside of one of `scope`."""
-        if not any(self._open[name] for name in names):
+        for name in names:
+            if self._open[name]:
+                break
+        else:
             return
         for place in range(len(self._stack) - 1, -1, -1):
             name = self._stack[place].name

@@ -46,6 +46,7 @@ OWN_IDS: Final = "hub-"
 FOOTNOTES_ID: Final = f"{OWN_IDS}footnotes"
 _FOOTNOTE_LINKS: Final = frozenset(("data-footnote-ref", "data-footnote-backref"))
 _POSITION: Final = re.compile(r' data-sourcepos="?[0-9:-]++"?')
+_PLAIN_LINK: Final = re.compile(r' href="([^"]*+)"')
 _OWN_ID: Final = re.compile(r' id="[^"]*+"')
 # Of these, something else is shown, or nothing can be in them.
 _REPLACED: Final = frozenset((*VOID, "audio", "img", "input", "video"))
@@ -140,7 +141,8 @@ class PageWriter:
             self._nesting.begin(name, f"<{name}{attributes}>", f"</{name}>")
 
     def _begin_link(self, tag: Tag) -> None:
-        attributes = read_attributes(tag)
+        plain = _PLAIN_LINK.fullmatch(tag.attributes)
+        attributes = {"href": unescape(plain[1])} if plain else read_attributes(tag)
         is_footnote = not attributes.keys().isdisjoint(_FOOTNOTE_LINKS)
         anchor = attributes.get("id") or attributes.get("name") or ""
         if is_footnote and _FOOTNOTE.match(anchor):

@@ -61,7 +61,7 @@ from service.state import State
 from service.sync.removals import removing
 from service.sync.syncer import syncing
 from service.telemetry.metrics import Metrics, refreshing
-from service.web.authorization import Authorization
+from service.web.authorization import Authorization, PrivateResponses
 from service.web.hosts import AllowedHosts, read_host
 from service.web.large_bodies import LargeBodies
 from service.web.middleware import BodyLimit, Cors, ErrorBoundary
@@ -192,6 +192,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                 allow_headers=["*"],
                 expose_headers=["X-Request-ID", "Retry-After", "Location", "Link", "ETag"],
             ),
+            *([Middleware(PrivateResponses)] if settings.api_token_for_reads else []),
             Middleware(ErrorBoundary, make_page=respond_with_problem_page),
             *_hosts_middleware(settings),
             *_authorization_middleware(settings),
@@ -217,5 +218,10 @@ def _authorization_middleware(settings: Settings) -> list[Middleware]:
     if settings.api_token is None:
         return []
     return [
-        Middleware(Authorization, token=settings.api_token, for_reads=settings.api_token_for_reads)
+        Middleware(
+            Authorization,
+            token=settings.api_token,
+            read_token=settings.api_read_token,
+            for_reads=settings.api_token_for_reads,
+        )
     ]

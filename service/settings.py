@@ -82,6 +82,8 @@ class Settings:
     trusted_proxies: tuple[str, ...]
     # None: every client may do everything, so the service listens on loopback only.
     api_token: str | None = field(repr=False)
+    # A second token, which may only read.
+    api_read_token: str | None = field(repr=False)
     api_token_for_reads: bool
     github_webhook_secret: str | None = field(repr=False)
     # A secret token, or a signing token, which begins with `whsec_`.
@@ -122,12 +124,14 @@ class Settings:
                 "whoever reaches the service could change everything; set it, or "
                 "BACKEND_HOST=127.0.0.1"
             )
-        if len(self.api_token) < API_TOKEN_LENGTH_MIN:
-            return (
-                f"API_TOKEN: has fewer than {API_TOKEN_LENGTH_MIN} characters, so it could be "
-                "guessed where BACKEND_HOST is not a loopback address; "
-                "set a random one, as from `openssl rand -hex 32`"
-            )
+        tokens = {"API_TOKEN": self.api_token, "API_READ_TOKEN": self.api_read_token}
+        for name, token in tokens.items():
+            if token is not None and len(token) < API_TOKEN_LENGTH_MIN:
+                return (
+                    f"{name}: has fewer than {API_TOKEN_LENGTH_MIN} characters, so it could be "
+                    "guessed where BACKEND_HOST is not a loopback address; "
+                    "set a random one, as from `openssl rand -hex 32`"
+                )
         return ""
 
 
@@ -171,6 +175,7 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
             env.text("FORWARDED_ALLOW_IPS", "127.0.0.1,::1", validate=check_proxies)
         ),
         api_token=env.secret("API_TOKEN", validate=check_token) or None,
+        api_read_token=env.secret("API_READ_TOKEN", validate=check_token) or None,
         api_token_for_reads=env.bool("API_TOKEN_FOR_READS", False),
         github_webhook_secret=env.secret("GITHUB_WEBHOOK_SECRET") or None,
         gitlab_webhook_secret=(
@@ -224,6 +229,13 @@ def load_settings(env_file: Path = ROOT / ".env") -> Settings:
         raise SettingsError("GIT_TOKENS: has a token for GIT_TOKEN_HOST, as GIT_TOKEN is")
     if settings.api_token_for_reads and not settings.api_token:
         raise SettingsError("API_TOKEN_FOR_READS: needs API_TOKEN, which is not set")
+    if settings.api_read_token and not settings.api_token_for_reads:
+        raise SettingsError(
+            "API_READ_TOKEN: needs API_TOKEN and API_TOKEN_FOR_READS=true, "
+            "since without them reading needs no token"
+        )
+    if settings.api_read_token and settings.api_read_token == settings.api_token:
+        raise SettingsError("API_READ_TOKEN: is the same as API_TOKEN, which may change everything")
     return settings
 
 

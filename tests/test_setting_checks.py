@@ -200,6 +200,19 @@ def test_the_largest_port_is_65535(load: Load) -> None:
     ("variables", "said"),
     [
         ({"API_TOKEN_FOR_READS": "true"}, "API_TOKEN_FOR_READS: needs API_TOKEN"),
+        ({"API_READ_TOKEN": "hunter2"}, "API_READ_TOKEN: needs API_TOKEN and API_TOKEN_FOR_READS"),
+        (
+            {"API_READ_TOKEN": "hunter2", "API_TOKEN": "x"},
+            "API_READ_TOKEN: needs API_TOKEN and API_TOKEN_FOR_READS=true",
+        ),
+        (
+            {"API_READ_TOKEN": "hunter2", "API_TOKEN_FOR_READS": "true"},
+            "API_TOKEN_FOR_READS: needs API_TOKEN",
+        ),
+        (
+            {"API_READ_TOKEN": "hunter2", "API_TOKEN": "hunter2", "API_TOKEN_FOR_READS": "true"},
+            "API_READ_TOKEN: is the same as API_TOKEN",
+        ),
         ({"GIT_TOKEN_HOST": "elsewhere.example"}, "GIT_TOKEN_HOST: must be one of GIT_HOSTS"),
         ({"GIT_TOKENS": "elsewhere.example=x"}, "GIT_TOKENS: each host must be one of GIT_HOSTS"),
         (

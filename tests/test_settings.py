@@ -39,6 +39,7 @@ def test_the_committed_file_sets_a_developers_defaults() -> None:
         shutdown=30.0,
         trusted_proxies=("127.0.0.1", "::1"),
         api_token=None,
+        api_read_token=None,
         api_token_for_reads=False,
         github_webhook_secret=None,
         gitlab_webhook_secret=None,
@@ -99,6 +100,7 @@ def test_every_bad_variable_is_named_without_its_value(
         "DATABASE_PREPARED_STATEMENTS": "hunter2",
         "FORWARDED_ALLOW_IPS": "hunter2",
         "API_TOKEN": "hunter2 hunter2",
+        "API_READ_TOKEN": "hunter2 hunter2",
         "API_TOKEN_FOR_READS": "hunter2",
         "BITBUCKET_WEBHOOK_SECRET": "'hunter2'",
         "GITEA_WEBHOOK_SECRET": "hunter2\nhunter2",
@@ -130,8 +132,13 @@ def test_every_bad_variable_is_named_without_its_value(
     assert "hunter2" not in str(raised.value)
 
 
-def test_repr_shows_no_password(no_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repr_shows_no_password_and_no_token(
+    no_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://app:hunter2@db/app")
+    monkeypatch.setenv("API_TOKEN", "hunter2-changes")
+    monkeypatch.setenv("API_READ_TOKEN", "hunter2-reads")
+    monkeypatch.setenv("API_TOKEN_FOR_READS", "true")
     assert "hunter2" not in repr(load_settings(no_file))
 
 

@@ -47,6 +47,7 @@ KILL_SECONDS: Final = 2.0
 
 # Variables that a process does not inherit. It gets the secrets that it needs through its socket.
 SECRET_VARIABLES: Final = (
+    "API_READ_TOKEN",
     "API_TOKEN",
     "BITBUCKET_WEBHOOK_SECRET",
     "DATABASE_URL",

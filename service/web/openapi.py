@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from service import __version__
 from service.database.errors import DatabaseUnavailable
 from service.problems import STATUS, Code
-from service.web.authorization import UNAUTHENTICATED, access_to
+from service.web.authorization import ONLY_READS, UNAUTHENTICATED, access_to
 from service.web.bodies import NOT_A_UUID, UNSUPPORTED, invalid
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, too_large, too_slow
 from service.web.operation import (
@@ -35,7 +35,6 @@ from service.web.problem_response import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from collections.abc import Set as AbstractSet
 
     from marshmallow import Schema
 
@@ -49,7 +48,8 @@ INFO: Final = {
         "Every error is a problem document (RFC 9457, `application/problem+json`). Its "
         "`request_id`, also sent as `X-Request-ID`, finds the request in the service's log.\n\n"
         "Where the operator has set API_TOKEN, every change needs `Authorization: Bearer` with "
-        "that token, and with API_TOKEN_FOR_READS all reading of `/api`, too. Without API_TOKEN "
+        "that token. With API_TOKEN_FOR_READS all reading needs it or API_READ_TOKEN, in the same "
+        "way or as the password of `Authorization: Basic`, with any name. Without API_TOKEN "
         "everything is open, and the service listens on loopback only."
     ),
     "license": {"name": "MIT", "identifier": "MIT"},
@@ -90,7 +90,13 @@ COMMON_RESPONSES: Final = {
         "unauthorized",
         "The operator has set API_TOKEN, and the request does not bring it.",
         UNAUTHENTICATED,
-        headers={"WWW-Authenticate": "`Bearer`, as RFC 6750 has it."},
+        headers={"WWW-Authenticate": "`Bearer` (RFC 6750), for pages `Basic` (RFC 7617)."},
+    ),
+    "Forbidden": problem_spec(
+        "forbidden",
+        "The request brings API_READ_TOKEN, which may only read.",
+        ONLY_READS,
+        headers={"WWW-Authenticate": "`Bearer` with the error `insufficient_scope`."},
     ),
     "Timeout": problem_spec(
         "timeout", "The request's body did not come whole in time.", too_slow().detail
@@ -112,7 +118,12 @@ COMMON_RESPONSES: Final = {
         "internal", "A fault of the service, which its log explains under the request id.", FAULT
     ),
 }
-UNAUTHORIZED: Final = {401: "Unauthorized"}
+# What Authorization adds to those of COMMON_CODES.
+ACCESS_CODES: Final[Mapping[Access, Mapping[int, str]]] = {
+    "open": {},
+    "read": {401: "Unauthorized"},
+    "change": {401: "Unauthorized", 403: "Forbidden"},
+}
 COMMON_CODES: Final = {
     408: "Timeout",
     413: "ContentTooLarge",
@@ -120,7 +131,9 @@ COMMON_CODES: Final = {
     503: "Unavailable",
 }
 
-TOKEN: Final = [{"token": list[str]()}]
+# Each is enough: a token as Bearer, or for reads as the password of Basic.
+BEARER: Final = [{"token": list[str]()}]
+BEARER_OR_BASIC: Final = [*BEARER, {"password": list[str]()}]
 
 
 def build_document(
@@ -153,13 +166,18 @@ def build_document(
         security=[],
     )
     document.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    document.components.security_scheme("password", {"type": "http", "scheme": "basic"})
     for name, response in COMMON_RESPONSES.items():
         document.components.response(name, _describe_response(response))
-    guarded: set[Access] = {"change", "read"} if reads_need_token else {"change"}
+    security: dict[Access, object] = {
+        "open": [],
+        "read": BEARER_OR_BASIC if reads_need_token else [],
+        "change": BEARER,
+    }
     for route in routes:
         assert isinstance(route, Route)
         # path_format has `{name}` for Starlette's `{name:convertor}`.
-        operations = _describe_route(route, resources, guarded)
+        operations = _describe_route(route, resources, security)
         document.path(path=route.path_format, operations=operations)
     fields = document.to_dict()
     # The version comes first: people and tools look for it at the beginning of a file.
@@ -167,7 +185,7 @@ def build_document(
 
 
 def _describe_route(
-    route: Route, resources: Mapping[str, Resource], guarded: AbstractSet[Access]
+    route: Route, resources: Mapping[str, Resource], security: Mapping[Access, object]
 ) -> dict[str, Any]:
     """Return the operations of a route by their methods."""
     spec = find_spec(route)
@@ -193,7 +211,7 @@ def _describe_route(
         operations[method.lower()] = {
             **operation,
             "responses": _describe_responses(responses, access),
-            "security": TOKEN if access in guarded else [],
+            "security": security[access],
         }
     if spec.has_head:
         bodiless = {code: replace(response, schema=None) for code, response in responses.items()}
@@ -235,7 +253,7 @@ def _describe_body(body: BodySpec) -> dict[str, Any]:
 
 
 def _describe_responses(own: Mapping[int, ResponseSpec], access: Access) -> dict[str, Any]:
-    common = COMMON_CODES if access == "open" else COMMON_CODES | UNAUTHORIZED
+    common = COMMON_CODES | ACCESS_CODES[access]
     described = {code: _describe_response(response) for code, response in own.items()}
     return {str(code): response for code, response in sorted((common | described).items())}
 

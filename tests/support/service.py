@@ -64,6 +64,7 @@ def make_settings(database_url: str, **changes: Any) -> Settings:
         "shutdown": 30,
         "trusted_proxies": (),
         "api_token": None,
+        "api_read_token": None,
         "api_token_for_reads": False,
         "github_webhook_secret": None,
         "gitlab_webhook_secret": None,

@@ -23,6 +23,7 @@ from service.git.history import FETCHED_COMMITS
 from service.routes.shared import RESOURCES
 from service.routes.syncs import RUNS_PER_PAGE
 from service.sync.results import RUNS_KEPT
+from service.web.authorization import access_to
 from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.openapi import MIB, build_document
 from service.web.operation import UndocumentedRouteError
@@ -158,14 +159,21 @@ def test_it_marks_the_operations_that_need_the_token(
 ) -> None:
     with serving(database, api_token="t" * 20, api_token_for_reads=reads_need_token) as client:
         served = client.get("/openapi.json").json()
-    assert served["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    schemes = served["components"]["securitySchemes"]
+    assert (schemes["token"]["scheme"], schemes["password"]["scheme"]) == ("bearer", "basic")
+    security: dict[str, list[dict[str, list[str]]]] = {
+        "open": [],
+        "read": [{"token": []}, {"password": []}] if reads_need_token else [],
+        "change": [{"token": []}],
+    }
     for path, methods in served["paths"].items():
-        is_open = not path.startswith("/api/") or "health" in path or path.endswith("/webhook")
         for method, operation in methods.items():
-            is_read = method in {"get", "head"}
-            is_guarded = not is_open and (reads_need_token or not is_read)
-            assert operation["security"] == ([{"token": []}] if is_guarded else []), path
-            assert ("401" in operation["responses"]) != is_open, path
+            access = access_to(method.upper(), path)
+            assert operation["security"] == security[access], path
+            assert ("401" in operation["responses"]) == (access != "open"), path
+            if access == "change":
+                forbidden = operation["responses"]["403"]
+                assert forbidden == {"$ref": "#/components/responses/Forbidden"}
 
 
 def test_the_service_serves_it(client: httpx.Client) -> None:

@@ -36,12 +36,15 @@ OPEN: Final = re.compile(
 # Every request to the endpoint for agents is a POST, and none changes anything.
 READ_BY_ANY_METHOD: Final = "/mcp"
 
-# Of programs. A browser asks its user for a password only where the challenge is Basic, so a script
-# of a page that requests the API opens no prompt.
+# Of programs: a browser asks its user for a password where the challenge is Basic, and a script of
+# a front end that requests the API is to open no prompt. A script of our own pages gets Basic, at
+# which a browser repeats the password of the page, without a prompt. Unasked, it sends a password
+# only to paths beside and below the page that it was given for.
 BEARER_PATHS: Final = re.compile(r"(/api|/mcp)(/.*)?", re.DOTALL)
 
 # Values of Sec-Fetch-Site: of a page of the same scheme, host and port, and of no page at all.
-OWN_SITES: Final = frozenset({b"same-origin", b"none"})
+SAME_ORIGIN: Final = b"same-origin"
+OWN_SITES: Final = frozenset({SAME_ORIGIN, b"none"})
 
 CHALLENGE: Final = 'Bearer realm="BMADFlow API"'
 PAGE_CHALLENGE: Final = 'Basic realm="BMADFlow", charset="UTF-8"'
@@ -101,7 +104,10 @@ class Authorization:
     def _check(self, scope: Scope, access: Access) -> None:
         """Raise a Problem unless the request's credentials permit the access."""
         headers = scope["state"]["headers"]
-        is_program = access == "change" or BEARER_PATHS.fullmatch(scope["path"]) is not None
+        is_program = access == "change" or (
+            BEARER_PATHS.fullmatch(scope["path"]) is not None
+            and headers.get(b"sec-fetch-site") != SAME_ORIGIN
+        )
         challenge = CHALLENGE if is_program else PAGE_CHALLENGE
         scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
         match scheme.lower():

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import HttpCredentials, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -37,11 +37,15 @@ ARGUMENTS = [
 
 
 @contextmanager
-def browser_page(base_url: object) -> Generator[Page]:
-    """Open an empty page that resolves paths against `base_url`."""
+def browser_page(base_url: object, password: str = "") -> Generator[Page]:
+    """Open an empty page that resolves paths against `base_url`.
+
+    With a password, the browser sends it where the service asks for one, as a person would.
+    """
+    given = HttpCredentials(username="somebody", password=password) if password else None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_context(base_url=str(base_url)).new_page()
+        page = browser.new_context(base_url=str(base_url), http_credentials=given).new_page()
         page.set_default_timeout(20_000)
         yield page
         browser.close()

@@ -12,6 +12,7 @@ import pytest
 
 from service.app import ROUTES
 from service.web.authorization import access_to
+from tests.support.browser import browser_page, needs_chromium
 from tests.support.examples import add_examples, example_path
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
@@ -162,11 +163,31 @@ def test_a_browser_asks_its_user_for_the_token_of_a_page(closed: httpx.Client) -
             assert refused.headers["www-authenticate"] == 'Basic realm="BMADFlow", charset="UTF-8"'
 
 
-def test_no_browser_asks_its_user_for_what_a_script_reads(closed: httpx.Client) -> None:
+def test_no_browser_asks_its_user_for_what_a_front_end_reads(closed: httpx.Client) -> None:
     for path in [*READS, "/mcp"]:
-        for headers in {}, basic("wrong"), bearer("wrong"):
+        for headers in {}, {"Sec-Fetch-Site": "same-site"}, basic("wrong"), bearer("wrong"):
             refused = closed.get(path, headers=headers)
             assert refused.headers["www-authenticate"].startswith('Bearer realm="BMADFlow API"')
+
+
+@needs_chromium
+@pytest.mark.parametrize("start", ["/", "/projects/none/below"])
+def test_a_script_of_a_page_reads_with_the_password_of_the_page(
+    closed: httpx.Client, start: str
+) -> None:
+    with browser_page(closed.base_url, READ_TOKEN) as page:
+        page.goto(start)
+        assert page.evaluate("fetch('/api/projects').then(response => response.status)") == 200
+        create = "fetch('/api/projects', {method: 'POST'}).then(response => response.status)"
+        assert page.evaluate(create) == 401
+
+
+def test_a_browser_is_asked_by_a_page_that_says_so(closed: httpx.Client) -> None:
+    refused = closed.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert refused.status_code == 401
+    assert refused.headers["content-type"].startswith("text/html")
+    assert refused.headers["www-authenticate"] == 'Basic realm="BMADFlow", charset="UTF-8"'
+    assert "as the password, with any name" in refused.text
 
 
 def test_the_password_of_any_name_is_the_token(closed: httpx.Client) -> None:

@@ -48,7 +48,7 @@ def make_site(hub: Hub) -> Site:
     run = hub.sync(berths_source)
     assert run["status"] == "completed", run
 
-    strange = hub.server.create("stranger/<b>docs")
+    strange = hub.server.create("stranger/docs")
     strange.commit({path: text.encode() for path, text in HOSTILE.items()})
     hostile = hub.create_project(f"{SCRIPT} {LONG_WORD}"[:100])
     run = hub.sync(hub.create_source(hostile, strange, name=f"<b>{SCRIPT}"))

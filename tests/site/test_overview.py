@@ -5,10 +5,27 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.site.browser import (
+    LOOKS,
+    Look,
+    OpenPage,
+    Scheme,
+    assert_accessible,
+    assert_no_sideways_scroll,
+    assert_works_by_keyboard,
+    needs_axe,
+    visiting,
+)
 from tests.support.board import Board
+from tests.support.browser import needs_chromium
 
 if TYPE_CHECKING:
     import httpx
+    from playwright.sync_api import Browser, Page
+
+    from tests.site.site import Site
 
 AT = "2026-11-25T03:01:00+00:00"
 
@@ -73,3 +90,70 @@ def test_it_has_100_projects_on_a_page_and_a_link_to_the_next(
     assert last.text.count('<li class="project">') == 1
     assert 'rel="next"' not in last.text
     assert "Welcome" not in client.get("/?cursor=MA==").text
+    assert client.get("/?limit=1000").text.count('<li class="project">') == 100
+
+
+def color_of(page: Page, selector: str, name: str) -> str:
+    return page.eval_on_selector(selector, f"element => getComputedStyle(element).{name}")
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("scheme", "ground", "ink"),
+    [
+        ("light", "rgb(255, 255, 255)", "rgb(31, 35, 40)"),
+        ("dark", "rgb(13, 17, 23)", "rgb(230, 237, 243)"),
+    ],
+)
+def test_its_colours_follow_the_reader_s_scheme(
+    open_page: OpenPage, scheme: Scheme, ground: str, ink: str
+) -> None:
+    page = open_page("/", Look(scheme))
+    assert color_of(page, "body", "backgroundColor") == ground
+    assert color_of(page, "body", "color") == ink
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_paper_it_is_black_on_white_without_navigation(
+    open_page: OpenPage, scheme: Scheme
+) -> None:
+    page = open_page("/", Look(scheme))
+    page.emulate_media(media="print")
+    assert color_of(page, "body", "backgroundColor") == "rgb(255, 255, 255)"
+    assert color_of(page, "body", "color") == "rgb(0, 0, 0)"
+    for selector in (".site-header", ".site-footer", ".skip-link"):
+        assert not page.locator(selector).is_visible()
+    assert page.get_by_role("link", name="Berths", exact=True).is_visible()
+    page.emulate_media(media="screen")
+
+
+@needs_chromium
+def test_a_bar_has_for_each_status_its_share_of_the_width(open_page: OpenPage, site: Site) -> None:
+    by_status = site.hub.client.get(f"/api/projects/{site.berths}/progress").json()["by_status"]
+    page = open_page("/")
+    project = page.locator("li.project", has=page.get_by_role("link", name="Berths", exact=True))
+    bar = project.locator(".status-bar").bounding_box()
+    assert bar is not None
+    for status, number in by_status.items():
+        part = project.locator(f"rect.is-{status}")
+        assert part.count() == bool(number), status
+        if number:
+            box = part.bounding_box()
+            assert box is not None
+            share = number / sum(by_status.values())
+            assert box["width"] == pytest.approx(bar["width"] * share, abs=0.5)
+
+
+@needs_chromium
+@needs_axe
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/nothing", 404), ("/?limit=x", 400)])
+def test_the_first_run_and_problems_are_accessible(
+    browser: Browser, client: httpx.Client, path: str, status: int
+) -> None:
+    with visiting(browser, client.base_url) as open_page:
+        for look in LOOKS:
+            page = open_page(path, look, status=status)
+            assert_accessible(page)
+            assert_no_sideways_scroll(page)
+            assert_works_by_keyboard(page)

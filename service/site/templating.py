@@ -46,6 +46,12 @@ PAGE_POLICY: Final = "; ".join(
     )
 )
 
+# Where pages need a token, PrivateResponses adds `Vary: Authorization`.
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "Cache-Control": "private, no-cache",
+}
+
 # What every template has, besides the functions that depend on the request's URL.
 COMMON: Final[Mapping[str, object]] = {
     # What base.html shows where a page gives nothing else.
@@ -78,7 +84,7 @@ def not_modified_page(request: Request[Any], tag: str) -> Response | None:
     document: give the same to render_page. The templates and the code are in the entity tag, too.
     """
     matched = read_entity_tags(request).match(_entity_tag(tag))
-    return None if matched is None else not_modified(matched, _page_headers(request))
+    return None if matched is None else not_modified(matched, PAGE_HEADERS)
 
 
 async def render_page(
@@ -100,10 +106,10 @@ async def render_page(
         return unchanged
     page = await render(request.scope, template, context)
     if status != 200:
-        given = {**_page_headers(request), "Cache-Control": "no-store", **(headers or {})}
+        given = {**PAGE_HEADERS, "Cache-Control": "no-store", **(headers or {})}
         return Response(page, status, given, media_type="text/html")
     entity_tag = _entity_tag(tag or hashlib.sha256(page.encode()).hexdigest())
-    given = _page_headers(request) | dict(headers or {})
+    given = PAGE_HEADERS | dict(headers or {})
     matched = read_entity_tags(request).match(entity_tag)
     if matched is not None:
         return not_modified(matched, given)
@@ -135,13 +141,6 @@ def _page_functions(scope: Scope) -> dict[str, object]:
         return reference_to(scope, asset_address(name))
 
     return {"link": partial(reference_to, scope), "asset": asset}
-
-
-def _page_headers(request: Request[Any]) -> dict[str, str]:
-    headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "private, no-cache"}
-    if request.state["settings"].api_token_for_reads:
-        headers["Vary"] = "Authorization"
-    return headers
 
 
 def _entity_tag(tag: str) -> str:

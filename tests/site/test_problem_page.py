@@ -80,6 +80,13 @@ def test_the_problems_of_middleware_and_router_are_pages(
     assert (response.headers.get("allow") == "GET, HEAD") == (status == 405)
 
 
+def test_a_page_that_needs_a_token_asks_the_browser_for_it(database: str) -> None:
+    with serving(database, api_token="t" * 20, api_token_for_reads=True) as client:
+        response = client.get("/", headers={"Accept": BROWSER})
+    assert_page(response, 401)
+    assert response.headers["www-authenticate"].startswith("Basic ")
+
+
 def test_an_unknown_host_is_a_page(client: httpx.Client) -> None:
     headers = {"Accept": BROWSER, "Host": "evil.example"}
     assert_page(client.get("/", headers=headers), 421)

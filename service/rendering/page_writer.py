@@ -202,7 +202,7 @@ class PageWriter:
     def _begin_footnotes(self) -> None:
         self._nesting.end_all()
         self._has_footnotes = True
-        title = f'<h2 id="{FOOTNOTES_ID}" class="for-screen-readers">Footnotes</h2>'
+        title = f'<h2 id="{FOOTNOTES_ID}" class="visually-hidden">Footnotes</h2>'
         self._nesting.begin("section", f'<section class="footnotes">{title}', "</section>")
 
     def _begin_alert(self, tag: Tag) -> bool:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from nh3 import Cleaner
 
 _TAGS: Final = {*INLINE, *BLOCKS, *VOID, "input"}
-_CLASSES: Final = {
+CLASSES: Final = {
     "a": {"anchor", "footnote-backref", "picture"},
     "div": {"front-matter", "heading", "notice", "rendered", "table-scroll", *alerts.CLASSES},
     "figure": {"mermaid"},
-    "h2": {"for-screen-readers"},
+    "h2": {"visually-hidden"},
     "li": {"task-list-item"},
     "p": {"markdown-alert-title"},
     "pre": {"lines"},
@@ -58,7 +58,7 @@ def _cleaner() -> "Cleaner":
         clean_content_tags=set(),
         attributes=_ATTRIBUTES,
         tag_attribute_values=_VALUES,
-        allowed_classes=_CLASSES,
+        allowed_classes=CLASSES,
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )

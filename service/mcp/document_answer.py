@@ -61,9 +61,11 @@ def write_document(
     """
     boundary = make_boundary(piece.content)
     writer = _Writer(piece, document, project, source, url, boundary)
-    whole = writer.write(piece.end, [])
-    if _fits(whole, max_tokens):
-        return whole
+    # The estimate takes longer than the answer: a text that surely does not fit is not estimated.
+    if piece.end - piece.start <= max_tokens * 2 * CHARACTERS_PER_TOKEN:
+        whole = writer.write(piece.end, [])
+        if _measure(whole) <= max_tokens:
+            return whole
     outline = _choose_outline(piece.outline, max_tokens // OUTLINE_SHARE)
     room = max_tokens - SPARE_TOKENS - _measure(writer.write(piece.start, outline))
     room = max(room, 1)
@@ -192,13 +194,6 @@ def _take_fitting(sections: Sequence[AnchoredSection], room: int) -> list[Anchor
         if max(text, structured) > room:
             return [*sections[:index]]
     return [*sections]
-
-
-def _fits(result: ToolResult, max_tokens: int) -> bool:
-    # The estimate takes longer than the answer: a text that surely does not fit is not estimated.
-    if len(result.text) > max_tokens * 2 * CHARACTERS_PER_TOKEN:
-        return False
-    return _measure(result) <= max_tokens
 
 
 def _measure(result: ToolResult) -> int:

@@ -10,8 +10,17 @@ import pytest
 
 from service.database.database import Database, open_database
 from service.problems import Problem
-from service.routes.document_lists import DOCUMENTS, DocumentFilter, read_documents
+from service.routes.document_lists import (
+    DOCUMENTS,
+    DocumentFilter,
+    find_documents,
+    read_documents,
+    read_nearest_paths,
+    read_synced_sources,
+    read_text,
+)
 from service.routes.file_tree import read_tops
+from service.routes.projects import read_nearest_projects
 from service.routes.shared import find_project
 from service.web.cursors import next_cursor, read_sorted_page
 from tests.support.board import Board, Work
@@ -138,3 +147,68 @@ async def test_a_project_is_found_by_its_name_or_its_id(opened: Database, work: 
     assert str((await find_project(opened, work.project))["id"]) == named
     with pytest.raises(Problem, match="no such project"):
         await find_project(opened, "payments")
+
+
+async def test_sources_have_the_commit_that_was_synced(work: Work, opened: Database) -> None:
+    commit = "3f786850e387550fdab836ed7e6dc881de23001b"
+    work.board.execute(
+        "update project_doc set last_commit = %s, last_synced_at = '2026-11-25T03:01:00Z' "
+        "where id = %s",
+        commit,
+        work.source,
+    )
+    other = work.board.add_source(work.project, "Other")
+    first, second = await read_synced_sources(opened, [UUID(work.project), uuid4()])
+    assert (first["id"], first["project_id"], first["project"]) == (
+        work.source,
+        work.project,
+        "Payments",
+    )
+    assert (first["commit"], first["synced_at"].isoformat()) == (
+        commit,
+        "2026-11-25T03:01:00+00:00",
+    )
+    assert (second["id"], second["commit"], second["synced_at"]) == (other.source, None, None)
+
+
+async def test_the_nearest_paths_have_the_same_name_or_are_similar(
+    work: Work, opened: Database
+) -> None:
+    async def nearest(path: str, count: int = 5) -> list[str]:
+        return await read_nearest_paths(opened, UUID(work.project), path, count)
+
+    assert (await nearest("elsewhere/1.MD"))[0] == "docs/a/1.md"
+    assert await nearest("readme.md", 1) == ["README.md"]
+    assert (await nearest("docs2/e.md"))[0] == "docs2/é.md"
+    assert await nearest("zzz") == []
+    assert await read_nearest_paths(opened, uuid4(), "docs/a.md", 5) == []
+
+
+async def test_documents_are_found_by_path_or_id(work: Work, opened: Database) -> None:
+    twin = work.board.add_source(work.project, "Twin")
+    twin.add_document("docs/a.md")
+    project = UUID(work.project)
+    rows = await find_documents(opened, project, "docs/a.md")
+    assert [row["source_id"] for row in rows] == [work.source, twin.source]
+    assert rows[0]["kind"] is None
+    (row,) = await find_documents(opened, None, "", rows[1]["id"])
+    assert dict(row) == dict(rows[1])
+    assert await find_documents(opened, project, "docs/A.md") == []
+    assert await find_documents(opened, None, "", str(uuid4())) == []
+
+
+async def test_a_documents_text_is_read_by_its_id(work: Work, opened: Database) -> None:
+    (row,) = await find_documents(opened, UUID(work.project), "docs/a.md")
+    text = await read_text(opened, row["id"])
+    assert text is not None
+    assert dict(text) == {"content": "", "title": None}
+    assert await read_text(opened, str(uuid4())) is None
+
+
+async def test_the_nearest_projects_have_similar_names(work: Work, opened: Database) -> None:
+    work.board.add_project("payments")
+    names = [row["name"] for row in await read_nearest_projects(opened, "Paymets", 5)]
+    assert sorted(names) == ["Payments", "payments"]
+    names = [row["name"] for row in await read_nearest_projects(opened, "PAYMENTS", 1)]
+    assert names == ["payments"]
+    assert await read_nearest_projects(opened, "zzz", 5) == []

@@ -1,0 +1,92 @@
+"""Sections of Markdown documents as ranges of characters."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.mcp.document_sections import Sections
+
+TEXT = """---
+title: "# no heading"
+---
+Before.
+
+# One
+
+```
+# no heading
+```
+
+## Two\r
+\r
+Text \U0001f680.\r
+\r
+### Three
+
+<a id="own"></a> Here.
+
+Four
+----
+
+> # Quoted
+
+<h2 id="raw">Raw <em>heading</em></h2>
+
+## Two
+
+Last.
+"""
+
+
+def read(text: str, wanted: str) -> str | None:
+    found = Sections(text).find(wanted)
+    return None if found is None else text[found.start : found.end]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "begins", "ends"),
+    [
+        ("one", "# One\n", '### Three\n\n<a id="own"></a> Here.\n\nFour\n----\n\n'),
+        ("two", "## Two\r\n\r\nText", "Here.\n\n"),
+        ("#two", "## Two\r\n\r\nText", "Here.\n\n"),
+        ("user-content-three", "### Three\n", "Here.\n\n"),
+        ("Three", "### Three\n", "Here.\n\n"),
+        ("four", "Four\n----\n", "\n\n"),
+        ("two-1", "## Two\n\nLast.\n", "Last.\n"),
+        ("quoted", "> # Quoted", "Last.\n"),
+        ("raw-heading", "<h2 id=", "</h2>\n\n"),
+        ("own", '<a id="own">', "Here.\n\n"),
+    ],
+)
+def test_an_anchor_leads_to_a_section_with_its_subsections(
+    wanted: str, begins: str, ends: str
+) -> None:
+    section = read(TEXT, wanted)
+    assert section is not None
+    assert section.startswith(begins)
+    assert section.endswith(ends)
+
+
+def test_an_unknown_anchor_has_the_nearest_or_the_first_ones() -> None:
+    sections = Sections(TEXT)
+    assert sections.find("no-heading") is None
+    assert sections.suggest("thre") == ("The nearest are", ["three"])
+    which, anchors = sections.suggest("xxxx")
+    assert which == "There are"
+    assert anchors[:2] == ["one", "two"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(["a", "b", ""])), max_size=12))
+def test_sections_nest_and_cover_the_rest_of_the_text(headings: list[tuple[int, str]]) -> None:
+    text = "".join(f"{'#' * level} {name}\n\ntext\n\n" for level, name in headings)
+    found = Sections(text).all
+    for one, other in itertools.pairwise(found):
+        assert one.start < other.start
+        assert one.end <= other.start or other.end <= one.end
+        assert (one.end > other.start) == (other.level > one.level)
+    if found:
+        assert max(section.end for section in found) == len(text)

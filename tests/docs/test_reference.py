@@ -13,6 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import ROOT
 from service.documents.text import FILE_TYPES
 from service.git.contents import MAX_FILE_BYTES
+from service.mcp.answers import ANSWER_TOKENS
+from service.mcp.document_tool import MOST_TOKENS
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
@@ -98,6 +100,10 @@ def test_the_limits_are_those_of_the_code() -> None:
             f"and {protocol.UNREAD_BODY_SECONDS:g} s to send it"
         ),
         "requests sent on one connection before the first response": f"{protocol.MAX_WAITING}",
+        "an answer of a tool for [coding agents](agents.md#what-an-answer-costs)": (
+            f"{ANSWER_TOKENS:,} tokens of text, and as many of JSON; `read_document` up to "
+            f"{MOST_TOKENS:,}"
+        ),
     }
 
 

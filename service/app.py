@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from service.database.database import open_database
 from service.health import HealthCheck
+from service.mcp.endpoint import post_mcp
 from service.migrations.files import read_migration_ids
 from service.routes.activity import get_activity_feed, list_activity
 from service.routes.badges import get_badge
@@ -113,6 +114,7 @@ ROUTES: Final = [
     Route("/api/documents/{id}/raw", get_raw_document),
     Route("/api/search", search),
     Route("/api/search/suggest", suggest),
+    Route("/mcp", post_mcp, methods=["POST"]),
     Route("/metrics", get_metrics),
     Route("/", show_overview),
     Route("/assets/{name}", get_page_asset),

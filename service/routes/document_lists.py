@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from service.database.database import Queries, Row
 
 DOCUMENTS: Final = SortedList("documents", (0, ""), 100)
+ALL_DOCUMENTS: Final = SortedList("all_documents", (0, ""), 100)
 
 
 # Paths that are compared with one that is wrong. To compare 10,000 takes 30 ms.
@@ -181,4 +182,39 @@ async def read_text(queries: Queries, document_id: str) -> Row | None:
         where id = $1
         """,
         document_id,
+    )
+
+
+async def read_all_documents(queries: Queries, page: SortedPage) -> SortedItems:
+    """Return a page of the list ALL_DOCUMENTS, of all projects, as JSON.
+
+    Source by source, by path: `id`, `path`, `project`, `source`, `title`, `file_type`, and `size`
+    in bytes.
+    """
+    return await fetch_sorted(
+        queries,
+        f"""
+        select true as is_there, {SORTED_COLUMNS}
+        from (
+            select json_build_array(source.number, file_path)::text as cursor, json_build_object(
+                'id', document.id, 'path', file_path, 'project', project.name,
+                'source', source.name, 'title', title, 'file_type', file_type, 'size', file_size
+            )::text as item
+            from project_doc as source
+            join project on project.id = source.project_id
+            cross join lateral (
+                select id, file_path, file_type, file_size, doc_metadata ->> 'title' as title
+                from document
+                where document.project_doc_id = source.id
+                    and file_path > case when source.number = $3::bigint then $4 else '' end
+                order by file_path
+                limit $1::bigint + 1
+            ) as document
+            where source.number >= $3::bigint
+            order by source.number, file_path
+            limit $1::bigint + 1
+        ) as page
+        """,
+        page,
+        "",
     )

@@ -127,9 +127,7 @@ async def read_json(request: Request[Any], schema: Schema) -> dict[str, Any]:
     across origins without a preflight, JSON never. Raises `invalid` for a body that is not JSON
     (RFC 8259), or does not fit the schema: then with the errors of each field.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
-    if not JSON_TYPE.fullmatch(media_type):
-        raise Problem("unsupported", UNSUPPORTED)
+    check_json_type(request)
     body = parse_object(await request.body())
     try:
         return cast("dict[str, Any]", schema.load(body))
@@ -137,10 +135,29 @@ async def read_json(request: Request[Any], schema: Schema) -> dict[str, Any]:
         raise invalid(cast("dict[str, list[str]]", error.normalized_messages())) from None
 
 
+def check_json_type(request: Request[Any]) -> None:
+    """Raise the Problem `unsupported` for a body that is not sent as JSON: see read_json."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if not JSON_TYPE.fullmatch(media_type):
+        raise Problem("unsupported", UNSUPPORTED)
+
+
 def parse_object(body: bytes) -> dict[str, Any]:
     """Return the body, a JSON object; raise the Problem `invalid` for anything else."""
+    parsed = parse_json(body)
+    if not isinstance(parsed, dict):
+        raise Problem("invalid", "The body must be a JSON object.")
+    return cast("dict[str, Any]", parsed)
+
+
+def parse_json(body: bytes) -> object:
+    """Return the value of the body, which is JSON (RFC 8259), or raise the Problem `invalid`.
+
+    Also for what parsers read differently: a name twice in an object, and numbers of thousands of
+    digits. Strings may hold half a character, as JSON can escape it.
+    """
     try:
-        parsed = json.loads(
+        return json.loads(
             body.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
         )
     except UnicodeDecodeError:
@@ -152,9 +169,6 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise Problem("invalid", "The body is nested too deeply.") from None
     except ValueError:  # a number of thousands of digits
         raise Problem("invalid", "A number in the body is too long.") from None
-    if not isinstance(parsed, dict):
-        raise Problem("invalid", "The body must be a JSON object.")
-    return cast("dict[str, Any]", parsed)
 
 
 def invalid(errors: Mapping[str, list[str]]) -> Problem:

@@ -62,6 +62,7 @@ TAGS: Final = {
     "search": "Sections of all documents, and headings for a box that completes what is typed.",
     "progress": "How far the work is: stories, epics, and what disagrees about them.",
     "pages": "Pages for people. A client that prefers HTML gets their problems as pages, too.",
+    "agents": "For coding agents: the Model Context Protocol.",
     "health": "For monitors, load balancers and orchestrators.",
     "documentation": "This documentation, for people and for programs.",
 }

@@ -178,6 +178,14 @@ class RequestContext:
         )
 
 
+def add_log_fields(**fields: str) -> None:
+    """Add fields to the lines that are logged from now on during this request.
+
+    Their values must be bounded, and hold nothing that a client chose freely.
+    """
+    REQUEST_FIELDS.set({**REQUEST_FIELDS.get(), **fields})
+
+
 def _find_template(scope: Scope) -> str | None:
     router = cast("SegmentRouter", scope["app"].router)
     return router.find_template(scope["path"], scope["method"])

@@ -16,6 +16,7 @@ from service.mcp.arguments import check_arguments
 from service.mcp.token_counts import estimate_tokens
 from service.mcp.tool import ToolError
 from service.mcp.tools import TOOLS
+from tests.support.agents import Agents, agents_hub
 from tests.support.board import Board
 from tests.support.git_server import git_server
 from tests.support.hub import Hub, hub_settings
@@ -123,3 +124,11 @@ def agent_hub(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> I
     ):
         yield AgentHub(client, server, database, Agent(client), Board(database))
     postgres.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def agents(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agents]:
+    """A hub with a synced repository, to which tests send messages of MCP."""
+    database = postgres.create_database(template="migrated")
+    with agents_hub(database, tmp_path_factory.mktemp("agents")) as agents:
+        yield agents

@@ -166,11 +166,18 @@ def parse_responses(data: bytes, *, may_be_head: bool = False) -> list[WireRespo
 
 
 def assert_no_server_error(responses: list[WireResponse]) -> None:
-    """Check that no status is 5xx, and that error responses are problem documents."""
+    """Check that no status is 5xx, and that error responses are problem documents.
+
+    Or errors of JSON-RPC, as those of /mcp.
+    """
     for response in responses:
         assert response.status < 500, response
         assert response.headers["x-request-id"], response
         if response.status < 400:
+            continue
+        if response.body.startswith(b'{"jsonrpc":"2.0"'):
+            assert response.headers["content-type"] == "application/json", response
+            assert isinstance(json.loads(response.body)["error"]["message"], str), response
             continue
         assert response.headers["content-type"] == "application/problem+json", response
         if response.body:

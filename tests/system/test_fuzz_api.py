@@ -85,9 +85,10 @@ class Target:
         if response.status >= 400:
             assert self.state() == before, response
             if response.body:
-                problem = json.loads(response.body)
-                assert isinstance(problem["detail"], str)
-                assert len(problem["detail"]) < 1000
+                body = json.loads(response.body)
+                detail = body["error"]["message"] if "jsonrpc" in body else body["detail"]
+                assert isinstance(detail, str)
+                assert len(detail) < 1000
         elif self.state() != before:
             self.restore()
 

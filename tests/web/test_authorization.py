@@ -116,8 +116,10 @@ def test_every_changing_route_needs_the_token() -> None:
         for method in route.methods or ()
         if method not in {"GET", "HEAD"} and access_to(method, route.path_format) != "change"
     }
-    # A webhook has a signature instead. No tool of agents changes anything.
-    assert open_changes - {("POST", "/mcp")} == {("POST", "/api/project-docs/{id}/webhook")}
+    assert open_changes == {
+        ("POST", "/api/project-docs/{id}/webhook"),  # it has a signature instead
+        ("POST", "/mcp"),  # it only reads
+    }
 
 
 def test_reading_needs_no_token_by_default_and_ignores_a_wrong_one(guarded: httpx.Client) -> None:

@@ -55,6 +55,8 @@ from service.routes.syncs import (
     sync_project_doc,
 )
 from service.routes.webhooks import receive_webhook
+from service.site.document import kept_documents
+from service.site.files import show_file, show_files
 from service.site.overview import show_overview
 from service.site.page_assets import get_icon, get_page_asset
 from service.site.problem_page import respond_with_problem_page
@@ -119,6 +121,8 @@ ROUTES: Final = [
     Route("/", show_overview),
     Route("/assets/{name}", get_page_asset),
     Route("/favicon.ico", get_icon),
+    Route("/projects/{project_id}/files", show_files),
+    Route("/projects/{project_id}/files/{path:path}", show_file),
     Route("/openapi.json", get_open_api_document),
     Route("/docs", get_swagger_ui),
     Route("/docs/assets/{name}", get_documentation_asset),
@@ -169,6 +173,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                 yield State(
                     database=database,
                     health=health,
+                    kept_documents=kept_documents(),
                     large_bodies=large_bodies,
                     metrics=metrics,
                     remover=remover,

@@ -1,6 +1,6 @@
 """The objects that the lifespan owns and every request can reach."""
 
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from starlette.requests import Request as StarletteRequest
 
@@ -10,6 +10,7 @@ from service.settings import Settings
 from service.sync.removals import Remover
 from service.sync.syncer import Syncer
 from service.telemetry.metrics import Metrics
+from service.web.kept_values import KeptValues
 from service.web.large_bodies import LargeBodies
 from service.web.turns import Turns
 
@@ -19,6 +20,7 @@ class State(TypedDict):
 
     database: Database
     health: HealthCheck
+    kept_documents: KeptValues[Any]
     large_bodies: LargeBodies
     metrics: Metrics
     remover: Remover

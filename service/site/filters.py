@@ -22,6 +22,9 @@ MONTHS: Final = (
     *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 )
 
+# Kinds of documents that are no words.
+ABBREVIATIONS: Final = {"prd": "PRD", "ux": "UX", "readme": "README"}
+
 
 def show_number(number: int) -> str:
     """Return a number with commas between thousands."""
@@ -68,6 +71,26 @@ def show_date(moment: datetime | str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(f"{at:%Y-%m-%d}", shown)
 
 
+def show_size(size: int) -> str:
+    """Return a number of bytes: `812 bytes`, `4.2 kB`, `1.3 MB`."""
+    if size < 1000:
+        return show_count(size, "byte")
+    unit, shown = ("MB", size / 1e6) if size >= 999_950 else ("kB", size / 1e3)
+    return f"{shown:.1f} {unit}" if shown < 100 else f"{shown:,.0f} {unit}"
+
+
+def show_kind(kind: str | None) -> str:
+    """Return the kind of a document in words: `PRD`, `Story`; nothing for the kind `other`."""
+    if kind is None or kind == "other":
+        return ""
+    return ABBREVIATIONS.get(kind) or kind.capitalize()
+
+
+def show_url(url: str) -> str:
+    """Return a URL as people write it: without `https://`."""
+    return url.removeprefix("https://")
+
+
 def _read_moment(moment: datetime | str) -> datetime:
     at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
@@ -82,5 +105,8 @@ FILTERS: Final[dict[str, Callable[..., object]]] = {
     "words": show_words,
     "time": show_time,
     "date": show_date,
+    "size": show_size,
+    "kind_of_document": show_kind,
+    "without_scheme": show_url,
     "sparkline": place_sparkline,
 }

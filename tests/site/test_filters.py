@@ -7,11 +7,14 @@ import pytest
 from service.site.filters import (
     show_count,
     show_date,
+    show_kind,
     show_number,
     show_percent,
     show_signed,
+    show_size,
     show_status,
     show_time,
+    show_url,
     show_words,
 )
 
@@ -47,6 +50,36 @@ def test_a_name_is_shown_in_words() -> None:
         "in progress",
     ]
     assert show_words("in_progress") == "in progress"
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (52_345, "52.3 kB"),
+        (123_456, "123 kB"),
+        (999_949, "1,000 kB"),
+        (999_950, "1.0 MB"),
+        (5_000_000, "5.0 MB"),
+    ],
+)
+def test_a_size_is_shown_in_the_unit_that_fits(size: int, shown: str) -> None:
+    assert show_size(size) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [(None, ""), ("other", ""), ("prd", "PRD"), ("readme", "README"), ("story", "Story")],
+)
+def test_a_kind_is_shown_as_people_call_it(kind: str | None, shown: str) -> None:
+    assert show_kind(kind) == shown
+
+
+def test_a_url_is_shown_without_its_scheme() -> None:
+    assert show_url("https://github.com/a/b") == "github.com/a/b"
 
 
 @pytest.mark.parametrize(

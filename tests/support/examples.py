@@ -61,10 +61,11 @@ def example_path(path: str, ids: Mapping[str, bytes] = MappingProxyType({})) -> 
         "project_id": EXAMPLE_PROJECT_ID,
         "id": EXAMPLE_DOCUMENT_ID if "/documents/" in path else EXAMPLE_SOURCE_ID,
         "run_id": EXAMPLE_RUN_ID,
+        "path": "docs/prd.md",
         "name": "hub.css" if path.startswith("/assets/") else "page.css",
     }
     filled = {name: value.encode() for name, value in examples.items()} | dict(ids)
-    parts = re.split(r"\{(\w+)\}", path)
+    parts = re.split(r"\{(\w+)(?::path)?\}", path)
     return b"".join(
         filled[part] if number % 2 else part.encode() for number, part in enumerate(parts)
     )

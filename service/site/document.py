@@ -1,0 +1,145 @@
+"""The page of a document: its text as HTML, what it says of the work, and what changed it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+
+from service.routes.document_pages import (
+    PROBLEMS_SHOWN,
+    read_document_content,
+    read_story_surroundings,
+)
+from service.routes.folders import read_near_documents
+from service.site.contents import write_contents
+from service.site.folder import find_steps
+from service.site.templating import not_modified_page, render_page
+from service.web.kept_values import KeptValues, Made
+from service.web.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+    from service.database.database import Database, Row
+    from service.routes.folders import ProjectTree
+    from service.site.file_paths import FilePlace
+    from service.state import Request
+
+# Documents of the same folder beside a document, before it and after it.
+NEAR_SHOWN: Final = 15
+
+# The memory of a worker for documents as HTML: those of 100 documents of 50 KB. Rendering one again
+# takes 30 ms; to read its HTML from the database would take 1 ms.
+KEPT_BYTES: Final = 16 * 1024 * 1024
+# Two, so that a large document does not hold up all others. More would only share the interpreter.
+RENDERED_AT_ONCE: Final = 2
+TURN_SECONDS: Final = 10.0
+TOO_MANY: Final = "Too many documents are being rendered: try again soon."
+
+# Bytes of a kept page besides its texts.
+PAGE_OVERHEAD: Final = 1_000
+
+
+class DocumentHtml(NamedTuple):
+    """A document as HTML, with its table of contents."""
+
+    html: str
+    contents: str
+    is_cut: bool
+    has_title: bool  # a heading of the first level
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        # A character beyond Latin-1 makes the whole text wider.
+        widths = ((text, 1 if text.isascii() else 4) for text in (self.html, self.contents))
+        return PAGE_OVERHEAD + sum(len(text) * width for text, width in widths)
+
+
+def kept_documents() -> KeptValues[Any]:
+    """Return what keeps the documents as HTML, for the state of a worker."""
+    return KeptValues(KEPT_BYTES, Turns(RENDERED_AT_ONCE, TURN_SECONDS, TOO_MANY))
+
+
+async def show_document(
+    request: Request, tree: ProjectTree, place: FilePlace, facts: Row
+) -> Response:
+    """Return the page of a document, of which read_document_facts returned `facts`."""
+    database = request.state["database"]
+    source = place.source
+    stories: list[dict[str, Any]] = orjson.loads(facts["stories"])
+    surroundings = None
+    if stories:
+        surroundings = await read_story_surroundings(database, source.id, stories[0]["place"])
+    near = await read_near_documents(database, source.id, place.path, NEAR_SHOWN)
+    # All that the page shows besides the document's text, which its blob_id stands for.
+    tag = repr((tree.name, tree.has_tops, place, tuple(facts), surroundings, near))
+    if unchanged := not_modified_page(request, tag):
+        return unchanged
+    document = await _render(request, place, facts)
+    folder = place.path[: place.path.rfind("/") + 1]
+    return await render_page(
+        request,
+        "document.html",
+        tag=tag,
+        tree=tree,
+        place=place,
+        facts=facts,
+        document=document,
+        steps=find_steps(tree, place)[:-1],
+        name=place.path[len(folder) :],
+        change=None if facts["change"] is None else orjson.loads(facts["change"]),
+        problems=orjson.loads(facts["problems"]),
+        problems_shown=PROBLEMS_SHOWN,
+        stories=stories,
+        surroundings=_read_surroundings(surroundings),
+        near=near,
+        near_pages=[(name, place.find_page(folder + name)) for name in near.names],
+        folder_page=place.find_page(folder.rstrip("/")),
+    )
+
+
+def _read_surroundings(row: Row | None) -> Mapping[str, Any]:
+    if row is None:
+        return {"epic": None, "previous": None, "next": None}
+    return {name: None if text is None else orjson.loads(text) for name, text in row.items()}
+
+
+async def _render(request: Request, place: FilePlace, facts: Row) -> DocumentHtml:
+    depth = place.path.count("/")
+    kept: KeptValues[DocumentHtml] = request.state["kept_documents"]
+    # With the id, since git's id of a content is only as safe as SHA-1.
+    key = (facts["id"], facts["blob_id"], facts["file_type"], depth)
+
+    async def make() -> Made[DocumentHtml]:
+        return await _make(request.state["database"], facts, depth)
+
+    return await kept.get(key, make)
+
+
+async def _make(database: Database, facts: Row, depth: int) -> Made[DocumentHtml]:
+    content = await read_document_content(database, facts["id"])
+    document = await run_in_threadpool(_render_html, content.file_type, content.text, depth)
+    # A run may have changed the document since its facts were read: the page is then newer than
+    # its entity tag, which is another one for the next request, and nothing keeps the HTML.
+    is_same = content.blob_id == facts["blob_id"]
+    return Made(document, document.size if is_same else KEPT_BYTES)
+
+
+def _render_html(file_type: str, text: str, depth: int) -> DocumentHtml:
+    # Imported here, for the libraries take memory that a service without pages does not need.
+    from markupsafe import Markup
+
+    from service.rendering.document import render_document
+
+    rendered = render_document(file_type, text, depth)
+    return DocumentHtml(
+        Markup(rendered.html),  # noqa: S704 - sanitised
+        Markup(write_contents(rendered.headings)),  # noqa: S704 - escaped
+        rendered.is_cut,
+        has_title=any(heading.level == 1 for heading in rendered.headings),
+    )

@@ -1,0 +1,161 @@
+"""The pages of a project's files: folders, documents, and where a path leads that is neither."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+
+from service.problems import Problem
+from service.routes.document_pages import read_document_facts
+from service.routes.folders import read_project_tree
+from service.routes.shared import read_id
+from service.site.document import show_document
+from service.site.file_paths import (
+    clean_path,
+    find_elsewhere,
+    locate,
+    may_be_in_repository,
+)
+from service.site.folder import PAGE_PARAMETER, PAGE_RULE, show_folder, show_sources
+from service.site.templating import page_spec_of, render_page
+from service.web.entity_tags import NOT_MODIFIED_RESPONSE
+from service.web.middleware import prefers_page
+from service.web.operation import ResponseSpec, operation, parameter
+from service.web.references import reference_to
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from service.routes.folders import ProjectTree
+    from service.site.file_paths import FilePlace
+    from service.state import Request
+
+MISSING_FILE_PAGE: Final = "There is no document and no folder at this path."
+
+PATH: Final = parameter(
+    "path",
+    "path",
+    "From the repository's root. Where a project has documents of several sources, after the name "
+    "of the source's folder, as the file tree has it.",
+    is_required=True,
+    example="docs/prd.md",
+)
+REDIRECT_RESPONSE: Final = ResponseSpec(
+    description="To the address of the document; or to the file in the repository, at the commit "
+    "that was synced, if it may be there and is no document of the hub.",
+    headers={"Location": "The page, or the URL in the repository."},
+)
+
+
+@operation(
+    tag="pages",
+    parameters=(PAGE_PARAMETER,),
+    responses={
+        200: page_spec_of("The page with the folders and documents at the top."),
+        304: NOT_MODIFIED_RESPONSE,
+    },
+    problems={"invalid": f"page: {PAGE_RULE}"},
+)
+async def show_files(request: Request) -> Response:
+    """Look at the files of a project.
+
+    What is at the top of the file tree: of several sources with documents, the folder of each.
+    """
+    return await _show(request, "")
+
+
+@operation(
+    tag="pages",
+    parameters=(PATH, PAGE_PARAMETER),
+    responses={
+        200: page_spec_of("The page of the document or the folder."),
+        302: REDIRECT_RESPONSE,
+        304: NOT_MODIFIED_RESPONSE,
+    },
+    problems={"invalid": f"page: {PAGE_RULE}", "not_found": MISSING_FILE_PAGE},
+)
+async def show_file(request: Request) -> Response:
+    """Look at a document or a folder.
+
+    Relative links between documents lead from page to page, as they do in the repository.
+    """
+    return await _show(request, request.path_params["path"])
+
+
+async def _show(request: Request, given_path: str) -> Response:
+    project_id = read_id(request, "project_id")
+    database = request.state["database"]
+    tree = await read_project_tree(database, project_id)
+    path = clean_path(given_path)
+    if path is None:
+        raise Problem("not_found", MISSING_FILE_PAGE)
+    place = locate(project_id, tree, path)
+    if place is None and not path:
+        return await show_sources(request, project_id, tree)
+    if place is not None:
+        facts = await read_document_facts(database, place.source.id, place.path)
+        if facts is not None:
+            # Else the browser would resolve the document's relative links against another folder.
+            if _count_folders(request) != place.page.count("/"):
+                return _redirect(_reference(request, place))
+            return await show_document(request, tree, place, facts)
+        folder = await show_folder(request, tree, place)
+        if folder is not None:
+            return folder
+    elsewhere = await find_elsewhere(database, project_id, tree, path)
+    if len(elsewhere) == 1:
+        return _redirect(_reference(request, elsewhere[0]))
+    if place is not None and not elsewhere and await may_be_in_repository(database, place):
+        url = place.file_url()
+        if url is not None:
+            return _redirect(url)
+    return await _show_missing(request, project_id, tree, path, place, elsewhere)
+
+
+def _count_folders(request: Request) -> int:
+    """Return the number of slashes in the URL's path, as the client sent it, below the root."""
+    scope = request.scope
+    return scope["raw_path"].count(b"/") - scope["root_path"].count("/")
+
+
+def _reference(request: Request, place: FilePlace) -> str:
+    query = request.scope["query_string"].decode("ascii", errors="replace")
+    reference = reference_to(request.scope, place.page)
+    return f"{reference}?{query}" if query.isascii() and query else reference
+
+
+def _redirect(location: str) -> Response:
+    # Not a permanent one: the document may come, and the project may get another source.
+    headers = {"Location": location, "Cache-Control": "private, no-cache"}
+    return Response(status_code=302, headers=headers)
+
+
+async def _show_missing(
+    request: Request,
+    project_id: UUID,
+    tree: ProjectTree,
+    path: str,
+    place: FilePlace | None,
+    elsewhere: Sequence[FilePlace],
+) -> Response:
+    """Return the 404: as a page it lists what the path may mean, and names the repositories.
+
+    Also where it means several documents. With a 300 (RFC 9110, section 15.4.1) the path would be
+    the address of a resource with several forms, which caches may keep; it is no address of the
+    hub's, and what it may mean changes with the project's sources.
+    """
+    if not prefers_page(request.scope):
+        raise Problem("not_found", MISSING_FILE_PAGE)
+    return await render_page(
+        request,
+        "missing_file.html",
+        status=404,
+        project_id=project_id,
+        project_name=tree.name,
+        path=path,
+        place=place,
+        elsewhere=elsewhere,
+        sources=[place.source] if place else tree.sources[:20],
+    )

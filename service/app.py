@@ -59,7 +59,9 @@ from service.site.document import kept_documents
 from service.site.files import show_file, show_files
 from service.site.overview import show_overview
 from service.site.page_assets import get_icon, get_page_asset
+from service.site.permalink import follow_permalink
 from service.site.problem_page import respond_with_problem_page
+from service.site.search import show_search
 from service.state import State
 from service.sync.removals import removing
 from service.sync.syncer import syncing
@@ -119,6 +121,8 @@ ROUTES: Final = [
     Route("/mcp", post_mcp, methods=["POST"]),
     Route("/metrics", get_metrics),
     Route("/", show_overview),
+    Route("/search", show_search),
+    Route("/documents/{id}", follow_permalink),
     Route("/assets/{name}", get_page_asset),
     Route("/favicon.ico", get_icon),
     Route("/projects/{project_id}/files", show_files),

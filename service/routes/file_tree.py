@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from service import __version__
 from service.documents.tree import FileTree, TreeSource, arrange_sources
 from service.problems import Problem
-from service.routes.shared import MISSING_PROJECT, read_id
+from service.routes.shared import MISSING_DOCUMENT, MISSING_PROJECT, read_id
 from service.schemas.file_tree import EXAMPLE_TREE, FileTreeSchema
 from service.web.bodies import json_response
 from service.web.entity_tags import (
@@ -63,6 +63,14 @@ BUILDING_BYTES: Final = 32 * 1024 * 1024
 
 # Counted for Content-Length before the tree is sent; a larger one has none.
 COUNTED_BYTES: Final = 64 * 1024 * 1024
+
+
+class DocumentPlace(NamedTuple):
+    """A document's place: its path in the repository, and that of its source's folder, if any."""
+
+    project_id: UUID
+    path: str
+    top: str | None
 
 
 class BuiltTree(NamedTuple):
@@ -151,6 +159,26 @@ async def read_tops(queries: Queries, project_ids: Sequence[UUID]) -> dict[str, 
         for found in sources.values()
         for source, top in arrange_sources(found)
     }
+
+
+async def read_place(queries: Queries, document_id: UUID) -> DocumentPlace:
+    """Return where a document is in its project's tree.
+
+    Raises the Problem `not_found` without such a document.
+    """
+    row = await queries.fetch_row_or_404(
+        """
+        select project_id, project_doc_id, file_path
+        from document
+        join project_doc on project_doc.id = project_doc_id
+        where document.id = $1
+        """,
+        document_id,
+        missing=MISSING_DOCUMENT,
+    )
+    tops = await read_tops(queries, [row["project_id"]])
+    top = tops.get(str(row["project_doc_id"]))
+    return DocumentPlace(row["project_id"], row["file_path"], top)
 
 
 def _headers(tag: str) -> dict[str, str]:

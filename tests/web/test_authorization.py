@@ -42,6 +42,8 @@ OPEN = [
 PAGES = ["/", "/projects", f"/projects/{ID}", f"/projects/{ID}/files/a.md", "/search?q=a"]
 OTHERS = ["/llms.txt", "/nothing", "/docs/nothing", "/docs/assets/a/b", "/assets", "/metrics/x"]
 READS = [
+    "/search?q=refund",
+    f"/documents/{ID}",
     "/api/projects",
     f"/api/projects/{ID}",
     f"/api/projects/{ID}/docs",

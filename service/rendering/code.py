@@ -1,5 +1,6 @@
 """Blocks of code, and whole files of code in numbered lines."""
 
+import time
 from html import escape
 from typing import Final
 
@@ -7,8 +8,9 @@ from service.rendering.highlighting import highlight
 
 # In the narrowest page, longer lines are scrolled to: also by the keyboard, if the block has focus.
 MAX_UNSCROLLED_LINE: Final = 40
-# Of all blocks of a document that are highlighted, in characters.
+# Of all blocks of a document that are highlighted, in characters, and in seconds of the processor.
 MAX_HIGHLIGHTED: Final = 80_000
+MAX_SECONDS: Final = 0.3
 
 
 class CodeWriter:
@@ -17,14 +19,16 @@ class CodeWriter:
     def __init__(self) -> None:
         self.has_mermaid = False
         self._left = MAX_HIGHLIGHTED
+        self._seconds = MAX_SECONDS
 
     def block(self, code: str, word: str) -> str:
         """Return a block of code; `word` is the one after its fence. Diagrams stay source."""
         shown = None
-        if word and len(code) <= self._left:
-            shown = highlight(code, word)
-            if shown is not None:
-                self._left -= len(code)
+        if word and len(code) <= self._left and self._seconds > 0:
+            start = time.thread_time()
+            shown = highlight(code, word, self._seconds)
+            self._seconds -= time.thread_time() - start
+            self._left -= len(code)
         if shown is None:
             shown = escape(code, quote=False)
         is_long = max(map(len, code.split("\n"))) > MAX_UNSCROLLED_LINE

@@ -20,7 +20,7 @@ _DATA: Final = frozenset(("json", "toml", "yaml"))
 MAX_LINE: Final = 500
 MAX_SPACE: Final = 200  # characters of white space, line ends among them
 _LONG_SPACE: Final = re.compile(rf"\s{{{MAX_SPACE + 1}}}")
-MAX_SECONDS: Final = 0.2  # of the processor, for one block
+MAX_SECONDS: Final = 0.2
 
 # The class of each type of tokens; subtypes have that of their type. Others have none.
 _CLASSES: Final = {
@@ -53,11 +53,11 @@ _CLASSES: Final = {
 CLASSES: Final = frozenset(_CLASSES.values())
 
 
-def highlight(code: str, word: str) -> str | None:
+def highlight(code: str, word: str, seconds: float = MAX_SECONDS) -> str | None:
     """Return code as HTML with a <span> for each token, none of which goes over a line's end.
 
     None if the word after the fence is no language that is highlighted, or if the code is beyond a
-    limit. The text of the HTML is the code.
+    limit, or takes more than so many seconds of the processor. The text of the HTML is the code.
     """
     language = language_of(word)
     if language is None or len(code) > (MAX_DATA if language in _DATA else MAX_CODE):
@@ -66,19 +66,19 @@ def highlight(code: str, word: str) -> str | None:
         return None
     # Some lexers lose a last line that has no end.
     lines = code if code.endswith("\n") else f"{code}\n"
-    html = _html_of(lines, lexer_of(language).get_tokens(lines))
+    html = _html_of(lines, lexer_of(language).get_tokens(lines), seconds)
     return html if html is None or lines is code else html.removesuffix("\n")
 
 
-def _html_of(code: str, tokens: Iterator[tuple[Any, str]]) -> str | None:
-    deadline = time.thread_time() + MAX_SECONDS
+def _html_of(code: str, tokens: Iterator[tuple[Any, str]], seconds: float) -> str | None:
+    deadline = time.thread_time() + seconds
     classes: dict[Any, str] = {}
     pieces: list[str] = []
     texts: list[str] = []
     run: list[str] = []
     run_class = ""
     for count, (kind, text) in enumerate(tokens):
-        if not count % 16 and time.thread_time() > deadline:
+        if not count % 4 and time.thread_time() > deadline:
             return None
         texts.append(text)
         css = classes.get(kind)

@@ -117,7 +117,7 @@ _OPTIONS: Final = {"markdown": {"handlecodeblocks": False}}
 _PHP_NAME: Final = r"(?:[_a-z]|[^\x00-\x7f])(?:\w|[^\x00-\x7f])"
 # Patterns that a hostile text makes slow, by module and lexer, and what matches the same in linear
 # time: a possessive repetition gives nothing back.
-_SAFE_PATTERNS: Final = {
+SAFE_PATTERNS: Final = {
     ("shell", "BashLexer"): {
         r"(?s)\$'(\\\\|\\[0-7]+|\\.|[^'\\])*'": r"(?s)\$'(\\.|[^'\\])*+'",
         r"<<-?\s*(\'?)\\?(\w+)[\w\W]+?\2": r"<<-?\s*(\'?)\\?(\w++)[\w\W]+?\2",
@@ -153,7 +153,7 @@ def lexer_of(language: str) -> TokenReader:
 
 def _make_patterns_safe() -> None:
     """Replace the slow patterns of the lexers that are loaded, some of them by others."""
-    for (module, name), patterns in _SAFE_PATTERNS.items():
+    for (module, name), patterns in SAFE_PATTERNS.items():
         if not (loaded := sys.modules.get(f"pygments.lexers.{module}")):
             continue
         lexer = getattr(loaded, name)

@@ -14,6 +14,8 @@ MAX_TAGS: Final = 60_000  # of the HTML
 # A text is cut at a blank line, if one is among as many characters before the limit.
 _NEAR: Final = 20_000
 _TAGS: Final = re.compile(rf"(?:[^<]*+<){{{MAX_TAGS + 1}}}")
+# HTML is cut before one of these: a row is left out as a whole, and so is an item.
+_BLOCKS: Final = ("blockquote", "h", "li", "ol", "p", "table", "tr", "ul")
 
 
 class Beginning(NamedTuple):
@@ -31,7 +33,7 @@ def render_beginning(text: str) -> Beginning:
     if len(page) > MAX_TAGS and (within := _TAGS.match(page)):
         # Whatever is open there is ended by the page's writer.
         last = within.end() - 1
-        block = page.rfind("\n<", last - _NEAR, last)
+        block = max(page.rfind(f"\n<{name}", last - _NEAR, last) for name in _BLOCKS)
         page = page[: last if block == -1 else block + 1]
         is_cut = True
     return Beginning(page, is_cut)

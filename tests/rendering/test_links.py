@@ -1,0 +1,84 @@
+"""Where links of documents lead."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.rendering.links import MAX_ADDRESS, picture, safe_address
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("a.md", "a.md"),
+        ("../a/b.md?c#d", "../a/b.md?c#d"),
+        ("", ""),
+        ("#a", "#a"),
+        ("#user-content-a", "#a"),
+        ("a.md#user-content-b", "a.md#b"),
+        ("/a/b.md", "../../a/b.md"),
+        ("/", "../../"),
+        ("\\a", "../../a"),
+        ("/javascript:a", "../../javascript:a"),
+        ("http://a.b/c", "http://a.b/c"),
+        ("HTTPS://a.b", "HTTPS://a.b"),
+        ("mailto:a@b.c", "mailto:a@b.c"),
+        ("//a.b/c", "https://a.b/c"),
+        ("/\\a.b", "https://a.b"),
+        ("\\\\a.b", "https://a.b"),
+        ("///a.b", "https://a.b"),
+        (" \x00\x1f a.md ", "a.md"),
+        ("a\tb\nc.md", "abc.md"),
+        ("a/b:c", "a/b:c"),
+        ("./a:b", "./a:b"),
+        ("1:a", "1:a"),
+        ("javascript:a", None),
+        ("java\tscript:a", None),
+        ("\x01javascript:a", None),
+        ("JAVASCRIPT:a", None),
+        ("data:a", None),
+        ("a:b", None),
+        ("x" * MAX_ADDRESS + "x", None),
+    ],
+)
+def test_links_lead_where_they_may(address: str, expected: str | None) -> None:
+    assert safe_address(address, 2) == expected
+
+
+def test_links_to_the_root_are_relative_also_from_the_root() -> None:
+    assert safe_address("/a.md", 0) == "./a.md"
+    assert safe_address("/javascript:a", 0) == "./javascript:a"
+
+
+@given(
+    st.text(
+        st.sampled_from("javscript:JVS\t\n\r \x00\x01\x7f\x85/\\#?&;x1.+-\u00ad\u2028"), max_size=20
+    )
+)
+def test_no_other_scheme_is_left(address: str) -> None:
+    safe = safe_address(address, 1)
+    if safe is not None:
+        head = safe.split("/")[0].split("#")[0].split("?")[0]
+        assert ":" not in head or head.lower() == "https:" or not head[0].isalpha()
+
+
+@pytest.mark.parametrize(
+    ("address", "alternative", "expected"),
+    [
+        ("a/b.png", "", "b.png"),
+        ("a/b.png?c", " d\ne ", "d e"),
+        ("http://[/", "", ""),
+        (None, "", ""),
+        ("a.png", "<b>", "&lt;b&gt;"),
+    ],
+)
+def test_a_pictures_text_is_the_alternative_one_or_the_name_of_its_file(
+    address: str | None, alternative: str, expected: str
+) -> None:
+    shown = picture(address, alternative)
+    assert shown.endswith(
+        f"{' ' * bool(expected)}{expected}</{'span' if address is None else 'a'}>"
+    )
+    assert "<small>picture</small>" in shown

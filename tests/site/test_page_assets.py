@@ -49,3 +49,11 @@ def test_assets_need_no_token(database: str) -> None:
     with serving(database, api_token="t" * 20, api_token_for_reads=True) as client:
         for path in ("/assets/hub.css", "/assets/hub.js", "/favicon.ico"):
             assert client.get(path).status_code == 200
+
+
+def test_every_section_of_the_style_begins_outside_all_rules() -> None:
+    depth = 0
+    for line in (FOLDER / "hub.css").read_text().splitlines():
+        assert depth == 0 or not line.startswith("/*"), f"a brace is missing before {line!r}"
+        depth += line.count("{") - line.count("}")
+    assert depth == 0

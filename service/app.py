@@ -61,7 +61,9 @@ from service.site.overview import show_overview
 from service.site.page_assets import get_icon, get_page_asset
 from service.site.permalink import follow_permalink
 from service.site.problem_page import respond_with_problem_page
+from service.site.project import show_project
 from service.site.search import show_search
+from service.site.work_lists import show_epics, show_problems, show_stories
 from service.state import State
 from service.sync.removals import removing
 from service.sync.syncer import syncing
@@ -123,6 +125,10 @@ ROUTES: Final = [
     Route("/", show_overview),
     Route("/search", show_search),
     Route("/documents/{id}", follow_permalink),
+    Route("/projects/{project_id}", show_project),
+    Route("/projects/{project_id}/stories", show_stories),
+    Route("/projects/{project_id}/epics", show_epics),
+    Route("/projects/{project_id}/problems", show_problems),
     Route("/assets/{name}", get_page_asset),
     Route("/favicon.ico", get_icon),
     Route("/projects/{project_id}/files", show_files),

@@ -198,14 +198,17 @@ MARK_TARGETS: Final = """() => {
             element.tabIndex >= 0 && !element.disabled && element.type !== "hidden"
             && element.checkVisibility({visibilityProperty: true}));
     window.unreached = new Set(found);
+    window.firstTarget = found[0];
     document.activeElement?.blur();
     return found.length;
 }"""
 
-# The element that has the focus now, or null where the focus has left the page.
+# The element that has the focus now, or null after the last one.
 SEE_FOCUS: Final = """() => {
     const element = document.activeElement;
     if (element === document.body || element === document.documentElement) return null;
+    // After a few pages Chromium goes from the last target to the first.
+    if (!window.unreached.size && element === window.firstTarget) return null;
     const isNew = window.unreached.delete(element);
     const style = getComputedStyle(element);
     const box = element.getBoundingClientRect();

@@ -81,7 +81,7 @@ def examples(route: Route, site: Site) -> list[str]:
         ]
     spec = find_spec(route)
     if "q" in {each["name"] for each in (*spec.parameters, *spec.responses[200].parameters)}:
-        found += [f"{path}?{urlencode({'q': query})}" for query in QUERIES]
+        found += [f"{found[0]}?{urlencode({'q': query})}" for query in QUERIES]
     unknown = [path for path in found if "{" in path]
     assert not unknown, f"say here what the parameters of {unknown} are in tests"
     return found

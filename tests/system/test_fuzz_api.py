@@ -316,7 +316,7 @@ LISTS = [
     route.path
     for route in ROUTES
     if route.path.endswith(("/projects", "/docs", "/syncs", "/overview", *SORTED))
-    and route.path.startswith("/api/")
+    and route.path.startswith(("/api/", "/projects/"))
     and "GET" in (route.methods or ())
 ]
 

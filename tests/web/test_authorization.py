@@ -65,6 +65,10 @@ READS = [
     f"/api/documents/{ID}",
     f"/api/documents/{ID}/raw",
     "/api/nothing",
+    f"/projects/{ID}",
+    f"/projects/{ID}/stories",
+    f"/projects/{ID}/epics",
+    f"/projects/{ID}/problems",
 ]
 CHANGES = [
     ("POST", "/api/projects"),

@@ -15,6 +15,9 @@ from service.documents.text import FILE_TYPES
 from service.git.contents import MAX_FILE_BYTES
 from service.mcp.answers import ANSWER_TOKENS
 from service.mcp.document_tool import MOST_TOKENS
+from service.rendering import csv_table, document, highlighting, markdown_limits
+from service.rendering.code import MAX_HIGHLIGHTED
+from service.rendering.elements import MAX_NESTING
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
@@ -103,6 +106,18 @@ def test_the_limits_are_those_of_the_code() -> None:
         "an answer of a tool for [coding agents](agents.md#what-an-answer-costs)": (
             f"{ANSWER_TOKENS:,} tokens of text, and as many of JSON; `read_document` up to "
             f"{MOST_TOKENS:,}"
+        ),
+        "a Markdown document on a page": (
+            f"{markdown_limits.MAX_SHOWN:,} characters, {markdown_limits.MAX_TAGS:,} tags of HTML, "
+            f"elements {MAX_NESTING} deep"
+        ),
+        "other files on a page": (
+            f"{document.MAX_FILE:,} characters, {document.MAX_LINES:,} lines; a table of CSV: "
+            f"{csv_table.MAX_ROWS:,} rows, {csv_table.MAX_CELLS:,} cells"
+        ),
+        "highlighted code of a document": (
+            f"{MAX_HIGHLIGHTED:,} characters; a block: {highlighting.MAX_CODE:,}, lines of "
+            f"{highlighting.MAX_LINE}, {highlighting.MAX_SECONDS:g} s"
         ),
     }
 

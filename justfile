@@ -79,7 +79,7 @@ openapi: _runtime
 # Hundreds of tests start Python: it may keep what it compiles, or each start takes twice as long.
 # Run the tests: all, or some, as in: just test -k health
 [no-exit-message]
-test *arguments: _development (_npm "tests/clients/typescript" ".venv" "45 MB") (_npm "tests/site/axe" ".venv" "4 MB")
+test *arguments: _development (_npm "tests/clients/typescript" ".venv" "45 MB") (_npm "tests/site/axe" ".venv" "4 MB") (_npm "tests/clients/inspector" ".venv" "77 MB")
     @exec env PYTHONDONTWRITEBYTECODE= {{ python }} -m pytest --numprocesses 4 --maxschedchunk 1 "$@"
 
 # Every tool runs, even after a failure, so that one run reports all failures.

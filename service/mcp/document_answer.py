@@ -9,7 +9,7 @@ import orjson
 from service.mcp.places import SHORT_COMMIT, SourcePlace, shown_anchor
 from service.mcp.texts import (
     DATA_NOT_INSTRUCTIONS,
-    HIDDEN,
+    SUSPICIOUS,
     clean_line,
     enclose,
     escape_line,
@@ -102,7 +102,7 @@ class _Writer:
         section = piece.section
         text = piece.content[piece.start : end]
         is_cut = end < piece.end
-        hidden = len(HIDDEN.findall(text))
+        hidden = len(SUSPICIOUS.findall(text))
         hints: list[str] = []
         if is_cut:
             call = write_call(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from service.documents.anchors import anchor_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 NEAREST_SHOWN: Final = 5
 FIRST_SHOWN: Final = 20
+MAX_SUGGESTED: Final = 200  # characters
 
 
 class AnchoredSection(NamedTuple):
@@ -38,8 +40,10 @@ class Sections:
         self._content = content
         self._body_start = len(content) - len(body)
         self._html_anchors = outline.html_anchors
-        starts = [0, *(end.end() for end in SOURCE_LINE_END.finditer(body))]
         found = sorted(outline.headings, key=lambda heading: heading.line)
+        last_line = found[-1].line if found else 1
+        ends_of_lines = islice(SOURCE_LINE_END.finditer(body), last_line)
+        starts = [0, *(end.end() for end in ends_of_lines)]
         places = [
             self._body_start + starts[min(heading.line, len(starts)) - 1] for heading in found
         ]
@@ -76,7 +80,8 @@ class Sections:
 
     def suggest(self, wanted: str) -> tuple[str, list[str]]:
         """Return anchors that may be meant instead, and what they are."""
-        anchors = [section.anchor for section in self.all]
+        # To compare long ones would take seconds.
+        anchors = [each.anchor for each in self.all if len(each.anchor) <= MAX_SUGGESTED]
         near = get_close_matches(anchor_of(wanted[:100]), anchors, NEAREST_SHOWN)
         if near:
             return "The nearest are", near

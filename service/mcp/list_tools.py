@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import orjson
 
@@ -15,7 +16,7 @@ from service.mcp.answers import (
     read_sorted_cursor,
     write_fitting,
 )
-from service.mcp.places import Places, read_places, shown_path, write_commit
+from service.mcp.places import Places, shown_path, write_commit
 from service.mcp.project_argument import PROJECT
 from service.mcp.schema_parts import (
     CURSOR,
@@ -26,7 +27,12 @@ from service.mcp.schema_parts import (
 )
 from service.mcp.texts import clean_line, escape_line, write_json, write_path, write_time
 from service.mcp.tool import Tool, ToolError, ToolResult
-from service.routes.document_lists import DOCUMENTS, DocumentFilter, read_documents
+from service.routes.document_lists import (
+    DOCUMENTS,
+    DocumentFilter,
+    read_documents,
+    read_synced_sources,
+)
 from service.routes.overview import read_overview
 from service.routes.search import MAX_PATH
 from service.web.cursors import next_cursor
@@ -55,11 +61,12 @@ async def list_projects(request: Request, arguments: Mapping[str, Any]) -> ToolR
     async def read(limit: int) -> Listed:
         items = await read_overview(database, Page(before, limit))
         projects = [orjson.loads(text) for text in items.texts]
-        places = await read_places(request, [project["id"] for project in projects])
-        return Listed([_make_project(places, project) for project in projects], cursor_after(items))
+        ids = [UUID(project["id"]) for project in projects]
+        places = Places(request, await read_synced_sources(database, ids, SOURCES_SHOWN), {})
+        return Listed([_make_project(places, each) for each in projects], cursor_after(items))
 
     answer = ListAnswer(
-        await read_places(request, ()),
+        Places(request, (), {}),
         head=["Projects, newest first."],
         fields={},
         name="projects",
@@ -89,8 +96,16 @@ def _make_project(places: Places, project: Mapping[str, Any]) -> Entry:
         "id": project["id"],
         "url": places.project_url(project["id"]),
         **figures,
-        "sources": [places.describe(source) for source in own[:SOURCES_SHOWN]],
-        "sources_total": len(own),
+        "sources": [
+            {
+                "source": source.label,
+                "id": source.id,
+                "commit": source.commit,
+                "synced_at": source.synced_at,
+            }
+            for source in own
+        ],
+        "sources_total": project["sources_total"],
         "last_sync_error": failure,
     }
     problems = ", ".join(f"{count} {name}" for name, count in project["problems"].items() if count)
@@ -101,13 +116,10 @@ def _make_project(places: Places, project: Mapping[str, Any]) -> Entry:
         + (f" · problems: {problems}" if problems else "")
         + (f" · last sync failed: {escape_line(failure, MAX_ERROR)}" if failure else "")
         + f" · {item['url']}",
-        *(
-            f"  - source {escape_line(source.label)}: {write_commit(source)}"
-            for source in own[:SOURCES_SHOWN]
-        ),
+        *(f"  - source {escape_line(each.label)}: {write_commit(each)}" for each in own),
     ]
-    if len(own) > SOURCES_SHOWN:
-        lines.append(f"  - and {len(own) - SOURCES_SHOWN} more sources")
+    if project["sources_total"] > len(own):
+        lines.append(f"  - and {project['sources_total'] - len(own):,} more sources")
     return Entry("\n".join(lines), item)
 
 

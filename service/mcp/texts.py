@@ -28,6 +28,11 @@ HIDDEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffc\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+# Those that hide an instruction best: they spell it, or show another one. Honest texts in Arabic,
+# and emoji, have others of HIDDEN.
+SUSPICIOUS: Final = re.compile(
+    "[\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 # What Markdown would take for more than a character inside a line.
 _MARKUP: Final = re.compile(r"[\\*<>\[\]`|]")
 _MARK: Final = re.compile(r"<mark>(.*?)</mark>", re.DOTALL)

@@ -31,6 +31,7 @@ PARAGRAPH_SHARE: Final = 5
 LINE_SHARE: Final = 2
 PARAGRAPH_END: Final = re.compile(r"\n[ \t]*\r?\n")
 JOINER: Final = "\u200d"
+MAX_MARKS: Final = 32  # characters
 
 
 def estimate_tokens(text: str) -> int:
@@ -74,13 +75,21 @@ def find_cut(text: str, start: int, end: int, longest: int) -> int:
 
 
 def _before_character(text: str, start: int, place: int) -> int:
-    """Return the first place at or before `place` that does not divide what is seen as one."""
-    while place > start + 1 and (
-        text[place] == JOINER
-        or text[place - 1] == JOINER
+    """Return the first place at or before `place` that does not divide what is seen as one.
+
+    Longer sequences than MAX_MARKS are divided: only noise has them.
+    """
+    first = max(start + 1, place - MAX_MARKS)
+    for found in range(place, first - 1, -1):
+        if not _is_inside_character(text, found):
+            return found
+    return place
+
+
+def _is_inside_character(text: str, place: int) -> bool:
+    return (
+        JOINER in text[place - 1 : place + 1]
         or unicodedata.category(text[place]).startswith("M")
         or text[place - 1 : place + 1] == "\r\n"
         or "\U0001f3fb" <= text[place] <= "\U0001f3ff"
-    ):
-        place -= 1
-    return place
+    )

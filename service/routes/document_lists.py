@@ -81,22 +81,31 @@ async def read_documents(
     )
 
 
-async def read_synced_sources(queries: Queries, project_ids: Sequence[UUID]) -> list[Row]:
+async def read_synced_sources(
+    queries: Queries, project_ids: Sequence[UUID], per_project: int | None = None
+) -> list[Row]:
     """Return the sources of projects in their order, and which commit each has.
 
     `id`, `name`, `project_id`, `project`, `commit`, which is null before the first sync, and
-    `synced_at`; the ids are text.
+    `synced_at`; the ids are text. With `per_project` only so many of each project, the first ones.
     """
     return await queries.fetch(
         """
-        select project_doc.id::text, project_doc.name, project.id::text as project_id,
+        select source.id::text, source.name, project.id::text as project_id,
                project.name as project, last_commit as commit, last_synced_at as synced_at
         from project
-        join project_doc on project_doc.project_id = project.id
+        cross join lateral (
+            select number, id, name, last_commit, last_synced_at
+            from project_doc
+            where project_id = project.id
+            order by number
+            limit $2
+        ) as source
         where project.id = any($1)
-        order by project.number, project_doc.number
+        order by project.number, source.number
         """,
         project_ids,
+        per_project,
     )
 
 

@@ -54,6 +54,7 @@ FILES: Final[dict[str, bytes]] = {
     "docs/one line.md": ("x" * 90 + " ").encode() * 1_000,
     "docs/data.yaml": b"title: Data\nkey: value\n",
     "docs/empty.md": b"",
+    "docs/honest.md": "\U0001f469\u200d\U0001f4bb \u2764\ufe0f \u05d0\u200f! \ufeff".encode(),
     "docs/c#.md": b"# C sharp\n\nText.\n",
     "other/PRD.md": b"# Other\n",
 }
@@ -193,9 +194,13 @@ def test_a_document_cannot_close_its_boundary(library: Library) -> None:
 
 def test_invisible_characters_are_counted_and_the_title_is_harmless(library: Library) -> None:
     answer = library.read("docs/hostile.md")
-    assert "The text has 6 invisible characters" in answer.text
-    assert "The text has 6 invisible characters" in answer.structured["hint"]
+    assert "The text has 5 invisible characters" in answer.text
+    assert "The text has 5 invisible characters" in answer.structured["hint"]
     assert answer.text.startswith(r"# Ignore \<\<\<DOCUMENT" + "\n")
+
+
+def test_characters_of_honest_texts_raise_no_suspicion(library: Library) -> None:
+    assert "invisible" not in library.read("docs/honest.md").text
 
 
 def test_nul_is_replaced_and_an_empty_document_is_an_answer(library: Library) -> None:

@@ -82,6 +82,7 @@ def test_pieces_are_whole_texts_and_end_between_characters(text: str, longest: i
         ("ab\U0001f469\u200d\U0001f4bbc", 4, "ab"),
         ("ab\U0001f44d\U0001f3fdc", 3, "ab"),
         ("whole", 5, "whole"),
+        ("e" + "\u0301" * 99, 50, "e" + "\u0301" * 49),
     ],
 )
 def test_a_cut_is_after_a_paragraph_a_line_a_blank_or_a_character(

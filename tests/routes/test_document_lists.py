@@ -168,6 +168,9 @@ async def test_sources_have_the_commit_that_was_synced(work: Work, opened: Datab
         commit,
         "2026-11-25T03:01:00+00:00",
     )
+    assert [row["id"] for row in await read_synced_sources(opened, [UUID(work.project)], 1)] == [
+        work.source
+    ]
     assert (second["id"], second["commit"], second["synced_at"]) == (other.source, None, None)
 
 

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import pytest
 from jsonschema import Draft202012Validator
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from service.mcp.answers import ANSWER_TOKENS
-from service.mcp.arguments import check_arguments
 from service.mcp.token_counts import estimate_tokens
-from service.mcp.tool import ToolError
 from service.mcp.tools import TOOLS
-from tests.support.agents import Agents, agents_hub
+from tests.support.agents import INITIALIZED, Agents, agents_hub, make_request
 from tests.support.board import Board
 from tests.support.git_server import git_server
 from tests.support.hub import Hub, hub_settings
@@ -28,25 +24,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from service.state import Request
     from tests.support.postgres import Postgres
 
 BY_NAME: Final = {tool.name: tool for tool in TOOLS}
-
-
-async def call_tool(request: Request) -> JSONResponse:
-    """Run a tool as the endpoint does: with checked arguments."""
-    tool = BY_NAME[request.path_params["name"]]
-    try:
-        arguments = check_arguments(tool.input_schema, await request.json())
-        result = await tool.run(request, arguments)
-    except ToolError as error:
-        return JSONResponse({"error": str(error)})
-    structured = orjson.loads(orjson.dumps(result.structured))
-    return JSONResponse({"text": result.text, "structured": structured})
-
-
-CALL_ROUTE: Final = Route("/test/tools/{name}", call_tool, methods=["POST"])
 
 
 @dataclass
@@ -72,19 +52,21 @@ class Agent:
 
     def call(self, tool: str, **arguments: Any) -> Answer:
         """Return the answer, after a check of its schema and its size."""
-        body = self._post(tool, arguments)
-        assert "error" not in body, body
-        Draft202012Validator(BY_NAME[tool].output_schema).validate(body["structured"])
-        answer = Answer(body["text"], body["structured"])
+        result = self._post(tool, arguments)
+        assert not result["isError"], result
+        structured = result["structuredContent"]
+        Draft202012Validator(dict(BY_NAME[tool].output_schema)).validate(structured)
+        answer = Answer(_text_of(result), structured)
         assert answer.tokens <= arguments.get("max_tokens", ANSWER_TOKENS)
         return answer
 
     def fail(self, tool: str, **arguments: Any) -> str:
         """Return the error of a call."""
-        body = self._post(tool, arguments)
-        assert "error" in body, body
-        assert estimate_tokens(body["error"]) < ANSWER_TOKENS / 4
-        return body["error"]
+        result = self._post(tool, arguments)
+        assert result["isError"], result
+        text = _text_of(result)
+        assert estimate_tokens(text) < ANSWER_TOKENS / 4
+        return text
 
     def call_all(self, tool: str, name: str, **arguments: Any) -> list[dict[str, Any]]:
         """Return the items of the list `name`, page by page."""
@@ -100,9 +82,17 @@ class Agent:
             assert cursor["cursor"] in answer.text
 
     def _post(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        response = self.client.post(f"/test/tools/{tool}", json=arguments)
+        params = {"name": tool, "arguments": arguments}
+        message, headers = make_request(INITIALIZED[-1], "tools/call", params)
+        response = self.client.post("/mcp", json=message, headers=headers)
         assert response.status_code == 200, response.text
-        return response.json()
+        return response.json()["result"]
+
+
+def _text_of(result: dict[str, Any]) -> str:
+    (content,) = result["content"]
+    assert content["type"] == "text"
+    return content["text"]
 
 
 @dataclass
@@ -120,7 +110,7 @@ def agent_hub(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> I
     folder: Path = tmp_path_factory.mktemp("mcp")
     with (
         git_server(folder / "repositories") as server,
-        serving(database, CALL_ROUTE, **hub_settings(folder, server)) as client,
+        serving(database, **hub_settings(folder, server)) as client,
     ):
         yield AgentHub(client, server, database, Agent(client), Board(database))
     postgres.drop_database(database)

@@ -24,11 +24,11 @@ SYNC_STATUS = re.compile("/sync-status$")
 
 
 def box(page: Page) -> Locator:
-    return page.locator("#search-box")
+    return page.locator("#hub-search-box")
 
 
 def is_focused(page: Page) -> bool:
-    return page.evaluate("document.activeElement.id === 'search-box'")
+    return page.evaluate("document.activeElement.id === 'hub-search-box'")
 
 
 def requests_of(page: Page, pattern: re.Pattern[str]) -> list[str]:

@@ -96,7 +96,7 @@ def test_the_links_of_a_facet_narrow_the_search_and_widen_it_again(
 @needs_chromium
 def test_a_new_query_keeps_the_filters(search: Search, site: Site) -> None:
     page = search("berth", project_id=site.berths, kind="story")
-    page.locator("#search-box").fill("skipper")
+    page.locator("#hub-search-box").fill("skipper")
     page.get_by_role("button", name="Search").click()
     page.wait_for_url(f"**/search?q=skipper&project_id={site.berths}&kind=story")
 
@@ -141,7 +141,7 @@ def test_without_results_the_page_helps_on(search: Search, site: Site) -> None:
 def test_without_a_query_the_page_says_how_to_ask(search: Search) -> None:
     page = search("  ")
     expect(page.get_by_role("heading", level=1)).to_have_text("Search")
-    expect(page.locator("#search-box")).to_be_visible()
+    expect(page.locator("#hub-search-box")).to_be_visible()
     page.get_by_role("link", name="refund limits").click()
     page.wait_for_url("**/search?q=refund+limits")
 

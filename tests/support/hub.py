@@ -136,10 +136,10 @@ def row_versions(hub: Hub) -> dict[str, object]:
 class Synced:
     """A project with one source, whose repository has the files of the last change, synced."""
 
-    def __init__(self, hub: Hub, files: Mapping[str, bytes]) -> None:
+    def __init__(self, hub: Hub, files: Mapping[str, bytes], name: str = "Payments") -> None:
         self.hub = hub
         self.remote = hub.server.create()
-        self.project = hub.create_project()
+        self.project = hub.create_project(name)
         self.source = hub.create_source(self.project, self.remote)
         self.change(files)
 

@@ -36,7 +36,7 @@ const focusOnSlash = (box) => {
 
 // The search box as a combobox: https://www.w3.org/WAI/ARIA/apg/patterns/combobox/
 const suggest = (form, box) => {
-  const list = make("ul", { id: "suggestions", class: "suggestions", role: "listbox", "aria-label": "Suggestions" });
+  const list = make("ul", { id: "hub-suggestions", class: "suggestions", role: "listbox", "aria-label": "Suggestions" });
   list.hidden = true;
   form.append(list);
   box.setAttribute("role", "combobox");
@@ -83,7 +83,7 @@ const suggest = (form, box) => {
     list.replaceChildren(
       ...found.map(({ id, title, project, text, anchor, marked }, index) => {
         const place = [...(text === title ? [] : [title]), ...(form.dataset.project ? [] : [project.name])];
-        const attributes = { id: `suggestion-${index}`, role: "option", "aria-selected": "false" };
+        const attributes = { id: `hub-suggestion-${index}`, role: "option", "aria-selected": "false" };
         const option = make("li", attributes, make("span", {}, ...marks(marked)), " ");
         if (place.length) option.append(make("span", { class: "muted" }, place.join(" – ")));
         option.dataset.address = `${form.dataset.documents}/${id}${anchor ? `#${encodeURIComponent(anchor)}` : ""}`;
@@ -203,7 +203,7 @@ const addCopyButton = (block) => {
   frame.append(block, button);
 };
 
-const box = document.getElementById("search-box");
+const box = document.getElementById("hub-search-box");
 if (box) focusOnSlash(box);
 if (box?.form.dataset.suggestions) suggest(box.form, box);
 document.querySelectorAll("[data-sync-status]").forEach(followSync);

@@ -7,7 +7,7 @@ from typing import Final
 from service.rendering.highlighting import highlight
 
 # In the narrowest page, longer lines are scrolled to: also by the keyboard, if the block has focus.
-MAX_UNSCROLLED_LINE: Final = 40
+MAX_UNSCROLLED_LINE: Final = 20
 # Of all blocks of a document that are highlighted, in characters, and in seconds of the processor.
 MAX_HIGHLIGHTED: Final = 80_000
 MAX_SECONDS: Final = 0.3

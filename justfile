@@ -98,7 +98,7 @@ check: _development
     run OpenAPI lint_openapi; \
     if [ "$failed" ]; then echo "error: failed: $failed" >&2; exit 1; fi
 
-# Measure the service and its peers, in 25 minutes; shorter: just bench --rounds 1, or --only search, syncs or progress
+# Measure the service and its peers, in 25 minutes; shorter: just bench --rounds 1, or --only search, syncs, progress or pages
 [no-exit-message]
 bench *arguments: _bench
     @exec .venv-bench/bin/python tests/bench/run.py "$@"

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from chart import draw, draw_growth
 from goals import judge, judge_syncs
 from measure import measure
+from pages import measure_pages
+from pages_goals import judge_pages
+from pages_report import format_pages
 from postgres import running_postgres
 from progress import measure_progress
 from progress_goals import judge_progress
@@ -44,13 +47,14 @@ class Benchmark:
     report_progress: Callable[[str], None]
 
     def measure_all(self) -> list[Goal]:
-        """Measure the service and all its peers, search, and stories."""
+        """Measure the service and all its peers, search, stories, and pages."""
         results = measure(self.cores, self.rounds, self.seconds, self.report_progress)
         goals = judge(results)
         print(format_report(results))
         write_record(results, goals, self.command, self._record)
         draw(results, self.folder / "results.svg")
-        return goals + self.measure_part("search") + self.measure_part("progress")
+        parts = ("search", "progress", "pages")
+        return goals + [goal for part in parts for goal in self.measure_part(part)]
 
     def measure_part(self, name: str) -> list[Goal]:
         """Measure a part: one of record.py's PARTS."""
@@ -63,6 +67,8 @@ class Benchmark:
                 return self._measure_syncs(postgres)
             if name == "progress":
                 return self._measure_progress(postgres)
+            if name == "pages":
+                return self._measure_pages(postgres)
             return self._measure_growth(postgres)
 
     def _measure_search(self, postgres: BenchPostgres) -> list[Goal]:
@@ -98,6 +104,15 @@ class Benchmark:
         print(format_progress(progress))
         figures = asdict(progress)
         write_part("progress", figures, goals, self.command, postgres.version, self._record)
+        return goals
+
+    def _measure_pages(self, postgres: BenchPostgres) -> list[Goal]:
+        pages = measure_pages(
+            postgres, self.cores.server, self.rounds, self.seconds, self.report_progress
+        )
+        goals = judge_pages(pages)
+        print(format_pages(pages))
+        write_part("pages", asdict(pages), goals, self.command, postgres.version, self._record)
         return goals
 
     @property

@@ -24,7 +24,7 @@ PACKAGES = ("starlette", "uvicorn", "asyncpg", "orjson")
 PEER_PACKAGES = ("fastapi", "sqlalchemy", "pydantic")
 
 # What is measured by itself with `--only`, too.
-Part: TypeAlias = Literal["search", "growth", "syncs", "progress"]
+Part: TypeAlias = Literal["search", "growth", "syncs", "progress", "pages"]
 PARTS: Final = get_args(Part)
 
 NODE_PACKAGES = {"fastify": "fastify", "postgres.js": "postgres"}

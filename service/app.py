@@ -12,6 +12,7 @@ from starlette.routing import Route
 from service.database.database import open_database
 from service.health import HealthCheck
 from service.mcp.endpoint import post_mcp
+from service.mcp.llms import get_llms_text
 from service.migrations.files import read_migration_ids
 from service.routes.activity import get_activity_feed, list_activity
 from service.routes.badges import get_badge
@@ -133,6 +134,7 @@ ROUTES: Final = [
     Route("/favicon.ico", get_icon),
     Route("/projects/{project_id}/files", show_files),
     Route("/projects/{project_id}/files/{path:path}", show_file),
+    Route("/llms.txt", get_llms_text),
     Route("/openapi.json", get_open_api_document),
     Route("/docs", get_swagger_ui),
     Route("/docs/assets/{name}", get_documentation_asset),

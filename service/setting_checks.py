@@ -38,7 +38,20 @@ ALLOWED_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*/?")
 
 # The first segments of the service's own paths, which would be taken for the prefix.
-OWN_PATHS = ("api", "docs", "redoc", "metrics", "openapi.json")
+OWN_PATHS = (
+    "api",
+    "assets",
+    "docs",
+    "documents",
+    "favicon.ico",
+    "llms.txt",
+    "mcp",
+    "metrics",
+    "openapi.json",
+    "projects",
+    "redoc",
+    "search",
+)
 
 # Visible ASCII, which a header can carry; RFC 6750, section 2.1, allows even fewer characters.
 TOKEN = re.compile(r"[!-~]{1,4096}")

@@ -99,6 +99,19 @@ async def read_projects(queries: Queries, page: Page) -> Items:
     )
 
 
+async def read_newest_projects(queries: Queries, count: int) -> list[Row]:
+    """Return `id` and `name` of the newest projects, and `total`, the number of all projects."""
+    return await queries.fetch(
+        """
+        select id, name, (select count(*) from project) as total
+        from project
+        order by number desc
+        limit $1
+        """,
+        count,
+    )
+
+
 async def read_nearest_projects(queries: Queries, name: str, count: int) -> list[Row]:
     """Return `id` and `name` of the projects with names similar to this one, the nearest first."""
     return await queries.fetch(

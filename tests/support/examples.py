@@ -61,7 +61,7 @@ def example_path(path: str, ids: Mapping[str, bytes] = MappingProxyType({})) -> 
         "project_id": EXAMPLE_PROJECT_ID,
         "id": EXAMPLE_DOCUMENT_ID if "/documents/" in path else EXAMPLE_SOURCE_ID,
         "run_id": EXAMPLE_RUN_ID,
-        "path": "docs/prd.md",
+        "path": "a.md",
         "name": "hub.css" if path.startswith("/assets/") else "page.css",
     }
     filled = {name: value.encode() for name, value in examples.items()} | dict(ids)

@@ -39,11 +39,20 @@ OPEN = [
     "/redoc",
     "/openapi.json",
 ]
-PAGES = ["/", "/projects", f"/projects/{ID}", f"/projects/{ID}/files/a.md", "/search?q=a"]
+PAGES = [
+    "/",
+    "/projects",
+    f"/projects/{ID}",
+    f"/projects/{ID}/files",
+    f"/projects/{ID}/files/a.md",
+    "/search?q=a",
+    f"/documents/{ID}",
+    f"/projects/{ID}/stories",
+    f"/projects/{ID}/epics",
+    f"/projects/{ID}/problems",
+]
 OTHERS = ["/llms.txt", "/nothing", "/docs/nothing", "/docs/assets/a/b", "/assets", "/metrics/x"]
 READS = [
-    "/search?q=refund",
-    f"/documents/{ID}",
     "/api/projects",
     f"/api/projects/{ID}",
     f"/api/projects/{ID}/docs",
@@ -65,10 +74,6 @@ READS = [
     f"/api/documents/{ID}",
     f"/api/documents/{ID}/raw",
     "/api/nothing",
-    f"/projects/{ID}",
-    f"/projects/{ID}/stories",
-    f"/projects/{ID}/epics",
-    f"/projects/{ID}/problems",
 ]
 CHANGES = [
     ("POST", "/api/projects"),

@@ -52,7 +52,7 @@ class Agent:
 
     def call(self, tool: str, **arguments: Any) -> Answer:
         """Return the answer, after a check of its schema and its size."""
-        result = self._post(tool, arguments)
+        result = self.send(tool, arguments)
         assert not result["isError"], result
         structured = result["structuredContent"]
         Draft202012Validator(dict(BY_NAME[tool].output_schema)).validate(structured)
@@ -62,7 +62,7 @@ class Agent:
 
     def fail(self, tool: str, **arguments: Any) -> str:
         """Return the error of a call."""
-        result = self._post(tool, arguments)
+        result = self.send(tool, arguments)
         assert result["isError"], result
         text = _text_of(result)
         assert estimate_tokens(text) < ANSWER_TOKENS / 4
@@ -81,7 +81,8 @@ class Agent:
             cursor = {"cursor": answer.structured["next_cursor"]}
             assert cursor["cursor"] in answer.text
 
-    def _post(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def send(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a call, which may be an error of the tool."""
         params = {"name": tool, "arguments": arguments}
         message, headers = make_request(INITIALIZED[-1], "tools/call", params)
         response = self.client.post("/mcp", json=message, headers=headers)

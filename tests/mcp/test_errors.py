@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from service.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from service.mcp.tool import Tool
     from tests.mcp.conftest import Agent, AgentHub
 
 UNKNOWN: Final = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
@@ -137,3 +145,34 @@ def test_a_search_without_results_says_what_to_try(agent: Agent) -> None:
     answer = agent.call("search", query="zzzqqq")
     assert answer.structured["results"] == []
     assert "try other or fewer words" in answer.text
+
+
+def any_arguments(tool: Tool) -> st.SearchStrategy[dict[str, Any]]:
+    """Return arguments that mostly fit a tool's schema, with texts of all characters."""
+    known = st.sampled_from(["Payments", "docs/prd.md", "goals", "#", "/", "..", "OC4w", UNKNOWN])
+    anything = st.text(max_size=40) | known
+
+    def values(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+        if schema["type"] == "integer":
+            return st.integers(-1, 30_000)
+        return st.sampled_from(schema["enum"]) if "enum" in schema else anything
+
+    properties = tool.input_schema["properties"]
+    required = tool.input_schema.get("required", ())
+    return st.fixed_dictionaries(
+        {name: values(properties[name]) for name in required},
+        optional={name: values(each) for name, each in properties.items() if name not in required},
+    ).map(lambda given: given | ({"project": "Payments"} if len(given) % 2 else {}))
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_any_arguments_get_an_answer_or_a_text(agent: Agent, tool: Tool) -> None:
+    @settings(max_examples=60)
+    @given(any_arguments(tool))
+    def check(arguments: dict[str, Any]) -> None:
+        result = agent.send(tool.name, arguments)
+        if not result["isError"]:
+            Draft202012Validator(dict(tool.output_schema)).validate(result["structuredContent"])
+        assert result["content"][0]["text"]
+
+    check()

@@ -183,6 +183,19 @@ def test_documents_of_several_sources_are_told_apart(teams: Teams) -> None:
     assert f"source Notes · id {notes['id']}" in answer.text
 
 
+def test_projects_with_the_same_path_have_their_own_documents(teams: Teams) -> None:
+    payments = teams.agent.call("read_document", project="Payments", path="docs/prd.md")
+    assert payments.structured["title"] == "Payments PRD"
+    listed = teams.agent.call("list_documents", project="Platform", path="docs/prd.md")
+    read = [
+        teams.agent.call("read_document", id=each["id"]).structured
+        for each in listed.structured["documents"]
+    ]
+    assert [each["title"] for each in read] == ["Platform PRD", "Notes PRD"]
+    commits = {payments.structured["commit"], *(each["commit"] for each in read)}
+    assert len(commits) == 3
+
+
 def test_what_comes_next_is_grouped(teams: Teams) -> None:
     answer = teams.agent.call("next", project="Payments")
     story = answer.structured["stories"][0]

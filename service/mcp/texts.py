@@ -119,10 +119,18 @@ def make_boundary(text: str) -> str:
 
     It is made from the whole text's digest, which nobody can write into the text itself.
     """
-    nonce = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
-    while nonce in text:
-        nonce = hashlib.sha256(nonce.encode()).hexdigest()[:16]
-    return nonce
+    return avoid_word(_digest(text), text)
+
+
+def avoid_word(word: str, text: str) -> str:
+    """Return the word, or another one if the text has it."""
+    while word in text:
+        word = _digest(word)
+    return word
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def enclose(text: str, boundary: str, where: Sequence[str]) -> list[str]:

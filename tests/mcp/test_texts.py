@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.mcp.texts import (
+    avoid_word,
     clean_line,
     enclose,
     escape_line,
@@ -86,6 +87,13 @@ def test_a_text_does_not_have_its_boundary(text: str) -> None:
     lines = "\n".join(enclose(text, boundary, ["`a.md`"])).split("\n")
     ends = [index for index, line in enumerate(lines) if line == f"DOCUMENT {boundary}>>>"]
     assert ends == [len(lines) - 1]
+
+
+def test_a_word_that_the_text_has_is_replaced() -> None:
+    second = avoid_word("0000", "x 0000 y")
+    assert avoid_word("0000", "x") == "0000"
+    assert second != "0000"
+    assert avoid_word("0000", f"0000 {second}") not in ("0000", second)
 
 
 def test_a_text_cannot_close_the_boundary_of_another_version() -> None:

@@ -59,7 +59,8 @@ fuzz = settings(
 )
 
 PATHS = [
-    *(route.path.replace("{name}", "page.css").encode() for route in ROUTES),
+    *(route.path.encode() for route in ROUTES),
+    *(b"/docs/assets/page.css", b"/assets/hub.css"),
     *(b"/echo", b"/store", b"/hold", b"/nothing"),
 ]
 

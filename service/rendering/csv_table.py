@@ -50,8 +50,8 @@ def csv_table(text: str) -> CsvTable | None:
         f"<tr>{''.join(f'<td>{_shown(cell)}</td>' for cell in row)}</tr>\n" for row in others
     )
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-    opening = '<div class="table-scroll" role="group" aria-label="Table" tabindex="0">'
-    return CsvTable(f"{opening}{table}</div>", is_cut)
+    opening = '<figure class="table-scroll" aria-label="Table" tabindex="0">'
+    return CsvTable(f"{opening}{table}</figure>", is_cut)
 
 
 def _padded(row: list[str], width: int) -> list[str]:

@@ -53,7 +53,7 @@ _REPLACED: Final = frozenset((*VOID, "audio", "img", "input", "video"))
 _TASK: Final = '<input type="checkbox" disabled'
 _CHECKED: Final = f'{_TASK} checked aria-label="Completed task">'
 _UNCHECKED: Final = f'{_TASK} aria-label="Incomplete task">'
-_SCROLLED: Final = '<div class="table-scroll" role="group" aria-label="Table" tabindex="0">'
+_SCROLLED: Final = '<figure class="table-scroll" aria-label="Table" tabindex="0">'
 # A tag that never ends is shown as text, and what comes after it is read. As often as this.
 MAX_UNCLOSED: Final = 20
 
@@ -136,7 +136,7 @@ class PageWriter:
         if name == "li" and _CHECKBOX.match(self._page, tag.end):
             attributes += ' class="task-list-item"'
         if name == "table" and not self._nesting.is_in("table"):
-            self._nesting.begin(name, f"{_SCROLLED}<table{attributes}>", "</table></div>")
+            self._nesting.begin(name, f"{_SCROLLED}<table{attributes}>", "</table></figure>")
         else:
             self._nesting.begin(name, f"<{name}{attributes}>", f"</{name}>")
 

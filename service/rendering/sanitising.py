@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _TAGS: Final = {*INLINE, *BLOCKS, *VOID, "input"}
 CLASSES: Final = {
     "a": {"anchor", "footnote-backref", "picture"},
-    "div": {"front-matter", "heading", "notice", "rendered", "table-scroll", *alerts.CLASSES},
-    "figure": {"mermaid"},
+    "div": {"front-matter", "heading", "notice", "rendered", *alerts.CLASSES},
+    "figure": {"mermaid", "table-scroll"},
     "h2": {"visually-hidden"},
     "li": {"task-list-item"},
     "p": {"markdown-alert-title"},
@@ -37,13 +37,13 @@ CLASSES: Final = {
 _ATTRIBUTES: Final = {
     "*": {"id", *EVERYWHERE},
     "a": {"aria-label", "href", "name"},
-    "div": {"aria-label"},
+    "figure": {"aria-label"},
     "input": {"aria-label"},
     **{name: set(values) for name, values in ATTRIBUTES.items()},
 }
 _VALUES: Final = {
     "a": {"aria-describedby": {"hub-footnotes"}, "rel": {"nofollow noopener noreferrer"}},
-    "div": {"role": {"group"}, "tabindex": {"0"}},
+    "figure": {"tabindex": {"0"}},
     "input": {"checked": {""}, "disabled": {""}, "type": {"checkbox"}},
     "pre": {"tabindex": {"0"}},
 }

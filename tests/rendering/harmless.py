@@ -15,7 +15,7 @@ TAGS = {
 }
 ATTRIBUTES = {
     *("align", "aria-describedby", "aria-label", "checked", "class", "colspan", "dir", "disabled"),
-    *("href", "id", "lang", "name", "open", "rel", "reversed", "role", "rowspan", "scope", "start"),
+    *("href", "id", "lang", "name", "open", "rel", "reversed", "rowspan", "scope", "start"),
     *("tabindex", "title", "type", "valign", "value", "width"),
 }
 ADDRESS = re.compile(r"(?:(?:https?|mailto):|(?![a-z][a-z0-9+.-]*:)(?![/\\]))", re.IGNORECASE)

@@ -197,9 +197,9 @@ def test_the_parsers_page_is_written_again(text: str, expected: str) -> None:
 def test_raw_tables_get_the_rows_that_they_lack() -> None:
     html = shown("<table><td>a<th colspan=2 bgcolor=red>b<tr><td>c<table><td>d</table></table>e")
     assert html == (
-        '<div class="table-scroll" role="group" aria-label="Table" tabindex="0"><table><tbody>'
+        '<figure class="table-scroll" aria-label="Table" tabindex="0"><table><tbody>'
         '<tr><td>a</td><th colspan="2">b</th></tr><tr><td>c<table><tbody><tr><td>d</td></tr>'
-        "</tbody></table></td></tr></tbody></table></div>e"
+        "</tbody></table></td></tr></tbody></table></figure>e"
     )
 
 

@@ -7,7 +7,6 @@ For the part of JSON Schema that the tools use: an object of strings, integers a
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from service.characters import UNSTORABLE
@@ -56,6 +55,8 @@ def check_arguments(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> 
 
 def find_near(name: str, names: Iterable[str]) -> str | None:
     """Return the one of `names` that `name` may be a misspelling of."""
+    from difflib import get_close_matches  # which the first misspelt name needs
+
     near = get_close_matches(name[:MAX_ECHO].lower(), [*names], n=1)
     return near[0] if near else None
 

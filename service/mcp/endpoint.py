@@ -16,7 +16,6 @@ from marshmallow import fields, validate
 from starlette.responses import Response
 
 from service.database.errors import DatabaseUnavailable, log_unavailable
-from service.mcp.arguments import quote_value
 from service.mcp.json_rpc import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -27,7 +26,6 @@ from service.mcp.json_rpc import (
     write_error,
     write_id,
 )
-from service.mcp.methods import METHODS, Call, run_method
 from service.mcp.versions import NEWEST, read_version
 from service.problems import STATUS, Problem
 from service.routes.document_texts import LargeText
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from service.mcp.json_rpc import RpcMessage
-    from service.mcp.methods import Method
     from service.state import Request
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -132,8 +129,11 @@ async def post_mcp(request: Request) -> Response:
 
 async def _respond(request: Request, message: RpcMessage, version: str) -> Response:
     """Return the response to a request."""
+    # Imported here, for a service without agents need not know the tools: 0.6 MB.
+    from service.mcp.methods import Call, find_method, run_method
+
     try:
-        method = _find_method(message.method, version)
+        method = find_method(message.method, version)
         add_log_fields(mcp_method=message.method)
         result = await run_method(method, Call(request, message.params, version))
     except RpcError as error:
@@ -176,13 +176,6 @@ def _respond_with(
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
-
-
-def _find_method(name: str, version: str) -> Method:
-    method = METHODS.get(name)
-    if method is None or version not in method.versions:
-        raise RpcError(METHOD_NOT_FOUND, f"There is no method {quote_value(name)} in {version}.")
-    return method
 
 
 def _translate(problem: Problem, message: RpcMessage, version: str) -> RpcError:

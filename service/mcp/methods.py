@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from service import __version__
 from service.database.errors import DatabaseUnavailable, log_unavailable
 from service.mcp.arguments import check_arguments, find_near, quote_value
-from service.mcp.json_rpc import INVALID_PARAMS, RpcError
+from service.mcp.json_rpc import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from service.mcp.resources import RESOURCE_TEMPLATES, list_resources, read_resource
 from service.mcp.tool import ToolError, ToolResult
 from service.mcp.tools import TOOLS
@@ -195,3 +195,11 @@ METHODS: Final[Mapping[str, Method]] = {
     "resources/templates/list": Method(_list_templates, caching=LASTING),
     "resources/read": Method(_read_resource, caching=FLEETING),
 }
+
+
+def find_method(name: str, version: str) -> Method:
+    """Return a method; raise RpcError where the version has none of that name."""
+    method = METHODS.get(name)
+    if method is None or version not in method.versions:
+        raise RpcError(METHOD_NOT_FOUND, f"There is no method {quote_value(name)} in {version}.")
+    return method

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service import ROOT
 from tests.support.agents import INITIALIZED, NEWEST, VERSIONS, make_request
 from tests.support.problems import assert_problem
 from tests.support.service import json_log, serving
@@ -209,3 +212,13 @@ def test_the_log_names_the_method_and_never_an_argument(database: str) -> None:
     assert first["mcp_method"] == "ping"
     assert "mcp_method" not in second
     assert "s3cret" not in log()
+
+
+def test_a_service_without_agents_does_not_import_the_tools() -> None:
+    code = "import sys, service.app; print(*sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    imported = set(output.split())
+    assert "service.mcp.endpoint" in imported
+    assert not imported & {"service.mcp.methods", "service.mcp.tools", "difflib", "mcp"}

@@ -212,7 +212,11 @@ def test_any_bytes_get_a_valid_answer(agents: Agents, body: bytes, cut: float) -
     response = agents.client.post(
         "/mcp", content=content, headers={"Content-Type": "application/json"}
     )
-    check(response, None if response.status_code == 400 else json.loads(content))
+    try:
+        message = json.loads(content)
+    except (ValueError, RecursionError):
+        message = None
+    check(response, message)
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 NEAR_SHOWN: Final = 15
 
 # The memory of a worker for documents as HTML: 120 documents of 50 KB. To render one again takes
-# 20 ms. To store the HTML in the database, and to read it for each page, would take 0.8 ms; the rest
-# of the page takes 1.3 ms.
+# 20 ms. To store the HTML in the database, and to read it for each page, would take 0.8 ms; the
+# rest of the page takes 1.3 ms.
 KEPT_BYTES: Final = 16 * 1024 * 1024
 # Two, so that a large document does not hold up all others. More would only share the interpreter.
 RENDERED_AT_ONCE: Final = 2

@@ -20,6 +20,9 @@ from service.rendering.code import MAX_HIGHLIGHTED
 from service.rendering.elements import MAX_NESTING
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
+from service.site.contents import MAX_ENTRIES
+from service.site.document import KEPT_BYTES, NEAR_SHOWN, RENDERED_AT_ONCE, TURN_SECONDS
+from service.site.folder import ENTRIES_PER_PAGE
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
 from service.web.large_bodies import ROOM, WAIT_SECONDS, WHOLE
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
@@ -119,6 +122,15 @@ def test_the_limits_are_those_of_the_code() -> None:
             f"{MAX_HIGHLIGHTED:,} characters; a block: {highlighting.MAX_CODE:,}, lines of "
             f"{highlighting.MAX_LINE}, {highlighting.MAX_SECONDS:g} s"
         ),
+        "entries of a folder on a page": (
+            f"{ENTRIES_PER_PAGE:,}; beside a document: {NEAR_SHOWN} before it and {NEAR_SHOWN} "
+            "after it"
+        ),
+        "headings in the table of contents of a document": f"{MAX_ENTRIES}",
+        "documents that a worker renders at once": (
+            f"{RENDERED_AT_ONCE}, the others wait up to {TURN_SECONDS:g} s"
+        ),
+        "the HTML of documents that a worker keeps": f"{KEPT_BYTES // MIB} MiB",
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,12 @@ from playwright.sync_api import expect
 from service.site.page_assets import FOLDER
 from tests.site.browser import OpenPage, visiting
 from tests.support.browser import needs_chromium
+from tests.support.hub import running_hub
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, Locator, Page, Route
 
     from tests.site.site import Site
@@ -105,6 +110,22 @@ def test_suggestions_are_a_combobox_that_the_arrow_keys_move_through(open_page: 
     expect(page.get_by_role("listbox")).to_have_count(0)
 
 
+def test_enter_opens_the_chosen_suggestion_at_its_heading(open_page: OpenPage, site: Site) -> None:
+    page = open_page("/")
+    box(page).press_sequentially("functional requ")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/projects/{site.berths}/files/docs/prd.md#functional-requirements")
+
+
+def test_a_click_opens_a_suggestion(open_page: OpenPage, site: Site) -> None:
+    page = open_page("/")
+    box(page).press_sequentially("berths architecture")
+    page.get_by_role("option").first.click()
+    page.wait_for_url(f"**/projects/{site.berths}/files/docs/architecture.md*")
+
+
 def test_enter_without_a_choice_searches(open_page: OpenPage) -> None:
     page = open_page("/")
     box(page).press_sequentially("reservation")
@@ -145,6 +166,14 @@ def test_a_newer_text_aborts_the_request_for_the_older_one(open_page: OpenPage) 
     page.unroute_all()
 
 
+def test_a_projects_page_suggests_of_that_project_only(open_page: OpenPage, site: Site) -> None:
+    page = open_page(f"/projects/{site.hostile}")
+    urls = requests_of(page, SUGGESTIONS)
+    box(page).press_sequentially("links")
+    page.get_by_role("option").first.wait_for()
+    assert urls[-1].endswith(f"project_id={site.hostile}")
+
+
 def test_without_suggestions_the_box_still_searches(browser: Browser, site: Site) -> None:
     context = browser.new_context(base_url=str(site.hub.client.base_url))
     page = context.new_page()
@@ -158,10 +187,102 @@ def test_without_suggestions_the_box_still_searches(browser: Browser, site: Site
     context.close()
 
 
+def test_a_running_sync_is_followed_to_its_end(
+    browser: Browser, database: str, tmp_path: Path
+) -> None:
+    with running_hub(database, tmp_path) as hub:
+        remote = hub.server.create()
+        remote.commit({"docs/prd.md": b"# Payments\n"})
+        project = hub.create_project()
+        source = hub.create_source(project, remote)
+        hub.server.behaviour.stall_after = 0
+        location = hub.client.post(f"/api/project-docs/{source}/sync").headers["location"]
+        eventually(lambda: hub.server.stalled)
+        with visiting(browser, hub.client.base_url) as open_page:
+            page = open_page(f"/projects/{project}")
+            state = page.locator("[data-sync-status]")
+            expect(state).to_have_attribute("data-sync-state", "running")
+            urls = requests_of(page, SYNC_STATUS)
+            eventually(lambda: page.wait_for_timeout(200) or urls)
+            expect(state.locator("[data-sync-text]")).to_contain_text("Sync in progress")
+            hub.server.behaviour.stall_after = None
+            hub.server.behaviour.resume.set()
+            assert hub.wait(location)["status"] == "completed"
+            expect(state).to_have_attribute("data-sync-state", "completed", timeout=10_000)
+            expect(state.locator("[data-sync-text]")).to_contain_text("Sync completed")
+            asked = len(urls)
+            page.wait_for_timeout(4_000)
+            assert len(urls) == asked  # it has ended
+            state.get_by_role("link", name="Show its changes").click()
+            expect(state.get_by_role("link", name="Show its changes")).to_have_count(0)
+
+
+def test_a_source_without_a_running_sync_is_not_asked_for(open_page: OpenPage, site: Site) -> None:
+    page = open_page("/")
+    urls = requests_of(page, SYNC_STATUS)
+    page = open_page(f"/projects/{site.berths}")
+    page.wait_for_timeout(4_000)
+    assert urls == []
+
+
+# Stands for the page of a project whose sync runs: the addresses lead nowhere.
+RUNNING = """() => {
+    const state = document.querySelector("[data-sync-status]");
+    state.dataset.syncState = "running";
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_after_errors_a_sync_is_asked_for_less_and_less_often(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=str(site.hub.client.base_url))
+    page = context.new_page()
+    page.route(SYNC_STATUS, lambda route: route.abort())
+    page.clock.install()
+    page.goto(f"/projects/{site.berths}")
+    urls = requests_of(page, SYNC_STATUS)
+    page.evaluate(RUNNING)
+    times: list[int] = []
+    for second in range(120):
+        before = len(urls)
+        page.clock.run_for(1_000)
+        page.wait_for_timeout(20)
+        if len(urls) > before:
+            times.append(second)
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses[:4] == sorted(pauses[:4])
+    assert pauses[0] in {5, 6, 7}
+    assert len(times) == 5
+    context.close()
+
+
+def test_a_hidden_page_asks_for_nothing(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=str(site.hub.client.base_url))
+    page = context.new_page()
+    page.goto(f"/projects/{site.berths}")
+    urls = requests_of(page, SYNC_STATUS)
+    page.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden'})")
+    page.evaluate(RUNNING)
+    page.wait_for_timeout(4_000)
+    assert urls == []
+    context.close()
+
+
+def test_a_button_copies_a_block_of_code(browser: Browser, site: Site) -> None:
+    permissions = ["clipboard-read", "clipboard-write"]
+    with visiting(browser, site.hub.client.base_url, permissions=permissions) as open_page:
+        page = open_page(f"/projects/{site.berths}/files/docs/architecture.md")
+        page.get_by_role("button", name="Copy").nth(1).click()
+        page.get_by_role("button", name="Copied").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied.startswith("create table reservation (")
+
+
 def test_without_a_script_the_search_works(browser: Browser, site: Site) -> None:
     with visiting(browser, site.hub.client.base_url, has_script=False) as open_page:
         page = open_page("/")
         box(page).fill("exclusion constraints")
         box(page).press("Enter")
         page.wait_for_url("**/search?q=exclusion+constraints")
-        expect(page.get_by_role("link", name="Technology")).to_be_visible()
+        page.get_by_role("link", name="Technology").click()
+        page.wait_for_url("**/files/docs/architecture.md#technology")
+        assert page.get_by_role("button", name="Copy").count() == 0

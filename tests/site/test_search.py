@@ -70,6 +70,8 @@ def test_a_result_leads_to_its_document_its_sections_and_its_project(
         f"./projects/{site.berths}",
         f"./{files}/docs/architecture.md#technology",
     ]
+    section.get_by_role("link").click()
+    page.wait_for_url("**/docs/architecture.md#technology")
 
 
 @needs_chromium

@@ -21,7 +21,7 @@ from service.web.cursors import read_sorted_page
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from service.mcp.places import Places, SourcePlace
+    from service.mcp.places import SourcePlace, SourcePlaces
     from service.state import Request
     from service.web.cursors import SortedList, SortedPage
 
@@ -36,7 +36,7 @@ BAD_CURSOR: Final = (
 )
 
 
-class Entry(NamedTuple):
+class AnswerEntry(NamedTuple):
     """An item: lines of Markdown, the same as an object, and the id of its source if it has one."""
 
     text: str
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
 class Listed(NamedTuple):
     """A page of entries, and the cursor of the next one, which is None without one."""
 
-    entries: list[Entry]
+    entries: list[AnswerEntry]
     cursor: str | None
 
 
@@ -60,7 +60,7 @@ class ListAnswer:
     `hint` says what to do next, `when_empty` what it means that there is no item.
     """
 
-    places: Places
+    places: SourcePlaces
     head: Sequence[str]
     fields: Mapping[str, Any]
     name: str
@@ -70,7 +70,7 @@ class ListAnswer:
     when_empty: str
     names_sources: bool = True
 
-    def count_fitting(self, entries: Sequence[Entry], cursor: str | None) -> int:
+    def count_fitting(self, entries: Sequence[AnswerEntry], cursor: str | None) -> int:
         """Return how many of the entries fit into an answer: at least one, if there is any."""
         empty = self.write([], cursor)
         text = estimate_tokens(empty.text)
@@ -88,7 +88,7 @@ class ListAnswer:
                 return max(1, index)
         return len(entries)
 
-    def write(self, entries: Sequence[Entry], cursor: str | None) -> ToolResult:
+    def write(self, entries: Sequence[AnswerEntry], cursor: str | None) -> ToolResult:
         """Return the answer with these entries; with a cursor it says how to read on."""
         ids = dict.fromkeys(entry.source_id for entry in entries if entry.source_id)
         sources = [self.places.sources[each] for each in ids if each in self.places.sources]
@@ -138,7 +138,7 @@ async def write_fitting(
         limit = count
 
 
-def page_of_all(entries: Sequence[Entry], start: int, limit: int) -> Listed:
+def page_of_all(entries: Sequence[AnswerEntry], start: int, limit: int) -> Listed:
     """Return a page of entries that are all there, from `start` on."""
     end = start + limit
     return Listed([*entries[start:end]], str(end) if end < len(entries) else None)
@@ -165,7 +165,9 @@ def read_sorted_cursor(arguments: Mapping[str, Any], wanted: SortedList) -> Sort
     return page
 
 
-async def open_project(request: Request, name: str) -> tuple[Any, Places, dict[str, Any], str]:
+async def open_project(
+    request: Request, name: str
+) -> tuple[Any, SourcePlaces, dict[str, Any], str]:
     """Return a project's row, its sources, and the project as an object and as a line."""
     row = await find_named_project(request.state["database"], name)
     places = await read_places(request, [row["id"]])

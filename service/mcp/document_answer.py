@@ -60,7 +60,7 @@ def write_document(
     some milliseconds, and up to 0.3 s for the most tokens: call it in a thread.
     """
     boundary = make_boundary(piece.content)
-    writer = _Writer(piece, document, project, source, url, boundary)
+    writer = _DocumentWriter(piece, document, project, source, url, boundary)
     # The estimate takes longer than the answer: a text that surely does not fit is not estimated.
     if piece.end - piece.start <= max_tokens * 2 * CHARACTERS_PER_TOKEN:
         whole = writer.write(piece.end, [])
@@ -79,7 +79,7 @@ def write_document(
         longest = max(1, min((end - piece.start) * room // cost, end - piece.start - 1))
 
 
-class _Writer:
+class _DocumentWriter:
     def __init__(
         self,
         piece: ReadPiece,

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.mcp.answers import ANSWER_TOKENS
 from service.mcp.document_answer import ReadPiece, write_document
-from service.mcp.places import Places, read_places
+from service.mcp.places import SourcePlaces, read_places
 from service.mcp.project_argument import PROJECT, find_named_project
 from service.mcp.schema_parts import (
     STRING,
@@ -42,9 +42,9 @@ NEITHER: Final = "Give id, as search and list_documents do, or project and path.
 GONE: Final = "There is no document with this id (any more): find it with search or list_documents."
 
 
-class _Found(NamedTuple):
+class _MeantDocument(NamedTuple):
     row: Row
-    places: Places
+    places: SourcePlaces
     section: str | None
 
 
@@ -132,7 +132,7 @@ def _find_section(
     return section, inside
 
 
-async def _find(request: Request, arguments: Mapping[str, Any]) -> _Found:
+async def _find(request: Request, arguments: Mapping[str, Any]) -> _MeantDocument:
     """Return the document that is meant, its sources, and the section. Raises ToolError."""
     database = request.state["database"]
     section = arguments.get("section") or None
@@ -143,7 +143,7 @@ async def _find(request: Request, arguments: Mapping[str, Any]) -> _Found:
         if not rows:
             raise ToolError(GONE)
         places = await read_places(request, [rows[0]["project_id"]])
-        return _Found(rows[0], places, section)
+        return _MeantDocument(rows[0], places, section)
     if "project" not in arguments or "path" not in arguments:
         missing = "project" if "path" in arguments else "path"
         raise ToolError(f"{missing} is missing. {NEITHER}")
@@ -152,8 +152,8 @@ async def _find(request: Request, arguments: Mapping[str, Any]) -> _Found:
     for path, fragment in _read_path(arguments["path"]):
         if rows := await _find_at(database, project["id"], path, places):
             if len(rows) > 1:
-                raise ToolError(_tell_apart(rows, places))
-            return _Found(rows[0], places, section or fragment)
+                raise ToolError(_list_ambiguous(rows, places))
+            return _MeantDocument(rows[0], places, section or fragment)
     raise ToolError(await _explain_path(database, project, arguments["path"]))
 
 
@@ -164,7 +164,9 @@ def _read_path(path: str) -> list[tuple[str, str | None]]:
     return [(path, None), *([(before, fragment or None)] if mark and before else [])]
 
 
-async def _find_at(queries: Queries, project_id: UUID, path: str, places: Places) -> list[Row]:
+async def _find_at(
+    queries: Queries, project_id: UUID, path: str, places: SourcePlaces
+) -> list[Row]:
     """Return the documents at a path from the repository's root, or from that of the file tree."""
     if rows := await find_documents(queries, project_id, path):
         return rows
@@ -177,7 +179,7 @@ async def _find_at(queries: Queries, project_id: UUID, path: str, places: Places
     ]
 
 
-def _tell_apart(rows: list[Row], places: Places) -> str:
+def _list_ambiguous(rows: list[Row], places: SourcePlaces) -> str:
     named = [
         f"{write_json(places.sources[row['source_id']].label)}: id {row['id']}"
         for row in rows

@@ -9,14 +9,14 @@ import orjson
 
 from service.mcp.answers import (
     BAD_CURSOR,
-    Entry,
+    AnswerEntry,
     ListAnswer,
     Listed,
     open_project,
     read_sorted_cursor,
     write_fitting,
 )
-from service.mcp.places import Places, shown_path, write_commit
+from service.mcp.places import SourcePlaces, shown_path, write_commit
 from service.mcp.project_argument import PROJECT
 from service.mcp.schema_parts import (
     CURSOR,
@@ -62,11 +62,11 @@ async def list_projects(request: Request, arguments: Mapping[str, Any]) -> ToolR
         items = await read_overview(database, Page(before, limit))
         projects = [orjson.loads(text) for text in items.texts]
         ids = [UUID(project["id"]) for project in projects]
-        places = Places(request, await read_synced_sources(database, ids, SOURCES_SHOWN), {})
+        places = SourcePlaces(request, await read_synced_sources(database, ids, SOURCES_SHOWN), {})
         return Listed([_make_project(places, each) for each in projects], cursor_after(items))
 
     answer = ListAnswer(
-        Places(request, (), {}),
+        SourcePlaces(request, (), {}),
         head=["Projects, newest first."],
         fields={},
         name="projects",
@@ -79,7 +79,7 @@ async def list_projects(request: Request, arguments: Mapping[str, Any]) -> ToolR
     return await write_fitting(answer, arguments.get("limit", DEFAULT_PROJECTS), read)
 
 
-def _make_project(places: Places, project: Mapping[str, Any]) -> Entry:
+def _make_project(places: SourcePlaces, project: Mapping[str, Any]) -> AnswerEntry:
     own = [each for each in places.sources.values() if each.project_id == project["id"]]
     figures = {
         "documents": project["documents"],
@@ -120,7 +120,7 @@ def _make_project(places: Places, project: Mapping[str, Any]) -> Entry:
     ]
     if project["sources_total"] > len(own):
         lines.append(f"  - and {project['sources_total'] - len(own):,} more sources")
-    return Entry("\n".join(lines), item)
+    return AnswerEntry("\n".join(lines), item)
 
 
 async def list_documents(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
@@ -157,7 +157,7 @@ async def list_documents(request: Request, arguments: Mapping[str, Any]) -> Tool
     return await write_fitting(answer, arguments.get("limit", DEFAULT_DOCUMENTS), read)
 
 
-def _make_document(places: Places, document: Mapping[str, Any]) -> Entry:
+def _make_document(places: SourcePlaces, document: Mapping[str, Any]) -> AnswerEntry:
     source = places.sources.get(document["source"]["id"])
     path = shown_path(document["path"])
     assert path is not None
@@ -177,7 +177,7 @@ def _make_document(places: Places, document: Mapping[str, Any]) -> Entry:
         parts.append(f"source {escape_line(item['source'])}")
     if len(places.sources) > 1 or path != document["path"]:
         parts.append(f"id {document['id']}")
-    return Entry(" · ".join(parts), item, document["source"]["id"])
+    return AnswerEntry(" · ".join(parts), item, document["source"]["id"])
 
 
 LIST_PROJECTS: Final = Tool(

@@ -39,7 +39,7 @@ class SourcePlace(NamedTuple):
     top: str | None
 
 
-class Places:
+class SourcePlaces:
     """The sources of some projects, and the URLs of pages, for the texts of one answer."""
 
     def __init__(self, request: Request, rows: Iterable[Row], tops: Mapping[str, str | None]):
@@ -99,14 +99,14 @@ class Places:
         return [*self.sources.values()][:SOURCES_NAMED]
 
 
-async def read_places(request: Request, project_ids: Iterable[object]) -> Places:
+async def read_places(request: Request, project_ids: Iterable[object]) -> SourcePlaces:
     """Return the sources of these projects."""
     ids = [UUID(str(project_id)) for project_id in project_ids]
     database = request.state["database"]
     if not ids:
-        return Places(request, (), {})
+        return SourcePlaces(request, (), {})
     rows = await read_synced_sources(database, ids)
-    return Places(request, rows, await read_tops(database, ids))
+    return SourcePlaces(request, rows, await read_tops(database, ids))
 
 
 def write_commit(source: SourcePlace) -> str:

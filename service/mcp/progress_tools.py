@@ -9,7 +9,7 @@ import orjson
 from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.readings import STATUSES
 from service.mcp.answers import (
-    Entry,
+    AnswerEntry,
     ListAnswer,
     Listed,
     open_project,
@@ -18,7 +18,7 @@ from service.mcp.answers import (
     read_sorted_cursor,
     write_fitting,
 )
-from service.mcp.places import Places, shown_path
+from service.mcp.places import SourcePlaces, shown_path
 from service.mcp.project_argument import PROJECT
 from service.mcp.schema_parts import (
     CURSOR,
@@ -84,20 +84,20 @@ async def get_progress(request: Request, arguments: Mapping[str, Any]) -> ToolRe
         name="epics",
         tool="progress",
         arguments=arguments,
-        hint=_tell_of_others(len(found["by_epic"]), found["epics_total"])
+        hint=_count_unlisted(len(found["by_epic"]), found["epics_total"])
         + "Go on with next(project), list_stories(project, epic) or list_problems(project).",
         when_empty="The project has no epics and no stories.",
     )
     return await write_fitting(answer, EPICS_AT_ONCE, read)
 
 
-def _tell_of_others(shown: int, total: int) -> str:
+def _count_unlisted(shown: int, total: int) -> str:
     if total <= shown:
         return ""
     return f"Of {total:,} epics the first {shown:,} are here. "
 
 
-def _make_epic(places: Places, epic: Mapping[str, Any]) -> Entry:
+def _make_epic(places: SourcePlaces, epic: Mapping[str, Any]) -> AnswerEntry:
     source = places.sources.get(epic["source"]["id"])
     counts = {name: count for name, count in epic["stories_by_status"].items() if count}
     item: dict[str, Any] = {
@@ -120,7 +120,7 @@ def _make_epic(places: Places, epic: Mapping[str, Any]) -> Entry:
         f"tree {write_path(item['tree'])}" if "tree" in item else "",
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",
     ]
-    return Entry(" · ".join(part for part in parts if part), item, epic["source"]["id"])
+    return AnswerEntry(" · ".join(part for part in parts if part), item, epic["source"]["id"])
 
 
 def _write_share(share: float | None) -> str:
@@ -173,10 +173,11 @@ async def list_problems(request: Request, arguments: Mapping[str, Any]) -> ToolR
         entries = [_make_problem(places, orjson.loads(text)) for text in items.texts]
         return Listed(entries, next_cursor(items))
 
+    only = f" of severity {arguments['severity']}" if "severity" in arguments else ""
     counted = ", ".join(f"{count:,} {severity}" for severity, count in counts.items())
     answer = ListAnswer(
         places,
-        head=[f"Problems, the most severe first: {counted}. {line}"],
+        head=[f"Problems{only}, the most severe first; in all {counted}. {line}"],
         fields={"project": described, "counts": counts},
         name="problems",
         tool="list_problems",
@@ -187,7 +188,7 @@ async def list_problems(request: Request, arguments: Mapping[str, Any]) -> ToolR
     return await write_fitting(answer, arguments.get("limit", DEFAULT_PROBLEMS), read)
 
 
-def _make_problem(places: Places, problem: Mapping[str, Any]) -> Entry:
+def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEntry:
     source = places.sources.get(problem["source"]["id"])
     path = shown_path(problem["path"])
     item: dict[str, Any] = {
@@ -210,7 +211,7 @@ def _make_problem(places: Places, problem: Mapping[str, Any]) -> Entry:
         where,
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",
     ]
-    return Entry(" · ".join(part for part in parts if part), item, problem["source"]["id"])
+    return AnswerEntry(" · ".join(part for part in parts if part), item, problem["source"]["id"])
 
 
 PROGRESS: Final = Tool(

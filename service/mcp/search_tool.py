@@ -8,12 +8,12 @@ import orjson
 
 from service.mcp.answers import (
     BAD_CURSOR,
-    Entry,
+    AnswerEntry,
     ListAnswer,
     Listed,
     write_fitting,
 )
-from service.mcp.places import Places, read_places, shown_anchor, shown_path
+from service.mcp.places import SourcePlaces, read_places, shown_anchor, shown_path
 from service.mcp.project_argument import PROJECT, find_named_project
 from service.mcp.schema_parts import (
     CURSOR,
@@ -74,7 +74,7 @@ class _SearchPage(NamedTuple):
     """A page of what is found, the sources of its projects, and the next page's cursor."""
 
     found: Mapping[str, Any]
-    places: Places
+    places: SourcePlaces
     cursor: str | None
 
 
@@ -124,7 +124,7 @@ def _describe(query: str, found: Mapping[str, Any]) -> tuple[dict[str, Any], lis
     return fields, head
 
 
-def _make_result(places: Places, result: Mapping[str, Any]) -> Entry:
+def _make_result(places: SourcePlaces, result: Mapping[str, Any]) -> AnswerEntry:
     document = result["document"]
     source = places.sources.get(document["source"]["id"])
     path = shown_path(document["path"])
@@ -166,7 +166,7 @@ def _make_result(places: Places, result: Mapping[str, Any]) -> Entry:
             break
         lines.append(line)
         item["sections"].append(shown)
-    return Entry("\n".join(lines), item, document["source"]["id"])
+    return AnswerEntry("\n".join(lines), item, document["source"]["id"])
 
 
 SEARCH: Final = Tool(

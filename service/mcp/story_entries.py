@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from service.mcp.answers import Entry
+from service.mcp.answers import AnswerEntry
 from service.mcp.places import shown_anchor, shown_path
 from service.mcp.texts import clean_line, escape_line, write_path, write_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from service.mcp.places import Places
+    from service.mcp.places import SourcePlaces
 
 MAX_ID_SHOWN: Final = 60  # characters
 MAX_AWAITED: Final = 5
@@ -20,7 +20,7 @@ MAX_AWAITED: Final = 5
 STORY_PROPERTIES: Final = ("id", "title", "status", "path", "source", "url")
 
 
-def make_story(places: Places, story: Mapping[str, Any]) -> Entry:
+def make_story(places: SourcePlaces, story: Mapping[str, Any]) -> AnswerEntry:
     """Return a story of StorySchema as an entry.
 
     The object has no fields for what is not there: no gate, no tasks, nothing to wait for.
@@ -59,7 +59,7 @@ def make_story(places: Places, story: Mapping[str, Any]) -> Entry:
     item = {name: value for name, value in item.items() if name in STORY_PROPERTIES or value}
     if "tasks" in item:
         item["tasks_done"] = story["tasks_done"]
-    return Entry(_write_story(item, places), item, story["source"]["id"])
+    return AnswerEntry(_write_story(item, places), item, story["source"]["id"])
 
 
 def _name_awaited(awaited: Mapping[str, Any]) -> str:
@@ -67,7 +67,7 @@ def _name_awaited(awaited: Mapping[str, Any]) -> str:
     return f"{name} ({awaited['status']})" if awaited["status"] else name
 
 
-def _write_story(item: Mapping[str, Any], places: Places) -> str:
+def _write_story(item: Mapping[str, Any], places: SourcePlaces) -> str:
     name = f"**{escape_line(item['id'])}** " if item["id"] else ""
     parts = [f"- {name}{escape_line(item['title'])}", item["status"]]
     if item["kind"] != "story":

@@ -9,7 +9,7 @@ import orjson
 from service.bmad.identity import fold_id
 from service.bmad.readings import MAX_ID, STATUSES
 from service.mcp.answers import (
-    Entry,
+    AnswerEntry,
     ListAnswer,
     Listed,
     open_project,
@@ -98,6 +98,7 @@ async def get_next(request: Request, arguments: Mapping[str, Any]) -> ToolResult
         listed = page_of_all(entries, start, limit)
         return listed._replace(entries=_add_headings(listed.entries))
 
+    unlisted = _count_unlisted(found, totals)
     counted = ", ".join(f"{totals[name]:,} {label}" for name, label in NEXT_LISTS.items())
     answer = ListAnswer(
         places,
@@ -106,15 +107,15 @@ async def get_next(request: Request, arguments: Mapping[str, Any]) -> ToolResult
         name="stories",
         tool="next",
         arguments=arguments,
-        hint=" ".join([*_tell_of_others(found, totals), READ_STORY]),
-        when_empty="No story waits to be done.",
+        hint=" ".join([*unlisted, READ_STORY]),
+        when_empty=" ".join(["No story waits to be done.", *unlisted]),
     )
     return await write_fitting(answer, MAX_STORIES, read)
 
 
-def _add_headings(entries: list[Entry]) -> list[Entry]:
+def _add_headings(entries: list[AnswerEntry]) -> list[AnswerEntry]:
     """Return the entries, of which the first of each list has its heading in the text."""
-    headed: list[Entry] = []
+    headed: list[AnswerEntry] = []
     last = None
     for entry in entries:
         name = entry.item["list"]
@@ -124,8 +125,8 @@ def _add_headings(entries: list[Entry]) -> list[Entry]:
     return headed
 
 
-def _tell_of_others(found: Mapping[str, Any], totals: Mapping[str, int]) -> list[str]:
-    """Return sentences on the stories that are in none of the lists of `found`."""
+def _count_unlisted(found: Mapping[str, Any], totals: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each kind of stories that `found` counts and does not list."""
     told = [
         f"Only the first {len(found[name])} of {totals[name]:,} {label} are here: "
         "list_stories(project, status) has all."

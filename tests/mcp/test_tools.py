@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from service.mcp.token_counts import estimate_tokens
 from service.mcp.tools import TOOLS
+from tests.support.board import awaited, gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -300,3 +301,36 @@ def test_the_list_of_tools_is_short_and_complete() -> None:
         assert ("cursor" in names) == ("next_cursor" in tool.output_schema["properties"])
         limit = tool.input_schema["properties"].get("limit")
         assert limit is None or limit["minimum"] <= limit["default"] <= limit["maximum"]
+
+
+def test_stories_that_are_in_no_list_are_counted(agent_hub: AgentHub, teams: Teams) -> None:
+    project = agent_hub.board.add_project("Unknown statuses")
+    work = agent_hub.board.add_source(project)
+    work.add_story("1.1", status="unknown")
+    answer = teams.agent.call("next", project=project)
+    assert answer.structured["stories"] == []
+    told = "1 have an unknown status: list_stories(status=unknown)."
+    assert told in answer.text
+    assert told in answer.structured["hint"]
+    for number in range(12):
+        work.add_story(f"2.{number}")
+    answer = teams.agent.call("next", project=project)
+    assert len(answer.structured["stories"]) == 10
+    assert "Only the first 10 of 12 drafts to prepare are here" in answer.structured["hint"]
+    assert told in answer.text
+
+
+def test_what_a_story_waits_for_is_told(agent_hub: AgentHub, teams: Teams) -> None:
+    project = agent_hub.board.add_project("Waiting")
+    work = agent_hub.board.add_source(project)
+    work.add_epic("1", "Refunds")
+    waits = [awaited("1.1", "First", "in_progress"), *(awaited(f"9.{each}") for each in range(6))]
+    work.add_story("1.2", "Second", kind="bug", tree="apps/web", waits_for=waits)
+    work.add_story("1.3", "Third", status="done", archived=True, gate=gate("CONCERNS"))
+    answer = teams.agent.call("list_stories", project=project)
+    third, second = answer.structured["stories"]  # tree by tree
+    assert second["waits_for"] == ["1.1 (in_progress)", "9.0", "9.1", "9.2", "9.3", "and 2 more"]
+    assert "**1.2** Second · draft · bug · epic 1 · waits for 1.1 (in_progress), 9.0" in answer.text
+    assert "tree `apps/web`" in answer.text
+    assert (third["is_archived"], third["gate"]) == (True, "CONCERNS")
+    assert "**1.3** Third · done · epic 1 · archived · gate CONCERNS" in answer.text

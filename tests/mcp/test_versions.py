@@ -179,6 +179,16 @@ def test_a_header_that_lacks_or_says_something_else_is_refused(
     assert response.json()["error"]["code"] == -32020
 
 
+def test_a_header_beyond_ascii_is_refused_though_the_body_has_the_same(agents: Agents) -> None:
+    message, headers = make_request(NEWEST, "resources/read", {"uri": "é"})
+    del headers["Mcp-Name"]
+    lines = [(key.encode(), text.encode()) for key, text in headers.items()]
+    name = (b"Mcp-Name", "é".encode("latin-1"))
+    response = agents.client.post("/mcp", json=message, headers=[*lines, name])
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == -32020
+
+
 @pytest.mark.parametrize("name", ["MCP-Protocol-Version", "Mcp-Method"])
 def test_a_header_that_is_there_twice_is_refused(agents: Agents, name: str) -> None:
     message, headers = make_request(NEWEST, "tools/list", {})

@@ -11,6 +11,7 @@ import pytest
 from service import ROOT, __version__
 from service.app import ROUTES
 from tests.docs.markdown import README, read_rows, read_section, without_code
+from tests.site.take_pictures import FOLDER, MOST_BYTES
 
 LINES_MAX = 290
 TEXT = README.read_text()
@@ -104,10 +105,13 @@ def test_the_first_start_applies_every_migration() -> None:
     assert named == sorted(there)
 
 
-def test_the_picture_is_there() -> None:
-    for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", TEXT):
+def test_the_pictures_are_there_and_small() -> None:
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)|(?:srcset|src)=\"([^\"]+)\"", TEXT)
+    assert len(pictures) == 7
+    for target in map("".join, pictures):
         assert (ROOT / target).is_file()
-    assert "![" in TEXT
+    for path in FOLDER.iterdir():
+        assert path.stat().st_size <= MOST_BYTES
 
 
 def test_ci_runs_the_tests_as_the_readme_says() -> None:

@@ -22,6 +22,9 @@ STORIES: Final = "docs/stories"
 GATES: Final = "docs/qa/gates"
 TRACKER: Final = f"{STORIES}/sprint-status.yaml"
 
+# No document: a link to it leads to the repository.
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+
 # The statuses that a story passes through, as its file and the tracker have them.
 PATH_TO_DONE: Final = ("backlog", "ready-for-dev", "in-progress", "review", "done")
 
@@ -55,7 +58,7 @@ def commit_berths(remote: Remote, today: date) -> None:
     """Commit the repository as it grew in the DAYS up to `today`."""
     begin = datetime.combine(today, time(9), UTC) - timedelta(days=DAYS)
     remote.commit(
-        _encode(PLANS | _epic_files() | _work(0)),
+        _encode(PLANS | _epic_files() | _work(0)) | {"docs/pictures/harbour.png": PNG},
         seconds=int(begin.timestamp()),
         message="Plan the berths",
     )

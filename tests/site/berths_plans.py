@@ -269,6 +269,7 @@ Migrations must be written by hand, and are reviewed as code is.
 
 PLANS: Final = {
     "README.md": "# Berths\n\nThe harbour's reservations. See [the plan](docs/prd.md).\n",
+    "src/berths/reserve.py": "RESERVED_AT_ONCE = 40\n",
     "docs/brief.md": BRIEF,
     "docs/prd.md": PRD,
     "docs/architecture.md": ARCHITECTURE,

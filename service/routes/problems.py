@@ -183,8 +183,9 @@ async def read_worst_problems(queries: Queries, project_id: UUID) -> list[str]:
     rows = await queries.fetch(
         f"""
         with found as (
+            -- Without `item`, which would be sorted with the rows that are not shown.
             select array_position($2::text[], severity) as rank, number, place,
-                   project_doc.id as source_id, name as source_name, kind, severity, item
+                   project_doc.id as source_id, name as source_name, kind, severity
             from project_doc
             join problem on problem.project_doc_id = project_doc.id
             where project_id = $1 and {HAS_APPEARED}
@@ -193,7 +194,7 @@ async def read_worst_problems(queries: Queries, project_id: UUID) -> list[str]:
             from (select kind, severity, count(*) from found group by kind, severity) as by_severity
             group by kind
         ), worst as (
-            select distinct on (kind) rank, kind, item, source_id, source_name
+            select distinct on (kind) rank, kind, place, source_id, source_name
             from found
             order by kind, rank, number, place
         )
@@ -202,7 +203,8 @@ async def read_worst_problems(queries: Queries, project_id: UUID) -> list[str]:
         )::text as item
         from worst
         join counted using (kind)
-        order by rank, kind
+        join problem on project_doc_id = source_id and problem.place = worst.place
+        order by rank, worst.kind
         """,
         project_id,
         SEVERITIES,

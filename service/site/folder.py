@@ -40,6 +40,7 @@ PAGE_PARAMETER: Final = parameter(
 
 async def show_sources(request: Request, project_id: UUID, tree: ProjectTree) -> Response:
     """Return the page with the sources of a project: a folder for each that has documents."""
+    _read_page(request)  # a number that could be no folder's is refused here, too
     tag = repr(("sources", tree))
     if unchanged := not_modified_page(request, tag):
         return unchanged

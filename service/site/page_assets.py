@@ -54,6 +54,7 @@ FILE_RESPONSE: Final = ResponseSpec(
     media_type="text/*",
     headers={"ETag": "Identifies the content.", "Cache-Control": f"`{IMMUTABLE}` with `v`."},
     examples={"a style": "body {}"},
+    others={"image/svg+xml": "<svg"},
 )
 ICON_RESPONSE: Final = ResponseSpec(
     description="The icon.",

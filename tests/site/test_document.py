@@ -223,6 +223,12 @@ def test_many_entries_of_a_folder_come_in_pages(hub: Hub) -> None:
         assert get(synced, f"many?page={page}").status_code == 400
 
 
+def test_a_project_without_documents_refuses_what_is_no_page_too(hub: Hub) -> None:
+    path = f"/projects/{hub.create_project('Nothing yet')}/files"
+    assert hub.client.get(f"{path}?page=1").status_code == 200
+    assert hub.client.get(f"{path}?page=x").status_code == 400
+
+
 def test_health_answers_while_a_large_document_is_rendered_for_many(hub: Hub) -> None:
     # No hostile text, only a large one: sections with links, code and tables.
     section = (

@@ -67,7 +67,7 @@ def _render_markdown(content: str, depth: int) -> RenderedDocument:
     return RenderedDocument(
         html,
         outline.headings,
-        is_cut=beginning.is_cut,
+        is_cut=beginning.is_cut or writer.is_cut,
         has_front_matter=bool(front_matter),
         has_mermaid=writer.code.has_mermaid,
     )

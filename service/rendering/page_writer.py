@@ -66,6 +66,7 @@ class PageWriter:
 
     def __init__(self, anchors: list[str], texts: Mapping[str, str], depth: int) -> None:
         self.code = CodeWriter()
+        self.is_cut = False  # whether the end of the page is not written
         self._anchors = iter(anchors)
         self._texts = texts
         self._depth = depth
@@ -82,6 +83,7 @@ class PageWriter:
             page = self._write_up_to_unclosed_tag(page)
             if not page:
                 break
+        self.is_cut = bool(page)
         self._nesting.end_all()
         return "".join(self._out)
 

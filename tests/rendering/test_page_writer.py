@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from service.documents.front_matter import split_front_matter
 from service.documents.headings import MAX_HEADINGS, Heading, read_outline
 from service.rendering.document import render_document
+from service.rendering.page_writer import MAX_UNCLOSED
 from tests.rendering.harmless import check_harmless
 from tests.rendering.test_sanitising import soups
 
@@ -217,3 +218,18 @@ def test_footnotes_lead_there_and_back() -> None:
 def test_deep_nesting_is_cut_and_its_text_shown() -> None:
     html = shown("<div>" * 500 + "a" + "</div>" * 500 + "b")
     assert html == "<div>" * 100 + "a" + "</div>" * 100 + "b"
+
+
+def test_text_after_tags_that_never_end_is_shown_and_else_cut() -> None:
+    rendered = render_document("md", "<p title='\n\na *b*\n\n", 0)
+    assert "<p>a <em>b</em></p>" in rendered.html
+    assert not rendered.is_cut
+    rendered = render_document("md", f"<div\n{'<a ' * 2 * MAX_UNCLOSED}", 0)
+    assert rendered.html.count("&lt;") == MAX_UNCLOSED
+    assert rendered.is_cut
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_make_no_difference(end: str) -> None:
+    text = "---\na: b\n---\n# C\n\n```py\nx = 1\n\ny = 2\n```\n\n- d\n  <b>e\n  f</b>\n"
+    assert render_document("md", text.replace("\n", end), 0) == render_document("md", text, 0)

@@ -270,3 +270,22 @@ def test_a_missing_project_and_a_malformed_id_have_problems(hub: Hub) -> None:
     for path in (missing, f"{missing}/docs/a.md"):
         assert hub.client.get(path).status_code == 404
     assert hub.client.get("/projects/payments/files/a.md").status_code == 400
+
+
+def test_addresses_hold_behind_a_proxy_that_adds_a_prefix(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    database = postgres.create_database(template="migrated")
+    folder = tmp_path_factory.mktemp("prefixed")
+    with running_hub(database, folder, root_path="/hub") as hub:
+        files = Files(hub, "Prefixed")
+        files.add_source("Docs", FILES)
+        for prefix in ("/hub", ""):
+            path = f"{prefix}/projects/{files.project}/files"
+            assert hub.client.get(f"{path}/docs/prd.md").status_code == 200
+            for sent in ("/docs%2Fprd.md", "/docs/prd.md/"):
+                moved = hub.client.get(path + sent)
+                assert urljoin(path + sent, moved.headers["location"]) == f"{path}/docs/prd.md"
+            links = re.findall(r'href="([^"]*)"', hub.client.get(f"{path}/docs").text)
+            assert f"{path}/docs/prd.md" in {urljoin(f"{path}/docs", link) for link in links}
+    postgres.drop_database(database)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.site.page_assets import FOLDER, MEDIA_TYPES, asset_address
+from service.site.page_assets import FILE_RESPONSE, FOLDER, MEDIA_TYPES, asset_address
 from tests.support.problems import assert_problem
 from tests.support.service import serving
 
@@ -28,6 +28,12 @@ def test_an_asset_is_its_file_and_is_immutable_under_its_version(
 def test_an_asset_of_another_version_is_kept_by_no_cache(client: httpx.Client, query: str) -> None:
     response = client.get(f"/assets/hub.css{query}")
     assert (response.status_code, response.headers["cache-control"]) == (200, "no-cache")
+
+
+def test_the_media_types_are_documented() -> None:
+    assert {"text/*", *FILE_RESPONSE.others} == {
+        "text/*" if kind.startswith("text/") else kind for kind in MEDIA_TYPES.values()
+    }
 
 
 def test_every_file_of_the_folder_is_served() -> None:

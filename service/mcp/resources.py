@@ -14,7 +14,7 @@ from service.problems import Problem
 from service.routes.document_lists import ALL_DOCUMENTS, read_all_documents
 from service.routes.document_texts import find_in_tree, read_whole_text, share_large_text
 from service.routes.file_tree import read_tops
-from service.routes.shared import find_project
+from service.routes.shared import UUID_TEXT, find_project
 from service.web.cursors import next_cursor, read_sorted_page
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def list_resources(request: Request, cursor: str | None) -> ResourcePage:
     problems: dict[str, list[str]] = {}
     given = {} if cursor is None else {"cursor": cursor}
     page = read_sorted_page(given, ALL_DOCUMENTS, problems)
-    if problems:
+    if problems or not UUID_TEXT.fullmatch(str(page.after[0])):
         raise Problem("invalid", BAD_CURSOR)
     items = await read_all_documents(request.state["database"], page)
     documents: list[dict[str, Any]] = orjson.loads(f"[{','.join(items.texts)}]")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from service import ROOT
+from service.mcp.tools import TOOLS
 from tests.support.agents import INITIALIZED, NEWEST, VERSIONS, make_request
 from tests.support.problems import assert_problem
 from tests.support.service import json_log, serving
@@ -204,13 +205,19 @@ def test_the_log_names_the_method_and_never_an_argument(database: str) -> None:
     with json_log() as log, serving(database) as client:
         client.post("/mcp", json={**PING, "params": {"secret": "s3cret"}})
         client.post("/mcp", json={**PING, "method": "unheard-of-s3cret"})
-    [first, second] = [
+        for name in (TOOLS[0].name, "unknown-s3cret"):
+            params = {"name": name, "arguments": {"query": "s3cret"}}
+            client.post("/mcp", json={**PING, "method": "tools/call", "params": params})
+    [first, second, third, fourth] = [
         entry
         for entry in map(json.loads, log().splitlines())
         if entry["message"] == "request" and entry["route"] == "/mcp"
     ]
     assert first["mcp_method"] == "ping"
     assert "mcp_method" not in second
+    assert third["mcp_method"] == fourth["mcp_method"] == "tools/call"
+    assert third["mcp_tool"] == TOOLS[0].name
+    assert "mcp_tool" not in fourth
     assert "s3cret" not in log()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,13 @@ def test_the_list_is_paged(agents: Agents, monkeypatch: pytest.MonkeyPatch, per_
     assert sorted(resource["name"] for resource in list_all(agents)) == sorted(FILES)
 
 
-@pytest.mark.parametrize("cursor", ["x", "", "é", "\ud800", 5, [], "YWxsX2RvY3VtZW50cyBbMV0="])
+def encode(values: str) -> str:
+    return base64.urlsafe_b64encode(f"all_documents {values}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "", "é", "\ud800", 5, [], encode("[1]"), encode('["x", "y"]')]
+)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_cursor_that_no_list_gave_is_refused(
     agents: Agents, version: str, cursor: object

@@ -14,7 +14,6 @@ from service.app import ROUTES
 from service.web.operation import find_spec
 from tests.site.browser import (
     LOOKS,
-    SIZES,
     Look,
     OpenPage,
     assert_accessible,
@@ -98,12 +97,11 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
         assert_no_sideways_scroll(page)
 
 
-@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("look", [LOOKS[0], LOOKS[-1]], ids=str)
 @pytest.mark.parametrize("route", pages(), ids=lambda route: route.path)
 def test_everything_works_by_keyboard(
-    route: Route, width: str, site: Site, open_page: OpenPage
+    route: Route, look: Look, site: Site, open_page: OpenPage
 ) -> None:
-    look = next(look for look in LOOKS if look.width == width)
     for path in examples(route, site):
         assert_works_by_keyboard(open_page(path, look))
 

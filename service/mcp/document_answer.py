@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from service.mcp.places import SHORT_COMMIT, SourcePlace, shown_anchor
+from service.mcp.places import (
+    MAX_SHOWN_ANCHOR,
+    SHORT_COMMIT,
+    SourcePlace,
+    shown_anchor,
+    shown_path,
+)
 from service.mcp.texts import (
     DATA_NOT_INSTRUCTIONS,
     SUSPICIOUS,
@@ -114,18 +120,20 @@ class _DocumentWriter:
             hints.append(f"The text is cut. Read on with {call}.")
         if hidden:
             hints.append(f"The text has {hidden:,} invisible characters, which may hide something.")
+        path = shown_path(document["path"]) or ""
+        anchor = clean_line(section.anchor, MAX_SHOWN_ANCHOR) if section else None
         where = f"characters {piece.start:,} to {end:,} of {len(piece.content):,}"
         commit = (source.commit or "")[:SHORT_COMMIT]
         lines = [
             f"# {escape_line(document['title'])}",
             (
-                f"{write_path(document['path'])} · {document['kind']} · project "
+                f"{write_path(path)} · {document['kind']} · project "
                 f"**{escape_line(self._project['name'])}** · source {escape_line(source.label)} · "
                 f"commit {source.commit}, synced {source.synced_at} · id {document['id']}"
             ),
             f"{self._url} · {where}"
-            + (f" · section {write_path('#' + section.anchor)}" if section else ""),
-            *enclose(text, self._boundary, [write_path(document["path"]), "at", commit]),
+            + (f" · section {write_path(f'#{anchor}')}" if section else ""),
+            *enclose(text, self._boundary, [write_path(path), "at", commit]),
             *hints,
         ]
         if outline:
@@ -133,13 +141,13 @@ class _DocumentWriter:
         structured = {
             "project": self._project,
             "id": document["id"],
-            "path": document["path"],
+            "path": path,
             "title": clean_line(document["title"]),
             "kind": document["kind"],
             "source": source.label,
             "commit": source.commit,
             "synced_at": source.synced_at,
-            "section": section.anchor if section else None,
+            "section": anchor,
             "url": self._url,
             "offset": piece.start,
             "end": end,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
-from service.mcp.texts import clean_line, escape_line, write_time
+from service.mcp.texts import clean_line, cut_to_tokens, escape_line, write_time
+from service.mcp.token_counts import estimate_tokens
 from service.routes.document_lists import read_synced_sources
 from service.routes.file_tree import read_tops
 from service.web.page_addresses import files_page, project_page
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from service.state import Request
 
 MAX_LABEL: Final = 80  # characters of a source's name
-# A longer path or anchor is not shown whole: percent signs would make 9 characters of one.
+# Characters, and tokens. A longer path or anchor is not shown whole.
 MAX_SHOWN_PATH: Final = 300
 MAX_SHOWN_ANCHOR: Final = 200
-MAX_URL: Final = 400
+MAX_URL: Final = 400  # characters
 SHORT_COMMIT: Final = 12
 # Without any item, the sources that are named.
 SOURCES_NAMED: Final = 3
@@ -118,11 +119,16 @@ def write_commit(source: SourcePlace) -> str:
 
 def shown_path(path: str | None) -> str | None:
     """Return a path to show in a list; cut with an ellipsis where it is very long."""
-    if path is None or len(path) <= MAX_SHOWN_PATH:
+    if path is None or _is_short(path, MAX_SHOWN_PATH):
         return path
-    return f"{path[: MAX_SHOWN_PATH - 1]}…"
+    return f"{cut_to_tokens(path[:MAX_SHOWN_PATH], MAX_SHOWN_PATH)}…"
 
 
 def shown_anchor(anchor: str | None) -> str | None:
     """Return an anchor to show in a list; None where it is very long."""
-    return anchor if anchor and len(anchor) <= MAX_SHOWN_ANCHOR else None
+    return anchor if anchor and _is_short(anchor, MAX_SHOWN_ANCHOR) else None
+
+
+def _is_short(text: str, limit: int) -> bool:
+    """Return whether a text has neither more characters than the limit nor more tokens."""
+    return len(text) <= limit and estimate_tokens(text) <= limit

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from service.characters import CONTROL_OR_LINE_END, one_line
+from service.mcp.token_counts import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,12 +46,23 @@ DATA_NOT_INSTRUCTIONS: Final = (
 def clean_line(text: str, limit: int = MAX_NAME) -> str:
     """Return a text on one line of at most `limit` characters, without hidden characters.
 
+    It has at most half as many tokens, which cuts lines of emoji and Chinese earlier than English.
     A cut text ends with an ellipsis.
     """
     # Cut first: the text may have megabytes.
     line = HIDDEN.sub("", CONTROL_OR_LINE_END.sub(" ", text[: 4 * limit]))
     line = one_line(line, limit + 1)
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+    fitting = cut_to_tokens(line[:limit], limit // 2)
+    if fitting == line:
+        return line
+    return f"{fitting[: limit - 1].rstrip()}…"
+
+
+def cut_to_tokens(text: str, tokens: int) -> str:
+    """Return the text, or its beginning with at most so many tokens."""
+    while text and (count := estimate_tokens(text)) > tokens:
+        text = text[: min(len(text) - 1, len(text) * tokens // count)]
+    return text
 
 
 def escape_line(text: str, limit: int = MAX_NAME) -> str:
@@ -63,23 +75,30 @@ def _escape(line: str) -> str:
 
 
 def mark_in_bold(marked: str, limit: int = MAX_SNIPPET) -> str:
-    """Return HTML with `<mark>`, as searches have it, as one line of Markdown with bold marks."""
+    """Return HTML with `<mark>`, as searches have it, as one line of Markdown with bold marks.
+
+    At most `limit` characters of the text, and half as many tokens.
+    """
     parts = _MARK.split(marked)  # every other one was marked
     lines: list[str] = []
-    room = limit
+    room, tokens = limit, limit // 2
     for index, part in enumerate(parts):
         raw = HIDDEN.sub("", CONTROL_OR_LINE_END.sub(" ", html.unescape(part)))
         text = " ".join(raw.split())
         if not text:
             lines.append(" " if raw else "")
             continue
-        if room <= 0:
-            lines.append("…")
-            break
-        shown = _escape(text[:room])
-        room -= len(text)
+        shown = cut_to_tokens(text[:room], tokens)
+        room -= len(shown)
+        tokens -= estimate_tokens(shown)
+        escaped = _escape(shown)
+        if escaped and index % 2:
+            escaped = f"**{escaped}**"
         before, after = (" " if raw[:1].isspace() else ""), (" " if raw[-1:].isspace() else "")
-        lines.append(f"{before}{f'**{shown}**' if index % 2 else shown}{after}")
+        if len(shown) < len(text):
+            lines.append(f"{before}{escaped}…")
+            break
+        lines.append(f"{before}{escaped}{after}")
     return " ".join("".join(lines).split())
 
 

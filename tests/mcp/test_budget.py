@@ -12,7 +12,7 @@ from service.mcp.answers import ANSWER_TOKENS
 from service.mcp.document_tool import LEAST_TOKENS, MOST_TOKENS
 from service.mcp.tools import TOOLS
 from service.routes.stories import NEXT_SHOWN
-from tests.support.board import PROBLEM, STORY, awaited, gate
+from tests.support.board import PROBLEM, STORY, Work, awaited, gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,3 +229,49 @@ def test_a_document_is_read_in_pieces_exactly(large: Large, max_tokens: int | No
     for piece, following in pairwise(pieces):
         assert not piece.endswith("\r")
         assert following[0] not in "\u200d\u0301\U0001f3fd"
+
+
+HAN: Final = "\u6bcf"
+WIDE: Final = f"\U0001f680\U0001f469{HAN}[*`<|"
+FOLDER: Final = f"\U0001f680{HAN}`" * 20  # 160 bytes, of 255 in a file system
+
+
+def test_single_items_of_the_most_costly_characters_fit(agent_hub: AgentHub) -> None:
+    """Each answer has at least one item, however many tokens its texts have."""
+    agent = agent_hub.agent
+    project = agent_hub.create_project((WIDE * 40)[:255])
+    name = (WIDE * 40)[:255]
+    files = {
+        f"{'/'.join([FOLDER] * count)}.md": (
+            f"# {WIDE * 90} {WORD}\n\n## {WIDE * 90}\n\n### {HAN * 999}\n\n"
+            f"{(WIDE + ' ' + WORD) * 90}\n\n[x](gone{count}.md)\n"
+        ).encode()
+        for count in range(1, 5)
+    }
+    remote = agent_hub.server.create("team/wide")
+    remote.commit(files)
+    source = agent_hub.create_source(project, remote, name=name)
+    assert agent_hub.sync(source)["status"] == "completed"
+    work = Work(agent_hub.board, project, source, name)
+    for number in range(3):
+        work.add_epic(f"{number}{WIDE * 30}"[:100], WIDE * 90, tree=WIDE * 90)
+        work.add_story(
+            f"{number}.{WIDE * 30}"[:100],
+            WIDE * 90,
+            status="approved",
+            is_ready=True,
+            path=[*files][-1],
+            anchor=HAN * 999,
+            tree=WIDE * 90,
+            waits_for=[awaited(WIDE * 30, WIDE, "draft")] * 9,
+            gate=gate(WIDE * 30),
+        )
+        work.add_problem(detail=WIDE * 200, path=[*files][-1], line=1, tree=WIDE * 90)
+    for tool, name in LISTS.items():
+        arguments: dict[str, Any] = {} if tool == "list_projects" else {"project": project}
+        if tool == "search":
+            arguments["query"] = (WORD + " " + "\U0001f680" * 300)[:256]
+        assert agent.call_all(tool, name, **arguments), tool
+    for each in agent.call_all("list_documents", "documents", project=project):
+        read = agent.call("read_document", id=each["id"])
+        assert read.structured["content"]

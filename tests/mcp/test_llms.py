@@ -29,7 +29,7 @@ HOSTILE = {
     "\u202egnp.exe\u200b": "gnp.exe",
     "back\\": "back\\",
     "\u200b": None,  # its id
-    "x" * 255: "x" * 99 + "\u2026",
+    "name " * 51: ("name " * 20)[:99] + "\u2026",
 }
 
 

@@ -19,6 +19,7 @@ from service.mcp.texts import (
     write_path,
     write_time,
 )
+from service.mcp.token_counts import estimate_tokens
 
 ANY = st.text(st.characters(codec="utf-8"))
 
@@ -27,6 +28,7 @@ ANY = st.text(st.characters(codec="utf-8"))
 def test_a_name_is_one_line_of_limited_length(text: str, limit: int) -> None:
     line = clean_line(text, limit)
     assert len(line) <= limit
+    assert estimate_tokens(line.removesuffix("\u2026")) <= limit // 2
     assert len(line.splitlines()) <= 1
     assert line == " ".join(line.split())
 
@@ -61,7 +63,9 @@ def test_marks_become_bold_and_other_markup_is_escaped() -> None:
     html = "A <mark>refund</mark> &amp; &lt;b&gt; **x**\n<mark>REFUND</mark>_LIMITS"
     assert mark_in_bold(html) == r"A **refund** & \<b\> \*\*x\*\* **REFUND**_LIMITS"
     assert mark_in_bold("a <mark>b*</mark> c") == r"a **b\*** c"
-    assert mark_in_bold(f"<mark>{'x' * 500}</mark> y", 10) == f"**{'x' * 10}**\u2026"
+    words = "words " * 99
+    assert mark_in_bold(f"<mark>{words}</mark> y", 40) == f"**{words[:40]}**\u2026"
+    assert mark_in_bold("\u6bcf" * 500, 30) == f"{chr(0x6BCF) * 10}\u2026"
 
 
 @given(ANY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -334,3 +335,23 @@ def test_what_a_story_waits_for_is_told(agent_hub: AgentHub, teams: Teams) -> No
     assert "tree `apps/web`" in answer.text
     assert (third["is_archived"], third["gate"]) == (True, "CONCERNS")
     assert "**1.3** Third · done · epic 1 · archived · gate CONCERNS" in answer.text
+
+
+def test_every_url_leads_to_a_page(agent_hub: AgentHub, teams: Teams) -> None:
+    calls: list[tuple[str, dict[str, str]]] = [
+        ("list_projects", {}),
+        ("search", {"query": "refund"}),
+        ("read_document", {"project": "Payments", "path": "docs/prd.md", "section": "goals"}),
+    ]
+    for tool in ("list_documents", "next", "progress", "list_stories", "list_problems"):
+        calls += [(tool, {"project": "Payments"}), (tool, {"project": "Platform"})]
+    urls: set[str] = set()
+    for tool, arguments in calls:
+        answer = teams.agent.call(tool, **arguments)
+        urls |= set(re.findall(r'"url":"([^"]+)"', orjson.dumps(answer.structured).decode()))
+    assert len(urls) > 20
+    for url in urls:
+        response = agent_hub.client.get(url, headers={"Accept": "text/html"})
+        assert response.status_code == 200, url
+        anchor = url.partition("#")[2]
+        assert not anchor or f'id="{anchor}"' in response.text, url

@@ -58,10 +58,6 @@ class SourcePlaces:
                 top,
             )
 
-    def has_several(self, source: SourcePlace) -> bool:
-        """Return whether the source's project has documents of other sources as well."""
-        return source.top is not None
-
     def project_url(self, project_id: object) -> str:
         """Return the URL of a project's page."""
         return absolute_url(self._scope, project_page(project_id))

@@ -24,8 +24,6 @@ _EAST_ASIAN: Final = re.compile("[\u3000-\u9fff\uac00-\ud7af]")
 _THREE_BYTES: Final = re.compile("[\u0800-\u2fff\ua000-\uabff\ud7b0-\uffff]")
 _FOUR_BYTES: Final = re.compile("[\U00010000-\U0010ffff]")
 
-# As many characters have a token at most: see _PIECE.
-MOST_PER_TOKEN: Final = 16
 # Of the text that fits, the part at whose end a cut looks for an end of a paragraph, and of a line.
 PARAGRAPH_SHARE: Final = 5
 LINE_SHARE: Final = 2

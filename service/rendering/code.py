@@ -17,7 +17,6 @@ class CodeWriter:
     """Writes a document's blocks of code, and highlights them as long as a limit allows it."""
 
     def __init__(self) -> None:
-        self.has_mermaid = False
         self._left = MAX_HIGHLIGHTED
         self._seconds = MAX_SECONDS
 
@@ -37,7 +36,6 @@ class CodeWriter:
         pre = f"<pre{focus}><code>{shown}</code></pre>"
         if word.lower() != "mermaid":
             return pre
-        self.has_mermaid = True
         caption = "<figcaption>Diagram, as its Mermaid source</figcaption>"
         return f'<figure class="mermaid">{caption}{pre}</figure>'
 

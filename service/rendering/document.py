@@ -25,15 +25,12 @@ class RenderedDocument(NamedTuple):
     """A document's HTML, one <div class="rendered"> that may be in any page, and what is in it.
 
     `headings` are those of Markdown, whose anchors are ids in the HTML. `is_cut` says that the end
-    of the document is missing, since it is beyond a limit. `has_mermaid` says that there are
-    diagrams, which are shown as their source.
+    of the document is missing, since it is beyond a limit.
     """
 
     html: str
     headings: list[Heading]
     is_cut: bool
-    has_front_matter: bool = False
-    has_mermaid: bool = False
 
 
 def render_document(file_type: str, content: str, depth: int) -> RenderedDocument:
@@ -68,8 +65,6 @@ def _render_markdown(content: str, depth: int) -> RenderedDocument:
         html,
         outline.headings,
         is_cut=beginning.is_cut or writer.is_cut,
-        has_front_matter=bool(front_matter),
-        has_mermaid=writer.code.has_mermaid,
     )
 
 

@@ -34,7 +34,7 @@ _PARENTS: Final = {
 }
 
 
-class _Open(NamedTuple):
+class _OpenElement(NamedTuple):
     """An element that has not ended, and the HTML of its end."""
 
     name: str
@@ -46,7 +46,7 @@ class Nesting:
 
     def __init__(self) -> None:
         self.out: list[str] = []
-        self._stack: list[_Open] = []
+        self._stack: list[_OpenElement] = []
         self._open: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
 
@@ -67,7 +67,7 @@ class Nesting:
     def begin(self, name: str, opening: str, end: str) -> None:
         """Write an element's beginning; `end` is the HTML of its end."""
         self.out.append(opening)
-        self._stack.append(_Open(name, end))
+        self._stack.append(_OpenElement(name, end))
         self._open[name] += 1
 
     def make_place(self, name: str) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.database.database import Database, Row
-    from service.routes.folders import ProjectTree
+    from service.routes.project_tree import ProjectTree
     from service.site.file_paths import FilePlace
     from service.state import Request
 

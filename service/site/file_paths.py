@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from service.database.database import Queries
     from service.git.web_urls import RepositoryPages
-    from service.routes.folders import ProjectTree, SourceInTree
+    from service.routes.project_tree import ProjectTree, SourceInTree
 
 
 class FilePlace(NamedTuple):

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from service.problems import Problem
 from service.routes.document_pages import read_document_facts
-from service.routes.folders import read_project_tree
+from service.routes.project_tree import read_project_tree
 from service.routes.shared import read_id
 from service.site.document import show_document
 from service.site.file_paths import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from service.routes.folders import ProjectTree
+    from service.routes.project_tree import ProjectTree
     from service.site.file_paths import FilePlace
     from service.state import Request
 

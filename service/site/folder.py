@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.routes.folders import ProjectTree
+    from service.routes.project_tree import ProjectTree
     from service.site.file_paths import FilePlace
     from service.state import Request
 

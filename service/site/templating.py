@@ -93,7 +93,6 @@ async def render_page(
     *,
     tag: str | None = None,
     status: int = 200,
-    headers: Mapping[str, str] | None = None,
     **context: object,
 ) -> Response:
     """Return the response with a page, or a 304 if the client has it.
@@ -106,14 +105,14 @@ async def render_page(
         return unchanged
     page = await render(request.scope, template, context)
     if status != 200:
-        given = {**PAGE_HEADERS, "Cache-Control": "no-store", **(headers or {})}
-        return Response(page, status, given, media_type="text/html")
+        headers = {**PAGE_HEADERS, "Cache-Control": "no-store"}
+        return Response(page, status, headers, media_type="text/html")
     entity_tag = _entity_tag(tag or hashlib.sha256(page.encode()).hexdigest())
-    given = PAGE_HEADERS | dict(headers or {})
     matched = read_entity_tags(request).match(entity_tag)
     if matched is not None:
-        return not_modified(matched, given)
-    return Response(page, headers={**given, "ETag": f'"{entity_tag}"'}, media_type="text/html")
+        return not_modified(matched, PAGE_HEADERS)
+    headers = {**PAGE_HEADERS, "ETag": f'"{entity_tag}"'}
+    return Response(page, headers=headers, media_type="text/html")
 
 
 async def render(scope: Scope, template: str, context: Mapping[str, object]) -> str:

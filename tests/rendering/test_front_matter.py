@@ -55,7 +55,7 @@ def test_front_matter_that_cannot_be_read_is_shown_as_yaml() -> None:
         "supported</div>"
     ) in rendered.html
     assert '<span class="t">a</span>' in rendered.html
-    assert rendered.has_front_matter
+    assert '<div class="front-matter">' not in rendered.html
     assert [heading.text for heading in rendered.headings] == ["E"]
 
 
@@ -64,7 +64,6 @@ def test_front_matter_without_values_is_not_shown() -> None:
     assert rendered.html == '<div class="rendered" dir="auto">\n<p>a</p>\n</div>'.replace(
         "\n<p>", "<p>"
     )
-    assert not rendered.has_front_matter
 
 
 def test_many_values_are_cut() -> None:

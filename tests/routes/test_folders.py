@@ -17,8 +17,8 @@ from service.routes.folders import (
     is_skipped,
     read_folder,
     read_near_documents,
-    read_project_tree,
 )
+from service.routes.project_tree import read_project_tree
 from tests.support.board import Board, Work
 
 if TYPE_CHECKING:

@@ -164,11 +164,14 @@ def _respond_with(
         return PLACE
 
     written = orjson.dumps(result, default=take_out)
-    body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (write_id(message_id), written)
+    begin = b'{"jsonrpc":"2.0","id":%b,"result":' % write_id(message_id)
     if not large:
-        return json_response(body)
+        return json_response(b"%b%b}" % (begin, written))
     [text] = large
-    head, tail = body.split(orjson.dumps(PLACE)[1:-1])
+    # With its quotes, for a backslash before `u0000` in another text looks the same; and not in
+    # the id, which may be anything.
+    before, after = written.split(orjson.dumps(PLACE))
+    head, tail = b'%b%b"' % (begin, before), b'"%b}' % after
     return PieceResponse(
         chain((head,), escape_in_pieces(text.content), (tail,)),
         len(head) + text.length + len(tail),

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from service.routes import document_lists
-from tests.support.agents import FILES, LARGE, NEWEST, VERSIONS
+from tests.support.agents import FILES, LARGE, NEWEST, VERSIONS, make_request
 
 if TYPE_CHECKING:
     from tests.support.agents import Agents
@@ -171,6 +171,30 @@ def test_a_large_document_comes_whole_to_several_clients_at_once(agents: Agents)
     with ThreadPoolExecutor(4) as threads:
         texts = [each["text"] for each in threads.map(partial(read, agents), [uri] * 8)]
     assert texts == [LARGE] * 8
+
+
+@pytest.mark.parametrize("message_id", ["\0", "\\u0000", '"\0"', "\ud800"])
+def test_a_large_document_comes_with_any_id_of_its_request(agents: Agents, message_id: str) -> None:
+    uri = f"bmadflow://documents/{agents.documents['docs/ledger.md']}"
+    message, headers = make_request("2025-11-25", "resources/read", {"uri": uri})
+    response = agents.post({**message, "id": message_id}, headers)
+    assert response.status_code == 200, response.text
+    assert response.json()["id"] == message_id
+    assert response.json()["result"]["contents"][0]["text"] == LARGE
+
+
+def test_a_large_document_comes_from_any_path(agents: Agents) -> None:
+    # As JSON has NUL, which stands in the result for the text of a large document.
+    path = 'docs/\\u0000/"\\u0000".md'
+    remote = agents.hub.server.create()
+    remote.commit({path: LARGE.encode()})
+    project = agents.hub.create_project("\\u0000")
+    assert agents.hub.sync(agents.hub.create_source(project, remote))["status"] == "completed"
+    try:
+        for name in (project, "\\u0000"):
+            assert read(agents, f"bmadflow://projects/{name}/files/{path}")["text"] == LARGE
+    finally:
+        assert agents.client.delete(f"/api/projects/{project}").status_code == 200
 
 
 def test_the_templates_lead_to_documents(agents: Agents) -> None:

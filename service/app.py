@@ -17,6 +17,7 @@ from service.migrations.files import read_migration_ids
 from service.routes.activity import get_activity_feed, list_activity
 from service.routes.badges import get_badge
 from service.routes.burnup import get_burn_up, get_burn_up_chart, get_burn_up_csv
+from service.routes.document_texts import reading_turns
 from service.routes.documentation import (
     get_documentation_asset,
     get_open_api_document,
@@ -188,6 +189,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                     kept_documents=kept_documents(),
                     large_bodies=large_bodies,
                     metrics=metrics,
+                    reading_turns=reading_turns(),
                     remover=remover,
                     search_turns=search_turns(),
                     settings=settings,

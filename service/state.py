@@ -23,6 +23,7 @@ class State(TypedDict):
     kept_documents: KeptValues[Any]
     large_bodies: LargeBodies
     metrics: Metrics
+    reading_turns: Turns
     remover: Remover
     search_turns: Turns
     settings: Settings

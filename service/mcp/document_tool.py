@@ -21,6 +21,7 @@ from service.routes.document_lists import (
     read_nearest_paths,
     read_text,
 )
+from service.routes.document_texts import READ_WITHOUT_TURN
 from service.routes.search import MAX_PATH
 from service.routes.shared import UUID_TEXT
 
@@ -50,9 +51,18 @@ class _MeantDocument(NamedTuple):
 
 async def read_document(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
     """Return a document, a section with its subsections, or what follows an offset."""
-    database = request.state["database"]
     found = await _find(request, arguments)
-    text = await read_text(database, found.row["id"])
+    if found.row["file_size"] <= READ_WITHOUT_TURN:
+        return await _read(request, arguments, found)
+    async with request.state["reading_turns"].take():
+        return await _read(request, arguments, found)
+
+
+async def _read(
+    request: Request, arguments: Mapping[str, Any], found: _MeantDocument
+) -> ToolResult:
+    """Return what the arguments ask for of a document. Raises ToolError if it has gone."""
+    text = await read_text(request.state["database"], found.row["id"])
     source = found.places.sources.get(found.row["source_id"])
     if text is None or source is None:
         raise ToolError(GONE)

@@ -158,12 +158,12 @@ async def find_documents(
 ) -> list[Row]:
     """Return the documents of a project at a path, one for each source that has it; or that by id.
 
-    `id`, `path`, `file_type`, `kind`, which is null for one that no run has read since an upgrade,
-    `source_id` and `project_id`; the ids are text. At most MAX_AT_PATH.
+    `id`, `path`, `file_type`, `file_size`, `kind`, which is null for one that no run has read
+    since an upgrade, `source_id` and `project_id`; the ids are text. At most MAX_AT_PATH.
     """
     return await queries.fetch(
         """
-        select document.id::text, file_path as path, file_type, kind,
+        select document.id::text, file_path as path, file_type, file_size, kind,
                project_doc.id::text as source_id, project_id::text
         from document
         join project_doc on project_doc.id = document.project_doc_id

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from service.routes.shared import MISSING_DOCUMENT, UUID_TEXT, VERSION
 from service.web.pieces import count_some, escape_in_pieces
+from service.web.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from service.state import Request
     from service.web.large_bodies import LargeBodies
     from service.web.room import Share
+
+# A document of more bytes waits for a turn before a tool reads it. One of 5 MB takes 10 to 30 MB of
+# memory meanwhile, and up to a second of a core.
+READ_WITHOUT_TURN: Final = 250_000
+READ_AT_ONCE: Final = 4
+TURN_SECONDS: Final = 10.0
+TOO_MANY: Final = "Too many large documents are being read: try again soon."
+
+
+def reading_turns() -> Turns:
+    """Return the turns to read large documents for agents, for the state of a worker."""
+    return Turns(READ_AT_ONCE, TURN_SECONDS, TOO_MANY)
 
 
 class LargeText(NamedTuple):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
 from service.mcp.texts import DATA_NOT_INSTRUCTIONS, make_boundary
+from service.routes import document_lists
+from service.routes.document_texts import READ_AT_ONCE, READ_WITHOUT_TURN
 
 if TYPE_CHECKING:
+    from service.database.queries import Queries, Row
     from tests.mcp.conftest import Agent, AgentHub, Answer
 
 PRD: Final = """---
@@ -233,3 +238,33 @@ def test_a_path_may_have_the_sources_folder_before_it(library: Library) -> None:
     assert found.structured["title"] == "A of the front end"
     found = library.agent.call("read_document", project="Shared", path="docs/own.md")
     assert found.structured["source"] == "Back-end"
+
+
+def test_few_large_documents_are_read_at_once(
+    agent_hub: AgentHub, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = agent_hub.server.create()
+    remote.commit({"large.md": b"# Large\n\n" + b"Words. " * (READ_WITHOUT_TURN // 7)})
+    project = agent_hub.create_project("Large")
+    assert agent_hub.sync(agent_hub.create_source(project, remote))["status"] == "completed"
+    now: list[str] = []
+    most: dict[str, int] = {}
+
+    async def read_slowly(queries: Queries, document_id: str) -> Row | None:
+        now.append(document_id)
+        most[document_id] = max(most.get(document_id, 0), now.count(document_id))
+        await asyncio.sleep(0.3)
+        now.remove(document_id)
+        return await document_lists.read_text(queries, document_id)
+
+    monkeypatch.setattr("service.mcp.document_tool.read_text", read_slowly)
+
+    def read(name: str, path: str) -> str:
+        return library.agent.call("read_document", project=name, path=path).structured["id"]
+
+    with ThreadPoolExecutor(4 * READ_AT_ONCE) as threads:
+        small, large = ("Library", "docs/prd.md"), ("Large", "large.md")
+        wanted = [small] * (2 * READ_AT_ONCE) + [large] * (2 * READ_AT_ONCE)
+        ids = list(threads.map(read, *zip(*wanted, strict=True)))
+    assert most[ids[-1]] == READ_AT_ONCE
+    assert most[ids[0]] > READ_AT_ONCE

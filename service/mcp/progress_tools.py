@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -58,7 +59,8 @@ async def get_progress(request: Request, arguments: Mapping[str, Any]) -> ToolRe
     totals: Mapping[str, Any] = found["totals"]
     head = [
         (
-            f"Progress: {totals['done']:,} of {totals['stories']:,} stories are done"
+            f"Progress: {totals['done']:,} of "
+            f"{totals['stories'] - found['by_status']['cancelled']:,} stories are done"
             f"{_write_share(totals['share_done'])}. {line}"
         ),
         f"By status: {_write_counts(found['by_status'])}.",
@@ -115,7 +117,8 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any]) -> AnswerEntry:
         name = f"**{escape_line(item['id'])}** {escape_line(item['title'] or '')}"
     parts = [
         f"- {name}",
-        f"{item['done']}/{item['stories']} done{_write_share(epic['share_done'])}",
+        f"{item['done']}/{item['stories'] - counts.get('cancelled', 0)} done"
+        f"{_write_share(epic['share_done'])}",
         _write_counts(counts),
         f"tree {write_path(item['tree'])}" if "tree" in item else "",
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",
@@ -124,7 +127,8 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any]) -> AnswerEntry:
 
 
 def _write_share(share: float | None) -> str:
-    return "" if share is None else f" ({share:.0%})"
+    """Return a share of the stories that are not cancelled, rounded down: 100% is all."""
+    return "" if share is None else f" ({floor(share * 100 + 1e-9)}%)"
 
 
 def _write_counts(counts: Mapping[str, int]) -> str:

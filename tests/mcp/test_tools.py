@@ -217,6 +217,19 @@ def test_progress_is_told_by_status_and_by_epic(teams: Teams) -> None:
     assert f"documents {len(PAYMENTS)} added" in answer.text
 
 
+def test_shares_are_rounded_down_and_cancelled_stories_are_not_to_do(
+    agent_hub: AgentHub, teams: Teams
+) -> None:
+    project = agent_hub.board.add_project("Nearly done")
+    work = agent_hub.board.add_source(project)
+    work.add_epic("1", "Refunds")
+    for number, status in enumerate(("done", "done", "draft", "cancelled")):
+        work.add_story(f"1.{number}", status=status)
+    text = teams.agent.call("progress", project=project).text
+    assert "2 of 3 stories are done (66%)" in text
+    assert "- **1** Refunds · 2/3 done (66%) · draft 1, done 2, cancelled 1" in text
+
+
 def test_stories_are_listed_by_status_and_epic(teams: Teams) -> None:
     answer = teams.agent.call("list_stories", project="Payments")
     emails, limits = answer.structured["stories"]

@@ -112,13 +112,13 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any]) -> AnswerEntry:
     }
     if epic["tree"]:
         item["tree"] = clean_line(epic["tree"])
+    to_do = item["stories"] - counts.get("cancelled", 0)
     name = "Stories without an epic"
     if item["id"] is not None:
         name = f"**{escape_line(item['id'])}** {escape_line(item['title'] or '')}"
     parts = [
         f"- {name}",
-        f"{item['done']}/{item['stories'] - counts.get('cancelled', 0)} done"
-        f"{_write_share(epic['share_done'])}",
+        f"{item['done']}/{to_do} done{_write_share(epic['share_done'])}",
         _write_counts(counts),
         f"tree {write_path(item['tree'])}" if "tree" in item else "",
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",

@@ -120,6 +120,8 @@ class _DocumentWriter:
             hints.append(f"The text is cut. Read on with {call}.")
         if hidden:
             hints.append(f"The text has {hidden:,} invisible characters, which may hide something.")
+        if _goes_on(piece.outline, outline):
+            hints.append(f"The outline has the first {len(outline):,} of these sections only.")
         path = shown_path(document["path"]) or ""
         anchor = clean_line(section.anchor, MAX_SHOWN_ANCHOR) if section else None
         where = f"characters {piece.start:,} to {end:,} of {len(piece.content):,}"
@@ -177,21 +179,32 @@ def _write_section(section: AnchoredSection) -> str:
 
 
 def _choose_outline(sections: Sequence[AnchoredSection], room: int) -> list[AnchoredSection]:
-    """Return the sections of the most levels that have room; else the first ones of the top level.
+    """Return the sections of the most levels that have room; else the first ones of a level.
 
-    Those with very long anchors are left out.
+    That is the top level or, where the document has only its title there, the next one. Sections
+    with very long anchors are left out.
     """
     named = [section for section in sections if shown_anchor(section.anchor)]
     chosen: list[AnchoredSection] = []
     for depth in range(1, DEEPEST + 1):
         level = [section for section in named if section.level <= depth]
         fitting = _take_fitting(level, room)
-        if chosen and len(fitting) < len(level):
+        if len(chosen) > 1 and len(fitting) < len(level):
             return chosen
         chosen = fitting
         if len(fitting) < len(level):
             return chosen
     return chosen
+
+
+def _goes_on(sections: Sequence[AnchoredSection], outline: Sequence[AnchoredSection]) -> bool:
+    """Return whether more sections of the outline's levels follow the last one in it."""
+    if not outline:
+        return False
+    deepest = max(section.level for section in outline)
+    return any(
+        section.level <= deepest and section.start > outline[-1].start for section in sections
+    )
 
 
 def _take_fitting(sections: Sequence[AnchoredSection], room: int) -> list[AnchoredSection]:

@@ -49,6 +49,11 @@ DEFAULT_PROJECTS: Final = 20
 MAX_PROJECTS: Final = 100
 SOURCES_SHOWN: Final = 5
 MAX_ERROR: Final = 200  # characters
+NONE_FITS: Final = (
+    "No document fits. path is how paths begin, from the repository's root, without wildcards and "
+    "without the name of a source: list_documents(project) lists all paths, and search finds "
+    "documents by their words."
+)
 
 
 async def list_projects(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
@@ -127,7 +132,7 @@ async def list_documents(request: Request, arguments: Mapping[str, Any]) -> Tool
     """Return a page of the documents of a project, by path and kind."""
     project, places, described, line = await open_project(request, arguments["project"])
     page = read_sorted_cursor(arguments, DOCUMENTS)
-    path, kind = arguments.get("path", "").lstrip("/"), arguments.get("kind")
+    path, kind = arguments.get("path", "").removeprefix("./").lstrip("/"), arguments.get("kind")
 
     async def read(limit: int) -> Listed:
         items = await read_documents(
@@ -150,9 +155,7 @@ async def list_documents(request: Request, arguments: Mapping[str, Any]) -> Tool
         tool="list_documents",
         arguments=arguments,
         hint="Read one with read_document(project, path) or read_document(id).",
-        when_empty="No document fits: search finds documents by their words."
-        if wanted
-        else "There are no documents (any more).",
+        when_empty=NONE_FITS if wanted else "There are no documents (any more).",
     )
     return await write_fitting(answer, arguments.get("limit", DEFAULT_DOCUMENTS), read)
 

@@ -9,6 +9,7 @@ import orjson
 
 from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.readings import STATUSES
+from service.documents.text import file_type_of
 from service.mcp.answers import (
     AnswerEntry,
     ListAnswer,
@@ -203,7 +204,7 @@ def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEnt
         "line": problem["line"],
         "document_id": problem["document_id"],
         "source": source.label if source else clean_line(problem["source"]["name"]),
-        "url": places.url(source, problem["path"]) if source else None,
+        "url": places.url(source, problem["path"], _anchor_of(problem)) if source else None,
     }
     if problem["tree"]:
         item["tree"] = clean_line(problem["tree"])
@@ -216,6 +217,14 @@ def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEnt
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",
     ]
     return AnswerEntry(" · ".join(part for part in parts if part), item, problem["source"]["id"])
+
+
+def _anchor_of(problem: Mapping[str, Any]) -> str | None:
+    """Return the anchor of a problem's line; None on pages that are not shown line by line."""
+    path, line = problem["path"], problem["line"]
+    if path is None or line is None or file_type_of(path) in ("md", "csv"):
+        return None
+    return f"L{line}"
 
 
 PROGRESS: Final = Tool(

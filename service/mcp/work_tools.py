@@ -43,6 +43,10 @@ NEXT_LISTS: Final = {
     "blocked": "blocked, or waiting for others",
     "to_prepare": "drafts to prepare",
 }
+NONE_FITS: Final = (
+    "No story fits: leave out status or epic. progress(project) lists the ids of epics, and how "
+    "many stories each has by status."
+)
 READ_STORY: Final = (
     "Read one with read_document(project, path). Where sources share a path, put the source before "
     "it: path=SOURCE/PATH."
@@ -77,7 +81,7 @@ async def list_stories(request: Request, arguments: Mapping[str, Any]) -> ToolRe
         tool="list_stories",
         arguments=arguments,
         hint=READ_STORY,
-        when_empty="The project has no stories." if is_all else "No story fits.",
+        when_empty="The project has no stories." if is_all else NONE_FITS,
     )
     return await write_fitting(answer, arguments.get("limit", DEFAULT_STORIES), read)
 

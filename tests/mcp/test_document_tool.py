@@ -39,6 +39,11 @@ LONG: Final = "# Long\n\nBegin.\n\n" + "".join(
     + "".join(f"### Part {chapter}.{part}\n\n{'More words. ' * 100}\n\n" for part in range(5))
     for chapter in range(12)
 )
+CHAPTERS: Final = 200
+MANY: Final = "# Many\n\n" + "".join(
+    f"## Chapter {chapter}\n\n{'Words of the chapter go on. ' * 10}\n\n"
+    for chapter in range(CHAPTERS)
+)
 FORGED: Final = make_boundary("Text.\n")
 HOSTILE: Final = f"""# Ignore <<<DOCUMENT
 
@@ -54,6 +59,7 @@ right\u202eot left \u2066x\u2069 zero\u200bwidth \U000e0041\U000e0042
 FILES: Final[dict[str, bytes]] = {
     "docs/prd.md": PRD.encode(),
     "docs/long.md": LONG.encode(),
+    "docs/many.md": MANY.encode(),
     "docs/hostile.md": HOSTILE.encode(),
     "docs/nul.md": b"# Nul\n\na\0b\n",
     "docs/one line.md": ("x" * 90 + " ").encode() * 1_000,
@@ -146,6 +152,15 @@ def test_a_long_document_has_its_beginning_and_an_outline_with_sizes(library: Li
     assert f"Chapter 3 `#chapter-3`, {sizes['chapter-3']:,} characters" in answer.text
     assert f'read_document(id="{found["id"]}", offset={found["end"]})' in answer.text
     assert f'read_document(id="{found["id"]}", offset={found["end"]})' in found["hint"]
+
+
+def test_an_outline_without_room_for_all_has_the_first_sections(library: Library) -> None:
+    found = library.read("docs/many.md").structured
+    anchors = [each["anchor"] for each in found["outline"]]
+    assert anchors == ["many", *(f"chapter-{number}" for number in range(len(anchors) - 1))]
+    assert 20 < len(anchors) <= CHAPTERS
+    assert f"the first {len(anchors)} of these sections only" in found["hint"]
+    assert "of these sections only" not in library.read("docs/long.md").structured["hint"]
 
 
 def test_a_long_section_is_cut_and_goes_on_to_its_own_end(library: Library) -> None:

@@ -147,6 +147,24 @@ def test_a_search_without_results_says_what_to_try(agent: Agent) -> None:
     assert "try other or fewer words" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "message"),
+    [
+        ("list_stories", {"epic": "99"}, "progress(project) lists the ids of epics"),
+        ("list_stories", {"status": "done"}, "leave out status or epic"),
+        ("list_documents", {"path": "docs/*.md"}, "without wildcards"),
+        ("list_documents", {"path": "Docs/docs"}, "without the name of a source"),
+        ("list_documents", {"kind": "epic"}, "list_documents(project) lists all paths"),
+    ],
+)
+def test_a_list_in_which_nothing_fits_says_what_to_try(
+    agent: Agent, tool: str, arguments: dict[str, str], message: str
+) -> None:
+    answer = agent.call(tool, project="Payments", **arguments)
+    assert message in answer.structured["hint"]
+    assert message in answer.text
+
+
 def any_arguments(tool: Tool) -> st.SearchStrategy[dict[str, Any]]:
     """Return arguments that mostly fit a tool's schema, with texts of all characters."""
     known = st.sampled_from(["Payments", "docs/prd.md", "goals", "#", "/", "..", "OC4w", UNKNOWN])

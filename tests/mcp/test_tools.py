@@ -257,8 +257,11 @@ def test_problems_are_listed_with_path_and_line(teams: Teams) -> None:
     assert (link["kind"], link["path"], link["line"]) == ("broken_link", "README.md", 3)
     assert "- warning broken_link: The link to gone.md" in answer.text
     assert "`README.md` line 3" in answer.text
+    assert link["url"].endswith("/README.md")  # which is not shown line by line
     errors = teams.agent.call("list_problems", project="Payments", severity="error")
-    assert len(errors.structured["problems"]) == 2
+    assert [
+        problem["url"].partition("/files/")[2] for problem in errors.structured["problems"]
+    ] == ["docs/qa/gates/1.2-refund-limits.yml#L3"] * 2
 
 
 def test_hostile_names_stay_on_their_line(agent_hub: AgentHub, teams: Teams) -> None:

@@ -171,7 +171,7 @@ def _make_document(places: SourcePlaces, document: Mapping[str, Any]) -> AnswerE
         "kind": document["kind"] or "other",
         "bytes": document["size"],
         "changed_at": write_time(document["updated_at"]),
-        "source": source.label if source else clean_line(document["source"]["name"]),
+        "source": places.label(document["source"]),
         "url": places.url(source, document["path"]) if source else None,
     }
     parts = [f"- {write_path(path)}", escape_line(item["title"]), item["kind"]]

@@ -58,6 +58,12 @@ class SourcePlaces:
                 top,
             )
 
+    def label(self, source: Mapping[str, Any]) -> str:
+        """Return the label of the source that an item of a route names by `id` and `name`."""
+        known = self.sources.get(source["id"])
+        # A source may be added after the sources were read.
+        return known.label if known else clean_line(source["name"], MAX_LABEL)
+
     def project_url(self, project_id: object) -> str:
         """Return the URL of a project's page."""
         return absolute_url(self._scope, project_page(project_id))

@@ -101,7 +101,6 @@ def _count_unlisted(shown: int, total: int) -> str:
 
 
 def _make_epic(places: SourcePlaces, epic: Mapping[str, Any]) -> AnswerEntry:
-    source = places.sources.get(epic["source"]["id"])
     counts = {name: count for name, count in epic["stories_by_status"].items() if count}
     item: dict[str, Any] = {
         "id": None if epic["id"] is None else clean_line(epic["id"], MAX_ID_SHOWN),
@@ -109,7 +108,7 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any]) -> AnswerEntry:
         "stories": epic["stories_total"],
         "done": epic["stories_by_status"]["done"],
         "by_status": counts,
-        "source": source.label if source else clean_line(epic["source"]["name"]),
+        "source": places.label(epic["source"]),
     }
     if epic["tree"]:
         item["tree"] = clean_line(epic["tree"])
@@ -203,7 +202,7 @@ def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEnt
         "path": path,
         "line": problem["line"],
         "document_id": problem["document_id"],
-        "source": source.label if source else clean_line(problem["source"]["name"]),
+        "source": places.label(problem["source"]),
         "url": places.url(source, problem["path"], _anchor_of(problem)) if source else None,
     }
     if problem["tree"]:

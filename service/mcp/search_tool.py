@@ -133,7 +133,7 @@ def _make_result(places: SourcePlaces, result: Mapping[str, Any]) -> AnswerEntry
         "title": clean_line(document["title"], MAX_TITLE),
         "kind": document["kind"],
         "project": clean_line(document["project"]["name"], MAX_TITLE),
-        "source": source.label if source else clean_line(document["source"]["name"], MAX_TITLE),
+        "source": places.label(document["source"]),
         "path": path,
         "commit": source.commit if source else None,
         "sections": [],

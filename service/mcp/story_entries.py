@@ -53,7 +53,7 @@ def make_story(places: SourcePlaces, story: Mapping[str, Any]) -> AnswerEntry:
         "document_id": story["document_id"],
         "path": path,
         "anchor": anchor,
-        "source": source.label if source else clean_line(story["source"]["name"]),
+        "source": places.label(story["source"]),
         "url": places.url(source, story["path"], anchor) if source else None,
     }
     item = {name: value for name, value in item.items() if name in STORY_PROPERTIES or value}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from starlette.responses import Response
-
 from service.problems import Problem
 from service.routes.document_pages import read_document_facts
 from service.routes.project_tree import read_project_tree
@@ -18,7 +16,7 @@ from service.site.file_paths import (
     may_be_in_repository,
 )
 from service.site.folder import PAGE_PARAMETER, PAGE_RULE, show_folder, show_sources
-from service.site.templating import page_spec_of, render_page
+from service.site.templating import page_spec_of, redirect_to, render_page
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE
 from service.web.middleware import prefers_page
 from service.web.operation import ResponseSpec, operation, parameter
@@ -27,6 +25,8 @@ from service.web.references import reference_to
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
+
+    from starlette.responses import Response
 
     from service.routes.project_tree import ProjectTree
     from service.site.file_paths import FilePlace
@@ -99,18 +99,18 @@ async def _show(request: Request, given_path: str) -> Response:
         if facts is not None:
             # Else the browser would resolve the document's relative links against another folder.
             if _count_folders(request) != place.page.count("/"):
-                return _redirect(_reference(request, place))
+                return redirect_to(_reference(request, place))
             return await show_document(request, tree, place, facts)
         folder = await show_folder(request, tree, place)
         if folder is not None:
             return folder
     elsewhere = await find_elsewhere(database, project_id, tree, path)
     if len(elsewhere) == 1:
-        return _redirect(_reference(request, elsewhere[0]))
+        return redirect_to(_reference(request, elsewhere[0]))
     if place is not None and not elsewhere and await may_be_in_repository(database, place):
         url = place.file_url()
         if url is not None:
-            return _redirect(url)
+            return redirect_to(url)
     return await _show_missing(request, project_id, tree, path, place, elsewhere)
 
 
@@ -124,12 +124,6 @@ def _reference(request: Request, place: FilePlace) -> str:
     query = request.scope["query_string"].decode("ascii", errors="replace")
     reference = reference_to(request.scope, place.page)
     return f"{reference}?{query}" if query.isascii() and query else reference
-
-
-def _redirect(location: str) -> Response:
-    # Not a permanent one: the document may come, and the project may get another source.
-    headers = {"Location": location, "Cache-Control": "private, no-cache"}
-    return Response(status_code=302, headers=headers)
 
 
 async def _show_missing(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from starlette.responses import Response
-
 from service.routes.file_tree import read_place
 from service.routes.shared import MISSING_DOCUMENT, read_id
+from service.site.templating import redirect_to
 from service.web.operation import ResponseSpec, operation
 from service.web.page_addresses import files_page
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
+
     from service.state import Request
 
 FOUND_RESPONSE: Final = ResponseSpec(
@@ -29,5 +30,4 @@ async def follow_permalink(request: Request) -> Response:
     """
     place = await read_place(request.state["database"], read_id(request, "id"))
     page = files_page(place.project_id, place.path, place.top)
-    headers = {"Location": reference_to(request.scope, page), "Cache-Control": "private, no-cache"}
-    return Response(status_code=302, headers=headers)
+    return redirect_to(reference_to(request.scope, page))

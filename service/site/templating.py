@@ -87,6 +87,15 @@ def not_modified_page(request: Request[Any], tag: str) -> Response | None:
     return None if matched is None else not_modified(matched, PAGE_HEADERS)
 
 
+def redirect_to(location: str) -> Response:
+    """Return a 302 to a reference or a URL.
+
+    Not a permanent one, since a document may come, move or go.
+    """
+    headers = {"Location": location, "Cache-Control": PAGE_HEADERS["Cache-Control"]}
+    return Response(status_code=302, headers=headers)
+
+
 async def render_page(
     request: Request[Any],
     template: str,

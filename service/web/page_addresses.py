@@ -28,7 +28,8 @@ def files_page(
     """Return the path of the page of a document or a folder, as the file tree has it.
 
     `path` is from the repository's root. Where a project has several sources, `top` is the path of
-    the source's folder, as documents.tree.arrange_sources names it. `anchor` is that of a heading.
+    the source's folder, as documents.tree.arrange_sources names it. `anchor` is that of
+    a heading, or of a line such as `L12`.
     """
     parts = [part for part in (top, path.strip("/")) if part]
     page = "/".join(["/projects", str(project_id), "files", *parts])

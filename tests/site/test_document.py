@@ -210,6 +210,15 @@ def test_a_folder_is_revalidated_and_its_tag_changes_with_a_story(hub: Hub) -> N
     assert again.headers["etag"] != tag
 
 
+def test_a_moved_document_leads_to_the_root_from_where_it_is_now(hub: Hub) -> None:
+    synced = Synced(hub, {"a.md": b"# Moved\n\n[root](/b.md)\n", "b.md": b"# B\n"}, "Moved")
+    assert 'href="./b.md"' in get(synced, "a.md").text
+    # Its id and its content stay, by which its HTML is kept.
+    synced.remote.commit(renames={"a.md": "docs/deep/a.md"})
+    assert hub.sync(synced.source)["moved"] == 1
+    assert 'href="../../b.md"' in get(synced, "docs/deep/a.md").text
+
+
 def test_many_entries_of_a_folder_come_in_pages(hub: Hub) -> None:
     synced = Synced(hub, {f"many/{number:04}.txt": b"x" for number in range(1, 1003)}, "Many")
     first, second = get(synced, "many"), get(synced, "many?page=2")

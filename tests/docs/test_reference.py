@@ -18,6 +18,7 @@ from service.mcp.document_tool import MOST_TOKENS
 from service.rendering import csv_table, document, highlighting, markdown_limits
 from service.rendering.code import MAX_HIGHLIGHTED
 from service.rendering.elements import MAX_NESTING
+from service.routes import document_texts
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
 from service.site.contents import MAX_ENTRIES
@@ -129,6 +130,13 @@ def test_the_limits_are_those_of_the_code() -> None:
         "headings in the table of contents of a document": f"{MAX_ENTRIES}",
         "documents that a worker renders at once": (
             f"{RENDERED_AT_ONCE}, the others wait up to {TURN_SECONDS:g} s"
+        ),
+        (
+            f"documents of more than {document_texts.READ_WITHOUT_TURN:,} bytes that a worker reads "
+            "at once for agents"
+        ): (
+            f"{document_texts.READ_AT_ONCE}, the others wait up to "
+            f"{document_texts.TURN_SECONDS:g} s"
         ),
         "the HTML of documents that a worker keeps": f"{KEPT_BYTES // MIB} MiB",
     }

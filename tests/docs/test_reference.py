@@ -132,8 +132,8 @@ def test_the_limits_are_those_of_the_code() -> None:
             f"{RENDERED_AT_ONCE}, the others wait up to {TURN_SECONDS:g} s"
         ),
         (
-            f"documents of more than {document_texts.READ_WITHOUT_TURN:,} bytes that a worker reads "
-            "at once for agents"
+            f"documents of more than {document_texts.READ_WITHOUT_TURN:,} bytes that a worker "
+            "reads at once for agents"
         ): (
             f"{document_texts.READ_AT_ONCE}, the others wait up to "
             f"{document_texts.TURN_SECONDS:g} s"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # A document of more bytes waits for a turn before a tool reads it. One of 5 MB takes 10 to 30 MB of
 # memory meanwhile, and up to a second of a core.
 READ_WITHOUT_TURN: Final = 250_000
-READ_AT_ONCE: Final = 4
+READ_AT_ONCE: Final = 2
 TURN_SECONDS: Final = 10.0
 TOO_MANY: Final = "Too many large documents are being read: try again soon."
 

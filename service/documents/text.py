@@ -83,6 +83,16 @@ def file_type_of(path: str) -> str | None:
     return file_type
 
 
+def anchor_of_line(path: str | None, line: int | None) -> str | None:
+    """Return the anchor of a line on the page of a document.
+
+    None without a line, and for documents that are shown as text or as a table, not line by line.
+    """
+    if path is None or line is None or file_type_of(path) in ("md", "csv"):
+        return None
+    return f"L{line}"
+
+
 def read_text(content: bytes) -> DocumentText:
     """Return the text of a file in UTF-8, UTF-16 with a byte order mark, or plainly windows-1252.
 

@@ -9,7 +9,7 @@ import orjson
 
 from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.readings import STATUSES
-from service.documents.text import file_type_of
+from service.documents.text import anchor_of_line
 from service.mcp.answers import (
     AnswerEntry,
     ListAnswer,
@@ -195,6 +195,7 @@ async def list_problems(request: Request, arguments: Mapping[str, Any]) -> ToolR
 def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEntry:
     source = places.sources.get(problem["source"]["id"])
     path = shown_path(problem["path"])
+    anchor = anchor_of_line(problem["path"], problem["line"])
     item: dict[str, Any] = {
         "severity": problem["severity"],
         "kind": problem["kind"],
@@ -203,7 +204,7 @@ def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEnt
         "line": problem["line"],
         "document_id": problem["document_id"],
         "source": places.label(problem["source"]),
-        "url": places.url(source, problem["path"], _anchor_of(problem)) if source else None,
+        "url": places.url(source, problem["path"], anchor) if source else None,
     }
     if problem["tree"]:
         item["tree"] = clean_line(problem["tree"])
@@ -216,14 +217,6 @@ def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEnt
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",
     ]
     return AnswerEntry(" · ".join(part for part in parts if part), item, problem["source"]["id"])
-
-
-def _anchor_of(problem: Mapping[str, Any]) -> str | None:
-    """Return the anchor of a problem's line; None on pages that are not shown line by line."""
-    path, line = problem["path"], problem["line"]
-    if path is None or line is None or file_type_of(path) in ("md", "csv"):
-        return None
-    return f"L{line}"
 
 
 PROGRESS: Final = Tool(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from service.documents.text import anchor_of_line
 from service.web.page_addresses import files_page, project_page, work_page
 
 if TYPE_CHECKING:
@@ -39,9 +40,8 @@ class Places(NamedTuple):
     def document(
         self, source: Item, path: str, *, anchor: str | None = None, line: int | None = None
     ) -> str:
-        """Return the page of a document, at a heading, or else at a line."""
-        if anchor is None and line is not None:
-            anchor = f"L{line}"
+        """Return the page of a document, at a heading, or else at a line where lines are shown."""
+        anchor = anchor or anchor_of_line(path, line)
         return files_page(self.project_id, path, self.tops.get(source["id"]), anchor)
 
     def story(self, story: Item) -> str | None:

@@ -49,9 +49,12 @@ def test_what_a_story_waits_for_and_its_gate_lead_to_their_documents() -> None:
 
 
 def test_a_problem_leads_to_its_line() -> None:
-    problem = PROBLEM | {"source": SOURCE, "path": "a.md", "line": 12}
-    assert PLACES.problem(problem) == "/projects/1/files/a.md#L12"
-    assert PLACES.problem(problem | {"line": None}) == "/projects/1/files/a.md"
+    problem = PROBLEM | {"source": SOURCE, "path": "a.yaml", "line": 12}
+    assert PLACES.problem(problem) == "/projects/1/files/a.yaml#L12"
+    assert PLACES.problem(problem | {"line": None}) == "/projects/1/files/a.yaml"
+    # Markdown and tables are not shown line by line: an anchor would lead nowhere.
+    assert PLACES.problem(problem | {"path": "a.MD"}) == "/projects/1/files/a.MD"
+    assert PLACES.problem(problem | {"path": "a.csv"}) == "/projects/1/files/a.csv"
     assert PLACES.problem(problem | {"path": None}) is None
 
 

@@ -169,7 +169,7 @@ def test_epics_are_filtered_by_product_and_lead_to_stories_and_documents(
 def test_problems_are_filtered_and_the_worst_come_first(
     client: httpx.Client, work: Work, filters: dict[str, str], found: str
 ) -> None:
-    work.add_problem("warning", kind="broken_link", detail="B", path="docs/b.md", line=4)
+    work.add_problem("warning", kind="broken_link", detail="B", path="docs/b.yaml", line=4)
     work.add_problem("info", kind="broken_link", detail="D")
     work.add_problem("error", kind="gate_failed", detail="A")
     work.add_problem("warning", kind="deferred_work", detail="C", tree="apps/web")
@@ -177,7 +177,7 @@ def test_problems_are_filtered_and_the_worst_come_first(
     assert titles(page) == [*found]
     if "B" in found:
         path = f"/projects/{work.project}/problems"
-        assert f"/projects/{work.project}/files/docs/b.md#L4" in page.leads_to(path)
+        assert f"/projects/{work.project}/files/docs/b.yaml#L4" in page.leads_to(path)
 
 
 @pytest.mark.parametrize("name", ["stories", "epics", "problems"])

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from service.database.database import Database, open_database
 from service.problems import Problem
 from service.routes.board import read_columns
 from service.routes.problems import read_worst_problems
@@ -17,7 +16,7 @@ from service.routes.stories import read_next
 from tests.support.board import Board, Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from service.database.database import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -31,17 +30,6 @@ CHANGES: Final = {
     "a failed run": "insert into sync_run (project_doc_id, status, started_at, finished_at, error) "
     "values ('{source}', 'failed', now(), now(), 'It failed.')",
 }
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def opened(database: str) -> AsyncIterator[Database]:
-    async with open_database(database, 2) as opened:
-        yield opened
 
 
 @pytest.fixture

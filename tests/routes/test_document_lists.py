@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from service.database.database import Database, open_database
 from service.problems import Problem
 from service.routes.document_lists import (
     DOCUMENTS,
@@ -26,22 +25,11 @@ from service.web.cursors import next_cursor, read_sorted_page
 from tests.support.board import Board, Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from service.database.database import Database
 
 pytestmark = pytest.mark.anyio
 
 PATHS = ["README.md", "docs/a b.md", "docs/a.md", "docs/a/1.md", "docs/a/2.md", "docs2/é.md"]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def opened(database: str) -> AsyncIterator[Database]:
-    async with open_database(database, 2) as opened:
-        yield opened
 
 
 @pytest.fixture

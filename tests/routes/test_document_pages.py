@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from service.database.database import Database, open_database
 from service.problems import Problem
 from service.routes.document_pages import (
     PROBLEMS_SHOWN,
@@ -21,24 +20,11 @@ from service.sync.activity import MAX_LISTED
 from tests.support.board import Board, Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from service.database.database import Row
+    from service.database.database import Database, Row
 
 pytestmark = pytest.mark.anyio
 
 PATH = "docs/1.2 a.md"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def opened(database: str) -> AsyncIterator[Database]:
-    async with open_database(database, 2) as opened:
-        yield opened
 
 
 @pytest.fixture

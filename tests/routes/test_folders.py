@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from service.database.database import Database, open_database
 from service.problems import Problem
 from service.routes.folders import (
     NEAR,
@@ -22,7 +21,7 @@ from service.routes.project_tree import read_project_tree
 from tests.support.board import Board, Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from service.database.database import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -39,17 +38,6 @@ PATHS = [
     "é/ü.md",
     "\U0010ffff\U0010ffff/last.md",
 ]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def opened(database: str) -> AsyncIterator[Database]:
-    async with open_database(database, 2) as opened:
-        yield opened
 
 
 @pytest.fixture

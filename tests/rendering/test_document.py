@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.documents.text import FILE_TYPES
+from service.rendering.code import MAX_HIGHLIGHTED, CodeWriter
 from service.rendering.document import MAX_LINES, render_document
 
 
@@ -78,6 +79,11 @@ def test_each_line_of_a_file_has_the_id_that_github_gives_it() -> None:
     )
 
 
+def test_lines_end_as_on_every_system() -> None:
+    html = render_document("yaml", "a: 1\rb: 2\r\nc: 3\n", 0).html
+    assert [f'id="L{number}"' in html for number in (1, 2, 3, 4)] == [True, True, True, False]
+
+
 def test_a_long_file_is_cut_at_a_lines_end() -> None:
     whole = render_document("txt", "a\n" * MAX_LINES, 0)
     assert not whole.is_cut
@@ -90,3 +96,14 @@ def test_a_table_shows_csv() -> None:
     html = render_document("csv", 'a;b\n"1\n2";<b>\n3\n', 0).html
     assert '<th scope="col">a</th><th scope="col">b</th>' in html
     assert "<tr><td>1\n2</td><td>&lt;b&gt;</td></tr>\n<tr><td>3</td></tr>" in html
+
+
+def test_only_so_much_code_of_a_document_is_highlighted() -> None:
+    code = ("# " + "a" * 97 + "\n") * 160
+    writer = CodeWriter()
+    blocks = [writer.block(code, "python") for _ in range(MAX_HIGHLIGHTED // len(code) + 1)]
+    assert ['<span class="c">' in block for block in blocks] == [
+        *([True] * (len(blocks) - 1)),
+        False,
+    ]
+    assert code.rstrip() in blocks[-1]

@@ -203,6 +203,5 @@ def _print_result(
         )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print_line(
-        f"while the service runs: http://{host}:{settings.port}"
-        f"/api/projects/{registered.project_id}/file-tree"
+        f"while the service runs: http://{host}:{settings.port}/projects/{registered.project_id}"
     )

@@ -25,6 +25,7 @@ from service.commands.registration import repository_name
 from service.migrations.run import migrate, rollback
 from tests.support.git_server import BLOBS, GitServer, Link, git_server
 from tests.support.hub import hub_settings, hub_variables
+from tests.support.migrations import roll_back_what_runs_need
 from tests.support.postgres import Postgres, run_sql
 from tests.support.processes import has_ended
 from tests.support.service import Service, run_command, service_environment, serving
@@ -91,7 +92,7 @@ def test_a_new_repository_is_registered_and_synced(
     )
     assert skipped == "skipped: 'docs/\\x1b[2Jc.md' is a symbolic link"
     [(project,)] = run_sql(database, "select id from project")
-    assert where == (f"while the service runs: http://[::1]:8123/api/projects/{project}/file-tree")
+    assert where == (f"while the service runs: http://[::1]:8123/projects/{project}")
     assert run_sql(database, REGISTERED) == [("payments", "payments", remote.url, "docs", None)]
     assert run_sql(database, "select file_path from document order by 1") == [
         ("docs/a.md",),
@@ -271,7 +272,7 @@ def test_a_rollback_during_the_sync_is_reported_and_the_run_waits_for_the_next_o
     with ThreadPoolExecutor() as threads:
         running = threads.submit(run_with, variables, "sync", remote.url)
         eventually(lambda: server.stalled, TIMEOUT_SECONDS)
-        rollback(database, print, confirm=None)
+        roll_back_what_runs_need(database)
         server.behaviour.stall_after = None
         server.behaviour.resume.set()
         assert_one_line(running.result(), "the schema is behind the code")
@@ -330,8 +331,8 @@ def test_the_command_works_on_an_embedded_database_beside_the_service(
     result = run_with(variables, "sync", remote.url)
     assert (result.returncode, result.stderr) == (0, "")
     assert "1 added, 0 changed, 0 moved, 1 unchanged" in result.stdout
-    path = result.stdout.split()[-1].partition("/api/")[2]
-    tree = httpx.get(f"{url}/api/{path}", timeout=20).json()["tree"]
+    project = result.stdout.split()[-1].rpartition("/projects/")[2]
+    tree = httpx.get(f"{url}/api/projects/{project}/file-tree", timeout=20).json()["tree"]
     assert [node["path"] for node in tree] == ["a.md", "b.md"]
 
 

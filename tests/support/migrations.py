@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.migrations.files import read_migration_files
-from service.migrations.run import migrate
+from service.migrations.run import migrate, rollback
+from tests.support.postgres import run_sql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,3 +38,9 @@ def add_table_migration(folder: Path) -> str:
     name = f"{len(list(folder.glob('*.sql'))) // 2 + 1:04}_add_thing"
     add_migration(folder, name, "create table thing (id bigint primary key);", "drop table thing;")
     return name
+
+
+def roll_back_what_runs_need(url: str) -> None:
+    """Undo the last migrations, up to one whose table a run writes: others only add indexes."""
+    while run_sql(url, "select to_regclass('burnup_day')") != [(None,)]:
+        rollback(url, print, confirm=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from service.migrations.run import migrate, rollback
+from service.migrations.run import migrate
 from tests.support.copies import (
     WAITING_WRITES,
     assert_no_fault,
@@ -15,6 +15,7 @@ from tests.support.copies import (
     make_files,
 )
 from tests.support.git_server import BLOBS
+from tests.support.migrations import roll_back_what_runs_need
 from tests.support.postgres import run_sql
 from tests.support.waiting import eventually
 
@@ -29,7 +30,7 @@ WITHOUT_PARTS = """
 
 
 def roll_back(copies: Copies) -> None:
-    rollback(copies.database, print, confirm=None)
+    roll_back_what_runs_need(copies.database)
 
 
 def synced_once(copies: Copies) -> tuple[Remote, str]:

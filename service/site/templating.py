@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service import ROOT, __version__
+from service.characters import DIRECTION
 from service.site.page_assets import FOLDER as ASSETS
 from service.site.page_assets import asset_address
 from service.web.entity_tags import CACHED, not_modified, read_entity_tags
@@ -165,6 +166,16 @@ def _code_digest() -> str:
     return digest.hexdigest()
 
 
+def _clean(value: object) -> object:
+    """Return a text of a template without the characters that would turn the text around it.
+
+    A file `cba.md` could show as `dm.abc`. HTML is left as it is: the rooms that make it do that.
+    """
+    if isinstance(value, str) and not value.isascii() and not hasattr(value, "__html__"):
+        return DIRECTION.sub("\ufffd", value)
+    return value
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -175,6 +186,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_clean,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,

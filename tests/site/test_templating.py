@@ -28,6 +28,14 @@ def test_a_page_has_its_policy_and_is_revalidated(client: httpx.Client) -> None:
     assert "Authorization" not in response.headers.get_list("vary")
 
 
+def test_a_name_cannot_turn_the_text_around_it(client: httpx.Client, database: str) -> None:
+    project = Board(database).add_project("Berths \u202e\u2066<md.ébc")
+    for page in ("/", f"/projects/{project}", f"/projects/{project}/files"):
+        text = client.get(page).text
+        assert "Berths \ufffd\ufffd&lt;md.ébc" in text
+        assert "\u202e" not in text
+
+
 def test_a_page_that_needs_the_token_varies_with_it(database: str) -> None:
     token = "t" * 20
     headers = {"Authorization": f"Bearer {token}"}

@@ -90,8 +90,10 @@ def _make_project(places: SourcePlaces, project: Mapping[str, Any]) -> AnswerEnt
         "documents": project["documents"],
         "stories": project["stories_total"],
         "stories_done": project["stories_by_status"]["done"],
+        "stories_cancelled": project["stories_by_status"]["cancelled"],
         "problems": project["problems"],
     }
+    to_do = figures["stories"] - figures["stories_cancelled"]
     sync = project["last_sync"]
     failure = None
     if sync and sync["status"] == "failed":
@@ -117,7 +119,7 @@ def _make_project(places: SourcePlaces, project: Mapping[str, Any]) -> AnswerEnt
     lines = [
         f"- **{escape_line(project['name'])}** · id {project['id']} · "
         f"{figures['documents']:,} documents · "
-        f"{figures['stories_done']:,}/{figures['stories']:,} stories done"
+        f"{figures['stories_done']:,}/{to_do:,} stories done"
         + (f" · problems: {problems}" if problems else "")
         + (f" · last sync failed: {escape_line(failure, MAX_ERROR)}" if failure else "")
         + f" · {item['url']}",

@@ -228,6 +228,10 @@ def test_shares_are_rounded_down_and_cancelled_stories_are_not_to_do(
     text = teams.agent.call("progress", project=project).text
     assert "2 of 3 stories are done (66%)" in text
     assert "- **1** Refunds · 2/3 done (66%) · draft 1, done 2, cancelled 1" in text
+    work.count()
+    listed = teams.agent.call("list_projects", limit=1)
+    assert "2/3 stories done" in listed.text
+    assert listed.structured["projects"][0]["stories_cancelled"] == 1
 
 
 def test_stories_are_listed_by_status_and_epic(teams: Teams) -> None:

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
+from service.mcp.list_tools import SOURCES_SHOWN
 from service.mcp.token_counts import estimate_tokens
 from service.mcp.tools import TOOLS
 from tests.support.board import awaited, gate
@@ -215,6 +216,18 @@ def test_progress_is_told_by_status_and_by_epic(teams: Teams) -> None:
     assert (epic["id"], epic["title"], epic["stories"], epic["done"]) == ("1", "Refunds", 2, 1)
     assert answer.structured["last_changes"]["added"] == len(PAYMENTS)
     assert f"documents {len(PAYMENTS)} added" in answer.text
+
+
+def test_a_list_of_projects_names_the_first_sources_and_counts_the_others(
+    agent_hub: AgentHub, teams: Teams
+) -> None:
+    project = agent_hub.board.add_project("Many sources")
+    for number in range(SOURCES_SHOWN + 2):
+        agent_hub.board.add_source(project, f"Source {number}").count()
+    answer = teams.agent.call("list_projects", limit=1)
+    listed = answer.structured["projects"][0]
+    assert (len(listed["sources"]), listed["sources_total"]) == (SOURCES_SHOWN, SOURCES_SHOWN + 2)
+    assert "and 2 more sources" in answer.text
 
 
 def test_shares_are_rounded_down_and_cancelled_stories_are_not_to_do(

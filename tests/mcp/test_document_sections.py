@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.mcp.document_answer import ReadPiece, write_document
 from service.mcp.document_sections import Sections
+from service.mcp.places import SourcePlace
 
 TEXT = """---
 title: "# no heading"
@@ -90,3 +92,13 @@ def test_sections_nest_and_cover_the_rest_of_the_text(headings: list[tuple[int, 
         assert (one.end > other.start) == (other.level > one.level)
     if found:
         assert max(section.end for section in found) == len(text)
+
+
+def test_an_outline_leaves_out_sections_with_very_long_anchors() -> None:
+    text = f"# A\n\n## {'x' * 300}\n\n{'word ' * 3_000}\n\n## B\n\nb\n"
+    piece = ReadPiece(text, 0, len(text), None, Sections(text).all)
+    source = SourcePlace("1", "Docs", "1", "Payments", None, None, None)
+    document = {"id": "1", "path": "a.md", "title": "A", "kind": "other"}
+    project = {"name": "Payments", "id": "1", "url": "/"}
+    answer = write_document(piece, document, project, source, "/", 1_000).structured
+    assert [section["anchor"] for section in answer["outline"]] == ["a", "b"]

@@ -37,14 +37,17 @@ OPEN: Final = re.compile(
 READ_BY_ANY_METHOD: Final = "/mcp"
 
 # Of programs: a browser asks its user for a password where the challenge is Basic, and a script of
-# a front end that requests the API is to open no prompt. A script of our own pages gets Basic, at
-# which a browser repeats the password of the page, without a prompt. Unasked, it sends a password
-# only to paths beside and below the page that it was given for.
+# a front end or of Swagger UI that requests the API is to open no prompt. What our own pages load
+# gets Basic, at which a browser repeats the password of the page, without a prompt. Unasked, it
+# sends a password only to paths beside and below the page that it was given for.
 BEARER_PATHS: Final = re.compile(r"(/api|/mcp)(/.*)?", re.DOTALL)
 
 # Values of Sec-Fetch-Site: of a page of the same scheme, host and port, and of no page at all.
 SAME_ORIGIN: Final = b"same-origin"
 OWN_SITES: Final = frozenset({SAME_ORIGIN, b"none"})
+
+# What hub.js says of itself: a request of any script has `empty` as Sec-Fetch-Dest.
+PAGE_SCRIPT: Final = (b"x-requested-with", b"hub.js")
 
 CHALLENGE: Final = 'Bearer realm="BMADFlow API"'
 PAGE_CHALLENGE: Final = 'Basic realm="BMADFlow", charset="UTF-8"'
@@ -105,8 +108,7 @@ class Authorization:
         """Raise a Problem unless the request's credentials permit the access."""
         headers = scope["state"]["headers"]
         is_program = access == "change" or (
-            BEARER_PATHS.fullmatch(scope["path"]) is not None
-            and headers.get(b"sec-fetch-site") != SAME_ORIGIN
+            BEARER_PATHS.fullmatch(scope["path"]) is not None and not _is_loaded_by_page(headers)
         )
         challenge = CHALLENGE if is_program else PAGE_CHALLENGE
         scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
@@ -131,6 +133,14 @@ class Authorization:
         if access == "change" and not is_right[0]:
             insufficient = f'{CHALLENGE}, error="insufficient_scope"'
             raise Problem("forbidden", ONLY_READS, headers={"WWW-Authenticate": insufficient})
+
+
+def _is_loaded_by_page(headers: dict[bytes, bytes]) -> bool:
+    """Return whether one of our pages loads or links to what is requested, by Fetch Metadata."""
+    name, value = PAGE_SCRIPT
+    return headers.get(b"sec-fetch-site") == SAME_ORIGIN and (
+        headers.get(b"sec-fetch-dest") != b"empty" or headers.get(name) == value
+    )
 
 
 def _unauthorized(detail: str, challenge: str) -> Problem:

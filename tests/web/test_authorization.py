@@ -178,7 +178,9 @@ def test_a_browser_asks_its_user_for_the_token_of_a_page(closed: httpx.Client) -
 
 def test_no_browser_asks_its_user_for_what_a_front_end_reads(closed: httpx.Client) -> None:
     for path in [*READS, "/mcp"]:
-        for headers in {}, {"Sec-Fetch-Site": "same-site"}, basic("wrong"), bearer("wrong"):
+        script = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}
+        foreign = {"Sec-Fetch-Site": "same-site", "X-Requested-With": "hub.js"}
+        for headers in {}, script, foreign, basic("wrong"), bearer("wrong"):
             refused = closed.get(path, headers=headers)
             assert refused.headers["www-authenticate"].startswith('Bearer realm="BMADFlow API"')
 
@@ -190,7 +192,9 @@ def test_a_script_of_a_page_reads_with_the_password_of_the_page(
 ) -> None:
     with browser_page(closed.base_url, READ_TOKEN) as page:
         page.goto(start)
-        assert page.evaluate("fetch('/api/projects').then(response => response.status)") == 200
+        own = "{headers: {'X-Requested-With': 'hub.js'}}"
+        read = f"fetch('/api/projects', {own}).then(response => response.status)"
+        assert page.evaluate(read) == 200
         create = "fetch('/api/projects', {method: 'POST'}).then(response => response.status)"
         assert page.evaluate(create) == 401
 

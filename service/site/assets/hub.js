@@ -1,12 +1,15 @@
 // Comfort for the pages, which work without it: a key for the search box, suggestions in it, the state
-// of a running sync, and buttons that copy code. The addresses come from attributes of the page, since
-// a proxy may add a prefix to them. Texts become text nodes, never HTML.
+// of a running sync, and buttons that copy code. Addresses come from the page, since a
+// proxy may add a prefix. Texts become text nodes, never HTML.
 "use strict";
 
 // In milliseconds.
 const TYPING_PAUSE = 150;
 const SYNC_PAUSE = 3_000;
 const LONGEST_SYNC_PAUSE = 60_000;
+
+// With it the service asks for the page's password, which the browser repeats.
+const OWN = { headers: { "X-Requested-With": "hub.js" } };
 
 const make = (name, attributes, ...children) => {
   const element = document.createElement(name);
@@ -15,7 +18,7 @@ const make = (name, attributes, ...children) => {
   return element;
 };
 
-// Screen readers read aloud what is put here.
+// Screen readers read this aloud.
 const announcer = make("p", { role: "status", class: "visually-hidden" });
 document.querySelector("main")?.append(announcer);
 const announce = (text) => {
@@ -103,12 +106,12 @@ const suggest = (form, box) => {
     url.searchParams.set("q", typed);
     if (form.dataset.project) url.searchParams.set("project_id", form.dataset.project);
     try {
-      const response = await fetch(url, { signal });
+      const response = await fetch(url, { signal, ...OWN });
       if (!response.ok) throw new Error(`${response.status}`);
       const { suggestions } = await response.json();
       if (!signal.aborted) fill(suggestions);
     } catch {
-      // Without suggestions, as when the service restarts, the box still searches.
+      // The box still searches, as while the service restarts.
       if (!signal.aborted) show(false);
     }
   };
@@ -154,7 +157,7 @@ const suggest = (form, box) => {
   });
 };
 
-// While a run is queued or running, and somebody sees the page, its state is asked for again and again.
+// While a run is queued or running, and somebody sees the page, its state is asked for.
 const followSync = (element) => {
   const text = element.querySelector("[data-sync-text]") ?? element;
   let pause = SYNC_PAUSE;
@@ -169,7 +172,7 @@ const followSync = (element) => {
 
   const ask = async () => {
     try {
-      const response = await fetch(element.dataset.syncStatus, { cache: "no-store" });
+      const response = await fetch(element.dataset.syncStatus, { cache: "no-store", ...OWN });
       if (!response.ok) throw new Error(`${response.status}`);
       const { status, message } = await response.json();
       element.dataset.syncState = status;
@@ -189,7 +192,7 @@ const followSync = (element) => {
   plan();
 };
 
-// A button that copies a block of code. Browsers let pages copy only on HTTPS, and on this machine.
+// A button that copies code. Browsers let pages copy on HTTPS, and on this machine.
 const addCopyButton = (block) => {
   const button = make("button", { type: "button", class: "copy-button" }, "Copy");
   button.addEventListener("click", async () => {

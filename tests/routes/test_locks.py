@@ -12,6 +12,7 @@ from service.app import ROUTES
 from service.routes.shared import BEING_CHANGED
 from service.schemas.example_ids import EXAMPLE_PROJECT_ID, EXAMPLE_SOURCE_ID
 from service.sync.advisory_locks import pushes_lock, source_lock
+from service.web.authorization import access_to
 from tests.support.deliveries import GITHUB, SECRETS
 from tests.support.examples import add_examples, example_path
 from tests.support.service import serving
@@ -77,7 +78,8 @@ def test_every_route_that_changes_rows_is_tried() -> None:
     changes = {
         (method, route.path)
         for route in ROUTES
-        for method in (route.methods or set()) - {"GET", "HEAD"}
+        for method in route.methods or ()
+        if access_to(method, route.path) == "change" or route.path.endswith("/webhook")
     }
     assert changes == set(BODIES)
 

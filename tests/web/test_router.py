@@ -79,7 +79,10 @@ def test_the_router_finds_what_starlette_would_find() -> None:
 def test_a_rest_takes_all_segments_that_are_left_but_not_none() -> None:
     rest, root = Endpoint(), Endpoint()
     router = SegmentRouter(
-        [Route("/a/{x}/files", root), Route("/a/{x}/files/{path:path}", rest, methods=["GET"])]
+        [
+            Route("/a/{x}/files", root, methods=["GET"]),
+            Route("/a/{x}/files/{path:path}", rest, methods=["GET"]),
+        ]
     )
     call(router, "GET", "/a/1/files")
     assert root.called_with == {"x": "1"}

@@ -29,7 +29,6 @@ _HOSTS: Final[Mapping[str, HostKind]] = {
     "bitbucket.org": "bitbucket",
     "dev.azure.com": "azure",
     "git.sr.ht": "sourcehut",
-    "salsa.debian.org": "gitlab",
     "framagit.org": "gitlab",
     "invent.kde.org": "gitlab",
     "git.disroot.org": "gitea",

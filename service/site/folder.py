@@ -13,7 +13,7 @@ from service.web.bodies import invalid
 from service.web.entity_tags import read_entity_tags
 from service.web.operation import parameter
 from service.web.page_addresses import files_page, project_page
-from service.web.query_string import read_query_string
+from service.web.query_string import read_form
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -113,7 +113,7 @@ def find_steps(tree: ProjectTree, place: FilePlace) -> list[tuple[str, str]]:
 
 
 def _read_page(request: Request) -> int:
-    text = read_query_string(request).get("page", "1")
+    text = read_form(request).get("page", "1")
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PAGES))):
         raise invalid({"page": [PAGE_RULE]})
     page = int(text)

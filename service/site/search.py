@@ -14,7 +14,7 @@ from service.site.templating import page_spec_of, render_page
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE
 from service.web.operation import operation, parameter
 from service.web.page_addresses import files_page, search_page
-from service.web.query_string import read_query_string
+from service.web.query_string import read_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,9 +81,9 @@ class FoundDocument(NamedTuple):
 async def show_search(request: Request) -> Response:
     """Look at what a search finds.
 
-    Without a query, the page says how to ask.
+    Without a query, the page says how to ask. An empty parameter is none.
     """
-    given = {name: value for name, value in read_query_string(request).items() if name in NAMES}
+    given = {name: value for name, value in read_form(request).items() if name in NAMES}
     # Without a query the other parameters are checked as well.
     wanted = read_wanted({**given, "q": given.get("q") or "any"})
     query = given.get("q", "").strip()

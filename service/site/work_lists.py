@@ -27,7 +27,7 @@ from service.web.bodies import invalid
 from service.web.cursors import next_cursor, read_sorted_page
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE
 from service.web.operation import operation, parameter
-from service.web.query_string import read_query_string
+from service.web.query_string import read_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from service.state import Request
     from service.web.cursors import SortedItems
 
-# A field of a form that was left empty is no filter. But an empty tree is the repository itself.
+# An empty tree is the repository itself.
 MAY_BE_EMPTY: Final = "tree"
 
 STORY_FILTERS: Final = ("status", "epic", "without_epic", "q", "tree")
@@ -73,7 +73,7 @@ async def show_stories(request: Request) -> Response:
     In build order, source by source: up to `limit`, which is 100 if it is not given. An empty
     parameter is none, but for `tree`.
     """
-    given = _read_given(request)
+    given = read_form(request, MAY_BE_EMPTY)
     problems: dict[str, list[str]] = {}
     page = read_sorted_page(given, STORIES, problems)
     status = read_choice(given, "status", STATUSES, problems)
@@ -102,7 +102,7 @@ async def show_epics(request: Request) -> Response:
 
     In build order, source by source: up to `limit`, which is 100 if it is not given.
     """
-    given = _read_given(request)
+    given = read_form(request, MAY_BE_EMPTY)
     problems: dict[str, list[str]] = {}
     page = read_sorted_page(given, EPICS, problems)
     if problems:
@@ -126,7 +126,7 @@ async def show_problems(request: Request) -> Response:
     The most severe first, source by source: up to `limit`, which is 100 if it is not given. An
     empty parameter is none, but for `tree`.
     """
-    given = _read_given(request)
+    given = read_form(request, MAY_BE_EMPTY)
     problems: dict[str, list[str]] = {}
     page = read_sorted_page(given, PROBLEMS, problems)
     kind = read_choice(given, "kind", PROBLEM_KINDS, problems)
@@ -145,12 +145,6 @@ async def show_problems(request: Request) -> Response:
         }
 
     return await respond(request, ProjectPage("problems.html", read))
-
-
-def _read_given(request: Request) -> dict[str, str]:
-    """Return the parameters of a query string, without fields of a form that were left empty."""
-    given = read_query_string(request)
-    return {name: value for name, value in given.items() if value or name == MAY_BE_EMPTY}
 
 
 def _list(given: Mapping[str, str], names: tuple[str, ...], items: SortedItems) -> dict[str, Any]:

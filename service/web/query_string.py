@@ -1,4 +1,4 @@
-"""The parameters of a request's query string, decoded strictly."""
+"""The parameters of a request's query string, decoded strictly; and the filled fields of a form."""
 
 from __future__ import annotations
 
@@ -35,3 +35,13 @@ def read_query_string(request: Request[Any]) -> dict[str, str]:
     if problems:
         raise invalid(problems)
     return values
+
+
+def read_form(request: Request[Any], *may_be_empty: str) -> dict[str, str]:
+    """Return the parameters that a page's form has sent, without fields that were left empty.
+
+    A browser sends those as well, and an empty field asks for nothing. `may_be_empty` names fields
+    of which an empty value means something.
+    """
+    given = read_query_string(request)
+    return {name: value for name, value in given.items() if value or name in may_be_empty}

@@ -202,6 +202,25 @@ def test_a_filter_that_cannot_be_is_a_400(client: httpx.Client, work: Work, quer
     assert response.headers["content-type"] == "text/html; charset=utf-8"
 
 
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        *((f"/projects/{{project}}/{name}", "limit cursor") for name in ("stories", "epics")),
+        ("/projects/{project}/stories", "status epic without_epic q"),
+        ("/projects/{project}/problems", "severity kind limit cursor"),
+        ("/projects/{project}/files", "page"),
+        ("/search", "q project_id source_id kind path cursor"),
+    ],
+)
+def test_fields_that_a_form_sends_empty_ask_for_nothing(
+    client: httpx.Client, work: Work, path: str, names: str
+) -> None:
+    path = path.format(project=work.project)
+    empty = client.get(path + "?" + "&".join(f"{name}=" for name in names.split()))
+    assert empty.status_code == 200, empty.text
+    assert empty.text == client.get(path).text
+
+
 def test_parameters_of_others_are_ignored_and_lead_nowhere(
     client: httpx.Client, work: Work
 ) -> None:

@@ -17,7 +17,7 @@ class _Stage(NamedTuple):
 
 _STAGES: Final = (
     _Stage("done", "done", "█", "#"),
-    _Stage("review", "review", "▓", "+"),
+    _Stage("review", "in review", "▓", "+"),
     _Stage("in_progress", "in progress", "▒", "-"),
 )
 _REST: Final = _Stage("", "other", "░", ".")

@@ -10,7 +10,7 @@ import orjson
 from service.drawing.feed import FeedEntry, entry_id, write_feed
 from service.problems import Problem
 from service.routes.board_sql import ACTIVITY
-from service.routes.shared import MISSING_PROJECT, UUID_TEXT, read_id
+from service.routes.shared import MISSING_PROJECT, UUID_TEXT, name_status, read_id
 from service.schemas.activity import EXAMPLE_ACTIVITY, EXAMPLE_FEED, ActivitySchema
 from service.sync.activity import MAX_LISTED
 from service.web.bodies import invalid
@@ -222,14 +222,12 @@ def describe_story(story: Mapping[str, str | None]) -> str:
 
 def describe_change(story: Mapping[str, str | None]) -> str:
     """Return what happened to a story without its name, as in "in progress → done"."""
-    before, after = story["from"], story["to"]
+    before, after = (status and name_status(status) for status in (story["from"], story["to"]))
     if before is None:
-        change = f"new, {after}"
-    elif after is None:
-        change = f"gone, was {before}"
-    else:
-        change = f"{before} → {after}"
-    return change.replace("_", " ")
+        return f"new, {after}"
+    if after is None:
+        return f"gone, was {before}"
+    return f"{before} → {after}"
 
 
 def _describe_document(document: Mapping[str, str | None]) -> str:

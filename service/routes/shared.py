@@ -178,3 +178,8 @@ def started_response(request: Request, source_id: UUID, run_id: UUID) -> Respons
         status=202,
         headers={"Location": reference_to(request.scope, path)},
     )
+
+
+def name_status(status: str) -> str:
+    """Return the words for the status of a story, as in `3 in review` and `draft → in review`."""
+    return "in review" if status == "review" else status.replace("_", " ")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 
 from service.drawing.sparkline import place_sparkline
+from service.routes.shared import name_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +46,6 @@ def show_percent(share: float | None) -> str:
 def show_signed(number: int) -> str:
     """Return a number with its sign, and commas between thousands."""
     return "0" if number == 0 else f"{number:+,}".replace("-", "\u2212")
-
-
-def show_status(status: str) -> str:
-    """Return the words for a status, as after a number of stories."""
-    return "in review" if status == "review" else show_words(status)
 
 
 def show_words(name: str) -> str:
@@ -101,7 +97,7 @@ FILTERS: Final[dict[str, Callable[..., object]]] = {
     "count_of": show_count,
     "signed": show_signed,
     "percent": show_percent,
-    "status": show_status,
+    "status": name_status,
     "words": show_words,
     "time": show_time,
     "date": show_date,

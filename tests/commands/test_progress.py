@@ -42,7 +42,7 @@ def test_all_projects_have_a_line_with_a_bar(database: str) -> None:
         "New one  no stories  none  never synced",
         f"Payments  {bar}  50%  1 of 2  1 error, 1 warning, 1 info  1 of 1 syncs failed",
         "",
-        "█ done  ▓ review  ▒ in progress  ░ other",
+        "█ done  ▓ in review  ▒ in progress  ░ other",
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
         f"1 Payments  {'█' * 4}{'▒' * 4}{'░' * 12}  20%  1 of 5",
         f"no epic  {'░' * 20}  0%  0 of 1",
         "",
-        "█ done  ▓ review  ▒ in progress  ░ other",
+        "█ done  ▓ in review  ▒ in progress  ░ other",
         "",
         "can start now: 1",
         "  1.3 Cards",

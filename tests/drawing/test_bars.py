@@ -21,8 +21,8 @@ def test_a_bar_shows_the_stages_of_the_work() -> None:
 
 
 def test_the_legend_names_each_character() -> None:
-    assert bar_legend(is_plain=False) == "█ done  ▓ review  ▒ in progress  ░ other"
-    assert bar_legend(is_plain=True) == "# done  + review  - in progress  . other"
+    assert bar_legend(is_plain=False) == "█ done  ▓ in review  ▒ in progress  ░ other"
+    assert bar_legend(is_plain=True) == "# done  + in review  - in progress  . other"
 
 
 def test_few_stories_are_seen_beside_many() -> None:

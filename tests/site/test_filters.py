@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from service.site.filters import (
+    FILTERS,
     show_count,
     show_date,
     show_kind,
@@ -12,7 +13,6 @@ from service.site.filters import (
     show_percent,
     show_signed,
     show_size,
-    show_status,
     show_time,
     show_url,
     show_words,
@@ -45,7 +45,7 @@ def test_a_share_is_rounded_down(share: float | None, shown: str) -> None:
 
 
 def test_a_name_is_shown_in_words() -> None:
-    assert [show_status(status) for status in ("review", "in_progress")] == [
+    assert [FILTERS["status"](status) for status in ("review", "in_progress")] == [
         "in review",
         "in progress",
     ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
+from service.routes.shared import name_status
 from service.site import project
-from service.site.filters import show_words
 from service.site.project import COLUMNS, SHOWN
 from tests.site.browser import Look, OpenPage, assert_no_sideways_scroll
 from tests.site.links import ReadPage
@@ -71,7 +72,7 @@ def test_the_page_of_a_synced_project_has_all_its_parts(site: Site) -> None:
     assert f"{done} of {total - api['by_status']['cancelled']} stories done" in page.text
     for status, count in api["by_status"].items():
         if count:
-            assert f"{count} {status.replace('_', ' ')}" in page.sections["Progress"]
+            assert f"{count} {name_status(status)}" in page.sections["Progress"]
     for epic in api["by_epic"]:
         assert epic["title"] in page.sections["Epics"]
 
@@ -274,12 +275,25 @@ def test_many_stories_are_cut_and_lead_to_the_rest(client: httpx.Client, work: W
     led = page.leads_to(f"/projects/{work.project}")
     for status in COLUMNS:
         assert board.count(f" Some {status}") == SHOWN["column"]
-        assert f"All 300 stories that are {show_words(status)}" in board
+        assert f"All 300 stories that are {name_status(status)}" in board
         assert f"/projects/{work.project}/stories?status={status}" in led
     assert page.sections["Next"].count("Some draft") == SHOWN["next"]
     assert "and 594 more" in page.sections["Next"]
     assert "300 stories of unknown status are in none of these lists." in page.sections["Next"]
     assert len(response.content) < 150_000
+
+
+def test_a_story_in_review_is_called_so_everywhere(client: httpx.Client, work: Work) -> None:
+    show_as_synced(work)
+    work.add_epic("1")
+    work.add_story("1.1", "A", "review")
+    for name in ("", "/stories", "/epics"):
+        text = ReadPage(client.get(f"/projects/{work.project}{name}").text).text
+        found = re.findall(r"(\w+) review\b", text)
+        assert set(found) <= {"in", "In"}, text
+        assert found
+    assert "Review" not in client.get(f"/projects/{work.project}").text
+    assert "In review 1" in ReadPage(client.get(f"/projects/{work.project}").text).text
 
 
 def test_many_epics_are_cut_and_lead_to_the_rest(client: httpx.Client, work: Work) -> None:
@@ -343,7 +357,7 @@ def test_the_last_runs_show_which_stories_changed(client: httpx.Client, work: Wo
     text = page.sections["Last changes"]
     assert text.index("26 Nov 2026, 03:01 UTC") < text.index("25 Nov 2026, 03:01 UTC")
     assert f"1.1 {SCRIPT}: draft → done" in text
-    assert "1.2 New: new, review" in text
+    assert "1.2 New: new, in review" in text
     assert "1.3 Gone: gone, was done" in text
     assert f"and {40 - SHOWN['changes']} more" in text
     led = page.leads_to(f"/projects/{work.project}")

@@ -58,6 +58,7 @@ COMMON: Final[Mapping[str, object]] = {
     # What base.html shows where a page gives nothing else.
     "query": "",
     "section": "",
+    "searched_project": None,
     "project_page": project_page,
     "files_page": files_page,
     "search_page": search_page,

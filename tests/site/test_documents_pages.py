@@ -218,7 +218,7 @@ def test_a_hostile_document_does_nothing(synced: Synced, open_page: OpenPage) ->
     assert shown_path(page).startswith("/docs/hostile.md")
     forbidden = "script, style, iframe, object, embed, svg, form, input:not([type=checkbox]), base"
     assert page.locator(".rendered").locator(forbidden).count() == 0
-    assert page.get_by_label("Search all documents").is_visible()
+    assert page.get_by_label("Search this project").is_visible()
     assert page.evaluate("document.getElementById('hub-main').tagName") == "MAIN"
 
 

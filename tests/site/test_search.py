@@ -104,6 +104,30 @@ def test_a_new_query_keeps_the_filters(search: Search, site: Site) -> None:
 
 
 @needs_chromium
+@pytest.mark.parametrize(
+    "name", ["", "/stories", "/epics", "/problems", "/files", "/files/docs/prd.md", "/files/x.md"]
+)
+def test_a_page_of_a_project_searches_that_project(browser: Browser, site: Site, name: str) -> None:
+    with visiting(browser, site.hub.client.base_url, has_script=False) as open_page:
+        page = open_page(f"/projects/{site.berths}{name}")
+        box = page.get_by_label("Search this project")
+        assert page.locator(".search-form").get_attribute("data-project") == site.berths
+        box.fill("links")
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_url(f"**/search?q=links&project_id={site.berths}")
+        expect(page.locator(".search-form")).to_have_attribute("data-project", site.berths)
+        page.get_by_role("link", name=re.compile("Search everywhere")).click()
+        expect(page.get_by_label("Search all documents")).to_have_value("links")
+        expect(page.locator(".search-form")).to_have_attribute("data-project", "")
+
+
+@needs_chromium
+def test_results_of_one_project_name_it(search: Search, site: Site) -> None:
+    page = search("skipper", project_id=site.berths)
+    expect(page.locator(".search-limits")).to_contain_text("Only in the project Berths.")
+
+
+@needs_chromium
 def test_pages_of_results_follow_each_other_and_lead_back(search: Search, site: Site) -> None:
     page = search("berth", project_id=site.berths)
     total = int(re.findall(r"\d+", page.locator(".search-total").inner_text())[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, LiteralString
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
@@ -19,6 +19,7 @@ from service.routes.shared import (
     deleting,
     read_id,
 )
+from service.routes.source_sql import COLUMNS, SOURCE_JSON
 from service.schemas.project_docs import (
     EXAMPLE_SOURCE,
     EXAMPLE_SOURCE_INPUT,
@@ -26,7 +27,6 @@ from service.schemas.project_docs import (
     ProjectDocSchema,
 )
 from service.sync.advisory_locks import source_lock
-from service.sync.queue import is_due
 from service.web.bodies import invalid, json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import (
@@ -48,31 +48,6 @@ if TYPE_CHECKING:
 
     from service.database.database import Queries, Row
     from service.state import Request
-
-COLUMNS: Final[LiteralString] = """
-    id, project_id, name, description, github_url, github_folder_path, branch, default_branch,
-    last_synced_at, last_github_commit_date, last_commit, created_at, updated_at
-    """
-
-RUN: Final[LiteralString] = """
-    json_build_object('id', id, 'status', status, 'error', error, 'warning', warning,
-                      'created_at', created_at, 'finished_at', finished_at)
-    """
-
-# The latest run of the source in `project_doc`, or null: the running one, or else the queued one,
-# or else the last. A run that looks later for a pushed commit says nothing before that. Each part
-# reads a row or two of an index.
-LAST_RUN: Final[LiteralString] = f"""
-    coalesce(
-        (select {RUN} from sync_run where project_doc_id = project_doc.id and status = 'running'),
-        (select {RUN} from sync_run
-         where project_doc_id = project_doc.id and status = 'queued' and {is_due()}),
-        (select {RUN} from sync_run
-         where project_doc_id = project_doc.id and finished_at is not null
-         order by number desc
-         limit 1)
-    ) as last_run
-    """
 
 # In the order of their arguments in the statements below.
 INPUT_FIELDS: Final = ("name", "description", "github_url", "github_folder_path", "branch")
@@ -121,9 +96,7 @@ async def read_sources(queries: Queries, page: Page, project_id: UUID) -> Items:
         f"""
         select {PAGE_COLUMNS}
         from (
-            select number, row_to_json((
-                select item from (select {COLUMNS}, {LAST_RUN}) as item
-            ))::text as item
+            select number, {SOURCE_JSON} as item
             from project_doc
             where project_id = $4 and number < $1
             order by number desc
@@ -181,8 +154,8 @@ async def _add_source(
             where (select count(*) from project_doc where project_id = $1) < $7::bigint
             returning {COLUMNS}
         )
-        select id, row_to_json(found)::text as project_doc
-        from (select {COLUMNS}, {LAST_RUN} from created as project_doc) as found
+        select id, {SOURCE_JSON} as project_doc
+        from created as project_doc
         """,
         project_id,
         *(data[name] for name in INPUT_FIELDS),
@@ -194,10 +167,7 @@ async def _add_source(
 async def get_project_doc(request: Request) -> Response:
     """Get a documentation source."""
     row = await request.state["database"].fetch_row_or_404(
-        f"""
-        select row_to_json(found)::text as project_doc
-        from (select {COLUMNS}, {LAST_RUN} from project_doc where id = $1) as found
-        """,
+        f"select {SOURCE_JSON} as project_doc from project_doc where id = $1",
         read_id(request, "id"),
         missing=MISSING_SOURCE,
     )
@@ -249,8 +219,8 @@ async def update_project_doc(request: Request) -> Response:
                 and (old.github_url, old.branch)
                     is distinct from (changed.github_url, changed.branch)
         )
-        select row_to_json(found)::text as project_doc
-        from (select {COLUMNS}, {LAST_RUN} from changed as project_doc) as found
+        select {SOURCE_JSON} as project_doc
+        from changed as project_doc
         """,
         source_id,
         *change_arguments(data, INPUT_FIELDS),
@@ -284,8 +254,8 @@ async def delete_project_doc(request: Request) -> Response:
                 where id = $1
                 returning {COLUMNS}
             )
-            select row_to_json(found)::text as project_doc
-            from (select {COLUMNS}, {LAST_RUN} from deleted as project_doc) as found
+            select {SOURCE_JSON} as project_doc
+            from deleted as project_doc
             """,
             read_id(request, "id"),
             missing=MISSING_SOURCE,

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from service.routes.project_docs import LAST_RUN
+from service.routes.source_sql import LAST_RUN
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 

@@ -53,6 +53,29 @@ HOSTILE_PATHS: Final = (
 QUERIES: Final = ("berth", "<script>", "resevation", "xyzzyqwk")
 
 
+# Sheets of A4 at 96 dots per inch, upright and across.
+PAPER: Final = ((794, 1123), (1123, 794))
+
+# The grids with a column that nothing is in, but for bars of zero, and boards with few statuses.
+FIND_EMPTY_COLUMNS: Final = """() => [
+    ...document.querySelectorAll("main :not(td, .columns)"),
+].flatMap(grid => {
+    const style = getComputedStyle(grid);
+    if (style.display !== "grid" || !grid.checkVisibility()) return [];
+    const boxes = [...grid.children].map(each => each.getBoundingClientRect())
+        .filter(box => box.width > 0 && box.height > 0);
+    let left = grid.getBoundingClientRect().left + parseFloat(style.borderLeftWidth)
+        + parseFloat(style.paddingLeft);
+    const empty = style.gridTemplateColumns.split(" ").map(parseFloat).filter(width => {
+        const start = left;
+        left += width + (parseFloat(style.columnGap) || 0);
+        return width > 1
+            && !boxes.some(box => box.left < start + width - 1 && box.right > start + 1);
+    });
+    return empty.length ? [`${grid.outerHTML.slice(0, 100)}: ${style.gridTemplateColumns}`] : [];
+})"""
+
+
 def pages() -> list[Route]:
     """Return the routes of pages, without those of their assets."""
     found: list[Route] = []
@@ -104,6 +127,19 @@ def test_everything_works_by_keyboard(
 ) -> None:
     for path in examples(route, site):
         assert_works_by_keyboard(open_page(path, look))
+
+
+@pytest.mark.parametrize("paper", PAPER)
+@pytest.mark.parametrize("route", pages(), ids=lambda route: route.path)
+def test_every_page_fits_paper_and_leaves_no_column_of_it_empty(
+    route: Route, paper: tuple[int, int], site: Site, open_page: OpenPage
+) -> None:
+    for path in examples(route, site):
+        page = open_page(path)
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": paper[0], "height": paper[1]})
+        assert_no_sideways_scroll(page)
+        assert not page.evaluate(FIND_EMPTY_COLUMNS), page.url
 
 
 @pytest.mark.parametrize("route", pages(), ids=lambda route: route.path)

@@ -7,6 +7,7 @@ For the part of JSON Schema that the tools use: an object of strings, integers a
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from service.characters import UNSTORABLE
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 # Of what was given, which may be as long as a body.
 MAX_ECHO: Final = 60  # characters
 MAX_FAULTS: Final = 8
+MAX_DIGITS: Final = 9
+INTEGER: Final = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}")
 
 
 def check_arguments(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments, which fit `schema`; raise ToolError with all that is wrong with them.
 
-    An optional argument that is null counts as not given, since some clients send all of them. An
-    integer may be written as 5.0, as JSON Schema has it.
+    An optional argument that is null counts as not given, since some clients send all of them. A
+    value that can mean one thing only is taken for it, and costs no second call: the number of an
+    epic for a string, "5" and 5.0 for an integer, "In progress" for one of an enum.
     """
     properties: Mapping[str, Mapping[str, Any]] = schema["properties"]
     required: Iterable[str] = schema.get("required", ())
@@ -43,7 +47,7 @@ def check_arguments(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> 
         if name not in properties:
             faults.append(_unknown(name, properties))
             continue
-        checked[name] = _as_integer(value) if properties[name]["type"] == "integer" else value
+        checked[name] = _as_meant(properties[name], value)
         if fault := _find_fault(properties[name], checked[name]):
             faults.append(f"{name} {fault}")
     if faults:
@@ -73,8 +77,23 @@ def quote_value(value: object) -> str:
     return f"{text[:MAX_ECHO]}…" if is_cut else text
 
 
-def _as_integer(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _as_meant(schema: Mapping[str, Any], value: object) -> object:
+    """Return the value that is meant; one that may mean several things as it is."""
+    if schema["type"] == "integer":
+        if isinstance(value, str) and INTEGER.fullmatch(value):
+            return int(value)
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    if schema["type"] == "string" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 10**MAX_DIGITS else value
+    if isinstance(value, str) and value not in schema.get("enum", (value,)):
+        # Texts that are as long as a body are none.
+        folded = _fold(value[: MAX_ECHO + 1])
+        return next((each for each in schema["enum"] if _fold(each) == folded), value)
+    return value
+
+
+def _fold(text: str) -> str:
+    return re.sub(r"[-_ ]+", "_", text.strip()).lower()
 
 
 def _find_fault(schema: Mapping[str, Any], value: object) -> str | None:

@@ -65,7 +65,7 @@ def read_message(body: bytes) -> RpcMessage:
     """Return the message of a body; raise RpcError where it is none.
 
     Unlike in JSON-RPC, an id is no fraction and not null, and `params` is no array (MCP, Base
-    Protocol, Messages).
+    Protocol, Messages); it may be null.
     """
     try:
         parsed = parse_json(body)
@@ -82,7 +82,9 @@ def read_message(body: bytes) -> RpcMessage:
         raise RpcError(INVALID_REQUEST, NO_MESSAGE, message_id=known_id)
     if "method" not in fields and ("result" in fields or "error" in fields):
         return RpcMessage("response", known_id, "", {})
-    method, params = fields.get("method"), fields.get("params", {})
+    method = fields.get("method")
+    # Libraries that write every field write null for no parameters; the SDK takes that.
+    params: object = {} if fields.get("params") is None else fields["params"]
     if not isinstance(method, str):
         raise RpcError(INVALID_REQUEST, NO_METHOD, message_id=known_id)
     if "id" in fields and not is_id:

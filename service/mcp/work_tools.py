@@ -26,12 +26,13 @@ from service.mcp.schema_parts import (
     make_list,
 )
 from service.mcp.story_entries import STORY_PROPERTIES, make_story
+from service.mcp.texts import write_call
 from service.mcp.tool import Tool, ToolResult
 from service.routes.stories import STORIES, read_next, read_stories
 from service.web.cursors import next_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from service.state import Request
 
@@ -43,9 +44,15 @@ NEXT_LISTS: Final = {
     "blocked": "blocked, or waiting for others",
     "to_prepare": "drafts to prepare",
 }
+# The status that most stories of a list have, and those of no other list.
+STATUS_OF_LIST: Final = {"to_prepare": "draft"}
 NONE_FITS: Final = (
     "No story fits: leave out status or epic. progress(project) lists the ids of epics, and how "
     "many stories each has by status."
+)
+# Most stories that wait say so by what they depend on, not by their status.
+NONE_BLOCKED: Final = (
+    "No story says that it is blocked. Those that wait for other stories have another status: {}."
 )
 READ_STORY: Final = (
     "Read one with read_document(project, path). Where sources share a path, put the source before "
@@ -73,6 +80,10 @@ async def list_stories(request: Request, arguments: Mapping[str, Any]) -> ToolRe
         return Listed(entries, next_cursor(items))
 
     is_all = not wanted and "cursor" not in arguments
+    when_empty = "The project has no stories." if is_all else NONE_FITS
+    if status == "blocked":
+        waiting = write_call("next", project=arguments["project"], list="blocked")
+        when_empty = NONE_BLOCKED.format(waiting)
     answer = ListAnswer(
         places,
         head=[f"Stories{filters} in build order. {line}"],
@@ -81,7 +92,7 @@ async def list_stories(request: Request, arguments: Mapping[str, Any]) -> ToolRe
         tool="list_stories",
         arguments=arguments,
         hint=READ_STORY,
-        when_empty="The project has no stories." if is_all else NONE_FITS,
+        when_empty=when_empty,
     )
     return await write_fitting(answer, arguments.get("limit", DEFAULT_STORIES), read)
 
@@ -91,9 +102,10 @@ async def get_next(request: Request, arguments: Mapping[str, Any]) -> ToolResult
     project, places, described, line = await open_project(request, arguments["project"])
     found = orjson.loads(await read_next(request.state["database"], project["id"]))
     totals: dict[str, int] = found["totals"]
+    wanted = [arguments["list"]] if "list" in arguments else [*NEXT_LISTS]
     entries = [
         entry._replace(item={"list": name, **entry.item})
-        for name in NEXT_LISTS
+        for name in wanted
         for entry in (make_story(places, story) for story in found[name])
     ]
     start = read_offset(arguments, len(entries))
@@ -102,7 +114,7 @@ async def get_next(request: Request, arguments: Mapping[str, Any]) -> ToolResult
         listed = page_of_all(entries, start, limit)
         return listed._replace(entries=_add_headings(listed.entries))
 
-    unlisted = _count_unlisted(found, totals)
+    unlisted = _count_unlisted(arguments["project"], found, wanted, totals)
     counted = ", ".join(f"{totals[name]:,} {label}" for name, label in NEXT_LISTS.items())
     answer = ListAnswer(
         places,
@@ -112,7 +124,7 @@ async def get_next(request: Request, arguments: Mapping[str, Any]) -> ToolResult
         tool="next",
         arguments=arguments,
         hint=" ".join([*unlisted, READ_STORY]),
-        when_empty=" ".join(["No story waits to be done.", *unlisted]),
+        when_empty=" ".join([_say_empty(wanted), *unlisted]),
     )
     return await write_fitting(answer, MAX_STORIES, read)
 
@@ -129,16 +141,26 @@ def _add_headings(entries: list[AnswerEntry]) -> list[AnswerEntry]:
     return headed
 
 
-def _count_unlisted(found: Mapping[str, Any], totals: Mapping[str, int]) -> list[str]:
+def _say_empty(wanted: Sequence[str]) -> str:
+    if len(wanted) > 1:
+        return "No story waits to be done."
+    return f"No story is {NEXT_LISTS[wanted[0]]}."
+
+
+def _count_unlisted(
+    project: str, found: Mapping[str, Any], wanted: Iterable[str], totals: Mapping[str, int]
+) -> list[str]:
     """Return a sentence for each kind of stories that `found` counts and does not list."""
-    told = [
-        f"Only the first {len(found[name])} of {totals[name]:,} {label} are here: "
-        "list_stories(project, status) has all."
-        for name, label in NEXT_LISTS.items()
-        if len(found[name]) < totals[name]
-    ]
+    told: list[str] = []
+    for name in wanted:
+        shown, total = len(found[name]), totals[name]
+        if shown < total:
+            call = write_call("list_stories", project=project, status=STATUS_OF_LIST.get(name))
+            counted = f"{shown} of {total:,} {NEXT_LISTS[name]}"
+            told.append(f"Only the first {counted} are here: more with {call}.")
     if totals["unknown"]:
-        told.append(f"{totals['unknown']:,} have an unknown status: list_stories(status=unknown).")
+        call = write_call("list_stories", project=project, status="unknown")
+        told.append(f"{totals['unknown']:,} have an unknown status: {call}.")
     return told
 
 
@@ -173,7 +195,18 @@ NEXT: Final = Tool(
         "Which stories of a project can start now, which are under way or blocked and by what, and "
         "which drafts to prepare. Begin here to choose work, then read_document."
     ),
-    input_schema=make_arguments({"project": PROJECT, "cursor": CURSOR}, ["project"]),
+    input_schema=make_arguments(
+        {
+            "project": PROJECT,
+            "list": {
+                "type": "string",
+                "enum": [*NEXT_LISTS],
+                "description": "Only these; all by default.",
+            },
+            "cursor": CURSOR,
+        },
+        ["project"],
+    ),
     output_schema=make_list("stories", ["list", *STORY_PROPERTIES], ["project", "totals"]),
     run=get_next,
 )

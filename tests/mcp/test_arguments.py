@@ -16,7 +16,7 @@ SCHEMA: Final[dict[str, Any]] = {
     "properties": {
         "query": {"type": "string", "minLength": 1, "maxLength": 256},
         "project": {"type": "string"},
-        "kind": {"type": "string", "enum": ["story", "epic", "prd"]},
+        "kind": {"type": "string", "enum": ["story", "epic", "prd", "user_story"]},
         "limit": {"type": "integer", "minimum": 1, "maximum": 50},
         "exact": {"type": "boolean"},
     },
@@ -26,7 +26,12 @@ SCHEMA: Final[dict[str, Any]] = {
 
 FAULTS: Final[list[tuple[dict[str, Any], str]]] = [
     ({"limit": 99}, "limit must be an integer from 1 to 50, not 99."),
-    ({"limit": "5"}, 'limit must be an integer from 1 to 50, not "5".'),
+    ({"limit": "99"}, "limit must be an integer from 1 to 50, not 99."),
+    ({"limit": "5.5"}, 'limit must be an integer from 1 to 50, not "5.5".'),
+    ({"limit": "5" * 10}, 'limit must be an integer from 1 to 50, not "5555555555".'),
+    ({"project": True}, "project must be a string, not true."),
+    ({"project": 1.5}, "project must be a string, not 1.5."),
+    ({"project": 10**9}, "project must be a string, not 1000000000."),
     ({"limit": True}, "limit must be an integer from 1 to 50, not true."),
     ({"limit": float("inf")}, "limit must be an integer from 1 to 50, not Infinity."),
     ({"limit": [[]]}, "limit must be an integer from 1 to 50, not an array."),
@@ -35,7 +40,10 @@ FAULTS: Final[list[tuple[dict[str, Any], str]]] = [
     ({"project": "\ud800"}, "project must not hold NUL or half a character."),
     (
         {"kind": "Storys"},
-        'kind must be one of "story", "epic", "prd", not "Storys". Did you mean "story"?',
+        (
+            'kind must be one of "story", "epic", "prd", "user_story", not "Storys". '
+            'Did you mean "story"?'
+        ),
     ),
     ({"query": ""}, 'query must be a string of 1 to 256 characters, not "".'),
     (
@@ -68,9 +76,20 @@ def test_an_optional_argument_that_is_null_counts_as_not_given() -> None:
     assert check_arguments(SCHEMA, {"query": "refunds", "project": None}) == {"query": "refunds"}
 
 
-def test_an_integer_may_have_a_fraction_of_zero() -> None:
-    checked = check_arguments(SCHEMA, {"query": "refunds", "limit": 5.0})
+@pytest.mark.parametrize("limit", [5, 5.0, "5", "05"])
+def test_an_integer_may_be_written_as_a_string_or_with_a_fraction_of_zero(limit: object) -> None:
+    checked = check_arguments(SCHEMA, {"query": "refunds", "limit": limit})
+    assert checked["limit"] == 5
     assert type(checked["limit"]) is int
+
+
+def test_a_string_may_be_written_as_an_integer() -> None:
+    assert check_arguments(SCHEMA, {"query": 22, "project": -1}) == {"query": "22", "project": "-1"}
+
+
+@pytest.mark.parametrize("kind", ["user_story", "User story", "USER-STORY", " user  story "])
+def test_a_word_of_an_enum_may_be_in_any_case_and_with_blanks(kind: str) -> None:
+    assert check_arguments(SCHEMA, {"query": "x", "kind": kind})["kind"] == "user_story"
 
 
 @pytest.mark.parametrize(("wrong", "said"), FAULTS)

@@ -130,9 +130,15 @@ def test_what_is_no_message_is_an_invalid_request(
     read_error(agents.post(message), 400, -32600, message_id)
 
 
-@pytest.mark.parametrize("params", [[], "x", 1, None])
+@pytest.mark.parametrize("params", [[], "x", 1, False])
 def test_parameters_are_an_object(agents: Agents, params: object) -> None:
     read_error(agents.post({**PING, "params": params}), 400, -32602, 1)
+
+
+def test_parameters_that_are_null_are_none(agents: Agents) -> None:
+    assert agents.post({**PING, "params": None}).json()["result"] == {}
+    notification = {"jsonrpc": "2.0", "method": "notifications/initialized", "params": None}
+    assert agents.post(notification).status_code == 202
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ ERRORS: Final[list[tuple[str, dict[str, Any], str]]] = [
     ),
     ("list_projects", {"cursor": "x"}, BAD_CURSOR),
     ("list_projects", {"project": "Payments"}, "There is no argument"),
-    ("list_stories", {"project": "Payments", "status": "in-progress"}, 'mean "in_progress"?'),
+    ("list_stories", {"project": "Payments", "status": "progress"}, 'mean "in_progress"?'),
     ("list_problems", {"project": "Payments", "severity": "fatal"}, 'one of "error", "warning"'),
     ("list_documents", {"project": "Payments", "kind": "docs"}, 'one of "prd", "architecture"'),
     *((tool, {}, "project is missing") for tool in LISTS),
@@ -152,6 +152,8 @@ def test_a_search_without_results_says_what_to_try(agent: Agent) -> None:
     [
         ("list_stories", {"epic": "99"}, "progress(project) lists the ids of epics"),
         ("list_stories", {"status": "done"}, "leave out status or epic"),
+        ("list_stories", {"status": "blocked"}, 'next(project="Payments", list="blocked")'),
+        ("next", {"list": "ready"}, "No story is ready to start."),
         ("list_documents", {"path": "docs/*.md"}, "without wildcards"),
         ("list_documents", {"path": "Docs/docs"}, "without the name of a source"),
         ("list_documents", {"kind": "epic"}, "list_documents(project) lists all paths"),

@@ -207,6 +207,18 @@ def test_what_comes_next_is_grouped(teams: Teams) -> None:
     assert "Ready to start:\n- **1.1** Refund emails · approved · epic 1 · ready" in answer.text
 
 
+def test_one_list_of_what_comes_next_may_be_asked_for(agent_hub: AgentHub, teams: Teams) -> None:
+    project = agent_hub.board.add_project("Lists")
+    work = agent_hub.board.add_source(project)
+    work.add_story("1.1", status="approved", is_ready=True)
+    work.add_story("1.2", status="approved", waits_for=[awaited("1.1")])
+    work.add_story("1.3", status="review")
+    for name, ids in (("blocked", ["1.2"]), ("ready", ["1.1"]), ("to_prepare", [])):
+        answer = teams.agent.call("next", project=project, list=name)
+        assert [story["id"] for story in answer.structured["stories"]] == ids
+        assert answer.structured["totals"]["in_progress"] == 1
+
+
 def test_progress_is_told_by_status_and_by_epic(teams: Teams) -> None:
     answer = teams.agent.call("progress", project="Payments")
     assert "1 of 2 stories are done (50%)" in answer.text
@@ -343,15 +355,18 @@ def test_stories_that_are_in_no_list_are_counted(agent_hub: AgentHub, teams: Tea
     work.add_story("1.1", status="unknown")
     answer = teams.agent.call("next", project=project)
     assert answer.structured["stories"] == []
-    told = "1 have an unknown status: list_stories(status=unknown)."
+    told = f'1 have an unknown status: list_stories(project="{project}", status="unknown").'
     assert told in answer.text
     assert told in answer.structured["hint"]
     for number in range(12):
         work.add_story(f"2.{number}")
     answer = teams.agent.call("next", project=project)
     assert len(answer.structured["stories"]) == 10
-    assert "Only the first 10 of 12 drafts to prepare are here" in answer.structured["hint"]
+    more = f'list_stories(project="{project}", status="draft").'
+    left_out = f"Only the first 10 of 12 drafts to prepare are here: more with {more}"
+    assert left_out in answer.structured["hint"]
     assert told in answer.text
+    assert left_out not in teams.agent.call("next", project=project, list="ready").text
 
 
 def test_what_a_story_waits_for_is_told(agent_hub: AgentHub, teams: Teams) -> None:

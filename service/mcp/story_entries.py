@@ -2,31 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
 
 from service.mcp.answers import AnswerEntry
 from service.mcp.places import shown_anchor, shown_path
 from service.mcp.texts import clean_line, escape_line, write_path, write_time
+from service.routes.epics import read_described
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from service.mcp.places import SourcePlaces
+    from service.state import Request
 
 MAX_ID_SHOWN: Final = 60  # characters
 MAX_AWAITED: Final = 5
+
+# The id of the source, the tree, and the id of the story.
+_Key: TypeAlias = tuple[str, str, str]
 
 # Of the object of each story.
 STORY_PROPERTIES: Final = ("id", "title", "status", "path", "source", "url")
 
 
-def make_story(places: SourcePlaces, story: Mapping[str, Any]) -> AnswerEntry:
-    """Return a story of StorySchema as an entry.
+class Described(NamedTuple):
+    """Where the document of an epic describes a story that has no file of its own."""
+
+    path: str
+    document_id: str
+    anchor: str | None
+
+
+async def make_stories(
+    request: Request, places: SourcePlaces, stories: Iterable[Mapping[str, Any]]
+) -> list[AnswerEntry]:
+    """Return stories of StorySchema as entries.
 
     The object has no fields for what is not there: no gate, no tasks, nothing to wait for.
     """
+    listed = [*stories]
+    without_file = [_key_of(story) for story in listed if story["path"] is None and story["id"]]
+    described: dict[_Key, Described] = {}
+    if without_file:
+        wanted = [(UUID(source), tree, story_id) for source, tree, story_id in without_file]
+        for row in await read_described(request.state["database"], wanted):
+            place = Described(row["path"], row["document_id"], shown_anchor(row["anchor"]))
+            described[row["source_id"], row["tree"], row["id"]] = place
+    return [_make_story(places, story, described.get(_key_of(story))) for story in listed]
+
+
+def _key_of(story: Mapping[str, Any]) -> _Key:
+    return story["source"]["id"], story["tree"] or "", story["id"]
+
+
+def _make_story(
+    places: SourcePlaces, story: Mapping[str, Any], described: Described | None
+) -> AnswerEntry:
     source = places.sources.get(story["source"]["id"])
     path, anchor = shown_path(story["path"]), shown_anchor(story["anchor"])
+    whole_path, document_id = story["path"], story["document_id"]
+    if path is None and described:
+        anchor, whole_path, document_id = described.anchor, described.path, described.document_id
     awaited = [_name_awaited(each) for each in story["waits_for"][:MAX_AWAITED]]
     if len(story["waits_for"]) > MAX_AWAITED:
         awaited.append(f"and {len(story['waits_for']) - MAX_AWAITED} more")
@@ -50,11 +87,12 @@ def make_story(places: SourcePlaces, story: Mapping[str, Any]) -> AnswerEntry:
         "gate": gate,
         "waits_for": awaited,
         "since": write_time(story["since"]),
-        "document_id": story["document_id"],
+        "document_id": document_id,
         "path": path,
+        "described_in": shown_path(described.path) if path is None and described else None,
         "anchor": anchor,
         "source": places.label(story["source"]),
-        "url": places.url(source, story["path"], anchor) if source else None,
+        "url": places.url(source, whole_path, anchor) if source else None,
     }
     item = {name: value for name, value in item.items() if name in STORY_PROPERTIES or value}
     if "tasks" in item:
@@ -96,6 +134,10 @@ def _write_story(item: Mapping[str, Any], places: SourcePlaces) -> str:
         parts.append(f"tree {write_path(item['tree'])}")
     if len(places.sources) > 1:
         parts.append(f"source {escape_line(item['source'])}")
+    if item["path"] is None:
+        parts.append("no file")
+    if "described_in" in item:
+        parts.append(f"described in {write_place(item['described_in'], item.get('anchor'))}")
     parts.append(write_place(item["path"], item.get("anchor")))
     return " · ".join(part for part in parts if part)
 

@@ -25,7 +25,7 @@ from service.mcp.schema_parts import (
     make_limit,
     make_list,
 )
-from service.mcp.story_entries import STORY_PROPERTIES, make_story
+from service.mcp.story_entries import STORY_PROPERTIES, make_stories
 from service.mcp.texts import write_call
 from service.mcp.tool import Tool, ToolResult
 from service.routes.stories import STORIES, read_next, read_stories
@@ -76,7 +76,7 @@ async def list_stories(request: Request, arguments: Mapping[str, Any]) -> ToolRe
             status=status,
             epic=None if epic is None else fold_id(epic),
         )
-        entries = [make_story(places, orjson.loads(text)) for text in items.texts]
+        entries = await make_stories(request, places, map(orjson.loads, items.texts))
         return Listed(entries, next_cursor(items))
 
     is_all = not wanted and "cursor" not in arguments
@@ -106,7 +106,7 @@ async def get_next(request: Request, arguments: Mapping[str, Any]) -> ToolResult
     entries = [
         entry._replace(item={"list": name, **entry.item})
         for name in wanted
-        for entry in (make_story(places, story) for story in found[name])
+        for entry in await make_stories(request, places, found[name])
     ]
     start = read_offset(arguments, len(entries))
 

@@ -29,11 +29,12 @@ from service.web.paging import PAGE_PARAMETERS, page_spec
 from service.web.query_string import read_query_string
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from starlette.responses import Response
 
-    from service.database.database import Queries
+    from service.database.database import Queries, Row
     from service.state import Request
 
 EPICS: Final = SortedList("epics", (0, ""), 100)
@@ -111,4 +112,45 @@ async def read_epics(
         MISSING_PROJECT,
         project_id,
         tree,
+    )
+
+
+async def read_described(queries: Queries, stories: Sequence[tuple[UUID, str, str]]) -> list[Row]:
+    """Return where documents of epics describe stories that have no file of their own.
+
+    `stories` are the source, the tree and the id of each. `source_id`, `tree`, `id`, `path`,
+    `document_id` and `anchor`, which is null where the story is no heading: the first place of each
+    story that has one. The ids are text.
+    """
+    return await queries.fetch(
+        """
+        with wanted as materialized (
+            select distinct story.project_doc_id, item ->> 'tree' as tree, story.id, epic_place
+            from unnest($1::uuid[], $2::text[], $3::text[]) as given (source_id, tree, id)
+            join story on story.project_doc_id = source_id and story.id = given.id
+            where file_path is null and item ->> 'tree' = given.tree
+        ), described as materialized (
+            select project_doc_id, epic_place, number, document.id as document_id, file_path,
+                   listed ->> 'id' as story_id, listed ->> 'anchor' as anchor
+            from (select distinct project_doc_id, epic_place from wanted) as of_epic
+            join epic using (project_doc_id)
+            cross join lateral jsonb_array_elements(epic.item -> 'documents')
+                with ordinality as about (document, number)
+            join document using (project_doc_id)
+            cross join lateral jsonb_path_query(
+                reading, '$.epics[*].stories[*] ? (@.id != "")'
+            ) as listed
+            where epic.place = epic_place and file_path = about.document ->> 'path'
+        )
+        select distinct on (wanted.project_doc_id, tree, wanted.id)
+               wanted.project_doc_id::text as source_id, tree, wanted.id, file_path as path,
+               document_id::text, anchor
+        from wanted
+        join described using (project_doc_id, epic_place)
+        where lower(story_id) = lower(wanted.id)
+        order by wanted.project_doc_id, tree, wanted.id, anchor is null, number
+        """,
+        [source_id for source_id, _, _ in stories],
+        [tree for _, tree, _ in stories],
+        [story_id for _, _, story_id in stories],
     )

@@ -279,6 +279,34 @@ def test_stories_are_listed_by_status_and_epic(teams: Teams) -> None:
         assert [story["id"] for story in found.structured["stories"]] == ids
 
 
+def test_a_story_without_a_file_is_listed_where_its_epic_describes_it(
+    agent_hub: AgentHub, teams: Teams
+) -> None:
+    project = agent_hub.create_project("Without files")
+    remote = agent_hub.server.create("team/without-files")
+    tracker = "development_status:\n  epic-1: in-progress\n  1-1-refund-emails: backlog\n"
+    remote.commit(
+        {
+            "docs/epics.md": f"# Epics\n\n#{EPIC}".encode(),
+            "docs/sprint-status.yaml": f"{tracker}  1-3-nowhere: backlog\n".encode(),
+        }
+    )
+    assert agent_hub.sync(agent_hub.create_source(project, remote))["status"] == "completed"
+    for tool in ("next", "list_stories"):
+        answer = teams.agent.call(tool, project=project)
+        emails, nowhere = answer.structured["stories"]
+        assert emails["path"] is None
+        place = {"path": emails["described_in"], "section": emails["anchor"]}
+        read = teams.agent.call("read_document", project=project, **place)
+        assert "As a customer, I want an email." in read.structured["content"]
+        assert emails["document_id"] == read.structured["id"]
+        assert emails["url"] == read.structured["url"]
+        assert f"no file · described in `docs/epics.md#{emails['anchor']}`" in answer.text
+        assert "described_in" not in nowhere
+        assert nowhere["path"] is None
+        assert "**1.3** Nowhere · draft · epic 1" in answer.text
+
+
 def test_problems_are_listed_with_path_and_line(teams: Teams) -> None:
     answer = teams.agent.call("list_problems", project="Payments")
     assert answer.structured["counts"] == {"error": 2, "warning": 1, "info": 0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -16,12 +15,13 @@ from service.routes.document_pages import (
 from service.routes.folders import read_near_documents
 from service.site.contents import write_contents
 from service.site.folder import find_steps
-from service.site.templating import not_modified_page, render_page
+from service.site.templating import PART, not_modified_page, render_page
+from service.web.kept_parts import KeptPart
 from service.web.kept_values import KeptValues, Made
 from service.web.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.responses import Response
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Documents of the same folder beside a document, before it and after it.
 NEAR_SHOWN: Final = 15
 
-# The memory of a worker for documents as HTML: 120 documents of 50 KB. To render one again takes
+# The memory of a worker for documents as HTML: 180 documents of 50 KB. To render one again takes
 # 20 ms. To store the HTML in the database, and to read it for each page, would take 0.8 ms; the
 # rest of the page takes 1.3 ms.
 KEPT_BYTES: Final = 16 * 1024 * 1024
@@ -49,15 +49,20 @@ PAGE_OVERHEAD: Final = 1_000
 class DocumentHtml(NamedTuple):
     """A document as HTML, with its table of contents."""
 
-    html: str
-    contents: str
+    contents: KeptPart | None
+    html: KeptPart
     is_cut: bool
     has_title: bool  # a heading of the first level
 
     @property
+    def parts(self) -> Sequence[KeptPart]:
+        """The parts of the page, in the order of the template."""
+        return [self.html] if self.contents is None else [self.contents, self.html]
+
+    @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return PAGE_OVERHEAD + sys.getsizeof(self.html) + sys.getsizeof(self.contents)
+        return PAGE_OVERHEAD + sum(part.size for part in self.parts)
 
 
 def kept_documents() -> KeptValues[Any]:
@@ -90,6 +95,8 @@ async def show_document(
         place=place,
         facts=facts,
         document=document,
+        parts=document.parts,
+        part=PART,
         steps=find_steps(tree, place)[:-1],
         name=place.path[len(folder) :],
         change=None if facts["change"] is None else orjson.loads(facts["change"]),
@@ -132,14 +139,13 @@ async def _make(database: Database, facts: Row, depth: int) -> Made[DocumentHtml
 
 def _render_html(file_type: str, text: str, depth: int) -> DocumentHtml:
     # Imported here, for the libraries take memory that a service without pages does not need.
-    from markupsafe import Markup
-
     from service.rendering.document import render_document
 
     rendered = render_document(file_type, text, depth)
+    contents = write_contents(rendered.headings)
     return DocumentHtml(
-        Markup(rendered.html),  # noqa: S704 - sanitised
-        Markup(write_contents(rendered.headings)),  # noqa: S704 - escaped
+        KeptPart.of(contents.encode()) if contents else None,
+        KeptPart.of(rendered.html.encode()),
         rendered.is_cut,
         has_title=any(heading.level == 1 for heading in rendered.headings),
     )

@@ -17,12 +17,13 @@ from service.characters import DIRECTION
 from service.site.page_assets import FOLDER as ASSETS
 from service.site.page_assets import asset_address
 from service.web.entity_tags import CACHED, not_modified, read_entity_tags
+from service.web.kept_parts import KeptPart, respond_with_parts
 from service.web.operation import ResponseSpec
 from service.web.page_addresses import files_page, project_page, search_page
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jinja2 import Environment
     from starlette.requests import Request
@@ -64,6 +65,9 @@ COMMON: Final[Mapping[str, object]] = {
     "search_page": search_page,
 }
 
+# Where a page has a part that is kept. No text of a database has this character.
+PART: Final = "\0"
+
 # The templates that a page was rendered from before: compiled, with all that they include.
 _compiled: Final = set[str]()
 
@@ -104,17 +108,24 @@ async def render_page(
     *,
     tag: str | None = None,
     status: int = 200,
+    parts: Sequence[KeptPart] = (),
     **context: object,
 ) -> Response:
     """Return the response with a page, or a 304 if the client has it.
 
     `template` is the name of a file in `templates/`, `context` has its variables. Besides these a
     template has COMMON, and the functions of _page_functions(). Without `tag` the entity tag is a
-    digest of the page. A page whose status is not 200 has no tag, and no cache keeps it.
+    digest of the page. A page whose status is not 200 has no tag, and no cache keeps it. `parts`
+    stand in the page where the template writes PART, in its order; they need a `tag`.
     """
     if tag is not None and (unchanged := not_modified_page(request, tag)) is not None:
         return unchanged
     page = await render(request.scope, template, context)
+    if tag is not None and parts:
+        texts = [text.encode() for text in page.split(PART)]
+        return respond_with_parts(
+            request, texts, parts, "text/html", PAGE_HEADERS, _entity_tag(tag)
+        )
     if status != 200:
         headers = {**PAGE_HEADERS, "Cache-Control": "no-store"}
         return Response(page, status, headers, media_type="text/html")

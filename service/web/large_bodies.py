@@ -58,6 +58,14 @@ class _Body(Generic[T]):
         self.users = 0
 
 
+class _Shared:
+    """The room of a body that exists; `users` are the requests that have it."""
+
+    def __init__(self, share: Share) -> None:
+        self.share = share
+        self.users = 0
+
+
 class LargeBodies:
     """The large bodies of a worker, the room for them, and the threads that make them."""
 
@@ -65,6 +73,7 @@ class LargeBodies:
         self.room = Room(ROOM, self._trim_soon)
         self._trimming: asyncio.TimerHandle | None = None
         self._bodies: dict[Hashable, _Body[Any]] = {}
+        self._shared: dict[Hashable, _Shared] = {}
         self._turns = asyncio.Semaphore(MADE_AT_ONCE)
         # Threads start when they are first needed.
         self._makers = ThreadPoolExecutor(MAKING_THREADS, "make-bodies")
@@ -97,6 +106,25 @@ class LargeBodies:
 
         release_at_end(scope, release)
         return await asyncio.shield(body.making)
+
+    def share(self, scope: Scope, key: Hashable, size: int) -> None:
+        """Take room until the request ends for a body that exists; once for all that have its key.
+
+        Raises the Problem `unavailable` without room.
+        """
+        held = self._shared.get(key)
+        if held is None:
+            held = _Shared(self.room.take_now(size, address_of(scope)))
+            self._shared[key] = held
+        held.users += 1
+
+        def release() -> None:
+            held.users -= 1
+            if not held.users:
+                del self._shared[key]
+                held.share.release()
+
+        release_at_end(scope, release)
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Return the result of a step in making a body, which takes a few milliseconds."""

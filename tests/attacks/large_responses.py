@@ -70,7 +70,9 @@ def fetch_all(
     }
 
 
-def insert_documents(arena: Arena, count: int, path: str, content: str = "''") -> str:
+def insert_documents(
+    arena: Arena, count: int, path: str, content: str = "''", file_type: str = "md"
+) -> str:
     """Return a project with documents inserted past the limits of syncs, as from older code.
 
     `path` is a SQL expression of each document's number `n`, `content` one of them all.
@@ -82,7 +84,7 @@ def insert_documents(arena: Arena, count: int, path: str, content: str = "''") -
         f"""
         insert into document (project_doc_id, file_path, file_type, file_size, blob_id, content,
                               doc_metadata)
-        select '{source}', {path}, 'md', octet_length(content), md5(content), content,
+        select '{source}', {path}, '{file_type}', octet_length(content), md5(content), content,
                '{{"title": "", "front_matter": null, "headings": [], "anchors": []}}'
         from (select {content} as content) as made, generate_series(1, {count}) as n
         """,

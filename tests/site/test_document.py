@@ -245,7 +245,7 @@ def test_health_answers_while_a_large_document_is_rendered_for_many(hub: Hub) ->
         "| a | b |\n|---|---|\n| 1 | {0} |\n\n```python\nprint({0})\n```\n\n"
     )
     text = "# Large\n\n" + "".join(section.format(number) for number in range(4_000))
-    synced = Synced(hub, {"large.md": text.encode()}, "Large")
+    synced = Synced(hub, {"large.md": text.encode()}, "Very large")
     worst = 0.0
     with ThreadPoolExecutor(8) as threads:
         waiting = [threads.submit(get, synced, "large.md") for _ in range(8)]
@@ -256,3 +256,21 @@ def test_health_answers_while_a_large_document_is_rendered_for_many(hub: Hub) ->
         pages = {each.result().text for each in waiting}
     assert len(pages) == 1
     assert worst < 1
+
+
+def test_a_large_page_is_the_same_with_gzip_and_without(hub: Hub) -> None:
+    headings = "".join(f"## Heading {n} & {'more ' * 200}\n\nText\n\n" for n in range(100))
+    large = Synced(hub, {"large.md": f"# Large\n\n{headings}".encode()}, "Very large")
+    pages = [get(large, "large.md", **{"Accept-Encoding": coding}) for coding in ("gzip", "x")]
+    assert [page.headers.get("content-encoding") for page in pages] == ["gzip", None]
+    assert pages[0].text == pages[1].text
+    assert len(pages[0].content) > 2 * len(headings)
+    # The contents come first, and then the text.
+    page = pages[0].text
+    assert page.index('<a href="#heading-99') < page.index('<div class="rendered"')
+    assert page.rindex("Heading 99 &amp; more") > page.index('<div class="rendered"')
+    assert "\0" not in page
+    assert page.endswith("</html>")
+    tag = pages[0].headers["etag"]
+    assert tag.endswith('-gzip"')
+    assert get(large, "large.md", **{"If-None-Match": tag}).status_code == 304

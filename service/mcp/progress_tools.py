@@ -44,7 +44,7 @@ EPICS_AT_ONCE: Final = 50
 DEFAULT_PROBLEMS: Final = 20
 MAX_PROBLEMS: Final = 100
 MAX_DETAIL: Final = 300  # characters
-CHANGES_SHOWN: Final = 5
+CHANGES_SHOWN: Final = 10
 
 
 async def get_progress(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
@@ -78,7 +78,7 @@ async def get_progress(request: Request, arguments: Mapping[str, Any]) -> ToolRe
             head.append(f"Stories done in the weeks from: {weeks}.")
         fields |= {"velocity": found["velocity"], "last_changes": None}
         if found["last_changes"]:
-            fields["last_changes"], told = _describe_changes(found["last_changes"])
+            fields["last_changes"], told = _describe_changes(places, found["last_changes"])
             head.append(told)
     answer = ListAnswer(
         places,
@@ -135,8 +135,10 @@ def _write_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {counts[name]:,}" for name in STATUSES if counts.get(name))
 
 
-def _describe_changes(changes: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return what the last run changed, as an object and as a line."""
+def _describe_changes(
+    places: SourcePlaces, changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """Return what the last run that changed something changed, as an object and as a line."""
     statuses = [
         {
             "id": clean_line(each["id"], MAX_ID_SHOWN),
@@ -145,19 +147,34 @@ def _describe_changes(changes: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         }
         for each in changes["statuses"][:CHANGES_SHOWN]
     ]
+    documents = [
+        {"change": each["change"], "path": shown_path(each["path"]) or ""}
+        for each in changes["documents"][:CHANGES_SHOWN]
+    ]
     counts = {name: changes[name] for name in ("added", "changed", "moved", "removed")}
+    source = places.label(changes["source"])
     described = {
         "at": write_time(changes["at"]),
         "commit": changes["commit_id"],
+        "source": source,
         **counts,
+        "documents": documents,
         "statuses": statuses,
     }
+    paths = ", ".join(f"{each['change']} {write_path(each['path'])}" for each in documents)
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    statuses_left = len(changes["statuses"]) - len(statuses)
     moved = "".join(
         f"; {escape_line(each['id'])} {each['from'] or 'new'} → {each['to'] or 'gone'}"
         for each in statuses
     )
-    return described, f"Last changes at {described['at']}: documents {told or 'none'}{moved}."
+    if statuses_left:
+        moved += f"; and {statuses_left:,} more stories"
+    if paths:
+        told += f" ({paths}{', …' if sum(counts.values()) > len(documents) else ''})"
+    where = f" of source {escape_line(source)}" if len(places.sources) > 1 else ""
+    told = f"Last changes{where} at {described['at']}: documents {told or 'none'}{moved}."
+    return described, told
 
 
 async def list_problems(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
@@ -223,8 +240,8 @@ PROGRESS: Final = Tool(
     name="progress",
     title="Progress of a project",
     description=(
-        "How far a project is: stories by status, by epic and by week, and the last changes. Use "
-        "it for reports; use `next` to choose work."
+        "How far a project is: stories by status, by epic and by week, and what the last push "
+        "changed. Use it for reports; use `next` to choose work."
     ),
     input_schema=make_arguments({"project": PROJECT, "cursor": CURSOR}, ["project"]),
     output_schema=make_list(

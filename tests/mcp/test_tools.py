@@ -226,8 +226,30 @@ def test_progress_is_told_by_status_and_by_epic(teams: Teams) -> None:
     assert "- **1** Refunds · 1/2 done (50%) · approved 1, done 1" in answer.text
     epic = answer.structured["epics"][0]
     assert (epic["id"], epic["title"], epic["stories"], epic["done"]) == ("1", "Refunds", 2, 1)
-    assert answer.structured["last_changes"]["added"] == len(PAYMENTS)
-    assert f"documents {len(PAYMENTS)} added" in answer.text
+    changes = answer.structured["last_changes"]
+    assert changes["added"] == len(PAYMENTS)
+    assert [each["path"] for each in changes["documents"]] == sorted(PAYMENTS)
+    assert f"documents {len(PAYMENTS)} added (added `README.md`, added `docs/epics/" in answer.text
+
+
+def test_the_last_changes_name_the_first_documents_and_stories(
+    agent_hub: AgentHub, teams: Teams
+) -> None:
+    project = agent_hub.board.add_project("Changes")
+    work = agent_hub.board.add_source(project)
+    agent_hub.board.add_source(project, "Other")
+    named = [{"change": "changed", "path": f"{each}.md", "from": None} for each in range(12)]
+    statuses = [
+        {"id": f"1.{each}", "title": "", "path": None, "from": "draft", "to": "done"}
+        for each in range(12)
+    ]
+    work.add_activity("2026-11-25T03:01:00Z", changed=12, documents=named, statuses=statuses)
+    answer = teams.agent.call("progress", project=project)
+    changes = answer.structured["last_changes"]
+    assert (changes["source"], len(changes["documents"]), changes["changed"]) == ("Docs", 10, 12)
+    assert "Last changes of source Docs at 2026-11-25T03:01:00Z: documents 12 ch" in answer.text
+    assert "changed `9.md`, …); 1.0 draft → done" in answer.text
+    assert "1.9 draft → done; and 2 more stories." in answer.text
 
 
 def test_a_list_of_projects_names_the_first_sources_and_counts_the_others(

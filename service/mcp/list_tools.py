@@ -31,11 +31,12 @@ from service.routes.document_lists import (
     DOCUMENTS,
     DocumentFilter,
     read_documents,
+    read_nearest_paths,
     read_synced_sources,
 )
 from service.routes.overview import read_overview
 from service.routes.search import MAX_PATH
-from service.web.cursors import next_cursor
+from service.web.cursors import SortedPage, next_cursor
 from service.web.paging import BEFORE_FIRST_ROW, Page, cursor_after, read_cursor
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ DEFAULT_PROJECTS: Final = 20
 MAX_PROJECTS: Final = 100
 SOURCES_SHOWN: Final = 5
 MAX_ERROR: Final = 200  # characters
+NEAREST_SHOWN: Final = 5
 NONE_FITS: Final = (
-    "No document fits. path is how paths begin, from the repository's root, without wildcards and "
-    "without the name of a source: list_documents(project) lists all paths, and search finds "
-    "documents by their words."
+    "No document fits. path is how paths begin, from the repository's root, without wildcards: "
+    "list_documents(project) lists all paths, and search finds documents by their words."
 )
 
 
@@ -135,13 +136,14 @@ async def list_documents(request: Request, arguments: Mapping[str, Any]) -> Tool
     project, places, described, line = await open_project(request, arguments["project"])
     page = read_sorted_cursor(arguments, DOCUMENTS)
     path, kind = arguments.get("path", "").removeprefix("./").lstrip("/"), arguments.get("kind")
+    source_id, path = await _choose_source(request, project["id"], places, path)
 
     async def read(limit: int) -> Listed:
         items = await read_documents(
             request.state["database"],
             page._replace(limit=limit),
             project["id"],
-            DocumentFilter(kind=kind, path=path),
+            DocumentFilter(source_id, kind, path),
         )
         entries = [_make_document(places, orjson.loads(text)) for text in items.texts]
         return Listed(entries, next_cursor(items))
@@ -159,7 +161,34 @@ async def list_documents(request: Request, arguments: Mapping[str, Any]) -> Tool
         hint="Read one with read_document(project, path) or read_document(id).",
         when_empty=NONE_FITS if wanted else "There are no documents (any more).",
     )
-    return await write_fitting(answer, arguments.get("limit", DEFAULT_DOCUMENTS), read)
+    result = await write_fitting(answer, arguments.get("limit", DEFAULT_DOCUMENTS), read)
+    if path and not result.structured["documents"] and "cursor" not in arguments:
+        near = await read_nearest_paths(
+            request.state["database"], project["id"], path, NEAREST_SHOWN
+        )
+        similar = ", ".join(write_path(each) for each in map(shown_path, near) if each)
+        if similar:
+            answer.when_empty = f"{NONE_FITS} Similar paths: {similar}."
+        return answer.write([], None)
+    return result
+
+
+async def _choose_source(
+    request: Request, project_id: UUID, places: SourcePlaces, path: str
+) -> tuple[str | None, str]:
+    """Return a source and how paths begin in it, for a path with its folder of the file tree.
+
+    A path of the repository that begins so comes first.
+    """
+    top, _, rest = path.partition("/")
+    named = [source.id for source in places.sources.values() if source.top and source.top == top]
+    if len(named) != 1:
+        return None, path
+    first = SortedPage(DOCUMENTS.name, DOCUMENTS.first, 1)
+    found = await read_documents(
+        request.state["database"], first, project_id, DocumentFilter(path=path)
+    )
+    return (None, path) if found.texts else (named[0], rest)
 
 
 def _make_document(places: SourcePlaces, document: Mapping[str, Any]) -> AnswerEntry:

@@ -155,7 +155,7 @@ def test_a_search_without_results_says_what_to_try(agent: Agent) -> None:
         ("list_stories", {"status": "blocked"}, 'next(project="Payments", list="blocked")'),
         ("next", {"list": "ready"}, "No story is ready to start."),
         ("list_documents", {"path": "docs/*.md"}, "without wildcards"),
-        ("list_documents", {"path": "Docs/docs"}, "without the name of a source"),
+        ("list_documents", {"path": "documents/architecture"}, "paths: `docs/architecture.md`."),
         ("list_documents", {"kind": "epic"}, "list_documents(project) lists all paths"),
     ],
 )

@@ -186,6 +186,20 @@ def test_documents_of_several_sources_are_told_apart(teams: Teams) -> None:
     assert f"source Notes · id {notes['id']}" in answer.text
 
 
+def test_paths_of_a_list_may_begin_with_the_sources_folder(teams: Teams) -> None:
+    for path, paths in (
+        ("Notes/docs", ["docs/prd.md"]),
+        ("Notes/", ["docs/prd.md", "notes/pecan.md"]),
+        ("Notes", ["docs/prd.md", "notes/pecan.md"]),
+        ("notes", ["notes/pecan.md"]),
+    ):
+        answer = teams.agent.call("list_documents", project="Platform", path=path, limit=1)
+        listed = teams.agent.call_all("list_documents", "documents", project="Platform", path=path)
+        assert [each["path"] for each in listed] == paths
+        assert {each["source"] for each in listed} == {"Notes"}
+        assert answer.structured["documents"] == listed[:1]
+
+
 def test_projects_with_the_same_path_have_their_own_documents(teams: Teams) -> None:
     payments = teams.agent.call("read_document", project="Payments", path="docs/prd.md")
     assert payments.structured["title"] == "Payments PRD"

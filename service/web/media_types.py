@@ -16,8 +16,9 @@ MAX_RANGES: Final = 30
 def choose_media_type(accept: str, offered: Sequence[str]) -> str:
     """Return the one of the offered media types that `Accept` prefers.
 
-    Of several that it likes equally, and where it takes none of them, the first one: a response of
-    another type says more than a 406. Of the ranges that match a type the most specific one counts.
+    Of several that it likes equally, one that it names rather than one of a range such as `*/*`,
+    and else the first one; that one also where it takes none of them, since a response of another
+    type says more than a 406. Of the ranges that match a type the most specific one counts.
     Parameters of media types are ignored.
     """
     qualities: dict[str, float] = {}
@@ -29,10 +30,11 @@ def choose_media_type(accept: str, offered: Sequence[str]) -> str:
                 quality = float(value)
         qualities[media_range] = quality
 
-    def quality_of(media_type: str) -> float:
+    def rank(media_type: str) -> tuple[float, bool]:
         for media_range in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
             if media_range in qualities:
-                return qualities[media_range]
-        return 0.0
+                quality = qualities[media_range]
+                return quality, bool(quality) and media_range == media_type
+        return 0.0, False
 
-    return max(offered, key=quality_of)
+    return max(offered, key=rank)

@@ -93,6 +93,14 @@ def test_an_unknown_host_is_a_page(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
+    "accept",
+    ["text/html", "text/html, */*", "text/html, text/*;q=0.5, image/*, application/*, */*"],
+)
+def test_who_names_html_gets_a_page(client: httpx.Client, accept: str) -> None:
+    assert_page(client.get("/nothing", headers={"Accept": accept}), 404)
+
+
+@pytest.mark.parametrize(
     "accept", ["*/*", "", "application/json", "application/json, text/html", "text/html;q=0", "<"]
 )
 def test_others_get_the_problem_as_json(client: httpx.Client, accept: str) -> None:

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import unquote
 
 from service.documents.anchors import anchor_of
 from service.documents.front_matter import split_front_matter
@@ -56,10 +57,11 @@ class Sections:
     def find(self, wanted: str) -> AnchoredSection | None:
         """Return the section with an anchor, or with a heading of this text, or None.
 
-        An anchor in raw HTML leads to its line and the rest of the section that it is in.
+        An anchor may be percent-encoded, as in a URL. One in raw HTML leads to its line and the
+        rest of the section that it is in.
         """
         wanted = wanted.removeprefix("#").removeprefix("user-content-")
-        for anchor in (wanted, anchor_of(wanted.strip())):
+        for anchor in (wanted, anchor_of(wanted.strip()), unquote(wanted)):
             for section in self.all:
                 if section.anchor == anchor:
                     return section

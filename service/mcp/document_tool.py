@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
 
+from service.characters import UNSTORABLE
 from service.mcp.answers import ANSWER_TOKENS
 from service.mcp.document_answer import ReadPiece, write_document
 from service.mcp.places import SourcePlaces, read_places
@@ -26,7 +29,7 @@ from service.routes.search import MAX_PATH
 from service.routes.shared import UUID_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
     from service.database.queries import Queries, Row
@@ -167,11 +170,20 @@ async def _find(request: Request, arguments: Mapping[str, Any]) -> _MeantDocumen
     raise ToolError(await _explain_path(database, project, arguments["path"]))
 
 
-def _read_path(path: str) -> list[tuple[str, str | None]]:
-    """Return what a path may mean: a path, or a path and a section after a #."""
+def _read_path(path: str) -> Iterable[tuple[str, str | None]]:
+    """Return what a path may mean: a path, or a path and a section after a #.
+
+    At last as links in documents and URLs of pages have it: percent-encoded, and with `..`.
+    """
     path = path.removeprefix("./").lstrip("/")
     before, mark, fragment = path.rpartition("#")
-    return [(path, None), *([(before, fragment or None)] if mark and before else [])]
+    written = [(path, None), *([(before, fragment or None)] if mark and before else [])]
+    as_link = [
+        (posixpath.normpath(unquote(each)), section and unquote(section))
+        for each, section in written
+    ]
+    meant = dict.fromkeys([*written, *as_link])
+    return [each for each in meant if not UNSTORABLE.search(f"{each[0]}{each[1]}")]
 
 
 async def _find_at(

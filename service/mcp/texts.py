@@ -79,7 +79,8 @@ def mark_in_bold(marked: str, limit: int = MAX_SNIPPET) -> str:
 
     At most `limit` characters of the text, and half as many tokens.
     """
-    parts = _MARK.split(marked)  # every other one was marked
+    # Words of a compound are marked one by one.
+    parts = _MARK.split(marked.replace("</mark><mark>", ""))  # every other one was marked
     lines: list[str] = []
     room, tokens = limit, limit // 2
     for index, part in enumerate(parts):

@@ -133,6 +133,18 @@ def test_a_section_comes_with_its_subsections_and_its_own_url(library: Library) 
     assert library.read("docs/prd.md#goals").structured == answer.structured
 
 
+def test_a_path_and_an_anchor_may_be_written_as_in_a_link_or_a_url(library: Library) -> None:
+    goals = library.read("docs/prd.md", section="goals").structured
+    for path in ("docs/stories/../prd.md#goals", "docs/./prd%2Emd#go%61ls", "docs//prd.md#goals"):
+        assert library.read(path).structured == goals
+    assert library.read("docs/prd.md", section="go%61ls").structured == goals
+    assert library.read("docs/c%23.md").structured["title"] == "C sharp"
+    for path in ("docs/%00.md", "..", "docs/prd.md/.."):
+        assert "has no document at" in library.agent.fail(
+            "read_document", project="Library", path=path
+        )
+
+
 def test_a_hash_may_be_a_part_of_a_path(library: Library) -> None:
     assert library.read("docs/c#.md").structured["content"] == "# C sharp\n\nText.\n"
     assert library.read("docs/c#.md#c-sharp").structured["section"] == "c-sharp"

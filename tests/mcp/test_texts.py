@@ -63,6 +63,7 @@ def test_marks_become_bold_and_other_markup_is_escaped() -> None:
     html = "A <mark>refund</mark> &amp; &lt;b&gt; **x**\n<mark>REFUND</mark>_LIMITS"
     assert mark_in_bold(html) == r"A **refund** & \<b\> \*\*x\*\* **REFUND**_LIMITS"
     assert mark_in_bold("a <mark>b*</mark> c") == r"a **b\*** c"
+    assert mark_in_bold("<mark>Card</mark><mark>Error</mark>") == "**CardError**"
     words = "words " * 99
     assert mark_in_bold(f"<mark>{words}</mark> y", 40) == f"**{words[:40]}**\u2026"
     assert mark_in_bold("\u6bcf" * 500, 30) == f"{chr(0x6BCF) * 10}\u2026"

@@ -120,6 +120,11 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any], document: Row | No
         "by_status": counts,
         "source": places.label(epic["source"]),
     }
+    if epic["path"] is not None:
+        item |= {"path": shown_path(epic["path"]), "anchor": shown_anchor(epic["anchor"])}
+        if source := places.sources.get(epic["source"]["id"]):
+            anchor = item["anchor"] or anchor_of_line(epic["path"], epic["line"])
+            item["url"] = places.url(source, epic["path"], anchor)
     if epic["tree"]:
         item["tree"] = clean_line(epic["tree"])
     source = places.sources.get(epic["source"]["id"])
@@ -135,6 +140,7 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any], document: Row | No
         f"- {name}",
         f"{item['done']}/{to_do} done{_write_share(epic['share_done'])}",
         _write_counts(counts),
+        write_place(item.get("path"), item.get("anchor")),
         f"tree {write_path(item['tree'])}" if "tree" in item else "",
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",
         write_place(item.get("path"), item.get("anchor")),

@@ -12,6 +12,7 @@ from service.routes.board_sql import (
     STORY_FIGURES,
     SUM_STATUSES,
     done_at_cut,
+    find_document,
 )
 from service.routes.shared import MISSING_PROJECT, read_id
 from service.schemas.progress import EXAMPLE_PROGRESS, ProgressSchema
@@ -86,12 +87,12 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
             group by 1, 2, 3
         ), listed as (
             select source_id, place, item -> 'tree' as tree, item -> 'id' as id,
-                   item -> 'title' as title, {COUNTED}
+                   item -> 'title' as title, item #> '{{documents,0}}' as described, {COUNTED}
             from source
             join epic on project_doc_id = source_id
             left join counted using (source_id, place)
             union all
-            select source_id, place, tree, 'null', 'null', {COUNTED}
+            select source_id, place, tree, 'null', 'null', null, {COUNTED}
             from counted
             where place = ''
         )
@@ -110,8 +111,10 @@ async def read_progress(queries: Queries, project_id: UUID) -> str:
                     )
                     from (
                         select number, place, tree, jsonb_build_object(
-                            'id', id, 'title', title, 'tree', tree,
-                            'source', {SOURCE}
+                            'id', id, 'title', title, 'tree', tree, 'source', {SOURCE},
+                            'path', described -> 'path', 'line', described -> 'line',
+                            'anchor', described -> 'anchor',
+                            'document_id', {find_document("described ->> 'path'")}
                         ) || {STORY_FIGURES} as item
                         from listed
                         join source using (source_id)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from marshmallow import fields
 
 from service.schemas.activity import EXAMPLE_ACTIVITY, ActivitySchema
+from service.schemas.example_ids import EXAMPLE_DOCUMENT_ID
 from service.schemas.work import (
     BUILT,
     EXAMPLE_FIGURES,
@@ -15,6 +16,8 @@ from service.schemas.work import (
     StatusCountsSchema,
     StoryFiguresSchema,
     count_field,
+    document_id_field,
+    path_field,
     source_field,
     tree_field,
 )
@@ -45,6 +48,21 @@ class EpicProgressSchema(StoryFiguresSchema):
     )
     source = source_field()
     tree = tree_field()
+    path = path_field(
+        "Of the document that describes the epic first, from the repository's root; null without."
+    )
+    document_id = document_id_field()
+    line = fields.Integer(
+        required=True,
+        strict=True,
+        allow_none=True,
+        metadata={"description": "Where the document names the epic, from 1; null without one."},
+    )
+    anchor = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the epic's heading in the document; null without one."},
+    )
 
 
 class WeekSchema(ExactSchema):
@@ -101,6 +119,10 @@ EXAMPLE_PROGRESS: Final = {
             "title": "Refunds",
             "source": EXAMPLE_SOURCE_NAMED,
             "tree": "",
+            "path": "docs/epics.md",
+            "document_id": EXAMPLE_DOCUMENT_ID,
+            "line": 21,
+            "anchor": "epic-2-refunds",
             **EXAMPLE_FIGURES,
         }
     ],

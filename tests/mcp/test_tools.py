@@ -243,6 +243,9 @@ def test_progress_is_told_by_status_and_by_epic(teams: Teams) -> None:
     assert epic["url"] == f"{answer.structured['project']['url']}/files/{place}"
     assert f"{epic['path']}#{epic['anchor']}" == place
     assert (epic["id"], epic["title"], epic["stories"], epic["done"]) == ("1", "Refunds", 2, 1)
+    assert (epic["path"], epic["anchor"]) == ("docs/epics/epic-1.md", "epic-1-refunds")
+    assert epic["url"].endswith("/docs/epics/epic-1.md#epic-1-refunds")
+    assert "docs/epics/epic-1.md#epic-1-refunds" in answer.text
     changes = answer.structured["last_changes"]
     assert changes["added"] == len(PAYMENTS)
     assert [each["path"] for each in changes["documents"]] == sorted(PAYMENTS)

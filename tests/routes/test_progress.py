@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
 NONE = dict.fromkeys(STATUSES, 0)
+NOWHERE = dict.fromkeys(("path", "document_id", "line", "anchor"))
 
 
 @pytest.fixture
@@ -34,7 +35,10 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
     client: httpx.Client, work: Work
 ) -> None:
     work.add_epic("2", "Second")
-    work.add_epic("1", "First")
+    document = work.add_document("docs/epics.md")
+    place = {"path": "docs/epics.md", "line": 9, "anchor": "first"}
+    other = {"path": "docs/more.md", "line": 1, "anchor": None}
+    work.add_epic("1", "First", documents=[place, other])
     for story_id, status in (
         ("1.1", "done"),
         ("1.2", "done"),
@@ -57,6 +61,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "title": "Second",
                 "source": work.named,
                 "tree": "",
+                **NOWHERE,
                 "stories_total": 0,
                 "stories_by_status": NONE,
                 "stories_built": 0,
@@ -67,6 +72,8 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "title": "First",
                 "source": work.named,
                 "tree": "",
+                **place,
+                "document_id": document,
                 "stories_total": 4,
                 "stories_by_status": by_status,
                 "stories_built": 0,
@@ -77,6 +84,7 @@ def test_the_progress_of_a_project_is_counted_by_status_and_by_epic(
                 "title": None,
                 "source": work.named,
                 "tree": "",
+                **NOWHERE,
                 "stories_total": 1,
                 "stories_by_status": NONE | {"unknown": 1},
                 "stories_built": 0,

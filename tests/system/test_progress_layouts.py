@@ -38,6 +38,7 @@ LAYOUTS: dict[str, tuple[Callable[[], Product], Expected]] = {
 each_layout = pytest.mark.parametrize(("make", "expected"), LAYOUTS.values(), ids=LAYOUTS)
 # What the metadata of a story's document has under the same names. Of a ticket with a plan, the
 # story has the tasks and the like of that.
+NOWHERE = dict.fromkeys(("path", "document_id", "line", "anchor"))
 READ = ("anchor", "title", "as_a", "i_want", "so_that")
 COUNTED = (
     "acceptance_criteria_total",
@@ -86,13 +87,16 @@ def test_progress_and_overview_count_what_the_lists_have(
     }
     assert progress["by_status"] == figures["stories_by_status"]
     by_epic = [
-        {name: value for name, value in epic.items() if name in {"tree", "id", "title", *figures}}
+        {
+            **{name: epic[name] for name in ("tree", "id", "title", *figures)},
+            **([*product.placed(epic)["documents"], NOWHERE][0]),
+        }
         for epic in expected.epics
     ]
     alone = [story for story in expected.stories if story["epic"] is None]
     if not all(story["archived"] for story in alone):
         of_none = {"tree": alone[0]["tree"], "id": None, "title": None}
-        by_epic.append(of_none | counted(alone))
+        by_epic.append(of_none | NOWHERE | counted(alone))
     assert progress["by_epic"] == [each | {"source": product.named} for each in by_epic]
     assert progress["epics_total"] == len(expected.epics)
 

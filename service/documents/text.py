@@ -93,6 +93,17 @@ def anchor_of_line(path: str | None, line: int | None) -> str | None:
     return f"L{line}"
 
 
+def anchor_of_problem(path: str | None, line: int | None) -> str | None:
+    """Return the anchor of a problem at a line on the page of its document; None without a line.
+
+    That of the line. Where the page has no lines, it is where the page says what the problem is,
+    from where a link leads to the section; no document has such an anchor of its own.
+    """
+    if path is None or line is None:
+        return None
+    return anchor_of_line(path, line) or f"hub-line-{line}"
+
+
 def read_text(content: bytes) -> DocumentText:
     """Return the text of a file in UTF-8, UTF-16 with a byte order mark, or plainly windows-1252.
 

@@ -9,7 +9,7 @@ import orjson
 
 from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.readings import STATUSES
-from service.documents.text import anchor_of_line
+from service.documents.text import anchor_of_line, anchor_of_problem
 from service.mcp.answers import (
     AnswerEntry,
     ListAnswer,
@@ -234,7 +234,7 @@ async def list_problems(request: Request, arguments: Mapping[str, Any]) -> ToolR
 def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEntry:
     source = places.sources.get(problem["source"]["id"])
     path = shown_path(problem["path"])
-    anchor = anchor_of_line(problem["path"], problem["line"])
+    anchor = anchor_of_problem(problem["path"], problem["line"])
     item: dict[str, Any] = {
         "severity": problem["severity"],
         "kind": problem["kind"],

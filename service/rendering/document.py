@@ -24,8 +24,8 @@ MAX_FILE: Final = 500_000  # characters
 class RenderedDocument(NamedTuple):
     """A document's HTML, one <div class="rendered"> that may be in any page, and what is in it.
 
-    `headings` are those of Markdown, whose anchors are ids in the HTML. `is_cut` says that the end
-    of the document is missing, since it is beyond a limit.
+    `headings` are those of Markdown, whose anchors are ids in the HTML, with their lines in the
+    document. `is_cut` says that the end of the document is missing, since it is beyond a limit.
     """
 
     html: str
@@ -61,9 +61,10 @@ def _render_markdown(content: str, depth: int) -> RenderedDocument:
     if outline.has_raw_html:
         page = page_of_raw_html(body, page)
     html = _framed(front_matter + writer.write(page))
+    before = content.count("\n") - body.count("\n")
     return RenderedDocument(
         html,
-        outline.headings,
+        [heading._replace(line=before + heading.line) for heading in outline.headings],
         is_cut=beginning.is_cut or writer.is_cut,
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 from starlette.concurrency import run_in_threadpool
 
+from service.documents.text import anchor_of_line, anchor_of_problem
 from service.routes.document_pages import (
     PROBLEMS_SHOWN,
     read_document_content,
@@ -53,6 +56,8 @@ class DocumentHtml(NamedTuple):
     html: KeptPart
     is_cut: bool
     has_title: bool  # a heading of the first level
+    lines: Sequence[int]  # of the headings, in order
+    anchors: Sequence[str]  # of the same
 
     @property
     def parts(self) -> Sequence[KeptPart]:
@@ -62,7 +67,13 @@ class DocumentHtml(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return PAGE_OVERHEAD + sum(part.size for part in self.parts)
+        sections = sum(map(sys.getsizeof, self.anchors)) + 50 * len(self.lines)
+        return PAGE_OVERHEAD + sum(part.size for part in self.parts) + sections
+
+    def anchor_above(self, line: int) -> str | None:
+        """Return the anchor of the section that a line of the document is in; None before all."""
+        index = bisect_right(self.lines, line)
+        return self.anchors[index - 1] if index else None
 
 
 def kept_documents() -> KeptValues[Any]:
@@ -85,7 +96,9 @@ async def show_document(
     tag = repr((tree.name, tree.has_tops, place, tuple(facts), surroundings, near))
     if unchanged := not_modified_page(request, tag):
         return unchanged
-    document = await _render(request, place, facts)
+    document = await read_html(
+        request.state["kept_documents"], database, facts, place.path.count("/")
+    )
     folder = place.path[: place.path.rfind("/") + 1]
     return await render_page(
         request,
@@ -100,7 +113,7 @@ async def show_document(
         steps=find_steps(tree, place)[:-1],
         name=place.path[len(folder) :],
         change=None if facts["change"] is None else orjson.loads(facts["change"]),
-        problems=orjson.loads(facts["problems"]),
+        problems=_place_problems(place, document, orjson.loads(facts["problems"])),
         problems_shown=PROBLEMS_SHOWN,
         stories=stories,
         surroundings=_read_surroundings(surroundings),
@@ -116,14 +129,37 @@ def _read_surroundings(row: Row | None) -> Mapping[str, Any]:
     return {name: None if text is None else orjson.loads(text) for name, text in row.items()}
 
 
-async def _render(request: Request, place: FilePlace, facts: Row) -> DocumentHtml:
-    depth = place.path.count("/")
-    kept: KeptValues[DocumentHtml] = request.state["kept_documents"]
+def _place_problems(
+    place: FilePlace, document: DocumentHtml, problems: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return problems with the `anchor` of their text, and their own `id`; None for either.
+
+    Of several problems with one id only the first has it.
+    """
+    taken: set[str | None] = set()
+    placed: list[dict[str, Any]] = []
+    for problem in problems:
+        line = problem["line"]
+        anchor, own = anchor_of_line(place.path, line), None
+        if line is not None and anchor is None:
+            anchor, own = document.anchor_above(line), anchor_of_problem(place.path, line)
+        placed.append(problem | {"anchor": anchor, "id": None if own in taken else own})
+        taken.add(own)
+    return placed
+
+
+async def read_html(
+    kept: KeptValues[DocumentHtml], database: Database, facts: Row, depth: int
+) -> DocumentHtml:
+    """Return a document as HTML, which is kept by the content of which `facts` are.
+
+    `depth` is the number of folders in the document's path.
+    """
     # With the id, since git's id of a content is only as safe as SHA-1.
     key = (facts["id"], facts["blob_id"], facts["file_type"], depth)
 
     async def make() -> Made[DocumentHtml]:
-        return await _make(request.state["database"], facts, depth)
+        return await _make(database, facts, depth)
 
     return await kept.get(key, make)
 
@@ -148,4 +184,6 @@ def _render_html(file_type: str, text: str, depth: int) -> DocumentHtml:
         KeptPart.of(rendered.html.encode()),
         rendered.is_cut,
         has_title=any(heading.level == 1 for heading in rendered.headings),
+        lines=[heading.line for heading in rendered.headings],
+        anchors=[heading.anchor for heading in rendered.headings],
     )

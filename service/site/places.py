@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from service.documents.text import anchor_of_line
+from service.documents.text import anchor_of_line, anchor_of_problem
 from service.web.page_addresses import files_page, project_page, work_page
 
 if TYPE_CHECKING:
@@ -84,9 +84,11 @@ class Places(NamedTuple):
 
     def problem(self, problem: Item) -> str | None:
         """Return the page where a problem is, at its line; None without a document."""
-        if problem["path"] is None:
+        path = problem["path"]
+        if path is None:
             return None
-        return self.document(problem["source"], problem["path"], line=problem["line"])
+        anchor = anchor_of_problem(path, problem["line"])
+        return self.document(problem["source"], path, anchor=anchor)
 
     def stories(self, **filters: str | None) -> str:
         """Return the page of the stories with these filters; None is none."""

@@ -356,7 +356,7 @@ def test_problems_are_listed_with_path_and_line(teams: Teams) -> None:
     assert (link["kind"], link["path"], link["line"]) == ("broken_link", "README.md", 3)
     assert "- warning broken_link: The link to gone.md" in answer.text
     assert "`README.md` line 3" in answer.text
-    assert link["url"].endswith("/README.md")  # which is not shown line by line
+    assert link["url"].endswith("/README.md#hub-line-3")  # which is not shown line by line
     errors = teams.agent.call("list_problems", project="Payments", severity="error")
     assert [
         problem["url"].partition("/files/")[2] for problem in errors.structured["problems"]

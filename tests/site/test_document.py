@@ -7,10 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from time import perf_counter
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from starlette.concurrency import run_in_threadpool
 
+from service.database.database import open_database
+from service.routes.document_pages import read_document_facts
+from service.site.document import kept_documents, read_html
 from tests.support.hub import Hub, Synced, running_hub
 from tests.support.postgres import run_sql
 
@@ -78,6 +82,11 @@ def shown(hub: Hub) -> Synced:
         f"where id = '{shown.source}'",
     )
     return shown
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 def get(synced: Synced, path: str, **headers: str) -> httpx.Response:
@@ -217,6 +226,43 @@ def test_a_moved_document_leads_to_the_root_from_where_it_is_now(hub: Hub) -> No
     synced.remote.commit(renames={"a.md": "docs/deep/a.md"})
     assert hub.sync(synced.source)["moved"] == 1
     assert 'href="../../b.md"' in get(synced, "docs/deep/a.md").text
+
+
+@pytest.mark.anyio
+async def test_html_newer_than_the_facts_is_not_kept_as_theirs(hub: Hub) -> None:
+    synced = Synced(hub, {"a.md": b"# Older\n"}, str(uuid4()))
+    source = UUID(synced.source)
+    kept = kept_documents()
+    async with open_database(hub.database, 1) as database:
+        older = await read_document_facts(database, source, "a.md")
+        # A run ends between the two reads of a request, and the next one takes the change back.
+        await run_in_threadpool(synced.change, {"a.md": b"# Newer\n"})
+        newer = await read_document_facts(database, source, "a.md")
+        assert older is not None
+        assert newer is not None
+        assert b"Newer" in (await read_html(kept, database, older, 0)).html.content
+        assert b"Newer" in (await read_html(kept, database, newer, 0)).html.content
+        await run_in_threadpool(synced.change, {"a.md": b"# Older\n"})
+        assert b"Older" in (await read_html(kept, database, older, 0)).html.content
+        # Until a change, HTML is kept.
+        await database.execute("update document set content = 'Lost' where id = $1", older["id"])
+        assert b"Older" in (await read_html(kept, database, older, 0)).html.content
+
+
+def test_a_problem_leads_to_its_section_and_has_an_address_of_its_own(hub: Hub) -> None:
+    text = "---\na: 1\n---\n\n[x](x.md)\n\n# A\n\n[y](y.md), [z](z.md)\n\n# Ö B\n\n[z](z.md)\n"
+    synced = Synced(hub, {"docs/a.md": text.encode()}, str(uuid4()))
+    page = get(synced, "docs/a.md").text
+    panel = page[page.index('class="problem-list"') :].partition("</ul>")[0]
+    found = re.findall(r'<li( id="[^"]*")?>.*?\((.*?)\)</span>', panel)
+    assert found == [
+        (' id="hub-line-5"', "line 5"),
+        (' id="hub-line-9"', '<a href="#a">line 9</a>'),
+        ("", '<a href="#a">line 9</a>'),
+        (' id="hub-line-13"', '<a href="#%C3%B6-b">line 13</a>'),
+    ]
+    problems = hub.client.get(f"/projects/{synced.project}/problems").text
+    assert "files/docs/a.md#hub-line-13" in problems
 
 
 def test_many_entries_of_a_folder_come_in_pages(hub: Hub) -> None:

@@ -52,9 +52,11 @@ def test_a_problem_leads_to_its_line() -> None:
     problem = PROBLEM | {"source": SOURCE, "path": "a.yaml", "line": 12}
     assert PLACES.problem(problem) == "/projects/1/files/a.yaml#L12"
     assert PLACES.problem(problem | {"line": None}) == "/projects/1/files/a.yaml"
-    # Markdown and tables are not shown line by line: an anchor would lead nowhere.
-    assert PLACES.problem(problem | {"path": "a.MD"}) == "/projects/1/files/a.MD"
-    assert PLACES.problem(problem | {"path": "a.csv"}) == "/projects/1/files/a.csv"
+    # Markdown and tables are not shown line by line: the page's own list of problems has anchors.
+    for path in ("a.MD", "a.csv"):
+        page = f"/projects/1/files/{path}"
+        assert PLACES.problem(problem | {"path": path}) == f"{page}#hub-line-12"
+        assert PLACES.problem(problem | {"path": path, "line": None}) == page
     assert PLACES.problem(problem | {"path": None}) is None
 
 

@@ -13,7 +13,7 @@ from service.web.bodies import invalid
 from service.web.entity_tags import read_entity_tags
 from service.web.operation import parameter
 from service.web.page_addresses import files_page, project_page
-from service.web.query_string import read_form
+from service.web.query_string import form_parameters, read_form
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,12 +30,13 @@ MAX_PAGES: Final = 10_000
 PAGE_RULE: Final = f"must be a number from 1 to {MAX_PAGES:,}."
 MISSING_PAGE: Final = "The folder has no such page."
 
-PAGE_PARAMETER: Final = parameter(
+_PAGE: Final = parameter(
     "page",
     "query",
     f"Of a folder with more than {ENTRIES_PER_PAGE:,} entries: which of them, from 1.",
     {"type": "integer", "minimum": 1, "maximum": MAX_PAGES, "default": 1},
 )
+(PAGE_PARAMETER,) = form_parameters([_PAGE])
 
 
 async def show_sources(request: Request, project_id: UUID, tree: ProjectTree) -> Response:

@@ -14,7 +14,7 @@ from service.site.templating import page_spec_of, render_page
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE
 from service.web.operation import operation, parameter
 from service.web.page_addresses import files_page, search_page
-from service.web.query_string import read_form
+from service.web.query_string import form_parameters, read_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,9 @@ QUERY: Final = parameter(
 )
 PARAMETERS: Final = (
     QUERY,
-    *(each for each in SEARCH_RESPONSE.parameters if each["name"] in NAMES and each["name"] != "q"),
+    *form_parameters(
+        each for each in SEARCH_RESPONSE.parameters if each["name"] in NAMES and each["name"] != "q"
+    ),
 )
 PAGE: Final = page_spec_of("What was found, a page of it; without a query how to ask.")
 

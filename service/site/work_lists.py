@@ -27,7 +27,7 @@ from service.web.bodies import invalid
 from service.web.cursors import next_cursor, read_sorted_page
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE
 from service.web.operation import operation, parameter
-from service.web.query_string import read_form
+from service.web.query_string import form_parameters, read_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,16 +52,21 @@ WITHOUT_EPIC: Final = parameter(
 STORIES_PAGE: Final = {
     200: replace(
         page_spec_of("A page of the stories."),
-        parameters=(*STORIES_RESPONSE.parameters, WITHOUT_EPIC),
+        parameters=(*form_parameters(STORIES_RESPONSE.parameters), WITHOUT_EPIC),
     ),
     304: NOT_MODIFIED_RESPONSE,
 }
 EPICS_PAGE: Final = {
-    200: replace(page_spec_of("A page of the epics."), parameters=EPICS_RESPONSE.parameters),
+    200: replace(
+        page_spec_of("A page of the epics."), parameters=form_parameters(EPICS_RESPONSE.parameters)
+    ),
     304: NOT_MODIFIED_RESPONSE,
 }
 PROBLEMS_PAGE: Final = {
-    200: replace(page_spec_of("A page of the problems."), parameters=PROBLEMS_RESPONSE.parameters),
+    200: replace(
+        page_spec_of("A page of the problems."),
+        parameters=form_parameters(PROBLEMS_RESPONSE.parameters),
+    ),
     304: NOT_MODIFIED_RESPONSE,
 }
 

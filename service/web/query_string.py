@@ -9,7 +9,11 @@ from service.characters import UNSTORABLE
 from service.web.bodies import invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
+
+    from service.web.operation import Parameter
 
 NOT_UTF8: Final = "is not UTF-8, or has NUL."
 
@@ -45,3 +49,13 @@ def read_form(request: Request[Any], *may_be_empty: str) -> dict[str, str]:
     """
     given = read_query_string(request)
     return {name: value for name, value in given.items() if value or name in may_be_empty}
+
+
+def form_parameters(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
+    """Return the documentation of parameters that read_form reads: each may be empty as well."""
+    return tuple(
+        {**each, "schema": {"anyOf": [each["schema"], {"type": "string", "maxLength": 0}]}}
+        if each["in"] == "query"
+        else each
+        for each in parameters
+    )

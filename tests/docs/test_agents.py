@@ -45,3 +45,7 @@ def test_the_configurations_are_json_with_the_address_of_the_endpoint(page: obje
         if page == AGENTS:
             assert server["headers"]["Authorization"].startswith("Bearer ${")
     assert "claude mcp add --transport http bmadflow http://127.0.0.1:8000/mcp\n" in text
+    if page == AGENTS:
+        # In other quotes the shell would write the token into a file that may be committed.
+        shared = next(line for line in text.splitlines() if "--scope project" in line)
+        assert "--header 'Authorization: Bearer ${API_READ_TOKEN}'" in shared

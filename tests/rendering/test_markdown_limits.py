@@ -47,7 +47,11 @@ DOCUMENTS = {
     "pictures": repeat("![a](b)"),
     "lines": repeat("a  \n"),
     "templates": repeat("<template>"),
-    **{f"{mark!r}": repeat(mark) for mark in ("<", "[", "*", "`", "_", "~", "&", "x", " ", "\n")},
+    "signs and pictograms": repeat("&\U0001f600"),
+    **{
+        f"{mark!r}": repeat(mark)
+        for mark in ("<", "[", "*", "`", "_", "~", "&", "x", " ", "\n", "\xa9")
+    },
 }
 
 
@@ -64,7 +68,10 @@ def test_no_document_takes_a_second(name: str) -> None:
 
 
 @pytest.mark.parametrize("file_type", ["json", "yaml", "toml", "txt", "csv"])
-@pytest.mark.parametrize("text", ['{"a": [1]},\n', "a: ", "[", ",", '"', "\n", "a,b\n", "<"])
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": [1]},\n', "a: ", "[", ",", '"', "\n", "a,b\n", "<", "&", "\xa9", "&\U0001f600"],
+)
 def test_no_file_takes_a_second(file_type: str, text: str) -> None:
     render_document(file_type, "a", 0)
     start = time.thread_time()

@@ -15,7 +15,7 @@ from service.documents.markdown import render_markdown
 from service.documents.text import FILE_TYPES
 from service.rendering.document import render_document
 from service.rendering.page_writer import PageWriter
-from service.rendering.sanitising import sanitise
+from service.rendering.sanitising import MAX_TEXT, sanitise
 from tests.rendering.harmless import check_harmless
 from tests.rendering.hostile import ATTRIBUTES, HIT, HOSTILE, NAMES, TEXTS
 from tests.support.browser import browser_page, needs_chromium
@@ -89,6 +89,13 @@ def test_ids_of_the_page_itself_are_dropped_and_headings_keep_theirs_as_names() 
     html = render_document("md", '# Hub search\n\n<p id="Hub-x">a</p><p id="y">b</p>', 0).html
     assert check_harmless(html) == ["y"]
     assert '<h1><a name="hub-search"></a>Hub search</h1>' in html
+
+
+@pytest.mark.parametrize("before", range(MAX_TEXT - 6, MAX_TEXT + 2))
+def test_a_long_text_stays_as_it_is(before: int) -> None:
+    text = f"{'x' * before}&amp;\xa9&amp;lt;" * 3
+    html = f"<p>{text}</p>\n<pre>\n{text}</pre>"
+    assert sanitise(html) == html.replace("<pre>\n", "<pre>")
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from service.web.problem_response import (
     problem_response,
     response_to_problem,
 )
+from service.web.references import MAX_SLASHES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -122,6 +123,8 @@ def prefers_page(scope: Scope) -> bool:
     """Return whether a problem of this request is to be a page: a browser shows it to a person."""
     accept = scope["state"]["headers"].get(b"accept", b"")
     if b"text/html" not in accept or FOR_PROGRAMS.match(scope["path"]):
+        return False
+    if scope["path"].count("/") > MAX_SLASHES:
         return False
     offered = (PROBLEM_TYPE, "application/json", "text/html")
     return choose_media_type(accept.decode("latin-1"), offered) == "text/html"

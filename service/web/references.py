@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urljoin
 
 if TYPE_CHECKING:
     from starlette.types import Scope
+
+# The slashes of a path that is served. Each reference in a response has as many `../`: with the
+# 64 KiB of slashes that a request may send, those of one page would take 20 MB. A document is in at
+# most 100 folders.
+MAX_SLASHES: Final = 128
 
 
 def reference_to(scope: Scope, path: str) -> str:

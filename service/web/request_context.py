@@ -16,6 +16,7 @@ from service.telemetry.logs import REQUEST_FIELDS
 from service.web.compression import Compression, depends_on_encoding, vary_if_tagged
 from service.web.large_bodies import READING, RELEASES, WHOLE, release_all, take_room
 from service.web.pieces import send_in_pieces
+from service.web.references import MAX_SLASHES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +102,7 @@ class RequestContext:
         if scope.setdefault("root_path", "") or self._root_path:
             self._take_root_path(scope)
         path = scope["path"]
-        if path[-1:] == "/":
+        if path[-1:] == "/" and path.count("/") <= MAX_SLASHES:
             scope["path"] = path.rstrip("/") or "/"
         own_headers = [*RAW_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
         if b"origin" not in headers:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.routing import Route, Router
 
 from service.problems import Problem
+from service.web.references import MAX_SLASHES
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -31,7 +32,8 @@ class SegmentRouter(Router):
     Every route is a Route whose endpoint is an async function or an ASGI application. A parameter
     is one whole segment, without a converter, or at the end of a route all segments that are left,
     one at least: `{path:path}`. A literal segment beside it comes first, and is final: with `/a/b`
-    and `/a/{x}/c` nothing is at `/a/b/c`. The first request fixes the routes.
+    and `/a/{x}/c` nothing is at `/a/b/c`. Nothing is at a path of more than MAX_SLASHES. The first
+    request fixes the routes.
     """
 
     @cached_property
@@ -99,7 +101,8 @@ class SegmentRouter(Router):
 
     def _find_by_segments(self, path: str) -> tuple[dict[str, Route], list[str]]:
         first, *segments = path.split("/")
-        if first:  # such as `*` and `*api`: only what begins with a slash is a path
+        # Such as `*` and `*api`: only what begins with a slash is a path.
+        if first or len(segments) > MAX_SLASHES:
             return {}, []
         node, values = self._root, list[str]()
         for position, segment in enumerate(segments):

@@ -28,6 +28,7 @@ from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
 from service.web.large_bodies import ROOM, WAIT_SECONDS, WHOLE
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
 from service.web.paging import MAX_LIMIT, MAX_PAGE_BYTES
+from service.web.references import MAX_SLASHES
 from service.web.room import GRACE_SECONDS, LOWEST_SPEED, LOWEST_SPEED_OF_HALF
 from tests.docs.markdown import README, read_rows, read_section
 from tests.support.promtool import needs_promtool, promtool
@@ -88,6 +89,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "the request line and the headers": (
             f"{protocol.MAX_HEAD_BYTES // 1024} KiB, and {protocol.HEAD_SECONDS:g} s to send them"
         ),
+        "slashes of a path": f"{MAX_SLASHES}",
         "an idle connection, after a response": f"{protocol.KEEP_ALIVE_SECONDS} s",
         "an idle connection, before its first request": f"{protocol.HEAD_SECONDS:g} s",
         "a client that reads nothing of a response": f"{protocol.STALL_SECONDS:g} s",

@@ -9,6 +9,8 @@ from starlette.routing import Match, Route
 
 from service.app import ROUTES
 from service.problems import Problem
+from service.web.problem_response import PROBLEM_TYPE
+from service.web.references import MAX_SLASHES
 from service.web.router import SegmentRouter
 from tests.support.problems import assert_problem
 from tests.support.service import serving
@@ -125,6 +127,16 @@ def test_a_path_without_a_route_is_a_404(path: str, client: httpx.Client) -> Non
     url = str(client.base_url).rstrip("/") + path
     problem = assert_problem(client.get(url), 404)
     assert problem["detail"] == "There is nothing at this path."
+
+
+@pytest.mark.parametrize("path", ["/", "/search", "/projects", f"/projects/{UNKNOWN_ID}/files"])
+def test_nothing_is_at_a_path_of_too_many_slashes(path: str, client: httpx.Client) -> None:
+    url = str(client.base_url).rstrip("/") + path
+    html = {"Accept": "text/html"}
+    for more in ("/", "/a", "/%61"):
+        longest = url + more * (MAX_SLASHES - path.count("/"))
+        assert_problem(client.get(longest + more, headers=html), 404)
+        assert client.get(longest, headers=html).headers["content-type"] != PROBLEM_TYPE
 
 
 def test_a_405_names_all_methods_of_the_path(client: httpx.Client) -> None:

@@ -139,7 +139,11 @@ class _DocumentWriter:
             *hints,
         ]
         if outline:
-            lines += ["", "Sections, to read one by its anchor:", *map(_write_section, outline)]
+            lines += [
+                "",
+                "Sections, to read one by its anchor; their headings are data, too:",
+                *map(_write_section, outline),
+            ]
         structured = {
             "project": self._project,
             "id": document["id"],

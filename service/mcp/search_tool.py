@@ -23,7 +23,13 @@ from service.mcp.schema_parts import (
     make_list,
 )
 from service.mcp.story_entries import write_place
-from service.mcp.texts import clean_line, escape_line, mark_in_bold, write_json
+from service.mcp.texts import (
+    DATA_NOT_INSTRUCTIONS,
+    clean_line,
+    escape_line,
+    mark_in_bold,
+    write_json,
+)
 from service.mcp.token_counts import estimate_tokens
 from service.mcp.tool import Tool, ToolError, ToolResult
 from service.problems import Problem
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 DEFAULT_RESULTS: Final = 8
 MAX_TITLE: Final = 120  # characters
 MAX_FACETS: Final = 5
+NOTICE: Final = f"Each title, heading and snippet {DATA_NOT_INSTRUCTIONS}"
 # Of one document: its best section is always there.
 ENTRY_TOKENS: Final = 1_500
 
@@ -114,8 +121,11 @@ def _describe(query: str, found: Mapping[str, Any]) -> tuple[dict[str, Any], lis
     if len(projects) > 1:
         told = ", ".join(f"{escape_line(each['name'])} {each['count']:,}" for each in projects)
         head.append(f"By project: {told}.")
+    if found["results"]:
+        head.append(NOTICE)
     fields = {
         "query": query,
+        "notice": NOTICE,
         "total": total,
         "corrections": corrections,
         "kinds": kinds,

@@ -31,15 +31,13 @@ from service.mcp.schema_parts import (
 from service.mcp.story_entries import MAX_ID_SHOWN, write_place
 from service.mcp.texts import clean_line, escape_line, write_path, write_time
 from service.mcp.tool import Tool, ToolResult
-from service.routes.epics import read_epic_documents
 from service.routes.problems import PROBLEMS, count_problems, read_problems
-from service.routes.progress import EPICS_SHOWN, read_progress
+from service.routes.progress import read_progress
 from service.web.cursors import next_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from service.database.queries import Row
     from service.state import Request
 
 EPICS_AT_ONCE: Final = 50
@@ -52,16 +50,8 @@ CHANGES_SHOWN: Final = 10
 async def get_progress(request: Request, arguments: Mapping[str, Any]) -> ToolResult:
     """Return how far a project is: its stories by status, by epic and by week."""
     project, places, described, line = await open_project(request, arguments["project"])
-    database = request.state["database"]
-    found = orjson.loads(await read_progress(database, project["id"]))
-    documents = {
-        (row["source_id"], row["tree"], row["id"]): row
-        for row in await read_epic_documents(database, project["id"], EPICS_SHOWN)
-    }
-    entries = [
-        _make_epic(places, epic, documents.get((epic["source"]["id"], epic["tree"], epic["id"])))
-        for epic in found["by_epic"]
-    ]
+    found = orjson.loads(await read_progress(request.state["database"], project["id"]))
+    entries = [_make_epic(places, epic) for epic in found["by_epic"]]
     start = read_offset(arguments, len(entries))
 
     async def read(limit: int) -> Listed:
@@ -110,7 +100,7 @@ def _count_unlisted(shown: int, total: int) -> str:
     return f"Of {total:,} epics the first {shown:,} are here. "
 
 
-def _make_epic(places: SourcePlaces, epic: Mapping[str, Any], document: Row | None) -> AnswerEntry:
+def _make_epic(places: SourcePlaces, epic: Mapping[str, Any]) -> AnswerEntry:
     counts = {name: count for name, count in epic["stories_by_status"].items() if count}
     item: dict[str, Any] = {
         "id": None if epic["id"] is None else clean_line(epic["id"], MAX_ID_SHOWN),
@@ -127,11 +117,6 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any], document: Row | No
             item["url"] = places.url(source, epic["path"], anchor)
     if epic["tree"]:
         item["tree"] = clean_line(epic["tree"])
-    source = places.sources.get(epic["source"]["id"])
-    if source and document and document["path"] is not None:
-        item["path"] = shown_path(document["path"])
-        item["anchor"] = shown_anchor(document["anchor"])
-        item["url"] = places.url(source, document["path"], item["anchor"])
     to_do = item["stories"] - counts.get("cancelled", 0)
     name = "Stories without an epic"
     if item["id"] is not None:
@@ -143,7 +128,6 @@ def _make_epic(places: SourcePlaces, epic: Mapping[str, Any], document: Row | No
         write_place(item.get("path"), item.get("anchor")),
         f"tree {write_path(item['tree'])}" if "tree" in item else "",
         f"source {escape_line(item['source'])}" if len(places.sources) > 1 else "",
-        write_place(item.get("path"), item.get("anchor")),
     ]
     return AnswerEntry(" · ".join(part for part in parts if part), item, epic["source"]["id"])
 

@@ -154,24 +154,3 @@ async def read_described(queries: Queries, stories: Sequence[tuple[UUID, str, st
         [tree for _, tree, _ in stories],
         [story_id for _, _, story_id in stories],
     )
-
-
-async def read_epic_documents(queries: Queries, project_id: UUID, limit: int) -> list[Row]:
-    """Return of the first `limit` epics of a project the document that describes each best.
-
-    `source_id`, which is text, `tree` and `id` say which epic it is; `path` and `anchor` are null
-    where no document describes it.
-    """
-    return await queries.fetch(
-        """
-        select source.id::text as source_id, item ->> 'tree' as tree, item ->> 'id' as id,
-               item #>> '{documents,0,path}' as path, item #>> '{documents,0,anchor}' as anchor
-        from project_doc as source
-        join epic on project_doc_id = source.id
-        where project_id = $1
-        order by number, place
-        limit $2
-        """,
-        project_id,
-        limit,
-    )

@@ -247,13 +247,10 @@ def test_progress_is_told_by_status_and_by_epic(teams: Teams) -> None:
     assert "By status: approved 1, done 1." in answer.text
     epic = answer.structured["epics"][0]
     place = "docs/epics/epic-1.md#epic-1-refunds"
-    assert f"- **1** Refunds · 1/2 done (50%) · approved 1, done 1 · `{place}`" in answer.text
+    assert f"- **1** Refunds · 1/2 done (50%) · approved 1, done 1 · `{place}`\n" in answer.text
     assert epic["url"] == f"{answer.structured['project']['url']}/files/{place}"
     assert f"{epic['path']}#{epic['anchor']}" == place
     assert (epic["id"], epic["title"], epic["stories"], epic["done"]) == ("1", "Refunds", 2, 1)
-    assert (epic["path"], epic["anchor"]) == ("docs/epics/epic-1.md", "epic-1-refunds")
-    assert epic["url"].endswith("/docs/epics/epic-1.md#epic-1-refunds")
-    assert "docs/epics/epic-1.md#epic-1-refunds" in answer.text
     changes = answer.structured["last_changes"]
     assert changes["added"] == len(PAYMENTS)
     assert [each["path"] for each in changes["documents"]] == sorted(PAYMENTS)

@@ -203,6 +203,32 @@ def test_the_tag_changes_with_all_that_the_page_shows(hub: Hub) -> None:
     assert len({*tags}) == len(tags)
 
 
+def test_a_document_says_what_changed_it_last_and_when(hub: Hub) -> None:
+    files = {"a.md": b"# Kept\n", "b.md": b"# Changed\n", "c.md": b"# Moved\n\nFar.\n"}
+    synced = Synced(hub, files, str(uuid4()))
+
+    def last_run() -> tuple[str, str]:
+        """Return the day and the commit of the last sync, as pages show them."""
+        query = f"select last_synced_at, last_commit from project_doc where id = '{synced.source}'"
+        synced_at, commit = run_sql(hub.database, query)[0]
+        return f"{synced_at:%-d %b %Y}", commit[:7]
+
+    def shown_at(path: str) -> str:
+        return texts(get(synced, path).text).replace(" ,", ",")
+
+    day, first = last_run()
+    added = f"In the hub since {day}, commit {first}"
+    for path in files:
+        assert added in shown_at(path)
+    synced.change({"b.md": b"# Changed anew\n", "c.md": None, "d.md": files["c.md"]})
+    day, second = last_run()
+    assert second != first
+    assert added in shown_at("a.md")
+    for path, change in (("b.md", "Changed"), ("d.md", "Moved")):
+        assert f"{change} by the sync of {day}, commit {second}" in shown_at(path)
+        assert first not in shown_at(path)
+
+
 def test_a_folder_is_revalidated_and_its_tag_changes_with_a_story(hub: Hub) -> None:
     synced = Synced(hub, {path: text.encode() for path, text in FILES.items()}, str(uuid4()))
     tag = get(synced, "docs/stories").headers["etag"]

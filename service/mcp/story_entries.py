@@ -60,7 +60,9 @@ def _make_story(
     places: SourcePlaces, story: Mapping[str, Any], described: Described | None
 ) -> AnswerEntry:
     source = places.sources.get(story["source"]["id"])
-    path, anchor = shown_path(story["path"]), shown_anchor(story["anchor"])
+    # Without the anchor of its title: a file is one story, and where its other headings are of the
+    # title's level, the section that the title begins is not the story.
+    path, anchor = shown_path(story["path"]), None
     whole_path, document_id = story["path"], story["document_id"]
     if path is None and described:
         anchor, whole_path, document_id = described.anchor, described.path, described.document_id
@@ -138,7 +140,7 @@ def _write_story(item: Mapping[str, Any], places: SourcePlaces) -> str:
         parts.append("no file")
     if "described_in" in item:
         parts.append(f"described in {write_place(item['described_in'], item.get('anchor'))}")
-    parts.append(write_place(item["path"], item.get("anchor")))
+    parts.append(write_place(item["path"], None))
     return " · ".join(part for part in parts if part)
 
 

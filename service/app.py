@@ -59,7 +59,7 @@ from service.routes.syncs import (
 from service.routes.webhooks import receive_webhook
 from service.site.document import kept_documents
 from service.site.files import show_file, show_files
-from service.site.overview import show_overview
+from service.site.overview import kept_overviews, show_overview
 from service.site.page_assets import get_icon, get_page_asset
 from service.site.permalink import follow_permalink
 from service.site.problem_page import respond_with_problem_page
@@ -187,6 +187,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                     database=database,
                     health=health,
                     kept_documents=kept_documents(),
+                    kept_overviews=kept_overviews(),
                     large_bodies=large_bodies,
                     metrics=metrics,
                     reading_turns=reading_turns(),

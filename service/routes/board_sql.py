@@ -6,6 +6,7 @@ from typing import Final, LiteralString
 
 from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.readings import STATUSES
+from service.sync.queue import is_due
 
 # What is counted of stories: each status, and those in review whose status is "built".
 _COUNTED: Final[tuple[LiteralString, ...]] = (*STATUSES, "built")
@@ -70,6 +71,31 @@ SUM_PROBLEMS: Final[LiteralString] = ", ".join(
     f"as {severity}s"
     for severity in SEVERITIES
 )
+
+# Of a row of `project`: a text that changes whenever the API says anything else of the project, its
+# sources, their documents or their work. A run writes these and its own end in one transaction, and
+# some change with the day, such as gates that expire.
+VERSION: Final[LiteralString] = f"""
+    concat_ws(
+        ' ', project, (now() at time zone 'UTC')::date,
+        (
+            select string_agg(concat_ws(' ', source, runs), ' ' order by source.number)
+            from project_doc as source
+            cross join lateral (
+                -- The running one, the queued one and the last that has ended.
+                select string_agg(concat_ws(' ', id, status, {is_due("run")}), ' ') as runs
+                from (
+                    select *
+                    from sync_run
+                    where project_doc_id = source.id
+                    order by number desc
+                    limit 3
+                ) as run
+            ) as runs
+            where project_id = project.id
+        )
+    )
+    """
 
 # JSON of the source of a row that has its id and name as `source_id` and `source_name`.
 SOURCE: Final[LiteralString] = "jsonb_build_object('id', source_id, 'name', source_name)"

@@ -9,6 +9,7 @@ from service.routes.board_sql import (
     STORY_FIGURES,
     SUM_PROBLEMS,
     SUM_SOURCES,
+    VERSION,
     done_at_cut,
 )
 from service.schemas.overview import EXAMPLE_OVERVIEW, ProjectOverviewSchema
@@ -53,6 +54,26 @@ async def get_overview(request: Request) -> Response:
     """
     page = read_page(request, PROJECTS_PER_PAGE)
     return page_response(request, page, await read_overview(request.state["database"], page))
+
+
+async def read_overview_version(queries: Queries, page: Page) -> str:
+    """Return a text that changes whenever read_overview() returns anything else for this page."""
+    row = await queries.fetch_row(
+        f"""
+        select md5(string_agg({VERSION}, ' ' order by number desc)) as version
+        from (
+            select *
+            from project
+            where number < $1
+            order by number desc
+            limit $2::bigint + 1
+        ) as project
+        """,
+        page.before,
+        page.limit,
+    )
+    assert row is not None  # of an aggregate
+    return row["version"] or "no projects"
 
 
 async def read_overview(queries: Queries, page: Page) -> Items:

@@ -9,6 +9,7 @@ import asyncpg
 
 from service.database.database import LOCK_LIMIT
 from service.problems import Problem
+from service.routes.board_sql import VERSION
 from service.routes.quotas import UNLOCKED_ROOM, refuse_excess_project
 from service.routes.shared import (
     BEING_CHANGED,
@@ -24,7 +25,6 @@ from service.schemas.projects import (
     ProjectSchema,
 )
 from service.sync.advisory_locks import project_lock
-from service.sync.queue import is_due
 from service.web.bodies import json_response, read_json
 from service.web.operation import BodySpec, ResponseSpec, operation
 from service.web.paging import (
@@ -178,35 +178,15 @@ async def get_project(request: Request) -> Response:
 
 
 async def read_project(queries: Queries, project_id: UUID) -> Row:
-    """Return a project as JSON, `project`, and its `version`.
+    """Return a project as JSON, `project`, and its `version`: see VERSION.
 
-    The version changes whenever the API says anything else of the project, its sources, their
-    documents or their work: a run writes these and its own end in one transaction, and some change
-    with the day, such as gates that expire. Raises the Problem `not_found` without such a project.
+    Raises the Problem `not_found` without such a project.
     """
     return await queries.fetch_row_or_404(
         f"""
         select (
             select row_to_json(found)::text from (select {COLUMNS}) as found
-        ) as project, md5(concat_ws(
-            ' ', project, (now() at time zone 'UTC')::date,
-            (
-                select string_agg(concat_ws(' ', source, runs), ' ' order by source.number)
-                from project_doc as source
-                cross join lateral (
-                    -- The running one, the queued one and the last that has ended.
-                    select string_agg(concat_ws(' ', id, status, {is_due("run")}), ' ') as runs
-                    from (
-                        select *
-                        from sync_run
-                        where project_doc_id = source.id
-                        order by number desc
-                        limit 3
-                    ) as run
-                ) as runs
-                where project_id = $1
-            )
-        )) as version
+        ) as project, md5({VERSION}) as version
         from project
         where id = $1
         """,

@@ -129,11 +129,16 @@ async def render_page(
     if status != 200:
         headers = {**PAGE_HEADERS, "Cache-Control": "no-store"}
         return Response(page, status, headers, media_type="text/html")
-    entity_tag = _entity_tag(tag or hashlib.sha256(page.encode()).hexdigest())
-    matched = read_entity_tags(request).match(entity_tag)
-    if matched is not None:
-        return not_modified(matched, PAGE_HEADERS)
-    headers = {**PAGE_HEADERS, "ETag": f'"{entity_tag}"'}
+    if tag is None:
+        tag = hashlib.sha256(page.encode()).hexdigest()
+        if (unchanged := not_modified_page(request, tag)) is not None:
+            return unchanged
+    return respond_with(page, tag)
+
+
+def respond_with(page: str | bytes, tag: str) -> Response:
+    """Return the response with a page that was rendered before: see not_modified_page()."""
+    headers = {**PAGE_HEADERS, "ETag": f'"{_entity_tag(tag)}"'}
     return Response(page, headers=headers, media_type="text/html")
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service.site import overview
+from service.site.templating import render
 from tests.site.browser import (
     LOOKS,
     Look,
@@ -91,6 +93,68 @@ def test_it_has_100_projects_on_a_page_and_a_link_to_the_next(
     assert 'rel="next"' not in last.text
     assert "Welcome" not in client.get("/?cursor=MA==").text
     assert client.get("/?limit=1000").text.count('<li class="project">') == 100
+
+
+def test_every_change_of_a_project_is_on_the_next_page(client: httpx.Client, database: str) -> None:
+    board = Board(database)
+    tags: set[str] = set()
+
+    def assert_changed(words: str) -> None:
+        page = client.get("/")
+        assert words in text_of(page.text)
+        tag = page.headers["etag"]
+        assert tag not in tags
+        tags.add(tag)
+        assert client.get("/", headers={"If-None-Match": tag}).status_code == 304
+        assert client.get("/").text == page.text
+
+    project = board.add_project("Payments")
+    assert_changed("Payments 0 documents · 0 sources")
+    work = board.add_source(project)
+    assert_changed("0 documents · 1 source · not synced yet")
+    # A run writes all of this when it ends, in one transaction.
+    work.add_document("a.md")
+    work.add_story("1.1", status="done")
+    work.add_problem("error")
+    work.count()
+    work.add_run("completed", AT)
+    assert_changed("1 document · 1 source · synced 25 Nov 2026, 03:01 UTC 100% done: 1 of 1 story")
+    work.add_run("failed", AT, "There is no branch.")
+    assert_changed("1 source could not be synced")
+    client.put(f"/api/projects/{project}", json={"name": "Refunds"})
+    assert_changed("Refunds 1 document")
+    client.post("/api/projects", json={"name": "Second"})
+    assert_changed("Second 0 documents · 0 sources")
+    client.delete(f"/api/projects/{project}")
+    assert_changed("Second 0 documents · 0 sources")
+
+
+def test_pages_of_the_same_projects_differ_by_their_query(
+    client: httpx.Client, database: str
+) -> None:
+    Board(database).execute("insert into project (name) select n from generate_series(1, 3) n")
+    pages = [client.get(path).text for path in ("/", "/?limit=2", "/?limit=1", "/")]
+    assert [page.count('<li class="project">') for page in pages] == [3, 2, 1, 3]
+
+
+def test_an_overview_is_rendered_once_while_nothing_changes(
+    client: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[str] = []
+
+    async def render_and_count(*arguments: Any) -> str:
+        rendered.append(arguments[1])
+        return await render(*arguments)
+
+    monkeypatch.setattr(overview, "render", render_and_count)
+    board = Board(database)
+    board.add_project()
+    first, again = client.get("/"), client.get("/")
+    assert first.text == again.text
+    assert len(rendered) == 1
+    board.add_project("Second")
+    assert "Second" in client.get("/").text
+    assert len(rendered) == 2
 
 
 def color_of(page: Page, selector: str, name: str) -> str:

@@ -38,5 +38,7 @@ def place_sparkline(values: Sequence[int]) -> Sparkline | None:
             f"{HEIGHT - MARGIN - up * max(value, 0) / largest:.4g}",
         )
         for number, value in enumerate(values)
+        # Within a level part of the line, its two ends say all.
+        if number in {0, len(values) - 1} or not values[number - 1] == value == values[number + 1]
     ]
     return Sparkline(WIDTH, HEIGHT, " ".join(f"{x},{y}" for x, y in points), points[-1])

@@ -24,3 +24,16 @@ def test_every_point_is_in_the_picture(values: list[int]) -> None:
     points = [tuple(map(float, point.split(","))) for point in line.points.split()]
     assert 2 <= len(points) <= MAX_POINTS
     assert all(MARGIN <= x <= WIDTH - MARGIN and MARGIN <= y <= HEIGHT - MARGIN for x, y in points)
+
+
+def test_a_level_part_has_only_its_ends() -> None:
+    line = place_sparkline([1, 1, 1, 2, 2, 2])
+    assert line is not None
+    across = WIDTH - 2 * MARGIN
+    level = f"{MARGIN + (HEIGHT - 2 * MARGIN) / 2:.4g}"
+    assert line.points.split() == [
+        f"{MARGIN},{level}",
+        f"{MARGIN + across * 2 / 5:.4g},{level}",
+        f"{MARGIN + across * 3 / 5:.4g},{MARGIN}",
+        f"{WIDTH - MARGIN},{MARGIN}",
+    ]

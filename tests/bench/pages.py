@@ -25,6 +25,7 @@ from contenders import (
 from results import PageLoad, Pages
 from rows import PATH
 from sampling import sampling
+from work_pages import measure_work_pages
 from wrk import put_load
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def measure_pages(
     seconds: int,
     report_progress: Callable[[str], None],
 ) -> Pages:
-    """Measure the service and the peer, both on this core.
+    """Measure the service and the peer, both on this core, then the pages of projects' work.
 
     Calls `report_progress` with a line before each step. Raises BenchmarkError.
     """
@@ -114,6 +115,7 @@ def measure_pages(
         loads=loads,
         health_max_ms=max(samples.latencies) * 1000,
         health_failed=samples.failed,
+        work=measure_work_pages(postgres, core, seconds, report_progress),
     )
 
 

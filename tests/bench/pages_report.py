@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from results import Pages
+    from results import Pages, WorkPages
 
 COLUMNS: Final = ("connections", "requests/s", "CPU ms", "p50 ms", "p99 ms", "errors")
+WORK_COLUMNS: Final = ("p50 ms", "p95 ms", "max ms", "CPU ms", "SQL CPU ms", "KB")
+PAINT_COLUMNS: Final = ("p50 ms", "p95 ms", "least ms", "HTML ms", "CPU ms")
 
 
 def format_pages(pages: Pages) -> str:
@@ -24,4 +26,29 @@ def format_pages(pages: Pages) -> str:
                 for connections, load in by_connections.items()
             ]
     lines.append(f"the slowest health while pages are loaded: {pages.health_max_ms:.1f} ms")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_format_work(pages.work)])
+
+
+def _format_work(work: WorkPages) -> list[str]:
+    rows = ", ".join(f"{count:,} of {table}" for table, count in work.rows.items())
+    lines = [f"\nPages of projects, which have the rows {rows}; 1 connection", _head(WORK_COLUMNS)]
+    lines += [
+        f"{name:40}{page.p50_ms:12.1f}{page.p95_ms:12.1f}{page.max_ms:12.1f}{page.cpu_ms:12.2f}"
+        f"{page.postgres_cpu_ms:12.2f}{page.kilobytes:12.0f}"
+        for name, page in work.times.items()
+    ]
+    if not work.paints:
+        return [*lines, "Chromium is missing: its first paint was not measured"]
+    lines += ["\nUntil Chromium's first paint; style and script are cold or cached"]
+    lines += [_head(PAINT_COLUMNS)]
+    lines += [
+        f"{f'{name}, {cache}':40}{paint.p50_ms:12.0f}{paint.p95_ms:12.0f}{paint.least_ms:12.0f}"
+        f"{paint.response_ms:12.0f}{paint.cpu_ms:12.1f}"
+        for name, by_cache in work.paints.items()
+        for cache, paint in by_cache.items()
+    ]
+    return lines
+
+
+def _head(columns: tuple[str, ...]) -> str:
+    return " " * 40 + "".join(f"{column:>12}" for column in columns)

@@ -100,7 +100,7 @@ def measure_progress(
             without.append(_sync_first(postgres, without_work, core, server, large))
             tries.append(_try_syncs(postgres, service, core, server, large))
         database = postgres.create_database()
-        _empty(database)
+        empty_projects(database)
         with running_contender(service, database.url, core) as running_service:
             report_progress(f"syncing {PROJECTS} projects")
             client = SyncClient(running_service, server, database)
@@ -109,7 +109,7 @@ def measure_progress(
                 client.sync(client.create_source(of_remote, remote, None))
             project = client.create_project("Large")
             client.sync(client.create_source(project, large.remote, None))
-            counts = _prepare(database)
+            counts = count_rows(database)
             report_progress(f"requesting what the {PROJECTS} projects have")
             loads = _measure_routes(running_service, project, seconds)
         past = measure_past(postgres, service, core, server, report_progress)
@@ -195,13 +195,13 @@ def _read_rows(database: ContenderDatabase) -> dict[tuple[str, str], str]:
     return rows
 
 
-def _empty(database: ContenderDatabase) -> None:
+def empty_projects(database: ContenderDatabase) -> None:
     """Delete the projects of the template."""
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("truncate project cascade")
 
 
-def _prepare(database: ContenderDatabase) -> dict[str, int]:
+def count_rows(database: ContenderDatabase) -> dict[str, int]:
     """Return the numbers of rows, after a vacuum, so that none begins during a load."""
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("vacuum analyze")

@@ -194,8 +194,43 @@ class PageLoad:
 
 
 @dataclass(frozen=True)
+class PageTimes:
+    """A page over one connection, without gzip; each CPU time is the mean of a request."""
+
+    requests: int
+    p50_ms: float
+    p95_ms: float
+    max_ms: float
+    cpu_ms: float  # of the service
+    postgres_cpu_ms: float
+    kilobytes: float
+    errors: int
+
+
+@dataclass(frozen=True)
+class Paint:
+    """What Chromium takes from the navigation on, over its loads of a page."""
+
+    response_ms: float  # until it has the HTML: the median
+    p50_ms: float  # until its first paint
+    p95_ms: float
+    least_ms: float
+    cpu_ms: float  # of the renderer's main thread until the page is loaded: the median
+
+
+@dataclass(frozen=True)
+class WorkPages:
+    """The pages of 50 projects with stories, epics, problems and histories."""
+
+    rows: dict[str, int]  # of stories, epics and problems, by table, of all projects
+    times: dict[str, PageTimes]
+    # By page, then by how its style and script come; empty on a machine without Chromium.
+    paints: dict[str, dict[str, Paint]]
+
+
+@dataclass(frozen=True)
 class Pages:
-    """The page of a document of 50 KB, and what else the service is asked for beside it."""
+    """The page of a document of 50 KB, what else is asked for beside it, and the pages of work."""
 
     page_bytes: int
     first_ms: float  # of the first page of a new process, which renders it
@@ -203,6 +238,7 @@ class Pages:
     loads: dict[str, dict[str, dict[int, PageLoad]]]
     health_max_ms: float  # while pages are loaded
     health_failed: int
+    work: WorkPages
 
 
 @dataclass(frozen=True)

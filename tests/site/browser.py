@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.support.browser import ARGUMENTS, CHROMIUM
+from tests.support.chromium import ARGUMENTS, CHROMIUM
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,28 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import HttpCredentials, sync_playwright
 
+from tests.support.chromium import ARGUMENTS, CHROMIUM
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from playwright.sync_api import Page
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-
 # In CI a missing Chromium fails the tests instead of skipping them.
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium on this machine"
 )
-
-# No sandbox: root and most containers cannot have one, and Chromium opens only our own pages. The
-# other arguments keep Chromium from connecting to Google.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-]
 
 
 @contextmanager

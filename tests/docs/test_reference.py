@@ -24,6 +24,7 @@ from service.server import protocol
 from service.site.contents import MAX_ENTRIES
 from service.site.document import KEPT_BYTES, NEAR_SHOWN, RENDERED_AT_ONCE, TURN_SECONDS
 from service.site.folder import ENTRIES_PER_PAGE
+from service.site.overview import KEPT_BYTES as KEPT_OVERVIEWS
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
 from service.web.large_bodies import ROOM, WAIT_SECONDS, WHOLE
 from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
@@ -141,6 +142,7 @@ def test_the_limits_are_those_of_the_code() -> None:
             f"{document_texts.TURN_SECONDS:g} s"
         ),
         "the HTML of documents that a worker keeps": f"{KEPT_BYTES // MIB} MiB",
+        "overviews of projects as HTML that a worker keeps": f"{KEPT_OVERVIEWS // MIB} MiB",
     }
 
 

@@ -141,7 +141,7 @@ def test_the_limits_are_those_of_the_code() -> None:
             f"{document_texts.READ_AT_ONCE}, the others wait up to "
             f"{document_texts.TURN_SECONDS:g} s"
         ),
-        "the HTML of documents that a worker keeps": f"{KEPT_BYTES // MIB} MiB",
+        "the HTML of documents that a worker keeps, also compressed": f"{KEPT_BYTES // MIB} MiB",
         "overviews of projects as HTML that a worker keeps": f"{KEPT_OVERVIEWS // MIB} MiB",
     }
 

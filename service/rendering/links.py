@@ -3,7 +3,7 @@
 import re
 from html import escape
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 # What a browser removes from an address, and other control characters, which no address has.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -18,12 +18,21 @@ _GITHUB_ANCHOR: Final = re.compile("#user-content-")
 FOREIGN: Final = 'rel="nofollow noopener noreferrer"'
 MAX_ADDRESS: Final = 4_000  # characters
 
+# A browser reads `\\` as `/`, and `%2e` as a dot.
+_END_OF_PATH: Final = re.compile("[?#]")
+_SLASH: Final = re.compile(r"[/\\]")
+_DOT: Final = re.compile("%2e", re.IGNORECASE)
+# The parameter of the page of a folder with where a link leads out of the repository.
+OUTSIDE: Final = "outside"
+
 
 def safe_address(address: str, depth: int) -> str | None:
     """Return where a link leads, or None if it may not lead there.
 
     Relative addresses stay as they are. Those of the repository's root begin with as many `../` as
-    the document is in folders, `depth`. Of schemes, only http, https and mailto are allowed.
+    the document is in folders, `depth`. Those that climb out of the repository, from where another
+    page of this service would be, lead to its root with OUTSIDE. Of schemes, only http, https and
+    mailto are allowed.
     """
     address = _CONTROLS.sub("", address).strip()
     if len(address) > MAX_ADDRESS:
@@ -34,8 +43,33 @@ def safe_address(address: str, depth: int) -> str | None:
         return "https://" + address[2:].lstrip("/\\")
     address = _GITHUB_ANCHOR.sub("#", address, count=1)
     if address[:1] in {"/", "\\"}:
-        return ("../" * depth or "./") + address[1:]
-    return address
+        outside = _find_outside(address[1:], 0)
+        address = ("../" * depth or "./") + address[1:]
+    else:
+        outside = _find_outside(address, depth)
+    return f"{'../' * depth or './'}?{OUTSIDE}={quote(outside)}" if outside else address
+
+
+def _find_outside(address: str, depth: int) -> str:
+    """Return where an address leads from the repository's root if out of it, else nothing.
+
+    `depth` is the number of folders that it is resolved in.
+    """
+    if ".." not in address and "%" not in address:
+        return ""
+    above = 0
+    parts: list[str] = []
+    for part in _SLASH.split(_END_OF_PATH.split(address, maxsplit=1)[0]):
+        dots = _DOT.sub(".", part)
+        if dots != "..":
+            parts += [part] if dots != "." else []
+        elif parts:
+            parts.pop()
+        elif depth:
+            depth -= 1
+        else:
+            above += 1
+    return "../" * above + "/".join(parts) if above else ""
 
 
 def link_attributes(address: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from service.problems import Problem
+from service.rendering.links import OUTSIDE
 from service.routes.document_pages import read_document_facts
 from service.routes.project_tree import read_project_tree
 from service.routes.shared import read_id
@@ -20,6 +22,7 @@ from service.site.templating import page_spec_of, redirect_to, render_page
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE
 from service.web.middleware import prefers_page
 from service.web.operation import ResponseSpec, operation, parameter
+from service.web.query_string import read_form
 from service.web.references import reference_to
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
     from service.state import Request
 
 MISSING_FILE_PAGE: Final = "There is no document and no folder at this path."
+OUT_OF_REPOSITORY: Final = "The link leads out of the repository."
+MAX_OUTSIDE: Final = 1_000  # characters that the page shows
+# From a file's page on GitHub, `../../issues` leads to the repository's page of issues.
+ABOVE_FILES: Final = "../../"
 
 PATH: Final = parameter(
     "path",
@@ -41,6 +48,15 @@ PATH: Final = parameter(
     "of the source's folder, as the file tree has it.",
     is_required=True,
     example="docs/prd.md",
+)
+PARAMETERS: Final = (
+    PAGE_PARAMETER,
+    parameter(
+        OUTSIDE,
+        "query",
+        "Where a document's link leads from the repository's root, if out of it: the page is a 404 "
+        "that says so.",
+    ),
 )
 REDIRECT_RESPONSE: Final = ResponseSpec(
     description="To the address of the document; or to the file in the repository, at the commit "
@@ -51,7 +67,7 @@ REDIRECT_RESPONSE: Final = ResponseSpec(
 
 @operation(
     tag="pages",
-    parameters=(PAGE_PARAMETER,),
+    parameters=PARAMETERS,
     responses={
         200: page_spec_of("The page with the folders and documents at the top."),
         304: NOT_MODIFIED_RESPONSE,
@@ -68,7 +84,7 @@ async def show_files(request: Request) -> Response:
 
 @operation(
     tag="pages",
-    parameters=(PATH, PAGE_PARAMETER),
+    parameters=(PATH, *PARAMETERS),
     responses={
         200: page_spec_of("The page of the document or the folder."),
         302: REDIRECT_RESPONSE,
@@ -92,6 +108,9 @@ async def _show(request: Request, given_path: str) -> Response:
     if path is None:
         raise Problem("not_found", MISSING_FILE_PAGE)
     place = locate(project_id, tree, path)
+    outside = read_form(request).get(OUTSIDE)
+    if outside is not None:
+        return await _show_missing(request, project_id, tree, outside[:MAX_OUTSIDE], place, None)
     if place is None and not path:
         return await show_sources(request, project_id, tree)
     if place is not None:
@@ -132,16 +151,24 @@ async def _show_missing(
     tree: ProjectTree,
     path: str,
     place: FilePlace | None,
-    elsewhere: Sequence[FilePlace],
+    elsewhere: Sequence[FilePlace] | None,
 ) -> Response:
     """Return the 404: as a page it lists what the path may mean, and names the repositories.
+
+    With None for `elsewhere` the path is where a link leads from the repository's root, and out.
 
     Also where it means several documents. With a 300 (RFC 9110, section 15.4.1) the path would be
     the address of a resource with several forms, which caches may keep; it is no address of the
     hub's, and what it may mean changes with the project's sources.
     """
+    is_outside = elsewhere is None
     if not prefers_page(request.scope):
-        raise Problem("not_found", MISSING_FILE_PAGE)
+        raise Problem("not_found", OUT_OF_REPOSITORY if is_outside else MISSING_FILE_PAGE)
+    on_host = None
+    if is_outside and place is not None and place.repository.kind == "github":
+        name = path.removeprefix(ABOVE_FILES)
+        if name != path and name and ".." not in name:
+            on_host = f"{place.repository.url}/{quote(name, safe='/%')}"
     return await render_page(
         request,
         "missing_file.html",
@@ -150,6 +177,8 @@ async def _show_missing(
         project_name=tree.name,
         path=path,
         place=place,
-        elsewhere=elsewhere,
+        elsewhere=elsewhere or (),
+        is_outside=is_outside,
+        on_host=on_host,
         sources=[place.source] if place else tree.sources[:20],
     )

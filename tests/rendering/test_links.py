@@ -51,6 +51,29 @@ def test_links_lead_where_they_may(address: str, expected: str | None) -> None:
     assert safe_address(address, 2) == expected
 
 
+@pytest.mark.parametrize(
+    ("address", "depth", "outside"),
+    [
+        ("../../a.md", 2, None),
+        ("../b/../../a.md#c", 2, None),
+        ("../../../x", 2, "../x"),
+        ("../../issues?q=1#a", 0, "../../issues"),
+        ("a/../../../b/./c", 1, "../b/c"),
+        ("/../x", 2, "../x"),
+        ("%2E%2e/.%2E/x", 1, "../x"),
+        ("..\\..\\x", 1, "../x"),
+        ("..", 0, "../"),
+        ("a..b/...", 0, None),
+    ],
+)
+def test_links_out_of_the_repository_lead_to_a_page_that_says_so(
+    address: str, depth: int, outside: str | None
+) -> None:
+    root = "../" * depth or "./"
+    expected = f"{root}?outside={outside}" if outside else address
+    assert safe_address(address, depth) == expected
+
+
 def test_links_to_the_root_are_relative_also_from_the_root() -> None:
     assert safe_address("/a.md", 0) == "./a.md"
     assert safe_address("/javascript:a", 0) == "./javascript:a"

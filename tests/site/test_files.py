@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from html import unescape
+from html import escape, unescape
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -179,6 +179,29 @@ def test_a_missing_document_is_a_404_that_names_the_repository(one: Files) -> No
     problem = one.get("/docs/nothing.md", headers={"Accept": "application/json"})
     assert problem.headers["content-type"] == "application/problem+json"
     assert problem.json()["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["", "/", "/docs/deep/"])
+def test_a_link_out_of_the_repository_is_a_404_that_says_where_it_leads(
+    one: Files, several: Files, path: str
+) -> None:
+    for outside, url in (
+        ("../../issues", "https://github.com/team/docs/issues"),
+        ("../../<b>/%22", "https://github.com/team/docs/%3Cb%3E/%22"),
+        ("../x", ""),
+    ):
+        response = one.get(path, params={"outside": outside}, headers=HTML)
+        assert response.status_code == 404
+        assert "The link leads out of the repository" in response.text
+        assert f"<code>{escape(outside)}</code>" in response.text
+        assert 'href="https://github.com/team/docs"' in response.text
+        assert ("On GitHub" in response.text) is bool(url)
+        assert url in response.text
+    response = several.get("/", params={"outside": "../x"}, headers=HTML)
+    assert response.status_code == 404
+    assert response.text.count("https://github.com/team/") >= 2
+    problem = one.get("/", params={"outside": "../x"})
+    assert problem.json()["detail"] == "The link leads out of the repository."
 
 
 @pytest.mark.parametrize(

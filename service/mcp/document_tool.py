@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from service.mcp.texts import clean_line, write_json
 from service.mcp.tool import Tool, ToolError, ToolResult
 from service.routes.document_lists import (
     find_documents,
+    find_documents_by_ending,
     read_nearest_paths,
     read_text,
 )
@@ -29,7 +31,7 @@ from service.routes.search import MAX_PATH
 from service.routes.shared import UUID_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from uuid import UUID
 
     from service.database.queries import Queries, Row
@@ -41,6 +43,7 @@ MOST_TOKENS: Final = 25_000
 MAX_SECTION: Final = 1_000  # characters, as GitHub's anchors are cut here
 NEAREST_SHOWN: Final = 5
 MAX_ECHO: Final = 200
+OUT_OF_FOLDERS: Final = re.compile(r"(?:\.\./)+")
 
 NEITHER: Final = "Give id, as search and list_documents do, or project and path."
 GONE: Final = "There is no document with this id (any more): find it with search or list_documents."
@@ -162,15 +165,22 @@ async def _find(request: Request, arguments: Mapping[str, Any]) -> _MeantDocumen
         raise ToolError(f"{missing} is missing. {NEITHER}")
     project = await find_named_project(database, arguments["project"])
     places = await read_places(request, [project["id"]])
-    for path, fragment in _read_path(arguments["path"]):
+    meant = _read_path(arguments["path"])
+    for path, fragment in meant:
         if rows := await _find_at(database, project["id"], path, places):
             if len(rows) > 1:
                 raise ToolError(_list_ambiguous(rows, places))
             return _MeantDocument(rows[0], places, section or fragment)
+    # Documents refer to others from their own folder, or from that of all documents.
+    for path, fragment in meant:
+        ending = OUT_OF_FOLDERS.sub("", path)
+        rows = await find_documents_by_ending(database, project["id"], ending)
+        if len(rows) == 1:
+            return _MeantDocument(rows[0], places, section or fragment)
     raise ToolError(await _explain_path(database, project, arguments["path"]))
 
 
-def _read_path(path: str) -> Iterable[tuple[str, str | None]]:
+def _read_path(path: str) -> list[tuple[str, str | None]]:
     """Return what a path may mean: a path, or a path and a section after a #.
 
     At last as links in documents and URLs of pages have it: percent-encoded, and with `..`.

@@ -182,6 +182,29 @@ async def find_documents(
     )
 
 
+async def find_documents_by_ending(queries: Queries, project_id: UUID, ending: str) -> list[Row]:
+    """Return documents of a project whose paths end with these folders and this file, at most two.
+
+    The columns are those of find_documents.
+    """
+    return await queries.fetch(
+        """
+        select document.id::text, file_path as path, file_type, file_size, kind,
+               document.project_doc_id::text as source_id, project_id::text
+        from (
+            select document.id, file_path, file_type, file_size, project_doc_id, project_id
+            from project_doc
+            join document on project_doc_id = project_doc.id
+            where project_id = $1 and right(file_path, char_length($2::text) + 1) = '/' || $2::text
+            limit 2
+        ) as document
+        left join document_part on document_id = document.id and document_part.number = 0
+        """,
+        project_id,
+        ending,
+    )
+
+
 async def read_text(queries: Queries, document_id: str) -> Row | None:
     """Return `content` and `title` of a document; None if it has gone."""
     return await queries.fetch_row(

@@ -145,6 +145,21 @@ def test_a_path_and_an_anchor_may_be_written_as_in_a_link_or_a_url(library: Libr
         )
 
 
+def test_a_path_may_lack_its_first_folders_where_one_document_ends_with_it(
+    library: Library,
+) -> None:
+    goals = library.read("docs/prd.md", section="goals").structured
+    for path in ("prd.md", "../prd.md", "../../prd.md", "./prd.md"):
+        assert library.read(path, section="goals").structured == goals
+        assert library.read(f"{path}#goals").structured == goals
+    own = library.agent.call("read_document", project="Shared", path="../own.md")
+    assert own.structured["path"] == "docs/own.md"
+    for path in ("a.md", "rd.md", "ocs/prd.md", "%", "_rd.md", "../", ""):
+        project = "Shared" if path == "a.md" else "Library"
+        message = library.agent.fail("read_document", project=project, path=path or "/")
+        assert "has no document at" in message
+
+
 def test_a_hash_may_be_a_part_of_a_path(library: Library) -> None:
     assert library.read("docs/c#.md").structured["content"] == "# C sharp\n\nText.\n"
     assert library.read("docs/c#.md#c-sharp").structured["section"] == "c-sharp"

@@ -53,13 +53,8 @@ ERRORS: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("read_document", {"id": UNKNOWN}, "There is no document with this id (any more)"),
     (
         "read_document",
-        {"project": "Payments", "path": "prd.md"},
-        'has no document at "prd.md". Similar paths: "docs/prd.md"',
-    ),
-    (
-        "read_document",
         {"project": "Payments", "path": "planning/PRD.md"},
-        'Similar paths: "docs/prd.md"',
+        'has no document at "planning/PRD.md". Similar paths: "docs/prd.md"',
     ),
     (
         "read_document",

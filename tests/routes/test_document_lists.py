@@ -13,6 +13,7 @@ from service.routes.document_lists import (
     DOCUMENTS,
     DocumentFilter,
     find_documents,
+    find_documents_by_ending,
     read_documents,
     read_nearest_paths,
     read_synced_sources,
@@ -186,6 +187,25 @@ async def test_documents_are_found_by_path_or_id(work: Work, opened: Database) -
     assert dict(row) == dict(rows[1])
     assert await find_documents(opened, project, "docs/A.md") == []
     assert await find_documents(opened, None, "", str(uuid4())) == []
+
+
+async def test_documents_are_found_by_the_ends_of_their_paths(opened: Database, work: Work) -> None:
+    project = UUID(work.project)
+    for ending, paths in (
+        ("a.md", ["docs/a.md"]),
+        ("a/2.md", ["docs/a/2.md"]),
+        ("docs/a.md", []),
+        (".md", []),
+        ("%.md", []),
+        ("", []),
+    ):
+        rows = await find_documents_by_ending(opened, project, ending)
+        assert [row["path"] for row in rows] == paths
+    work.add_document("more/docs/a.md")
+    work.add_document("more/a.md")
+    assert len(await find_documents_by_ending(opened, project, "a.md")) == 2
+    (row,) = await find_documents_by_ending(opened, project, "docs/a.md")
+    assert [row] == await find_documents(opened, project, "more/docs/a.md")
 
 
 async def test_a_documents_text_is_read_by_its_id(work: Work, opened: Database) -> None:

@@ -134,6 +134,27 @@ def test_enter_without_a_choice_searches(open_page: OpenPage) -> None:
     page.wait_for_url("**/search?q=reservation")
 
 
+def test_enter_after_another_letter_searches_for_the_text(open_page: OpenPage) -> None:
+    page = open_page("/")
+    box(page).press_sequentially("goal")
+    expect(page.locator("[role=option]").first).to_be_visible()
+    box(page).press("ArrowDown")
+    # As on a slow network: no suggestions for this text have come.
+    page.route(SUGGESTIONS, lambda route: None)
+    box(page).press("s")
+    box(page).press("Enter")
+    page.wait_for_url("**/search?q=goals")
+
+
+def test_an_emptied_box_has_no_suggestions_of_the_text_before(open_page: OpenPage) -> None:
+    page = open_page("/")
+    box(page).press_sequentially("goal")
+    expect(page.locator("[role=option]").first).to_be_visible()
+    box(page).fill("")
+    box(page).press("ArrowDown")
+    expect(page.locator("[role=option]")).to_have_count(0)
+
+
 def test_suggestions_of_a_strangers_titles_are_text(open_page: OpenPage) -> None:
     page = open_page("/")
     box(page).press_sequentially("<script>alert")

@@ -1,6 +1,5 @@
-// Comfort for the pages, which work without it: a key for the search box, suggestions in it, the state
-// of a running sync, and buttons that copy code. Addresses come from the page, since a
-// proxy may add a prefix. Texts become text nodes, never HTML.
+// Comfort for the pages, which work without it: a key for the search box, suggestions, the state of a
+// running sync, buttons that copy. Addresses are the page's, since a proxy may add a prefix. Texts become text nodes, never HTML.
 "use strict";
 
 // In milliseconds.
@@ -18,7 +17,7 @@ const make = (name, attributes, ...children) => {
   return element;
 };
 
-// Screen readers read this aloud.
+// For screen readers.
 const announcer = make("p", { role: "status", class: "visually-hidden" });
 document.querySelector("main")?.append(announcer);
 const announce = (text) => {
@@ -124,7 +123,8 @@ const suggest = (form, box) => {
   box.addEventListener("input", () => {
     clearTimeout(timer);
     loading.abort();
-    if (!box.value.trim()) show(false);
+    activate(-1); // of the old text
+    if (!box.value.trim()) fill([]);
     else timer = setTimeout(load, TYPING_PAUSE);
   });
 

@@ -42,7 +42,7 @@ WRONG_IMPORTS = [
     (
         "routes/projects.py",
         "from . import syncs",
-        "and of its own modules board_sql, quotas, shared, source_sql",
+        "and of its own modules board_sql, quotas, search_parameters, shared, source_sql",
         "service.routes.projects:{line} imports service.routes.syncs",
     ),
     (

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any, Final
 
 from service.documents.blocks import Block, is_in_order, read_blocks
-from service.documents.headings import Heading, Outline
+from service.documents.headings import Heading
 from service.documents.kind_names import Kind
+from service.documents.outline import Outline
 
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
 BETWEEN_WORDS: Final = re.compile(r"[\s-]+")

@@ -15,7 +15,7 @@ from service.commands.failures import explaining_failures
 from service.commands.reading import NOTHING_FOUND, clean, find_project
 from service.database.database import open_database
 from service.migrations.files import read_migration_ids
-from service.routes.search import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY
+from service.routes.search_parameters import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY
 from service.search.find import find, read_page
 from service.search.query import parse_query
 from service.search.results import read_results

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from service.documents.headings import Outline, outline_of
 from service.documents.html_tags import TEMPLATE
+from service.documents.outline import Outline, outline_of
 
 # After a blank line, nothing but code and raw HTML goes on with such a line.
 _HEADING_LINE: Final = re.compile(r"\n[ \t\r]*+\n(#{1,6}[ \t][^\n]*+)")

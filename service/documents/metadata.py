@@ -24,7 +24,7 @@ from service.documents.front_matter import (
     scalar_value,
     split_front_matter,
 )
-from service.documents.headings import Outline, read_outline
+from service.documents.outline import Outline, read_outline
 
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source

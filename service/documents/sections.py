@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from service.documents.headings import Outline
 from service.documents.metadata import Parts, read_parts
+from service.documents.outline import Outline
 from service.documents.page_text import texts_of
 
 MAX_SECTION: Final = 8_000  # characters

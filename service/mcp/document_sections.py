@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from service.documents.anchors import anchor_of
 from service.documents.front_matter import split_front_matter
-from service.documents.headings import SOURCE_LINE_END, read_outline
+from service.documents.outline import SOURCE_LINE_END, read_outline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ from service.routes.document_lists import (
     read_text,
 )
 from service.routes.document_texts import READ_WITHOUT_TURN
-from service.routes.search import MAX_PATH
+from service.routes.search_parameters import MAX_PATH
 from service.routes.shared import UUID_TEXT
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from service.routes.document_lists import (
     read_synced_sources,
 )
 from service.routes.overview import read_overview
-from service.routes.search import MAX_PATH
+from service.routes.search_parameters import MAX_PATH
 from service.web.cursors import SortedPage, next_cursor
 from service.web.paging import BEFORE_FIRST_ROW, Page, cursor_after, read_cursor
 

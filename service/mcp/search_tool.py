@@ -33,7 +33,8 @@ from service.mcp.texts import (
 from service.mcp.token_counts import estimate_tokens
 from service.mcp.tool import Tool, ToolError, ToolResult
 from service.problems import Problem
-from service.routes.search import MAX_LIMIT, MAX_QUERY, read_wanted, run_search
+from service.routes.search import run_search
+from service.routes.search_parameters import MAX_LIMIT, MAX_QUERY, read_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from service.characters import replace_unstorable
 from service.documents.front_matter import split_front_matter
-from service.documents.headings import Heading, outline_of
+from service.documents.headings import Heading
 from service.documents.html_tags import page_of_raw_html
+from service.documents.outline import outline_of
 from service.rendering.code import numbered_lines
 from service.rendering.csv_table import csv_table
 from service.rendering.front_matter import front_matter_table

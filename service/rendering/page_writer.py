@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from html import escape, unescape
 from typing import Final
 
-from service.documents.headings import UNCLOSED_TAG
 from service.documents.html_tags import Tag, find_tags, markup_between, read_attributes
+from service.documents.outline import UNCLOSED_TAG
 from service.rendering.alerts import find_alert
 from service.rendering.code import CodeWriter
 from service.rendering.elements import (

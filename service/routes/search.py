@@ -2,70 +2,46 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import orjson
 
-from service.routes.shared import MISSING_PROJECT, UUID_TEXT
+from service.routes.search_parameters import (
+    QUERY_RULE,
+    SEARCH_PARAMETERS,
+    SUGGESTION_PARAMETERS,
+    cursor_at,
+    read_text_and_ids,
+    read_wanted,
+)
+from service.routes.shared import MISSING_PROJECT
 from service.schemas.search import (
     EXAMPLE_SEARCH,
     EXAMPLE_SUGGESTIONS,
-    KINDS,
     SearchSchema,
     SuggestionsSchema,
 )
 from service.sync.queue import MISSING_SOURCE
-from service.web.bodies import NOT_A_UUID, invalid, json_response
-from service.web.operation import ResponseSpec, operation, parameter
+from service.web.bodies import invalid, json_response
+from service.web.operation import ResponseSpec, operation
 from service.web.query_string import read_query_string
 from service.web.references import reference_to
 from service.web.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from starlette.responses import Response
 
     from service.database.database import Connection
+    from service.routes.search_parameters import Wanted
     from service.search.matches import Result
     from service.state import Request, State
-
-MAX_QUERY: Final = 256  # characters
-MAX_PATH: Final = 1024
-DEFAULT_LIMIT: Final = 10
-MAX_LIMIT: Final = 50
 
 # At once in a worker. To rank what was found takes the worker's time, a few milliseconds, in which
 # other requests wait, such as those for health; and searches leave connections to others.
 SEARCHES_AT_ONCE: Final = 3
 WAIT_SECONDS: Final = 10.0
 TOO_MANY_SEARCHES: Final = "Too many searches are under way."
-
-NUMBER: Final = re.compile("[0-9]{1,6}")
-
-# Where the page begins, and Result.lacking.
-CURSOR: Final = re.compile("([0-9]{1,6})[.]([0-9]{1,3})")
-
-QUERY_RULE: Final = f"must have 1 to {MAX_QUERY} characters."
-LIMIT_RULE: Final = f"must be a number from 1 to {MAX_LIMIT}."
-BOOLEAN_RULE: Final = "must be true or false."
-KIND_RULE: Final = f"must be one of {', '.join(KINDS)}."
-PATH_RULE: Final = "must be the beginning of a path."
-CURSOR_RULE: Final = "is not one that a Link header gave: begin with the first page."
-
-
-class Wanted(NamedTuple):
-    """What a request asks for."""
-
-    text: str
-    filters: tuple[str | None, str | None, str | None, str | None]
-    as_you_type: bool
-    limit: int
-    offset: int
-    most_lacking: int | None  # Result.lacking of the first page; None for that itself
 
 
 class FoundPage(NamedTuple):
@@ -75,69 +51,19 @@ class FoundPage(NamedTuple):
     next_cursor: str | None
 
 
-ONLY_OF_PROJECT: Final = parameter(
-    "project_id", "query", "Only of this project.", {"type": "string", "format": "uuid"}
-)
-
 SEARCH_RESPONSE: Final = ResponseSpec(
     description="What was found, a page of it.",
     schema=SearchSchema,
     headers={"Link": 'Leads to the next page, `rel="next"`, if there is one.'},
     examples={"found": EXAMPLE_SEARCH},
-    parameters=(
-        parameter(
-            "q",
-            "query",
-            f'Words, `"exact phrases"`, `-not` and `or`: 1 to {MAX_QUERY} characters.',
-            {"type": "string", "minLength": 1, "maxLength": MAX_QUERY},
-            is_required=True,
-            example="refund limits",
-        ),
-        ONLY_OF_PROJECT,
-        parameter(
-            "source_id", "query", "Only of this project doc.", {"type": "string", "format": "uuid"}
-        ),
-        parameter("kind", "query", "Only of this kind.", {"type": "string", "enum": [*KINDS]}),
-        parameter(
-            "path",
-            "query",
-            "Only documents whose path begins so.",
-            {"type": "string", "maxLength": MAX_PATH},
-            example="docs/",
-        ),
-        parameter(
-            "as_you_type",
-            "query",
-            "Whether the last word may be the beginning of a word.",
-            {"type": "boolean", "default": False},
-        ),
-        parameter(
-            "limit",
-            "query",
-            "How many documents at most.",
-            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-        ),
-        parameter(
-            "cursor", "query", "Where the page begins: from the `Link` header of the page before."
-        ),
-    ),
+    parameters=SEARCH_PARAMETERS,
 )
 
 SUGGESTIONS_RESPONSE: Final = ResponseSpec(
     description="The titles and headings, grouped by document.",
     schema=SuggestionsSchema,
     examples={"completed": EXAMPLE_SUGGESTIONS},
-    parameters=(
-        parameter(
-            "q",
-            "query",
-            f"What is typed so far: 1 to {MAX_QUERY} characters.",
-            {"type": "string", "minLength": 1, "maxLength": MAX_QUERY},
-            is_required=True,
-            example="refu",
-        ),
-        ONLY_OF_PROJECT,
-    ),
+    parameters=SUGGESTION_PARAMETERS,
 )
 
 
@@ -189,10 +115,9 @@ async def run_search(state: State, wanted: Wanted) -> FoundPage:
     async with state["search_turns"].take():
         result, results = await state["database"].run_repeatable(run, SETTINGS)
     end = wanted.offset + wanted.limit
-    cursor = f"{end}.{result.lacking}" if end < result.total else None
     return FoundPage(
         orjson.dumps(_describe(wanted, result, results)),
-        None if cursor is None else base64.urlsafe_b64encode(cursor.encode()).decode(),
+        cursor_at(end, result.lacking) if end < result.total else None,
     )
 
 
@@ -212,7 +137,7 @@ async def suggest(request: Request) -> Response:
     from service.search.suggest import suggest as find_suggestions
 
     given = read_query_string(request)
-    text, (project_id,), problems = _read_text_and_ids(given, ("project_id",))
+    text, (project_id,), problems = read_text_and_ids(given, ("project_id",))
     if problems:
         raise invalid(problems)
 
@@ -229,56 +154,6 @@ async def suggest(request: Request) -> Response:
 def search_turns() -> Turns:
     """Return the turns of a worker's searches."""
     return Turns(SEARCHES_AT_ONCE, WAIT_SECONDS, TOO_MANY_SEARCHES)
-
-
-def _read_text_and_ids(
-    given: Mapping[str, str], names: Sequence[str]
-) -> tuple[str, list[str | None], dict[str, list[str]]]:
-    """Return `q`, the ids with these names, and what is wrong with these parameters."""
-    problems: dict[str, list[str]] = {}
-    text = given.get("q", "")
-    if not 1 <= len(text) <= MAX_QUERY:
-        problems["q"] = [QUERY_RULE]
-    ids = [given.get(name) for name in names]
-    for name, value in zip(names, ids, strict=True):
-        if value is not None and not UUID_TEXT.fullmatch(value):
-            problems[name] = [NOT_A_UUID]
-    return text, ids, problems
-
-
-def read_wanted(given: Mapping[str, str]) -> Wanted:
-    """Return what the parameters of a search ask for; raise the Problem `invalid`."""
-    text, (project_id, source_id), problems = _read_text_and_ids(given, ("project_id", "source_id"))
-    kind = given.get("kind")
-    if kind is not None and kind not in KINDS:
-        problems["kind"] = [KIND_RULE]
-    path = given.get("path")
-    if path is not None and len(path) > MAX_PATH:
-        problems["path"] = [PATH_RULE]
-    as_you_type = given.get("as_you_type", "false")
-    if as_you_type not in {"true", "false"}:
-        problems["as_you_type"] = [BOOLEAN_RULE]
-    limit = given.get("limit", str(DEFAULT_LIMIT))
-    if not NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
-        problems["limit"] = [LIMIT_RULE]
-    place = _read_cursor(given["cursor"]) if "cursor" in given else (0, None)
-    if place is None:
-        problems["cursor"] = [CURSOR_RULE]
-    if problems:
-        raise invalid(problems)
-    assert place is not None
-    path = path.removeprefix("/") if path else None
-    filters = (project_id, source_id, kind, path or None)
-    return Wanted(text, filters, as_you_type == "true", int(limit), *place)
-
-
-def _read_cursor(cursor: str) -> tuple[int, int] | None:
-    try:
-        text = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
-    except ValueError:
-        return None
-    match = CURSOR.fullmatch(text)
-    return (int(match[1]), int(match[2])) if match else None
 
 
 async def _refuse_missing(

@@ -8,7 +8,8 @@ from uuid import UUID
 import orjson
 
 from service.routes.file_tree import read_tops
-from service.routes.search import MAX_QUERY, QUERY_RULE, SEARCH_RESPONSE, read_wanted, run_search
+from service.routes.search import run_search
+from service.routes.search_parameters import MAX_QUERY, QUERY_RULE, SEARCH_PARAMETERS, read_wanted
 from service.routes.shared import MISSING_PROJECT
 from service.site.templating import page_spec_of, render_page
 from service.web.entity_tags import NOT_MODIFIED_RESPONSE
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from service.routes.search import Wanted
+    from service.routes.search_parameters import Wanted
     from service.state import Request
 
 # Of the parameters of the API's search those that a page has: how much is on it is not chosen.
@@ -37,7 +38,7 @@ QUERY: Final = parameter(
 PARAMETERS: Final = (
     QUERY,
     *form_parameters(
-        each for each in SEARCH_RESPONSE.parameters if each["name"] in NAMES and each["name"] != "q"
+        each for each in SEARCH_PARAMETERS if each["name"] in NAMES and each["name"] != "q"
     ),
 )
 PAGE: Final = page_spec_of("What was found, a page of it; without a query how to ask.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service import ROOT
-from service.routes.search import MAX_LIMIT, MAX_QUERY
+from service.routes.search_parameters import MAX_LIMIT, MAX_QUERY
 from tests.support.hub import Synced, running_hub
 from tests.support.service import run_command, service_environment
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from service import ROOT
 from service.documents import completions
 from service.documents.front_matter import MAX_DEPTH, MAX_FRONT_MATTER
-from service.documents.headings import MAX_HEADINGS, MAX_HTML_ANCHORS, MAX_OUTLINE_BYTES
 from service.documents.markdown import MAX_CELLS, MAX_MARKDOWN, MAX_MARKS
+from service.documents.outline import MAX_HEADINGS, MAX_HTML_ANCHORS, MAX_OUTLINE_BYTES
 from service.documents.text import MAX_JSON_BYTES
 from service.git.contents import MAX_FILE_BYTES
 from service.git.repository import LISTING_BYTES

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.documents.first_lines import outline_of_first_lines
-from service.documents.headings import read_outline
 from service.documents.markdown import LARGE, MAX_CELLS, MAX_DEPTH_OF_LINE
+from service.documents.outline import read_outline
 
 TEXT = "# A\n\na\nb\n\n## B\n\nc\n\n## C\n\nd\n"
 

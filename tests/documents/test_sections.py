@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.characters import UNSTORABLE
-from service.documents.headings import MAX_HEADINGS
 from service.documents.markdown import MAX_CELLS, MAX_MARKDOWN, MAX_MARKS, render_markdown
 from service.documents.metadata import read_metadata
+from service.documents.outline import MAX_HEADINGS
 from service.documents.sections import MAX_SECTION, read_document
 from tests.documents.test_metadata import documents, file_types
 

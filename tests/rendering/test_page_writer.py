@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,13 +12,16 @@ from hypothesis import strategies as st
 
 from service import ROOT
 from service.documents.front_matter import split_front_matter
-from service.documents.headings import MAX_HEADINGS, Heading, read_outline
+from service.documents.outline import MAX_HEADINGS, read_outline
 from service.rendering.document import render_document
 from service.rendering.elements import MAX_NESTING
 from service.rendering.nesting import Nesting
 from service.rendering.page_writer import MAX_UNCLOSED
 from tests.rendering.harmless import check_harmless
 from tests.rendering.test_sanitising import soups
+
+if TYPE_CHECKING:
+    from service.documents.headings import Heading
 
 HEADING_ID = re.compile(r'<h[1-6](?: id="([^"]*)")?[^>]*>(?:<a name="([^"]*)"></a>)?')
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.documents.headings import outline_of
 from service.documents.html_tags import page_of_raw_html
 from service.documents.markdown import render_markdown
+from service.documents.outline import outline_of
 from service.documents.text import FILE_TYPES
 from service.rendering.document import render_document
 from service.rendering.page_writer import PageWriter

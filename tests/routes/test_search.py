@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from service.routes.search import MAX_QUERY
+from service.routes.search_parameters import MAX_QUERY
 from service.schemas.search import KINDS
 from service.search import find
 from service.search.corrections import MAX_CORRECTED

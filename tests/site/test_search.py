@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
-from service.routes.search import DEFAULT_LIMIT, TOO_MANY_SEARCHES
+from service.routes.search import TOO_MANY_SEARCHES
+from service.routes.search_parameters import DEFAULT_LIMIT
 from tests.site.browser import visiting
 from tests.site.site import SCRIPT
 from tests.support.browser import needs_chromium

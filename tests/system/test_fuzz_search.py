@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from service.routes.search import MAX_QUERY
+from service.routes.search_parameters import MAX_QUERY
 from tests.support.hub import Hub, running_hub
 from tests.support.problems import assert_problem
 

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from service.documents.anchors import anchor_of, unique_anchor
-from service.documents.headings import (
+from service.documents.metadata import read_metadata
+from service.documents.outline import (
     MAX_HEADINGS,
     MAX_HTML_ANCHORS,
     MAX_OUTLINE_BYTES,
     read_outline,
 )
-from service.documents.metadata import read_metadata
 
 PATH = "a.md"
 

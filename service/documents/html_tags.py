@@ -37,6 +37,8 @@ def markup_between(plain: str) -> re.Pattern[str]:
 
 MARKUP: Final = markup_between(PLAIN_TAG.pattern)
 TEMPLATE = re.compile(r"<template\b", re.IGNORECASE)
+# The attribute with which the parser says where an element is in the text; its quotes may be gone.
+POSITION: Final = r' data-sourcepos="?[0-9:-]++"?'
 QUOTED_POSITION: Final = re.compile(r' data-sourcepos="([0-9:-]+)"')
 
 

@@ -3,11 +3,12 @@
 import re
 from typing import Final
 
+from service.documents.html_tags import POSITION
+
 _KINDS: Final = "NOTE|TIP|IMPORTANT|WARNING|CAUTION"
-_POSITION: Final = r' data-sourcepos="?[0-9:-]++"?'
 # The beginning of a quote, as cmark-gfm writes it. Without anything after the line it is a quote.
 _ALERT: Final = re.compile(
-    rf"<blockquote{_POSITION}>\n<p{_POSITION}>\[!((?i:{_KINDS}))\][ \t]*+"
+    rf"<blockquote{POSITION}>\n<p{POSITION}>\[!((?i:{_KINDS}))\][ \t]*+"
     rf"(?:(?P<text>(?:<br />)?\n)|</p>\n(?!</blockquote>))"
 )
 

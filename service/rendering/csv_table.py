@@ -4,6 +4,8 @@ import csv
 from html import escape
 from typing import Final, NamedTuple
 
+from service.rendering.elements import TABLE_FIGURE
+
 MAX_ROWS: Final = 2_000
 MAX_CELLS: Final = 20_000
 MAX_COLUMNS: Final = 200
@@ -50,8 +52,7 @@ def csv_table(text: str) -> CsvTable | None:
         f"<tr>{''.join(f'<td>{_shown(cell)}</td>' for cell in row)}</tr>\n" for row in others
     )
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>"
-    opening = '<figure class="table-scroll" aria-label="Table" tabindex="0">'
-    return CsvTable(f"{opening}{table}</figure>", is_cut)
+    return CsvTable(f"{TABLE_FIGURE}{table}</figure>", is_cut)
 
 
 def _padded(row: list[str], width: int) -> list[str]:

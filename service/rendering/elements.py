@@ -79,6 +79,16 @@ SCOPES: Final = frozenset(("table", "caption", *CELLS))
 ITEMS: Final = {"li": ("li",), "dt": ("dt", "dd"), "dd": ("dt", "dd")}
 TRANSPARENT: Final = frozenset((*INLINE, "div", "p"))
 
+# The beginning of the element that a table is in, so that a wide one is scrolled to by itself.
+TABLE_FIGURE: Final = '<figure class="table-scroll" aria-label="Table" tabindex="0">'
+
+# The `rel` of links to other hosts.
+FOREIGN_REL: Final = "nofollow noopener noreferrer"
+
+# Ids of the page itself, but for those of headings, which are GitHub's.
+OWN_IDS: Final = "hub-"
+FOOTNOTES_ID: Final = f"{OWN_IDS}footnotes"
+
 # More would take the parser quadratic time, and a browser shows no more than 512.
 MAX_NESTING: Final = 100
 

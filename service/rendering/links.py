@@ -5,6 +5,8 @@ from html import escape
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from service.rendering.elements import FOREIGN_REL
+
 # What a browser removes from an address, and other control characters, which no address has.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # RFC 3986, 3.1. A browser reads it so, whatever comes after it.
@@ -15,7 +17,6 @@ _AUTHORITY: Final = re.compile(r"[/\\]{2}")
 # GitHub gives its headings such ids, and removes the prefix from the addresses that it shows.
 _GITHUB_ANCHOR: Final = re.compile("#user-content-")
 
-FOREIGN: Final = 'rel="nofollow noopener noreferrer"'
 MAX_ADDRESS: Final = 4_000  # characters
 
 # A browser reads `\\` as `/`, and `%2e` as a dot.
@@ -74,8 +75,9 @@ def _find_outside(address: str, depth: int) -> str:
 
 def link_attributes(address: str) -> str:
     """Return the attributes of a link to an address that safe_address allows."""
-    foreign = f" {FOREIGN}" if address[:4].lower() == "http" and _SCHEME.match(address) else ""
-    return f' href="{escape(address)}"{foreign}'
+    is_foreign = address[:4].lower() == "http" and _SCHEME.match(address)
+    rel = f' rel="{FOREIGN_REL}"' if is_foreign else ""
+    return f' href="{escape(address)}"{rel}'
 
 
 def picture(address: str | None, alternative: str, word: str = "picture") -> str:

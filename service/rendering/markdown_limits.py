@@ -45,7 +45,7 @@ def _limit(text: str) -> LimitedMarkdown:
     # A table that is too large is left out: a shorter text has its first rows.
     while len(limited.text) < len(shown) // 2:
         shown = _cut(shown, len(shown) // 2)
-        limited = max(limited, limit_markdown(shown), key=lambda some: len(some.text))
+        limited = max(limited, limit_markdown(shown), key=lambda each: len(each.text))
     return limited
 
 

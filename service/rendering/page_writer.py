@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from html import escape, unescape
 from typing import Final
 
-from service.documents.html_tags import Tag, find_tags, markup_between, read_attributes
+from service.documents.html_tags import POSITION, Tag, find_tags, markup_between, read_attributes
 from service.documents.outline import UNCLOSED_TAG
 from service.rendering.alerts import find_alert
 from service.rendering.code import CodeWriter
@@ -20,20 +20,23 @@ from service.rendering.elements import (
     ATTRIBUTES,
     BLOCKS,
     EVERYWHERE,
+    FOOTNOTES_ID,
     HEADING,
     HEADINGS,
     INLINE,
+    OWN_IDS,
+    TABLE_FIGURE,
     VOID,
 )
 from service.rendering.links import link_attributes, picture, safe_address
 from service.rendering.nesting import Nesting
 
-# Most elements: only text is in them, and their tags have no attributes.
+# Elements whose tags have no attributes, with only text in them: most of a page.
 _PAIR: Final = r"<(?:code>[^<]*+</code|em>[^<]*+</em|strong>[^<]*+</strong|kbd>[^<]*+</kbd)>"
 _MARKUP: Final = markup_between(_PAIR)
 _NO_TAG: Final = re.compile("<(?!/?(?:code|em|strong|kbd)>)")
 _CODE_BLOCK: Final = re.compile(
-    r'<pre(?: data-sourcepos="?[0-9:-]++"?)?>'
+    rf"<pre(?:{POSITION})?>"
     r'<code(?: class="language-([^"]*+)")?>([^<]*+)</code></pre>'
 )
 _CHECKBOX: Final = re.compile(r"\s*+<input type=\"checkbox\"")
@@ -41,19 +44,15 @@ _FOOTNOTES: Final = ' class="footnotes" data-footnotes'
 # The parser's ids and addresses of footnotes: `#fn-…` and `#fnref-…`.
 _FOOTNOTE: Final = re.compile("#?fn(?:ref)?-")
 MAX_ID: Final = 300
-# Ids of the page itself, but for those of headings, which are GitHub's.
-OWN_IDS: Final = "hub-"
-FOOTNOTES_ID: Final = f"{OWN_IDS}footnotes"
 _FOOTNOTE_LINKS: Final = frozenset(("data-footnote-ref", "data-footnote-backref"))
-_POSITION: Final = re.compile(r' data-sourcepos="?[0-9:-]++"?')
+_ONLY_POSITION: Final = re.compile(POSITION)
 _PLAIN_LINK: Final = re.compile(r' href="([^"]*+)"')
 _OWN_ID: Final = re.compile(r' id="[^"]*+"')
-# Of these, something else is shown, or nothing can be in them.
+# Elements in whose place something else is shown, or in which nothing can be.
 _REPLACED: Final = frozenset((*VOID, "audio", "img", "input", "video"))
 _TASK: Final = '<input type="checkbox" disabled'
 _CHECKED: Final = f'{_TASK} checked aria-label="Completed task">'
 _UNCHECKED: Final = f'{_TASK} aria-label="Incomplete task">'
-_SCROLLED: Final = '<figure class="table-scroll" aria-label="Table" tabindex="0">'
 # A tag that never ends is shown as text, and what comes after it is read. As often as this.
 MAX_UNCLOSED: Final = 20
 
@@ -138,7 +137,7 @@ class PageWriter:
         if name == "li" and _CHECKBOX.match(self._page, tag.end):
             attributes += ' class="task-list-item"'
         if name == "table" and not self._nesting.is_in("table"):
-            self._nesting.begin(name, f"{_SCROLLED}<table{attributes}>", "</table></figure>")
+            self._nesting.begin(name, f"{TABLE_FIGURE}<table{attributes}>", "</table></figure>")
         else:
             self._nesting.begin(name, f"<{name}{attributes}>", f"</{name}>")
 
@@ -239,7 +238,7 @@ class PageWriter:
         self._out.append(picture(address, attributes.get("alt", ""), word))
 
     def _attributes(self, tag: Tag) -> str:
-        if not tag.attributes or _POSITION.fullmatch(tag.attributes):
+        if not tag.attributes or _ONLY_POSITION.fullmatch(tag.attributes):
             return ""
         allowed = ATTRIBUTES.get(tag.name, {})
         written: list[str] = []

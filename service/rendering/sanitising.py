@@ -20,7 +20,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from service.rendering import alerts, highlighting
-from service.rendering.elements import ATTRIBUTES, BLOCKS, EVERYWHERE, INLINE, VOID
+from service.rendering.elements import (
+    ATTRIBUTES,
+    BLOCKS,
+    EVERYWHERE,
+    FOOTNOTES_ID,
+    FOREIGN_REL,
+    INLINE,
+    VOID,
+)
 
 if TYPE_CHECKING:
     from nh3 import Cleaner
@@ -45,7 +53,7 @@ _ATTRIBUTES: Final = {
     **{name: set(values) for name, values in ATTRIBUTES.items()},
 }
 _VALUES: Final = {
-    "a": {"aria-describedby": {"hub-footnotes"}, "rel": {"nofollow noopener noreferrer"}},
+    "a": {"aria-describedby": {FOOTNOTES_ID}, "rel": {FOREIGN_REL}},
     "figure": {"tabindex": {"0"}},
     "input": {"checked": {""}, "disabled": {""}, "type": {"checkbox"}},
     "pre": {"tabindex": {"0"}},

@@ -22,7 +22,7 @@ from service.bmad.prd_trees import place_prds
 from service.bmad.problem_kinds import SEVERITIES, BoardProblem
 from service.bmad.readings import MAX_TEXT, Link, Reading
 from service.bmad.story_json import show_said, show_story
-from service.bmad.trees import find_trees, nearest_of
+from service.bmad.trees import nearest_of
 from service.bmad.waiting import Dependencies
 from service.bmad.work_epics import Epic
 from service.bmad.work_items import WorkItem
@@ -93,20 +93,20 @@ def make_board(
     paths: Container[str],
     anchors: Callable[[str], Collection[str] | None],
     skipped: Iterable[tuple[str, str]],
-    trees: Mapping[str, str] | None = None,
+    trees: Mapping[str, str],
 ) -> Board:
     """Return the board of a source, given what each of its documents says, by path.
 
     `links` has the links of each document, apart from the rest since all of them together may take
     much memory. `paths` has the paths of all files and folders of the repository that a link may
     lead to, and `anchors` returns those of a document, or None if they are not known. `skipped` are
-    files that cannot be documents, with the reasons. `trees` are those of the readings, if they
-    were found before.
+    files that cannot be documents, with the reasons. `trees` are those of the readings, as
+    find_trees returns them.
     """
     board = Board([], [], [], [])
     # Each with its tree.
     problems: list[tuple[str, BoardProblem]] = []
-    trees = place_prds(find_trees(readings) if trees is None else trees, readings)
+    trees = place_prds(trees, readings)
     by_tree: dict[str, list[TreeDocument]] = {}
     for path, tree in trees.items():
         by_tree.setdefault(tree, []).append(TreeDocument(path, readings[path]))

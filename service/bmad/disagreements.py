@@ -45,7 +45,7 @@ def find_problems(
     joined: Joined,
     epics: EpicList,
     dependencies: Dependencies,
-    skipped: Sequence[str] = (),
+    skipped: Sequence[str],
 ) -> Iterator[BoardProblem]:
     """Yield the problems of a tree, given the paths of its files that cannot be documents."""
     items = [item for item in joined.items if not item.is_archived]

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from service.bmad.past_facts import Fact, Facts
@@ -197,9 +196,7 @@ def _state_at(record: Record, position: int) -> _State:
     return state
 
 
-def extend_record(
-    compared: ComparedCommits, current: Mapping[str, Facts] = MappingProxyType({})
-) -> RecordChange:
+def extend_record(compared: ComparedCommits, current: Mapping[str, Facts]) -> RecordChange:
     """Return how the record changes, given the facts of the stored documents, by path.
 
     Dates are none of the future, and none is before the date of an earlier commit of the record.

@@ -75,19 +75,17 @@ class PastStories(NamedTuple):
 
 
 def replay(
-    record: Record,
-    readings: Mapping[str, Reading] | None = None,
-    trees: Mapping[str, str] | None = None,
+    record: Record, readings: Mapping[str, Reading], trees: Mapping[str, str]
 ) -> PastStories:
     """Return the stories of a record, given what the documents say that there are, by path.
 
-    `trees` are those of the readings, if they were found before.
+    `trees` are those of the readings, as find_trees returns them.
 
     A story is in scope unless it is archived or its status is cancelled. Which files, entries and
     plans are one story, and which of them decides, is what the board says of the same files; but a
     story stays the same when its file is renamed, and when its file or its entry comes or goes.
     """
-    player = _Player(PastTrees(record, readings or {}, trees))
+    player = _Player(PastTrees(record, readings, trees))
     rows = {position: [*group] for position, group in groupby(record.facts, attrgetter("position"))}
     waiting: list[FactRow] = []
     for commit in record.commits:

@@ -14,7 +14,7 @@ from service.bmad.known_epics import KnownEpics
 from service.bmad.past_facts import Fact, FactKind
 from service.bmad.past_record import Record
 from service.bmad.readings import Reading
-from service.bmad.trees import find_trees, folder_of_tree
+from service.bmad.trees import folder_of_tree
 
 NO_EPICS: Final = KnownEpics(())
 
@@ -27,13 +27,9 @@ class PastTrees:
     """
 
     def __init__(
-        self,
-        record: Record,
-        readings: Mapping[str, Reading],
-        trees: Mapping[str, str] | None = None,
+        self, record: Record, readings: Mapping[str, Reading], trees: Mapping[str, str]
     ) -> None:
-        """Take the trees of the readings, if they were found before."""
-        trees = find_trees(readings) if trees is None else trees
+        """Take the trees of the readings, as find_trees returns them."""
         documents: defaultdict[str, list[tuple[str, Reading]]] = defaultdict(list)
         for path, tree in trees.items():
             documents[tree].append((path, readings[path]))

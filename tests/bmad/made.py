@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from service.bmad.board import make_board
 from service.bmad.identity import read_id
 from service.bmad.statuses import status_word
+from service.bmad.trees import find_trees
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from service.bmad.board import Board
     from service.bmad.readings import (
         EpicReading,
         GateReading,
@@ -43,6 +46,16 @@ NO_COUNTS: Final[WorkCounts] = {
 
 def links_of(readings: Mapping[str, Reading]) -> list[tuple[str, Sequence[Link]]]:
     return [(path, reading.get("links", ())) for path, reading in readings.items()]
+
+
+def board_of(
+    readings: Mapping[str, Reading],
+    links: Iterable[tuple[str, Sequence[Link]]],
+    skipped: Iterable[tuple[str, str]] = (),
+) -> Board:
+    """Return the board of documents in a repository that has no other files."""
+    trees = find_trees(readings)
+    return make_board(readings, links, frozenset[str](), lambda _: None, skipped, trees)
 
 
 def word(text: str, place: Place = "text", line: int = 3) -> StatusWord:

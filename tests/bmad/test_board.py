@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bmad.board import MAX_PLACE, Board, count_problems, count_stories, make_board
+from service.bmad.board import MAX_PLACE, Board, count_problems, count_stories
 from service.bmad.problem_kinds import SEVERITIES
 from service.bmad.reading import read_document
 from tests.bmad.made import (
+    board_of,
     entry,
     epic,
     epics,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def _board(readings: dict[str, Reading]) -> Board:
-    return make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    return board_of(readings, links_of(readings))
 
 
 def _ids(board: Board) -> list[str]:
@@ -448,7 +449,7 @@ def test_boards_take_linear_time(name: str) -> None:
 def test_place_of_a_problem_begins_with_the_number_of_its_severity() -> None:
     refused = [("docs/a.md", "it is too large")]
     links = {"docs/b.md": story("1.1", statuses=[word("Finito")])}
-    board = make_board(links, links_of(links), frozenset[str](), lambda _: None, refused)
+    board = board_of(links, links_of(links), refused)
     assert len(board.problems) >= 2
     for row in board.problems:
         number, _, rest = row.order.partition("\t")
@@ -520,7 +521,7 @@ def test_stories_epics_and_problems_name_their_tree() -> None:
     paths = [f"{web}/stories/1.1.a.md", f"{web}/notes.md", "apps/readme.md", f"{api}/x/y.md"]
     refused = [(f"{api}/large.md", "is too large"), ("large.md", "is too large")]
     links = [(path, dead) for path in paths]
-    board = make_board(readings, links, frozenset[str](), lambda _: None, refused)
+    board = board_of(readings, links, refused)
     trees = ["apps/api", "apps/web"]
     assert [row.item["tree"] for row in board.epics] == trees
     assert [(row.item["tree"], row.file_path) for row in board.stories] == [

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from service.bmad.board import make_board
 from service.bmad.problem_kinds import ProblemKind
 from service.bmad.reading import read_document
 from tests.bmad.made import (
+    board_of,
     entry,
     epic,
     epics,
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 def _problems(
     readings: dict[str, Reading], skipped: list[tuple[str, str]] | None = None
 ) -> list[tuple[str, str, str | None]]:
-    board = make_board(
-        readings, links_of(readings), frozenset[str](), lambda _: None, skipped or []
-    )
+    board = board_of(readings, links_of(readings), skipped or [])
     return [(row.kind, row.severity, row.item["detail"]) for row in board.problems]
 
 
@@ -400,7 +398,7 @@ def test_epic_whose_sources_disagree_is_a_conflict_at_the_one_that_does_not_deci
         "docs/sprint-status.yaml": sprint({}, epics=keys),
         "docs/stories/1-1-a.md": story("1.1", "review"),
     }
-    board = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    board = board_of(readings, links_of(readings))
     [row] = [row for row in board.problems if row.kind == "status_conflict"]
     assert (row.severity, row.item["detail"], row.item["path"], row.item["line"]) == (
         "warning",
@@ -462,7 +460,7 @@ def test_last_of_equal_keys_decides_the_status_of_an_epic() -> None:
         for line, each in enumerate(("in-progress", "done"), 3)
     ]
     readings = {"sprint-status.yaml": sprint({}, epics=keys)}
-    board = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    board = board_of(readings, links_of(readings))
     assert [row.item["status"] for row in board.epics] == ["done"]
     assert _problems(readings) == [
         (
@@ -540,7 +538,7 @@ def test_gate_that_expires_appears_on_the_day_after() -> None:
         "s/1.1.md": story("1.1", "done"),
         "g.yml": gate("PASS", "1.1", expires="2026-01-31"),
     }
-    [row] = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, []).problems
+    [row] = board_of(readings, links_of(readings)).problems
     assert row.appears_on == date(2026, 2, 1)
 
 
@@ -688,6 +686,6 @@ def test_what_cannot_be_read_is_one_problem_with_its_line(
 ) -> None:
     type_ = {"md": "md", "toml": "toml"}.get(path.rpartition(".")[2], "yaml")
     readings = {path: read_document(bmad_document(text, path, type_))}
-    board = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    board = board_of(readings, links_of(readings))
     found = [row.item["line"] for row in board.problems if row.kind == "unreadable_document"]
     assert found == lines

@@ -6,11 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.bmad.board import make_board
 from service.bmad.epic_list import EpicList
 from service.bmad.joining import TreeDocument, join_trees
 from service.bmad.reading import read_document
-from tests.bmad.made import entry, epic, epics, listed, sprint, story, ticket_epic, tickets, word
+from tests.bmad.made import (
+    board_of,
+    entry,
+    epic,
+    epics,
+    listed,
+    sprint,
+    story,
+    ticket_epic,
+    tickets,
+    word,
+)
 from tests.support.bmad_documents import bmad_document
 from tests.support.linear_time import assert_linear
 
@@ -175,7 +185,7 @@ def test_one_tracker_decides_of_stories_and_epics(first: str, second: str) -> No
         second: tracker("done"),
         "docs/stories/1-1-a.md": story("1.1"),
     }
-    board = make_board(dict(sorted(readings.items())), [], frozenset[str](), lambda _: None, [])
+    board = board_of(dict(sorted(readings.items())), [])
     assert [row.status for row in board.stories] == ["review", "review"]
     assert [row.item["status"] for row in board.epics] == ["review"]
     deciding = {
@@ -198,7 +208,7 @@ def test_spec_decides_the_status_of_its_epic_before_the_tracker() -> None:
             epics=[{"key": "epic-booking", "status": word("in-progress", "sprint_status", 7)}],
         ),
     }
-    board = make_board(readings, [], frozenset[str](), lambda _: None, [])
+    board = board_of(readings, [])
     [row] = board.epics
     assert row.item["status"] == "draft"
     said = [(each["source"], each["word"], each["decides"]) for each in row.item["status_evidence"]]
@@ -216,7 +226,7 @@ def test_title_of_a_spec_is_that_of_its_epic() -> None:
         "docs/specs/spec-mail/stories.yaml": tickets(entry("1", "Send")),
         "docs/specs/spec-empty/stories.yaml": tickets(),
     }
-    board = make_board(readings, [], frozenset[str](), lambda _: None, [])
+    board = board_of(readings, [])
     assert [(row.id, row.item["title"]) for row in board.epics] == [
         ("booking", "Book a visit"),
         ("mail", "Mail"),

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from service.bmad.board import make_board
 from service.bmad.epic_list import EpicList
 from service.bmad.epic_titles import EpicTitles, do_resemble
 from service.bmad.joining import TreeDocument
 from service.bmad.reading import read_document
-from tests.bmad.made import epic, epics, listed
+from tests.bmad.made import board_of, epic, epics, listed
 from tests.support.bmad_documents import bmad_document
 from tests.support.linear_time import assert_linear
 
@@ -34,7 +33,7 @@ EPICS: Final = [("1", "Base platform"), ("2", "Pay")]
 
 def _rows(documents: dict[str, str]) -> list[dict[str, Any]]:
     readings = {path: read_document(bmad_document(text, path)) for path, text in documents.items()}
-    board = make_board(readings, [], frozenset[str](), lambda _: None, [])
+    board = board_of(readings, [])
     return [row.item for row in board.epics]
 
 
@@ -111,7 +110,7 @@ def test_a_document_about_one_of_two_epics_of_a_number_is_no_epic() -> None:
         "docs/epic-2-risks.md": "# Epic 2: Mail - Risks\n",
     }
     readings = {path: read_document(bmad_document(text, path)) for path, text in documents.items()}
-    rows = make_board(readings, [], frozenset[str](), lambda _: None, []).epics
+    rows = board_of(readings, []).epics
     assert len(rows) == 4
     [mail] = [row.item for row in rows if row.item["title"] == "Mail"]
     assert [each["path"] for each in mail["documents"]] == [
@@ -131,7 +130,7 @@ def test_status_of_a_document_about_an_epic_is_not_the_epic_s() -> None:
         "docs/epic-1-test-design.md": "# Epic 1: Test Design\n\nStatus: Done\n",
     }
     readings = {path: read_document(bmad_document(text, path)) for path, text in documents.items()}
-    row = make_board(readings, [], frozenset[str](), lambda _: None, []).epics[0]
+    row = board_of(readings, []).epics[0]
     assert row.item["status"] == "in_progress"
     assert [each["path"] for each in row.item["documents"]] == [*documents]
 
@@ -144,7 +143,7 @@ def test_document_named_as_what_its_epic_does_is_that_of_the_epic() -> None:
         "docs/epic-4-deployment.md": file,
     }
     readings = {path: read_document(bmad_document(text, path)) for path, text in with_list.items()}
-    rows = make_board(readings, [], frozenset[str](), lambda _: None, []).epics
+    rows = board_of(readings, []).epics
     assert [(row.id, row.item["title"], row.item["status"]) for row in rows] == [
         ("3", "Mail", None),
         ("4", "Deployment", "done"),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from service.bmad.board import make_board
 from service.bmad.reading import read_document
-from tests.bmad.made import links_of
+from tests.bmad.made import board_of, links_of
 from tests.support.bmad_documents import bmad_document
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def _board(review: str, gate: str | None, gate_path: str = GATE_PATH) -> Board:
         path: read_document(bmad_document(text, path, file_type))
         for path, (text, file_type) in texts.items()
     }
-    return make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    return board_of(readings, links_of(readings))
 
 
 def _conflicts(board: Board) -> list[tuple[str, str, str, int]]:

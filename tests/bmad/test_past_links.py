@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.bmad.board import make_board
 from service.bmad.key_files import MAX_SHARED
 from service.bmad.past_facts import Fact, facts_of, may_be_work
 from service.bmad.past_links import Links
@@ -27,7 +26,8 @@ from service.bmad.past_record import (
 )
 from service.bmad.past_stories import replay
 from service.bmad.past_trees import PastTrees
-from tests.bmad.made import entry, epic, epics, plan, sprint, story, ticket_epic, tickets
+from service.bmad.trees import find_trees
+from tests.bmad.made import board_of, entry, epic, epics, plan, sprint, story, ticket_epic, tickets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,12 +60,12 @@ def play(states: Sequence[Mapping[str, Reading]]) -> PastStories:
         commits.append(PastCommit(f"c{number}", START + timedelta(days=number), versions))
         before = state
     compared = compare_commits(Record([], []), commits, None, is_cut=False, now=NOW)
-    return replay(extend_record(compared).added, states[-1])
+    return replay(extend_record(compared, {}).added, states[-1], find_trees(states[-1]))
 
 
 def stories_of_board(state: Mapping[str, Reading]) -> dict[str, tuple[str, bool]]:
     """Return the status of each story by its key, and whether it is in scope."""
-    rows = make_board(dict(sorted(state.items())), [], (), lambda _: None, ()).stories
+    rows = board_of(dict(sorted(state.items())), []).stories
     return {
         row.key: (row.status, not row.is_archived and row.status != "cancelled") for row in rows
     }
@@ -334,7 +334,7 @@ def test_what_too_many_files_have_says_nothing_of_any() -> None:
 
 
 def test_a_change_looks_only_at_what_it_may_link() -> None:
-    links = Links(PastTrees(Record([], []), {}))
+    links = Links(PastTrees(Record([], []), {}, {}))
     for number in range(200):
         links.put(
             (f"docs/stories/{number}.1.s{number}.md", ""),

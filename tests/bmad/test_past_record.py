@@ -42,7 +42,7 @@ def version(path: str, fact: Fact, blob_id: str = "1") -> PastVersion:
 def extend(
     record: Record, *commits: PastCommit, base: str | None = None, is_cut: bool = False
 ) -> Record:
-    extension = extend_record(compare_commits(record, commits, base, is_cut=is_cut, now=NOW))
+    extension = extend_record(compare_commits(record, commits, base, is_cut=is_cut, now=NOW), {})
     return join_records(record, extension)
 
 

@@ -72,13 +72,13 @@ def commits_of(*days: list[PastVersion]) -> list[PastCommit]:
 
 def record_of(*days: list[PastVersion], is_cut: bool = False) -> Record:
     extension = extend_record(
-        compare_commits(EMPTY, commits_of(*days), None, is_cut=is_cut, now=NOW)
+        compare_commits(EMPTY, commits_of(*days), None, is_cut=is_cut, now=NOW), {}
     )
     return extension.added
 
 
 def play(*days: list[PastVersion], is_cut: bool = False) -> PastStories:
-    return replay(record_of(*days, is_cut=is_cut))
+    return replay(record_of(*days, is_cut=is_cut), {}, {})
 
 
 def counts(past: PastStories) -> list[tuple[int, int]]:
@@ -125,7 +125,11 @@ def test_the_day_is_that_of_utc() -> None:
         PastCommit("b", late + timedelta(minutes=59), [story("docs/stories/1.2.md", "done")]),
         PastCommit("c", late + timedelta(minutes=60), [story("docs/stories/1.1.md", "done")]),
     ]
-    past = replay(extend_record(compare_commits(EMPTY, commits, None, is_cut=False, now=NOW)).added)
+    past = replay(
+        extend_record(compare_commits(EMPTY, commits, None, is_cut=False, now=NOW), {}).added,
+        {},
+        {},
+    )
     assert [(each.day.day, each.scope, each.done) for each in past.days] == [(2, 2, 1), (3, 2, 2)]
 
 
@@ -381,25 +385,25 @@ def test_histories_of_too_many_like_stories_have_only_their_last_day(
 def test_runs_one_by_one_give_what_one_run_gives(seed: int, is_cut: bool) -> None:
     random = Random(seed)
     commits = random_commits(random)
-    whole = extend_record(compare_commits(EMPTY, commits, None, is_cut=is_cut, now=NOW)).added
+    whole = extend_record(compare_commits(EMPTY, commits, None, is_cut=is_cut, now=NOW), {}).added
     record = EMPTY
     past = PastStories([], [])
     base = None
     ends = sorted({random.randrange(1, len(commits) + 1) for _ in range(4)} | {len(commits)})
     for begin, end in zip([0, *ends], ends, strict=False):
         part = extend_record(
-            compare_commits(record, commits[begin:end], base, is_cut=is_cut, now=NOW)
+            compare_commits(record, commits[begin:end], base, is_cut=is_cut, now=NOW), {}
         )
         assert part.kept == (record.commits[-1].position if record.commits else -1)
         record = join_records(record, part)
         base = commits[end - 1].id
-        before, past = past, replay(record)
+        before, past = past, replay(record, {}, {})
         # Later commits change nothing of what came out before.
         assert past.days[: max(len(before.days) - 1, 0)] == before.days[:-1]
         assert len(past.stories) >= len(before.stories)
         assert all(0 <= each.done <= each.scope for each in past.days)
     assert record == whole
-    assert past == replay(whole)
+    assert past == replay(whole, {}, {})
     assert past.days[-1].scope == sum(each.is_counted for each in past.stories)
     assert past.days[-1].done == sum(each.is_done for each in past.stories)
 
@@ -417,7 +421,7 @@ def test_the_last_change_is_that_of_a_file_or_its_plan_or_else_of_an_entry() -> 
         [PastVersion(f"{folder}story-card-plan.md", "3", {"": Fact("plan", "draft", ticket="1")})],
         [keys({"7-1-other": "done"})],
     )
-    dates = {each.path: each.changed_at for each in replay(record).stories}
+    dates = {each.path: each.changed_at for each in replay(record, {}, {}).stories}
     assert dates == {
         f"{folder}story-card.md": START + timedelta(days=3),
         None: START + timedelta(days=4),

@@ -8,6 +8,7 @@ from service.bmad.past_facts import Fact
 from service.bmad.past_record import CommitRow, FactRow, Record
 from service.bmad.past_trees import PastTrees
 from service.bmad.readings import Reading
+from service.bmad.trees import find_trees
 from tests.bmad.made import epic, epics, sprint, story, tickets
 
 GONE_TRACKER = FactRow(
@@ -41,19 +42,19 @@ NOW: dict[str, Reading] = {
     ],
 )
 def test_past_files_are_of_the_trees_of_now(path: str, tree: str) -> None:
-    assert PastTrees(RECORD, NOW).tree_of(path) == tree
+    assert PastTrees(RECORD, NOW, find_trees(NOW)).tree_of(path) == tree
 
 
 def test_without_documents_only_trackers_make_trees() -> None:
-    trees = PastTrees(RECORD, {})
+    trees = PastTrees(RECORD, {}, {})
     assert trees.tree_of("apps/api/docs/stories/1.1.a.md") == "apps/api"
     assert trees.tree_of("apps/web/docs/stories/1.1.a.md") == ""
 
 
 def test_ids_are_those_that_the_epics_of_now_make_of_them() -> None:
     fact = Fact("story", "done", "10.1.5", "10.1", "5")
-    assert PastTrees(RECORD, {}).key_file("docs/stories/a.md", fact).name.epic == "10.1"
+    assert PastTrees(RECORD, {}, {}).key_file("docs/stories/a.md", fact).name.epic == "10.1"
     readings: dict[str, Reading] = {"docs/epics.md": epics(epic("10"))}
-    trees = PastTrees(RECORD, readings)
+    trees = PastTrees(RECORD, readings, find_trees(readings))
     assert trees.key_file("docs/stories/a.md", fact).name.epic == "10"
     assert trees.name_of_key("", "10-1-5-a").epic == "10"

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bmad.board import make_board
 from service.bmad.prd_trees import name_of_prd, place_prds
 from service.bmad.trees import find_trees
-from tests.bmad.made import entry, epic, epics, links_of, sprint, story, tickets
+from tests.bmad.made import board_of, entry, epic, epics, links_of, sprint, story, tickets
 
 if TYPE_CHECKING:
     from service.bmad.readings import Reading
@@ -33,7 +32,7 @@ def _trees(readings: dict[str, Reading]) -> dict[str, str]:
 
 
 def _missing(readings: dict[str, Reading]) -> list[tuple[str, str]]:
-    board = make_board(readings, links_of(readings), frozenset[str](), lambda _: None, [])
+    board = board_of(readings, links_of(readings))
     return [
         (row.file_path or "", row.item["detail"])
         for row in board.problems

@@ -17,6 +17,7 @@ from service import ROOT
 from service.bmad.board import make_board
 from service.bmad.document import BmadDocument
 from service.bmad.reading import read_document
+from service.bmad.trees import find_trees
 from service.documents.kinds import kind_of
 from service.documents.metadata import read_parts
 from service.documents.text import file_type_of, read_text
@@ -89,7 +90,7 @@ def _answer(root: Path) -> dict[str, Any]:
         if file_type == "md":
             headings = [each["anchor"] for each in metadata["headings"]]
             anchors[path] = {*headings, *metadata["anchors"]}
-    board = make_board(readings, links_of(readings), paths, anchors.get, [])
+    board = make_board(readings, links_of(readings), paths, anchors.get, [], find_trees(readings))
     fields = (
         "path",
         "epic",

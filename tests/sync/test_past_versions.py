@@ -51,9 +51,9 @@ class Reader:
                 is_wanted=may_be_work,
             )
             read = await read_versions(repository, url, history, self.record, {})
-        self.record = join_records(self.record, extend_record(read.compared))
+        self.record = join_records(self.record, extend_record(read.compared, {}))
         self._head = history.head
-        return history, replay(self.record)
+        return history, replay(self.record, {}, {})
 
 
 def story(number: int, status: str) -> dict[str, bytes]:

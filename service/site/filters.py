@@ -38,6 +38,11 @@ def show_count(number: int, one: str, several: str | None = None) -> str:
     return f"{number:,} {noun}"
 
 
+def show_severity(number: int, severity: str) -> str:
+    """Return a number of problems of a severity: `1 error`, `2 warnings`, `3 info`."""
+    return show_count(number, severity, severity if severity == "info" else None)
+
+
 def show_percent(share: float | None) -> str:
     """Return a share of 0 to 1 in percent, rounded down: 100% is all. Without a share, a dash."""
     return "\u2013" if share is None else f"{floor(share * 100 + 1e-9)}%"
@@ -95,6 +100,7 @@ def _read_moment(moment: datetime | str) -> datetime:
 FILTERS: Final[dict[str, Callable[..., object]]] = {
     "number": show_number,
     "count_of": show_count,
+    "count_of_severity": show_severity,
     "signed": show_signed,
     "percent": show_percent,
     "status": name_status,

@@ -11,6 +11,7 @@ from service.site.filters import (
     show_kind,
     show_number,
     show_percent,
+    show_severity,
     show_signed,
     show_size,
     show_time,
@@ -34,6 +35,16 @@ def test_a_count_has_its_noun_in_the_right_number() -> None:
     assert show_count(1, "story", "stories") == "1 story"
     assert show_count(0, "story", "stories") == "0 stories"
     assert show_count(1_200, "error") == "1,200 errors"
+
+
+def test_problems_are_counted_by_severity_and_info_has_no_plural() -> None:
+    counts = [(1, "error"), (2, "warning"), (1, "info"), (1_200, "info")]
+    assert [show_severity(*count) for count in counts] == [
+        "1 error",
+        "2 warnings",
+        "1 info",
+        "1,200 info",
+    ]
 
 
 @pytest.mark.parametrize(

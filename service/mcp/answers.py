@@ -30,7 +30,7 @@ ANSWER_TOKENS: Final = 6_000
 # For what is counted part by part, and joined: see estimate_tokens.
 SPARE_TOKENS: Final = 200
 
-BAD_CURSOR: Final = (
+BAD_TOOL_CURSOR: Final = (
     "cursor is not one that this tool gave for these arguments: leave it out to begin with the "
     "first page."
 )
@@ -148,10 +148,10 @@ def read_offset(arguments: Mapping[str, Any], count: int) -> int:
     """Return where a page of `count` entries begins, as page_of_all has written the cursor."""
     cursor = arguments.get("cursor", "0")
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
-        raise ToolError(BAD_CURSOR)
+        raise ToolError(BAD_TOOL_CURSOR)
     offset = int(cursor)
     if offset and offset >= count:
-        raise ToolError(BAD_CURSOR)
+        raise ToolError(BAD_TOOL_CURSOR)
     return offset
 
 
@@ -161,7 +161,7 @@ def read_sorted_cursor(arguments: Mapping[str, Any], wanted: SortedList) -> Sort
     given = {"cursor": arguments["cursor"]} if "cursor" in arguments else {}
     page = read_sorted_page(given, wanted, problems)
     if problems:
-        raise ToolError(BAD_CURSOR)
+        raise ToolError(BAD_TOOL_CURSOR)
     return page
 
 

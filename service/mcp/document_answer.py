@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
     from service.mcp.document_sections import AnchoredSection
 
+# For numbers that turn out longer, and for what is counted part by part: see estimate_tokens.
 SPARE_TOKENS: Final = 60
 # Of the tokens of an answer, what its outline may have.
 OUTLINE_SHARE: Final = 4
 # Characters for a token, with which the first try for a piece begins: more than most texts have.
 CHARACTERS_PER_TOKEN: Final = 3
-DEEPEST: Final = 6
+DEEPEST: Final = 6  # level of headings
 
 
 class ReadPiece(NamedTuple):
@@ -122,7 +123,7 @@ class _DocumentWriter:
             hints.append(f"The text has {hidden:,} invisible characters, which may hide something.")
         if _goes_on(piece.outline, outline):
             hints.append(f"The outline has the first {len(outline):,} of these sections only.")
-        path = shown_path(document["path"]) or ""
+        path = shown_path(document["path"])
         anchor = clean_line(section.anchor, MAX_SHOWN_ANCHOR) if section else None
         where = f"characters {piece.start:,} to {end:,} of {len(piece.content):,}"
         commit = (source.commit or "")[:SHORT_COMMIT]

@@ -12,12 +12,11 @@ from urllib.parse import unquote
 from service.documents.anchors import anchor_of
 from service.documents.front_matter import split_front_matter
 from service.documents.outline import SOURCE_LINE_END, read_outline
+from service.mcp.tool import FIRST_SHOWN, NEAREST_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NEAREST_SHOWN: Final = 5
-FIRST_SHOWN: Final = 20
 MAX_SUGGESTED: Final = 200  # characters
 
 
@@ -81,8 +80,8 @@ class Sections:
         return AnchoredSection(anchor, heading, level, start, end)
 
     def suggest(self, wanted: str) -> tuple[str, list[str]]:
-        """Return anchors that may be meant instead, and what they are."""
-        # To compare long ones would take seconds.
+        """Return the words before a list of anchors that may be meant instead, and that list."""
+        # To compare long anchors would take seconds.
         anchors = [each.anchor for each in self.all if len(each.anchor) <= MAX_SUGGESTED]
         near = get_close_matches(anchor_of(wanted[:100]), anchors, NEAREST_SHOWN)
         if near:

@@ -19,7 +19,7 @@ from service.mcp.schema_parts import (
     make_arguments,
 )
 from service.mcp.texts import clean_line, write_json
-from service.mcp.tool import Tool, ToolError, ToolResult
+from service.mcp.tool import NEAREST_SHOWN, Tool, ToolError, ToolResult
 from service.routes.document_lists import (
     find_documents,
     find_documents_by_ending,
@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 LEAST_TOKENS: Final = 1_000
 MOST_TOKENS: Final = 25_000
 MAX_SECTION: Final = 1_000  # characters, as GitHub's anchors are cut here
-NEAREST_SHOWN: Final = 5
-MAX_ECHO: Final = 200
+MAX_ECHOED_TEXT: Final = 200  # characters
 OUT_OF_FOLDERS: Final = re.compile(r"(?:\.\./)+")
 
 NEITHER: Final = "Give id, as search and list_documents do, or project and path."
@@ -100,7 +99,7 @@ async def _read(
 def _choose_piece(
     content: str, wanted: str | None, offset: int | None, *, is_markdown: bool
 ) -> ReadPiece:
-    """Return what to read of a text. Raises ToolError for a section or an offset it has not."""
+    """Return what to read of a text. Raises ToolError if the text lacks that section or offset."""
     # Imported here, for the parser of Markdown takes memory that most workers do not need.
     from service.mcp.document_sections import Sections
 
@@ -135,8 +134,8 @@ def _find_section(
     section = sections.find(wanted)
     if section is None:
         which, anchors = sections.suggest(wanted)
-        listed = ", ".join(write_json(clean_line(anchor, MAX_ECHO)) for anchor in anchors)
-        start = f"The document has no section {write_json(clean_line(wanted, MAX_ECHO))}."
+        listed = ", ".join(write_json(clean_line(anchor, MAX_ECHOED_TEXT)) for anchor in anchors)
+        start = f"The document has no section {write_json(clean_line(wanted, MAX_ECHOED_TEXT))}."
         raise ToolError(
             f"{start} {which}: {listed}." if anchors else f"{start} It has no headings."
         )
@@ -221,8 +220,10 @@ def _list_ambiguous(rows: list[Row], places: SourcePlaces) -> str:
 
 
 async def _explain_path(queries: Queries, project: Row, path: str) -> str:
-    name = write_json(clean_line(project["name"], MAX_ECHO))
-    start = f"The project {name} has no document at {write_json(clean_line(path, MAX_ECHO))}."
+    name = write_json(clean_line(project["name"], MAX_ECHOED_TEXT))
+    start = (
+        f"The project {name} has no document at {write_json(clean_line(path, MAX_ECHOED_TEXT))}."
+    )
     nearest = await read_nearest_paths(queries, project["id"], path, NEAREST_SHOWN)
     if not nearest:
         return f"{start} list_documents lists its paths, and search finds documents by their words."

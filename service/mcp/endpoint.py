@@ -47,14 +47,13 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 # Up to 2025-11-25 (Resources, Error Handling); later it is INVALID_PARAMS.
 RESOURCE_NOT_FOUND: Final = -32002
 
-# Of wrong calls, from 2026-07-28 on. Older clients read no body of another status than 200.
-STATUSES: Final = {
+# By error code, from 2026-07-28 on. Older clients read no body of another status than 200.
+ERROR_STATUSES: Final = {
     METHOD_NOT_FOUND: HTTPStatus.NOT_FOUND,
     INVALID_PARAMS: HTTPStatus.BAD_REQUEST,
 }
 
-
-# Where a large text will be. No other text of a result has a NUL.
+# Stands for a large text in the JSON of a result. No other text of a result has a NUL.
 PLACE: Final = "\0"
 
 
@@ -192,7 +191,7 @@ def _translate(problem: Problem, message: RpcMessage, version: str) -> RpcError:
 
 
 def _status_of(error: RpcError, version: str) -> HTTPStatus:
-    return STATUSES[error.code] if version == NEWEST else HTTPStatus.OK
+    return ERROR_STATUSES[error.code] if version == NEWEST else HTTPStatus.OK
 
 
 def _fail(

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from service.mcp.answers import (
-    BAD_CURSOR,
+    BAD_TOOL_CURSOR,
     AnswerEntry,
     ListAnswer,
     Listed,
@@ -62,7 +62,7 @@ async def list_projects(request: Request, arguments: Mapping[str, Any]) -> ToolR
     database = request.state["database"]
     before = read_cursor(arguments["cursor"]) if "cursor" in arguments else BEFORE_FIRST_ROW
     if before is None:
-        raise ToolError(BAD_CURSOR)
+        raise ToolError(BAD_TOOL_CURSOR)
 
     async def read(limit: int) -> Listed:
         items = await read_overview(database, Page(before, limit))
@@ -194,7 +194,6 @@ async def _choose_source(
 def _make_document(places: SourcePlaces, document: Mapping[str, Any]) -> AnswerEntry:
     source = places.sources.get(document["source"]["id"])
     path = shown_path(document["path"])
-    assert path is not None
     item: dict[str, Any] = {
         "id": document["id"],
         "path": path,

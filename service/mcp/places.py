@@ -119,9 +119,9 @@ def write_commit(source: SourcePlace) -> str:
     return f"commit {source.commit[:SHORT_COMMIT]}, synced {source.synced_at}"
 
 
-def shown_path(path: str | None) -> str | None:
+def shown_path(path: str) -> str:
     """Return a path to show in a list; cut with an ellipsis where it is very long."""
-    if path is None or _is_short(path, MAX_SHOWN_PATH):
+    if _is_short(path, MAX_SHOWN_PATH):
         return path
     return f"{cut_to_tokens(path[:MAX_SHOWN_PATH], MAX_SHOWN_PATH)}…"
 

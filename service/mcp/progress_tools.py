@@ -154,7 +154,7 @@ def _describe_changes(
         for each in changes["statuses"][:CHANGES_SHOWN]
     ]
     documents = [
-        {"change": each["change"], "path": shown_path(each["path"]) or ""}
+        {"change": each["change"], "path": shown_path(each["path"])}
         for each in changes["documents"][:CHANGES_SHOWN]
     ]
     counts = {name: changes[name] for name in ("added", "changed", "moved", "removed")}
@@ -217,7 +217,7 @@ async def list_problems(request: Request, arguments: Mapping[str, Any]) -> ToolR
 
 def _make_problem(places: SourcePlaces, problem: Mapping[str, Any]) -> AnswerEntry:
     source = places.sources.get(problem["source"]["id"])
-    path = shown_path(problem["path"])
+    path = None if problem["path"] is None else shown_path(problem["path"])
     anchor = anchor_of_problem(problem["path"], problem["line"])
     item: dict[str, Any] = {
         "severity": problem["severity"],

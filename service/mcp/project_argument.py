@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from service.mcp.texts import clean_line, write_json
-from service.mcp.tool import ToolError
+from service.mcp.tool import FIRST_SHOWN, NEAREST_SHOWN, ToolError
 from service.problems import Problem
 from service.routes.projects import read_nearest_projects, read_projects
 from service.routes.shared import find_project
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from service.database.queries import Queries, Row
 
 
-NEAREST_SHOWN: Final = 5
-FIRST_SHOWN: Final = 20
 MAX_ECHOED_NAME: Final = 80  # characters
 
 PROJECT: Final[dict[str, Any]] = {

@@ -31,7 +31,7 @@ MISSING_RESOURCE: Final = (
     "in the file tree."
 )
 
-BAD_CURSOR: Final = "The cursor is not one of this list: begin without one."
+BAD_RESOURCES_CURSOR: Final = "The cursor is not one of this list: begin without one."
 
 # URI templates (RFC 6570): a path keeps its slashes.
 RESOURCE_TEMPLATES: Final[tuple[Mapping[str, str], ...]] = (
@@ -67,7 +67,7 @@ async def list_resources(request: Request, cursor: str | None) -> ResourcePage:
     given = {} if cursor is None else {"cursor": cursor}
     page = read_sorted_page(given, ALL_DOCUMENTS, problems)
     if problems or not UUID_TEXT.fullmatch(str(page.after[0])):
-        raise Problem("invalid", BAD_CURSOR)
+        raise Problem("invalid", BAD_RESOURCES_CURSOR)
     items = await read_all_documents(request.state["database"], page)
     documents: list[dict[str, Any]] = orjson.loads(f"[{','.join(items.texts)}]")
     return ResourcePage([_describe(document) for document in documents], next_cursor(items))

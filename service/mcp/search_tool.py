@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from service.mcp.answers import (
-    BAD_CURSOR,
+    BAD_TOOL_CURSOR,
     AnswerEntry,
     ListAnswer,
     Listed,
@@ -90,7 +90,7 @@ async def _run(request: Request, given: Mapping[str, str], limit: int) -> _Searc
     try:
         wanted = read_wanted({**given, "limit": str(limit)})
     except Problem as problem:
-        raise ToolError(BAD_CURSOR if "cursor" in given else problem.detail) from None
+        raise ToolError(BAD_TOOL_CURSOR if "cursor" in given else problem.detail) from None
     page = await run_search(request.state, wanted)
     found: dict[str, Any] = orjson.loads(page.json)
     projects = {result["document"]["project"]["id"] for result in found["results"]}

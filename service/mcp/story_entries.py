@@ -60,9 +60,10 @@ def _make_story(
     places: SourcePlaces, story: Mapping[str, Any], described: Described | None
 ) -> AnswerEntry:
     source = places.sources.get(story["source"]["id"])
+    path = None if story["path"] is None else shown_path(story["path"])
     # Without the anchor of its title: a file is one story, and where its other headings are of the
     # title's level, the section that the title begins is not the story.
-    path, anchor = shown_path(story["path"]), None
+    anchor = None
     whole_path, document_id = story["path"], story["document_id"]
     if path is None and described:
         anchor, whole_path, document_id = described.anchor, described.path, described.document_id

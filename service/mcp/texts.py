@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_NAME: Final = 160  # characters
 MAX_SNIPPET: Final = 400
-MAX_PATH: Final = 1024
 
 # Characters that a reader does not see and a model does, or that turn the direction of a line: an
 # instruction may hide in them. Tags (U+E0000 and on) spell ASCII invisibly.

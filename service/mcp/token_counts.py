@@ -63,8 +63,9 @@ def find_cut(text: str, start: int, end: int, longest: int) -> int:
     last = start + max(1, longest)
     if last >= end:
         return end
-    for match in reversed([*PARAGRAPH_END.finditer(text, last - longest // PARAGRAPH_SHARE, last)]):
-        return match.end()
+    paragraphs = [*PARAGRAPH_END.finditer(text, last - longest // PARAGRAPH_SHARE, last)]
+    if paragraphs:
+        return paragraphs[-1].end()
     for mark in ("\n", " "):
         place = text.rfind(mark, last - longest // LINE_SHARE, last)
         if place >= start:

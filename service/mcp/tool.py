@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from service.state import Request
 
     JsonSchema: TypeAlias = Mapping[str, Any]
+
+
+# Of names that may be meant, in the text of a ToolError: those like the given one, else the first.
+NEAREST_SHOWN: Final = 5
+FIRST_SHOWN: Final = 20
 
 
 class ToolError(Exception):

@@ -332,7 +332,7 @@ def test_health_answers_while_a_large_document_is_rendered_for_many(hub: Hub) ->
 
 def test_a_large_page_is_the_same_with_gzip_and_without(hub: Hub) -> None:
     headings = "".join(f"## Heading {n} & {'more ' * 200}\n\nText\n\n" for n in range(100))
-    large = Synced(hub, {"large.md": f"# Large\n\n{headings}".encode()}, "Very large")
+    large = Synced(hub, {"large.md": f"# Large\n\n{headings}".encode()}, "Sent in pieces")
     pages = [get(large, "large.md", **{"Accept-Encoding": coding}) for coding in ("gzip", "x")]
     assert [page.headers.get("content-encoding") for page in pages] == ["gzip", None]
     assert pages[0].text == pages[1].text

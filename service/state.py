@@ -21,7 +21,7 @@ class State(TypedDict):
     database: Database
     health: HealthCheck
     kept_documents: KeptValues[Any]
-    kept_overviews: KeptValues[bytes]
+    kept_overviews: KeptValues[Any]
     large_bodies: LargeBodies
     metrics: Metrics
     reading_turns: Turns

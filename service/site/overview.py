@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -18,7 +18,9 @@ from service.web.turns import Turns
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from service.database.database import Queries
     from service.state import Request
+    from service.web.paging import Items
 
 # Of all overviews that a worker keeps as HTML, about: one of 100 projects has 200 kB.
 KEPT_BYTES: Final = 2 * 1024 * 1024
@@ -28,7 +30,14 @@ TURN_SECONDS: Final = 5.0
 TOO_MANY: Final = "Too many overviews are being rendered: try again soon."
 
 
-def kept_overviews() -> KeptValues[bytes]:
+class Overview(NamedTuple):
+    """An overview as HTML, and the version of what it shows."""
+
+    version: str
+    html: bytes
+
+
+def kept_overviews() -> KeptValues[Any]:
     """Return what keeps the overviews as HTML, for the state of a worker."""
     return KeptValues(KEPT_BYTES, Turns(RENDERED_AT_ONCE, TURN_SECONDS, TOO_MANY))
 
@@ -57,8 +66,13 @@ async def show_overview(request: Request) -> Response:
         return unchanged
     is_first = "cursor" not in request.query_params
 
-    async def make() -> Made[bytes]:
-        items = await read_overview(database, page)
+    async def make() -> Made[Overview]:
+        async def read(queries: Queries) -> tuple[str, Items]:
+            return await read_overview_version(queries, page), await read_overview(queries, page)
+
+        # In one snapshot, whose version is the page's tag. A run may have ended since the first
+        # version was read: then nothing keeps the HTML, since it has another key.
+        shown_version, items = await database.run_repeatable(read)
         variables = {
             "projects": [orjson.loads(text) for text in items.texts],
             "is_first": is_first,
@@ -66,8 +80,10 @@ async def show_overview(request: Request) -> Response:
             "next_cursor": cursor_after(items),
         }
         html = (await render(request.scope, "overview.html", variables)).encode()
-        return Made(html, OVERHEAD + len(html))
+        size = OVERHEAD + len(html) if shown_version == version else KEPT_BYTES
+        return Made(Overview(shown_version, html), size)
 
     # The links depend on the request's path: see reference_to().
     key = (version, page, is_first, reference_to(request.scope, "/"))
-    return respond_with(await request.state["kept_overviews"].get(key, make), version)
+    overview = await request.state["kept_overviews"].get(key, make)
+    return respond_with(overview.html, overview.version)

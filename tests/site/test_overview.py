@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service.routes.overview import read_overview_version
 from service.site import overview
 from service.site.templating import render
 from tests.site.browser import (
@@ -155,6 +156,29 @@ def test_an_overview_is_rendered_once_while_nothing_changes(
     board.add_project("Second")
     assert "Second" in client.get("/").text
     assert len(rendered) == 2
+
+
+def test_a_project_that_appears_while_the_page_is_read_is_not_kept_for_the_state_before(
+    client: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board(database)
+    board.add_project("First")
+    added: list[str] = []
+
+    async def read_version_and_add(*arguments: Any) -> str:
+        version = await read_overview_version(*arguments)
+        if not added:
+            added.append(board.add_project("Second"))
+        return version
+
+    monkeypatch.setattr(overview, "read_overview_version", read_version_and_add)
+    page = client.get("/")
+    assert "Second" in page.text
+    tag = {"If-None-Match": page.headers["etag"]}
+    assert client.get("/", headers=tag).status_code == 304
+    client.delete(f"/api/projects/{added[0]}")
+    assert client.get("/", headers=tag).status_code == 200
+    assert "Second" not in client.get("/").text
 
 
 def color_of(page: Page, selector: str, name: str) -> str:

@@ -245,3 +245,27 @@ def test_the_first_run_and_problems_are_accessible(
             assert_accessible(page)
             assert_no_sideways_scroll(page)
             assert_works_by_keyboard(page)
+
+
+# Whether what is in the last project is laid out.
+IS_LAID_OUT = "node => node.checkVisibility({contentVisibilityAuto: true})"
+
+
+@needs_chromium
+@needs_axe
+def test_many_projects_are_laid_out_once_the_reader_comes_near_and_on_paper(
+    browser: Browser, client: httpx.Client, database: str
+) -> None:
+    Board(database).execute("insert into project (name) select n from generate_series(1, 50) n")
+    with visiting(browser, client.base_url) as open_page:
+        page = open_page("/")
+        last = page.locator("li.project h2").last
+        assert not last.evaluate(IS_LAID_OUT)
+        page.emulate_media(media="print")
+        assert last.evaluate(IS_LAID_OUT)
+        page.emulate_media(media="screen")
+        # Find in page, screen readers and the keyboard reach those that are not laid out.
+        assert page.get_by_role("link", name="1", exact=True).count() == 1
+        page.get_by_role("link", name="1", exact=True).focus()
+        page.wait_for_function(f"() => ({IS_LAID_OUT})(document.querySelector('li:last-child h2'))")
+        assert_accessible(page)

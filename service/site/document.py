@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 # Documents of the same folder beside a document, before it and after it.
 NEAR_SHOWN: Final = 15
 
+# Problems of a document that stand open beside it, on a telephone above it.
+PROBLEMS_OPEN: Final = 3
+
 # The memory of a worker for documents as HTML: 180 documents of 50 KB. To render one again takes
 # 20 ms. To store the HTML in the database, and to read it for each page, would take 0.8 ms; the
 # rest of the page takes 1.3 ms.
@@ -56,6 +59,7 @@ class DocumentHtml(NamedTuple):
     html: KeptPart
     is_cut: bool
     has_title: bool  # a heading of the first level
+    first_heading: str
     lines: Sequence[int]  # of the headings, in order
     anchors: Sequence[str]  # of the same
 
@@ -100,6 +104,7 @@ async def show_document(
         request.state["kept_documents"], database, facts, place.path.count("/")
     )
     folder = place.path[: place.path.rfind("/") + 1]
+    name = place.path[len(folder) :]
     return await render_page(
         request,
         "document.html",
@@ -108,17 +113,22 @@ async def show_document(
         place=place,
         facts=facts,
         document=document,
+        # A title that is read from a heading of a lower level stands in the text as well.
+        shown_title=name
+        if facts["title"] in {None, "", document.first_heading}
+        else facts["title"],
         parts=document.parts,
         part=PART,
         steps=find_steps(tree, place)[:-1],
-        name=place.path[len(folder) :],
+        name=name,
         change=None if facts["change"] is None else orjson.loads(facts["change"]),
         problems=_place_problems(place, document, orjson.loads(facts["problems"])),
         problems_shown=PROBLEMS_SHOWN,
+        problems_open=PROBLEMS_OPEN,
         stories=stories,
         surroundings=_read_surroundings(surroundings),
         near=near,
-        near_pages=[(name, place.find_page(folder + name)) for name in near.names],
+        near_pages=[(each, place.find_page(folder + each)) for each in near.names],
         folder_page=place.find_page(folder.rstrip("/")),
     )
 
@@ -184,6 +194,7 @@ def _render_html(file_type: str, text: str, depth: int) -> DocumentHtml:
         KeptPart.of(rendered.html.encode()),
         rendered.is_cut,
         has_title=any(heading.level == 1 for heading in rendered.headings),
+        first_heading=rendered.headings[0].text if rendered.headings else "",
         lines=[heading.line for heading in rendered.headings],
         anchors=[heading.anchor for heading in rendered.headings],
     )

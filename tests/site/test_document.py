@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.database.database import open_database
 from service.routes.document_pages import read_document_facts
-from service.site.document import kept_documents, read_html
+from service.site.document import PROBLEMS_OPEN, kept_documents, read_html
 from tests.support.hub import Hub, Synced, running_hub
 from tests.support.postgres import run_sql
 
@@ -279,7 +279,7 @@ def test_a_problem_leads_to_its_section_and_has_an_address_of_its_own(hub: Hub) 
     text = "---\na: 1\n---\n\n[x](x.md)\n\n# A\n\n[y](y.md), [z](z.md)\n\n# Ö B\n\n[z](z.md)\n"
     synced = Synced(hub, {"docs/a.md": text.encode()}, str(uuid4()))
     page = get(synced, "docs/a.md").text
-    panel = page[page.index('class="problem-list"') :].partition("</ul>")[0]
+    panel = page[page.index('class="problem-list"') :].partition("</section>")[0]
     found = re.findall(r'<li( id="[^"]*")?>.*?\((.*?)\)</span>', panel)
     assert found == [
         (' id="hub-line-5"', "line 5"),
@@ -289,6 +289,39 @@ def test_a_problem_leads_to_its_section_and_has_an_address_of_its_own(hub: Hub) 
     ]
     problems = hub.client.get(f"/projects/{synced.project}/problems").text
     assert "files/docs/a.md#hub-line-13" in problems
+
+
+def test_a_title_that_is_no_heading_of_the_first_level_stands_above_the_text_once(
+    hub: Hub,
+) -> None:
+    files = {
+        "lower.md": b"Text.\n\n## Lower\n\n## Other\n",
+        "front.md": b"---\ntitle: Front\n---\n\n## Lower\n",
+        "none.md": b"Text.\n",
+        "upper.md": b"## Lower\n\n# Upper\n",
+    }
+    synced = Synced(hub, files, str(uuid4()))
+    titles = {
+        path: re.findall('<h1 class="file-name">(.*?)</h1>', get(synced, path).text)
+        for path in files
+    }
+    assert titles == {
+        "lower.md": ["lower.md"],
+        "front.md": ["Front"],
+        "none.md": ["none"],
+        "upper.md": [],
+    }
+
+
+def test_of_many_problems_the_first_stand_open(hub: Hub) -> None:
+    text = "".join(f"[x](x{number}.md)\n\n" for number in range(5))
+    synced = Synced(hub, {"a.md": text.encode(), "b.md": b"[x](x.md)\n"}, str(uuid4()))
+    page = get(synced, "a.md").text
+    opened, _, folded = page[page.index('class="problem-list"') :].partition("<details>")
+    assert opened.count('id="hub-line-') == PROBLEMS_OPEN
+    assert "<summary>2 more</summary>" in folded
+    assert folded.count('id="hub-line-') == 2
+    assert "more</summary>" not in get(synced, "b.md").text
 
 
 def test_many_entries_of_a_folder_come_in_pages(hub: Hub) -> None:

@@ -63,7 +63,7 @@ class McpMessageSchema(InputSchema):
     jsonrpc = fields.String(required=True, validate=validate.Equal("2.0"))
     id = fields.Raw(metadata={"description": "A string or an integer."})
     method = fields.String()
-    params = fields.Dict(keys=fields.String())
+    params = fields.Dict(keys=fields.String(), allow_none=True)
 
 
 class McpResponseSchema(ExactSchema):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,15 @@ def test_an_anchor_leads_to_a_section_with_its_subsections(
     assert section is not None
     assert section.startswith(begins)
     assert section.endswith(ends)
+
+
+def test_the_nearest_of_many_similar_anchors_takes_a_fraction_of_a_second() -> None:
+    headings = [f"# {number:011b}{'ab' * 40}\n\n" for number in range(2_000)]
+    sections = Sections("".join(headings).replace("0", "a").replace("1", "b"))
+    start = time.thread_time()
+    which, anchors = sections.suggest("b" * 11 + "ab" * 40)
+    assert time.thread_time() - start < 0.3
+    assert (which, len(anchors)) == ("The nearest are", 5)
 
 
 def test_an_unknown_anchor_has_the_nearest_or_the_first_ones() -> None:

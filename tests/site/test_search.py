@@ -106,11 +106,18 @@ def test_a_new_query_keeps_the_filters(search: Search, site: Site) -> None:
 
 @needs_chromium
 @pytest.mark.parametrize(
-    "name", ["", "/stories", "/epics", "/problems", "/files", "/files/docs/prd.md", "/files/x.md"]
+    ("name", "status"),
+    [
+        *((name, 200) for name in ("", "/stories", "/epics", "/problems", "/files")),
+        ("/files/docs/prd.md", 200),
+        ("/files/x.md", 404),
+    ],
 )
-def test_a_page_of_a_project_searches_that_project(browser: Browser, site: Site, name: str) -> None:
+def test_a_page_of_a_project_searches_that_project(
+    browser: Browser, site: Site, name: str, status: int
+) -> None:
     with visiting(browser, site.hub.client.base_url, has_script=False) as open_page:
-        page = open_page(f"/projects/{site.berths}{name}")
+        page = open_page(f"/projects/{site.berths}{name}", status=status)
         box = page.get_by_label("Search this project")
         assert page.locator(".search-form").get_attribute("data-project") == site.berths
         box.fill("links")

@@ -14,8 +14,8 @@ from service.routes.file_tree import read_tops
 from service.routes.project_docs import read_sources
 from service.routes.projects import read_project
 from service.routes.shared import read_id
-from service.site.places import Places
 from service.site.templating import not_modified_page, render_page
+from service.site.work_addresses import WorkAddresses
 from service.web.paging import BEFORE_FIRST_ROW, MAX_LIMIT, Page
 from service.web.references import reference_to
 
@@ -86,7 +86,7 @@ async def _shared(
         "project": project,
         "sources": sources,
         "is_synced": any(source["last_synced_at"] for source in sources),
-        "places": Places(project["id"], await read_tops(queries, [project_id])),
+        "addresses": WorkAddresses(project["id"], await read_tops(queries, [project_id])),
         "api": partial(_api_reference, request, project["id"]),
         "product_of": partial(_name_product, has_sources=len(sources) > 1),
         "commit_url": _find_commit,

@@ -1,4 +1,4 @@
-"""Where the work of a project is written: links from stories, epics and problems to documents."""
+"""Where the work of a project is shown: its lists, and the documents that say it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Item = Mapping[str, Any]
 
 
-class Places(NamedTuple):
+class WorkAddresses(NamedTuple):
     """The pages of one project. `tops` has the folder of each source in the file tree, by its id.
 
     All methods return paths of this service.

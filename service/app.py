@@ -65,6 +65,7 @@ from service.site.permalink import follow_permalink
 from service.site.problem_page import respond_with_problem_page
 from service.site.project import show_project
 from service.site.search import show_search
+from service.site.templating import list_turns
 from service.site.work_lists import show_epics, show_problems, show_stories
 from service.state import State
 from service.sync.removals import removing
@@ -189,6 +190,7 @@ def create_app(settings: Settings, shared: SharedValues | None = None) -> Applic
                     kept_documents=kept_documents(),
                     kept_overviews=kept_overviews(),
                     large_bodies=large_bodies,
+                    list_turns=list_turns(),
                     metrics=metrics,
                     reading_turns=reading_turns(),
                     remover=remover,

@@ -23,6 +23,7 @@ class State(TypedDict):
     kept_documents: KeptValues[Any]
     kept_overviews: KeptValues[Any]
     large_bodies: LargeBodies
+    list_turns: Turns
     metrics: Metrics
     reading_turns: Turns
     remover: Remover

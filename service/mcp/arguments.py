@@ -42,16 +42,18 @@ def check_arguments(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> 
         for name in required
         if name not in given
     ]
+    # To look for what each of thousands of names may be a misspelling of would take a second.
+    unknown = [name for name in given if name not in properties]
     checked: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in properties:
-            faults.append(_unknown(name, properties))
-            continue
+    for name in [name for name in given if name in properties]:
+        value = given[name]
         checked[name] = _as_meant(properties[name], value)
         if fault := _find_fault(properties[name], checked[name]):
             faults.append(f"{name} {fault}")
-    if faults:
-        more = len(faults) - MAX_FAULTS
+    if faults or unknown:
+        more = len(faults) + len(unknown) - MAX_FAULTS
+        room = max(0, MAX_FAULTS - len(faults))
+        faults += [_unknown(name, properties) for name in unknown[:room]]
         shown = [*faults[:MAX_FAULTS], *([f"And {more} more faults."] if more > 0 else [])]
         raise ToolError("The arguments do not fit. " + " ".join(shown))
     return checked

@@ -59,8 +59,12 @@ async def read_document(request: Request, arguments: Mapping[str, Any]) -> ToolR
     found = await _find(request, arguments)
     if found.row["file_size"] <= READ_WITHOUT_TURN:
         return await _read(request, arguments, found)
-    async with request.state["reading_turns"].take():
-        return await _read(request, arguments, found)
+    try:
+        async with request.state["reading_turns"].take():
+            return await _read(request, arguments, found)
+    finally:
+        # The text, its sections and what was measured of them are free again; glibc keeps them.
+        request.state["large_bodies"].trim_soon()
 
 
 async def _read(

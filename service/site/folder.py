@@ -52,6 +52,7 @@ async def show_sources(request: Request, project_id: UUID, tree: ProjectTree) ->
         request,
         "sources.html",
         tag=tag,
+        listed=len(tree.sources),
         project_id=project_id,
         tree=tree,
         sources=[
@@ -68,6 +69,13 @@ async def show_folder(request: Request, tree: ProjectTree, place: FilePlace) -> 
     # A client that names the tag has had this very page, so the folder is there; `*` names none.
     if not read_entity_tags(request).is_any and (unchanged := not_modified_page(request, tag)):
         return unchanged
+    async with request.state["list_turns"].take():
+        return await _show_folder(request, tree, place, page, tag)
+
+
+async def _show_folder(
+    request: Request, tree: ProjectTree, place: FilePlace, page: int, tag: str
+) -> Response | None:
     folder = await read_folder(
         request.state["database"],
         place.source.id,
@@ -88,8 +96,10 @@ async def show_folder(request: Request, tree: ProjectTree, place: FilePlace) -> 
         tree=tree,
         place=place,
         steps=find_steps(tree, place),
+        listed=len(folder.entries),
         folder=folder,
-        entries=[(entry, place.find_page(path + entry["name"])) for entry in folder.entries],
+        # A generator, so that its work is done in the thread that renders many.
+        entries=((entry, place.find_page(path + entry["name"])) for entry in folder.entries),
         page=page,
         pages=pages,
     )

@@ -63,11 +63,13 @@ async def respond(request: Request, page: ProjectPage) -> Response:
         shared = await _shared(request, connection, project_id, project)
         return row["version"], {**shared, **await page.read(connection, project_id)}
 
-    found = await request.state["database"].run_repeatable(read, SETTINGS)
-    if isinstance(found, Response):
-        return found
-    version, variables = found
-    return await render_page(request, page.template, tag=version, **variables)
+    async with request.state["list_turns"].take():
+        found = await request.state["database"].run_repeatable(read, SETTINGS)
+        if isinstance(found, Response):
+            return found
+        version, variables = found
+        listed = len(variables.get("items", ())) + len(variables["sources"])
+        return await render_page(request, page.template, tag=version, listed=listed, **variables)
 
 
 async def _shared(

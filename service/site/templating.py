@@ -21,6 +21,7 @@ from service.web.kept_parts import KeptPart, respond_with_parts
 from service.web.operation import ResponseSpec
 from service.web.page_addresses import files_page, project_page, search_page
 from service.web.references import reference_to
+from service.web.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,15 @@ COMMON: Final[Mapping[str, object]] = {
     "files_page": files_page,
     "search_page": search_page,
 }
+
+# Requests for lists of which a worker reads and renders this many at once; the others wait, so that
+# they take no memory yet, and health does not wait for all of them.
+LISTED_AT_ONCE: Final = 8
+TURN_SECONDS: Final = 10.0
+TOO_MANY: Final = "Too many pages with lists are being made: try again soon."
+# Items of a page that is rendered at once. To render 1,000 takes up to 50 ms: a page with more is
+# rendered in a thread, one after the other.
+ITEMS_AT_ONCE: Final = 100
 
 # Where a page has a part that is kept. No text of a database has this character.
 PART: Final = "\0"
@@ -109,6 +119,7 @@ async def render_page(
     tag: str | None = None,
     status: int = 200,
     parts: Sequence[KeptPart] = (),
+    listed: int = 0,
     **context: object,
 ) -> Response:
     """Return the response with a page, or a 304 if the client has it.
@@ -116,11 +127,12 @@ async def render_page(
     `template` is the name of a file in `templates/`, `context` has its variables. Besides these a
     template has COMMON, and the functions of _page_functions(). Without `tag` the entity tag is a
     digest of the page. A page whose status is not 200 has no tag, and no cache keeps it. `parts`
-    stand in the page where the template writes PART, in its order; they need a `tag`.
+    stand in the page where the template writes PART, in its order; they need a `tag`. `listed` is
+    how many items the page has.
     """
     if tag is not None and (unchanged := not_modified_page(request, tag)) is not None:
         return unchanged
-    page = await render(request.scope, template, context)
+    page = await render(request.scope, template, context, listed)
     if tag is not None and parts:
         texts = [text.encode() for text in page.split(PART)]
         return respond_with_parts(
@@ -142,19 +154,28 @@ def respond_with(page: str | bytes, tag: str) -> Response:
     return Response(page, headers=headers, media_type="text/html")
 
 
-async def render(scope: Scope, template: str, context: Mapping[str, object]) -> str:
-    """Return the HTML of a page for the request of this scope."""
+async def render(
+    scope: Scope, template: str, context: Mapping[str, object], listed: int = 0
+) -> str:
+    """Return the HTML of a page for the request of this scope; `listed` as in render_page()."""
     page_context = {**COMMON, **_page_functions(scope), **context}
-    if template in _compiled:
+
+    def render_now() -> str:
         return _environment().get_template(template).render(page_context)
 
-    # In a thread: the first time Jinja is imported, and the templates are compiled.
-    def render_first() -> str:
-        return _environment().get_template(template).render(page_context)
+    if template not in _compiled:
+        # In a thread: the first time Jinja is imported, and the templates are compiled.
+        page = await run_in_threadpool(render_now)
+        _compiled.add(template)
+        return page
+    if listed > ITEMS_AT_ONCE:
+        return await scope["state"]["large_bodies"].run(render_now)
+    return render_now()
 
-    page = await run_in_threadpool(render_first)
-    _compiled.add(template)
-    return page
+
+def list_turns() -> Turns:
+    """Return the turns to make pages with lists, for the state of a worker."""
+    return Turns(LISTED_AT_ONCE, TURN_SECONDS, TOO_MANY)
 
 
 def _page_functions(scope: Scope) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeVar, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from starlette.responses import Response
@@ -13,9 +13,14 @@ from service.characters import CONTROL_OR_LINE_END, DIRECTION, UNSTORABLE, is_vi
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
+
+T = TypeVar("T")
+
+# Bytes of a body that is parsed at once: most are smaller. More are parsed in a thread.
+PARSED_AT_ONCE: Final = 64 * 1024
 
 JSON_TYPE: Final = re.compile(r"application/(json|[\w.+-]+\+json)", re.IGNORECASE)
 
@@ -128,11 +133,23 @@ async def read_json(request: Request[Any], schema: Schema) -> dict[str, Any]:
     (RFC 8259), or does not fit the schema: then with the errors of each field.
     """
     check_json_type(request)
-    body = parse_object(await request.body())
+    body = await read_parsed(request, parse_object)
     try:
         return cast("dict[str, Any]", schema.load(body))
     except ValidationError as error:
         raise invalid(cast("dict[str, list[str]]", error.normalized_messages())) from None
+
+
+async def read_parsed(request: Request[Any], parse: Callable[[bytes], T]) -> T:
+    """Return what `parse` makes of the body; raises what it raises.
+
+    A megabyte of small values takes a tenth of a second. So large bodies are parsed in a thread,
+    one after the other, and other requests get their turn between them.
+    """
+    body = await request.body()
+    if len(body) <= PARSED_AT_ONCE:
+        return parse(body)
+    return await request.state["large_bodies"].run(parse, body)
 
 
 def check_json_type(request: Request[Any]) -> None:

@@ -70,7 +70,7 @@ class LargeBodies:
     """The large bodies of a worker, the room for them, and the threads that make them."""
 
     def __init__(self) -> None:
-        self.room = Room(ROOM, self._trim_soon)
+        self.room = Room(ROOM, self.trim_soon)
         self._trimming: asyncio.TimerHandle | None = None
         self._bodies: dict[Hashable, _Body[Any]] = {}
         self._shared: dict[Hashable, _Shared] = {}
@@ -168,7 +168,8 @@ class LargeBodies:
         else:
             body.making.add_done_callback(end)
 
-    def _trim_soon(self) -> None:
+    def trim_soon(self) -> None:
+        """Return free memory to the system when no large body has been held for a while."""
         if self._trimming is None:
             loop = asyncio.get_running_loop()
             self._trimming = loop.call_later(TRIM_SECONDS, self._trim)

@@ -41,6 +41,11 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 # keeps no more than MAX_BODY_BYTES of it in memory.
 MAX_WEBHOOK_BYTES: Final = 25 * 1024 * 1024
 
+# Of a message to /mcp, which anyone may send who may read. A call has less than 3 KB, and to parse
+# a megabyte of small values takes a tenth of a second.
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+MESSAGES: Final = re.compile("/mcp/?")
+
 BODY_SECONDS: Final = 60.0  # enough for MAX_BODY_BYTES at 17 kB/s
 
 # What programs read has problems as JSON, whatever the client accepts.
@@ -160,7 +165,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = MAX_WEBHOOK_BYTES if WEBHOOK.fullmatch(scope["path"]) else MAX_BODY_BYTES
+        limit = _find_limit(scope["path"])
         # uvicorn refuses anything but digits. int() raises ValueError for thousands of them, and
         # leading zeros count.
         if int(headers.get("content-length", "").strip().lstrip("0") or 0) > limit:
@@ -207,6 +212,13 @@ async def _discard(receive: Receive) -> None:
 
 # The rest of a refused body stays unread, so the connection cannot take another request.
 CLOSE: Final = {"Connection": "close"}
+
+
+def _find_limit(path: str) -> int:
+    """Return how many bytes a body may have for the route at a path."""
+    if MESSAGES.fullmatch(path):
+        return MAX_MESSAGE_BYTES
+    return MAX_WEBHOOK_BYTES if WEBHOOK.fullmatch(path) else MAX_BODY_BYTES
 
 
 def too_large(limit: int) -> Problem:

@@ -13,7 +13,13 @@ from service.database.errors import DatabaseUnavailable
 from service.problems import STATUS, Code
 from service.web.authorization import ONLY_READS, UNAUTHENTICATED, access_to
 from service.web.bodies import NOT_A_UUID, UNSUPPORTED, invalid
-from service.web.middleware import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, too_large, too_slow
+from service.web.middleware import (
+    MAX_BODY_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_WEBHOOK_BYTES,
+    too_large,
+    too_slow,
+)
 from service.web.operation import (
     BodySpec,
     OperationSpec,
@@ -104,7 +110,8 @@ COMMON_RESPONSES: Final = {
     ),
     "ContentTooLarge": problem_spec(
         "too_large",
-        f"The request's body is larger than {MAX_BODY_BYTES // MIB} MiB, or a webhook's than "
+        f"The request's body is larger than {MAX_BODY_BYTES // MIB} MiB, a message to /mcp "
+        f"than {MAX_MESSAGE_BYTES // 1024} KiB, or a webhook's than "
         f"{MAX_WEBHOOK_BYTES // MIB} MiB.",
         too_large(MAX_BODY_BYTES).detail,
     ),

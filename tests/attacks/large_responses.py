@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from tests.attacks.arena import Arena, Figures, attack
 from tests.support.postgres import run_sql
@@ -77,8 +78,8 @@ def insert_documents(
 
     `path` is a SQL expression of each document's number `n`, `content` one of them all.
     """
-    project = arena.hub.create_project()
-    source = arena.hub.create_source(project, arena.git.create())
+    project = arena.hub.create_project(f"Documents {uuid4()}")
+    source = arena.hub.create_source(project, arena.git.create(f"team/{project}"))
     run_sql(
         arena.database,
         f"""

@@ -21,13 +21,20 @@ from service.rendering.elements import MAX_NESTING
 from service.routes import document_texts
 from service.routes.syncs import RUNS_PER_PAGE
 from service.server import protocol
+from service.site import templating
 from service.site.contents import MAX_ENTRIES
 from service.site.document import KEPT_BYTES, NEAR_SHOWN, RENDERED_AT_ONCE, TURN_SECONDS
 from service.site.folder import ENTRIES_PER_PAGE
 from service.site.overview import KEPT_BYTES as KEPT_OVERVIEWS
+from service.site.templating import LISTED_AT_ONCE
 from service.sync.claims import CLAIM_SECONDS, MAX_ATTEMPTS, RENEW_SECONDS
 from service.web.large_bodies import ROOM, WAIT_SECONDS, WHOLE
-from service.web.middleware import BODY_SECONDS, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES
+from service.web.middleware import (
+    BODY_SECONDS,
+    MAX_BODY_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_WEBHOOK_BYTES,
+)
 from service.web.paging import MAX_LIMIT, MAX_PAGE_BYTES
 from service.web.references import MAX_SLASHES
 from service.web.room import GRACE_SECONDS, LOWEST_SPEED, LOWEST_SPEED_OF_HALF
@@ -86,6 +93,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     sending = f"{BODY_SECONDS:g} s to send it"
     assert limits == {
         "a body": f"{MAX_BODY_BYTES // MIB} MiB, and {sending}",
+        "a message to `/mcp`": f"{MAX_MESSAGE_BYTES // 1024} KiB, and {sending}",
         "the body of a webhook": f"{MAX_WEBHOOK_BYTES // MIB} MiB, and {sending}",
         "the request line and the headers": (
             f"{protocol.MAX_HEAD_BYTES // 1024} KiB, and {protocol.HEAD_SECONDS:g} s to send them"
@@ -134,6 +142,9 @@ def test_the_limits_are_those_of_the_code() -> None:
         "documents that a worker renders at once": (
             f"{RENDERED_AT_ONCE}, the others wait up to {TURN_SECONDS:g} s"
         ),
+        (
+            "pages with lists that a worker makes at once: of folders, and of a project's work"
+        ): f"{LISTED_AT_ONCE}, the others wait up to {templating.TURN_SECONDS:g} s",
         (
             f"documents of more than {document_texts.READ_WITHOUT_TURN:,} bytes that a worker "
             "reads at once for agents"

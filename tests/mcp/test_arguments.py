@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.mcp.arguments import MAX_ECHO, check_arguments
+from service.mcp.arguments import MAX_ECHO, MAX_FAULTS, check_arguments
 from service.mcp.tool import ToolError
 
 SCHEMA: Final[dict[str, Any]] = {
@@ -119,3 +120,18 @@ def test_a_text_about_any_arguments_is_bounded(arguments: dict[str, Any]) -> Non
         check_arguments(SCHEMA, arguments)
     except ToolError as error:
         assert len(str(error)) < 9 * (120 + 6 * MAX_ECHO)
+
+
+def test_of_thousands_of_unknown_arguments_a_few_are_compared_with_those_of_the_tool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def count(name: str, names: list[str], n: int) -> list[str]:
+        compared.append(name)
+        return get_close_matches(name, names, n)
+
+    monkeypatch.setattr("difflib.get_close_matches", count)
+    with pytest.raises(ToolError, match=f"And {1_000 + 1 - MAX_FAULTS} more faults"):
+        check_arguments(SCHEMA, {f"querry{number}": 1 for number in range(1_000)})
+    assert 0 < len(compared) <= MAX_FAULTS

@@ -1,16 +1,31 @@
 from __future__ import annotations
 
+import asyncio
+import importlib
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
 
-from service.site.templating import PAGE_POLICY
+import pytest
+
+from service.site.templating import ITEMS_AT_ONCE, PAGE_POLICY, render
+from service.web.large_bodies import LargeBodies
 from tests.support.board import Board
 from tests.support.service import serving
 
 if TYPE_CHECKING:
     import httpx
 
+PROBLEM: Final[dict[str, Any]] = {
+    "status": 404,
+    "title": "Not Found",
+    "errors": {},
+    "retry_after": None,
+    "request_id": "1",
+}
 HEAVY = {"jinja2", "markupsafe", "nh3", "pygments", "cmarkgfm"}
 
 
@@ -56,3 +71,68 @@ def test_a_page_that_the_client_has_is_a_304_until_it_changes(
         assert same.headers[name] == first.headers[name]
     Board(database).add_project()
     assert client.get("/", headers=tag).status_code == 200
+
+
+class _Thread:
+    """Shows as the name of the thread that renders it."""
+
+    def __str__(self) -> str:
+        return threading.current_thread().name
+
+
+def test_only_a_page_with_many_items_is_rendered_in_the_thread_of_large_bodies() -> None:
+    async def run() -> list[str]:
+        async with LargeBodies() as large_bodies:
+            headers: dict[bytes, bytes] = {}
+            state = {"large_bodies": large_bodies, "headers": headers}
+            scope = {"root_path": "", "path": "/", "raw_path": b"/", "state": state}
+            pages: list[str] = []
+            for listed in (0, ITEMS_AT_ONCE, ITEMS_AT_ONCE + 1):
+                context = {**PROBLEM, "detail": _Thread()}
+                await render(scope, "problem.html", context)  # compiles it
+                pages.append(await render(scope, "problem.html", context, listed))
+            return pages
+
+    threads = [re.findall('<p class="lead">([^<]*)</p>', page) for page in asyncio.run(run())]
+    own = [threading.current_thread().name]
+    assert threads[:2] == [own, own]
+    assert threads[2][0].startswith("make-bodies")
+
+
+@pytest.mark.parametrize(
+    ("path", "reading"),
+    [
+        ("/projects/{project}", "project_pages.read_project"),
+        ("/projects/{project}/stories", "project_pages.read_project"),
+        ("/projects/{project}/files", "folder.read_folder"),
+    ],
+)
+def test_few_pages_with_lists_are_made_at_once(
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    reading: str,
+) -> None:
+    board = Board(database)
+    project = board.add_project()
+    board.add_source(project).add_document("docs/a.md")
+    module, _, name = f"service.site.{reading}".rpartition(".")
+    read = getattr(importlib.import_module(module), name)
+    now = most = 0
+
+    async def read_slowly(*given: Any, **named: Any) -> Any:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.2)
+        now -= 1
+        return await read(*given, **named)
+
+    monkeypatch.setattr(module + "." + name, read_slowly)
+    # Fewer connections would bound it, too.
+    monkeypatch.setattr("service.site.templating.LISTED_AT_ONCE", 2)
+    with serving(database) as narrow, ThreadPoolExecutor(6) as threads:
+        paths = [path.format(project=project)] * 6
+        statuses = [response.status_code for response in threads.map(narrow.get, paths)]
+    assert statuses == [200] * 6
+    assert most == 2

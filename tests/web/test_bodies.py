@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 import json
+from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.requests import Request
 
+from service.web.bodies import PARSED_AT_ONCE, read_parsed
+from service.web.large_bodies import LargeBodies
 from tests.support.postgres import run_sql
 from tests.support.problems import assert_problem
 
 if TYPE_CHECKING:
     import httpx
+    from starlette.types import Message, Scope
 
 
 def create(client: httpx.Client, name: str = "Payments", **fields: Any) -> dict[str, Any]:
@@ -255,3 +261,24 @@ def test_json_media_types_with_a_parameter_or_suffix_are_accepted(
     headers = {"Content-Type": media_type}
     response = client.post("/api/projects", content=b'{"name":"x"}', headers=headers)
     assert response.status_code == 201
+
+
+async def _name_thread(size: int) -> str:
+    """Return the name of the thread that parses a body of this size."""
+    async with LargeBodies() as large_bodies:
+        body = b"{}".ljust(size)
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        scope: Scope = {"type": "http", "headers": [], "state": {"large_bodies": large_bodies}}
+        return await read_parsed(
+            Request(scope, receive), lambda given: f"{len(given)} {current_thread().name}"
+        )
+
+
+def test_only_large_bodies_are_parsed_in_a_thread() -> None:
+    small = asyncio.run(_name_thread(PARSED_AT_ONCE))
+    assert small == f"{PARSED_AT_ONCE} {current_thread().name}"
+    large = asyncio.run(_name_thread(PARSED_AT_ONCE + 1))
+    assert large.startswith(f"{PARSED_AT_ONCE + 1} make-bodies")

@@ -10,9 +10,9 @@ Why the result is harmless, twice over:
    listed here, and writes the tree again. Nothing changes the HTML after it. The elements listed
    here have no content that is read by other rules, so that a browser reads the same tree from it.
 
-nh3 takes quadratic time for elements nested deeply; what comes here has a bounded depth. It
-does for one long text, too, since it looks for the next `<` at each `&`: such a text is given to it
-in parts, with comments between them, which it removes.
+nh3 takes quadratic time for elements nested deeply; what comes here has a bounded depth. So it does
+for one long text, since it looks for the next `<` at each `&`: such a text is given to it in parts,
+with comments between them, which it removes.
 """
 
 import re
@@ -60,8 +60,9 @@ _VALUES: Final = {
 }
 
 MAX_TEXT: Final = 4_000  # characters of a text for nh3's writer
-# A character reference is one character.
-_PART: Final = re.compile(rf"(?:[^&]|&[A-Za-z0-9#]*+;?+){{{MAX_TEXT}}}", re.DOTALL)
+# A character reference is one character. The last part is shorter: if it did not match, each of its
+# places would be tried.
+_PART: Final = re.compile(rf"(?:[^&]|&[A-Za-z0-9#]*+;?+){{1,{MAX_TEXT}}}+", re.DOTALL)
 
 
 @cache

@@ -8,10 +8,12 @@ import pytest
 
 from service.rendering.document import render_document
 from service.rendering.markdown_limits import MAX_SHOWN, MAX_TAGS
+from service.rendering.sanitising import MAX_TEXT
 from tests.rendering.harmless import check_harmless
 
 LARGE = 5_000_000  # characters, the most that a document has
 MAX_SECONDS = 1
+NEARLY_A_PART = "aaaaaaaaa&" * (MAX_TEXT // 10 - 1)
 TABLE = "| a | b | c |\n|---|---|---|\n"
 
 
@@ -48,6 +50,7 @@ DOCUMENTS = {
     "lines": repeat("a  \n"),
     "templates": repeat("<template>"),
     "signs and pictograms": repeat("&\U0001f600"),
+    "paragraphs of nearly a part": repeat(f"{NEARLY_A_PART}\n\n"),
     **{
         f"{mark!r}": repeat(mark)
         for mark in ("<", "[", "*", "`", "_", "~", "&", "x", " ", "\n", "\xa9")
@@ -70,7 +73,11 @@ def test_no_document_takes_a_second(name: str) -> None:
 @pytest.mark.parametrize("file_type", ["json", "yaml", "toml", "txt", "csv"])
 @pytest.mark.parametrize(
     "text",
-    ['{"a": [1]},\n', "a: ", "[", ",", '"', "\n", "a,b\n", "<", "&", "\xa9", "&\U0001f600"],
+    [
+        *('{"a": [1]},\n', "a: ", "[", ",", '"', "\n", "a,b\n", "<", "&", "\xa9", "&\U0001f600"),
+        pytest.param(f"{NEARLY_A_PART}\n", id="lines of nearly a part"),
+        pytest.param(f"{'&' * (MAX_TEXT - 1)}\n", id="lines of signs"),
+    ],
 )
 def test_no_file_takes_a_second(file_type: str, text: str) -> None:
     render_document(file_type, "a", 0)

@@ -42,7 +42,7 @@ LEAST_TOKENS: Final = 1_000
 MOST_TOKENS: Final = 25_000
 MAX_SECTION: Final = 1_000  # characters, as GitHub's anchors are cut here
 MAX_ECHOED_TEXT: Final = 200  # characters
-OUT_OF_FOLDERS: Final = re.compile(r"(?:\.\./)+")
+OUT_OF_FOLDERS: Final = re.compile(r"^(?:\.\./)+")
 
 NEITHER: Final = "Give id, as search and list_documents do, or project and path."
 GONE: Final = "There is no document with this id (any more): find it with search or list_documents."

@@ -149,12 +149,12 @@ def test_a_path_may_lack_its_first_folders_where_one_document_ends_with_it(
     library: Library,
 ) -> None:
     goals = library.read("docs/prd.md", section="goals").structured
-    for path in ("prd.md", "../prd.md", "../../prd.md", "./prd.md"):
+    for path in ("prd.md", "../prd.md", "../../prd.md", "./prd.md", "stories/../prd.md"):
         assert library.read(path, section="goals").structured == goals
         assert library.read(f"{path}#goals").structured == goals
     own = library.agent.call("read_document", project="Shared", path="../own.md")
     assert own.structured["path"] == "docs/own.md"
-    for path in ("a.md", "rd.md", "ocs/prd.md", "%", "_rd.md", "../", ""):
+    for path in ("a.md", "rd.md", "ocs/prd.md", "%", "_rd.md", "pr../d.md", "../", ""):
         project = "Shared" if path == "a.md" else "Library"
         message = library.agent.fail("read_document", project=project, path=path or "/")
         assert "has no document at" in message

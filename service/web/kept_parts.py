@@ -88,7 +88,7 @@ def respond_with_parts(
         return Response(b"".join(body), media_type=media_type, headers=headers)
     large_bodies = cast("LargeBodies", request.scope["state"]["large_bodies"])
     for part in parts:
-        large_bodies.share(request.scope, id(part.content), len(part.content))
+        large_bodies.share(request.scope, part.content)
     return PieceResponse(_cut_all(body), length, media_type=media_type, headers=headers)
 
 

@@ -61,7 +61,8 @@ class _Body(Generic[T]):
 class _Shared:
     """The room of a body that exists; `users` are the requests that have it."""
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, body: bytes, share: Share) -> None:
+        self.body = body  # so that its id() stays its own
         self.share = share
         self.users = 0
 
@@ -73,7 +74,7 @@ class LargeBodies:
         self.room = Room(ROOM, self.trim_soon)
         self._trimming: asyncio.TimerHandle | None = None
         self._bodies: dict[Hashable, _Body[Any]] = {}
-        self._shared: dict[Hashable, _Shared] = {}
+        self._shared: dict[int, _Shared] = {}  # by the id() of the body
         self._turns = asyncio.Semaphore(MADE_AT_ONCE)
         # Threads start when they are first needed.
         self._makers = ThreadPoolExecutor(MAKING_THREADS, "make-bodies")
@@ -107,14 +108,15 @@ class LargeBodies:
         release_at_end(scope, release)
         return await asyncio.shield(body.making)
 
-    def share(self, scope: Scope, key: Hashable, size: int) -> None:
-        """Take room until the request ends for a body that exists; once for all that have its key.
+    def share(self, scope: Scope, body: bytes) -> None:
+        """Take room for a body until the request ends; once for all requests that share it.
 
         Raises the Problem `unavailable` without room.
         """
+        key = id(body)
         held = self._shared.get(key)
         if held is None:
-            held = _Shared(self.room.take_now(size, address_of(scope)))
+            held = _Shared(body, self.room.take_now(len(body), address_of(scope)))
             self._shared[key] = held
         held.users += 1
 

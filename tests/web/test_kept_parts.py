@@ -114,6 +114,16 @@ def test_a_large_body_is_sent_in_pieces_and_takes_room_once_for_all_requests() -
     asyncio.run(end())
 
 
+def test_each_part_takes_room_though_another_was_where_it_is_in_memory() -> None:
+    large_bodies = LargeBodies()
+    for number in range(1, 4):
+        # Of the first ones nothing holds the content any more, as when others are kept instead.
+        part = KeptPart.of(bytes(5 * WHOLE))
+        respond(scope_of(large_bodies, b"gzip"), [noise(2 * WHOLE), b"b"], [part])
+        assert large_bodies.room.size - large_bodies.room.free == number * len(part.content)
+        del part
+
+
 def test_without_room_a_large_body_is_refused_and_a_small_one_is_sent() -> None:
     large_bodies = LargeBodies()
     large_bodies.room.free = 1_000

@@ -39,7 +39,7 @@ STEP: Final = re.compile(
 THEN: Final = re.compile(rf"(?<![^\W_])(?:{_THEN})(?![a-z])", re.IGNORECASE)
 # Labels and headings of what is beside the criteria: "Out of scope:", "Technical notes".
 ASIDE: Final = re.compile(
-    r"(?:[\W_]|\d{1,3}[.)])*+(?:(?:out[ -]of|not[ ]in)[ -]scope\b|hors[ ](?:du[ ])?périmètre\b"
+    r"(?>[\W_]|\d{1,3}[.)])*+(?:(?:out[ -]of|not[ ]in)[ -]scope\b|hors[ ](?:du[ ])?périmètre\b"
     r"|fuera[ ]del?[ ]alcance\b|fora[ ]d[eo][ ]escopo\b|(?:不在|超出)?范围外?|범위[ ]?외"
     r"|(?:(?:[^\W_]{1,20}[ ]){0,2}notes?|non-?[ ]?goals?|definition[ ]of[ ](?:done|ready)|dod"
     r"|(?:verification|testing|test)[ ]steps"
@@ -49,7 +49,7 @@ ASIDE: Final = re.compile(
 )
 # Such labels that may be a feature all the same: "User notes:" between "Login:" and "Export:".
 MAYBE_FEATURE: Final = re.compile(
-    r"(?:[\W_]|\d{1,3}[.)])*+(?!(?:technical|tech|dev\w*|implementation)[ ])"
+    r"(?>[\W_]|\d{1,3}[.)])*+(?!(?:technical|tech|dev\w*|implementation)[ ])"
     r"(?:(?:[^\W_]{1,20}[ ]){0,2}notes?|references?|background|risks?|références|notas"
     r"|备注|備註|참고)(?=\W*+\Z)",
     re.IGNORECASE,

@@ -32,7 +32,7 @@ _ID = (
 )
 _WORD = r"(?:user\s+)?(?:stor(?:y|ies)|histoires?|historias?|histórias?|故事|스토리)"
 _AND = r"\s*+(?:,|;|&|\+|/|、|and\b|et\b|y\b|e\b|和|및|\u2013|-|to\b)\s*+"
-_IDS = rf"(?:{_ID})(?:{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+"
+_IDS = rf"(?:{_ID})(?>{_AND}(?:{_WORD}\s*+)?(?:{_ID}))*+"
 # A line that begins with what must be done: "Story 1.2 (schema), Story 1.3", "Depends on: 1.2".
 BEGIN: Final = re.compile(
     rf"[\W_]*+(?P<before>(?:[^\n:\uff1a]{{1,40}}?[:\uff1a]\s*+)?"

@@ -42,7 +42,7 @@ BOLD_ALONE: Final = re.compile(
 BETWEEN: Final = re.compile(r"\x1f|\s\|\s|\s[·•]\s")
 # The status may be a ticked item: "- [x] Status: Done".
 FIELD: Final = re.compile(
-    rf"(?:[\s>*+-]*+\[[xX]\]\s*+(?=[*_]*+(?i:{STATUS_LABEL.pattern})[*_\s]*+[:\uff1a]))?+"
+    rf"(?>[\s>*+-]*+\[[xX]\]\s*+(?=[*_]*+(?i:{STATUS_LABEL.pattern})[*_\s]*+[:\uff1a]))?+"
     r"[\W_]*+([^\W\d_][^:\uff1a|\x1f]{0,39}?)[*_]{0,2}\s*+[:\uff1a][*_\s]*+(?!//)"
 )
 TICKED: Final = re.compile(r"[\s>*+-]*+\[[xX]\]")
@@ -65,12 +65,12 @@ OWN_LABEL: Final = (
 )
 OWN_FIELD: Final = re.compile(
     rf"[\W_]*+(?:{OWN_LABEL}[*_ ]*+[:\uff1a]\s*+[^\s:\uff1a][^:\uff1a]*+"
-    rf"|(?:{OWN_LABEL}[*_ ]*+[:\uff1a]\s*+[^\s:\uff1a]++\s*+){{2,8}}+)",
+    rf"|(?>{OWN_LABEL}[*_ ]*+[:\uff1a]\s*+[^\s:\uff1a]++\s*+){{2,8}}+)",
     re.IGNORECASE,
 )
 EPIC_BEFORE: Final = re.compile(r"[\W_]*+epic\s++#?[\w.-]{1,12}+", re.IGNORECASE)
 APART: Final = re.compile(r"[,;](?=\s|\Z)|\s[/\u2013\u2014-](?=\s|\Z)|\s{2,}|\t")
-ONE_WORD_FIELDS: Final = re.compile(r"[\W_]*+(?:[^\W\d_][\w ]{0,20}[:\uff1a]\s?+\S++\s++)++")
+ONE_WORD_FIELDS: Final = re.compile(r"[\W_]*+(?>[^\W\d_][\w ]{0,20}[:\uff1a]\s?+\S++\s++)++")
 # The first column of a table whose only row says the status of the story itself.
 OWN_COLUMN: Final = re.compile(
     r"|epic(?: id)?|(?:story )?points|estimate|priority|owner|assignee|author|sprint", re.IGNORECASE

@@ -45,7 +45,7 @@ _PREFIX = r"(?:(?:[A-Z]{1,6}|[A-Za-z]{1,3})-?(?=\d))?"
 # E12-S04 and E12S04: the S says that the story's number follows.
 _LEVEL = rf"(?:[.\-_]?[sS](?=\d)|[.\-_]){_NUMBER}"
 # Of "Story 7.4-FX: Hedging" and "7.4-FX.hedging".
-_SUFFIX = r"(?:-[A-Z]{1,4}(?=\s*[:.\uff1a\u2014]))?+"
+_SUFFIX = r"(?>-[A-Z]{1,4}(?=\s*[:.\uff1a\u2014]))?+"
 ID: Final = re.compile(
     rf"({_PREFIX})({_NUMBER})((?:{_LEVEL}){{0,{MAX_LEVELS - 1}}})({_SUFFIX})(?![^\W_])"
 )
@@ -64,28 +64,28 @@ KIND_PREFIXES: Final = frozenset(
 EPIC_PREFIXES: Final = frozenset(("E", "EP", "EPIC"))
 
 STORY_HEADING: Final = re.compile(
-    rf"[\W_]{{0,20}}+(?:(?:{EPIC_WORDS})[-_ #]{{0,3}}({_PREFIX}{_NUMBER}(?:[.-]{_NUMBER})?+)"
+    rf"[\W_]{{0,20}}+(?:(?:{EPIC_WORDS})[-_ #]{{0,3}}({_PREFIX}{_NUMBER}(?>[.-]{_NUMBER})?+)"
     rf"(?![^\W_]).{{0,100}}?(?<![^\W_]))?"
-    rf"(?:(?:technical|enabler|dev)\s)?(?:{STORY_WORDS})(?![A-Za-z])(?:\s?id)?+"
+    rf"(?:(?:technical|enabler|dev)\s)?(?:{STORY_WORDS})(?![A-Za-z])(?>\s?id)?+"
     r"(?P<gap>[\s:\uff1a#\-_№.\u2014\u2013\u00b7]{0,5}+)"
-    r"(?:[(\[](?=[A-Za-z]{0,6}-?\d[\w.\-]{0,20}[)\]]))?+",
+    r"(?>[(\[](?=[A-Za-z]{0,6}-?\d[\w.\-]{0,20}[)\]]))?+",
     re.IGNORECASE,
 )
 # After an id: "1.2) ", " (MVP): ", ".: ".
 BEFORE_TITLE: Final = re.compile(
-    r"[)\]】]?\s*+(?:(?:\([^()]{1,40}+\)|\[[^\[\]]{1,40}+\])\s*+(?=[:\uff1a]))?+"
+    r"[)\]】]?\s*+(?>(?:\([^()]{1,40}+\)|\[[^\[\]]{1,40}+\])\s*+(?=[:\uff1a]))?+"
     r"(?:[:\uff1a\u2014\u2013\u00b7|\-]|\.(?=[\s:\uff1a]|\Z))?\s*+(?:[:\uff1a\u2014\u2013|]|-\s)?\s*+"
 )
 EPIC_HEADING: Final = re.compile(
-    rf"[\W_]{{0,20}}+(?:{EPIC_WORDS})(?:\s?id)?+[\s\-_#:\uff1a]{{0,4}}+"
-    rf"({_PREFIX}{_NUMBER}(?:[.-]{_NUMBER}){{0,2}}+)(?![^\W_])",
+    rf"[\W_]{{0,20}}+(?:{EPIC_WORDS})(?>\s?id)?+[\s\-_#:\uff1a]{{0,4}}+"
+    rf"({_PREFIX}{_NUMBER}(?>[.-]{_NUMBER}){{0,2}}+)(?![^\W_])",
     re.IGNORECASE,
 )
 OPENING: Final = re.compile(r"[\W_]{0,20}+")
 
 # In names of files, in lower case or not: "epic-1.story-10", "epic-120-s01".
 EPIC_AND_STORY: Final = re.compile(
-    rf"epics?[-_. ]?({_PREFIX}{_NUMBER}(?:[.\-]{_NUMBER})?+)[-_. ]{{1,3}}+(?:story[-_. ]?|s(?=\d))"
+    rf"epics?[-_. ]?({_PREFIX}{_NUMBER}(?>[.\-]{_NUMBER})?+)[-_. ]{{1,3}}+(?:story[-_. ]?|s(?=\d))"
     rf"({_NUMBER})(?![^\W_])",
     re.IGNORECASE,
 )
@@ -105,7 +105,7 @@ MAX_LEVEL_IN_NAME: Final = 2
 
 ZEROS: Final = re.compile(r"(?<!\d)0+(?=\d)")
 KIND_WORD: Final = re.compile(
-    r"(?:(?:EPIC|ÉPIC[OA]|ÉPIQUE|STORY|USERSTORY)[-_#:]?)++(?=[A-Z]{0,6}-?\d)"
+    r"(?>(?:EPIC|ÉPIC[OA]|ÉPIQUE|STORY|USERSTORY)[-_#:]?)++(?=[A-Z]{0,6}-?\d)"
 )
 STORY_MARK: Final = re.compile(r"(?<=\d)[-_.]?S(?=\d)")
 BETWEEN_LEVELS: Final = re.compile(r"(?<=\d)[-_.](?=\d)|(?<=\d[A-Z])[-_.](?=\d)")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 # line; and the beginning and the end of a block of code.
 _DEFINITION: Final = re.compile(
     r"^[ \t>]*+(?:(?P<fence>`{3,}+|~{3,}+)"
-    r"|(?:(?:[-*+]|\d{1,9}[.)])[ \t>]++)*+\[(?!\^)(?P<label>(?:[^\[\]\\\n]|\\.){1,200}+)\]:"
+    r"|(?>(?:[-*+]|\d{1,9}[.)])[ \t>]++)*+\[(?!\^)(?P<label>(?>[^\[\]\\\n]|\\.){1,200}+)\]:"
     r"[ \t]*+(?:\r?\n[ \t>]*+)?(?:<(?P<quoted>[^<>\n\r]++)>|(?P<plain>[^\s<]\S*+)))",
     re.MULTILINE,
 )

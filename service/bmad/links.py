@@ -40,7 +40,7 @@ _PARSED_LINK: Final = re.compile(
 )
 _TARGETS: Final = {"a": "href", "img": "src"}
 _MARKUP: Final = markup_between(
-    r"</?(?!(?:a|img)[ />])[a-z][a-z0-9]*+(?: data-sourcepos=\"[0-9:-]++\")?+(?: /)?+>"
+    r"</?(?!(?:a|img)[ />])[a-z][a-z0-9]*+(?> data-sourcepos=\"[0-9:-]++\")?+(?> /)?+>"
     r"|</a>|<a href=\"https?:[^\"<>]*+\">"
 )
 _POSITION: Final = re.compile(r' data-sourcepos="(\d{1,9}):\d+-(\d{1,9}):\d+"[^>]*+>\n?')
@@ -50,7 +50,7 @@ _ABSOLUTE: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*+:|[/\\][/\\]")
 # "file.py:22" and "Dockerfile:22" have no scheme, unlike "tel:22" and "localhost:22".
 _LINE_SUFFIX: Final = re.compile(
     r"(?:[^:/?#.]*+\.[^:/?#]*+|[a-zA-Z]+file|BUILD|CHANGELOG|CODEOWNERS|CONTRIBUTING|COPYING|LICENSE"
-    r"|NOTICE|README|VERSION|WORKSPACE):\d+(?:[-:]\d+)*+(?:#|\Z)"
+    r"|NOTICE|README|VERSION|WORKSPACE):\d+(?>[-:]\d+)*+(?:#|\Z)"
 )
 # A page of the repository on GitHub, as seen from blob/BRANCH.
 _GITHUB_PAGE: Final = re.compile(

@@ -69,7 +69,7 @@ _KEY_NAME: Final = re.compile(
 # sprint-status.yaml as the method writes it: a mapping of texts to words, and what is before it.
 _PLAIN_TRACKER: Final = re.compile(
     rf"(?:(?:[a-z_]++:(?:[ ][^\n'\"#&*!|>%@`\[{{][^\n#'\"]*+)?|[ ]*+(?:\#[^\n]*+)?)\n)*?{KEYS}:\n"
-    r"(?P<entries>(?:(?:[ ]{2}[a-z0-9][a-z0-9._-]*+:[ ][a-z][a-z-]*+[ ]*+(?:\#[^\n]*+)?"
+    r"(?P<entries>(?>(?:[ ]{2}[a-z0-9][a-z0-9._-]*+:[ ][a-z][a-z-]*+[ ]*+(?:\#[^\n]*+)?"
     r"|[ ]*+(?:\#[^\n]*+)?)\n)*+)\Z"
 )
 _PLAIN_ENTRY: Final = re.compile(r"^  ([a-z0-9][a-z0-9._-]*+): ([a-z][a-z-]*+)", re.MULTILINE)

@@ -48,7 +48,7 @@ SENTENCE: Final = re.compile(
 )
 NUMBER_ALONE: Final = re.compile(r"[\W_]*+\d{1,4}[\W_]*+")
 IN_BRACKETS: Final = re.compile(r"\(([^()]{1,60}+)\)\W*+\Z")
-FILE: Final = re.compile(r"(?:[\w .-]*+/)*+([\w .-]{1,255})\.md(?:#.*)?")
+FILE: Final = re.compile(r"(?>[\w .-]*+/)*+([\w .-]{1,255})\.md(?:#.*)?")
 MAX_GAP: Final = 3  # lines below a heading "Epic", the first of which with text may name it
 SECOND: Final = 2  # headings that a story's first fields may be below: its project's and its own
 

@@ -13,8 +13,8 @@ from service.bmad.texts import short_id, short_text
 from service.documents.blocks import Block
 
 _LABEL = (
-    r"^[^\w\n]{0,12}+(?:(?:final|updated|overall|current|qa|quality)[ \t]){0,3}+"
-    r"gate(?:[ \t](?:status|decision|result))?+"
+    r"^[^\w\n]{0,12}+(?>(?:final|updated|overall|current|qa|quality)[ \t]){0,3}+"
+    r"gate(?>[ \t](?:status|decision|result))?+"
 )
 # "Gate: PASS → docs/qa/gates/1.3-a.yml", "**Final Gate Decision:** ✅ PASS", "| Gate | PASS |".
 GATE: Final = re.compile(

@@ -70,7 +70,7 @@ _HEADINGS: Final[Mapping[SectionName, str]] = {
     r"|(?:사용자\s*)?스토리\s*\Z",
 }
 HEADING_NAME: Final = re.compile(
-    r"(?:[\W_]|\d{1,3}[.)])*+(?:"
+    r"(?>[\W_]|\d{1,3}[.)])*+(?:"
     + "|".join(f"(?P<{name}>{words})" for name, words in _HEADINGS.items())
     + ")",
     re.IGNORECASE,

@@ -19,12 +19,12 @@ from service.documents.blocks import Block
 
 # "[Review][Patch] Name the field", "[AI-Review][High] …".
 FINDING: Final = re.compile(
-    r"\[\s*+(?:AI[- ])?Review\s*+\]\s*+(?:\[([^\[\]]{1,60}+)\]\s*+(?:\[[^\[\]]{1,60}+\](?!\())*+)?",
+    r"\[\s*+(?:AI[- ])?Review\s*+\]\s*+(?:\[([^\[\]]{1,60}+)\]\s*+(?>\[[^\[\]]{1,60}+\](?!\())*+)?",
     re.IGNORECASE,
 )
 # Labels and headings of what is beside the tasks, in their section.
 ASIDE: Final = re.compile(
-    r"(?:[\W_]|\d{1,3}[.)])*+(?:definition[ ]of[ ](?:done|ready)|dod|out[ -]of[ -]scope)"
+    r"(?>[\W_]|\d{1,3}[.)])*+(?:definition[ ]of[ ](?:done|ready)|dod|out[ -]of[ -]scope)"
     r"(?:[ ]checklist)?(?=\W*+\Z|\s*[(\uff08])",
     re.IGNORECASE,
 )

@@ -40,8 +40,8 @@ ARCHIVE: Final = re.compile(rf"(?:.*[-_. ])?(?:{_ARCHIVE})(?:[-_. ].*)?", re.IGN
 # "3-5-archive-orders" is. All others with such a word are archives, as "epic-1-login-old" and
 # "epic-1-completed-work" are, and, for what is behind the word, "epic-1-backup-v1".
 WORK_FOLDER: Final = re.compile(
-    rf"(?:(?:{EPIC_WORDS}|story)s?[-_. ]?[a-z]{{0,3}}-?\d++(?:[-.]\d++)*+[a-z]?+"
-    r"|\d{1,3}+(?:[-.]\d{1,3}+)++)[-_. ]"
+    rf"(?:(?:{EPIC_WORDS}|story)s?[-_. ]?[a-z]{{0,3}}-?\d++(?>[-.]\d++)*+[a-z]?+"
+    r"|\d{1,3}+(?>[-.]\d{1,3}+)++)[-_. ]"
     rf"(?:archives?|backups?)(?:[-_. ](?!(?:{_OF_ARCHIVE})(?:[-_. ]|\Z))[^\W\d_]+)+",
     re.IGNORECASE,
 )

@@ -21,13 +21,13 @@ _STORY_WORDS = (
     r"|ストーリー)"
 )
 _EPICS: Final = re.compile(
-    rf"{_EPIC_WORDS}[\s#:-]{{0,3}}({_EPIC}(?:{_AND}{_EPIC})*+)", re.IGNORECASE
+    rf"{_EPIC_WORDS}[\s#:-]{{0,3}}({_EPIC}(?>{_AND}{_EPIC})*+)", re.IGNORECASE
 )
 _STORIES: Final = re.compile(
-    rf"{_STORY_WORDS}[\s#:-]{{0,3}}({_STORY}(?:{_AND}{_STORY})*+)", re.IGNORECASE
+    rf"{_STORY_WORDS}[\s#:-]{{0,3}}({_STORY}(?>{_AND}{_STORY})*+)", re.IGNORECASE
 )
 _EPICS_ALONE: Final = re.compile(
-    rf"\W*({_EPIC}(?:{_AND}{_EPIC})*+)(?![a-z0-9]).*", re.IGNORECASE | re.DOTALL
+    rf"\W*({_EPIC}(?>{_AND}{_EPIC})*+)(?![a-z0-9]).*", re.IGNORECASE | re.DOTALL
 )
 _LEVELS_ALONE: Final = re.compile(
     rf"(?<![\w.-])({_LEVELS})(?:[-\u2013\u2014]({_LEVELS}))?", re.IGNORECASE

@@ -12,7 +12,7 @@ from service.documents.front_matter import MAX_FRONT_MATTER, FrontMatterError, r
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
 # A key without quotes does not begin as other YAML does. It ends at the first colon with a space.
 FIELD: Final = re.compile(
-    r"""("[^"]*+"|'[^']*+'|(?![\s\-?:,\[\]{}#&*!|>'"%@`])[^:]++(?::(?![ \t]|$)[^:]*+)*+)"""
+    r"""("[^"]*+"|'[^']*+'|(?![\s\-?:,\[\]{}#&*!|>'"%@`])[^:]++(?>:(?![ \t]|$)[^:]*+)*+)"""
     r"""[ \t]*+:(?:[ \t]+(.*))?$"""
 )
 # A line that continues a field: indented, a comment, an item, a closing bracket, or empty.

@@ -13,20 +13,20 @@ from typing import Final, NamedTuple
 SPACE = r"[\t\n\f\r ]"
 NAME = r"[^\t\n\f\r />][^\t\n\f\r />=]*+"
 VALUE = r"""(?:"[^"]*+"|'[^']*+'|(?!["'])[^\t\n\f\r >]*+)"""
-ATTRIBUTE: Final = re.compile(rf"({NAME})(?:{SPACE}*+={SPACE}*+({VALUE}))?+")
+ATTRIBUTE: Final = re.compile(rf"({NAME})(?>{SPACE}*+={SPACE}*+({VALUE}))?+")
 # A quote that is never closed fails the whole tag, as does the end of the page.
-ATTRIBUTES = rf"(?:[\t\n\f\r /]++|{NAME}(?:{SPACE}*+={SPACE}*+{VALUE}|(?!{SPACE}*+=)))*+"
+ATTRIBUTES = rf"(?>[\t\n\f\r /]++|{NAME}(?:{SPACE}*+={SPACE}*+{VALUE}|(?!{SPACE}*+=)))*+"
 # Most of a page's tags, matched in a run for speed. They have neither an anchor nor a space.
 PLAIN_TAG: Final = re.compile(
     r"</?(?!(?:h[1-6]|template|br|sup)[ />])[a-z][a-z0-9]*+"
-    r"(?: (?:data-sourcepos=\"?+[0-9:-]++\"?+|href=\"[^\"<>]*+\"))*+(?: /)?+>"
+    r"(?> (?:data-sourcepos=\"?+[0-9:-]++\"?+|href=\"[^\"<>]*+\"))*+(?> /)?+>"
 )
 
 
 def markup_between(plain: str) -> re.Pattern[str]:
     """Return a pattern for find_tags to which tags that `plain` matches are like text."""
     return re.compile(
-        rf"(?:[^<]++|{plain}|<(?![a-zA-Z!?/]))*+"
+        rf"(?>[^<]++|{plain}|<(?![a-zA-Z!?/]))*+"
         rf"(?:\Z|()<(?:(/?)([a-zA-Z][^\t\n\f\r />]*+)({ATTRIBUTES})>"
         r"|!--(?:-?>|.*?--!?>)"
         r"|(?:!(?!--)|\?|/(?![a-zA-Z]))[^>]*+>"

@@ -19,7 +19,7 @@ MAX_MARKDOWN = 1_000_000  # characters
 # inline syntax, a line, an item, a quote. The largest of 48,000 real documents has 589 KB, of which
 # such characters are a sixth.
 MAX_MARKS = 150_000
-_UNMARKED = r"""(?:
+_UNMARKED = r"""(?>
     [^*_\[\]!<>&`~|\n\r\\@^:"'+\-0-9]++ | [+-](?![ \t\n\r]) | [0-9](?![.)][ \t\n\r])
 )*+"""
 MARKS = re.compile(rf"(?:{_UNMARKED}.){{{MAX_MARKS}}}", re.DOTALL | re.VERBOSE)
@@ -28,7 +28,7 @@ MARKS = re.compile(rf"(?:{_UNMARKED}.){{{MAX_MARKS}}}", re.DOTALL | re.VERBOSE)
 # of as many cells as the table has columns. 100 KB of such tables would take 200 MB.
 MAX_CELLS = 150_000
 # Of a line between a table's header and its rows: what comes after the first column.
-DELIMITERS = re.compile(r"-(?<!--)-*+:?[ \t\v\f]*+\|(?:[ \t\v\f]*+:?-++:?[ \t\v\f]*+\|?)*+")
+DELIMITERS = re.compile(r"-(?<!--)-*+:?[ \t\v\f]*+\|(?>[ \t\v\f]*+:?-++:?[ \t\v\f]*+\|?)*+")
 LINE_END = re.compile(r"\r\n?|\n")
 BLANK_LINE = re.compile(r"(?:\r\n?+|\n)[ \t\v\f>]*+(?=[\r\n])")
 
@@ -39,7 +39,7 @@ LARGE = 20_000  # characters
 SMALL = 2_000  # characters, too few for MAX_CELLS
 _CONTAINER = r"[ \t]*+(?:>|(?:[-+*]|[0-9]{1,9}[.)])(?=[ \t]))"
 DEEP_LINE = re.compile(
-    rf"^((?:{_CONTAINER}){{{MAX_DEPTH_OF_LINE}}})(?:{_CONTAINER})++", re.MULTILINE
+    rf"^((?:{_CONTAINER}){{{MAX_DEPTH_OF_LINE}}})(?>{_CONTAINER})++", re.MULTILINE
 )
 
 # Of cmark-gfm.h. UNSAFE keeps raw HTML, which can have headings and anchors.

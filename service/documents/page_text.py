@@ -42,14 +42,14 @@ _RAW_TAG: Final = re.compile(
 
 # These say more of the text than where a line ends.
 _SPECIAL_TAG: Final = re.compile('<(?:br |img |pre |th[ >]|a href="#fn)')
-_PRE: Final = re.compile(r"<pre\b[^<]*+(?:<(?!/?pre\b)[^<]*+)*+</pre>")
+_PRE: Final = re.compile(r"<pre\b[^<]*+(?><(?!/?pre\b)[^<]*+)*+</pre>")
 _CELL_END: Final = re.compile(r"</t[dh]>\s*+")
 _IMAGE: Final = re.compile(r'<img src="[^"]*+" alt="([^"]*+)"[^>]*+>')
 _FOOTNOTE_LINK: Final = re.compile(
     r'<a href="#fn[^"]*+"[^>]*? data-footnote-[^>]*+>'
     r'↩?(?:<sup class="footnote-ref">)?[0-9]*+(?:</sup>)?</a>'
 )
-_REDUCED_FOOTNOTE_LINK: Final = re.compile(rf"{FOOTNOTE_LINK}(?:↩?[0-9]*+</a>)?+")
+_REDUCED_FOOTNOTE_LINK: Final = re.compile(rf"{FOOTNOTE_LINK}(?>↩?[0-9]*+</a>)?+")
 # Markdown may break a line inside a paragraph: a browser shows a blank.
 _SOFT_BREAK: Final = re.compile(
     r"\n(?<!p>\n)(?=[^<\n\0]|<(?:a |code>|del>|em>|img |strong>|sup |/(?:a|code|del|em|strong)>))"

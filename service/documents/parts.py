@@ -48,7 +48,7 @@ FIELD: Final = "\t"
 DEFINED: Final = "="
 # `*+` tries no shorter match: for a line of thousands of dashes would take seconds.
 DEFINITION: Final = re.compile(
-    r"\n[^\w\n/]*+((?:[./@-]*+\w++)++)[`*\"']*+[ \t]{0,2}+(?::|\||[\u2014\u2013-][ \t])"
+    r"\n[^\w\n/]*+((?>[./@-]*+\w++)++)[`*\"']*+[ \t]{0,2}+(?::|\||[\u2014\u2013-][ \t])"
 )
 MAX_DEFINITIONS: Final = 200  # of a section
 

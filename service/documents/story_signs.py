@@ -93,7 +93,7 @@ _SIGNS: Final[Mapping[str, str]] = {
 SIGN: Final = re.compile(
     "|".join(f"(?P<{sign}>{words})" for sign, words in _SIGNS.items()), re.IGNORECASE
 )
-NOT_WORDS: Final = re.compile(r"(?:[\W_]|\d+[.)])*+(?:story\s+)?", re.IGNORECASE)
+NOT_WORDS: Final = re.compile(r"(?>[\W_]|\d+[.)])*+(?:story\s+)?", re.IGNORECASE)
 SECOND_SIGN: Final = re.compile(r"(?:/|&|\+|,|\band\b|\bet\b|\by\b|\be\b|和|与|및)\s*")
 # A label on a line of its own, or in front of a colon: "**Status:** done", "| Status | done |".
 LABEL: Final = re.compile(

@@ -62,7 +62,7 @@ _VALUES: Final = {
 MAX_TEXT: Final = 4_000  # characters of a text for nh3's writer
 # A character reference is one character. The last part is shorter: if it did not match, each of its
 # places would be tried.
-_PART: Final = re.compile(rf"(?:[^&]|&[A-Za-z0-9#]*+;?+){{1,{MAX_TEXT}}}+", re.DOTALL)
+_PART: Final = re.compile(rf"(?>[^&]|&[A-Za-z0-9#]*+;?+){{1,{MAX_TEXT}}}+", re.DOTALL)
 
 
 @cache

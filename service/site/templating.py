@@ -25,6 +25,7 @@ from service.web.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jinja2 import Environment
     from starlette.requests import Request
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 TEMPLATES: Final = ROOT / "service/site/templates"
 
-# The modules in these folders make pages: a page of other code is another page.
-CODE: Final = (ROOT / "service/site", ROOT / "service/rendering", ROOT / "service/drawing")
+# A page of other code is another page. Modules of most rooms have words that pages show.
+CODE: Final = ROOT / "service"
 
 # No style and no script in a page, only those of our own files; pictures of our own, and `data:`.
 PAGE_POLICY: Final = "; ".join(
@@ -191,15 +192,14 @@ def _page_functions(scope: Scope) -> dict[str, object]:
 
 
 def _entity_tag(tag: str) -> str:
-    return hashlib.sha256(f"{_code_digest()} {tag}".encode()).hexdigest()[:40]
+    return hashlib.sha256(f"{digest_code(CODE)} {tag}".encode()).hexdigest()[:40]
 
 
 @cache
-def _code_digest() -> str:
-    """Return a digest of all files that make pages: the templates, the assets and the modules."""
+def digest_code(folder: Path) -> str:
+    """Return a digest of what makes pages: templates, assets, and the modules of `folder`."""
     digest = hashlib.sha256(__version__.encode())
-    modules = [path for folder in CODE for path in folder.glob("*.py")]
-    for path in sorted([*modules, *TEMPLATES.iterdir(), *ASSETS.iterdir()]):
+    for path in sorted([*folder.rglob("*.py"), *TEMPLATES.iterdir(), *ASSETS.iterdir()]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from service.site.templating import ITEMS_AT_ONCE, PAGE_POLICY, render
+from service.routes import shared
+from service.site.templating import CODE, ITEMS_AT_ONCE, PAGE_POLICY, digest_code, render
 from service.web.large_bodies import LargeBodies
 from tests.support.board import Board
 from tests.support.service import serving
@@ -71,6 +73,18 @@ def test_a_page_that_the_client_has_is_a_304_until_it_changes(
         assert same.headers[name] == first.headers[name]
     Board(database).add_project()
     assert client.get("/", headers=tag).status_code == 200
+
+
+def test_a_page_of_other_code_is_another_page(tmp_path: Path) -> None:
+    digests: set[str] = set()
+    for words in ("in review", "reviewed"):
+        module = tmp_path / words / "routes/shared.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(words)
+        digests.add(digest_code(tmp_path / words))
+    assert len(digests) == 2
+    # Its words for a status are on pages.
+    assert Path(shared.__file__).is_relative_to(CODE)
 
 
 class _Thread:

@@ -25,7 +25,7 @@ from service.documents.metadata import read_first_lines, read_parts
 from service.documents.text import TOML_NAME, file_type_of
 
 # Of a changed reader, to read all versions again.
-FACTS_VERSION: Final = 5
+FACTS_VERSION: Final = 6
 
 # A candidate is a story while a tracker names it; an epic is one of tickets.toml.
 FactKind = Literal["story", "candidate", "plan", "key", "entry", "epic"]

@@ -29,11 +29,11 @@ from service.documents.outline import Outline, read_outline
 # Increment it with every change of which files are documents (service/sync/plan.py) or of what this
 # room reads from one, also by the functions of service/characters.py: the next run of each source
 # then reads all of its documents again.
-READER_VERSION: Final = 13
+READER_VERSION: Final = 14
 
 # Increment it, and READER_VERSION, with every change of what parts.py, words.py and completions.py
 # make of a document: its rows for the search are then written again, though they are read the same.
-PARTS_VERSION: Final = 1
+PARTS_VERSION: Final = 2
 
 # These take two code units of UTF-16.
 BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")

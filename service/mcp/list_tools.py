@@ -26,7 +26,7 @@ from service.mcp.schema_parts import (
     make_list,
 )
 from service.mcp.texts import clean_line, escape_line, write_json, write_path, write_time
-from service.mcp.tool import Tool, ToolError, ToolResult
+from service.mcp.tool import NEAREST_SHOWN, Tool, ToolError, ToolResult
 from service.routes.document_lists import (
     DOCUMENTS,
     DocumentFilter,
@@ -50,7 +50,6 @@ DEFAULT_PROJECTS: Final = 20
 MAX_PROJECTS: Final = 100
 SOURCES_SHOWN: Final = 5
 MAX_ERROR: Final = 200  # characters
-NEAREST_SHOWN: Final = 5
 NONE_FITS: Final = (
     "No document fits. path is how paths begin, from the repository's root, without wildcards: "
     "list_documents(project) lists all paths, and search finds documents by their words."

@@ -135,7 +135,7 @@ def test_a_source_of_several_is_a_folder_at_the_top(agents: Agents) -> None:
         "bmadflow://projects/Payments/files/%ed%a0%80",
         "file:///etc/passwd",
         "https://example.com/",
-        "x" * 100_000,
+        "x" * 60_000,
     ],
 )
 @pytest.mark.parametrize("version", VERSIONS)

@@ -66,6 +66,19 @@ def test_a_project_has_its_stories_problems_and_last_sync(
     assert "1 error 2 warnings" in words
 
 
+def test_a_project_without_stories_has_no_pace(client: httpx.Client, database: str) -> None:
+    board = Board(database)
+    work = board.add_source(board.add_project())
+    work.add_document("a.md")
+    work.count()
+    work.add_day(0, 0, 0)
+    work.add_run("completed", AT)
+    page = client.get("/").text
+    assert "No stories" in page
+    assert "sparkline" not in page
+    assert "done in 30 days" not in page
+
+
 def test_a_failed_sync_is_shown_with_its_error(client: httpx.Client, database: str) -> None:
     board = Board(database)
     work = board.add_source(board.add_project())

@@ -7,11 +7,12 @@ from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service import ROOT
 from service.documents.front_matter import split_front_matter
+from service.documents.metadata import LINE_END
 from service.documents.outline import MAX_HEADINGS, read_outline
 from service.rendering.document import render_document
 from service.rendering.elements import MAX_NESTING
@@ -38,10 +39,16 @@ def anchors_of(html: str) -> list[str]:
     return [anchor for anchor in found if anchor and anchor != "hub-footnotes"]
 
 
+def outlined(text: str) -> list[Heading]:
+    """Return the headings of a document's outline, with their lines in the document."""
+    _, body = split_front_matter(text)
+    before = len(LINE_END.findall(text.removesuffix(body)))
+    return [heading._replace(line=before + heading.line) for heading in read_outline(body).headings]
+
+
 def check_anchors(text: str) -> list[Heading]:
     rendered = render_document("md", text, 1)
-    _, body = split_front_matter(text)
-    headings = read_outline(body).headings
+    headings = outlined(text)
     assert rendered.headings == headings
     anchors = anchors_of(rendered.html)
     missing = [heading.anchor for heading in headings if heading.anchor not in ("", *anchors)]
@@ -73,6 +80,9 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("---\n---\n# a")
+@example("---\r\na: b\r\n---\r\n\r\n# a\r\n")
+@example("---\ra: b\r---\r\n# a")
 def test_headings_have_the_anchors_of_the_outline(text: str) -> None:
     check_anchors(text)
 
@@ -80,7 +90,7 @@ def test_headings_have_the_anchors_of_the_outline(text: str) -> None:
 @given(soups)
 def test_headings_in_raw_html_have_the_anchors_of_the_outline(text: str) -> None:
     rendered = render_document("md", text, 1)
-    assert rendered.headings == read_outline(split_front_matter(text)[1]).headings
+    assert rendered.headings == outlined(text)
     anchors = {heading.anchor for heading in rendered.headings}
     # Of the headings that are shown; a table's frame, for example, has no place for one.
     assert set(anchors_of(rendered.html)) - anchors <= {"", *_unseen(text)}

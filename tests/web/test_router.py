@@ -96,6 +96,15 @@ def test_a_rest_takes_all_segments_that_are_left_but_not_none() -> None:
     assert raised.value.status == 405
 
 
+def test_a_rest_has_no_more_slashes_than_a_path_may_have() -> None:
+    router = SegmentRouter([Route("/a/{path:path}", Endpoint(), methods=["GET"])])
+    longest = "/a" + "/b" * (MAX_SLASHES - 1)
+    assert call(router, "GET", longest)["route"].path == "/a/{path:path}"
+    with pytest.raises(Problem) as raised:
+        call(router, "GET", longest + "/b")
+    assert raised.value.status == 404
+
+
 def test_a_literal_segment_comes_before_a_parameter() -> None:
     parameter, literal = Endpoint(), Endpoint()
     router = SegmentRouter(

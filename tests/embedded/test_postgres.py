@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import psutil
 import psycopg
 import pytest
 
@@ -27,6 +28,7 @@ from service.embedded.postgres import EmbeddedPostgresError, find_binaries
 from service.temporary import DEFAULT_PARENTS
 from tests.support.embedded import FAST, one_line, postmaster, query, server
 from tests.support.postgres import run_sql
+from tests.support.processes import freeze
 from tests.support.waiting import eventually
 
 UserProcess = subprocess.Popen[str]
@@ -306,7 +308,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_server(folder: Path) -> None:
 def test_a_frozen_postmaster_does_not_hang_stop(folder: Path) -> None:
     postgres = server(folder)
     postgres.start()
-    os.kill(postmaster(folder), signal.SIGSTOP)
+    freeze(psutil.Process(postmaster(folder)))
     began = time.monotonic()
     postgres.stop()
     assert time.monotonic() - began < 9
@@ -319,7 +321,7 @@ def test_a_child_that_never_ends_makes_stop_kill_the_postmaster(folder: Path) ->
     dsn = postgres.start()
     with psycopg.connect(dsn) as connection:
         child = connection.info.backend_pid
-        os.kill(child, signal.SIGSTOP)
+        freeze(psutil.Process(child))
         try:
             postgres.stop()
             with pytest.raises(psycopg.OperationalError, match="Connection refused"):

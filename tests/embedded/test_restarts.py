@@ -23,6 +23,7 @@ from service.embedded.server import Server
 from service.locks import is_free
 from tests.support.embedded import postmaster, query, server
 from tests.support.postgres import run_sql
+from tests.support.processes import freeze
 from tests.support.service import json_log
 from tests.support.waiting import eventually
 
@@ -144,7 +145,7 @@ def test_a_restart_that_was_killed_halfway_is_no_stop_on_purpose(long_folder: Pa
         pid = query(dsn, "select pid from pg_stat_activity where backend_type = 'checkpointer'")
         assert isinstance(pid, int)
         checkpointer = psutil.Process(pid)
-        checkpointer.suspend()  # the server ends only after that
+        freeze(checkpointer)  # the server ends only after that
         remove_socket_folder(long_folder)
         command = [sys.executable, "-c", START, str(long_folder)]
         with subprocess.Popen(command, cwd=ROOT) as other:

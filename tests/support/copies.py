@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import psycopg
 
 from tests.support.hub import Hub, hub_variables
 from tests.support.postgres import run_sql
+from tests.support.processes import freeze
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -159,12 +159,19 @@ def does_runs(process: psutil.Process) -> bool:
     return False
 
 
-def signal_all(service: Service, sent: signal.Signals) -> None:
-    """Send a signal to a copy's process and to all that it has started."""
+def freeze_copy(service: Service) -> None:
+    """Stop a copy's process and all that it has started."""
+    process = psutil.Process(service.process.pid)
+    freeze(process)  # first, so that it starts no other
+    freeze(*process.children(recursive=True))
+
+
+def thaw_copy(service: Service) -> None:
+    """Let a copy's process and all that it has started go on."""
     process = psutil.Process(service.process.pid)
     for one in (process, *process.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
-            one.send_signal(sent)
+            one.resume()
 
 
 def _is_git(process: psutil.Process) -> bool:

@@ -27,7 +27,8 @@ from service.embedded.account import choose_account, hand_over
 from service.embedded.postgres import find_binaries
 from service.server.sockets import ListenError, listen
 from tests.support.output import tail
-from tests.support.postgres import FAST, Postgres, freeze, run_sql
+from tests.support.postgres import FAST, Postgres, freeze_server, run_sql
+from tests.support.processes import freeze
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -309,7 +310,7 @@ class TcpPostgres:
     def kill(self) -> None:
         """End the server as a crash does: sessions and port close without a message."""
         with suppress(psutil.NoSuchProcess):
-            self._process.suspend()
+            freeze(self._process)
             for child in self._process.children(recursive=True):
                 child.kill()
             # Not SIGKILL: the postmaster would leave its shared memory behind.
@@ -319,7 +320,7 @@ class TcpPostgres:
 
     def freeze(self) -> None:
         """Stop all its processes, so that it neither responds nor refuses, like a lost machine."""
-        freeze(self._process)
+        freeze_server(self._process)
 
 
 class SteadyLoad:

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 
 from service.embedded.postgres import EmbeddedPostgres
-from tests.support.waiting import eventually
+from tests.support.processes import freeze
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +38,10 @@ def join_hosts(*urls: str) -> str:
     return first._replace(netloc=",".join([first.netloc, *others])).geturl()
 
 
-def freeze(postmaster: psutil.Process) -> None:
+def freeze_server(postmaster: psutil.Process) -> None:
     """Stop all processes of a server, so that it neither responds nor refuses."""
-    # A list of its processes lacks the one that the postmaster is just starting.
-    postmaster.suspend()
-    eventually(lambda: postmaster.status() == psutil.STATUS_STOPPED)
-    for process in postmaster.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
-            process.suspend()
+    freeze(postmaster)  # first: a list of its processes lacks the one that it is just starting
+    freeze(*postmaster.children(recursive=True))
 
 
 class Postgres:
@@ -65,7 +61,7 @@ class Postgres:
         self.server.stop()
 
     def freeze(self) -> None:
-        freeze(self.processes()[0])
+        freeze_server(self.processes()[0])
 
     def thaw(self) -> None:
         for process in self.processes():

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # Of version 1 and of version 2.
 CGROUPS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 
+# States of a thread in proc(5): stopped, stopped by a debugger, ended but not yet waited for.
+STANDING = frozenset("TtZX")
+
 
 def has_ended(pid: int) -> bool:
     """Return whether the process has ended; a zombie has."""
@@ -26,6 +29,27 @@ def has_ended(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def freeze(*processes: psutil.Process) -> None:
+    """Stop processes, and return when all their threads stand still; pass over what has ended.
+
+    SIGSTOP alone returns sooner, and until a thread has seen it, SIGTERM still ends the process.
+    """
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    for process in processes:
+        eventually(lambda process=process: _stands_still(process))
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    """Return whether no thread of a process can run; psutil gives the state of the first alone."""
+    try:
+        stats = [stat.read_text() for stat in Path(f"/proc/{process.pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):  # a thread has just ended
+        return False
+    return all(stat.rpartition(")")[2].split()[0] in STANDING for stat in stats)
 
 
 def workers_of(supervisor: psutil.Process) -> list[psutil.Process]:

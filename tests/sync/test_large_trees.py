@@ -12,6 +12,7 @@ from tests.support.copies import WAITING_WRITES, create_source, locked_documents
 from tests.support.git_server import BLOBS
 from tests.support.hub import counts
 from tests.support.postgres import run_sql
+from tests.support.processes import freeze
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def test_a_source_that_is_deleted_while_its_contents_are_fetched_is_no_fault(
     copies.request(source)
     copies.wait_for_stalled()
     worker = psutil.Process(service.process.pid)
-    worker.suspend()  # which would see the loss of the claim, and end the process
+    freeze(worker)  # which would see the loss of the claim, and end the process
     run_sql(copies.database, f"delete from project_doc where id = '{source}'")
     copies.resume()
     eventually(lambda: copies.folders() == [], 30)

@@ -37,7 +37,7 @@ from tests.support.fleet import free_ports
 from tests.support.git_server import BLOBS, LIST, TREE, GitServer
 from tests.support.hub import Hub, hub_variables
 from tests.support.postgres import run_sql
-from tests.support.processes import has_ended, is_served, workers_of
+from tests.support.processes import freeze, has_ended, is_served, workers_of
 from tests.support.service import service_environment, start_process
 from tests.support.waiting import eventually
 
@@ -228,7 +228,7 @@ def test_a_process_that_is_stuck_is_killed_after_the_time_limit(copies: Copies) 
     copies.request(source)
     copies.wait_for_stalled()
     [process] = run_processes(service)
-    process.suspend()  # it can neither end its run nor obey
+    freeze(process)  # it can neither end its run nor obey
     copies.wait_for_runs(("failed", 1))
     assert copies.hub().status(source)["error"] == describe_time_limit(3)
     assert has_ended(process.pid)
@@ -249,8 +249,7 @@ def test_frozen_workers_end_in_time(frozen: str, copies: Copies) -> None:
         copies.request(copies.create_source(FILES))
         copies.wait_for_stalled()
     processes = supervisor.children(recursive=True)
-    for worker in workers[: 1 if frozen == "one worker" else 2]:
-        worker.suspend()
+    freeze(*workers[: 1 if frozen == "one worker" else 2])
     started = time.monotonic()
     service.process.terminate()
     assert service.wait() == 0
@@ -268,7 +267,7 @@ def test_a_stop_does_not_wait_for_a_process_that_is_stuck(workers: str, copies: 
     copies.request(copies.create_source(FILES))
     copies.wait_for_stalled()
     [process] = run_processes(service)
-    process.suspend()
+    freeze(process)
     started = time.monotonic()
     service.process.terminate()
     assert service.wait() == 0
@@ -311,7 +310,7 @@ def test_a_process_that_a_kill_does_not_end_delays_neither_its_run_nor_a_stop(
     copies.request(copies.create_source(FILES))
     copies.wait_for_stalled()
     [process] = run_processes(service)
-    process.suspend()
+    freeze(process)
     with undead(process):
         copies.wait_for_runs(("failed", 1))
         [line] = service.expect("sync_process_not_ended")

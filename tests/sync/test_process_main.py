@@ -24,7 +24,7 @@ from service.sync.process_main import (
 )
 from tests.support.copies import Copies, git_processes, kill_service, make_files, run_processes
 from tests.support.git_server import BLOBS
-from tests.support.processes import has_ended
+from tests.support.processes import freeze, has_ended
 from tests.support.waiting import eventually
 
 FILES = make_files()
@@ -165,7 +165,7 @@ def test_the_time_limit_of_the_kernel_is_that_of_the_run_and_a_little_more(copie
     copies.stall(BLOBS)
     copies.request(copies.create_source(FILES))
     [process] = eventually(lambda: copies.folders() and run_processes(service))
-    process.suspend()
+    freeze(process)
     kill_service(service)
     time.sleep(1 + KERNEL_SECONDS_MORE + 0.5)
     process.resume()

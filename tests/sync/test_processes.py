@@ -17,7 +17,7 @@ from service.sync.processes import NOT_STARTED, OUT_OF_MEMORY
 from service.sync.syncer import FAULT, PROCESS_KILLED
 from tests.support.copies import Copies, does_runs, make_files, run_processes
 from tests.support.hub import running_hub
-from tests.support.processes import has_ended
+from tests.support.processes import freeze, has_ended
 from tests.support.service import Service, service_environment
 from tests.support.waiting import eventually
 
@@ -101,7 +101,7 @@ def test_an_idle_process_that_is_stuck_ends_with_its_service(copies: Copies) -> 
     service = copies.start()
     assert copies.hub().sync(copies.create_source(FILES))["status"] == "completed"
     [idle] = run_processes(service)
-    idle.suspend()
+    freeze(idle)
     service.process.terminate()
     assert service.wait() == 0
     assert has_ended(idle.pid)

@@ -22,7 +22,7 @@ from service.sync.queue import request_sync
 from tests.support.copies import create_source, make_files
 from tests.support.git_server import TREE, GitServer
 from tests.support.hub import hub_settings
-from tests.support.processes import has_ended
+from tests.support.processes import freeze, has_ended
 from tests.support.service import json_log, make_settings
 from tests.support.waiting import eventually
 
@@ -99,7 +99,7 @@ async def test_a_cancelled_run_has_ended_even_if_its_process_does_not_obey(
 ) -> None:
     async with claimed(database, tmp_path, git) as (process, claim):
         doing = await begin(process, claim, git)
-        psutil.Process(pid_of(process)).suspend()
+        freeze(psutil.Process(pid_of(process)))
         doing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await doing
@@ -146,7 +146,7 @@ async def test_an_idle_process_that_does_not_retire_is_killed(
     database: str, tmp_path: Path, git: GitServer
 ) -> None:
     async with claimed(database, tmp_path, git) as (process, _):
-        psutil.Process(pid_of(process)).suspend()
+        freeze(psutil.Process(pid_of(process)))
         await process.retire()
         assert code_of(process) == -signal.SIGKILL
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -28,13 +27,14 @@ from tests.support.copies import (
     WAITING_WRITES,
     Copies,
     create_source,
+    freeze_copy,
     git_processes,
     is_idle,
     kill_service,
     locked_documents,
     make_files,
     run_processes,
-    signal_all,
+    thaw_copy,
 )
 from tests.support.fleet import PgBouncer, needs_pgbouncer
 from tests.support.git_server import BLOBS, LIST, TREE, GitServer, git_server
@@ -215,9 +215,9 @@ def test_a_frozen_copy_writes_nothing_after_another_has_done_its_run(
             connection.execute("select from document for update")
             copies.resume()
             eventually(lambda: run_sql(copies.database, WAITING_WRITES) == [(1,)])
-            signal_all(victim, signal.SIGSTOP)
+            freeze_copy(victim)
     else:
-        signal_all(victim, signal.SIGSTOP)
+        freeze_copy(victim)
         copies.resume()
     frozen = time.monotonic()
     remote.commit(FILES)
@@ -226,7 +226,7 @@ def test_a_frozen_copy_writes_nothing_after_another_has_done_its_run(
         assert time.monotonic() - frozen < TAKEN_OVER
         versions = run_sql(copies.database, "select file_path, xmin::text from document")
     finally:
-        signal_all(victim, signal.SIGCONT)
+        thaw_copy(victim)
     eventually(lambda: victim.find("sync_claim_lost") or victim.find("sync_interrupted"))
     assert copies.holds(FILES)
     assert run_sql(copies.database, "select file_path, xmin::text from document") == versions

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from service import ROOT
 from service.database.pool import PoolUse
 from service.telemetry.metrics import Metrics
 from service.telemetry.shared_values import CHUNK_BYTES, SharedValues, create_regions
-from tests.support.processes import workers_of
+from tests.support.processes import freeze, workers_of
 from tests.support.promtool import needs_promtool, promtool
 from tests.support.service import service_environment
 from tests.support.waiting import eventually
@@ -242,11 +241,11 @@ def test_a_scrape_does_not_wait_for_a_frozen_worker(
         workers = workers_of(psutil.Process(service.process.pid))
         (frozen,) = [worker for worker in workers if worker.pid != mine]
         total = eventually(lambda: count(client, "GET", "/api/hello", 200))
-        frozen.send_signal(signal.SIGSTOP)
+        freeze(frozen)
         try:
             assert count(client, "GET", "/api/hello", 200) == total
         finally:
-            frozen.send_signal(signal.SIGCONT)
+            frozen.resume()
 
 
 def test_a_worker_that_is_killed_while_it_adds_memory_or_a_value_hinders_no_successor(

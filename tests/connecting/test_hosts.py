@@ -27,7 +27,7 @@ def test_a_first_host_that_drops_packets_costs_at_most_one_probe(
         hole.is_hole = True
         url = join_hosts(hole.url, proxy.url)
         # Without a syncer, whose polls would open another connection.
-        service = start_service(DATABASE_URL=url, HEALTH_TIMEOUT_SECONDS="1", SYNC_CONCURRENCY="0")
+        service = start_service(DATABASE_URL=url, HEALTH_TIMEOUT_SECONDS="3", SYNC_CONCURRENCY="0")
         assert service.health() in [(200, None), (503, "timeout")]
         assert service.is_healthy()
         for _ in range(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from service.git.options import GitOptions
 from service.git.repository import GitRepository
 from service.temporary import temporary_parent
 from tests.support.git_server import GitServer, git_settings
+from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from service.git.objects import Entry, Tree
@@ -86,11 +88,10 @@ def bytes_below(folder: Path) -> int:
 
 
 async def wait_until(check: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if check():
-            return
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not check():
+        assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
-    raise AssertionError("not within 10 s")
 
 
 def assert_nothing_is_left(temporary: Path) -> None:

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+# A busy machine starts a service of two workers, or a server of PostgreSQL, within this. A test
+# that passes waits no longer for it.
+PATIENCE_SECONDS = 30.0
+
+
+def eventually(check: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Call `check` until its result is true, and return that; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := check()):

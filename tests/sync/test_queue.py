@@ -45,7 +45,7 @@ def test_a_source_is_due_when_its_last_run_is_old(database: str, tmp_path: Path)
         )
         runs = "select project_doc_id::text, count(*) from sync_run group by 1"
         expected = {never: 1, lately: 1, long_ago: 2}
-        eventually(lambda: dict(run_sql(database, runs)) == expected, seconds=20)
+        eventually(lambda: dict(run_sql(database, runs)) == expected, seconds=60)
 
 
 def test_fifty_requests_at_three_copies_at_once_share_the_running_run(

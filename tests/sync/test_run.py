@@ -262,10 +262,10 @@ def test_a_run_of_a_stalled_server_fails_after_sync_timeout(
         remote = hub.server.create()
         remote.commit({"a.md": b"x" * 100_000})
         hub.server.behaviour.stall_after = 100
-        run = hub.sync(hub.create_source(hub.create_project(), remote), seconds=10)
+        run = hub.sync(hub.create_source(hub.create_project(), remote))
         assert run["status"] == "failed"
-        assert run["duration_seconds"] < 5
-        assert not list(tmp_path.glob("bmadflow-sync-*"))
+        assert run["duration_seconds"] < 10
+        eventually(lambda: not list(tmp_path.glob("bmadflow-sync-*")))
 
 
 def test_readers_see_the_old_state_or_the_new_one(hub: Hub) -> None:

@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 from service import ROOT
+from service.server.supervisor import KILL_MARGIN_SECONDS
+from service.server.worker import STOP_MARGIN_SECONDS
 from tests.support.fleet import free_ports
-from tests.support.processes import has_ended, is_served, workers_of
+from tests.support.processes import SOON, has_ended, is_served, workers_of
 from tests.support.service import Service, service_environment
 from tests.support.waiting import eventually
 
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
     Start: TypeAlias = Callable[..., Service]
 
 
-# The promised 2 s after SHUTDOWN_SECONDS, and 1 s for a busy machine.
-STOP_SECONDS = 3.0
+# The promise of docs/operating.md: so long after SHUTDOWN_SECONDS a stop has ended.
+PROMISED_SECONDS = 2.0
+
+
+def test_what_ends_a_stop_by_force_is_set_within_the_promised_time() -> None:
+    assert STOP_MARGIN_SECONDS + KILL_MARGIN_SECONDS < PROMISED_SECONDS
 
 
 def test_workers_share_the_port_and_a_killed_worker_is_replaced(
@@ -36,7 +42,7 @@ def test_workers_share_the_port_and_a_killed_worker_is_replaced(
     url = service.url
     eventually(lambda: is_served(f"{url}/api/health"))
     supervisor = psutil.Process(service.process.pid)
-    workers = eventually(lambda: len(workers_of(supervisor)) == 2 and workers_of(supervisor))
+    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
     workers[0].kill()
     eventually(lambda: workers[0] not in (now := workers_of(supervisor)) and len(now) == 2)
     eventually(lambda: is_served(f"{url}/api/health"))
@@ -74,8 +80,9 @@ def test_workers_stop_after_their_supervisor_was_killed(
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
     url = service.url
     eventually(lambda: is_served(f"{url}/api/health"))
-    workers = workers_of(psutil.Process(service.process.pid))
-    assert len(workers) == 2
+    supervisor = psutil.Process(service.process.pid)
+    # One of them serves; the other one may be just starting.
+    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
     service.process.kill()
     service.wait()
     eventually(lambda: all(has_ended(worker.pid) for worker in workers))
@@ -100,7 +107,7 @@ def test_a_log_that_is_not_read_delays_no_stop(workers: str, database: str) -> N
             started = time.monotonic()
             process.terminate()
             assert process.wait(15) == 0
-            assert time.monotonic() - started < 1 + STOP_SECONDS
+            assert time.monotonic() - started < SOON
         finally:
             process.kill()
 

@@ -9,18 +9,20 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 
 from service import ROOT
 from tests.support.fleet import free_ports
 from tests.support.postgres import run_sql
-from tests.support.processes import is_served
+from tests.support.processes import SOON, is_served
 from tests.support.service import Service, service_environment, start_process
 from tests.support.waiting import eventually
 
@@ -32,13 +34,6 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
     Start: TypeAlias = Callable[..., Service]
-
-# Seconds. Stopping takes less than this on a busy machine, and 30 s or more if it waits for what it
-# must not wait for.
-SOON = 10
-
-# The promised 2 s after SHUTDOWN_SECONDS, and 1 s for a busy machine.
-STOP_SECONDS = 3.0
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -88,11 +83,11 @@ def test_under_nohup_the_service_outlives_its_terminal(
 def test_while_draining_health_reports_it_and_other_routes_are_served(
     workers: str, sent: signal.Signals, database: str, start_service: Start
 ) -> None:
-    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="4", WEB_CONCURRENCY=workers)
+    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="60", WEB_CONCURRENCY=workers)
     url = service.url
     eventually(lambda: is_served(f"{url}/api/health"))
     os.killpg(service.process.pid, sent)  # as a terminal does
-    response = eventually(lambda: shutting_down(url), 2)
+    response = eventually(lambda: shutting_down(url))
     body = response.json()
     del body["timestamp"]
     assert body == {"status": "error", "database": "unknown", "reason": "shutting_down"}
@@ -100,7 +95,18 @@ def test_while_draining_health_reports_it_and_other_routes_are_served(
     assert response.headers["retry-after"] == "5"
     assert httpx.get(f"{url}/docs").status_code == 200
     assert httpx.get(f"{url}/api/health/live").status_code == 200
+    os.killpg(service.process.pid, sent)
     assert service.wait() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_drain_ends_by_itself(workers: str, database: str, start_service: Start) -> None:
+    service = start_service(DATABASE_URL=database, DRAIN_SECONDS="2", WEB_CONCURRENCY=workers)
+    eventually(lambda: is_served(f"{service.url}/api/health"))
+    started = time.monotonic()
+    service.process.terminate()
+    assert service.wait() == 0
+    assert time.monotonic() - started > 2
 
 
 def shutting_down(url: str) -> httpx.Response | None:
@@ -120,6 +126,12 @@ def test_while_draining_no_connection_is_kept_alive(database: str, start_service
     assert service.wait() == 0
 
 
+WAITING_QUERIES = """
+    select count(*) from pg_stat_activity
+    where wait_event_type = 'Lock' and query like '%from project%order by number desc%'
+"""
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_request_cut_off_by_the_shutdown_gets_a_503(
     workers: str, own_postgres: Postgres, start_service: Start
@@ -132,10 +144,11 @@ def test_a_request_cut_off_by_the_shutdown_gets_a_503(
     )
     url = service.url
     eventually(lambda: is_served(f"{url}/api/health"))
-    own_postgres.freeze()
-    with ThreadPoolExecutor() as executor:
-        asking = executor.submit(httpx.get, f"{url}/metrics", timeout=30)
-        time.sleep(0.5)
+    with ThreadPoolExecutor() as executor, closing(psycopg.connect(own_postgres.url)) as connection:
+        connection.execute("lock table project")
+        asking = executor.submit(httpx.get, f"{url}/api/projects", timeout=30)
+        eventually(lambda: run_sql(own_postgres.url, WAITING_QUERIES) == [(1,)])
+        own_postgres.freeze()
         started = time.monotonic()
         service.process.terminate()
         response = asking.result()
@@ -166,33 +179,42 @@ def test_a_second_signal_stops_the_service_at_once(
 
 
 # Routes that never give the event loop back, some of which hold the interpreter's lock, and one
-# whose thread never ends.
+# whose thread never ends. Each makes a file as it gets stuck, which a busy machine does late.
 STUCK = """
 import asyncio, sys, time
 from collections import deque
 from itertools import repeat
+from pathlib import Path
 from starlette.routing import Route
 from service import app
 from service.commands.main import main
 
+IS_STUCK, IS_STOPPING = (Path(__file__).with_name(name) for name in ("stuck", "stopping"))
+
 async def loop(request):
+    IS_STUCK.touch()
     while True:
         pass
 
 async def native(request):
+    IS_STUCK.touch()
     deque(repeat(None), maxlen=0)
 
 async def late_native(request):
     def get_stuck():
-        time.sleep(1)
+        while not IS_STOPPING.exists():
+            time.sleep(0.01)
         deque(repeat(None), maxlen=0)
     asyncio.get_running_loop().run_in_executor(None, get_stuck)
+    IS_STUCK.touch()
     await asyncio.sleep(1000)
 
 async def thread(request):
+    IS_STUCK.touch()
     await asyncio.to_thread(time.sleep, 1000)
 
 async def maker(request):
+    IS_STUCK.touch()
     await request.state["large_bodies"].run(time.sleep, 1000)
 
 for function in (loop, native, late_native, thread, maker):
@@ -201,6 +223,14 @@ for function in (loop, native, late_native, thread, maker):
 if __name__ == "__main__":
     sys.exit(main(["serve"]))
 """
+
+
+def get_stuck(url: str, place: str, folder: Path) -> None:
+    """Send a request that gets a worker stuck, wait until it is, and close the connection."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(f"GET /{place} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+        eventually((folder / "stuck").exists)
 
 
 @pytest.mark.parametrize(
@@ -230,12 +260,14 @@ def test_a_worker_that_is_stuck_ends_in_time(
     try:
         url = service.url
         eventually(lambda: is_served(f"{url}/api/health"))
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{url}/{place}", timeout=0.5)
+        get_stuck(url, place, tmp_path)
         started = time.monotonic()
         service.process.terminate()
+        if place == "late_native":  # gets stuck during the stop
+            service.wait_for("stopping")
+            (tmp_path / "stopping").touch()
         code = service.wait()
-        assert time.monotonic() - started < 1 + STOP_SECONDS
+        assert time.monotonic() - started < SOON
     finally:
         service.end()
     assert code == (1 if workers == "1" else 0)
@@ -284,12 +316,11 @@ def test_a_stuck_worker_ends_in_time_though_its_log_is_not_read(
             with httpx.Client() as client:
                 for _ in range(500):  # more than the log takes
                     client.get(f"http://127.0.0.1:{port}/{'x' * 200}")
-            with pytest.raises(httpx.ReadTimeout):
-                httpx.get(f"http://127.0.0.1:{port}/loop", timeout=0.5)
+            get_stuck(f"http://127.0.0.1:{port}", "loop", tmp_path)
             started = time.monotonic()
             process.terminate()
             assert process.wait(15) == 1
-            assert time.monotonic() - started < STOP_SECONDS
+            assert time.monotonic() - started < SOON
         finally:
             process.kill()
 

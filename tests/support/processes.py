@@ -22,6 +22,10 @@ CGROUPS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 # States of a thread in proc(5): stopped, stopped by a debugger, ended but not yet waited for.
 STANDING = frozenset("TtZX")
 
+# Seconds. A service that has SHUTDOWN_SECONDS=1 and waits for nothing else stops within this, on a
+# busy machine as well. One that waits for what it must not wait for takes 15 s or more.
+SOON = 10
+
 
 def has_ended(pid: int) -> bool:
     """Return whether the process has ended; a zombie has."""
@@ -54,8 +58,14 @@ def _stands_still(process: psutil.Process) -> bool:
 
 def workers_of(supervisor: psutil.Process) -> list[psutil.Process]:
     """Return the running worker processes."""
-    children = [child for child in supervisor.children() if not has_ended(child.pid)]
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in supervisor.children() if _is_worker(child)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    """Return whether a process is a worker; one that has ended, perhaps just now, is none."""
+    with suppress(psutil.NoSuchProcess):  # a zombie raises it as well
+        return not has_ended(process.pid) and "spawn_main" in " ".join(process.cmdline())
+    return False
 
 
 def is_served(url: str) -> bool:
@@ -76,7 +86,7 @@ def process_limit(process: psutil.Process, more: int) -> Generator[None]:
     if parent is None:
         pytest.skip("no cgroup")
     group = parent / f"bmadflow-test-{process.pid}"
-    time.sleep(0.5)  # asyncio's threads that waited for processes are just ending
+    _wait_for_steady_threads(process)
     try:
         group.mkdir()
         (group / "pids.max").write_text(str(process.num_threads() + more))
@@ -92,6 +102,18 @@ def process_limit(process: psutil.Process, more: int) -> Generator[None]:
             with suppress(ProcessLookupError):  # it has ended
                 (parent / "cgroup.procs").write_text(pid)
         eventually(lambda: _is_removed(group))
+
+
+def _wait_for_steady_threads(process: psutil.Process) -> None:
+    """Wait until a process has had as many threads for 0.5 s.
+
+    asyncio's threads that waited for processes end a little later than those.
+    """
+    threads, since = process.num_threads(), time.monotonic()
+    while time.monotonic() < since + 0.5:
+        time.sleep(0.02)
+        if (now := process.num_threads()) != threads:
+            threads, since = now, time.monotonic()
 
 
 def _is_removed(group: Path) -> bool:

@@ -37,7 +37,7 @@ from tests.support.fleet import free_ports
 from tests.support.git_server import BLOBS, LIST, TREE, GitServer
 from tests.support.hub import Hub, hub_variables
 from tests.support.postgres import run_sql
-from tests.support.processes import freeze, has_ended, is_served, workers_of
+from tests.support.processes import SOON, freeze, has_ended, is_served, workers_of
 from tests.support.service import service_environment, start_process
 from tests.support.waiting import eventually
 
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from tests.support.service import Service
 
 FILES = make_files()
-
-# The promised 2 s after SHUTDOWN_SECONDS, and 1 s for a busy machine.
-STOP_SECONDS = 3.0
 
 
 def wait_for_process(service: Service) -> psutil.Process:
@@ -222,7 +219,7 @@ def test_a_run_that_waits_too_long_for_the_database_fails_in_time(copies: Copies
 
 
 def test_a_process_that_is_stuck_is_killed_after_the_time_limit(copies: Copies) -> None:
-    service = copies.start(SYNC_TIMEOUT_SECONDS="3")
+    service = copies.start(SYNC_TIMEOUT_SECONDS="6")
     source = copies.create_source(FILES)
     copies.stall(TREE)
     copies.request(source)
@@ -230,7 +227,7 @@ def test_a_process_that_is_stuck_is_killed_after_the_time_limit(copies: Copies) 
     [process] = run_processes(service)
     freeze(process)  # it can neither end its run nor obey
     copies.wait_for_runs(("failed", 1))
-    assert copies.hub().status(source)["error"] == describe_time_limit(3)
+    assert copies.hub().status(source)["error"] == describe_time_limit(6)
     assert has_ended(process.pid)
     eventually(lambda: not git_processes(service) and copies.folders() == [])
     copies.resume()
@@ -243,7 +240,7 @@ def test_frozen_workers_end_in_time(frozen: str, copies: Copies) -> None:
     url = service.url
     eventually(lambda: is_served(f"{url}/api/health"))
     supervisor = psutil.Process(service.process.pid)
-    workers = eventually(lambda: len(workers_of(supervisor)) == 2 and workers_of(supervisor))
+    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
     if frozen == "a run under way":
         copies.stall(BLOBS)
         copies.request(copies.create_source(FILES))
@@ -253,7 +250,7 @@ def test_frozen_workers_end_in_time(frozen: str, copies: Copies) -> None:
     started = time.monotonic()
     service.process.terminate()
     assert service.wait() == 0
-    assert time.monotonic() - started < 1 + STOP_SECONDS
+    assert time.monotonic() - started < SOON
     service.expect("workers_do_not_stop")
     # What is left of a run ends by itself.
     eventually(lambda: all(has_ended(process.pid) for process in processes))
@@ -271,7 +268,7 @@ def test_a_stop_does_not_wait_for_a_process_that_is_stuck(workers: str, copies: 
     started = time.monotonic()
     service.process.terminate()
     assert service.wait() == 0
-    assert time.monotonic() - started < 1 + STOP_SECONDS
+    assert time.monotonic() - started < SOON
     assert has_ended(process.pid)
     assert copies.runs() == [("queued", 0)]
     assert copies.folders() == []
@@ -305,7 +302,7 @@ def undead(process: psutil.Process) -> Generator[None]:
 def test_a_process_that_a_kill_does_not_end_delays_neither_its_run_nor_a_stop(
     copies: Copies,
 ) -> None:
-    service = copies.start(SYNC_TIMEOUT_SECONDS="3", SHUTDOWN_SECONDS="1")
+    service = copies.start(SYNC_TIMEOUT_SECONDS="6", SHUTDOWN_SECONDS="1")
     copies.stall(TREE)
     copies.request(copies.create_source(FILES))
     copies.wait_for_stalled()
@@ -318,7 +315,7 @@ def test_a_process_that_a_kill_does_not_end_delays_neither_its_run_nor_a_stop(
         started = time.monotonic()
         service.process.terminate()
         service.wait()
-        assert time.monotonic() - started < 1 + STOP_SECONDS
+        assert time.monotonic() - started < SOON
     eventually(lambda: has_ended(process.pid))
 
 

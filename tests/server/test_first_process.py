@@ -72,8 +72,8 @@ def test_the_first_process_reaps_what_a_killed_run_leaves(copies: Copies) -> Non
         copies.wait_for_stalled()
         git = [one for one in first.children(recursive=True) if one.name().startswith("git")]
         [process] = run_processes(service)
+        process.kill()  # first: a run that goes on may complete before it is killed
         copies.resume()
-        process.kill()
         copies.wait_for_runs(("completed", 2))
         eventually(lambda: not any(one.is_running() for one in (process, *git)))
         assert service.is_healthy()

@@ -68,6 +68,7 @@ def dripping(
 
 
 def count_cut(folder: Path) -> int:
+    """Return how many clients were cut off, as far as the log's thread has written it."""
     return (folder / "log").read_text().count("client_too_slow")
 
 
@@ -77,7 +78,7 @@ def test_readers_that_drip_are_served_until_others_wait_for_room(hub: Hub, tmp_p
         time.sleep(4)
         assert count_cut(tmp_path) == 0
         assert hub.client.get(paths[3]).status_code == 200
-        assert count_cut(tmp_path) > 0
+        eventually(lambda: count_cut(tmp_path) > 0)
 
 
 def test_readers_that_drip_give_way_to_a_response_that_could_not_wait(hub: Hub) -> None:
@@ -102,7 +103,7 @@ def test_an_address_that_holds_most_of_the_room_gives_way_to_another(
         time.sleep(2)
         assert count_cut(tmp_path) == 0
         assert other.get(paths[3]).status_code == 200
-        assert count_cut(tmp_path) > 0
+        eventually(lambda: count_cut(tmp_path) > 0)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,9 @@ def test_behind_a_trusted_proxy_the_address_is_that_of_the_client(
     with ThreadPoolExecutor(1) as threads:
         with dripping(hub, *paths[:3], size=10_000, clients=clients):
             other = threads.submit(hub.client.get, paths[3])
-            time.sleep(3)
-            assert (count_cut(tmp_path) > 0) is are_cut
+            if are_cut:
+                eventually(lambda: count_cut(tmp_path) > 0)
+            else:
+                time.sleep(3)
+                assert count_cut(tmp_path) == 0
         assert other.result().status_code == 200

@@ -54,11 +54,21 @@ def test_a_process_and_its_git_have_a_lower_priority_and_the_process_has_limits(
     copies.wait_for_runs(("completed", 1))
 
 
+def signals_of(process: psutil.Process, kind: str) -> set[int]:
+    """Return the signals that a process ignores, or that wait for it: see proc_pid_status(5)."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [mask] = [int(line.split()[1], 16) for line in status.splitlines() if kind in line]
+    return {sent for sent in range(1, signal.NSIG) if mask & 1 << sent - 1}
+
+
 def ignores_signals(process: psutil.Process) -> bool:
     """Return whether a process ignores a signal that ends it by default."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    [ignored] = [int(line.split()[1], 16) for line in status.splitlines() if "SigIgn" in line]
-    return any(ignored & 1 << sent - 1 for sent in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    return bool(signals_of(process, "SigIgn") & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
+def waits_for_alarm(process: psutil.Process) -> bool:
+    """Return whether the kernel's timer has sent its signal to a process that is stopped."""
+    return signal.SIGALRM in signals_of(process, "ShdPnd")
 
 
 def test_a_process_is_ended_no_later_than_its_worker_where_memory_runs_out(copies: Copies) -> None:
@@ -161,13 +171,16 @@ time.sleep(0.5)
 
 
 def test_the_time_limit_of_the_kernel_is_that_of_the_run_and_a_little_more(copies: Copies) -> None:
-    service = copies.start(SYNC_TIMEOUT_SECONDS="1")
+    limit = 3
+    service = copies.start(SYNC_TIMEOUT_SECONDS=str(limit))
     copies.stall(BLOBS)
     copies.request(copies.create_source(FILES))
     [process] = eventually(lambda: copies.folders() and run_processes(service))
+    frozen = time.monotonic()
     freeze(process)
     kill_service(service)
-    time.sleep(1 + KERNEL_SECONDS_MORE + 0.5)
+    eventually(lambda: waits_for_alarm(process))
+    assert time.monotonic() - frozen > KERNEL_SECONDS_MORE
     process.resume()
     eventually(lambda: has_ended(process.pid))
     # The end of its worker alone would have made it remove its folder.

@@ -89,15 +89,18 @@ def test_a_slot_that_slow_sources_free_goes_to_another_project_of_their_host(
     with running_hub(database, tmp_path, sync_concurrency=slots, sync_timeout=2.0) as hub:
         hub.server.behaviour.stall_after = 0
         hub.server.behaviour.stall_only = LIST
-        projects = {name: hub.create_project(name) for name in slow}
-        for number in range(4):
-            for name, project in projects.items():
-                source = create_source(hub, project, f"{name}{number}")
-                hub.client.post(f"/api/project-docs/{source}/sync")
+        projects = {name: hub.create_project(name) for name in [*slow, "Honest"]}
+        sources = [
+            create_source(hub, projects[name], f"{name}{number}")
+            for number in range(4)
+            for name in slow
+        ]
+        honest = [create_source(hub, projects["Honest"], f"H{number}") for number in range(2)]
+        for source in sources:
+            hub.client.post(f"/api/project-docs/{source}/sync")
         eventually(lambda: len(run_sql(database, STARTED)) == len(slow))
-        honest = hub.create_project("Honest")
-        for number in range(2):
-            source = create_source(hub, honest, f"H{number}")
+        # At once: these wait for a slot before the first slow run ends.
+        for source in honest:
             hub.client.post(f"/api/project-docs/{source}/sync")
         eventually(lambda: ("H1",) in run_sql(database, STARTED), 30)
         hub.server.behaviour.stall_after = None

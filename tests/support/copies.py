@@ -31,7 +31,7 @@ WAITING_WRITES = """
 """
 
 # Seconds in which another copy has to finish the run of a killed one.
-TAKEN_OVER = 30
+TAKEN_OVER = 60
 
 
 @dataclass
@@ -146,10 +146,17 @@ def run_processes(service: Service) -> list[psutil.Process]:
     """The processes of the runs of a copy, working or idle."""
     with suppress(psutil.NoSuchProcess):
         children = psutil.Process(service.process.pid).children(recursive=True)
-        found = [child for child in children if does_runs(child)]
+        found = {child.pid: child for child in children if does_runs(child)}
         # Until a new child has become git, its command line is that of the process that started it.
-        return [child for child in found if child.ppid() not in {one.pid for one in found}]
+        return [child for child in found.values() if _parent_of(child) not in {None, *found}]
     return []
+
+
+def _parent_of(process: psutil.Process) -> int | None:
+    """Return the id of a process's parent, or None if the process has just ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.ppid()
+    return None
 
 
 def does_runs(process: psutil.Process) -> bool:

@@ -159,7 +159,8 @@ class Service:
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the log's complete lines of JSON."""
-        lines = self.log.read_text().splitlines()
+        complete, _, _ = self.log.read_text().rpartition("\n")
+        lines = complete.splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     def find(self, message: str) -> list[dict[str, Any]]:

@@ -197,12 +197,12 @@ def test_nothing_is_left_of_a_run_whose_worker_is_killed(copies: Copies, phase: 
 
 
 def test_a_run_that_parses_too_long_fails_in_time(copies: Copies) -> None:
-    service = copies.start(SYNC_MAX_BYTES="4000000000", SYNC_TIMEOUT_SECONDS="8")
+    service = copies.start(SYNC_MAX_BYTES="4000000000", SYNC_TIMEOUT_SECONDS="12")
     with begin(copies, "parse"):
         [process] = run_processes(service)
         copies.wait_for_runs(("failed", 1))
     [[error]] = run_sql(copies.database, "select error from sync_run")
-    assert error == describe_time_limit(8)
+    assert error == describe_time_limit(12)
     assert run_sql(copies.database, DOCUMENTS) == []
     eventually(lambda: has_ended(process.pid))
     assert copies.folders() == []

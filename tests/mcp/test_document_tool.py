@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 from service.mcp.texts import DATA_NOT_INSTRUCTIONS, make_boundary
+from service.memory import trim_memory
 from service.routes import document_lists
 from service.routes.document_texts import READ_AT_ONCE, READ_WITHOUT_TURN
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from service.database.queries import Queries, Row
@@ -280,6 +282,25 @@ def test_a_path_may_have_the_sources_folder_before_it(library: Library) -> None:
     assert found.structured["title"] == "A of the front end"
     found = library.agent.call("read_document", project="Shared", path="docs/own.md")
     assert found.structured["source"] == "Back-end"
+
+
+def test_the_memory_of_a_large_document_goes_back_after_it_was_read(
+    agent_hub: AgentHub, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.web.large_bodies.TRIM_SECONDS", 0.0)
+    trimmed: list[bool] = []
+    monkeypatch.setattr(
+        "service.web.large_bodies.trim_memory", lambda: trimmed.append(trim_memory())
+    )
+    remote = agent_hub.server.create()
+    remote.commit({"large.md": b"# Large\n\n" + b"Words. " * (READ_WITHOUT_TURN // 7)})
+    project = agent_hub.create_project("Manuscript")
+    assert agent_hub.sync(agent_hub.create_source(project, remote))["status"] == "completed"
+    library.agent.call("read_document", project="Library", path="docs/prd.md")
+    library.agent.call("list_projects")
+    assert not trimmed
+    library.agent.call("read_document", project="Manuscript", path="large.md")
+    eventually(lambda: trimmed)
 
 
 def test_few_large_documents_are_read_at_once(

@@ -160,24 +160,24 @@ async def test_neither_a_frozen_server_nor_a_black_hole_delays_a_caller(
         url = proxy.url if is_network else own_postgres.url
         async with open_database(url, 2) as database:
 
-            async def ask() -> str:
-                async with database.connection(0.3, 0.3) as connection:
+            async def ask(seconds: float) -> str:
+                async with database.connection(seconds, seconds) as connection:
                     await connection.fetch_value("select 1")
                 return "responded"
 
-            assert await ask() == "responded"
+            assert await ask(20) == "responded"
             if is_network:
                 proxy.is_hole = True
             else:
                 own_postgres.freeze()
             started = time.monotonic()
             # One caller has the open connection, one opens the second, the others wait for these.
-            results = await asyncio.gather(*(ask() for _ in range(6)), return_exceptions=True)
+            results = await asyncio.gather(*(ask(0.3) for _ in range(6)), return_exceptions=True)
             assert {type(result) for result in results} == {DatabaseUnavailable}
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 5
             proxy.is_hole = False
             own_postgres.thaw()
-            assert await asyncio.gather(*(ask() for _ in range(2))) == ["responded"] * 2
+            assert await asyncio.gather(*(ask(20) for _ in range(2))) == ["responded"] * 2
 
 
 async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
@@ -187,16 +187,16 @@ async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
         async with open_database(proxy.url, 1) as database:
             started = time.monotonic()
             with pytest.raises(KeyError):
-                async with database.connection(1, 0.3) as connection, connection.transaction():
+                async with database.connection(20, 1) as connection, connection.transaction():
                     proxy.is_hole = True
                     raise KeyError
             proxy.is_hole = False
             with pytest.raises(DatabaseUnavailable) as raised:
-                async with database.connection(1, 0.3) as connection, connection.transaction():
+                async with database.connection(20, 1) as connection, connection.transaction():
                     proxy.is_hole = True
                     await connection.fetch_value("select 1")
             assert raised.value.reason == "timeout"
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 10
             proxy.is_hole = False
 
 
@@ -207,7 +207,7 @@ async def test_a_transaction_on_a_frozen_server_takes_one_deadline(
         assert await database.fetch_value("select 1") == 1
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable) as raised:
-            async with database.connection(1, 2) as connection, connection.transaction():
+            async with database.connection(20, 2) as connection, connection.transaction():
                 own_postgres.freeze()
                 await connection.execute("select 1")
         assert raised.value.reason == "timeout"

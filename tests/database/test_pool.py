@@ -30,26 +30,27 @@ if TYPE_CHECKING:
 
 
 async def hold(request: Request) -> PlainTextResponse:
-    """Hold a connection for the seconds asked for."""
-    async with request.state["database"].connection() as connection:
-        await connection.execute("select pg_sleep($1)", float(request.query_params["seconds"]))
+    """Hold a connection for the seconds asked for, or until the test unlocks it."""
+    async with request.state["database"].connection(statement_seconds=60) as connection:
+        if "seconds" in request.query_params:
+            await connection.execute("select pg_sleep($1)", float(request.query_params["seconds"]))
+        else:
+            await connection.execute("select pg_advisory_xact_lock_shared(1)")
     return PlainTextResponse("held")
 
 
 @contextmanager
-def holding(
-    client: httpx.Client, database: str, connections: int, seconds: float
-) -> Generator[None]:
-    """Have requests hold `connections` for `seconds`, from the beginning of the block."""
-    query = """
-        select count(*) from pg_stat_activity
-        where query ~ 'pg_sleep[(][$]' and datname = current_database() and state = 'active'
-    """
-    with ThreadPoolExecutor() as executor:
-        path = f"/hold?seconds={seconds}"
-        held = [executor.submit(client.get, path) for _ in range(connections)]
+def holding(client: httpx.Client, database: str, connections: int) -> Generator[None]:
+    """Have requests hold `connections` while the block runs."""
+    query = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    with ThreadPoolExecutor() as executor, psycopg.connect(database) as blocking:
+        blocking.execute("select pg_advisory_xact_lock(1)")
+        held = [executor.submit(client.get, "/hold") for _ in range(connections)]
         eventually(lambda: run_sql(database, query) == [(connections,)])
-        yield
+        try:
+            yield
+        finally:
+            blocking.rollback()
         assert [response.result().text for response in held] == ["held"] * connections
 
 
@@ -59,11 +60,11 @@ def test_a_busy_pool_is_healthy_and_a_stuck_one_a_pool_timeout(
 ) -> None:
     monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
     with serving(database, Route("/hold", hold), database_pool_max=size) as client:
-        with ThreadPoolExecutor(10) as executor, holding(client, database, size, seconds=5):
+        with ThreadPoolExecutor(10) as executor, holding(client, database, size):
             assert client.get("/api/health").status_code == 200
             for _ in range(10):
                 executor.submit(client.get, "/hold?seconds=0")
-            eventually(lambda: client.get("/api/health").status_code == 503, 4)
+            eventually(lambda: client.get("/api/health").status_code == 503)
             assert_unhealthy(client.get("/api/health"), "unknown", "pool_timeout")
             assert "bmadflow_database_up 1.0" in client.get("/metrics").text
         assert client.get("/api/health").status_code == 200
@@ -75,7 +76,7 @@ def test_a_full_pool_is_healthy_while_a_connection_is_given_back(
     monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 2.0)
     with (
         serving(database, Route("/hold", hold), database_pool_max=2) as client,
-        holding(client, database, connections=1, seconds=5),
+        holding(client, database, connections=1),
         ThreadPoolExecutor() as executor,
     ):
         # Several wait for the other connection at any time.
@@ -92,7 +93,7 @@ def test_a_pool_that_was_idle_is_not_stuck_when_it_fills(
     changes = {"database_pool_max": 2, "sync_concurrency": 0}
     with serving(database, Route("/hold", hold), **changes) as client:
         time.sleep(2.5)
-        with holding(client, database, connections=2, seconds=1):
+        with holding(client, database, connections=2):
             assert client.get("/api/health").status_code == 200
 
 
@@ -124,7 +125,7 @@ def test_a_pool_whose_statements_only_end_by_their_deadlines_is_stuck(
             is_over.set()
         for reader in readers:
             reader.result()
-        eventually(lambda: client.get("/api/health").status_code == 200, 5)
+        eventually(lambda: client.get("/api/health").status_code == 200)
         blocking.rollback()
         assert client.get("/api/projects").status_code == 200
 
@@ -195,7 +196,8 @@ def test_a_server_that_refuses_more_connections_makes_the_pool_stuck(
 ) -> None:
     monkeypatch.setattr("service.database.pool.STUCK_SECONDS", 1.0)
     limit_connections(limited_role, 0)
-    with serving(limited_role) as client:
+    # Without a syncer, which could have the only connection.
+    with serving(limited_role, sync_concurrency=0) as client:
         assert_unhealthy(client.get("/api/health"), "disconnected", "unreachable")
         limit_connections(limited_role, 1)
         assert client.get("/api/health").status_code == 200  # by the only connection

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.support.chromium import ARGUMENTS, CHROMIUM
 
@@ -34,6 +34,9 @@ needs_axe = pytest.mark.skipif(
     not AXE.exists() and "CI" not in os.environ,
     reason="axe-core is not installed: `just test` installs it",
 )
+
+# Playwright's own 5 s are little on a busy machine.
+expect.set_options(timeout=20_000)
 
 Scheme = Literal["light", "dark"]
 Width = Literal["wide", "narrow", "narrowest"]

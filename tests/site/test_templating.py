@@ -133,12 +133,16 @@ def test_few_pages_with_lists_are_made_at_once(
     module, _, name = f"service.site.{reading}".rpartition(".")
     read = getattr(importlib.import_module(module), name)
     now = most = 0
+    are_two = asyncio.Event()
 
     async def read_slowly(*given: Any, **named: Any) -> Any:
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0.2)
+        if now == 2:
+            are_two.set()
+        await are_two.wait()
+        await asyncio.sleep(0.2)  # a third one would begin
         now -= 1
         return await read(*given, **named)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from service.state import Request
     from tests.support.postgres import Postgres
 
-# Seconds until a request fails while its database is frozen, with one second for a busy machine.
-LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 1
+# Seconds until a request fails while its database is frozen, with some seconds for a busy machine.
+LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 4
 
 POOL_MAX = 5
 
@@ -130,7 +130,7 @@ def test_requests_fail_in_time_and_only_while_the_database_is_frozen(
         return frozen, thawed
 
     with serving(
-        own_postgres.url, *ROUTES, database_pool_max=POOL_MAX, health_timeout=1.0
+        own_postgres.url, *ROUTES, database_pool_max=POOL_MAX, health_timeout=3.0
     ) as client:
         load = MixedLoad(client.base_url)
         frozen, thawed = asyncio.run(freeze_for_a_while(load))
@@ -151,8 +151,8 @@ def test_a_restart_of_the_database_fails_only_the_requests_under_way(
     async def restart(load: MixedLoad) -> float:
         async with load.running():
             await asyncio.sleep(1)
-            stopped = time.monotonic()
             await asyncio.to_thread(own_postgres.stop)
+            stopped = time.monotonic()
             await asyncio.sleep(1)
             await asyncio.to_thread(own_postgres.start)
             await asyncio.sleep(2)
@@ -164,9 +164,9 @@ def test_a_restart_of_the_database_fails_only_the_requests_under_way(
         failed = [outcome for outcome in load.outcomes if outcome.response.status_code != 200]
         for outcome in failed:
             assert_retryable(outcome.response)
-        # Health fails at once. The others wait for the database, unless they were under way when it
-        # stopped.
+        # Health fails at once. The others wait for the database, unless they were under way before
+        # it had stopped.
         others = [outcome for outcome in failed if outcome.path != "/api/health"]
-        assert all(outcome.started < stopped + 0.5 for outcome in others)
+        assert all(outcome.started < stopped for outcome in others)
         assert len(others) <= POOL_MAX
         assert_pool_is_whole(client)

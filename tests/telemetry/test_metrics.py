@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
 import psutil
+import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -100,7 +102,7 @@ def test_refused_requests_are_counted_apart(client: httpx.Client) -> None:
 
 def test_used_idle_and_awaited_connections_are_counted(database: str) -> None:
     async def hold(request: Request) -> PlainTextResponse:
-        await request.state["database"].execute("select pg_sleep(1.5)")
+        await request.state["database"].execute("select count(*) from project")
         return PlainTextResponse("held")
 
     def state(name: str) -> float | None:
@@ -111,8 +113,14 @@ def test_used_idle_and_awaited_connections_are_counted(database: str) -> None:
             db_client_connection_state=name,
         )
 
-    changes = {"database_pool_max": 2, "health_timeout": 0.2}
-    with serving(database, Route("/hold", hold), **changes) as client, ThreadPoolExecutor() as pool:
+    # Without a syncer, whose polls use a connection of the pool.
+    changes = {"database_pool_max": 2, "health_timeout": 0.2, "sync_concurrency": 0}
+    with (
+        serving(database, Route("/hold", hold), **changes) as client,
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(database) as blocking,
+    ):
+        blocking.execute("lock table project")
         assert read(client, "db_client_connection_max", **POOL) == 2
         held = [pool.submit(client.get, "/hold") for _ in range(3)]
         # Not at once: those that wait while a connection is opened are pending, too.
@@ -122,16 +130,20 @@ def test_used_idle_and_awaited_connections_are_counted(database: str) -> None:
                 and read(client, "db_client_connection_pending_requests", **POOL) == 1
             )
         )
+        pending_since = time.monotonic()
         assert state("idle") == 0
         # The three requests, and the scrape itself.
         assert read(client, "http_server_active_requests") == 4
+        time.sleep(0.3)
+        pending = time.monotonic() - pending_since
+        blocking.rollback()
         assert [response.result().text for response in held] == ["held"] * 3
         assert state("used") == 0
         assert state("idle") == 2
         assert read(client, "db_client_connection_pending_requests", **POOL) == 0
         assert read(client, "http_server_active_requests") == 1
         wait = scrape(client)["db_client_connection_wait_time_seconds_sum", frozenset(POOL.items())]
-        assert wait > 1
+        assert wait > pending
 
 
 def test_database_up_follows_an_outage(own_postgres: Postgres) -> None:

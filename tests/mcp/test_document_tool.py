@@ -316,7 +316,7 @@ def test_few_large_documents_are_read_at_once(
     async def read_slowly(queries: Queries, document_id: str) -> Row | None:
         now.append(document_id)
         most[document_id] = max(most.get(document_id, 0), now.count(document_id))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
         now.remove(document_id)
         return await document_lists.read_text(queries, document_id)
 

@@ -148,7 +148,7 @@ def test_twenty_concurrent_migrates_of_an_empty_database_succeed(empty_database:
         )
         for _ in range(20)
     ]
-    outputs = [process.communicate(timeout=60)[0].decode() for process in processes]
+    outputs = [process.communicate(timeout=240)[0].decode() for process in processes]
     assert [process.returncode for process in processes] == [0] * 20, outputs
     assert sum(f"applied {FIRST}.sql" in output for output in outputs) == 1
     assert run_sql(empty_database, APPLIED) == [(name,) for name in NAMES]
@@ -185,7 +185,7 @@ def test_migrate_succeeds_after_another_was_killed(empty_database: str, folder: 
 
 
 def test_a_second_migrate_waits_for_the_first(empty_database: str, folder: Path) -> None:
-    add_migration(folder, "0002_long", "select pg_sleep(1);")
+    add_migration(folder, "0002_long", "select pg_sleep(3);")
     with ThreadPoolExecutor() as executor:
         first = executor.submit(apply_all, empty_database, folder)
         eventually(lambda: read_status(empty_database, folder).is_locked)
@@ -295,7 +295,7 @@ def test_the_lock_of_another_database_does_not_count(postgres: Postgres, folder:
 
 
 def test_no_migration_can_release_the_lock(empty_database: str, folder: Path) -> None:
-    add_migration(folder, "0002_long", "-- transactional: false\ndiscard all;\nselect pg_sleep(1);")
+    add_migration(folder, "0002_long", "-- transactional: false\ndiscard all;\nselect pg_sleep(3);")
     with ThreadPoolExecutor() as executor:
         first = executor.submit(apply_all, empty_database, folder)
         eventually(lambda: run_sql(empty_database, SLEEPING))

@@ -181,7 +181,7 @@ def test_health_fails_without_pgbouncer_and_recovers_with_it(
     for _ in range(2):
         assert service.health() == (503, "unreachable")
         with pgbouncer.run():
-            eventually(service.is_healthy, 2)
+            eventually(service.is_healthy)
         time.sleep(5 * FRESH_SECONDS)  # until then health may repeat its last response
     assert service.health() == (503, "unreachable")
 

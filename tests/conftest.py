@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,15 @@ def pytest_runtest_makereport(
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     return explain_long_text(op, left, right)
+
+
+@pytest.fixture
+def one_day() -> None:
+    """Begin no test in the last minute of a day in UTC: for tests that read the day twice."""
+    now = datetime.now(UTC)
+    tomorrow = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
+    if (left := tomorrow - now) < timedelta(minutes=1):
+        time.sleep(left.total_seconds())
 
 
 @pytest.fixture

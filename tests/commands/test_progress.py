@@ -89,6 +89,7 @@ def test_a_project_has_its_epics_what_comes_next_and_its_problems(database: str)
     assert progress(database, work.project.upper()).stdout == result.stdout
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_project_has_a_bar_for_the_stories_done_in_each_week(database: str) -> None:
     board = Board(database)
     work = board.add_source(board.add_project())

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import httpx
 
 
+pytestmark = pytest.mark.usefixtures("one_day")
+
 UNKNOWN = "6f1c2f0e-58b5-4f6e-9d7f-0b8a8f3d9a11"
 
 

@@ -203,6 +203,7 @@ def test_a_deleted_source_counts_nowhere(client: httpx.Client, database: str) ->
     assert len(found["by_epic"]) == 1
 
 
+@pytest.mark.usefixtures("one_day")
 def test_velocity_is_what_was_done_in_each_week(client: httpx.Client, work: Work) -> None:
     today = datetime.now(UTC).date()
     monday = today.weekday()  # days ago

@@ -131,6 +131,7 @@ def test_activity_has_what_each_run_changed(hub: Hub) -> None:
     }
 
 
+@pytest.mark.usefixtures("one_day")
 def test_velocity_and_sparkline_count_the_last_weeks_and_days(hub: Hub) -> None:
     history, days = lending_library()
     # Move the history so that its last day is the Friday of last week.

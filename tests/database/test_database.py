@@ -174,7 +174,7 @@ async def test_neither_a_frozen_server_nor_a_black_hole_delays_a_caller(
             # One caller has the open connection, one opens the second, the others wait for these.
             results = await asyncio.gather(*(ask(0.3) for _ in range(6)), return_exceptions=True)
             assert {type(result) for result in results} == {DatabaseUnavailable}
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 3
             proxy.is_hole = False
             own_postgres.thaw()
             assert await asyncio.gather(*(ask(20) for _ in range(2))) == ["responded"] * 2
@@ -187,16 +187,16 @@ async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
         async with open_database(proxy.url, 1) as database:
             started = time.monotonic()
             with pytest.raises(KeyError):
-                async with database.connection(20, 1) as connection, connection.transaction():
+                async with database.connection(20, 0.3) as connection, connection.transaction():
                     proxy.is_hole = True
                     raise KeyError
             proxy.is_hole = False
             with pytest.raises(DatabaseUnavailable) as raised:
-                async with database.connection(20, 1) as connection, connection.transaction():
+                async with database.connection(20, 0.3) as connection, connection.transaction():
                     proxy.is_hole = True
                     await connection.fetch_value("select 1")
             assert raised.value.reason == "timeout"
-            assert time.monotonic() - started < 10
+            assert time.monotonic() - started < 5
             proxy.is_hole = False
 
 

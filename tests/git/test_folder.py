@@ -101,9 +101,9 @@ def test_the_directory_of_a_killed_process_is_removed_later_and_its_git_ends(
         child.wait()
     (git, *_) = family
     if git_command(1, 1)[0].endswith("setpriv"):
-        eventually(lambda: not is_running(git))
+        eventually(lambda: not is_running(git), 2)
     # git-remote-http ends when it cannot write to git, or by its own time limit.
-    eventually(lambda: not any(map(is_running, family)))
+    eventually(lambda: not any(map(is_running, family)), 10)
     assert len(list(temporary.iterdir())) == 1
     assert remove_leftovers() == 1
     assert_nothing_is_left(temporary)

@@ -221,6 +221,6 @@ def test_a_frozen_database_delays_no_badge_for_long(own_postgres: Postgres) -> N
             for _ in range(2):
                 started = time.perf_counter()
                 assert show(client, work, "done") == ("BMADFlow: not available", GREY)
-                assert time.perf_counter() - started < 2 * BADGE_SECONDS + CANCEL_SECONDS + 4
+                assert time.perf_counter() - started < 2 * BADGE_SECONDS + CANCEL_SECONDS + 1
         finally:
             own_postgres.thaw()

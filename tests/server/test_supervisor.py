@@ -16,7 +16,7 @@ from service import ROOT
 from service.server.supervisor import KILL_MARGIN_SECONDS
 from service.server.worker import STOP_MARGIN_SECONDS
 from tests.support.fleet import free_ports
-from tests.support.processes import SOON, has_ended, is_served, workers_of
+from tests.support.processes import STOP_SECONDS, has_ended, is_served, workers_of
 from tests.support.service import Service, service_environment
 from tests.support.waiting import eventually
 
@@ -107,7 +107,7 @@ def test_a_log_that_is_not_read_delays_no_stop(workers: str, database: str) -> N
             started = time.monotonic()
             process.terminate()
             assert process.wait(15) == 0
-            assert time.monotonic() - started < SOON
+            assert time.monotonic() - started < 1 + STOP_SECONDS
         finally:
             process.kill()
 

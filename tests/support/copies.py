@@ -31,7 +31,7 @@ WAITING_WRITES = """
 """
 
 # Seconds in which another copy has to finish the run of a killed one.
-TAKEN_OVER = 60
+TAKEN_OVER = 30
 
 
 @dataclass

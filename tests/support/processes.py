@@ -22,9 +22,12 @@ CGROUPS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 # States of a thread in proc(5): stopped, stopped by a debugger, ended but not yet waited for.
 STANDING = frozenset("TtZX")
 
-# Seconds. A service that has SHUTDOWN_SECONDS=1 and waits for nothing else stops within this, on a
-# busy machine as well. One that waits for what it must not wait for takes 15 s or more.
+# Seconds. Stopping takes less than this on a busy machine, and 15 s or more if it waits for what it
+# must not wait for.
 SOON = 10
+
+# The promised 2 s after SHUTDOWN_SECONDS, and 1 s for a busy machine.
+STOP_SECONDS = 3.0
 
 
 def has_ended(pid: int) -> bool:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from service.state import Request
     from tests.support.postgres import Postgres
 
-# Seconds until a request fails while its database is frozen, with some seconds for a busy machine.
-LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 4
+# Seconds until a request fails while its database is frozen, with one second for a busy machine.
+LONGEST = ACQUIRE_SECONDS + STATEMENT_SECONDS + 2 * CANCEL_SECONDS + 1
 
 POOL_MAX = 5
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -19,7 +20,6 @@ from service.telemetry.logs import configure_logs
 from service.telemetry.shared_values import SharedValues, create_regions
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
     from multiprocessing.context import SpawnProcess
     from types import FrameType
@@ -56,6 +56,9 @@ def _run_worker(
     regions: Sequence[Region],
     own: int,
 ) -> None:
+    # Ignored until the server has its handler, and no longer blocked, which git would inherit.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     configure_logs(settings.log_level, settings.log_format, is_one_of_several=True)
     threading.Thread(target=_stop_with_supervisor, args=(supervisor,), daemon=True).start()
     try:
@@ -90,23 +93,37 @@ class _Supervisor:
 
     def run(self) -> int:
         """Return 0 after a signal, or STARTUP_FAILED if the workers fail as soon as they start."""
-        for stop_signal in stop_signals():
-            signal.signal(stop_signal, self._count_signal)
+        # A signal does not interrupt the wait for workers; the byte that it writes here ends it.
+        signalled, signalling = socket.socketpair()
+        with signalled, signalling:
+            signalling.setblocking(False)  # set_wakeup_fd requires it
+            signal.set_wakeup_fd(signalling.fileno())
+            try:
+                for stop_signal in stop_signals():
+                    signal.signal(stop_signal, self._count_signal)
+                self._watch_workers(signalled)
+            finally:
+                signal.set_wakeup_fd(-1)
+        return STARTUP_FAILED if self._is_failed else 0
+
+    def _watch_workers(self, signalled: socket.socket) -> None:
         for own in range(self._settings.workers):
             self._start_worker(own)
         acted_on = 0
         while self._workers:
-            # With a timeout, because a signal does not interrupt the wait.
-            ended = connection.wait([worker.sentinel for worker in self._workers], timeout=0.1)
+            timeout = None if self._kill_at is None else max(0, self._kill_at - time.monotonic())
+            sentinels = [worker.sentinel for worker in self._workers]
+            ended = connection.wait([signalled, *sentinels], timeout)
+            if signalled in ended:
+                signalled.recv(1)
             if self._signals > acted_on:
                 acted_on = self._signals
                 self._stop_workers(now=acted_on > 1)
-            if self._kill_at is not None and time.monotonic() > self._kill_at:
+            if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 log.error("workers_do_not_stop", workers=len(self._workers))
                 self._stop_workers(now=True)
             for worker in [worker for worker in self._workers if worker.sentinel in ended]:
                 self._replace(worker)
-        return STARTUP_FAILED if self._is_failed else 0
 
     def _count_signal(self, sig: int, frame: FrameType | None) -> None:
         self._signals += 1
@@ -116,11 +133,12 @@ class _Supervisor:
             target=_run_worker,
             args=(self._settings, self._sockets, self._workers_end, self._regions, own),
         )
-        # A worker inherits the ignored SIGINT. A terminal sends Ctrl-C to every process of its
-        # group, and the supervisor signals the workers: they would get two signals.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A worker inherits the blocked SIGINT. A terminal sends Ctrl-C to every process of its
+        # group, and until a worker has its own handler, that would end it with a traceback.
+        resource_tracker.ensure_running()  # here, because it unblocks SIGINT
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         worker.start()
-        signal.signal(signal.SIGINT, self._count_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         log.info("worker_started", worker_pid=worker.pid)
         self._workers[worker] = time.monotonic(), own
 

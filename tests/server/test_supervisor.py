@@ -17,7 +17,7 @@ from service.server.supervisor import KILL_MARGIN_SECONDS
 from service.server.worker import STOP_MARGIN_SECONDS
 from tests.support.fleet import free_ports
 from tests.support.processes import STOP_SECONDS, has_ended, is_served, workers_of
-from tests.support.service import Service, service_environment
+from tests.support.service import Service, service_environment, start_process
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -110,6 +110,49 @@ def test_a_log_that_is_not_read_delays_no_stop(workers: str, database: str) -> N
             assert time.monotonic() - started < 1 + STOP_SECONDS
         finally:
             process.kill()
+
+
+# The terminal's Ctrl-C comes while the supervisor starts a worker, one of these.
+INTERRUPTED = """
+import os, signal, sys
+from multiprocessing.context import SpawnProcess
+from service.commands.main import main
+
+start, starts = SpawnProcess.start, 0
+
+def start_interrupted(process):
+    global starts
+    starts += 1
+    start(process)
+    if starts == int(sys.argv[1]):
+        os.killpg(os.getpgid(0), signal.SIGINT)
+
+if __name__ == "__main__":
+    SpawnProcess.start = start_interrupted
+    sys.exit(main(["serve"]))
+"""
+
+
+@pytest.mark.parametrize("start", ["1", "2", "3"], ids=["first", "second", "successor"])
+def test_ctrl_c_while_a_worker_starts_stops_the_service(
+    start: str, database: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(INTERRUPTED)
+    service = start_process(
+        tmp_path / "log", str(script), start, DATABASE_URL=database, WEB_CONCURRENCY="2"
+    )
+    try:
+        if start == "3":
+            supervisor = psutil.Process(service.process.pid)
+            workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+            eventually(lambda: is_served(f"{service.url}/api/health"))
+            workers[0].kill()
+        assert service.wait() == 0
+    finally:
+        service.end()
+    service.expect("stopped")
+    assert "Traceback" not in service.log.read_text()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -370,13 +370,17 @@ def test_a_response_reuses_the_memory_of_the_one_before(
             for connection in connections:
                 assert len(connection.getresponse().read()) > 50_000
 
+    def count_faults() -> int:
+        before = minor_faults(service.process.pid)
+        get_documents(20)
+        return minor_faults(service.process.pid) - before
+
     get_documents(5)
-    before = minor_faults(service.process.pid)
-    get_documents(20)
-    after = minor_faults(service.process.pid)
+    # On a busy machine more responses may exist at once than HEAP_KEPT has room for.
+    faults = min(count_faults() for _ in range(3))
     for connection in connections:
         connection.close()
-    assert after - before < 20 * len(connections)
+    assert faults < 20 * len(connections)
 
 
 def minor_faults(pid: int) -> int:

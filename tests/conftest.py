@@ -17,6 +17,7 @@ from hypothesis import settings
 pytest.register_assert_rewrite("tests.support")
 
 from service.migrations.run import migrate
+from tests.support import late
 from tests.support.output import add_logs, explain_long_text, shorten_sections
 from tests.support.postgres import Postgres, run_sql
 from tests.support.service import SETTING_NAMES, Service, serving, start_process
@@ -32,6 +33,10 @@ settings.load_profile("without_deadline")
 
 # Tests read the service's log, which their own client must not write to.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(late)
 
 
 def pytest_collection_finish() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -13,6 +12,7 @@ from service.database.errors import DatabaseUnavailable
 from service.problems import Problem
 from tests.support.network import Proxy
 from tests.support.postgres import Postgres, run_sql
+from tests.support.waiting import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,12 +72,10 @@ async def test_a_transaction_commits_or_rolls_back_as_a_whole(things: Database) 
 
 
 async def test_a_statement_past_its_deadline_is_cancelled_on_the_server(things: Database) -> None:
-    started = time.monotonic()
-    with pytest.raises(DatabaseUnavailable) as raised:
+    with within(5), pytest.raises(DatabaseUnavailable) as raised:
         async with things.connection(statement_seconds=0.2) as connection:
             await connection.execute("select pg_sleep(30)")
     assert raised.value.reason == "timeout"
-    assert time.monotonic() - started < 5
     sleeping = "select count(*) from pg_stat_activity where query = $1 and state = 'active'"
     assert await things.fetch_value(sleeping, "select pg_sleep(30)") == 0
 
@@ -170,11 +168,11 @@ async def test_neither_a_frozen_server_nor_a_black_hole_delays_a_caller(
                 proxy.is_hole = True
             else:
                 own_postgres.freeze()
-            started = time.monotonic()
             # One caller has the open connection, one opens the second, the others wait for these.
-            results = await asyncio.gather(*(ask(0.3) for _ in range(6)), return_exceptions=True)
+            with within(3):
+                asking = (ask(0.3) for _ in range(6))
+                results = await asyncio.gather(*asking, return_exceptions=True)
             assert {type(result) for result in results} == {DatabaseUnavailable}
-            assert time.monotonic() - started < 3
             proxy.is_hole = False
             own_postgres.thaw()
             assert await asyncio.gather(*(ask(20) for _ in range(2))) == ["responded"] * 2
@@ -185,18 +183,17 @@ async def test_a_transaction_in_a_black_hole_raises_its_own_error_soon(
 ) -> None:
     with Proxy(own_postgres.url) as proxy:
         async with open_database(proxy.url, 1) as database:
-            started = time.monotonic()
-            with pytest.raises(KeyError):
-                async with database.connection(20, 0.3) as connection, connection.transaction():
-                    proxy.is_hole = True
-                    raise KeyError
-            proxy.is_hole = False
-            with pytest.raises(DatabaseUnavailable) as raised:
-                async with database.connection(20, 0.3) as connection, connection.transaction():
-                    proxy.is_hole = True
-                    await connection.fetch_value("select 1")
+            with within(5):
+                with pytest.raises(KeyError):
+                    async with database.connection(20, 0.3) as connection, connection.transaction():
+                        proxy.is_hole = True
+                        raise KeyError
+                proxy.is_hole = False
+                with pytest.raises(DatabaseUnavailable) as raised:
+                    async with database.connection(20, 0.3) as connection, connection.transaction():
+                        proxy.is_hole = True
+                        await connection.fetch_value("select 1")
             assert raised.value.reason == "timeout"
-            assert time.monotonic() - started < 5
             proxy.is_hole = False
 
 
@@ -205,13 +202,12 @@ async def test_a_transaction_on_a_frozen_server_takes_one_deadline(
 ) -> None:
     async with open_database(own_postgres.url, 1) as database:
         assert await database.fetch_value("select 1") == 1
-        started = time.monotonic()
-        with pytest.raises(DatabaseUnavailable) as raised:
+        # A rollback would take another 2.5 s.
+        with within(4), pytest.raises(DatabaseUnavailable) as raised:
             async with database.connection(20, 2) as connection, connection.transaction():
                 own_postgres.freeze()
                 await connection.execute("select 1")
         assert raised.value.reason == "timeout"
-        assert time.monotonic() - started < 4  # a rollback would take another 2.5 s
         own_postgres.thaw()
         assert await database.fetch_value("select 1") == 1
 

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from service.git import address as git_address
 from service.git.address import ADDRESSES_MAX, is_public, resolve_public
 from service.git.errors import GitError
+from tests.support.waiting import within
 
 pytestmark = pytest.mark.anyio
 
@@ -152,10 +152,8 @@ async def test_a_look_up_has_a_time_limit(
 ) -> None:
     set_addresses(monkeypatch, "8.8.8.8", seconds=60)
     monkeypatch.setattr(git_address, "RESOLVE_SECONDS", 0.05)
-    start = time.monotonic()
-    with pytest.raises(GitError, match="in time"):
+    with within(5), pytest.raises(GitError, match="in time"):
         await resolve_public("x", 443)
-    assert time.monotonic() - start < 5
 
 
 class _Server(ThreadingHTTPServer):

@@ -87,12 +87,15 @@ class _Supervisor:
         self._alive_end, self._workers_end = self._spawn.Pipe()
         # When each worker was started, and the index of its region.
         self._workers: dict[SpawnProcess, tuple[float, int]] = {}
+        # When a worker is to be started, by the index of its region.
+        self._due = dict.fromkeys(range(settings.workers), 0.0)
+        self._can_start = True
         self._signals = 0
         self._kill_at: float | None = None
         self._is_failed = False
 
     def run(self) -> int:
-        """Return 0 after a signal, or STARTUP_FAILED if the workers fail as soon as they start."""
+        """Return 0 after a signal, or STARTUP_FAILED if no worker starts, or they fail at once."""
         # A signal does not interrupt the wait for workers; the byte that it writes here ends it.
         signalled, signalling = socket.socketpair()
         with signalled, signalling:
@@ -104,16 +107,17 @@ class _Supervisor:
                 self._watch_workers(signalled)
             finally:
                 signal.set_wakeup_fd(-1)
+                # After a fault of this class: the end of Python would wait for them.
+                for worker in self._workers:
+                    worker.terminate()
         return STARTUP_FAILED if self._is_failed else 0
 
     def _watch_workers(self, signalled: socket.socket) -> None:
-        for own in range(self._settings.workers):
-            self._start_worker(own)
+        self._start_due()
         acted_on = 0
-        while self._workers:
-            timeout = None if self._kill_at is None else max(0, self._kill_at - time.monotonic())
+        while self._workers or self._due:
             sentinels = [worker.sentinel for worker in self._workers]
-            ended = connection.wait([signalled, *sentinels], timeout)
+            ended = connection.wait([signalled, *sentinels], self._seconds_to_wait())
             if signalled in ended:
                 signalled.recv(1)
             if self._signals > acted_on:
@@ -124,27 +128,58 @@ class _Supervisor:
                 self._stop_workers(now=True)
             for worker in [worker for worker in self._workers if worker.sentinel in ended]:
                 self._replace(worker)
+            self._start_due()
+
+    def _seconds_to_wait(self) -> float | None:
+        moments = [*self._due.values()]
+        if self._kill_at is not None:
+            moments.append(self._kill_at)
+        return max(0, min(moments) - time.monotonic()) if moments else None
 
     def _count_signal(self, sig: int, frame: FrameType | None) -> None:
         self._signals += 1
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for own in [own for own, due in self._due.items() if due <= now]:
+            if own in self._due:  # not after a failure, which clears it
+                self._start_worker(own)
 
     def _start_worker(self, own: int) -> None:
         worker = self._spawn.Process(
             target=_run_worker,
             args=(self._settings, self._sockets, self._workers_end, self._regions, own),
         )
-        # A worker inherits the blocked SIGINT. A terminal sends Ctrl-C to every process of its
-        # group, and until a worker has its own handler, that would end it with a traceback.
-        resource_tracker.ensure_running()  # here, because it unblocks SIGINT
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        worker.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        try:
+            # A worker inherits the blocked SIGINT. A terminal sends Ctrl-C to every process of its
+            # group, and until a worker has its own handler, that would end it with a traceback.
+            resource_tracker.ensure_running()  # here, because it unblocks SIGINT
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            worker.start()
+        except OSError as error:  # no process, no memory or no file descriptor is left
+            if self._can_start:
+                log.error("worker_not_started", error=repr(error))  # noqa: TRY400
+            self._can_start = False
+            if self._workers:
+                self._due[own] = time.monotonic() + RESPAWN_SECONDS
+            else:
+                self._fail()
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         log.info("worker_started", worker_pid=worker.pid)
+        self._can_start = True
+        self._due.pop(own, None)
         self._workers[worker] = time.monotonic(), own
+
+    def _fail(self) -> None:
+        self._is_failed = True
+        self._stop_workers(now=False)
 
     def _stop_workers(self, *, now: bool) -> None:
         seconds = self._settings.drain + self._settings.shutdown + STOP_MARGIN_SECONDS
         self._kill_at = None if now else time.monotonic() + seconds + KILL_MARGIN_SECONDS
+        self._due.clear()
         for worker in self._workers:
             if now:
                 worker.kill()
@@ -164,9 +199,7 @@ class _Supervisor:
         is_fault = (worker.exitcode or 0) > 0  # it exited by itself; a signal gives a negative code
         others_are_well = any(now - start > START_SECONDS for start, _ in self._workers.values())
         if is_young and is_fault and not others_are_well:
-            self._is_failed = True
-            self._stop_workers(now=False)
+            self._fail()
             return
-        if is_young:  # such as killed for lack of memory: its successor may end as soon
-            time.sleep(RESPAWN_SECONDS)
-        self._start_worker(own)
+        # A young worker, such as one killed for lack of memory: its successor may end as soon.
+        self._due[own] = now + RESPAWN_SECONDS if is_young else now

@@ -4,6 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,16 @@ import psutil
 import pytest
 
 from service import ROOT
-from service.server.supervisor import KILL_MARGIN_SECONDS
-from service.server.worker import STOP_MARGIN_SECONDS
+from service.server.supervisor import KILL_MARGIN_SECONDS, RESPAWN_SECONDS
+from service.server.worker import STARTUP_FAILED, STOP_MARGIN_SECONDS
 from tests.support.fleet import free_ports
-from tests.support.processes import STOP_SECONDS, has_ended, is_served, workers_of
+from tests.support.processes import (
+    STOP_SECONDS,
+    has_ended,
+    is_served,
+    process_limit,
+    workers_of,
+)
 from tests.support.service import Service, service_environment, start_process
 from tests.support.waiting import eventually, within
 
@@ -108,6 +115,85 @@ def test_a_log_that_is_not_read_delays_no_stop(workers: str, database: str) -> N
                 assert process.wait(15) == 0
         finally:
             process.kill()
+
+
+def test_a_worker_that_cannot_be_started_is_started_as_soon_as_it_can(
+    database: str, start_service: Start
+) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    url = service.url
+    supervisor = psutil.Process(service.process.pid)
+    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+    eventually(lambda: is_served(f"{url}/api/health"))
+    with process_limit(supervisor, 0):
+        workers[0].kill()
+        service.wait_for("worker_not_started")
+        time.sleep(2 * RESPAWN_SECONDS)
+        assert is_served(f"{url}/api/health")
+        assert workers_of(supervisor) == workers[1:]
+    eventually(lambda: len(workers_of(supervisor)) == 2)
+    service.expect("worker_not_started")  # once
+    service.process.terminate()
+    assert service.wait() == 0
+
+
+def test_a_service_that_can_start_no_worker_ends(database: str, start_service: Start) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    assert service.url
+    supervisor = psutil.Process(service.process.pid)
+    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+    with process_limit(supervisor, 0):
+        for worker in workers:
+            worker.kill()
+        assert service.wait() == STARTUP_FAILED
+    service.expect("worker_not_started")
+
+
+def test_a_signal_stops_a_service_that_lacks_a_worker(database: str, start_service: Start) -> None:
+    service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
+    url = service.url
+    supervisor = psutil.Process(service.process.pid)
+    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+    eventually(lambda: is_served(f"{url}/api/health"))
+    with process_limit(supervisor, 0):
+        workers[0].kill()
+        service.wait_for("worker_not_started")
+        service.process.terminate()
+        assert service.wait() == 0
+    service.expect("stopped")
+
+
+# A fault of the supervisor itself, when a worker ends.
+FAULTY = """
+import sys
+from service.commands.main import main
+from service.server.supervisor import _Supervisor
+
+def replace(supervisor, worker):
+    raise KeyError(worker)
+
+if __name__ == "__main__":
+    _Supervisor._replace = replace
+    sys.exit(main(["serve"]))
+"""
+
+
+def test_a_fault_of_the_supervisor_ends_the_service(database: str, tmp_path: Path) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(FAULTY)
+    service = start_process(
+        tmp_path / "log", str(script), DATABASE_URL=database, WEB_CONCURRENCY="2"
+    )
+    try:
+        supervisor = psutil.Process(service.process.pid)
+        workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+        eventually(lambda: is_served(f"{service.url}/api/health"))
+        workers[0].kill()
+        assert service.wait() == 1
+    finally:
+        service.end()
+    service.expect("crashed")
+    assert has_ended(workers[1].pid)
 
 
 # The terminal's Ctrl-C comes while the supervisor starts a worker, one of these.

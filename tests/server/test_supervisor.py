@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 PROMISED_SECONDS = 2.0
 
 
+def wait_for_workers(service: Service) -> tuple[psutil.Process, list[psutil.Process]]:
+    """Return the supervisor and its two workers when one of these serves."""
+    supervisor = psutil.Process(service.process.pid)
+    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+    eventually(lambda: is_served(f"{service.url}/api/health"))
+    return supervisor, workers
+
+
 def test_what_ends_a_stop_by_force_is_set_within_the_promised_time() -> None:
     assert STOP_MARGIN_SECONDS + KILL_MARGIN_SECONDS < PROMISED_SECONDS
 
@@ -45,13 +53,10 @@ def test_workers_share_the_port_and_a_killed_worker_is_replaced(
     database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
-    url = service.url
-    eventually(lambda: is_served(f"{url}/api/health"))
-    supervisor = psutil.Process(service.process.pid)
-    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+    supervisor, workers = wait_for_workers(service)
     workers[0].kill()
     eventually(lambda: workers[0] not in (now := workers_of(supervisor)) and len(now) == 2)
-    eventually(lambda: is_served(f"{url}/api/health"))
+    eventually(lambda: is_served(f"{service.url}/api/health"))
     service.process.terminate()
     assert service.wait() == 0
     assert not any(worker.is_running() for worker in workers)
@@ -121,15 +126,12 @@ def test_a_worker_that_cannot_be_started_is_started_as_soon_as_it_can(
     database: str, start_service: Start
 ) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
-    url = service.url
-    supervisor = psutil.Process(service.process.pid)
-    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
-    eventually(lambda: is_served(f"{url}/api/health"))
+    supervisor, workers = wait_for_workers(service)
     with process_limit(supervisor, 0):
         workers[0].kill()
         service.wait_for("worker_not_started")
         time.sleep(2 * RESPAWN_SECONDS)
-        assert is_served(f"{url}/api/health")
+        assert is_served(f"{service.url}/api/health")
         assert workers_of(supervisor) == workers[1:]
     eventually(lambda: len(workers_of(supervisor)) == 2)
     service.expect("worker_not_started")  # once
@@ -139,9 +141,7 @@ def test_a_worker_that_cannot_be_started_is_started_as_soon_as_it_can(
 
 def test_a_service_that_can_start_no_worker_ends(database: str, start_service: Start) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
-    assert service.url
-    supervisor = psutil.Process(service.process.pid)
-    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
+    supervisor, workers = wait_for_workers(service)
     with process_limit(supervisor, 0):
         for worker in workers:
             worker.kill()
@@ -151,10 +151,7 @@ def test_a_service_that_can_start_no_worker_ends(database: str, start_service: S
 
 def test_a_signal_stops_a_service_that_lacks_a_worker(database: str, start_service: Start) -> None:
     service = start_service(DATABASE_URL=database, WEB_CONCURRENCY="2")
-    url = service.url
-    supervisor = psutil.Process(service.process.pid)
-    workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
-    eventually(lambda: is_served(f"{url}/api/health"))
+    supervisor, workers = wait_for_workers(service)
     with process_limit(supervisor, 0):
         workers[0].kill()
         service.wait_for("worker_not_started")
@@ -185,9 +182,7 @@ def test_a_fault_of_the_supervisor_ends_the_service(database: str, tmp_path: Pat
         tmp_path / "log", str(script), DATABASE_URL=database, WEB_CONCURRENCY="2"
     )
     try:
-        supervisor = psutil.Process(service.process.pid)
-        workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
-        eventually(lambda: is_served(f"{service.url}/api/health"))
+        _, workers = wait_for_workers(service)
         workers[0].kill()
         assert service.wait() == 1
     finally:
@@ -228,9 +223,7 @@ def test_ctrl_c_while_a_worker_starts_stops_the_service(
     )
     try:
         if start == "3":
-            supervisor = psutil.Process(service.process.pid)
-            workers = eventually(lambda: len(now := workers_of(supervisor)) == 2 and now)
-            eventually(lambda: is_served(f"{service.url}/api/health"))
+            _, workers = wait_for_workers(service)
             workers[0].kill()
         assert service.wait() == 0
     finally:

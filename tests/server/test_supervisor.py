@@ -191,20 +191,31 @@ def test_a_fault_of_the_supervisor_ends_the_service(database: str, tmp_path: Pat
     assert has_ended(workers[1].pid)
 
 
-# The terminal's Ctrl-C comes while the supervisor starts a worker, one of these.
+# The terminal's Ctrl-C comes while the supervisor starts a worker, one of these, and when that has
+# Python's own handler, which would raise KeyboardInterrupt.
 INTERRUPTED = """
-import os, signal, sys
+import os, signal, sys, time
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from service.commands.main import main
 
 start, starts = SpawnProcess.start, 0
+
+def has_handler(process):
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return caught >> signal.SIGINT - 1 & 1
 
 def start_interrupted(process):
     global starts
     starts += 1
     start(process)
     if starts == int(sys.argv[1]):
+        deadline = time.monotonic() + 5
+        while not has_handler(process) and time.monotonic() < deadline:
+            time.sleep(0.001)
         os.killpg(os.getpgid(0), signal.SIGINT)
+        time.sleep(1)  # for the traceback, before the supervisor ends the worker
 
 if __name__ == "__main__":
     SpawnProcess.start = start_interrupted
